@@ -1,0 +1,1 @@
+"""What the services run on: the embedded stack, migrations, and deployment files."""

@@ -1,0 +1,1 @@
+"""The auditor: verifies every round again from its published file."""

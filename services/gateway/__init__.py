@@ -1,0 +1,1 @@
+"""The gateway: HTTP in, events out, and the read side that it serves."""

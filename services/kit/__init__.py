@@ -1,0 +1,1 @@
+"""How we use our libraries: Kafka, Postgres, clocks, settings, logs; no market words."""

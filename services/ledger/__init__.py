@@ -1,0 +1,1 @@
+"""The ledger: holds, journal, settlement, and the transparency log."""

@@ -1,0 +1,1 @@
+"""The matching service: intake, the book, rounds, and their clearing."""

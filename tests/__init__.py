@@ -1,0 +1,1 @@
+"""The tests, by rung of the ladder."""

@@ -1,0 +1,1 @@
+"""The services as processes, from HTTP to the journal."""

@@ -1,0 +1,1 @@
+"""One service or adapter on a real Kafka and a real Postgres."""

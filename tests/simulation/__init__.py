@@ -1,0 +1,1 @@
+"""Several rounds or days, with seeded faults."""
