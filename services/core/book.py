@@ -1,0 +1,299 @@
+"""The book, the rules and the result of a round, as immutable values.
+
+A `Book` is everything that a clearing may look at: pools, offers with the chips that each
+period still has, and demands whose requirements, equivalences and budgets have been resolved
+(see `services.core.eligibility`). `clear` maps (book, rules) to a `Result`. The JSON forms of
+the three are the file formats ``suanli.book.v1``, ``suanli.rules.v1`` and ``suanli.result.v1``;
+`services.core.codec` converts, and ``schemas/json/`` holds their JSON Schemas.
+
+Periods are absolute hours since the Unix epoch, prices are micro-yuan per chip-hour, money is
+micro-yuan, quantities are whole chips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+
+from schemas.types import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Zone x chip class.
+
+    Attributes:
+        key: ``zone/chip``.
+        zone: Campus with one fabric.
+        region: Region that the zone belongs to.
+        chip: Name of the chip class.
+        domestic: Whether the chip is domestic.
+        tflops: Dense FP16/BF16 TFLOPS of one chip, rounded to a whole number.
+    """
+
+    key: str
+    zone: str
+    region: str
+    chip: str
+    domestic: bool
+    tflops: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookOffer:
+    """What is left of one offer.
+
+    Attributes:
+        id: Order id.
+        participant: The provider.
+        version: Version of the order's terms.
+        pool: Key of its pool.
+        ask: Least price, micro-yuan per chip-hour, on the tick.
+        start: First period.
+        chips: Chips left in each period from ``start`` on; an entry may be 0.
+        block: Taken whole in every period, or not at all.
+        rounds_waited: Rounds it has been in without trading.
+    """
+
+    id: str
+    participant: str
+    version: int
+    pool: str
+    ask: int
+    start: int
+    chips: tuple[int, ...]
+    block: bool = False
+    rounds_waited: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One way to serve a demand; a demand uses at most one of its alternatives.
+
+    Attributes:
+        index: Position in the demand's own list (alternatives that fit nothing are left out,
+            so indices may have gaps).
+        pools: Keys of the pools it may use, sorted, at least one.
+        limit: Highest price, micro-yuan per chip-hour of this alternative's chips.
+        chips: ``block``: chips of the run. ``flow``/``work``: 0.
+        chips_min: ``block``: least chips of the run (equal to ``chips`` if not curtailable).
+        duration: ``block``: consecutive periods of the run. Else 0.
+        earliest: First period that may be used.
+        deadline: Period before which everything must have ended (exclusive).
+        chips_by_period: ``flow``/``work``: most chips in each period of
+            ``[earliest, deadline)``, over its pools together. ``block``: empty.
+        chip_hours: ``flow``/``work``: most chip-hours in all. ``block``: 0.
+    """
+
+    index: int
+    pools: tuple[str, ...]
+    limit: int
+    earliest: int
+    deadline: int
+    chips: int = 0
+    chips_min: int = 0
+    duration: int = 0
+    chips_by_period: tuple[int, ...] = ()
+    chip_hours: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BookDemand:
+    """What is left of one demand.
+
+    Attributes:
+        id: Order id.
+        participant: The enterprise.
+        version: Version of the order's terms.
+        shape: ``block``, ``flow`` or ``work``.
+        alternatives: Mutually exclusive, sorted by index, at least one.
+        rounds_waited: Rounds it has been in without being accepted.
+        exclusive_group: At most one demand of a group is accepted; ``None`` if in none.
+        linked_to: Id of a demand *of this book* that must be accepted (any quantity) for this
+            one to be; ``None`` if free. A link to a demand accepted in an earlier round is
+            resolved to ``None``; a link to a demand that cannot be accepted keeps the demand
+            out of the book.
+    """
+
+    id: str
+    participant: str
+    version: int
+    shape: Shape
+    alternatives: tuple[Alternative, ...]
+    rounds_waited: int = 0
+    exclusive_group: str | None = None
+    linked_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """All open orders of one market at a log position.
+
+    Attributes:
+        market: Market id.
+        round_id: The round that this book is for.
+        first_period: First period of the horizon.
+        periods: Number of periods of the horizon, 1 to 168.
+        pools: Sorted by key.
+        offers: Sorted by id.
+        demands: Sorted by id.
+    """
+
+    market: str
+    round_id: str
+    first_period: int
+    periods: int
+    pools: tuple[Pool, ...]
+    offers: tuple[BookOffer, ...]
+    demands: tuple[BookDemand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything besides the book that a clearing depends on.
+
+    Attributes:
+        tick: Prices are multiples of this many micro-yuan.
+        seed: Seeds the solver and the last tie-break.
+        effort: Search budget in CP-SAT deterministic time units (not seconds).
+        ascent_steps: Most steps of the price ascent of the certificate.
+    """
+
+    tick: int = 100
+    seed: int = 1
+    effort: int = 4
+    ascent_steps: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """One offer-demand pairing.
+
+    Attributes:
+        demand: Demand id.
+        offer: Offer id.
+        pool: Pool of both.
+        start: First period.
+        chips: Chips in each period from ``start`` on; first and last are above 0.
+    """
+
+    demand: str
+    offer: str
+    pool: str
+    start: int
+    chips: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an order left the round as it did.
+
+    Attributes:
+        code: Stable code, for example ``filled``, ``price_below_clearing``, ``no_capacity``,
+            ``gang_does_not_fit``, ``paradoxically_rejected``, ``exclusive_group``,
+            ``linked_order_out``, ``ask_above_clearing``, ``no_demand``.
+        params: Numbers and keys that its sentence needs, sorted by name.
+    """
+
+    code: str
+    params: tuple[tuple[str, int | str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DemandOutcome:
+    """How a demand leaves the round.
+
+    Attributes:
+        id: Demand id.
+        state: ``filled`` (block accepted, or all chip-hours of a flow/work), ``part-filled``,
+            or ``open``.
+        alternative: Index of the alternative used, ``None`` if none.
+        chip_hours: Chip-hours allocated.
+        value: Limit value of what was allocated, micro-yuan.
+        payment: What it pays at the clearing prices, micro-yuan.
+        regret: What it would still have gained at the clearing prices, micro-yuan: best
+            surplus of any choice it had, less the surplus it got; never negative.
+        reason: Why.
+    """
+
+    id: str
+    state: str
+    alternative: int | None
+    chip_hours: int
+    value: int
+    payment: int
+    regret: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class OfferOutcome:
+    """How an offer leaves the round.
+
+    Attributes:
+        id: Offer id.
+        state: ``filled`` (nothing left in any period), ``part-filled`` or ``open``.
+        chip_hours: Chip-hours allocated.
+        cost: Ask value of what was allocated, micro-yuan.
+        revenue: What it is paid at the clearing prices, micro-yuan.
+        regret: Best surplus at the clearing prices less the surplus it got, micro-yuan.
+        reason: Why.
+    """
+
+    id: str
+    state: str
+    chip_hours: int
+    cost: int
+    revenue: int
+    regret: int
+    reason: Reason
+
+
+PriceCurve = tuple[str, tuple[int, ...]]
+"""A pool key and its price in each period of the horizon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Prices that bound the welfare of every possible clearing (weak duality).
+
+    Attributes:
+        prices: One curve per pool, sorted by key, non-negative integers (any, no tick).
+        bound: D at these prices, micro-yuan, as `market.md` 4 defines it.
+    """
+
+    prices: tuple[PriceCurve, ...]
+    bound: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a clearing decided.
+
+    Attributes:
+        market: Market id of the book.
+        round_id: Round id of the book.
+        book_digest: SHA-256 (hex) of the book's canonical JSON.
+        rules_digest: SHA-256 (hex) of the rules' canonical JSON.
+        status: ``optimal`` (proven best among price-supported selections) or ``feasible``.
+        welfare: Limit values less asks of everything allocated, micro-yuan.
+        allocations: Sorted by demand, offer, start.
+        prices: Clearing prices, one curve per pool, sorted by key, on the tick.
+        demands: One outcome per demand of the book, same order.
+        offers: One outcome per offer of the book, same order.
+        certificate: The bound and the prices that prove it.
+        total_regret: Sum of all regrets, micro-yuan.
+    """
+
+    market: str
+    round_id: str
+    book_digest: str
+    rules_digest: str
+    status: str
+    welfare: int
+    allocations: tuple[Allocation, ...]
+    prices: tuple[PriceCurve, ...]
+    demands: tuple[DemandOutcome, ...]
+    offers: tuple[OfferOutcome, ...]
+    certificate: Certificate
+    total_regret: int = field(default=0)
