@@ -1,18 +1,19 @@
 """Base model and constrained field types of the wire contract."""
 
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator
-from pydantic import AwareDatetime
-from pydantic import BaseModel
-from pydantic import BeforeValidator
-from pydantic import ConfigDict
-from pydantic import Field
-from pydantic import PlainSerializer
-from pydantic import StrictInt
-from pydantic import StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StrictInt,
+    StringConstraints,
+)
 
 from schemas.types import PERIOD_SECONDS
 
@@ -89,9 +90,7 @@ ParticipantId = Annotated[
 ]
 OrderId = Annotated[str, StringConstraints(pattern=r"^(off|dem)_[a-z2-7]{26}$")]
 AllocationId = Annotated[str, StringConstraints(pattern=r"^al_[a-z2-7]{26}$")]
-RoundId = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}:[0-9]{1,12}$", max_length=77)
-]
+RoundId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}:[0-9]{1,12}$", max_length=77)]
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Text = Annotated[str, StringConstraints(max_length=1000)]
@@ -117,7 +116,10 @@ Price = Annotated[
 ]
 Money = Annotated[StrictInt, Field(ge=0, le=MONEY_MAX_MICRO_YUAN, description="Micro-yuan")]
 SignedMoney = Annotated[
-    StrictInt, Field(ge=-MONEY_MAX_MICRO_YUAN, le=MONEY_MAX_MICRO_YUAN, description="Micro-yuan")
+    StrictInt,
+    Field(ge=-MONEY_MAX_MICRO_YUAN, le=MONEY_MAX_MICRO_YUAN, description="Micro-yuan"),
 ]
 Count = Annotated[StrictInt, Field(ge=0, le=10**12)]
-Version = Annotated[StrictInt, Field(ge=1, le=1_000_000, description="Version of the order's terms")]
+Version = Annotated[
+    StrictInt, Field(ge=1, le=1_000_000, description="Version of the order's terms")
+]

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from schemas.registry import BY_MODEL
-from schemas.registry import BY_TYPE
-from schemas.registry import key_of
+from schemas.registry import BY_MODEL, BY_TYPE, key_of
 from schemas.types import MESSAGE_BYTES_MAX
 
 if TYPE_CHECKING:

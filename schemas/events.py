@@ -4,42 +4,36 @@ Who, when and why an event was made stands in the envelope (`schemas.codec.Envel
 travels in Kafka headers; the value on the topic is the body alone.
 """
 
-from typing import Annotated
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic import StrictBool
-from pydantic import StrictInt
-from pydantic import StringConstraints
+from pydantic import Field, StrictBool, StrictInt, StringConstraints
 
-from schemas.base import AllocationId
-from schemas.base import ChipHoursOrNone
-from schemas.base import Chips
-from schemas.base import Count
-from schemas.base import Instant
-from schemas.base import Model
-from schemas.base import Money
-from schemas.base import Name
-from schemas.base import OrderId
-from schemas.base import ParticipantId
-from schemas.base import PeriodStart
-from schemas.base import PoolName
-from schemas.base import Price
-from schemas.base import ReasonCode
-from schemas.base import ResourceCode
-from schemas.base import RoundId
-from schemas.base import Sha256Hex
-from schemas.base import SignedMoney
-from schemas.base import Slug
-from schemas.base import Text
-from schemas.base import Version
+from schemas.base import (
+    AllocationId,
+    ChipHoursOrNone,
+    Chips,
+    Count,
+    Instant,
+    Model,
+    Money,
+    Name,
+    OrderId,
+    ParticipantId,
+    PeriodStart,
+    PoolName,
+    Price,
+    ReasonCode,
+    ResourceCode,
+    RoundId,
+    Sha256Hex,
+    SignedMoney,
+    Slug,
+    Text,
+    Version,
+)
 from schemas.market import Market
-from schemas.orders import DemandTerms
-from schemas.orders import OfferTerms
-from schemas.types import HORIZON_PERIODS_MAX
-from schemas.types import OrderState
-from schemas.types import Role
-from schemas.types import Side
+from schemas.orders import DemandTerms, OfferTerms
+from schemas.types import HORIZON_PERIODS_MAX, OrderState, Role, Side
 
 Curve = Annotated[
     tuple[Price, ...],
@@ -57,7 +51,9 @@ class Reason(Model):
     code: ReasonCode
     en: Text
     zh: Text
-    params: Annotated[dict[str, StrictInt | str], Field(max_length=16)] = {}
+    params: Annotated[dict[str, StrictInt | str], Field(max_length=16)] = Field(
+        default_factory=dict
+    )
 
 
 # --- participants ---------------------------------------------------------------------------

@@ -1,18 +1,10 @@
 """What a market is: zones, links, chip classes and the rules of its rounds."""
 
-from typing import Annotated
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field
-from pydantic import StrictBool
-from pydantic import StrictInt
-from pydantic import model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
-from schemas.base import ChipsOrNone
-from schemas.base import Model
-from schemas.base import Name
-from schemas.base import Price
-from schemas.base import Slug
+from schemas.base import ChipsOrNone, Model, Name, Price, Slug
 from schemas.types import HORIZON_PERIODS_MAX
 
 

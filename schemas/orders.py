@@ -1,27 +1,22 @@
 """The order language: what a provider may offer and an enterprise may ask for."""
 
-from typing import Annotated
-from typing import Literal
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
-from pydantic import StrictBool
-from pydantic import StrictInt
-from pydantic import model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
-from schemas.base import ChipHours
-from schemas.base import Chips
-from schemas.base import Instant
-from schemas.base import Model
-from schemas.base import Money
-from schemas.base import OrderId
-from schemas.base import PeriodStart
-from schemas.base import Price
-from schemas.base import ResourceCode
-from schemas.base import Slug
-from schemas.types import HORIZON_PERIODS_MAX
-from schemas.types import PERIOD_SECONDS
-from schemas.types import Priority
+from schemas.base import (
+    ChipHours,
+    Chips,
+    Instant,
+    Model,
+    Money,
+    OrderId,
+    PeriodStart,
+    Price,
+    ResourceCode,
+    Slug,
+)
+from schemas.types import HORIZON_PERIODS_MAX, PERIOD_SECONDS, Priority
 
 
 class OfferTerms(Model):
@@ -36,7 +31,9 @@ class OfferTerms(Model):
     start: PeriodStart
     end: PeriodStart = Field(description="Exclusive end of the delivery window")
     ask: Price
-    block: StrictBool = Field(default=False, description="Taken whole in every period, or not at all")
+    block: StrictBool = Field(
+        default=False, description="Taken whole in every period, or not at all"
+    )
     mobilisable: StrictBool = Field(default=False, description="May be called for urgent needs")
     mobilisation_price: Price | None = Field(
         default=None, description="Agreed price of a call; needed if mobilisable"

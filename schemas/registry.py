@@ -54,35 +54,55 @@ class EventType:
 
 
 _MARKET = "market_id"
+_PARTICIPANT = "participant_id"
+
+
+def _row(name: str, model: type[events.Event], topic: str, key: str, version: int = 1) -> EventType:
+    return EventType(name, version, model, topic, key)
+
 
 REGISTRY: tuple[EventType, ...] = (
-    EventType("suanli.participant.registered", 1, events.ParticipantRegistered, "participants", "participant_id"),
-    EventType("suanli.deposit.recorded", 1, events.DepositRecorded, "participants", "participant_id"),
-    EventType("suanli.market.defined", 1, events.MarketDefined, "policies", "market.id"),
-    EventType("suanli.policy.set", 1, events.PolicySet, "policies", _MARKET),
-    EventType("suanli.offer.submitted", 1, events.OfferSubmitted, "offers", _MARKET),
-    EventType("suanli.offer.amended", 1, events.OfferAmended, "offers", _MARKET),
-    EventType("suanli.offer.cancelled", 1, events.OfferCancelled, "offers", _MARKET),
-    EventType("suanli.demand.submitted", 1, events.DemandSubmitted, "demand", _MARKET),
-    EventType("suanli.demand.amended", 1, events.DemandAmended, "demand", _MARKET),
-    EventType("suanli.demand.cancelled", 1, events.DemandCancelled, "demand", _MARKET),
-    EventType("suanli.hold.placed", 1, events.HoldPlaced, "holds", _MARKET),
-    EventType("suanli.hold.refused", 1, events.HoldRefused, "holds", _MARKET),
-    EventType("suanli.hold.captured", 1, events.HoldCaptured, "holds", _MARKET),
-    EventType("suanli.hold.released", 1, events.HoldReleased, "holds", _MARKET),
-    EventType("suanli.order.status-changed", 1, events.OrderStatusChanged, "order-status", _MARKET),
-    EventType("suanli.round.sealed", 1, events.RoundSealed, "rounds", _MARKET),
-    EventType("suanli.round.cleared", 1, events.RoundCleared, "rounds", _MARKET),
-    EventType("suanli.round.prices", 1, events.RoundPrices, "rounds", _MARKET),
-    EventType("suanli.round.certificate", 1, events.RoundCertificate, "rounds", _MARKET),
-    EventType("suanli.round.file-part", 1, events.RoundFilePart, "rounds", _MARKET),
-    EventType("suanli.allocation.made", 1, events.AllocationMade, "allocations", _MARKET),
-    EventType("suanli.hold.adjusted", 1, events.HoldAdjusted, "allocations", _MARKET),
-    EventType("suanli.round.closed", 1, events.RoundClosed, "allocations", _MARKET),
-    EventType("suanli.delivery.reported", 1, events.DeliveryReported, "deliveries", _MARKET),
-    EventType("suanli.journal.entry-recorded", 1, events.JournalEntryRecorded, "journal-entries", "entry_id"),
-    EventType("suanli.checkpoint.published", 1, events.CheckpointPublished, "checkpoints", "origin"),
-    EventType("suanli.finding.raised", 1, events.FindingRaised, "findings", _MARKET),
+    EventType(
+        "suanli.participant.registered",
+        1,
+        events.ParticipantRegistered,
+        "participants",
+        "participant_id",
+    ),
+    EventType("suanli.deposit.recorded", 1, events.DepositRecorded, "participants", _PARTICIPANT),
+    _row("suanli.market.defined", events.MarketDefined, "policies", "market.id"),
+    _row("suanli.policy.set", events.PolicySet, "policies", _MARKET),
+    _row("suanli.offer.submitted", events.OfferSubmitted, "offers", _MARKET),
+    _row("suanli.offer.amended", events.OfferAmended, "offers", _MARKET),
+    _row("suanli.offer.cancelled", events.OfferCancelled, "offers", _MARKET),
+    _row("suanli.demand.submitted", events.DemandSubmitted, "demand", _MARKET),
+    _row("suanli.demand.amended", events.DemandAmended, "demand", _MARKET),
+    _row("suanli.demand.cancelled", events.DemandCancelled, "demand", _MARKET),
+    _row("suanli.hold.placed", events.HoldPlaced, "holds", _MARKET),
+    _row("suanli.hold.refused", events.HoldRefused, "holds", _MARKET),
+    _row("suanli.hold.captured", events.HoldCaptured, "holds", _MARKET),
+    _row("suanli.hold.released", events.HoldReleased, "holds", _MARKET),
+    _row("suanli.order.status-changed", events.OrderStatusChanged, "order-status", _MARKET),
+    _row("suanli.round.sealed", events.RoundSealed, "rounds", _MARKET),
+    _row("suanli.round.cleared", events.RoundCleared, "rounds", _MARKET),
+    _row("suanli.round.prices", events.RoundPrices, "rounds", _MARKET),
+    _row("suanli.round.certificate", events.RoundCertificate, "rounds", _MARKET),
+    _row("suanli.round.file-part", events.RoundFilePart, "rounds", _MARKET),
+    _row("suanli.allocation.made", events.AllocationMade, "allocations", _MARKET),
+    _row("suanli.hold.adjusted", events.HoldAdjusted, "allocations", _MARKET),
+    _row("suanli.round.closed", events.RoundClosed, "allocations", _MARKET),
+    _row("suanli.delivery.reported", events.DeliveryReported, "deliveries", _MARKET),
+    EventType(
+        "suanli.journal.entry-recorded",
+        1,
+        events.JournalEntryRecorded,
+        "journal-entries",
+        "entry_id",
+    ),
+    EventType(
+        "suanli.checkpoint.published", 1, events.CheckpointPublished, "checkpoints", "origin"
+    ),
+    _row("suanli.finding.raised", events.FindingRaised, "findings", _MARKET),
 )
 """Every event ever published; one row per version."""
 

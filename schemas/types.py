@@ -5,8 +5,7 @@ Standard library only, so that the functional core can import it.
 
 from __future__ import annotations
 
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NewType
 

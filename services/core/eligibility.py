@@ -1,0 +1,379 @@
+"""Which orders a market takes, what a demand may cost, and which pools can serve it.
+
+Pure functions over the wire's frozen terms (`schemas.orders`, `schemas.market`). Periods are
+absolute hours since the Unix epoch; money is micro-yuan.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas.types import Priority, period_of, period_start, pool_key
+from services.core.book import Alternative, Pool
+from services.core.errors import Message, ValidationError
+
+if TYPE_CHECKING:
+    from schemas.market import ChipClass, Market
+    from schemas.orders import Alternative as AlternativeTerms
+    from schemas.orders import DemandTerms, OfferTerms
+
+_MILLI = 1000
+
+
+def pools_of(market: Market) -> tuple[Pool, ...]:
+    """Return every pool (zone x chip class) of a market, sorted by key."""
+    pools = [
+        Pool(
+            key=pool_key(zone.id, chip.id),
+            zone=zone.id,
+            region=zone.region,
+            chip=chip.id,
+            domestic=chip.domestic,
+            tflops=chip.tflops,
+        )
+        for zone in market.zones
+        for chip in market.chips
+    ]
+    return tuple(sorted(pools, key=lambda pool: pool.key))
+
+
+def validate_offer(terms: OfferTerms, market: Market, now_period: int) -> None:
+    """Check an offer against the market's rules.
+
+    Args:
+        terms: The offer's terms, already valid by the contract.
+        market: The market that it is for.
+        now_period: The period that is running on the market's clock.
+
+    Raises:
+        ValidationError: with the field, its value and what is allowed.
+    """
+    zones = sorted(zone.id for zone in market.zones)
+    chips = sorted(chip.id for chip in market.chips)
+    _check_known("zone", terms.zone, zones)
+    _check_known("chip", terms.chip, chips)
+    _check_chips("chips", terms.chips, market)
+    _check_price("ask", terms.ask, market)
+    if terms.mobilisation_price is not None:
+        _check_price("mobilisation_price", terms.mobilisation_price, market)
+    _check_window(
+        "end",
+        period_of(terms.end),
+        earliest=now_period + 2,
+        now_period=now_period,
+        market=market,
+        first=period_of(terms.start),
+    )
+    if terms.resale_of is not None:
+        raise _not_yet("resale_of", terms.resale_of, "null", "resale of allocations", "分配转售")
+
+
+def validate_demand(terms: DemandTerms, market: Market, now_period: int) -> None:
+    """Check a demand against the market's rules.
+
+    Args:
+        terms: The demand's terms, already valid by the contract.
+        market: The market that it is for.
+        now_period: The period that is running on the market's clock.
+
+    Raises:
+        ValidationError: with the field, its value and what is allowed.
+    """
+    _check_supported(terms)
+    zones = sorted(zone.id for zone in market.zones)
+    if terms.user_zone is not None:
+        _check_known("user_zone", terms.user_zone, zones)
+    _check_chips("shape", _chips_most(terms), market)
+    needed = terms.shape.duration if terms.shape.type == "block" else 1
+    _check_window(
+        "deadline",
+        period_of(terms.deadline),
+        earliest=now_period + 1 + needed,
+        now_period=now_period,
+        market=market,
+        first=period_of(terms.earliest),
+    )
+    for index, alternative in enumerate(terms.alternatives):
+        _check_alternative(f"alternatives.{index}", alternative, terms, market)
+    if max_spend(terms) == 0:
+        raise _budget_too_small(terms)
+
+
+def max_spend(terms: DemandTerms) -> int:
+    """Return the most that a demand can ever cost, micro-yuan; the ledger holds this.
+
+    It is the dearest alternative's limit price times its quantity, the quantity capped by the
+    budget at that price. 0 if the budget pays for no alternative.
+    """
+    return max(
+        (
+            resolved.limit * _chip_hours_most(resolved)
+            for resolved in (
+                _resolve_quantity(index, alternative, terms, ("?",))
+                for index, alternative in enumerate(terms.alternatives)
+            )
+            if resolved is not None
+        ),
+        default=0,
+    )
+
+
+def resolve_alternatives(terms: DemandTerms, market: Market) -> tuple[Alternative, ...]:
+    """Return the alternatives that some pool of the market could serve.
+
+    Requirements become pools, equivalences and the budget become quantities. An alternative
+    that no pool fits, or that the budget cannot pay, is left out.
+    """
+    resolved = []
+    for index, alternative in enumerate(terms.alternatives):
+        pools = _eligible_pools(alternative, terms, market)
+        if not pools:
+            continue
+        item = _resolve_quantity(index, alternative, terms, pools)
+        if item is not None:
+            resolved.append(item)
+    return tuple(resolved)
+
+
+def _resolve_quantity(
+    index: int, alternative: AlternativeTerms, terms: DemandTerms, pools: tuple[str, ...]
+) -> Alternative | None:
+    shape = terms.shape
+    earliest, deadline = period_of(terms.earliest), period_of(terms.deadline)
+    limit = alternative.limit
+    # A limit of zero never spends, so no budget binds it.
+    hours_paid = None if terms.budget is None or limit == 0 else terms.budget // limit
+    if shape.type == "block":
+        chips = _scaled(shape.chips, alternative)
+        chips_min = _scaled(shape.chips_min or shape.chips, alternative)
+        if hours_paid is not None:
+            chips = min(chips, hours_paid // shape.duration)
+        if chips < chips_min:
+            return None
+        return Alternative(
+            index=index,
+            pools=pools,
+            limit=limit,
+            earliest=earliest,
+            deadline=deadline,
+            chips=chips,
+            chips_min=chips_min,
+            duration=shape.duration,
+        )
+    chips_at_once = shape.chips if shape.type == "flow" else shape.chips_max
+    chips_by_period = (_scaled(chips_at_once, alternative),) * (deadline - earliest)
+    chip_hours = sum(chips_by_period)
+    if shape.type == "work":
+        chip_hours = min(chip_hours, _scaled(shape.chip_hours, alternative))
+    if hours_paid is not None:
+        chip_hours = min(chip_hours, hours_paid)
+    if chip_hours == 0:
+        return None
+    return Alternative(
+        index=index,
+        pools=pools,
+        limit=limit,
+        earliest=earliest,
+        deadline=deadline,
+        chips_by_period=chips_by_period,
+        chip_hours=chip_hours,
+    )
+
+
+def _scaled(quantity: int, alternative: AlternativeTerms) -> int:
+    return -(-quantity * alternative.equivalence_milli // _MILLI)
+
+
+def _chip_hours_most(alternative: Alternative) -> int:
+    return alternative.chips * alternative.duration or alternative.chip_hours
+
+
+def _chips_most(terms: DemandTerms) -> int:
+    shape = terms.shape
+    chips = shape.chips_max if shape.type == "work" else shape.chips
+    return max(_scaled(chips, alternative) for alternative in terms.alternatives)
+
+
+def _eligible_pools(
+    alternative: AlternativeTerms, terms: DemandTerms, market: Market
+) -> tuple[str, ...]:
+    zones = _eligible_zones(alternative, terms, market)
+    chips = [chip.id for chip in market.chips if _chip_fits(chip, alternative)]
+    return tuple(sorted(pool_key(zone, chip) for zone in zones for chip in chips))
+
+
+def _eligible_zones(alternative: AlternativeTerms, terms: DemandTerms, market: Market) -> list[str]:
+    anywhere = not alternative.zones and not alternative.regions
+    zones = [
+        zone.id
+        for zone in market.zones
+        if anywhere or zone.id in alternative.zones or zone.region in alternative.regions
+    ]
+    if terms.latency_ms_max is None or terms.user_zone is None:
+        return zones
+    latency_ms = latencies_from(terms.user_zone, market)
+    # A pair that the market does not list is unknown, and unknown is not good enough.
+    return [zone for zone in zones if latency_ms.get(zone, 10**9) <= terms.latency_ms_max]
+
+
+def latencies_from(zone: str, market: Market) -> dict[str, int]:
+    """Return the latency in ms from a zone to each zone that the market lists for it."""
+    latency_ms = {zone: 0}
+    for item in market.latencies:
+        if item.a == zone:
+            latency_ms[item.b] = item.ms
+        elif item.b == zone:
+            latency_ms[item.a] = item.ms
+    return latency_ms
+
+
+def _chip_fits(chip: ChipClass, alternative: AlternativeTerms) -> bool:
+    if alternative.chips_any_of and chip.id not in alternative.chips_any_of:
+        return False
+    need = alternative.requirement
+    if need is None:
+        return True
+    return (
+        (need.memory_gb_min is None or chip.memory_gb >= need.memory_gb_min)
+        and (need.tflops_min is None or chip.tflops >= need.tflops_min)
+        and (need.domestic is None or chip.domestic == need.domestic)
+    )
+
+
+def _check_supported(terms: DemandTerms) -> None:
+    if terms.priority == Priority.URGENT:
+        raise _not_yet(
+            "priority",
+            terms.priority.value,
+            "standard, interruptible",
+            "urgent demand without a declared need",
+            "未经宣布的紧急需求",
+        )
+    if terms.data_zone is not None or terms.data_gb:
+        value = f"{terms.data_zone}, {terms.data_gb} GB"
+        raise _not_yet("data_zone", value, "null", "moving data over links", "跨链路数据传输")
+    if terms.traffic_gb_per_chip_hour:
+        value = str(terms.traffic_gb_per_chip_hour)
+        raise _not_yet(
+            "traffic_gb_per_chip_hour", value, "0", "traffic over links", "跨链路业务流量"
+        )
+
+
+def _check_alternative(
+    path: str, alternative: AlternativeTerms, terms: DemandTerms, market: Market
+) -> None:
+    zones = sorted(zone.id for zone in market.zones)
+    regions = sorted({zone.region for zone in market.zones})
+    chips = sorted(chip.id for chip in market.chips)
+    _check_price(f"{path}.limit", alternative.limit, market)
+    for name in alternative.chips_any_of:
+        _check_known(f"{path}.chips_any_of", name, chips)
+    for name in alternative.zones:
+        _check_known(f"{path}.zones", name, zones)
+    for name in alternative.regions:
+        _check_known(f"{path}.regions", name, regions)
+    if _eligible_pools(alternative, terms, market):
+        return
+    raise _no_pool(path, alternative, terms, market)
+
+
+def _no_pool(
+    path: str, alternative: AlternativeTerms, terms: DemandTerms, market: Market
+) -> ValidationError:
+    fitting = sorted(chip.id for chip in market.chips if _chip_fits(chip, alternative))
+    if not fitting:
+        most_gb = max(chip.memory_gb for chip in market.chips)
+        most_tflops = max(chip.tflops for chip in market.chips)
+        allowed = (
+            f"memory_gb_min up to {most_gb}, tflops_min up to {most_tflops}, that one chip has"
+        )
+        value = alternative.model_dump_json(include={"chips_any_of", "requirement"})
+        return _error("validation.no_chip_fits", f"{path}.requirement", value, allowed)
+    latency_ms = latencies_from(terms.user_zone, market) if terms.user_zone else {}
+    allowed = ", ".join(f"{zone} {ms} ms" for zone, ms in sorted(latency_ms.items()))
+    return _error(
+        "validation.no_zone_fits",
+        "latency_ms_max",
+        str(terms.latency_ms_max),
+        f"by zone: {allowed}",
+    )
+
+
+def _check_known(field: str, value: str, allowed: list[str]) -> None:
+    if value not in allowed:
+        raise _error("validation.unknown", field, value, f"one of {', '.join(allowed)}")
+
+
+def _check_chips(field: str, chips: int, market: Market) -> None:
+    most = market.rules.chips_max
+    if chips > most:
+        raise _error("validation.too_many_chips", field, str(chips), f"at most {most} chips")
+
+
+def _check_price(field: str, price: int, market: Market) -> None:
+    tick, most = market.rules.tick, market.rules.price_max
+    if price % tick:
+        below = price // tick * tick
+        allowed = f"a multiple of the tick {tick}, such as {below} or {below + tick}"
+        raise _error("validation.off_tick", field, str(price), allowed)
+    if price > most:
+        allowed = f"at most {most} micro-yuan per chip-hour"
+        raise _error("validation.price_out_of_range", field, str(price), allowed)
+
+
+def _check_window(
+    field: str, end: int, *, earliest: int, now_period: int, market: Market, first: int
+) -> None:
+    if end < earliest:
+        allowed = f"at least {_iso(earliest)}; the running period began {_iso(now_period)}"
+        raise _error("validation.window_past", field, _iso(end), allowed)
+    horizon = now_period + 1 + market.rules.horizon_periods
+    if first >= horizon:
+        allowed = f"start before {_iso(horizon)}, where the market's horizon ends"
+        raise _error("validation.window_beyond_horizon", field, _iso(first), allowed)
+
+
+def _budget_too_small(terms: DemandTerms) -> ValidationError:
+    shape = terms.shape
+    hours = shape.duration if shape.type == "block" else 1
+    least = min(
+        alternative.limit
+        * hours
+        * (_scaled(shape.chips_min or shape.chips, alternative) if shape.type == "block" else 1)
+        for alternative in terms.alternatives
+    )
+    if least == 0:
+        return _error("validation.no_money", "alternatives.0.limit", "0", "above 0")
+    return _error(
+        "validation.budget_too_small", "budget", str(terms.budget), f"at least {least} micro-yuan"
+    )
+
+
+def _iso(period: int) -> str:
+    return period_start(period).isoformat().replace("+00:00", "Z")
+
+
+def _error(code: str, field: str, value: str, allowed: str) -> ValidationError:
+    return ValidationError(
+        code,
+        Message(
+            en=f"{field} must be {allowed}, was {value}",
+            zh=f"{field} 应为 {allowed},实际为 {value}",
+        ),
+        field=field,
+        value=value,
+        allowed=allowed,
+    )
+
+
+def _not_yet(field: str, value: str, allowed: str, what: str, what_zh: str) -> ValidationError:
+    return ValidationError(
+        "not_yet_supported",
+        Message(
+            en=f"{field} must be {allowed}, was {value}: this market does not clear {what} yet",
+            zh=f"{field} 应为 {allowed},实际为 {value}:本市场暂不支持{what_zh}",
+        ),
+        field=field,
+        value=value,
+        allowed=allowed,
+    )
