@@ -109,7 +109,7 @@ ResourceCode = Annotated[
 Chips = Annotated[StrictInt, Field(ge=1, le=ORDER_CHIPS_MAX, description="Whole chips")]
 ChipsOrNone = Annotated[StrictInt, Field(ge=0, le=ORDER_CHIPS_MAX, description="Whole chips")]
 ChipHours = Annotated[StrictInt, Field(ge=1, le=CHIP_HOURS_MAX, description="Chip-hours")]
-ChipHoursOrNone = Annotated[StrictInt, Field(ge=0, description="Chip-hours")]
+ChipHoursOrNone = Annotated[StrictInt, Field(ge=0, le=10**15, description="Chip-hours")]
 Price = Annotated[
     StrictInt,
     Field(ge=0, le=PRICE_MAX_MICRO_YUAN, description="Micro-yuan per chip-hour, on the tick"),
@@ -123,3 +123,6 @@ Count = Annotated[StrictInt, Field(ge=0, le=10**12)]
 Version = Annotated[
     StrictInt, Field(ge=1, le=1_000_000, description="Version of the order's terms")
 ]
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+ParameterValue = Annotated[StrictInt, Field(ge=-(10**18), le=10**18)] | Text
+"""A number or short text that a sentence or a policy is filled in with."""

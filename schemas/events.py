@@ -18,6 +18,8 @@ from schemas.base import (
     Money,
     Name,
     OrderId,
+    ParameterName,
+    ParameterValue,
     ParticipantId,
     PeriodStart,
     PoolName,
@@ -51,7 +53,7 @@ class Reason(Model):
     code: ReasonCode
     en: Text
     zh: Text
-    params: Annotated[dict[str, StrictInt | str], Field(max_length=16)] = Field(
+    params: Annotated[dict[ParameterName, ParameterValue], Field(max_length=16)] = Field(
         default_factory=dict
     )
 
@@ -95,7 +97,7 @@ class PolicySet(Event):
     kind: Literal["domestic_share", "mobilisation", "guard_rails", "regional_integration"]
     version: Version
     in_force_from_round: Count
-    parameters: Annotated[dict[str, StrictInt | str | StrictBool], Field(max_length=64)]
+    parameters: Annotated[dict[ParameterName, ParameterValue | StrictBool], Field(max_length=64)]
     reason: Text
 
 

@@ -1,0 +1,331 @@
+"""One worked example of every event: golden vectors, AsyncAPI and the docs read these."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas import events
+from schemas.registry import BY_MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MARKET = "jjj-spot"
+_ROUND = f"{_MARKET}:7"
+_OFFER = "off_" + "p" * 26
+_DEMAND = "dem_" + "e" * 26
+_ALLOCATION = "al_" + "a" * 26
+_DIGEST = "5f" * 32
+_MORNING = "2026-11-24T08:00:00Z"
+_POOL = "bj-yizhuang/ascend-910b"
+_REASON = {
+    "code": "filled",
+    "en": "All 64 chips run from 08:00 for 2 hours.",
+    "zh": "64 张卡自 08:00 起运行 2 小时,全部成交。",
+    "params": {"chips": 64},
+}
+_OFFER_TERMS = {
+    "zone": "bj-yizhuang",
+    "chip": "ascend-910b",
+    "chips": 512,
+    "start": _MORNING,
+    "end": "2026-11-24T20:00:00Z",
+    "ask": 8_500_000,
+    "block": False,
+    "mobilisable": True,
+    "mobilisation_price": 9_000_000,
+    "resource_code": "CN.11.0115.YZ01-A910B",
+}
+_DEMAND_TERMS = {
+    "shape": {"type": "block", "chips": 64, "chips_min": 32, "duration": 2},
+    "alternatives": [
+        {"chips_any_of": ["ascend-910b"], "regions": ["beijing"], "limit": 12_000_000},
+        {
+            "requirement": {"memory_gb_min": 64, "domestic": True},
+            "zones": ["he-zhangjiakou"],
+            "limit": 9_000_000,
+            "equivalence_milli": 1600,
+        },
+    ],
+    "earliest": _MORNING,
+    "deadline": "2026-11-24T18:00:00Z",
+    "priority": "interruptible",
+    "budget": 2_000_000_000,
+    "user_zone": "bj-yizhuang",
+    "latency_ms_max": 10,
+    "notice_periods": 1,
+    "exclusive_group": "nightly-training",
+    "linked_to": "dem_" + "d" * 26,
+    "resource_code": "CN.11.0108.HD-LAB-7",
+    "expires_at": "2026-11-24T12:00:00Z",
+}
+_MARKET_BODY = {
+    "id": _MARKET,
+    "name_en": "Beijing-Tianjin-Hebei spot",
+    "name_zh": "京津冀现货",
+    "zones": [
+        {
+            "id": "bj-yizhuang",
+            "region": "beijing",
+            "name_en": "Yizhuang",
+            "name_zh": "亦庄",
+            "cloud": "north-cloud",
+        },
+        {
+            "id": "he-zhangjiakou",
+            "region": "hebei",
+            "name_en": "Zhangjiakou",
+            "name_zh": "张家口",
+            "cloud": "green-cloud",
+        },
+    ],
+    "latencies": [{"a": "bj-yizhuang", "b": "he-zhangjiakou", "ms": 5}],
+    "links": [
+        {
+            "source": "bj-yizhuang",
+            "destination": "he-zhangjiakou",
+            "capacity_gb_per_period": 45_000,
+            "tariff": 20_000,
+        }
+    ],
+    "chips": [
+        {
+            "id": "ascend-910b",
+            "name": "Ascend 910B",
+            "vendor": "Huawei",
+            "domestic": True,
+            "memory_gb": 64,
+            "tflops": 320,
+            "lot": 8,
+        }
+    ],
+}
+_ORDER = {"market_id": _MARKET, "participant_id": "haidian-lab"}
+_OFFER_HEAD = {"market_id": _MARKET, "participant_id": "north-cloud", "order_id": _OFFER}
+_HOLD = {**_ORDER, "order_id": _DEMAND, "hold_id": "hold-1"}
+_CURVE = {"pool": _POOL, "prices": [8_500_000, 8_600_000], "chips": [64, 64]}
+_RANGE = {"topic": "demand", "partition": 1, "start": 120, "end": 160}
+
+_BODIES: dict[type[events.Event], dict[str, object]] = {
+    events.ParticipantRegistered: {
+        "participant_id": "haidian-lab",
+        "role": "enterprise",
+        "name": "海淀智算实验室",
+        "resource_code": "CN.11.0108.HD-LAB-7",
+        "status": "active",
+    },
+    events.DepositRecorded: {
+        "deposit_id": "dep_" + "a" * 26,
+        "participant_id": "haidian-lab",
+        "amount": 5_000_000_000,
+        "reference": "bank slip 2026-11-23/118",
+    },
+    events.MarketDefined: {"market": _MARKET_BODY},
+    events.PolicySet: {
+        "policy_id": "domestic-beijing",
+        "market_id": _MARKET,
+        "kind": "domestic_share",
+        "version": 1,
+        "in_force_from_round": 8,
+        "parameters": {"region": "beijing", "theta_ppm": 400_000},
+        "reason": "Share of domestic chips in Beijing",
+    },
+    events.OfferSubmitted: {**_OFFER_HEAD, "terms": _OFFER_TERMS},
+    events.OfferAmended: {**_OFFER_HEAD, "expected_version": 1, "terms": _OFFER_TERMS},
+    events.OfferCancelled: {**_OFFER_HEAD},
+    events.DemandSubmitted: {**_ORDER, "order_id": _DEMAND, "terms": _DEMAND_TERMS},
+    events.DemandAmended: {
+        **_ORDER,
+        "order_id": _DEMAND,
+        "expected_version": 1,
+        "terms": _DEMAND_TERMS
+        | {"shape": {"type": "work", "chip_hours": 128, "chips_max": 64}, "earliest": _MORNING},
+    },
+    events.DemandCancelled: {**_ORDER, "order_id": _DEMAND},
+    events.HoldPlaced: {**_HOLD, "version": 1, "amount": 1_536_000_000},
+    events.HoldRefused: {
+        **_ORDER,
+        "order_id": _DEMAND,
+        "version": 1,
+        "needed": 1_536_000_000,
+        "free": 900_000_000,
+        "reason": {
+            "code": "hold.insufficient_funds",
+            "en": "The demand needs 1536.00 yuan, 900.00 yuan are free.",
+            "zh": "该需求需冻结 1536.00 元,可用余额 900.00 元。",
+            "params": {"needed": 1_536_000_000, "free": 900_000_000},
+        },
+    },
+    events.HoldCaptured: {
+        **_HOLD,
+        "round_id": _ROUND,
+        "captured": 1_094_400_000,
+        "kept": 0,
+        "refunded": 441_600_000,
+    },
+    events.HoldReleased: {**_HOLD, "round_id": _ROUND, "released": 441_600_000, "kept": 0},
+    events.OrderStatusChanged: {
+        **_ORDER,
+        "order_id": _DEMAND,
+        "side": "demand",
+        "version": 1,
+        "state": "filled",
+        "reason": _REASON,
+        "sequence": 3,
+        "round_id": _ROUND,
+        "chip_hours_allocated": 128,
+        "chip_hours_left": 0,
+    },
+    events.RoundSealed: {
+        "round_id": _ROUND,
+        "market_id": _MARKET,
+        "seq": 7,
+        "epoch": 1,
+        "market_time": "2026-11-24T07:30:00Z",
+        "manifest": [_RANGE],
+        "book_digest": _DIGEST,
+        "rules_digest": _DIGEST,
+        "offers": 40,
+        "demands": 120,
+    },
+    events.RoundCleared: {
+        "round_id": _ROUND,
+        "market_id": _MARKET,
+        "seq": 7,
+        "market_time": "2026-11-24T07:30:00Z",
+        "status": "optimal",
+        "welfare": 441_600_000,
+        "bound": 446_000_000,
+        "gap_ppm": 9_865,
+        "total_regret": 4_400_000,
+        "payment": 1_094_400_000,
+        "chip_hours": 128,
+        "chip_hours_domestic": 128,
+        "tflops_hours": 40_960,
+        "tflops_hours_domestic": 40_960,
+        "offers": 40,
+        "demands": 120,
+        "demands_filled": 80,
+        "demands_part_filled": 4,
+        "paradoxically_rejected": 1,
+        "allocations": 1,
+        "result_digest": _DIGEST,
+        "solve_ms": 850,
+    },
+    events.RoundPrices: {
+        "round_id": _ROUND,
+        "market_id": _MARKET,
+        "first_period": _MORNING,
+        "part": 0,
+        "parts": 1,
+        "pools": [_CURVE | {"offered": [512, 512]}],
+    },
+    events.RoundCertificate: {
+        "round_id": _ROUND,
+        "market_id": _MARKET,
+        "first_period": _MORNING,
+        "bound": 446_000_000,
+        "part": 0,
+        "parts": 1,
+        "pools": [{"pool": _POOL, "prices": [8_550_017, 8_600_000]}],
+    },
+    events.RoundFilePart: {
+        "round_id": _ROUND,
+        "market_id": _MARKET,
+        "part": 0,
+        "parts": 1,
+        "sha256": _DIGEST,
+        "data": "eJyrBgABFgCJ",
+    },
+    events.AllocationMade: {
+        "allocation_id": _ALLOCATION,
+        "round_id": _ROUND,
+        "market_id": _MARKET,
+        "index": 0,
+        "demand_id": _DEMAND,
+        "enterprise_id": "haidian-lab",
+        "demand_version": 1,
+        "offer_id": _OFFER,
+        "provider_id": "north-cloud",
+        "offer_version": 1,
+        "pool": _POOL,
+        "alternative": 0,
+        "periods": [
+            {"start": _MORNING, "chips": 64, "price": 8_500_000},
+            {"start": "2026-11-24T09:00:00Z", "chips": 64, "price": 8_600_000},
+        ],
+        "payment": 1_094_400_000,
+    },
+    events.HoldAdjusted: {
+        "round_id": _ROUND,
+        "market_id": _MARKET,
+        "index": 1,
+        "demand_id": _DEMAND,
+        "enterprise_id": "haidian-lab",
+        "keep": 0,
+        "reason": _REASON,
+    },
+    events.RoundClosed: {
+        "round_id": _ROUND,
+        "market_id": _MARKET,
+        "seq": 7,
+        "count": 2,
+        "digest": _DIGEST,
+        "market_time": "2026-11-24T07:30:00Z",
+        "fee_ppm": 5_000,
+        "offers_through": [_RANGE | {"topic": "offers"}],
+    },
+    events.DeliveryReported: {
+        "delivery_id": "dlv_" + "a" * 26,
+        "allocation_id": _ALLOCATION,
+        "market_id": _MARKET,
+        "provider_id": "north-cloud",
+        "periods": [{"start": _MORNING, "chips": 64}],
+    },
+    events.JournalEntryRecorded: {
+        "entry_id": "hold-1",
+        "kind": "hold",
+        "purpose": "demand_hold",
+        "market_id": _MARKET,
+        "round_id": None,
+        "order_id": _DEMAND,
+        "unit": "CNY-micro",
+        "amount": 1_536_000_000,
+        "postings": [
+            {
+                "account": "cny:haidian-lab",
+                "layer": "pending",
+                "amount": 1_536_000_000,
+                "balance_after": 3_464_000_000,
+            },
+            {
+                "account": "escrow:jjj-spot",
+                "layer": "pending",
+                "amount": -1_536_000_000,
+                "balance_after": 0,
+            },
+        ],
+        "leaf_index": 12,
+    },
+    events.CheckpointPublished: {"origin": "suanli-exchange", "size": 13, "root": _DIGEST},
+    events.FindingRaised: {
+        "finding_id": f"{_ROUND}/round_verified",
+        "market_id": _MARKET,
+        "round_id": _ROUND,
+        "kind": "round_verified",
+        "ok": True,
+        "summary": {
+            "code": "round_verified",
+            "en": "All checks of the round hold.",
+            "zh": "该轮次全部检查通过。",
+            "params": {"checks": 12},
+        },
+        "problems": [],
+    },
+}
+
+
+def examples() -> Iterable[events.Event]:
+    """Yield one event of every registered model, in the registry's order."""
+    for model in BY_MODEL:
+        yield model.model_validate(_BODIES[model])
