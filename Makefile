@@ -111,8 +111,8 @@ lint-spelling: .venv/.dev-stamp
 
 lint-requirements: .venv/.dev-stamp
 	@echo "==> Requirements (deptry)"
-	@$(PY) -m deptry .
-	@$(PY) -m deptry --config services/sdk/pyproject.toml services/sdk/src
+	@$(PY) -m deptry --no-ansi .
+	@$(PY) -m deptry --no-ansi --config services/sdk/pyproject.toml services/sdk/src
 
 lint-generated: .venv/.dev-stamp
 	@echo "==> Generated files (schemas.generate --check)"
