@@ -170,6 +170,12 @@ class HoldPlaced(Event):
     participant_id: ParticipantId
     version: Version
     amount: Money
+    booked_through_seq: Count | None = Field(
+        default=None,
+        description=(
+            "Last round of the market booked before; a capture by a later round is not yet in it"
+        ),
+    )
 
 
 class HoldRefused(Event):
@@ -385,6 +391,10 @@ class RoundClosed(Event):
     offers_through: Annotated[tuple[OffsetRange, ...], Field(max_length=8)] = Field(
         description="Records of `offers` that the round had read; capacity is judged by them"
     )
+    demand_through: Annotated[tuple[OffsetRange, ...], Field(max_length=8)] = Field(
+        default=(),
+        description="Records of `demand` that the round had read; holds for later ones stand",
+    )
 
 
 # --- deliveries -----------------------------------------------------------------------------
@@ -418,11 +428,20 @@ class PostingMade(Model):
     account: Name
     layer: Literal["posted", "pending"]
     amount: SignedMoney
-    balance_after: SignedMoney
+    balance_after: SignedMoney = Field(
+        description="Sum of the account's amounts in this layer so far; what it has is negative"
+    )
+    account_version: Count = Field(
+        default=0, description="Number of the posting on its account, from 1, without gaps"
+    )
 
 
 class JournalEntryRecorded(Event):
-    """A transfer was booked; its postings sum to zero per layer."""
+    """A transfer was booked; its postings sum to zero per layer.
+
+    The value on the topic is the entry of the transparency log byte for byte, see
+    ``docs/reference/journal.md``.
+    """
 
     entry_id: Name
     kind: Literal["single", "hold", "post", "void", "expire", "reversal"]
@@ -434,6 +453,9 @@ class JournalEntryRecorded(Event):
     amount: Money
     postings: Annotated[tuple[PostingMade, ...], Field(min_length=2, max_length=16)]
     leaf_index: Count
+    pending_id: Name | None = Field(default=None, description="The hold that this resolves")
+    occurred_at: Instant | None = Field(default=None, description="On the market's clock")
+    cause: Name | None = Field(default=None, description="Id of the event that caused it")
 
 
 class CheckpointPublished(Event):
