@@ -1,0 +1,1 @@
+"""The demo: one market day from real traces, through the real stack."""
