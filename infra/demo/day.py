@@ -76,7 +76,7 @@ class Day:
     actions: tuple[Action, ...]
 
 
-def build_day(start: datetime, *, demands: int = 2800, seed: int = 20261124) -> Day:
+def build_day(start: datetime, *, demands: int = 3000, seed: int = 20261124) -> Day:
     """Return the day's actions.
 
     Args:
