@@ -1,0 +1,94 @@
+"""Connections to Postgres whose search path is one service's schema."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import asyncpg
+from pydantic import SecretStr
+
+from services.kit.retry import retry
+
+if TYPE_CHECKING:
+    from services.kit.pgtypes import Pool
+
+_SCHEMA = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
+
+# What a server says while it starts, restarts or is full.
+CONNECT_ERRORS: tuple[type[Exception], ...] = (
+    OSError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ConnectionDoesNotExistError,
+)
+
+
+def quote_schema(schema: str) -> str:
+    """Return a schema's name quoted for SQL; only plain lower-case names are taken."""
+    assert _SCHEMA.match(schema), f"schema must match {_SCHEMA.pattern}, was {schema!r}"
+    return f'"{schema}"'
+
+
+async def create_pool(
+    dsn: str | SecretStr,
+    schema: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 8,
+    statement_timeout_s: float = 30.0,
+) -> Pool:
+    """Return an open pool whose connections see only this schema.
+
+    Args:
+        dsn: Database.
+        schema: Schema, prefix included; SQL then names its tables unqualified.
+        min_size: Connections that are kept open.
+        max_size: Connections at most.
+        statement_timeout_s: Seconds after which the server cancels a statement.
+
+    Raises:
+        OSError: if the server cannot be reached within about 12 s.
+        asyncpg.PostgresError: if it refuses the connection.
+    """
+    timeout_ms = str(round(statement_timeout_s * 1000))
+
+    async def open_pool() -> Pool:
+        return await asyncpg.create_pool(
+            _plain(dsn),
+            min_size=min_size,
+            max_size=max_size,
+            # A little later than the server's own, which gives the better message.
+            command_timeout=statement_timeout_s + 5,
+            server_settings=_server_settings(schema)
+            | {
+                "statement_timeout": timeout_ms,
+                # A writer that hangs inside a transaction must not block the next holder.
+                "idle_in_transaction_session_timeout": timeout_ms,
+            },
+        )
+
+    return await retry(open_pool, on=CONNECT_ERRORS)
+
+
+async def connect(dsn: str | SecretStr, schema: str) -> asyncpg.Connection[asyncpg.Record]:
+    """Return one connection without a statement timeout, for migrations and tools."""
+
+    async def open_connection() -> asyncpg.Connection[asyncpg.Record]:
+        return await asyncpg.connect(_plain(dsn), server_settings=_server_settings(schema))
+
+    return await retry(open_connection, on=CONNECT_ERRORS)
+
+
+def _server_settings(schema: str) -> dict[str, str]:
+    return {
+        "search_path": quote_schema(schema),
+        "application_name": schema,
+        # Our statements are short; compiling them costs more than it saves.
+        "jit": "off",
+        "timezone": "UTC",
+    }
+
+
+def _plain(dsn: str | SecretStr) -> str:
+    return dsn.get_secret_value() if isinstance(dsn, SecretStr) else dsn
