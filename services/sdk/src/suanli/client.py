@@ -1,0 +1,241 @@
+"""Synchronous and asynchronous clients of the exchange's HTTP API."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from suanli import operations as ops
+from suanli.errors import ApiError, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from suanli.operations import Json, Operation
+
+_RETRY_STATUS = frozenset({429, 502, 503, 504})
+_ATTEMPTS = 5
+_BACKOFF_S = 0.2
+_PAGE = 500
+
+
+class _Base:
+    """What both clients share: building requests and reading replies."""
+
+    def __init__(self, base_url: str, api_key: str | None, language: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._headers = {"Accept": "application/json", "Accept-Language": language}
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {api_key}"
+
+    def _request(self, operation: Operation) -> dict[str, Any]:
+        headers = {}
+        if operation.idempotency_key:
+            headers["Idempotency-Key"] = operation.idempotency_key
+        request: dict[str, Any] = {
+            "method": operation.method,
+            "url": operation.path,
+            "params": {k: v for k, v in operation.params.items() if v is not None},
+            "headers": headers,
+        }
+        if operation.body is not None:
+            request["json"] = operation.body
+        return request
+
+    @staticmethod
+    def _may_retry(operation: Operation) -> bool:
+        return operation.method in {"GET", "DELETE"} or operation.idempotency_key is not None
+
+    @staticmethod
+    def _wait_s(attempt: int, response: httpx.Response | None) -> float:
+        after = response.headers.get("Retry-After") if response is not None else None
+        if after is not None and after.isdigit():
+            return float(after)
+        return _BACKOFF_S * float(2**attempt)
+
+    @staticmethod
+    def _result(response: httpx.Response) -> Any:  # noqa: ANN401 - JSON
+        if response.is_success:
+            kind = response.headers.get("content-type", "")
+            return response.json() if "json" in kind else response.text
+        raise ApiError.of(response)
+
+
+class Client(_Base):
+    """Talk to the exchange from a script or a notebook.
+
+    Args:
+        base_url: For example ``http://127.0.0.1:8000``.
+        api_key: Key of a participant; ``None`` reads what is public.
+        language: ``en`` or ``zh``: the language of error details.
+        timeout_s: Longest wait for one reply.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        language: str = "en",
+        timeout_s: float = 30.0,
+    ) -> None:
+        """Open a connection pool; close it with ``close`` or a ``with`` block."""
+        super().__init__(base_url, api_key, language)
+        self._http = httpx.Client(base_url=self.base_url, headers=self._headers, timeout=timeout_s)
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(self, operation: Operation) -> Any:  # noqa: ANN401 - JSON
+        """Send a call; retry what is safe to repeat.
+
+        Raises:
+            ApiError: the exchange refused, with code, field, value and what is allowed.
+            UnreachableError: it did not answer.
+        """
+        for attempt in range(_ATTEMPTS):
+            last = attempt == _ATTEMPTS - 1 or not self._may_retry(operation)
+            try:
+                response = self._http.request(**self._request(operation))
+            except httpx.TransportError as error:
+                if last:
+                    raise UnreachableError(self.base_url, str(error)) from error
+                time.sleep(self._wait_s(attempt, None))
+                continue
+            if response.status_code in _RETRY_STATUS and not last:
+                time.sleep(self._wait_s(attempt, response))
+                continue
+            return self._result(response)
+        raise AssertionError
+
+    def pages(self, path: str, **params: str | int | None) -> Iterator[Json]:
+        """Yield every item of a list, page by page."""
+        cursor: str | None = None
+        while True:
+            page = self.send(ops.read(path, limit=_PAGE, cursor=cursor, **params))
+            yield from page["items"]
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def submit_offer(self, market_id: str, terms: Json, key: str | None = None) -> Json:
+        """Offer capacity; return the receipt."""
+        receipt: Json = self.send(ops.submit("offers", market_id, terms, key))
+        return receipt
+
+    def submit_demand(self, market_id: str, terms: Json, key: str | None = None) -> Json:
+        """Ask for capacity; return the receipt."""
+        receipt: Json = self.send(ops.submit("demand", market_id, terms, key))
+        return receipt
+
+    def order(self, order_id: str) -> Json:
+        """Return one of your orders."""
+        order: Json = self.send(ops.read(f"/v1/{side_of(order_id)}/{order_id}"))
+        return order
+
+    def cancel(self, order_id: str) -> Json:
+        """Withdraw one of your orders."""
+        reply: Json = self.send(ops.cancel(side_of(order_id), order_id))
+        return reply
+
+    def amend(self, order_id: str, expected_version: int, terms: Json) -> Json:
+        """Replace the terms of one of your orders."""
+        reply: Json = self.send(ops.amend(side_of(order_id), order_id, expected_version, terms))
+        return reply
+
+    def round_file(self, round_id: str) -> Json:
+        """Return a round's file, which ``suanli.checker`` verifies."""
+        file: Json = self.send(ops.read(f"/v1/rounds/{round_id}/file"))
+        return file
+
+
+class AsyncClient(_Base):
+    """`Client` for asyncio: the same calls, awaited."""
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        language: str = "en",
+        timeout_s: float = 30.0,
+        connections: int = 32,
+    ) -> None:
+        """Open a connection pool; close it with ``aclose`` or an ``async with`` block."""
+        super().__init__(base_url, api_key, language)
+        self._http = httpx.AsyncClient(
+            base_url=self.base_url,
+            headers=self._headers,
+            timeout=timeout_s,
+            limits=httpx.Limits(max_connections=connections),
+        )
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Close the connections."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def send(self, operation: Operation) -> Any:  # noqa: ANN401 - JSON
+        """Send a call; retry what is safe to repeat.
+
+        Raises:
+            ApiError: the exchange refused, with code, field, value and what is allowed.
+            UnreachableError: it did not answer.
+        """
+        for attempt in range(_ATTEMPTS):
+            last = attempt == _ATTEMPTS - 1 or not self._may_retry(operation)
+            try:
+                response = await self._http.request(**self._request(operation))
+            except httpx.TransportError as error:
+                if last:
+                    raise UnreachableError(self.base_url, str(error)) from error
+                await asyncio.sleep(self._wait_s(attempt, None))
+                continue
+            if response.status_code in _RETRY_STATUS and not last:
+                await asyncio.sleep(self._wait_s(attempt, response))
+                continue
+            return self._result(response)
+        raise AssertionError
+
+    async def pages(self, path: str, **params: str | int | None) -> AsyncIterator[Json]:
+        """Yield every item of a list, page by page."""
+        cursor: str | None = None
+        while True:
+            page = await self.send(ops.read(path, limit=_PAGE, cursor=cursor, **params))
+            for item in page["items"]:
+                yield item
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+
+def side_of(order_id: str) -> str:
+    """Return the API collection that an order id belongs to.
+
+    Raises:
+        ValueError: if the id is not an order's.
+    """
+    for prefix, side in (("off_", "offers"), ("dem_", "demand")):
+        if order_id.startswith(prefix):
+            return side
+    msg = f"order id must begin with off_ or dem_, was {order_id!r}"
+    raise ValueError(msg)

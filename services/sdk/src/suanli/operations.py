@@ -1,0 +1,93 @@
+"""Every call of the exchange's API as a value, apart from how it is sent.
+
+Both clients (`suanli.Client`, `suanli.AsyncClient`) send these, so neither repeats a path.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One HTTP call.
+
+    Attributes:
+        method: HTTP method.
+        path: Path from the API's root.
+        params: Query parameters; ``None`` values are left out.
+        body: JSON body, ``None`` if it has none.
+        idempotency_key: Sent as ``Idempotency-Key``; makes a retry harmless.
+    """
+
+    method: str
+    path: str
+    params: dict[str, str | int | None] = field(default_factory=dict)
+    body: object = None
+    idempotency_key: str | None = None
+
+
+def new_key() -> str:
+    """Return a fresh idempotency key."""
+    return str(uuid.uuid4())
+
+
+def submit(side: str, market_id: str, terms: Json, key: str | None = None) -> Operation:
+    """Submit an order; ``side`` is ``offers`` or ``demand``."""
+    body = {"market_id": market_id, "terms": terms}
+    return Operation("POST", f"/v1/{side}", body=body, idempotency_key=key or new_key())
+
+
+def amend(
+    side: str, order_id: str, expected_version: int, terms: Json, key: str | None = None
+) -> Operation:
+    """Replace the terms of an order."""
+    body = {"expected_version": expected_version, "terms": terms}
+    return Operation("PUT", f"/v1/{side}/{order_id}", body=body, idempotency_key=key or new_key())
+
+
+def cancel(side: str, order_id: str) -> Operation:
+    """Withdraw an order."""
+    return Operation("DELETE", f"/v1/{side}/{order_id}")
+
+
+def read(path: str, **params: str | int | None) -> Operation:
+    """Read a resource or a page of a list."""
+    return Operation("GET", path, params=params)
+
+
+def register(
+    participant_id: str, role: str, name: str, resource_code: str | None = None
+) -> Operation:
+    """Admit a participant (operator)."""
+    body = {
+        "participant_id": participant_id,
+        "role": role,
+        "name": name,
+        "resource_code": resource_code,
+    }
+    return Operation("POST", "/v1/participants", body=body, idempotency_key=f"reg-{participant_id}")
+
+
+def deposit(participant_id: str, amount: int, reference: str) -> Operation:
+    """Record money that arrived, micro-yuan (operator)."""
+    return Operation(
+        "POST",
+        f"/v1/participants/{participant_id}/deposits",
+        body={"amount": amount, "reference": reference},
+        idempotency_key=f"dep-{participant_id}-{reference}",
+    )
+
+
+def deliver(allocation_id: str, periods: list[Json]) -> Operation:
+    """Report delivered periods of an allocation (provider)."""
+    return Operation(
+        "POST",
+        "/v1/deliveries",
+        body={"allocation_id": allocation_id, "periods": periods},
+        idempotency_key=f"dlv-{allocation_id}-{periods[0]['start']}",
+    )
