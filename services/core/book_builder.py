@@ -1,0 +1,265 @@
+"""From open orders and a market to the frozen book of a round, and what leaves before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from schemas.types import OrderState, Shape, period_of
+from services.core.book import Book, BookDemand, BookOffer, Rules
+from services.core.eligibility import pools_of, validate_demand, validate_offer
+from services.core.errors import ValidationError
+from services.core.orders import (
+    DemandOrder,
+    OfferOrder,
+    Order,
+    demand_left,
+    moved,
+    offer_chips_left,
+    passed,
+)
+from services.core.reasons import Why, why
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from schemas.market import Market
+
+# (orders in the book at most, effort as a multiple of the market's own). A round of a small
+# book proves its optimum long before the budget; past these sizes the search only improves
+# on the first selection, and each step of it costs more.
+_EFFORT_BY_ORDERS = ((500, 1), (2_000, 2), (10_000, 4), (50_000, 8))
+_EFFORT_MULTIPLE_MAX = 12
+_EFFORT_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """The periods that a round may give.
+
+    Attributes:
+        seq: Number of the round.
+        first: First period: the one that comes next on the market's clock.
+        periods: How many.
+    """
+
+    seq: int
+    first: int
+    periods: int
+
+    @property
+    def end(self) -> int:
+        """Return the exclusive end."""
+        return self.first + self.periods
+
+
+def horizon_of(market: Market, seq: int, now: datetime) -> Horizon:
+    """Return the horizon of a round that is sealed at an instant of the market's clock."""
+    return Horizon(seq, period_of(now) + 1, market.rules.horizon_periods)
+
+
+def round_id_of(market_id: str, seq: int) -> str:
+    """Return the id of a market's round."""
+    return f"{market_id}:{seq}"
+
+
+def leaving(
+    orders: Iterable[Order],
+    parents: Mapping[str, Order],
+    groups: Mapping[str, str],
+    now: datetime,
+    first_period: int,
+) -> list[Order]:
+    """Return the orders that leave before a round, in their terminal state.
+
+    Args:
+        orders: Live orders.
+        parents: Orders that live demand is linked to, live or not, by id.
+        groups: Exclusive group -> the demand of it that was accepted.
+        now: Instant on the market's clock.
+        first_period: First period that the round can give.
+    """
+    left: list[Order] = []
+    for order in orders:
+        at = order.terms.expires_at
+        if at is not None and at <= now:
+            reason = why("expired", at=at.isoformat().replace("+00:00", "Z"))
+            left.append(moved(order, OrderState.EXPIRED, reason))
+            continue
+        gone = passed(order, first_period)
+        if gone is not None:
+            left.append(moved(order, OrderState.EXPIRED, gone))
+            continue
+        out = out_by_others(order, parents, groups)
+        if out is not None:
+            left.append(moved(order, OrderState.CANCELLED, out))
+    return left
+
+
+def out_by_others(
+    order: Order, parents: Mapping[str, Order], groups: Mapping[str, str]
+) -> Why | None:
+    """Return why other orders' fates keep a demand from ever being accepted, if they do."""
+    if not isinstance(order, DemandOrder) or order.has_traded:
+        return None
+    winner = groups.get(order.group or "")
+    if winner is not None and winner != order.id:
+        return why("exclusive_group", order_id=winner)
+    parent = parents.get(order.terms.linked_to or "")
+    if parent is None:
+        return None
+    if parent.participant_id != order.participant_id or isinstance(parent, OfferOrder):
+        return why("linked_to_other", value=parent.id)
+    if not parent.is_live and not parent.has_traded:
+        return why("linked_order_out", order_id=parent.id)
+    return None
+
+
+def no_longer_taken(orders: Iterable[Order], market: Market, now_period: int) -> list[Order]:
+    """Return the orders that a newly defined market does not take, cancelled.
+
+    What time alone has made invalid is left to `leaving`.
+    """
+    left: list[Order] = []
+    for order in orders:
+        try:
+            if isinstance(order, OfferOrder):
+                start = period_of(order.terms.start)
+                validate_offer(order.terms, market, min(now_period, start - 1))
+            else:
+                start = period_of(order.terms.earliest)
+                validate_demand(order.terms, market, min(now_period, start - 1))
+        except ValidationError as error:
+            if error.code in {"validation.window_past", "validation.window_beyond_horizon"}:
+                continue
+            reason = why(
+                "market_changed", field=error.field, allowed=error.allowed, value=error.value
+            )
+            left.append(moved(order, OrderState.CANCELLED, reason))
+    return left
+
+
+def build_book(
+    market: Market, orders: Iterable[Order], parents: Mapping[str, Order], horizon: Horizon
+) -> Book:
+    """Return the book of a round.
+
+    An order that can trade nothing within the horizon stays out and keeps its state: its
+    window is still to come, all that it may use is taken, or it waits for its parent.
+
+    Args:
+        market: The market.
+        orders: Live orders, each once, in any order.
+        parents: Orders that live demand is linked to, live or not, by id.
+        horizon: The periods of the round.
+    """
+    offers: list[BookOffer] = []
+    demands: list[BookDemand] = []
+    pools = pools_of(market)
+    keys = {pool.key for pool in pools}
+    for order in orders:
+        if not order.is_in_book:
+            continue
+        if isinstance(order, OfferOrder):
+            offer = _book_offer(order, horizon) if order.pool in keys else None
+            if offer is not None:
+                offers.append(offer)
+        else:
+            demand = _book_demand(order, market, parents, horizon)
+            if demand is not None:
+                demands.append(demand)
+    return Book(
+        market=market.id,
+        round_id=round_id_of(market.id, horizon.seq),
+        first_period=horizon.first,
+        periods=horizon.periods,
+        pools=pools,
+        offers=tuple(sorted(offers, key=lambda item: item.id)),
+        demands=tuple(sorted(_with_parents(demands), key=lambda item: item.id)),
+    )
+
+
+def entered(order: Order, seq: int) -> Order:
+    """Return an order that is in a round's book, with the first such round remembered."""
+    return order if order.waiting_since is not None else replace(order, waiting_since=seq)
+
+
+def rules_of(market: Market, book: Book) -> Rules:
+    """Return the rules of a round: the market's, with the effort that the book's size needs.
+
+    A function of book and market alone, so that the same book is always cleared alike.
+    """
+    size = len(book.offers) + len(book.demands)
+    multiple = next(
+        (factor for most, factor in _EFFORT_BY_ORDERS if size <= most), _EFFORT_MULTIPLE_MAX
+    )
+    return Rules(tick=market.rules.tick, effort=min(_EFFORT_MAX, market.rules.effort * multiple))
+
+
+def _waited(order: Order, horizon: Horizon) -> int:
+    return 0 if order.waiting_since is None else max(0, horizon.seq - order.waiting_since)
+
+
+def _book_offer(order: OfferOrder, horizon: Horizon) -> BookOffer | None:
+    start, chips = offer_chips_left(order, horizon.first, horizon.end)
+    if order.terms.block and not _is_whole(order, horizon):
+        return None
+    if not any(chips):
+        return None
+    return BookOffer(
+        id=order.id,
+        participant=order.participant_id,
+        version=order.version,
+        pool=order.pool,
+        ask=order.terms.ask,
+        start=start,
+        chips=chips,
+        block=order.terms.block,
+        rounds_waited=_waited(order, horizon),
+    )
+
+
+def _is_whole(order: OfferOrder, horizon: Horizon) -> bool:
+    # All or nothing: the whole window must be there to be taken.
+    start, end = period_of(order.terms.start), period_of(order.terms.end)
+    return horizon.first <= start and end <= horizon.end and not order.allocated
+
+
+def _book_demand(
+    order: DemandOrder, market: Market, parents: Mapping[str, Order], horizon: Horizon
+) -> BookDemand | None:
+    alternatives = demand_left(order, market, horizon.first, horizon.end)
+    if not alternatives:
+        return None
+    linked_to = order.terms.linked_to
+    if linked_to is not None:
+        parent = parents.get(linked_to)
+        # What has traded itself, or whose parent has, is free; an unknown parent may come.
+        if order.has_traded or (parent is not None and parent.has_traded):
+            linked_to = None
+    return BookDemand(
+        id=order.id,
+        participant=order.participant_id,
+        version=order.version,
+        shape=Shape(order.terms.shape.type),
+        alternatives=alternatives,
+        rounds_waited=_waited(order, horizon),
+        exclusive_group=order.group,
+        linked_to=linked_to,
+    )
+
+
+def _with_parents(demands: list[BookDemand]) -> list[BookDemand]:
+    """Leave out demand whose parent is not in the book, and so on down the links."""
+    kept = {demand.id: demand for demand in demands}
+    while True:
+        orphans = [
+            demand.id
+            for demand in kept.values()
+            if demand.linked_to is not None and demand.linked_to not in kept
+        ]
+        if not orphans:
+            return list(kept.values())
+        for orphan in orphans:
+            del kept[orphan]

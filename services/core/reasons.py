@@ -1,0 +1,217 @@
+"""Sentences behind reason codes, in English and Chinese: why an order is as it is.
+
+A code is for programs and never changes its meaning; the sentence is for people. Every code
+that an order status can carry has its row here; a test holds that the two languages name the
+same parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from services.core.book import Reason
+    from services.core.errors import DomainError
+
+_TEXT_CHARACTERS_MAX = 1000
+_PARAMS_MAX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A reason with its sentences.
+
+    Attributes:
+        code: Stable code.
+        en: English sentence.
+        zh: The same in Chinese.
+        params: Numbers and keys of the sentence, sorted by name.
+    """
+
+    code: str
+    en: str
+    zh: str
+    params: tuple[tuple[str, int | str], ...] = ()
+
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    # Intake.
+    "waiting_for_hold": (
+        "Accepted; it enters the book once the money for it is reserved.",
+        "已接受;资金冻结完成后进入订单簿。",
+    ),
+    "in_the_book": ("In the book from the next round on.", "自下一轮起进入订单簿。"),
+    "hold_refused": (
+        "Money could not be reserved: {needed} micro-yuan needed, {free} free.",
+        "资金冻结失败:需要 {needed} 微元,可用 {free} 微元。",
+    ),
+    "amend_waiting_for_hold": (
+        "Version {version} counts once the money for it is reserved; until then the old terms do.",
+        "版本 {version} 待资金冻结完成后生效,此前仍按原条款。",
+    ),
+    "amend_hold_refused": (
+        "Version {version} needs {needed} micro-yuan and {free} are free; the old terms stand.",
+        "版本 {version} 需要 {needed} 微元,可用 {free} 微元;原条款继续有效。",
+    ),
+    "amended": (
+        "Version {version} of the terms is in force from the next round on.",
+        "条款版本 {version} 自下一轮起生效。",
+    ),
+    "stale_version": (
+        "expected_version must be {version}, was {expected_version}; the terms stand unchanged.",
+        "expected_version 应为 {version},实际为 {expected_version};条款未变。",
+    ),
+    "below_allocated": (
+        "{field} must keep what is allocated ({allowed}), was {value}; the terms stand unchanged.",
+        "{field} 须保留已分配部分({allowed}),实际为 {value};条款未变。",
+    ),
+    "pinned": (
+        "It is part-filled: alternatives must be one of its shape within {allowed}, was {value}.",
+        "订单已部分成交,alternatives 只能有一个,形态不变,且仅使用 {allowed},实际为 {value}。",
+    ),
+    "one_block_offer": (
+        "block must be false while block offer {order_id} is open, was true.",
+        "全有或全无报价 {order_id} 尚未结束,block 应为 false,实际为 true。",
+    ),
+    "linked_order_out": (
+        "The demand that it is linked to ({order_id}) was not accepted and is out.",
+        "其关联的需求 {order_id} 未成交且已离场。",
+    ),
+    "exclusive_group": (
+        "Another demand of its exclusive group ({order_id}) was accepted.",
+        "同一互斥组中的另一需求 {order_id} 已成交。",
+    ),
+    "linked_to_other": (
+        "linked_to must be a demand of the same participant, was {value}.",
+        "linked_to 应为同一参与方的需求,实际为 {value}。",
+    ),
+    "cancelled_by_participant": ("Withdrawn by its participant.", "参与方已撤回。"),
+    "market_changed": (
+        "The market's rules changed and no longer take it: {field} must be {allowed}, was {value}.",
+        "市场规则已变更,该订单不再适用:{field} 应为 {allowed},实际为 {value}。",
+    ),
+    # Leaving with time.
+    "expired": ("It expired at {at}.", "已于 {at} 到期。"),
+    "window_passed": (
+        "Its window passed before it traded; a later window would keep it in the book.",
+        "交付窗口已过而未成交;更晚的窗口可使其留在订单簿。",
+    ),
+    "window_passed_part_filled": (
+        "Its window passed; {chip_hours} chip-hours were allocated.",
+        "交付窗口已过;已分配 {chip_hours} 卡时。",
+    ),
+    "block_window_started": (
+        "A block offer is taken whole, and its window has begun.",
+        "全有或全无报价须整体成交,而其窗口已开始。",
+    ),
+    # Rounds.
+    "filled": ("Filled: {chip_hours} chip-hours.", "全部成交:{chip_hours} 卡时。"),
+    "part_filled": (
+        "Part-filled: {chip_hours} chip-hours so far; the rest stays in the book.",
+        "部分成交:累计 {chip_hours} 卡时;其余留在订单簿。",
+    ),
+    "curtailed": (
+        "Accepted with fewer chips: {chip_hours} chip-hours.",
+        "缩量成交:{chip_hours} 卡时。",
+    ),
+    "budget_spent": (
+        "Its budget is spent: {chip_hours} chip-hours; a larger budget buys more.",
+        "预算已用尽:{chip_hours} 卡时;提高预算可继续购买。",
+    ),
+    "price_below_clearing": (
+        "Its limit price was below the clearing price.",
+        "限价低于出清价。",
+    ),
+    "no_capacity": (
+        "No free capacity in the pools and periods that it could use.",
+        "可用资源池与时段内没有剩余容量。",
+    ),
+    "gang_does_not_fit": (
+        "No pool has enough chips at once for its whole run; fewer chips or a later start may fit.",
+        "没有资源池能在整个运行期同时提供所需数量;减少数量或推迟开始可能可行。",
+    ),
+    "paradoxically_rejected": (
+        "In the money at the clearing prices, yet accepting it would make others trade at a loss.",
+        "按出清价有利可图,但接受它会使其他订单亏损。",
+    ),
+    "ask_above_clearing": ("Its ask was above the clearing price.", "报价高于出清价。"),
+    "no_demand": ("No demand for its pool and periods.", "其资源池与时段没有需求。"),
+    "not_cleared": (
+        "The round could not be cleared safely, so nothing was allocated; it stays in the book.",
+        "本轮未能安全出清,未作任何分配;订单留在订单簿。",
+    ),
+    # Holds.
+    "hold_reduced": (
+        "The demand needs {keep} micro-yuan from now on.",
+        "此后该需求仅需冻结 {keep} 微元。",
+    ),
+    "hold_not_needed": ("The demand needs no hold any more.", "该需求不再需要冻结资金。"),
+    # Records.
+    "invalid_record": (
+        "The record could not be taken: {field} must be {allowed}, was {value}.",
+        "记录无法接收:{field} 应为 {allowed},实际为 {value}。",
+    ),
+    # Verdicts on rounds.
+    "round_verified": (
+        "The independent checker agrees with every number of the round.",
+        "独立校验程序确认本轮全部数字。",
+    ),
+    "round_refuted": (
+        "The independent checker found {problems} problems.",
+        "独立校验程序发现 {problems} 个问题。",
+    ),
+    "fallback_used": (
+        "No result of the solver passed the checker in time ({cause}); the fallback rule cleared.",
+        "求解器未能按时给出通过校验的结果({cause});本轮按公布的备用规则出清。",
+    ),
+    "nothing_cleared": (
+        "Neither solver nor fallback passed the checker ({cause}); nothing was allocated.",
+        "求解器与备用规则均未通过校验({cause});本轮未作任何分配。",
+    ),
+}
+"""Reason code -> (English, Chinese) sentence with named parameters."""
+
+
+class _Given(dict[str, int | str]):
+    """Parameters for a sentence; one that is missing shows its own name."""
+
+    def __missing__(self, key: str) -> str:
+        return f"({key})"
+
+
+def why(code: str, **params: int | str) -> Why:
+    """Return the reason of a code with its sentences filled in."""
+    return _why(code, sorted(params.items()))
+
+
+def why_of_reason(reason: Reason) -> Why:
+    """Return a clearing's reason with its sentences."""
+    return _why(reason.code, reason.params)
+
+
+def why_of_error(error: DomainError) -> Why:
+    """Return an error's own sentences as a reason."""
+    params = {"field": error.field, "value": error.value, "allowed": error.allowed}
+    return Why(
+        code=error.code,
+        en=error.message.en[:_TEXT_CHARACTERS_MAX],
+        zh=error.message.zh[:_TEXT_CHARACTERS_MAX],
+        params=tuple(sorted((name, text) for name, text in params.items() if text)),
+    )
+
+
+def _why(code: str, params: Iterable[tuple[str, int | str]]) -> Why:
+    kept = tuple(params)[:_PARAMS_MAX]
+    given = _Given(kept)
+    facts = ", ".join(f"{name} {value}" for name, value in kept)
+    unknown = f"{code}: {facts}" if facts else code
+    en, zh = SENTENCES.get(code, ("", ""))
+    return Why(
+        code=code,
+        en=(en.format_map(given) or unknown)[:_TEXT_CHARACTERS_MAX],
+        zh=(zh.format_map(given) or unknown)[:_TEXT_CHARACTERS_MAX],
+        params=kept,
+    )
