@@ -73,7 +73,7 @@ bench: .venv/.dev-stamp ## Run the load tests
 
 .PHONY: test
 test: .venv/.dev-stamp ## Lint, then run all tests
-	@$(MAKE) lint
+	@$(MAKE) --keep-going lint
 	@echo "==> Tests"
 	@$(PY) -m pytest -n $(TEST_JOBS) $(TEST_ARGS)
 
