@@ -1,0 +1,321 @@
+"""The whole exchange on one machine: the embedded stack and, on top, every service.
+
+``python -m infra.local.exchange up|down|status|logs|wipe``. A small keeper process starts a
+service again when it has ended, which is the recovery that the services are built for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.local.ports import LOOPBACK
+from infra.local.processes import ProcessSpec
+from infra.local.stack import LocalStack, default_state_dir
+from infra.local.topics import ensure_topics
+from services.kit.clock import ScaledClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.local.processes import ProcessStatus
+
+SERVICES = ("ledger", "matching", "auditor", "gateway")
+KEEPER = "keeper"
+MARKET_ID = "jjj-spot"
+ROOT = Path(__file__).resolve().parents[2]
+
+_READY_S_MAX = 60.0
+_KEEPER_POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeConfig:
+    """What the exchange of one state folder is run with; kept there as JSON.
+
+    Attributes:
+        api_port: Port of the gateway.
+        operator_key: The operator's first API key.
+        market_epoch: Market instant at ``real_epoch``, ISO 8601.
+        real_epoch: Real instant, ISO 8601.
+        clock_speed: Market seconds per real second.
+        market_id: The market that the matching service clears.
+    """
+
+    api_port: int
+    operator_key: str
+    market_epoch: str
+    real_epoch: str
+    clock_speed: float
+    market_id: str = MARKET_ID
+
+
+class Exchange:
+    """Kafka, Postgres and the services of one state folder.
+
+    Args:
+        state_dir: Folder that everything is kept in.
+        durable: Whether Postgres waits for the disk at each commit.
+    """
+
+    def __init__(self, state_dir: Path, *, durable: bool = True) -> None:
+        self.stack = LocalStack(state_dir, durable=durable)
+        self.state_dir = self.stack.state_dir
+        self._config_path = self.state_dir / "exchange.json"
+
+    @property
+    def config(self) -> ExchangeConfig:
+        """Return what this exchange was configured with.
+
+        Raises:
+            FileNotFoundError: if it was never configured.
+        """
+        return ExchangeConfig(**json.loads(self._config_path.read_text(encoding="utf-8")))
+
+    @property
+    def api_url(self) -> str:
+        """Return the gateway's address."""
+        return f"http://{LOOPBACK}:{self.config.api_port}"
+
+    @property
+    def clock(self) -> ScaledClock:
+        """Return the market clock that all services of this exchange share."""
+        config = self.config
+        return ScaledClock(
+            real_epoch=datetime.fromisoformat(config.real_epoch),
+            market_epoch=datetime.fromisoformat(config.market_epoch),
+            speed=config.clock_speed,
+        )
+
+    def is_configured(self) -> bool:
+        """Return whether this state folder has been configured before."""
+        return self._config_path.exists()
+
+    def configure(
+        self,
+        *,
+        market_epoch: datetime | None = None,
+        clock_speed: float = 1.0,
+        market_id: str = MARKET_ID,
+    ) -> ExchangeConfig:
+        """Choose ports, keys and the clock of a new exchange, and keep them.
+
+        Args:
+            market_epoch: Market time now; ``None`` means the real time.
+            clock_speed: Market seconds per real second.
+            market_id: The market to clear.
+        """
+        now = datetime.now(UTC)
+        config = ExchangeConfig(
+            api_port=_free_port(),
+            operator_key=f"sk_{secrets.token_hex(32)}",
+            market_epoch=(market_epoch or now).isoformat(),
+            real_epoch=now.isoformat(),
+            clock_speed=clock_speed,
+            market_id=market_id,
+        )
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        partial = self._config_path.with_suffix(".partial")
+        partial.touch(mode=0o600)
+        partial.write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
+        partial.replace(self._config_path)
+        return config
+
+    def start_stack(self, *, quiet: bool | None = None) -> None:
+        """Start Kafka and Postgres and create the topics.
+
+        Raises:
+            LocalStackError: as `LocalStack.start` says.
+        """
+        self.stack.start(quiet=quiet)
+        asyncio.run(ensure_topics(self.stack.kafka_bootstrap, ""))
+
+    def start_services(self) -> None:
+        """Start every service that does not run, side by side, then the keeper.
+
+        Raises:
+            ProcessFailedError: with the end of the log of a service that did not get ready.
+        """
+        with ThreadPoolExecutor(len(SERVICES)) as workers:
+            for future in [workers.submit(self.start_service, name) for name in SERVICES]:
+                future.result()
+        spec = ProcessSpec(
+            name=KEEPER,
+            argv=(sys.executable, "-m", "infra.local.exchange", "keep", str(self.state_dir)),
+            env=self._environment(KEEPER),
+            cwd=ROOT,
+        )
+        self.stack.supervisor.start(spec, lambda: True)
+
+    def start_service(self, name: str) -> bool:
+        """Start one service unless it runs; return whether it was started."""
+        self._state_file(name).parent.mkdir(parents=True, exist_ok=True)
+        if not self.stack.supervisor.is_running(name):
+            self._state_file(name).unlink(missing_ok=True)
+        spec = ProcessSpec(
+            name=name,
+            argv=(sys.executable, "-m", f"services.{name}.main"),
+            env=self._environment(name),
+            cwd=ROOT,
+            ready_s_max=_READY_S_MAX,
+        )
+        return self.stack.supervisor.start(spec, self._is_alive(name))
+
+    def up(self, *, quiet: bool | None = None) -> None:
+        """Start everything that does not run; configure what was never configured."""
+        if not self.is_configured():
+            self.configure()
+        self.start_stack(quiet=quiet)
+        self.start_services()
+
+    def down(self) -> bool:
+        """Stop services, keeper, Kafka and Postgres; return whether anything ran."""
+        supervisor = self.stack.supervisor
+        # The keeper first, or it would start again what is stopped after it.
+        keeper = supervisor.stop(KEEPER)
+        with ThreadPoolExecutor(len(SERVICES)) as workers:
+            stopped = list(workers.map(supervisor.stop, reversed(SERVICES)))
+        return any([keeper, *stopped, self.stack.stop()])
+
+    def wipe(self) -> None:
+        """Stop everything and delete all that this exchange holds."""
+        self.down()
+        self._config_path.unlink(missing_ok=True)
+        for path in (self.state_dir / "services", self.state_dir / "clients"):
+            if path.is_dir():
+                for file in path.iterdir():
+                    file.unlink()
+                path.rmdir()
+        self.stack.wipe()
+
+    def status(self) -> tuple[ProcessStatus, ...]:
+        """Return the state of every process, Kafka and Postgres first."""
+        names = (*SERVICES, KEEPER)
+        return (*self.stack.status(), *(self.stack.supervisor.status(name) for name in names))
+
+    def health(self, name: str) -> dict[str, object]:
+        """Return a service's own account of its health, empty if it does not answer."""
+        url = self._health_url(name)
+        if url is None:
+            return {}
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=2) as reply:  # noqa: S310
+                found = json.loads(reply.read())
+        except urllib.error.HTTPError as error:
+            found = json.loads(error.read() or b"{}")
+        except (OSError, ValueError):
+            return {}
+        return dict(found)
+
+    def kill(self, name: str) -> int | None:
+        """Send SIGKILL to a service, as a crash would end it; return its process number."""
+        pid = self.stack.supervisor.status(name).pid
+        if pid is not None:
+            os.kill(pid, 9)
+        return pid
+
+    def keep(self) -> None:
+        """Start services again when they have ended, until this process is stopped."""
+        with ThreadPoolExecutor(len(SERVICES)) as workers:
+            while True:
+                ended = [name for name in SERVICES if not self.stack.supervisor.is_running(name)]
+                for name in ended:
+                    sys.stdout.write(f"{datetime.now(UTC).isoformat()} {name} ended: start\n")
+                    sys.stdout.flush()
+                list(workers.map(self._start_again, ended))
+                time.sleep(_KEEPER_POLL_S)
+
+    def _start_again(self, name: str) -> None:
+        from infra.local.errors import LocalStackError  # noqa: PLC0415 - only the keeper's
+
+        try:
+            self.start_service(name)
+        except LocalStackError as error:
+            # It is tried again; what went wrong stands in the keeper's log until it works.
+            sys.stdout.write(f"{error}\n")
+            sys.stdout.flush()
+            time.sleep(_KEEPER_POLL_S * 4)
+
+    def _environment(self, name: str) -> dict[str, str]:
+        config = self.config
+        kept = {
+            key: os.environ[key]
+            for key in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SUANLI_CRASH_AT")
+            if key in os.environ
+        }
+        return kept | {
+            "PYTHONUNBUFFERED": "1",
+            # Solver and NumPy threads would fight the services for the few cores.
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "SUANLI_KAFKA_BOOTSTRAP": self.stack.kafka_bootstrap,
+            "SUANLI_POSTGRES_DSN": self.stack.postgres_dsn,
+            "SUANLI_LOG_FORMAT": "json",
+            "SUANLI_STATE_FILE": str(self._state_file(name)),
+            "SUANLI_CLOCK_MARKET_EPOCH": config.market_epoch,
+            "SUANLI_CLOCK_REAL_EPOCH": config.real_epoch,
+            "SUANLI_CLOCK_SPEED": str(config.clock_speed),
+            "SUANLI_MATCHING_MARKET": config.market_id,
+            "SUANLI_GATEWAY_OPERATOR_KEY": config.operator_key,
+            "SUANLI_GATEWAY_PORT": str(config.api_port),
+        }
+
+    def _state_file(self, name: str) -> Path:
+        return self.state_dir / "services" / f"{name}.json"
+
+    def _health_url(self, name: str) -> str | None:
+        try:
+            facts = json.loads(self._state_file(name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        port = facts.get("health_port")
+        return None if port is None else f"http://{LOOPBACK}:{port}"
+
+    def _is_alive(self, name: str) -> Callable[[], bool]:
+        def alive() -> bool:
+            url = self._health_url(name)
+            if url is None:
+                return False
+            try:
+                with urllib.request.urlopen(f"{url}/livez", timeout=1):  # noqa: S310
+                    pass
+                if name != "gateway":
+                    return True
+                with urllib.request.urlopen(f"{self.api_url}/livez", timeout=1):  # noqa: S310
+                    return True
+            except OSError:
+                return False
+
+        return alive
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> int:
+    """Run the command line of the embedded exchange."""
+    from infra.local.exchange_cli import run  # noqa: PLC0415 - rich only when a person looks
+
+    if sys.argv[1:2] == ["keep"]:
+        Exchange(Path(sys.argv[2])).keep()
+        return 0
+    return run(sys.argv[1:], default_state_dir())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
