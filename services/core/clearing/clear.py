@@ -1,0 +1,135 @@
+"""`clear`: (book, rules) -> result, a pure function; and its fallback without a solver."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.core.book import Book
+from services.core.book import Certificate
+from services.core.book import PriceCurve
+from services.core.book import Result
+from services.core.book import Rules
+from services.core.clearing.certificate import Ascent
+from services.core.clearing.certificate import bound
+from services.core.clearing.certificate import price_ascent
+from services.core.clearing.greedy import greedy
+from services.core.clearing.outcome import demand_outcomes
+from services.core.clearing.outcome import offer_outcomes
+from services.core.clearing.pairing import offer_use
+from services.core.clearing.pairing import pair
+from services.core.clearing.presolve import IntArray
+from services.core.clearing.presolve import Problem
+from services.core.clearing.presolve import presolve
+from services.core.clearing.price import PRICE_MAX
+from services.core.clearing.price import Priced
+from services.core.clearing.price import judge
+from services.core.clearing.price import price
+from services.core.clearing.response import Choices
+from services.core.clearing.response import flatten
+from services.core.clearing.search import improve
+from services.core.clearing.selection import Selection
+from services.core.clearing.selection import keeps_relations
+from services.core.clearing.selection import supply
+from services.core.clearing.selection import unsupported
+from services.core.clearing.selection import use_of
+from services.core.clearing.selection import value_of
+from services.core.codec import book_digest
+from services.core.codec import rules_digest
+
+_PPM = 1_000_000
+
+
+def clear(book: Book, rules: Rules) -> Result:
+    """Clear a book: best selection found, its prices, the bound, and every order's outcome.
+
+    No clock, no I/O, no randomness beyond the seed: the same book (in any row order) and rules
+    give the same result. Effort is counted in the solver's deterministic units.
+
+    Args:
+        book: What may trade.
+        rules: Tick, seed and effort.
+
+    Returns:
+        A result whose ``status`` is ``optimal`` if no price-supported selection can be better.
+    """
+    choices, ascent = _prepare(book, rules)
+    incumbent = greedy(choices, ascent.prices)
+    found = improve(choices, incumbent, ascent)
+    return _publish(choices, found.selection, ascent, proven=found.proven, by_lp=True)
+
+
+def clear_greedy(book: Book, rules: Rules) -> Result:
+    """Clear a book without any solver: a valid result of stated quality, for when one died.
+
+    Args:
+        book: What may trade.
+        rules: Tick and seed.
+
+    Returns:
+        A result with status ``feasible``, or ``optimal`` if its bound proves it.
+    """
+    choices, ascent = _prepare(book, rules)
+    selection = greedy(choices, ascent.prices)
+    return _publish(choices, selection, ascent, proven=False, by_lp=False)
+
+
+def gap_ppm(result: Result) -> int:
+    """Return (bound - welfare) / bound in millionths, rounded down; 0 if the bound is 0."""
+    if result.certificate.bound == 0:
+        return 0
+    return (result.certificate.bound - result.welfare) * _PPM // result.certificate.bound
+
+
+def _prepare(book: Book, rules: Rules) -> tuple[Choices, Ascent]:
+    choices = flatten(presolve(book, rules))
+    return choices, price_ascent(choices, rules.ascent_steps)
+
+
+def _publish(
+    choices: Choices, selection: Selection, ascent: Ascent, *, proven: bool, by_lp: bool
+) -> Result:
+    problem = choices.problem
+    supplied = supply(problem, use_of(problem, selection), selection.block_offers)
+    assert supplied.feasible
+    assert keeps_relations(problem, selection)
+    assert not unsupported(problem, selection, supplied.floor)
+    offer_chips = offer_use(problem, supplied, selection.block_offers)
+    if by_lp:
+        priced = price(choices, selection, supplied, offer_chips, ascent.prices)
+    else:
+        priced = judge(choices, selection, supplied, offer_chips, supplied.floor)
+    welfare = value_of(problem, selection) - supplied.cost
+    certificate = _certificate(choices, ascent, priced)
+    assert certificate.bound >= welfare
+    demands = demand_outcomes(choices, selection, priced)
+    offers = offer_outcomes(choices, offer_chips, priced)
+    assert sum(row.payment for row in demands) == sum(row.revenue for row in offers)
+    return Result(
+        market=problem.book.market,
+        round_id=problem.book.round_id,
+        book_digest=book_digest(problem.book),
+        rules_digest=rules_digest(problem.rules),
+        status="optimal" if proven or certificate.bound == welfare else "feasible",
+        welfare=welfare,
+        allocations=pair(problem, selection, offer_chips),
+        prices=_curves(problem, priced.prices),
+        demands=demands,
+        offers=offers,
+        certificate=certificate,
+        total_regret=priced.total,
+    )
+
+
+def _certificate(choices: Choices, ascent: Ascent, priced: Priced) -> Certificate:
+    rounded = np.clip(np.rint(ascent.prices), 0, PRICE_MAX).astype(np.int64)
+    candidates = [priced.prices, rounded]
+    bounds = [bound(choices, prices) for prices in candidates]
+    best = min(range(len(candidates)), key=lambda n: bounds[n])
+    return Certificate(_curves(choices.problem, candidates[best]), bounds[best])
+
+
+def _curves(problem: Problem, prices: IntArray) -> tuple[PriceCurve, ...]:
+    return tuple(
+        (pool.key, tuple(row))
+        for pool, row in zip(problem.book.pools, prices.tolist(), strict=True)
+    )

@@ -1,0 +1,262 @@
+"""State and reason of every order: what bound it, and what would have let it trade."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.types import OrderState
+from schemas.types import Shape
+from services.core.book import BookDemand
+from services.core.book import BookOffer
+from services.core.book import DemandOutcome
+from services.core.book import OfferOutcome
+from services.core.book import Reason
+from services.core.clearing.presolve import IntArray
+from services.core.clearing.presolve import Problem
+from services.core.clearing.price import Priced
+from services.core.clearing.price import payment
+from services.core.clearing.response import Choices
+from services.core.clearing.selection import Choice
+from services.core.clearing.selection import RunChoice
+from services.core.clearing.selection import Selection
+from services.core.clearing.selection import choice_alternative
+from services.core.clearing.selection import choice_hours
+from services.core.clearing.selection import choice_value
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The cheapest place a demand could have had, against its limit.
+
+    Attributes:
+        pool: Key of the pool.
+        start: Absolute first period.
+        price: Average price per chip-hour there, rounded up, micro-yuan.
+        limit: The limit of the alternative, micro-yuan.
+        alternative: Index of the alternative.
+    """
+
+    pool: str
+    start: int
+    price: int
+    limit: int
+    alternative: int
+
+    def params(self) -> dict[str, int | str]:
+        return {
+            "alternative": self.alternative,
+            "limit": self.limit,
+            "pool": self.pool,
+            "price": self.price,
+            "start": self.start,
+        }
+
+
+def _reason(code: str, params: dict[str, int | str] | None = None) -> Reason:
+    return Reason(code, tuple(sorted((params or {}).items())))
+
+
+def demand_outcomes(
+    choices: Choices, selection: Selection, priced: Priced
+) -> tuple[DemandOutcome, ...]:
+    """Return the outcome of every demand, in book order."""
+    problem = choices.problem
+    rows = []
+    for d, demand in enumerate(problem.book.demands):
+        choice = selection.choices[d]
+        regret = priced.demand_regret[d]
+        if choice is None:
+            reason = _why_not(choices, selection, priced, d)
+            rows.append(
+                DemandOutcome(demand.id, OrderState.OPEN.value, None, 0, 0, 0, regret, reason)
+            )
+            continue
+        hours = choice_hours(problem, d, choice)
+        alternative = demand.alternatives[choice_alternative(problem, d, choice)]
+        whole = demand.shape is Shape.BLOCK or hours == alternative.chip_hours
+        rows.append(
+            DemandOutcome(
+                id=demand.id,
+                state=(OrderState.FILLED if whole else OrderState.PART_FILLED).value,
+                alternative=alternative.index,
+                chip_hours=hours,
+                value=choice_value(problem, d, choice),
+                payment=payment(problem, selection, d, priced.prices),
+                regret=regret,
+                reason=_accepted(problem, d, choice, hours),
+            )
+        )
+    return tuple(rows)
+
+
+def _accepted(problem: Problem, d: int, choice: Choice, hours: int) -> Reason:
+    demand = problem.book.demands[d]
+    alternative = demand.alternatives[choice_alternative(problem, d, choice)]
+    if isinstance(choice, RunChoice):
+        run = problem.demands[d].runs[choice.option]
+        params: dict[str, int | str] = {
+            "chips": choice.chips,
+            "pool": problem.book.pools[run.pool].key,
+            "start": problem.book.first_period + choice.start,
+        }
+        if choice.chips < alternative.chips:
+            return _reason("curtailed", params | {"asked": alternative.chips})
+        return _reason("filled", params)
+    if hours == alternative.chip_hours:
+        return _reason("filled", {"chip_hours": hours})
+    return _reason("part_filled", {"asked": alternative.chip_hours, "chip_hours": hours})
+
+
+def _why_not(choices: Choices, selection: Selection, priced: Priced, d: int) -> Reason:
+    problem = choices.problem
+    demand = problem.book.demands[d]
+    options = problem.demands[d]
+    if not options.runs and not options.spreads:
+        return _never_fits(problem, demand)
+    if options.group >= 0:
+        for other in problem.groups[options.group]:
+            if selection.choices[other] is not None:
+                return _reason("exclusive_group", {"other": problem.book.demands[other].id})
+    if options.parent >= 0 and selection.choices[options.parent] is None:
+        return _reason("linked_order_out", {"parent": problem.book.demands[options.parent].id})
+    place = _cheapest_run(problem, d, priced.prices) or _cheapest_cell(problem, d, priced.prices)
+    assert place is not None
+    regret = priced.demand_regret[d]
+    if regret > 0:
+        return _reason("paradoxically_rejected", place.params() | {"regret": regret})
+    if place.price == place.limit:
+        return _reason("at_the_margin", place.params())
+    return _reason("price_below_clearing", place.params())
+
+
+def _never_fits(problem: Problem, demand: BookDemand) -> Reason:
+    book = problem.book
+    at = {pool.key: p for p, pool in enumerate(book.pools)}
+    inside = False
+    largest = (0, "")
+    longest = 0
+    for alternative in demand.alternatives:
+        first = max(0, alternative.earliest - book.first_period)
+        last = min(book.periods, alternative.deadline - book.first_period)
+        longest = max(longest, last - first)
+        if last <= first or last - first < alternative.duration:
+            continue
+        inside = True
+        for key in alternative.pools:
+            row = problem.capacity[at[key], first:last]
+            width = max(1, alternative.duration)
+            most = int(np.lib.stride_tricks.sliding_window_view(row, width).min(axis=1).max())
+            largest = max(largest, (most, key), key=lambda item: item[0])
+    if not inside:
+        return _reason("outside_horizon", {"periods": max(0, longest)})
+    if largest[0] == 0:
+        return _reason("no_capacity")
+    wanted = min(alternative.chips_min for alternative in demand.alternatives)
+    return _reason(
+        "gang_does_not_fit", {"chips_min": wanted, "largest": largest[0], "pool": largest[1]}
+    )
+
+
+def _cheapest_run(problem: Problem, d: int, prices: IntArray) -> _Place | None:
+    """Return the run whose average price is nearest to, or furthest below, its limit."""
+    demand = problem.book.demands[d]
+    best: tuple[float, _Place] | None = None
+    for run in problem.demands[d].runs:
+        sums = np.concatenate(([0], np.cumsum(prices[run.pool])))
+        cost = sums[run.starts + run.duration] - sums[run.starts]
+        n = int(np.argmin(cost))
+        average = -(-int(cost[n]) // run.duration)
+        ratio = average / run.limit if run.limit else float("inf")
+        if best is None or ratio < best[0]:
+            place = _Place(
+                problem.book.pools[run.pool].key,
+                problem.book.first_period + int(run.starts[n]),
+                average,
+                run.limit,
+                demand.alternatives[run.alternative].index,
+            )
+            best = (ratio, place)
+    return best[1] if best else None
+
+
+def _cheapest_cell(problem: Problem, d: int, prices: IntArray) -> _Place | None:
+    """Return the pool x period whose price is nearest to, or furthest below, the limit."""
+    demand = problem.book.demands[d]
+    best: tuple[float, _Place] | None = None
+    for spread in problem.demands[d].spreads:
+        paid = prices[spread.at_pool, spread.at_period]
+        n = int(np.argmin(paid))
+        ratio = int(paid[n]) / spread.limit if spread.limit else float("inf")
+        if best is None or ratio < best[0]:
+            place = _Place(
+                problem.book.pools[int(spread.at_pool[n])].key,
+                problem.book.first_period + int(spread.at_period[n]),
+                int(paid[n]),
+                spread.limit,
+                demand.alternatives[spread.alternative].index,
+            )
+            best = (ratio, place)
+    return best[1] if best else None
+
+
+def offer_outcomes(
+    choices: Choices, offer_chips: tuple[IntArray, ...], priced: Priced
+) -> tuple[OfferOutcome, ...]:
+    """Return the outcome of every offer, in book order."""
+    problem = choices.problem
+    at = {pool.key: p for p, pool in enumerate(problem.book.pools)}
+    rows = []
+    for o, offer in enumerate(problem.book.offers):
+        given = offer_chips[o]
+        row = priced.prices[at[offer.pool]]
+        hours = int(given.sum())
+        revenue = sum(
+            int(given[t]) * int(row[t]) for t in np.flatnonzero(given).tolist()
+        )
+        state = OrderState.OPEN
+        if hours:
+            whole = hours == sum(offer.chips)
+            state = OrderState.FILLED if whole else OrderState.PART_FILLED
+        rows.append(
+            OfferOutcome(
+                id=offer.id,
+                state=state.value,
+                chip_hours=hours,
+                cost=offer.ask * hours,
+                revenue=revenue,
+                regret=priced.offer_regret[o],
+                reason=_offer_reason(problem, offer, hours, row, priced.offer_regret[o]),
+            )
+        )
+    return tuple(rows)
+
+
+def _offer_reason(
+    problem: Problem, offer: BookOffer, hours: int, prices: IntArray, regret: int
+) -> Reason:
+    first = offer.start - problem.book.first_period
+    offered = sum(offer.chips)
+    periods = [
+        first + i
+        for i, chips in enumerate(offer.chips)
+        if chips and 0 <= first + i < problem.book.periods
+    ]
+    if not periods:
+        return _reason("outside_horizon", {"periods": 0})
+    if hours == offered:
+        return _reason("filled", {"chip_hours": hours})
+    if hours:
+        return _reason("part_filled", {"asked": offered, "chip_hours": hours})
+    best = max(periods, key=lambda t: (int(prices[t]), -t))
+    params: dict[str, int | str] = {
+        "ask": offer.ask,
+        "price": int(prices[best]),
+        "start": problem.book.first_period + best,
+    }
+    if regret > 0:
+        return _reason("paradoxically_rejected", params | {"regret": regret})
+    if int(prices[best]) < offer.ask:
+        return _reason("ask_above_clearing", params)
+    return _reason("no_demand", params)

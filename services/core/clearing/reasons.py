@@ -1,0 +1,93 @@
+"""The sentences behind the reason codes of a round, in English and Chinese."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from datetime import datetime
+from decimal import Decimal
+
+from schemas.types import MICRO_YUAN_PER_YUAN
+from schemas.types import PERIOD_SECONDS
+from services.core.book import Reason
+from services.core.errors import Message
+
+SENTENCES: dict[str, Message] = {
+    "filled": Message("Filled.", "已全部成交。"),
+    "curtailed": Message(
+        "Accepted with {chips} of {asked} chips in {pool} from {start}.",
+        "已按 {chips} 张（申报 {asked} 张）成交，资源池 {pool}，自 {start} 起。",
+    ),
+    "part_filled": Message(
+        "Part-filled: {chip_hours} of {asked} chip-hours.",
+        "部分成交：{chip_hours} / {asked} 卡时。",
+    ),
+    "price_below_clearing": Message(
+        "Its limit of {limit} per chip-hour is below the clearing price: the cheapest place it "
+        "could use, {pool} from {start}, cost {price} on average.",
+        "限价每卡时 {limit} 低于出清价：可用的最便宜位置为资源池 {pool}，自 {start} 起，均价 {price}。",
+    ),
+    "at_the_margin": Message(
+        "Its limit of {limit} equals the price of the cheapest place it could use, {pool} from "
+        "{start}; at this price there was not enough for all. A limit above it goes first.",
+        "限价 {limit} 恰等于可用最便宜位置（{pool}，自 {start} 起）的价格；该价位数量不足，"
+        "提高限价可优先成交。",
+    ),
+    "paradoxically_rejected": Message(
+        "The clearing prices look good for it ({price} per chip-hour from {start}), but it could "
+        "not be fitted in without losing more elsewhere; what it misses is {regret}.",
+        "按出清价（自 {start} 起每卡时 {price}）看似可成交，但纳入将使总福利下降；错失收益 {regret}。",
+    ),
+    "gang_does_not_fit": Message(
+        "It needs {chips_min} chips at once throughout; the most that any pool it could use "
+        "offers throughout is {largest} ({pool}). Fewer chips or a wider window would do.",
+        "需同时使用 {chips_min} 张；可用资源池在整段时间内最多提供 {largest} 张（{pool}）。"
+        "可减少数量或放宽时间窗。",
+    ),
+    "no_capacity": Message(
+        "Nothing is offered in the pools and the window that it could use.",
+        "其可用资源池在所需时间窗内没有供给。",
+    ),
+    "outside_horizon": Message(
+        "Its window has too few periods inside this round's horizon.",
+        "其时间窗在本轮时域内的时段不足。",
+    ),
+    "exclusive_group": Message(
+        "Another order of its exclusive group was accepted: {other}.",
+        "同一互斥组的另一订单 {other} 已成交。",
+    ),
+    "linked_order_out": Message(
+        "It is linked to {parent}, which was not accepted.",
+        "其关联订单 {parent} 未成交。",
+    ),
+    "ask_above_clearing": Message(
+        "Its ask of {ask} is above the clearing price in every period (at best {price} at "
+        "{start}).",
+        "报价 {ask} 在所有时段均高于出清价（最高 {price}，时段 {start}）。",
+    ),
+    "no_demand": Message(
+        "No demand was left for it at its ask of {ask}.",
+        "按报价 {ask} 已没有剩余需求。",
+    ),
+}
+"""Every code that `clear` gives, with its sentence."""
+
+_MONEY = frozenset({"ask", "limit", "price", "regret"})
+
+
+def sentence(reason: Reason) -> Message:
+    """Return the reason as a sentence in both languages.
+
+    Money is shown in yuan, periods as the UTC instant at which they start.
+    """
+    template = SENTENCES[reason.code]
+    shown = {name: _shown(name, value) for name, value in reason.params}
+    return Message(template.en.format(**shown), template.zh.format(**shown))
+
+
+def _shown(name: str, value: int | str) -> str:
+    if name in _MONEY and isinstance(value, int):
+        return f"{Decimal(value) / MICRO_YUAN_PER_YUAN:f} CNY"
+    if name == "start" and isinstance(value, int):
+        instant = datetime.fromtimestamp(value * PERIOD_SECONDS, tz=UTC)
+        return instant.strftime("%Y-%m-%dT%H:%MZ")
+    return str(value)

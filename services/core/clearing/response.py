@@ -1,0 +1,348 @@
+"""Best responses to prices: what every order would choose, all orders at once.
+
+The same code serves the float prices that steer the search and the integer prices that judge
+it: with an integer price array every result is exact. A `block` run costs the difference of two
+prefix sums of its pool's prices; `flow` and `work` fill the cheapest cells first, which is
+optimal because their caps nest (cell within period within total).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from services.core.clearing.presolve import IntArray
+from services.core.clearing.presolve import Problem
+
+AnyArray = npt.NDArray[Any]
+
+# Past this many micro-yuan an order's surplus could leave 64 bits; then Python's integers count.
+_EXACT_MAX = 2**61
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """All block runs that can ever fit, flat; runs of a demand are neighbours.
+
+    Attributes:
+        demand: Position of the demand of each run.
+        option: Position of the run's `RunOption` within the demand.
+        pool: Pool.
+        start: First period.
+        duration: Periods.
+        value: limit x duration, micro-yuan per chip.
+        chips: Largest quantity.
+        chips_min: Least quantity.
+        supportable: Whether prices could ever support it.
+        low: Index of the first period in a flat P x (T + 1) prefix-sum array.
+        high: Index just past the last period there.
+        segment: First run of each demand that has any.
+        owner: Demand of each segment.
+        lengths: Runs of each segment.
+    """
+
+    demand: IntArray
+    option: IntArray
+    pool: IntArray
+    start: IntArray
+    duration: IntArray
+    value: IntArray
+    chips: IntArray
+    chips_min: IntArray
+    supportable: npt.NDArray[np.bool_]
+    low: IntArray
+    high: IntArray
+    segment: IntArray
+    owner: IntArray
+    lengths: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """All cells of flow and work alternatives, flat, sorted by option, period, pool.
+
+    Attributes:
+        option_demand: Demand of each option.
+        option_local: Position of each option within its demand.
+        option_limit: Limit of each option.
+        option_hours: Most chip-hours of each option.
+        option_binds: Whether the total can bind at all.
+        option: Option of each cell.
+        at: Index of each cell in a flat P x T array.
+        chips: Most chips of each cell.
+        group: Option x period that each cell belongs to.
+        group_start: First cell of each group.
+        group_option: Option of each group.
+        group_chips: Most chips of each group.
+        easy: Whether every cell of a group could take all of the group's chips.
+    """
+
+    option_demand: IntArray
+    option_local: IntArray
+    option_limit: IntArray
+    option_hours: IntArray
+    option_binds: npt.NDArray[np.bool_]
+    option: IntArray
+    at: IntArray
+    chips: IntArray
+    group: IntArray
+    group_start: IntArray
+    group_option: IntArray
+    group_chips: IntArray
+    easy: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the demands would choose at some prices.
+
+    Attributes:
+        surplus: Best surplus of each demand, never negative.
+        run: Best run of each demand, -1 if none or if nothing pays.
+        option: Best flow/work option of each demand, -1 if none or if nothing pays.
+        cell_chips: Chips of each cell in its option's best response.
+    """
+
+    surplus: AnyArray
+    run: IntArray
+    option: IntArray
+    cell_chips: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Everything that demands can choose from, flat.
+
+    Attributes:
+        problem: Where it comes from.
+        runs: Block runs.
+        cells: Flow and work cells.
+    """
+
+    problem: Problem
+    runs: Runs
+    cells: Cells
+
+
+def flatten(problem: Problem) -> Choices:
+    """Lay out all choices of a problem as flat arrays."""
+    return Choices(problem, _flat_runs(problem), _flat_cells(problem))
+
+
+def exact(prices: IntArray, problem: Problem) -> AnyArray:
+    """Return the prices in a type in which no surplus can overflow."""
+    most_chips = int(problem.capacity.max(initial=0))
+    most_price = max(
+        int(prices.max(initial=0)),
+        max((a.limit for d in problem.book.demands for a in d.alternatives), default=0),
+    )
+    cells = problem.capacity.size
+    if most_chips * most_price * cells < _EXACT_MAX:
+        return prices.astype(np.int64)
+    return prices.astype(object)
+
+
+def prefix(prices: AnyArray) -> AnyArray:
+    """Return P x (T + 1) prefix sums along the periods."""
+    sums = np.zeros((prices.shape[0], prices.shape[1] + 1), dtype=prices.dtype)
+    np.cumsum(prices, axis=1, out=sums[:, 1:])
+    return sums
+
+
+def respond(choices: Choices, prices: AnyArray) -> Response:
+    """Return every demand's best response to the prices.
+
+    Args:
+        choices: What there is to choose from.
+        prices: P x T; floats to steer, integers (see `exact`) to judge.
+    """
+    demands = len(choices.problem.demands)
+    surplus = np.zeros(demands, dtype=prices.dtype)
+    run = np.full(demands, -1, dtype=np.int64)
+    option = np.full(demands, -1, dtype=np.int64)
+    runs = choices.runs
+    if len(runs.demand):
+        gain = run_surplus(runs, prices)
+        best = np.maximum.reduceat(gain, runs.segment)
+        first = _first_at(gain, best, runs)
+        pays = best > 0
+        surplus[runs.owner[pays]] = best[pays]
+        run[runs.owner[pays]] = first[pays]
+    cell_chips = np.zeros(len(choices.cells.at), dtype=np.int64)
+    if len(choices.cells.at):
+        cell_chips, gains = _respond_cells(choices.cells, prices)
+        for j in np.flatnonzero(gains > 0).tolist():
+            d = int(choices.cells.option_demand[j])
+            if gains[j] > surplus[d]:
+                surplus[d] = gains[j]
+                option[d] = j
+    return Response(surplus, run, option, cell_chips)
+
+
+def run_surplus(runs: Runs, prices: AnyArray) -> AnyArray:
+    """Return the surplus of every run at its largest quantity, negative where it loses."""
+    sums = prefix(prices).ravel()
+    return (runs.value - (sums[runs.high] - sums[runs.low])) * runs.chips
+
+
+def _first_at(gain: AnyArray, best: AnyArray, runs: Runs) -> IntArray:
+    # The first of equals, so that the answer is a rule and not an accident of the sort.
+    count = len(gain)
+    position = np.where(gain == np.repeat(best, runs.lengths), np.arange(count), count)
+    return np.minimum.reduceat(position, runs.segment)
+
+
+def _respond_cells(cells: Cells, prices: AnyArray) -> tuple[IntArray, AnyArray]:
+    price = prices.ravel()[cells.at]
+    margin = cells.option_limit[cells.option] - price
+    granted = np.zeros(len(price), dtype=np.int64)
+    easy_cells = cells.easy[cells.group]
+    if easy_cells.any():
+        best = np.minimum.reduceat(price, cells.group_start)
+        count = len(price)
+        position = np.where(price == best[cells.group], np.arange(count), count)
+        first = np.minimum.reduceat(position, cells.group_start)
+        pick = first[cells.easy]
+        granted[pick] = cells.group_chips[cells.easy]
+    hard = np.flatnonzero(~easy_cells)
+    # Prices always fit 64 bits, so they can be sorted even where products need big integers.
+    rank = price.astype(np.int64) if price.dtype == object else price
+    if len(hard):
+        order = hard[np.lexsort((hard, rank[hard], cells.group[hard]))]
+        granted[order] = _fill(
+            cells.chips[order], cells.group[order], cells.group_chips[cells.group[order]]
+        )
+    granted[margin <= 0] = 0
+    bound = np.flatnonzero(cells.option_binds[cells.option] & (granted > 0))
+    if len(bound):
+        order = bound[np.lexsort((bound, rank[bound], cells.option[bound]))]
+        option = cells.option[order]
+        granted[order] = _fill(granted[order], option, cells.option_hours[option])
+    gains = np.zeros(len(cells.option_demand), dtype=prices.dtype)
+    np.add.at(gains, cells.option, granted * margin)
+    return granted, gains
+
+
+def _fill(wanted: IntArray, key: IntArray, most: IntArray) -> IntArray:
+    # Rows of one key are neighbours, cheapest first: each takes what is left of its key's most.
+    total = np.cumsum(wanted)
+    start = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
+    lengths = np.diff(np.concatenate((start, [len(key)])))
+    offset = np.repeat(total[start] - wanted[start], lengths)
+    return np.clip(most - (total - offset - wanted), 0, wanted)
+
+
+def load(choices: Choices, response: Response, demands: IntArray) -> IntArray:
+    """Return P x T chips that the given demands take in their best responses."""
+    pools, periods = choices.problem.shape
+    steps = np.zeros(pools * (periods + 1), dtype=np.int64)
+    runs = choices.runs
+    chosen = response.run[demands]
+    chosen = chosen[chosen >= 0]
+    np.add.at(steps, runs.low[chosen], runs.chips[chosen])
+    np.subtract.at(steps, runs.high[chosen], runs.chips[chosen])
+    total = np.cumsum(steps.reshape(pools, periods + 1), axis=1)[:, :periods].copy()
+    options = response.option[demands]
+    options = options[options >= 0]
+    if len(options):
+        taken = np.zeros(len(choices.cells.option_demand), dtype=bool)
+        taken[options] = True
+        mask = taken[choices.cells.option]
+        np.add.at(total.reshape(-1), choices.cells.at[mask], response.cell_chips[mask])
+    return total
+
+
+def _flat_runs(problem: Problem) -> Runs:
+    periods = problem.shape[1]
+    parts: dict[str, list[IntArray]] = {
+        name: []
+        for name in (
+            "demand", "option", "pool", "start", "duration", "value", "chips", "chips_min", "ok",
+        )
+    }  # fmt: skip
+    for d, demand in enumerate(problem.demands):
+        for i, option in enumerate(demand.runs):
+            count = len(option.starts)
+            for name, value in (
+                ("demand", d),
+                ("option", i),
+                ("pool", option.pool),
+                ("duration", option.duration),
+                ("value", option.limit * option.duration),
+                ("chips_min", option.chips_min),
+            ):
+                parts[name].append(np.full(count, value, dtype=np.int64))
+            parts["start"].append(option.starts)
+            parts["chips"].append(option.chips)
+            parts["ok"].append(option.supportable.astype(np.int64))
+    flat = {
+        name: np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
+        for name, rows in parts.items()
+    }
+    demand_of = flat["demand"]
+    segment = _starts(demand_of)
+    low = flat["pool"] * (periods + 1) + flat["start"]
+    return Runs(
+        demand=demand_of,
+        option=flat["option"],
+        pool=flat["pool"],
+        start=flat["start"],
+        duration=flat["duration"],
+        value=flat["value"],
+        chips=flat["chips"],
+        chips_min=flat["chips_min"],
+        supportable=flat["ok"].astype(bool),
+        low=low,
+        high=low + flat["duration"],
+        segment=segment,
+        owner=demand_of[segment],
+        lengths=np.diff(np.concatenate((segment, [len(demand_of)]))),
+    )
+
+
+def _starts(key: IntArray) -> IntArray:
+    if not len(key):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
+
+
+def _flat_cells(problem: Problem) -> Cells:
+    periods = problem.shape[1]
+    options = [
+        (d, i, option)
+        for d, demand in enumerate(problem.demands)
+        for i, option in enumerate(demand.spreads)
+    ]
+    none = np.zeros(0, dtype=np.int64)
+    counts = [len(option.at_period) for _, _, option in options]
+    of = np.repeat(np.arange(len(options)), counts)
+    period = np.concatenate([none, *(option.at_period for _, _, option in options)])
+    pool = np.concatenate([none, *(option.at_pool for _, _, option in options)])
+    chips = np.concatenate([none, *(option.chips for _, _, option in options)])
+    wanted = np.concatenate(
+        [none, *(option.period_chips[option.at_period] for _, _, option in options)]
+    )
+    group_start = _starts(of * periods + period)
+    lengths = np.diff(np.concatenate((group_start, [len(of)])))
+    group = np.repeat(np.arange(len(group_start)), lengths)
+    fits = np.logical_and.reduceat(chips >= wanted, group_start) if len(of) else none.astype(bool)
+    return Cells(
+        option_demand=np.array([d for d, _, _ in options], dtype=np.int64),
+        option_local=np.array([i for _, i, _ in options], dtype=np.int64),
+        option_limit=np.array([option.limit for _, _, option in options], dtype=np.int64),
+        option_hours=np.array([option.chip_hours for _, _, option in options], dtype=np.int64),
+        option_binds=np.array(
+            [int(o.period_chips.sum()) > o.chip_hours for _, _, o in options], dtype=bool
+        ),
+        option=of,
+        at=pool * periods + period,
+        chips=chips,
+        group=group,
+        group_start=group_start,
+        group_option=of[group_start],
+        group_chips=wanted[group_start],
+        easy=fits,
+    )
