@@ -1,0 +1,143 @@
+"""Best responses to prices, and the bound of the certificate, in exact integers.
+
+Standard library only. Method: Lagrangian (weak) duality of the assignment of chips, as the
+certificate formula of docs/reference/round-file.md states it.
+"""
+
+from __future__ import annotations
+
+from suanli.check_formats import Alternative, Book, Demand, Offer
+
+Prices = dict[str, list[int]]
+"""Pool -> price in each period of the horizon, micro-yuan per chip-hour."""
+
+
+class Supply:
+    """Chips that all offers together have, per pool and period of the horizon."""
+
+    def __init__(self, book: Book) -> None:
+        self.first = book.first
+        self.periods = book.periods
+        self.chips = {pool: [0] * book.periods for pool in book.pools}
+        self._rooms: dict[tuple[str, int], list[int]] = {}
+        for offer in book.offers:
+            row = self.chips[offer.pool]
+            for t, chips in enumerate(offer.chips, start=offer.start - book.first):
+                if 0 <= t < book.periods:
+                    row[t] += chips
+
+    def room(self, pool: str, duration: int) -> list[int]:
+        """Return the least chips of the run of `duration` periods from each start on."""
+        key = (pool, duration)
+        if key not in self._rooms:
+            row = self.chips[pool]
+            # At most 168 slices of at most 168 numbers, once per pool and duration.
+            self._rooms[key] = [
+                min(row[t : t + duration]) for t in range(self.periods - duration + 1)
+            ]
+        return self._rooms[key]
+
+    def window(self, alternative: Alternative) -> tuple[int, int]:
+        """Return the alternative's periods inside the horizon, counted from its first."""
+        low = max(0, alternative.earliest - self.first)
+        high = min(self.periods, alternative.deadline - self.first)
+        return low, max(low, high)
+
+
+class BestResponses:
+    """The best surplus that each order could get at given prices."""
+
+    def __init__(self, supply: Supply, prices: Prices) -> None:
+        self._supply = supply
+        self._prices = prices
+        self._costs: dict[tuple[str, int], list[int]] = {}
+        self._sums: dict[str, list[int]] = {}
+        for pool, curve in prices.items():
+            sums = [0]
+            for price in curve:
+                sums.append(sums[-1] + price)
+            self._sums[pool] = sums
+
+    def demand(self, demand: Demand) -> int:
+        """Return the best surplus of a demand alone, micro-yuan, at least 0."""
+        best = self._block if demand.shape == "block" else self._divisible
+        return max(0, *(best(alternative) for alternative in demand.alternatives))
+
+    def offer(self, offer: Offer) -> int:
+        """Return the best surplus of an offer, micro-yuan, at least 0."""
+        shift = offer.start - self._supply.first
+        low, high = max(0, -shift), min(len(offer.chips), self._supply.periods - shift)
+        if offer.block and (low > 0 or high < len(offer.chips)):
+            # It reaches beyond the horizon, so it cannot be taken whole in this round.
+            return 0
+        curve = self._prices[offer.pool]
+        gains = [offer.chips[i] * (curve[i + shift] - offer.ask) for i in range(low, high)]
+        if offer.block:
+            return max(0, sum(gains))
+        return sum(gain for gain in gains if gain > 0)
+
+    def bound(self, book: Book) -> int:
+        """Return D at these prices, micro-yuan: no clearing of the book has more welfare.
+
+        An exclusive group counts once, by its best member; links are relaxed.
+        """
+        total = sum(self.offer(offer) for offer in book.offers)
+        groups: dict[tuple[str, str], int] = {}
+        for demand in book.demands:
+            surplus = self.demand(demand)
+            if demand.exclusive_group is None:
+                total += surplus
+            else:
+                # Participants name their groups themselves, so a name is theirs alone.
+                group = (demand.participant, demand.exclusive_group)
+                groups[group] = max(groups.get(group, 0), surplus)
+        return total + sum(groups.values())
+
+    def _block(self, item: Alternative) -> int:
+        low, high = self._supply.window(item)
+        if item.duration > high - low:
+            return 0
+        starts = slice(low, high - item.duration + 1)
+        value = item.limit * item.duration
+        best = 0
+        for pool in item.pools:
+            costs = self._run_costs(pool, item.duration)[starts]
+            rooms = self._supply.room(pool, item.duration)[starts]
+            for cost, room in zip(costs, rooms, strict=True):
+                # A run that never has room for the least quantity is dropped before bounding.
+                if cost < value and room >= item.chips_min:
+                    best = max(best, min(item.chips, room) * (value - cost))
+        return best
+
+    def _run_costs(self, pool: str, duration: int) -> list[int]:
+        key = (pool, duration)
+        if key not in self._costs:
+            sums = self._sums[pool]
+            self._costs[key] = [
+                after - before for before, after in zip(sums, sums[duration:], strict=False)
+            ]
+        return self._costs[key]
+
+    def _divisible(self, item: Alternative) -> int:
+        """Fill the cheapest cells first.
+
+        The caps nest (cell within period within total), so the greedy choice is the best one.
+        """
+        low, high = self._supply.window(item)
+        cells = []
+        for pool in item.pools:
+            curve, row = self._prices[pool], self._supply.chips[pool]
+            cells += [(curve[t], t, row[t]) for t in range(low, high) if curve[t] < item.limit]
+        cells.sort()
+        shift = self._supply.first - item.earliest
+        left = {t: item.chips_by_period[t + shift] for t in range(low, high)}
+        hours = item.chip_hours
+        surplus = 0
+        for price, t, room in cells:
+            chips = min(room, left[t], hours)
+            surplus += chips * (item.limit - price)
+            left[t] -= chips
+            hours -= chips
+            if hours == 0:
+                break
+        return surplus

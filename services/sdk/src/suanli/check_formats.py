@@ -1,0 +1,295 @@
+"""Reads the round file and its three formats, field by field, into plain values.
+
+Standard library only. Nothing here raises on bad input: what is wrong goes to the log.
+See docs/reference/round-file.md for the formats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from suanli.check_fields import (
+    ALLOCATION,
+    ALTERNATIVE,
+    BOOK,
+    CERTIFICATE,
+    DEMAND,
+    DEMAND_OUTCOME,
+    OFFER,
+    OFFER_OUTCOME,
+    POOL,
+    REASON,
+    RESULT,
+    ROUND,
+    RULES,
+    closed,
+    each,
+)
+from suanli.check_report import Log, show
+
+DOUBLES_MAX: Final = 10
+"""Fields given twice that are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An offer of the book; see ``suanli.book.v1``."""
+
+    id: str
+    participant: str
+    pool: str
+    ask: int
+    start: int
+    chips: list[int]
+    block: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One alternative of a demand; see ``suanli.book.v1``."""
+
+    index: int
+    pools: list[str]
+    limit: int
+    earliest: int
+    deadline: int
+    chips: int
+    chips_min: int
+    duration: int
+    chips_by_period: list[int]
+    chip_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A demand of the book; see ``suanli.book.v1``."""
+
+    id: str
+    participant: str
+    shape: str
+    alternatives: list[Alternative]
+    exclusive_group: str | None
+    linked_to: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The order book; see ``suanli.book.v1``."""
+
+    market: str
+    round_id: str
+    first: int
+    periods: int
+    pools: list[str]
+    pool_parts: list[tuple[str, str]]
+    offers: list[Offer]
+    demands: list[Demand]
+
+    @property
+    def end(self) -> int:
+        """The period after the horizon."""
+        return self.first + self.periods
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """One offer-demand pairing; see ``suanli.result.v1``."""
+
+    demand: str
+    offer: str
+    pool: str
+    start: int
+    chips: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an order leaves the round; ``value``/``payment`` are an offer's cost and revenue."""
+
+    id: str
+    state: str
+    alternative: int | None
+    chip_hours: int
+    value: int
+    payment: int
+    regret: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the clearing decided; see ``suanli.result.v1``."""
+
+    market: str
+    round_id: str
+    book_digest: str
+    rules_digest: str
+    welfare: int
+    total_regret: int
+    allocations: list[Allocation]
+    prices: dict[str, list[int]]
+    demands: list[Outcome]
+    offers: list[Outcome]
+    certificate_prices: dict[str, list[int]]
+    bound: int
+
+
+def canonical_sha256(value: object) -> str:
+    """Return the SHA-256 (hex) of a value's canonical JSON: sorted keys, no blanks, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_round(source: str | Path | bytes, log: Log) -> tuple[Any, Any, Any] | None:
+    """Return (book, rules, result) of a round file, unchecked; None if there are none.
+
+    Args:
+        source: Path of the file, or its bytes.
+        log: Where problems go, among them fields that occur twice.
+    """
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    except (OSError, ValueError) as error:
+        log.add("format.unreadable", show(str(source)), ("readable", "可读"), show(str(error)))
+        return None
+    doubles: list[str] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) < len(pairs) and len(doubles) < DOUBLES_MAX:
+            times = Counter(key for key, _ in pairs)
+            doubles.extend(key for key, count in times.items() if count > 1)
+        return value
+
+    try:
+        document = json.loads(data.decode(), object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        found = show(str(error))
+        log.add("format.not_json", "$", ("JSON in UTF-8", "UTF-8 编码的 JSON"), found)
+        return None
+    for key in doubles[:DOUBLES_MAX]:
+        log.add("format.duplicate_key", "$", ("there once", "只出现一次"), show(key))
+    if not closed(document, ROUND, "$", log):
+        return None
+    return document["book"], document["rules"], document["result"]
+
+
+def read_book(value: object, log: Log) -> Book | None:
+    """Return the book, or None and the problems in the log."""
+    count = log.count
+    if (fields := closed(value, BOOK, "book", log)) is None:
+        return None
+    pools = each(fields["pools"], POOL, "book.pools", log)
+    offers = each(fields["offers"], OFFER, "book.offers", log)
+    demands = each(fields["demands"], DEMAND, "book.demands", log)
+    parsed = [_read_demand(item, f"book.demands[{i}]", log) for i, item in enumerate(demands)]
+    if log.count > count:
+        return None
+    return Book(
+        market=fields["market"],
+        round_id=fields["round_id"],
+        first=fields["first_period"],
+        periods=fields["periods"],
+        pools=[item["key"] for item in pools],
+        pool_parts=[(item["zone"], item["chip"]) for item in pools],
+        offers=[
+            Offer(
+                o["id"], o["participant"], o["pool"], o["ask"], o["start"], o["chips"], o["block"]
+            )
+            for o in offers
+        ],
+        demands=[demand for demand in parsed if demand is not None],
+    )
+
+
+def read_tick(value: object, log: Log) -> int | None:
+    """Return the tick of the rules, micro-yuan, or None and the problems in the log."""
+    fields = closed(value, RULES, "rules", log)
+    return None if fields is None else int(fields["tick"])
+
+
+def read_result(value: object, log: Log) -> Result | None:
+    """Return the result, or None and the problems in the log."""
+    count = log.count
+    if (fields := closed(value, RESULT, "result", log)) is None:
+        return None
+    certificate = closed(fields["certificate"], CERTIFICATE, "result.certificate", log)
+    allocations = each(fields["allocations"], ALLOCATION, "result.allocations", log)
+    demands = each(fields["demands"], DEMAND_OUTCOME, "result.demands", log)
+    offers = each(fields["offers"], OFFER_OUTCOME, "result.offers", log)
+    for name, outcomes in (("demands", demands), ("offers", offers)):
+        for i, item in enumerate(outcomes):
+            closed(item["reason"], REASON, f"result.{name}[{i}].reason", log)
+    if log.count > count or certificate is None:
+        return None
+    return Result(
+        market=fields["market"],
+        round_id=fields["round_id"],
+        book_digest=fields["book_digest"],
+        rules_digest=fields["rules_digest"],
+        welfare=fields["welfare"],
+        total_regret=fields["total_regret"],
+        allocations=[Allocation(**item) for item in allocations],
+        prices=fields["prices"],
+        demands=[_outcome(item, "value", "payment") for item in demands],
+        offers=[_outcome(item, "cost", "revenue") for item in offers],
+        certificate_prices=certificate["prices"],
+        bound=certificate["bound"],
+    )
+
+
+def _outcome(item: dict[str, Any], value: str, payment: str) -> Outcome:
+    return Outcome(
+        id=item["id"],
+        state=item["state"],
+        alternative=item.get("alternative"),
+        chip_hours=item["chip_hours"],
+        value=item[value],
+        payment=item[payment],
+        regret=item["regret"],
+        reason=item["reason"]["code"],
+    )
+
+
+def _read_demand(item: dict[str, Any], where: str, log: Log) -> Demand | None:
+    alternatives = each(item["alternatives"], ALTERNATIVE, f"{where}.alternatives", log)
+    if len(alternatives) < len(item["alternatives"]):
+        return None
+    for i, alternative in enumerate(alternatives):
+        _check_quantities(alternative, item["shape"], f"{where}.alternatives[{i}]", log)
+    return Demand(
+        id=item["id"],
+        participant=item["participant"],
+        shape=item["shape"],
+        alternatives=[Alternative(**alternative) for alternative in alternatives],
+        exclusive_group=item["exclusive_group"],
+        linked_to=item["linked_to"],
+    )
+
+
+def _check_quantities(item: dict[str, Any], shape: str, where: str, log: Log) -> None:
+    window = item["deadline"] - item["earliest"]
+    if window < 1:
+        found = show(item["deadline"])
+        log.add("format.range", f"{where}.deadline", f"> {show(item['earliest'])}", found)
+    unused: tuple[str, ...]
+    if shape == "block":
+        unused = ("chips_by_period", "chip_hours")
+        if not 1 <= item["chips_min"] <= item["chips"]:
+            found = show(item["chips_min"])
+            log.add("format.range", f"{where}.chips_min", f"1..{show(item['chips'])}", found)
+        if item["duration"] < 1:
+            log.add("format.range", f"{where}.duration", ">= 1", show(item["duration"]))
+    else:
+        unused = ("chips", "chips_min", "duration")
+        if len(item["chips_by_period"]) != window:
+            found = show(item["chips_by_period"])
+            log.add("format.range", f"{where}.chips_by_period", f"[{show(window)}]", found)
+    for name in unused:
+        if item[name]:
+            log.add("format.shape", f"{where}.{name}", "0 / []", show(item[name]))
