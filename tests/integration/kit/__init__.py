@@ -1,0 +1,1 @@
+"""The kit against a real broker and a real database."""
