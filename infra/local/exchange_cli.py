@@ -1,0 +1,127 @@
+"""Commands of ``python -m infra.local.exchange``: what ``make up`` and ``make down`` run."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.errors import LocalStackError
+from infra.local.exchange import Exchange
+from infra.local.seed import seed
+from suanli.errors import SuanliError
+
+app = typer.Typer(
+    help="The exchange on this machine. 本机算力交易所。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_console = Console(highlight=False, soft_wrap=True)
+_MIB = 1024 * 1024
+
+StateDir = Annotated[Path, typer.Option(envvar="SUANLI_STATE_DIR", help="Where it keeps all.")]
+_DEFAULT_DIR = Path("var/local")
+
+
+def run(arguments: list[str], default_dir: Path) -> int:
+    """Run a command; return its exit code. Errors a person can act on show no traceback."""
+    assert default_dir, "a state folder is always known"
+    try:
+        app(arguments, standalone_mode=False)
+    except LocalStackError as error:
+        sys.stderr.write(f"{error.message.en}\n{error.message.zh}\n")
+        return error.exit_code
+    except SuanliError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except typer.Abort:
+        return 130
+    return 0
+
+
+@app.command()
+def up(
+    state_dir: StateDir = _DEFAULT_DIR,
+    seeded: Annotated[bool, typer.Option(help="Seed an empty exchange with a market.")] = True,
+) -> None:
+    """Start what does not run; seed a market with orders the first time."""
+    exchange = Exchange(state_dir)
+    began_s = time.monotonic()
+    with _console.status("Starting Kafka, Postgres and the services 正在启动…"):
+        exchange.up()
+    _console.print(f"Up in {time.monotonic() - began_s:.1f} s 已启动")
+    clients = exchange.state_dir / "clients"
+    if seeded and not clients.exists():
+        with _console.status("Seeding the market 正在写入示例市场…"):
+            seed(exchange, clients)
+    _print_status(exchange)
+    _console.print(f"\nAPI          {exchange.api_url}   (docs: {exchange.api_url}/docs)")
+    if clients.exists():
+        _console.print(
+            f"Client keys  {clients}/   (try: eval \"$(cat '{clients}/enterprise.env')\""
+        )
+        _console.print("             and then: .venv/bin/python -m suanli prices)")
+
+
+@app.command()
+def down(state_dir: StateDir = _DEFAULT_DIR) -> None:
+    """Stop everything; what it holds stays."""
+    stopped = Exchange(state_dir).down()
+    _console.print("Stopped 已停止" if stopped else "Nothing was running 没有正在运行的进程")
+
+
+@app.command()
+def status(
+    state_dir: StateDir = _DEFAULT_DIR,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what runs, how it feels and how much memory it uses."""
+    exchange = Exchange(state_dir)
+    if as_json:
+        rows = {
+            row.name: {"running": row.running, "pid": row.pid, "memory_bytes": row.memory_bytes}
+            for row in exchange.status()
+        }
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    _print_status(exchange)
+
+
+@app.command()
+def logs(name: str, state_dir: StateDir = _DEFAULT_DIR, lines: int = 50) -> None:
+    """Show the end of a process's log."""
+    exchange = Exchange(state_dir)
+    known = [row.name for row in exchange.status()]
+    if name not in known:
+        raise typer.BadParameter(f"must be one of {', '.join(known)}, was {name!r}")
+    typer.echo(exchange.stack.supervisor.tail(name, lines))
+
+
+@app.command()
+def wipe(state_dir: StateDir = _DEFAULT_DIR) -> None:
+    """Stop everything and delete all that it holds."""
+    Exchange(state_dir).wipe()
+    _console.print("Wiped 已清除")
+
+
+def _print_status(exchange: Exchange) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("process", "state", "pid", "up", "memory", "log"):
+        table.add_column(column, justify="right" if column in {"up", "memory"} else "left")
+    for row in exchange.status():
+        table.add_row(
+            row.name,
+            "running 运行" if row.running else "stopped 停止",
+            str(row.pid or ""),
+            f"{row.up_s:.0f} s" if row.running else "",
+            f"{row.memory_bytes / _MIB:.0f} MiB" if row.running else "",
+            str(row.log),
+        )
+    _console.print(table)

@@ -1,0 +1,127 @@
+"""``suanli-exchange``: the server's command line.
+
+Every command imports what it needs when it runs, so that ``clear`` starts without Kafka.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import click
+import typer
+
+from services.core.errors import DomainError
+
+app = typer.Typer(
+    help="Run and look after the Suanli Exchange. 运行与维护算力交易所。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Service = Literal["gateway", "matching", "ledger", "auditor"]
+_SERVICES: tuple[Service, ...] = ("gateway", "matching", "ledger", "auditor")
+_MIGRATIONS = Path(__file__).resolve().parents[1] / "infra" / "postgres" / "migrations"
+
+
+@app.command()
+def run(service: Service) -> None:
+    """Run one service until it is told to stop; settings come from the environment."""
+    importlib.import_module(f"services.{service}.main").main()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring every service's Postgres schema up to date."""
+    from services.kit.postgres import migrate as apply
+    from services.kit.settings import KitSettings, load
+
+    settings = load(KitSettings)
+    for name in _SERVICES:
+        schema = settings.schema_of(name)
+        done = asyncio.run(apply(settings.postgres_dsn, schema, _MIGRATIONS / name))
+        typer.echo(f"{schema}: {', '.join(done) or 'up to date'}")
+
+
+@app.command()
+def clear(
+    book: Annotated[Path, typer.Option(help="File of format suanli.book.v1.")],
+    rules: Annotated[Path, typer.Option(help="File of format suanli.rules.v1.")],
+    out: Annotated[Path | None, typer.Option(help="Result; standard output if left out.")] = None,
+    round_file: Annotated[
+        Path | None, typer.Option(help="Also write the round file that `suanli verify` reads.")
+    ] = None,
+) -> None:
+    """Clear a book file without any service; write a result of format suanli.result.v1."""
+    from services.core import codec
+    from services.core.clearing import clear as clear_book
+
+    book_json, rules_json = _read_json(book), _read_json(rules)
+    result = clear_book(codec.book_from_dict(book_json), codec.rules_from_dict(rules_json))
+    result_json = codec.result_to_dict(result)
+    text = json.dumps(result_json, ensure_ascii=False, indent=2) + "\n"
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, encoding="utf-8")
+    if round_file is not None:
+        whole = {
+            "format": "suanli.round.v1",
+            "book": book_json,
+            "rules": rules_json,
+            "result": result_json,
+        }
+        round_file.write_text(json.dumps(whole, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@app.command()
+def audit() -> None:
+    """Check the ledger: sums, balances, capacity, log. Exit code 1 if anything is wrong."""
+    from services.kit.settings import KitSettings, load
+    from services.ledger.audit import audit as audit_ledger
+
+    settings = load(KitSettings)
+    report = asyncio.run(
+        audit_ledger(settings.postgres_dsn.get_secret_value(), settings.schema_of("ledger"))
+    )
+    for line in report.lines():
+        typer.echo(line)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+def _read_json(path: Path) -> dict[str, object]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise typer.BadParameter(f"{path} is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise typer.BadParameter(f"{path} must hold an object, was {type(found).__name__}")
+    return found
+
+
+def main() -> int:
+    """Run the command line; errors a person can act on show no traceback."""
+    try:
+        code = app(standalone_mode=False)
+    except DomainError as error:
+        sys.stderr.write(f"{error.message.en}\n{error.message.zh}\n")
+        return 2
+    except typer.Abort:
+        return 130
+    except typer.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
