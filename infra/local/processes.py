@@ -14,6 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import psutil
 
 from infra.local import identity
 from infra.local.errors import ProcessFailedError
+from infra.local.locks import exclusive
 from services.core.errors import Message
 
 LOG_BYTES_MAX = 20_000_000
@@ -29,6 +31,7 @@ LOG_BYTES_MAX = 20_000_000
 _POLL_S = 0.05
 _KILL_WAIT_S = 5.0
 _TAIL_LINES = 25
+_LOCK_WAIT_S = 60.0
 
 StopSteps = tuple[tuple[signal.Signals, float], ...]
 """Signals to send in order, each with the seconds to wait; after the last comes SIGKILL."""
@@ -137,11 +140,12 @@ class Supervisor:
             ProcessFailedError: It ended, or did not get ready in time. A process started here is
                 then stopped again; one that was running before is left alone.
         """
-        record = self._running(spec.name)
-        started = record is None
-        if record is None:
-            self.stop(spec.name)
-            record = self._launch(spec)
+        with self._lock(spec.name):
+            record = self._running(spec.name)
+            started = record is None
+            if record is None:
+                self._stop(spec.name)
+                record = self._launch(spec)
         failure = self._await_ready(record, spec.ready_s_max, ready)
         if failure is None:
             return started
@@ -167,6 +171,10 @@ class Supervisor:
         Returns:
             Whether anything was running.
         """
+        with self._lock(name):
+            return self._stop(name)
+
+    def _stop(self, name: str) -> bool:
         record = self._running(name)
         if record is not None:
             stop_process(*_identity_of(record), record.stop_steps)
@@ -221,6 +229,10 @@ class Supervisor:
         mark = identity.start_mark(pid)
         if mark is not None:
             self._write(ProcessRecord(name, pid, mark, (), time.time(), stop_steps))
+
+    def _lock(self, name: str) -> AbstractContextManager[None]:
+        # Held to launch or stop, not while a process gets ready, so that it can still be stopped.
+        return exclusive(self._run_dir / f"{name}.lock", wait_s=_LOCK_WAIT_S)
 
     def _mark(self, name: str) -> str:
         return f"{self._run_dir.resolve()}/{name}"
