@@ -1,0 +1,271 @@
+"""The ledger's tables in Postgres: load what a batch touches, write it in one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+from pydantic import SecretStr
+
+from services.core.merkle import HASH_BYTES, Frontier
+from services.core.postings import Account
+from services.kit.errors import StaleWriterError
+from services.kit.kafka import Record
+from services.kit.logging import get_logger
+from services.kit.postgres import (
+    Queries,
+    advance_all,
+    append_outbox,
+    assert_lease,
+    claim_positions,
+    connect,
+)
+from services.ledger.adapters import rows
+from services.ledger.app import TOPICS
+from services.ledger.ports import StoreFailedError
+from services.ledger.state import View
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from services.kit.kafka import Positions
+    from services.kit.postgres import Conn, Pool
+    from services.ledger.state import Batch, Keys
+
+QUERIES = Queries.load(Path(__file__).parent)
+LEASE = "ledger"
+
+# What can pass by itself. A broken constraint is not among them: then the rules here and in the
+# database disagree, and the process must stop and say so.
+_PASSING = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+)
+
+
+class PostgresStore:
+    """The store of the one writer that holds the lease.
+
+    Args:
+        pool: Pool of the ledger's schema, in the writer's role.
+        epoch: Fencing epoch of the lease.
+    """
+
+    def __init__(self, pool: Pool, epoch: int) -> None:
+        self._pool = pool
+        self._epoch = epoch
+        self._accounts: dict[str, Account] = {}
+        self._numbers: dict[str, int] = {}
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Conn]:
+        try:
+            async with self._pool.acquire() as conn:
+                yield conn
+        except _PASSING as error:
+            raise StoreFailedError(repr(error)) from error
+
+    def forget(self) -> None:
+        """Drop everything cached; what is stored is read again."""
+        self._accounts.clear()
+        self._numbers.clear()
+
+    async def positions(self) -> Positions:
+        """Return where the log has been read to, claimed for this writer's epoch."""
+        async with self._connection() as conn, conn.transaction():
+            await assert_lease(conn, LEASE, self._epoch)
+            return await claim_positions(conn, TOPICS, self._epoch)
+
+    async def frontier(self) -> Frontier:
+        """Return the frontier: the last checkpoint's, extended by the leaves since."""
+        async with self._connection() as conn:
+            row = await conn.fetchrow(QUERIES.load_checkpoint)
+            frontier = Frontier() if row is None else unpack(row["size"], row["frontier"])
+            leaves = await conn.fetch(QUERIES.load_leaves_from, frontier.size)
+            return frontier.extend(leaf["hash"] for leaf in leaves)
+
+    async def waiting(self) -> list[Record]:
+        """Return the records that wait, those of halted markets left out."""
+        async with self._connection() as conn:
+            found = await conn.fetch(QUERIES.load_waiting)
+        return [
+            Record(
+                row["topic"],
+                row["partition"],
+                row["log_offset"],
+                row["timestamp_ms"],
+                row["key"],
+                row["value"],
+                tuple(zip(row["header_names"], row["header_values"], strict=True)),
+            )
+            for row in found
+        ]
+
+    async def load(self, keys: Keys) -> View:
+        """Return what is stored about these keys."""
+        async with self._connection() as conn:
+            await self._load_accounts(conn, keys.accounts)
+            found = {
+                name: await _fetch(conn, f"load_{name}", getattr(keys, key))
+                for name, key in (
+                    ("participants", "participants"),
+                    ("demands", "demands"),
+                    ("offers", "offers"),
+                    ("used", "offers"),
+                    ("allocations", "allocations"),
+                    ("paid", "allocations"),
+                    ("rounds", "rounds"),
+                    ("last_seq", "markets"),
+                    ("halts", "markets"),
+                    ("deliveries", "deliveries"),
+                    ("transfers", "transfers"),
+                )
+            }
+        return View(
+            accounts={n: self._accounts[n] for n in keys.accounts if n in self._accounts},
+            participants=rows.participants(found["participants"]),
+            demands=rows.demands(found["demands"]),
+            offers=rows.offers(found["offers"]),
+            used={(r["offer_id"], r["period"]): r["allocated"] for r in found["used"]},
+            allocations=rows.allocations(found["allocations"]),
+            paid=frozenset((r["allocation_id"], r["period"]) for r in found["paid"]),
+            rounds={r["round_id"]: r["digest"] for r in found["rounds"]},
+            last_seq={r["market_id"]: r["seq"] for r in found["last_seq"]},
+            halts=rows.halts(found["halts"]),
+            deliveries={r["delivery_id"]: r["body_hash"] for r in found["deliveries"]},
+            transfers={r["id"]: r["body_hash"] for r in found["transfers"]},
+        )
+
+    async def _load_accounts(self, conn: Conn, names: Iterable[str]) -> None:
+        missing = sorted(set(names) - self._accounts.keys())
+        if not missing:
+            return
+        for row in await conn.fetch(QUERIES.load_accounts, missing):
+            name = row["name"]
+            self._numbers[name] = row["id"]
+            self._accounts[name] = Account(
+                name,
+                row["unit"],
+                row["floor_zero"],
+                row["debits_pending"],
+                row["credits_pending"],
+                row["debits_posted"],
+                row["credits_posted"],
+                row["version"],
+            )
+
+    async def commit(self, batch: Batch, before: Positions, after: Positions) -> None:
+        """Write a batch and move the positions, in one transaction.
+
+        Raises:
+            StaleWriterError: if another writer has taken over.
+        """
+        async with self._connection() as conn, conn.transaction():
+            await assert_lease(conn, LEASE, self._epoch)
+            await advance_all(conn, before, after, self._epoch)
+            await self._write_accounts(conn, batch)
+            await self._write_journal(conn, batch)
+            await rows.write_market(conn, QUERIES, batch)
+            await rows.write_waiting(conn, QUERIES, batch)
+            await append_outbox(conn, batch.outbox)
+        for account in batch.accounts_new:
+            self._accounts[account.id] = account
+        for _, account in batch.accounts_moved:
+            self._accounts[account.id] = account
+
+    async def _write_accounts(self, conn: Conn, batch: Batch) -> None:
+        if batch.participants:
+            people = batch.participants
+            await conn.execute(
+                QUERIES.save_participants,
+                [p.id for p in people],
+                [p.role for p in people],
+                [p.name for p in people],
+                [p.resource_code for p in people],
+                [p.status for p in people],
+            )
+        if batch.accounts_new:
+            head: int | None = await conn.fetchval(QUERIES.load_account_head)
+            assert head is not None
+            added = batch.accounts_new
+            numbers = {a.id: head + n for n, a in enumerate(added, start=1)}
+            self._numbers |= numbers
+            await conn.execute(
+                QUERIES.add_accounts,
+                list(numbers.values()),
+                [a.id for a in added],
+                [a.id[4:] if a.id.startswith("cny:") else None for a in added],
+                [a.unit for a in added],
+                [a.floor_zero for a in added],
+                *rows.counters(added),
+            )
+        if batch.accounts_moved:
+            moved = [account for _, account in batch.accounts_moved]
+            done = await conn.execute(
+                QUERIES.move_accounts,
+                [self._numbers[a.id] for a in moved],
+                [version for version, _ in batch.accounts_moved],
+                *rows.counters(moved),
+            )
+            if done != f"UPDATE {len(moved)}":
+                raise StaleWriterError("accounts", done, f"UPDATE {len(moved)}")
+
+    async def _write_journal(self, conn: Conn, batch: Batch) -> None:
+        if batch.leaves:
+            await conn.copy_records_to_table(
+                "leaf",
+                records=[(leaf.index, leaf.entry, leaf.hash) for leaf in batch.leaves],
+                columns=["idx", "entry", "hash"],
+            )
+            # Row-level security and COPY exclude each other, so these two are inserted.
+            await conn.execute(QUERIES.add_transfers, *rows.transfers(batch, self._numbers))
+            await conn.execute(QUERIES.add_postings, *rows.postings(batch, self._numbers))
+        if batch.checkpoint is not None:
+            head = batch.checkpoint
+            await conn.copy_records_to_table(
+                "checkpoint",
+                records=[(head.size, head.root, pack(head.frontier), head.note)],
+                columns=["size", "root", "frontier", "note"],
+            )
+
+
+async def writer_dsn(dsn: SecretStr, schema: str) -> SecretStr:
+    """Return the DSN under which connections act in the schema's writer role.
+
+    The role owns nothing: it adds rows and moves counters. Where the migration could not make
+    it, the DSN is returned as it is.
+    """
+    role = f"{schema}_writer"
+    conn = await connect(dsn, schema)
+    try:
+        may = await conn.fetchval(QUERIES.may_set_role, role)
+    finally:
+        await conn.close()
+    text = dsn.get_secret_value()
+    if not may:
+        get_logger("ledger").warning("no writer role, acting as the login user", role=role)
+        return dsn
+    return SecretStr(f"{text}{'&' if '?' in text else '?'}role={role}")
+
+
+def pack(frontier: Frontier) -> bytes:
+    """Return a frontier's nodes as bytes."""
+    return b"".join(frontier.nodes)
+
+
+def unpack(size: int, raw: bytes) -> Frontier:
+    """Return the frontier that `pack` wrote."""
+    nodes = tuple(raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES))
+    return Frontier(size, nodes)
+
+
+async def _fetch(conn: Conn, query: str, ids: frozenset[object]) -> list[rows.Row]:
+    if not ids:
+        return []
+    return list(await conn.fetch(QUERIES[query], list(ids)))

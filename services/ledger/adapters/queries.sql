@@ -1,0 +1,121 @@
+-- Loading: what a batch touches.
+
+-- name: load_accounts
+SELECT id, name, unit, floor_zero, debits_pending, credits_pending, debits_posted,
+  credits_posted, version
+FROM account WHERE name = ANY($1::text[])
+
+-- name: load_account_head
+SELECT coalesce(max(id), 0) FROM account
+
+-- name: load_participants
+SELECT id, role, name, resource_code, status FROM participant WHERE id = ANY($1::text[])
+
+-- name: load_demands
+SELECT order_id, market_id, participant_id, version, need, amount, hold_id, closed,
+  submitted_hash, log_partition, log_offset
+FROM demand_hold WHERE order_id = ANY($1::text[])
+
+-- name: load_offers
+SELECT offer_id, version, log_partition, log_offset, market_id, provider_id, pool, start_period,
+  end_period, chips, ask, body_hash
+FROM offer_version WHERE offer_id = ANY($1::text[])
+ORDER BY offer_id, log_partition, log_offset
+
+-- name: load_used
+SELECT offer_id, period, allocated FROM offer_period WHERE offer_id = ANY($1::text[])
+
+-- name: load_allocations
+SELECT a.id, a.round_id, a.market_id, a.demand_id, a.enterprise_id, a.offer_id, a.provider_id,
+  a.offer_version, a.pool, a.payment, a.body_hash, r.fee_ppm,
+  array_agg(p.period ORDER BY p.period) AS periods,
+  array_agg(p.chips ORDER BY p.period) AS chips,
+  array_agg(p.price ORDER BY p.period) AS prices
+FROM allocation AS a
+JOIN round_booked AS r USING (round_id)
+JOIN allocation_period AS p ON p.allocation_id = a.id
+WHERE a.id = ANY($1::text[])
+GROUP BY a.id, r.fee_ppm
+
+-- name: load_paid
+SELECT allocation_id, period FROM period_paid WHERE allocation_id = ANY($1::text[])
+
+-- name: load_rounds
+SELECT round_id, digest FROM round_booked WHERE round_id = ANY($1::text[])
+
+-- name: load_last_seq
+SELECT market_id, max(seq) AS seq FROM round_booked
+WHERE market_id = ANY($1::text[]) GROUP BY market_id
+
+-- name: load_halts
+SELECT market_id, round_id, code, problem FROM market_halt WHERE market_id = ANY($1::text[])
+
+-- name: load_deliveries
+SELECT delivery_id, body_hash FROM delivery_booked WHERE delivery_id = ANY($1::text[])
+
+-- name: load_transfers
+SELECT id, body_hash FROM transfer WHERE id = ANY($1::uuid[])
+
+-- name: load_waiting
+SELECT topic, partition, log_offset, timestamp_ms, key, value, header_names, header_values
+FROM waiting_record
+WHERE market_id NOT IN (SELECT market_id FROM market_halt)
+ORDER BY topic, partition, log_offset
+
+-- name: load_checkpoint
+SELECT size, frontier FROM checkpoint ORDER BY size DESC LIMIT 1
+
+-- name: load_leaves_from
+SELECT hash FROM leaf WHERE idx >= $1 ORDER BY idx
+
+-- name: may_set_role
+SELECT coalesce(bool_or(pg_has_role(current_user, oid, 'SET')), false)
+FROM pg_roles WHERE rolname = $1
+
+-- Writing: one batch, one transaction.
+
+-- name: save_participants
+INSERT INTO participant (id, role, name, resource_code, status)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+ON CONFLICT (id) DO UPDATE SET role = EXCLUDED.role, name = EXCLUDED.name,
+  resource_code = EXCLUDED.resource_code, status = EXCLUDED.status
+
+-- name: add_accounts
+INSERT INTO account (id, name, participant_id, unit, floor_zero, debits_pending, credits_pending,
+  debits_posted, credits_posted, version)
+SELECT * FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::boolean[],
+  $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
+
+-- name: move_accounts
+UPDATE account AS a SET debits_pending = n.debits_pending, credits_pending = n.credits_pending,
+  debits_posted = n.debits_posted, credits_posted = n.credits_posted, version = n.version
+FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+  $7::bigint[])
+  AS n (id, version_before, debits_pending, credits_pending, debits_posted, credits_posted, version)
+WHERE a.id = n.id AND a.version = n.version_before
+
+-- name: add_transfers
+INSERT INTO transfer (id, kind, purpose, debit_id, credit_id, unit, amount, occurred_at, market_id,
+  round_id, order_id, leaf_idx, body_hash, pending_id, pending_amount)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::integer[], $6::text[],
+  $7::bigint[], $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::bigint[],
+  $13::bytea[], $14::uuid[], $15::bigint[])
+
+-- name: add_postings
+INSERT INTO posting (transfer_id, account_id, unit, layer, amount, account_version, balance_after)
+SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
+  $7::bigint[])
+
+-- name: save_demands
+INSERT INTO demand_hold (order_id, market_id, participant_id, version, need, amount, hold_id,
+  closed, submitted_hash, log_partition, log_offset)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::bigint[], $6::bigint[],
+  $7::uuid[], $8::boolean[], $9::bytea[], $10::integer[], $11::bigint[])
+ON CONFLICT (order_id) DO UPDATE SET version = EXCLUDED.version, need = EXCLUDED.need,
+  amount = EXCLUDED.amount, hold_id = EXCLUDED.hold_id, closed = EXCLUDED.closed,
+  log_partition = EXCLUDED.log_partition, log_offset = EXCLUDED.log_offset
+
+-- name: remove_waited
+DELETE FROM waiting_record AS w
+USING unnest($1::text[], $2::integer[], $3::bigint[]) AS n (topic, partition, log_offset)
+WHERE (w.topic, w.partition, w.log_offset) = (n.topic, n.partition, n.log_offset)

@@ -1,0 +1,249 @@
+"""Between the ledger's values and rows of its tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from services.ledger.journal import entry_digest
+from services.ledger.state import Allocation, DemandHold, Halt, OfferVersion, Participant, PeriodRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import asyncpg
+
+    from services.core.postings import Account
+    from services.kit.postgres import Conn, Queries
+    from services.ledger.state import Batch
+
+    Row: TypeAlias = asyncpg.Record
+
+
+_ALLOCATION = (
+    "id",
+    "round_id",
+    "market_id",
+    "demand_id",
+    "enterprise_id",
+    "offer_id",
+    "provider_id",
+    "offer_version",
+    "pool",
+    "payment",
+    "body_hash",
+)
+_DELIVERY = (
+    "delivery_id",
+    "allocation_id",
+    "body_hash",
+    "amount",
+    "fee",
+    "payment_id",
+    "fee_id",
+)
+_WAITING = (
+    "topic",
+    "partition",
+    "log_offset",
+    "market_id",
+    "timestamp_ms",
+    "key",
+    "value",
+    "header_names",
+    "header_values",
+)
+
+
+def participants(found: Iterable[Row]) -> dict[str, Participant]:
+    """Return participants by id."""
+    return {row["id"]: Participant(**dict(row)) for row in found}
+
+
+def demands(found: Iterable[Row]) -> dict[str, DemandHold]:
+    """Return holds by order id."""
+    return {row["order_id"]: DemandHold(**dict(row)) for row in found}
+
+
+def offers(found: Iterable[Row]) -> dict[str, tuple[OfferVersion, ...]]:
+    """Return the versions of each offer."""
+    grouped: dict[str, list[OfferVersion]] = defaultdict(list)
+    for row in found:
+        grouped[row["offer_id"]].append(OfferVersion(**dict(row)))
+    return {offer_id: tuple(versions) for offer_id, versions in grouped.items()}
+
+
+def allocations(found: Iterable[Row]) -> dict[str, Allocation]:
+    """Return allocations by id, with their periods."""
+    made = {}
+    for row in found:
+        fields = dict(row)
+        periods = zip(fields.pop("periods"), fields.pop("chips"), fields.pop("prices"), strict=True)
+        made[row["id"]] = Allocation(
+            **fields, periods=tuple(PeriodRow(*period) for period in periods)
+        )
+    return made
+
+
+def halts(found: Iterable[Row]) -> dict[str, Halt]:
+    """Return halts by market."""
+    return {row["market_id"]: Halt(**dict(row)) for row in found}
+
+
+def counters(accounts: Sequence[Account]) -> tuple[list[int], ...]:
+    """Return the columns of the counters and the version."""
+    return (
+        [a.debits_pending for a in accounts],
+        [a.credits_pending for a in accounts],
+        [a.debits_posted for a in accounts],
+        [a.credits_posted for a in accounts],
+        [a.version for a in accounts],
+    )
+
+
+def transfers(batch: Batch, numbers: Mapping[str, int]) -> tuple[list[Any], ...]:
+    """Return the columns of the transfers."""
+    entries = batch.entries
+    return (
+        [e.transfer.id for e in entries],
+        [e.transfer.kind.value for e in entries],
+        [e.purpose for e in entries],
+        [numbers[e.transfer.debit] for e in entries],
+        [numbers[e.transfer.credit] for e in entries],
+        [e.transfer.unit for e in entries],
+        [e.transfer.amount for e in entries],
+        [e.occurred_at for e in entries],
+        [e.market_id for e in entries],
+        [e.round_id for e in entries],
+        [e.order_id for e in entries],
+        [leaf.index for leaf in batch.leaves],
+        [entry_digest(e) for e in entries],
+        [e.transfer.pending_id for e in entries],
+        [e.held for e in entries],
+    )
+
+
+def postings(batch: Batch, numbers: Mapping[str, int]) -> tuple[list[Any], ...]:
+    """Return the columns of the postings."""
+    flat = [(e.transfer, posting) for e in batch.entries for posting in e.postings]
+    return (
+        [t.id for t, _ in flat],
+        [numbers[p.account] for _, p in flat],
+        [t.unit for t, _ in flat],
+        [p.layer.value for _, p in flat],
+        [p.amount for _, p in flat],
+        [p.account_version for _, p in flat],
+        [p.balance_after for _, p in flat],
+    )
+
+
+async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
+    """Write holds, offers, rounds, allocations, deliveries and halts."""
+    if batch.demands:
+        held = batch.demands
+        await conn.execute(
+            queries.save_demands,
+            [d.order_id for d in held],
+            [d.market_id for d in held],
+            [d.participant_id for d in held],
+            [d.version for d in held],
+            [d.need for d in held],
+            [d.amount for d in held],
+            [d.hold_id for d in held],
+            [d.closed for d in held],
+            [d.submitted_hash for d in held],
+            [d.log_partition for d in held],
+            [d.log_offset for d in held],
+        )
+    await _copy(conn, "offer_version", OfferVersion.__slots__, batch.offers)
+    await _copy(
+        conn,
+        "round_booked",
+        ("round_id", "market_id", "seq", "digest", "records", "payment", "fee_ppm", "market_time"),
+        batch.rounds,
+    )
+    columns = [
+        "id",
+        "round_id",
+        "market_id",
+        "demand_id",
+        "enterprise_id",
+        "offer_id",
+        "provider_id",
+        "offer_version",
+        "pool",
+        "payment",
+        "body_hash",
+    ]
+    await _copy(conn, "allocation", columns, batch.allocations)
+    await _copy_rows(
+        conn,
+        "allocation_period",
+        ("allocation_id", "period", "offer_id", "offer_version", "chips", "price"),
+        [
+            (a.id, p.period, a.offer_id, a.offer_version, p.chips, p.price)
+            for a in batch.allocations
+            for p in a.periods
+        ],
+    )
+    await _copy(conn, "delivery_booked", _DELIVERY, batch.deliveries)
+    await _copy_rows(
+        conn,
+        "period_paid",
+        ("allocation_id", "period", "delivery_id", "chips", "price", "delivered"),
+        [
+            (d.allocation_id, p.period, d.delivery_id, p.chips, p.price, p.delivered)
+            for d in batch.deliveries
+            for p in d.periods
+        ],
+    )
+    await _copy(conn, "market_halt", ("market_id", "round_id", "code", "problem"), batch.halts)
+
+
+async def write_waiting(conn: Conn, queries: Queries, batch: Batch) -> None:
+    """Keep the records that begin to wait, drop those that have been booked."""
+    kept = [(item.record, item.envelope) for item in batch.waiting]
+    await _copy_rows(
+        conn,
+        "waiting_record",
+        [
+            "topic",
+            "partition",
+            "log_offset",
+            "market_id",
+            "timestamp_ms",
+            "key",
+            "value",
+            "header_names",
+            "header_values",
+        ],
+        [
+            (
+                record.topic,
+                record.partition,
+                record.offset,
+                getattr(envelope.data, "market_id", ""),
+                record.timestamp_ms,
+                record.key,
+                record.value,
+                [name for name, _ in record.headers],
+                [raw for _, raw in record.headers],
+            )
+            for record, envelope in kept
+        ],
+    )
+    if batch.waited:
+        await conn.execute(queries.remove_waited, *map(list, zip(*batch.waited, strict=True)))
+
+
+async def _copy(conn: Conn, table: str, columns: Sequence[str], items: Iterable[object]) -> None:
+    await _copy_rows(
+        conn, table, columns, [tuple(getattr(item, name) for name in columns) for item in items]
+    )
+
+
+async def _copy_rows(
+    conn: Conn, table: str, columns: Sequence[str], records: list[tuple[Any, ...]]
+) -> None:
+    if records:
+        await conn.copy_records_to_table(table, records=records, columns=list(columns))

@@ -1,0 +1,416 @@
+"""Use cases of the ledger: records in, one batch of bookings out; no input or output here.
+
+`decode_all` sorts what can be read from what cannot, `keys_of` says what the writer must load,
+`handle` decides. A record that says something impossible becomes a dead letter and, if it
+breaks a rule of the ledger, a finding; a round that breaks one stops its market.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from schemas.codec import DecodeError, Envelope, derive_id, encode
+from schemas.events import (
+    AllocationMade,
+    CheckpointPublished,
+    DeliveryReported,
+    DemandAmended,
+    DemandSubmitted,
+    DepositRecorded,
+    HoldAdjusted,
+    OfferAmended,
+    OfferSubmitted,
+    ParticipantRegistered,
+    RoundClosed,
+)
+from schemas.registry import BY_MODEL
+from schemas.types import period_of, pool_key
+from services.core.errors import DomainError, Message
+from services.core.postings import TransferKind, derive_uuid
+from services.kit.kafka import OutRecord
+from services.ledger import deliveries, holds
+from services.ledger.books import SOURCE, Books
+from services.ledger.findings import broken, dead_letter, raise_finding, read
+from services.ledger.journal import body_digest, entry_digest, write_leaves
+from services.ledger.rounds import RoundParts, book_round
+from services.ledger.state import (
+    BANK,
+    Batch,
+    Halt,
+    Input,
+    Keys,
+    OfferVersion,
+    Participant,
+    View,
+    cny_account,
+    escrow_account,
+    fees_account,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from services.core.merkle import Frontier
+    from services.kit.kafka import Positions, Record
+
+FIRST_TOPICS = ("participants", "offers")
+"""Read to their ends before the others are judged: money and capacity come before their use."""
+LAST_TOPICS = ("demand", "allocations", "deliveries")
+TOPICS = FIRST_TOPICS + LAST_TOPICS
+_ORDER = {topic: rank for rank, topic in enumerate(TOPICS)}
+
+_KEY_FIELDS = (
+    ("participant_id", "participants"),
+    ("enterprise_id", "participants"),
+    ("provider_id", "participants"),
+    ("market_id", "markets"),
+    ("round_id", "rounds"),
+    ("demand_id", "demands"),
+    ("offer_id", "offers"),
+    ("allocation_id", "allocations"),
+    ("delivery_id", "deliveries"),
+)
+"""Field of a body -> what it is a key of; `order_id` depends on the topic."""
+
+ROUND_TYPES = (AllocationMade, HoldAdjusted, RoundClosed)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a batch leads to.
+
+    Attributes:
+        batch: What is written.
+        frontier: The log's frontier after it.
+        waiting: Records that still wait, those of halted markets left out.
+        halted: Markets that are halted now.
+        counts: Facts for the metrics.
+    """
+
+    batch: Batch
+    frontier: Frontier
+    waiting: tuple[Input, ...]
+    halted: frozenset[str]
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def decode_all(records: Iterable[Record]) -> tuple[list[Input], list[OutRecord]]:
+    """Return the events, topics in the order they are judged, and dead letters of the rest."""
+    inputs: list[Input] = []
+    letters: list[OutRecord] = []
+    for record in sorted(records, key=lambda found: _ORDER[found.topic]):
+        try:
+            inputs.append(Input(record, read(record)))
+        except DecodeError as error:
+            letters.append(dead_letter(record, error))
+    return inputs, letters
+
+
+def keys_of(inputs: Iterable[Input], waiting: Iterable[Input]) -> Keys:
+    """Return what has to be loaded to judge these records."""
+    found: dict[str, set[str]] = defaultdict(set)
+    transfers = set()
+    for item in (*inputs, *waiting):
+        body = item.envelope.data
+        for field_name, table in _KEY_FIELDS:
+            value = getattr(body, field_name, None)
+            if value is not None:
+                found[table].add(value)
+        if isinstance(body, OfferSubmitted | OfferAmended):
+            found["offers"].add(body.order_id)
+        elif isinstance(body, DemandSubmitted | DemandAmended):
+            found["demands"].add(body.order_id)
+        elif isinstance(body, DepositRecorded):
+            transfers.add(derive_uuid("deposit", body.deposit_id))
+    found["accounts"] = {cny_account(participant) for participant in found["participants"]}
+    for market_id in found["markets"]:
+        found["accounts"] |= {escrow_account(market_id), fees_account(market_id)}
+    found["accounts"].add(BANK)
+    return Keys(
+        transfers=frozenset(transfers), **{name: frozenset(ids) for name, ids in found.items()}
+    )
+
+
+def handle(
+    view: View,
+    inputs: Sequence[Input],
+    waiting: Sequence[Input],
+    positions: Positions,
+    frontier: Frontier,
+    recorded_at: datetime,
+) -> Outcome:
+    """Decide a batch.
+
+    Args:
+        view: What is stored about `keys_of` the records.
+        inputs: New records, in the order of `decode_all`.
+        waiting: Records of earlier batches that wait.
+        positions: Where the log will have been read to once this batch is committed.
+        frontier: The log's frontier.
+        recorded_at: Now, on the wall clock.
+    """
+    books = Books(view, recorded_at)
+    letters: list[OutRecord] = []
+    rounds: dict[str, RoundParts] = {}
+    reports: list[Input] = []
+    for item in (*waiting, *inputs):
+        body = item.envelope.data
+        if isinstance(body, ROUND_TYPES):
+            rounds.setdefault(body.round_id, RoundParts(body.round_id)).add(item)
+        elif isinstance(body, DeliveryReported):
+            reports.append(item)
+        else:
+            _guarded(books, item, _single, letters)
+    waiting_after = _book_rounds(books, rounds, positions)
+    for item in reports:
+        body = item.envelope.data
+        assert isinstance(body, DeliveryReported)
+        if body.allocation_id in books.allocations:
+            _guarded(books, item, deliveries.reported, letters)
+        else:
+            waiting_after.append(item)
+    return _finish(books, letters, (waiting, waiting_after), frontier)
+
+
+def checkpoint_event(frontier: Frontier, origin: str, now: datetime) -> OutRecord:
+    """Return the record that publishes the log's head."""
+    head = CheckpointPublished(origin=origin, size=frontier.size, root=frontier.root().hex())
+    event_id = derive_id("checkpoint", head.origin, str(head.size), head.root)
+    envelope = Envelope(
+        id=event_id,
+        source=SOURCE,
+        occurred_at=now,
+        recorded_at=now,
+        participant_id="exchange",
+        correlation_id=event_id,
+        causation_id="",
+        traceparent="",
+        data=head,
+    )
+    key, value, headers = encode(envelope)
+    return OutRecord("checkpoints", key, value, headers)
+
+
+def _guarded(
+    books: Books,
+    item: Input,
+    act: Callable[[Books, Input], None],
+    letters: list[OutRecord],
+) -> None:
+    """Do one record's work whole or not at all."""
+    fork = books.fork()
+    try:
+        act(fork, item)
+    except DomainError as error:
+        letters.append(dead_letter(item.record, error))
+        market_id = getattr(item.envelope.data, "market_id", "exchange")
+        raise_finding(books, item.envelope, error, market_id)
+        return
+    books.merge(fork)
+
+
+def _single(books: Books, item: Input) -> None:
+    body = item.envelope.data
+    if isinstance(body, ParticipantRegistered):
+        books.participants[body.participant_id] = Participant(
+            body.participant_id, body.role.value, body.name, body.resource_code, body.status
+        )
+        books.account(cny_account(body.participant_id))
+    elif isinstance(body, DepositRecorded):
+        _deposit(books, item, body)
+    elif isinstance(body, OfferSubmitted | OfferAmended):
+        _offer(books, item, body)
+    elif isinstance(body, DemandSubmitted):
+        holds.submitted(books, item)
+    elif isinstance(body, DemandAmended):
+        holds.amended(books, item)
+    # Cancellations change no booking: matching says in the next round what is to be kept.
+
+
+def _deposit(books: Books, item: Input, body: DepositRecorded) -> None:
+    if body.participant_id not in books.participants:
+        raise broken(
+            "settle.unknown_participant",
+            Message(
+                f"a deposit must be for a registered participant, was {body.participant_id}",
+                f"入金须属于已登记的参与方，实际为 {body.participant_id}",
+            ),
+            "participant_id",
+            body.participant_id,
+            "a registered participant",
+        )
+    transfer_id = derive_uuid("deposit", body.deposit_id)
+    before = books.transfers.get(transfer_id)
+    fork = books.fork()
+    fork.transfer(
+        TransferKind.SINGLE,
+        (transfer_id, BANK, cny_account(body.participant_id)),
+        body.amount,
+        item.envelope,
+        "deposit",
+    )
+    digest = entry_digest(fork.entries[-1])
+    if before is None:
+        books.merge(fork)
+        books.transfers[transfer_id] = digest
+    elif before != digest:
+        raise broken(
+            "settle.other_body",
+            Message(
+                f"deposit {body.deposit_id} must repeat with the same body, was another",
+                f"入金 {body.deposit_id} 重发时内容须相同，实际不同",
+            ),
+            "deposit_id",
+            body.deposit_id,
+            "the body first seen",
+        )
+
+
+def _offer(books: Books, item: Input, body: OfferSubmitted | OfferAmended) -> None:
+    terms = body.terms
+    version = 1 if isinstance(body, OfferSubmitted) else body.expected_version + 1
+    digest = body_digest(body)
+    known = books.offers.get(body.order_id, ())
+    if any(found.version == version and found.body_hash == digest for found in known):
+        return
+    if any(found.provider_id != body.participant_id for found in known) or (version == 1 and known):
+        raise broken(
+            "settle.other_body",
+            Message(
+                f"offer {body.order_id} must repeat with the same body, was another",
+                f"报价 {body.order_id} 重发时内容须相同，实际不同",
+            ),
+            "order_id",
+            body.order_id,
+            "the body first seen",
+        )
+    row = OfferVersion(
+        body.order_id,
+        version,
+        item.record.partition,
+        item.record.offset,
+        body.market_id,
+        body.participant_id,
+        pool_key(terms.zone, terms.chip),
+        period_of(terms.start),
+        period_of(terms.end),
+        terms.chips,
+        terms.ask,
+        digest,
+    )
+    books.offers[body.order_id] = (*known, row)
+    books.offers_new.append(row)
+
+
+def _book_rounds(books: Books, rounds: dict[str, RoundParts], positions: Positions) -> list[Input]:
+    """Book every round that is whole, in order; return the records that still wait."""
+    waiting: list[Input] = []
+    behind: set[str] = set()
+    for round_id, parts in rounds.items():
+        market_id = _market_of(parts.inputs[0])
+        booked = books.rounds.get(round_id)
+        if booked is not None:
+            _check_repeat(books, parts, booked)
+            continue
+        if market_id in books.halts or market_id in behind:
+            waiting.extend(parts.inputs)
+            continue
+        if not parts.whole() or not parts.readable(positions):
+            # A later round of this market may not overtake.
+            behind.add(market_id)
+            waiting.extend(parts.inputs)
+            continue
+        fork = books.fork()
+        try:
+            book_round(fork, parts)
+        except DomainError as error:
+            assert parts.closed is not None
+            books.halts[market_id] = Halt(market_id, round_id, error.code, str(error)[:1000])
+            raise_finding(books, parts.closed.envelope, error, market_id, round_id)
+            waiting.extend(parts.inputs)
+            continue
+        books.merge(fork)
+    return waiting
+
+
+def _market_of(item: Input) -> str:
+    return str(getattr(item.envelope.data, "market_id", ""))
+
+
+def _check_repeat(books: Books, parts: RoundParts, digest: bytes) -> None:
+    """Report a booked round that comes again with other records; nothing is booked either way."""
+    closed = parts.closed
+    other = [
+        item
+        for item in parts.inputs
+        if isinstance(item.envelope.data, AllocationMade)
+        and item.envelope.data.allocation_id in books.allocations
+        and books.allocations[item.envelope.data.allocation_id].body_hash
+        != body_digest(item.envelope.data)
+    ]
+    if closed is not None:
+        body = closed.envelope.data
+        assert isinstance(body, RoundClosed)
+        if body.digest != digest.hex():
+            other.append(closed)
+    for item in other[:1]:
+        round_id = parts.round_id
+        error = broken(
+            "settle.other_body",
+            Message(
+                f"booked round {round_id} must repeat with the same records, was others",
+                f"已记账轮次 {round_id} 重发时记录须相同，实际不同",
+            ),
+            "round_id",
+            round_id,
+            digest.hex(),
+        )
+        market_id = _market_of(item)
+        raise_finding(books, item.envelope, error, market_id, round_id)
+
+
+def _finish(
+    books: Books,
+    letters: list[OutRecord],
+    waiting: tuple[Sequence[Input], list[Input]],
+    frontier: Frontier,
+) -> Outcome:
+    before, after = waiting
+    leaves, journal = write_leaves(books.entries, frontier.size, SOURCE, books.recorded_at)
+    events = []
+    for envelope in books.events:
+        key, value, headers = encode(envelope)
+        events.append(OutRecord(BY_MODEL[type(envelope.data)].topic, key, value, headers))
+    stored = books.stored.accounts
+    moved = books.accounts.maps[0]
+    kept = {item.position for item in after}
+    known = {item.position for item in before}
+    batch = Batch(
+        accounts_new=tuple(a for name, a in moved.items() if name not in stored),
+        accounts_moved=tuple(
+            (stored[name].version, account)
+            for name, account in sorted(moved.items())
+            if name in stored and stored[name] != account
+        ),
+        participants=tuple(books.participants.maps[0].values()),
+        demands=tuple(books.demands.maps[0].values()),
+        offers=tuple(books.offers_new),
+        rounds=tuple(books.rounds_new),
+        allocations=tuple(books.allocations_new),
+        deliveries=tuple(books.deliveries_new),
+        entries=tuple(books.entries),
+        leaves=tuple(leaves),
+        waiting=tuple(item for item in after if item.position not in known),
+        waited=tuple(item.position for item in before if item.position not in kept),
+        halts=tuple(books.halts.maps[0].values()),
+        outbox=(*events, *journal, *letters),
+    )
+    return Outcome(
+        batch=batch,
+        frontier=frontier.extend(leaf.hash for leaf in leaves),
+        waiting=tuple(item for item in after if _market_of(item) not in books.halts),
+        halted=frozenset(books.halts),
+    )

@@ -1,0 +1,185 @@
+"""The working copy of a batch: reads fall through to what is stored, writes are collected.
+
+A round is booked on a fork, which is merged if the whole round keeps the rules and thrown
+away if not, so that nothing of a round is ever booked by half.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from typing import TYPE_CHECKING, Self
+
+from schemas.codec import Envelope, derive_id
+from services.core.postings import Account, Hold, Transfer, TransferKind, book
+from services.ledger.journal import cause_of
+from services.ledger.state import BANK, UNIT, About, Entry, View, cny_account, escrow_account
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from schemas.events import Event
+    from services.ledger.state import (
+        Allocation,
+        Delivery,
+        DemandHold,
+        Halt,
+        OfferVersion,
+        Participant,
+        RoundRow,
+    )
+
+SOURCE = "/suanli/ledger"
+_NOTHING = About()
+
+
+class Books:
+    """Everything that a batch reads and changes."""
+
+    def __init__(self, view: View, recorded_at: datetime) -> None:
+        self.recorded_at = recorded_at
+        self.stored = view
+        self.accounts: ChainMap[str, Account] = ChainMap({}, view.accounts)
+        self.participants: ChainMap[str, Participant] = ChainMap({}, view.participants)
+        self.demands: ChainMap[str, DemandHold] = ChainMap({}, view.demands)
+        self.offers: ChainMap[str, tuple[OfferVersion, ...]] = ChainMap({}, view.offers)
+        self.used: ChainMap[tuple[str, int], int] = ChainMap({}, view.used)
+        self.allocations: ChainMap[str, Allocation] = ChainMap({}, view.allocations)
+        self.rounds: ChainMap[str, bytes] = ChainMap({}, view.rounds)
+        self.last_seq: ChainMap[str, int] = ChainMap({}, view.last_seq)
+        self.deliveries: ChainMap[str, bytes] = ChainMap({}, view.deliveries)
+        self.transfers: ChainMap[UUID, bytes] = ChainMap({}, view.transfers)
+        self.halts: ChainMap[str, Halt] = ChainMap({}, view.halts)
+        self.paid: ChainMap[tuple[str, int], bool] = ChainMap({}, dict.fromkeys(view.paid, True))
+        self.entries: list[Entry] = []
+        self.events: list[Envelope] = []
+        self.rounds_new: list[RoundRow] = []
+        self.allocations_new: list[Allocation] = []
+        self.deliveries_new: list[Delivery] = []
+        self.offers_new: list[OfferVersion] = []
+
+    _MAPS = (
+        "accounts",
+        "participants",
+        "demands",
+        "offers",
+        "used",
+        "allocations",
+        "rounds",
+        "last_seq",
+        "deliveries",
+        "transfers",
+        "halts",
+        "paid",
+    )
+    _LISTS = (
+        "entries",
+        "events",
+        "rounds_new",
+        "allocations_new",
+        "deliveries_new",
+        "offers_new",
+    )
+
+    def fork(self) -> Self:
+        """Return a copy whose changes stay its own until it is merged."""
+        child = type(self)(View(), self.recorded_at)
+        child.stored = self.stored
+        for name in self._MAPS:
+            setattr(child, name, ChainMap({}, getattr(self, name)))
+        return child
+
+    def merge(self, child: Self) -> None:
+        """Take over the changes of a fork of this."""
+        for name in self._MAPS:
+            getattr(self, name).update(getattr(child, name).maps[0])
+        for name in self._LISTS:
+            getattr(self, name).extend(getattr(child, name))
+
+    def account(self, name: str) -> Account:
+        """Return an account, made on first use."""
+        found = self.accounts.get(name)
+        if found is None:
+            found = self.accounts[name] = Account(name, UNIT, floor_zero=name != BANK)
+        return found
+
+    def free(self, participant_id: str) -> int:
+        """Return what a participant has and has not reserved."""
+        account = self.accounts.get(cny_account(participant_id))
+        return account.free() if account is not None else 0
+
+    def transfer(
+        self,
+        kind: TransferKind,
+        ids: tuple[UUID, str, str],
+        amount: int,
+        envelope: Envelope,
+        purpose: str,
+        *,
+        hold: Hold | None = None,
+        about: About = _NOTHING,
+    ) -> None:
+        """Book one transfer.
+
+        Args:
+            kind: What it does.
+            ids: Its id, the account debited, the account credited.
+            amount: Micro-yuan; 0 for `void`.
+            envelope: The event that causes it.
+            purpose: Why, for the journal.
+            hold: The open hold that it resolves.
+            about: What it is about.
+
+        Raises:
+            HoldError: if there is too little free or the hold does not fit.
+            SettleError: if an amount is out of bounds.
+        """
+        transfer_id, debit, credit = ids
+        transfer = Transfer(
+            transfer_id, kind, debit, credit, UNIT, amount, hold.id if hold else None
+        )
+        accounts = {debit: self.account(debit), credit: self.account(credit)}
+        booking = book(transfer, accounts, hold)
+        self.accounts[debit], self.accounts[credit] = booking.debit, booking.credit
+        self.entries.append(
+            Entry(
+                transfer,
+                booking.postings,
+                purpose,
+                envelope.occurred_at,
+                cause_of(envelope),
+                hold.amount if hold else None,
+                about.market_id,
+                about.round_id,
+                about.order_id,
+            )
+        )
+
+    def emit(self, event: Event, cause: Envelope, *parts: str, participant: str = "") -> None:
+        """Queue an event caused by another; its id follows from ``parts`` and the cause."""
+        self.events.append(
+            Envelope(
+                id=derive_id(type(event).__name__, *parts, cause.id),
+                source=SOURCE,
+                occurred_at=cause.occurred_at,
+                recorded_at=self.recorded_at,
+                participant_id=participant or "exchange",
+                correlation_id=cause.correlation_id,
+                causation_id=cause_of(cause),
+                traceparent=cause.traceparent,
+                data=event,
+            )
+        )
+
+
+def open_hold(demand: DemandHold) -> Hold | None:
+    """Return the open hold of a demand, if it has one."""
+    if demand.hold_id is None:
+        return None
+    return Hold(
+        demand.hold_id,
+        cny_account(demand.participant_id),
+        escrow_account(demand.market_id),
+        UNIT,
+        demand.amount,
+    )

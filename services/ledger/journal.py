@@ -1,0 +1,129 @@
+"""The canonical bytes of a journal entry, and the leaf made of them.
+
+The form is specified with a test vector in ``docs/reference/journal.md``; change it only by
+adding a version of the event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING
+
+from schemas.codec import Envelope, derive_id, encode
+from schemas.events import JournalEntryRecorded, PostingMade
+from services.core.merkle import leaf_hash
+from services.kit.kafka import OutRecord
+from services.ledger.state import Leaf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from schemas.base import Model
+    from services.ledger.state import Entry
+
+# An event id is free text of the producer; what fits is kept, the rest is hashed.
+_CAUSE = re.compile(r"[!-~]{1,200}")
+
+
+def canonical(body: Model) -> bytes:
+    """Return a body's canonical JSON: keys sorted, no spaces, nulls left out, UTF-8."""
+    return json.dumps(
+        body.model_dump(mode="json", exclude_none=True),
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    ).encode()
+
+
+def body_digest(body: Model) -> bytes:
+    """Return SHA-256 of a body's canonical JSON: equal requests have equal digests."""
+    return hashlib.sha256(canonical(body)).digest()
+
+
+def entry_digest(entry: Entry) -> bytes:
+    """Return what tells a repeat of a transfer from another transfer under its id.
+
+    Only what was asked for is in it, not what came of it (balances, place in the log).
+    """
+    transfer = entry.transfer
+    parts = (
+        str(transfer.id),
+        transfer.kind,
+        entry.purpose,
+        transfer.debit,
+        transfer.credit,
+        transfer.unit,
+        str(transfer.amount),
+        str(transfer.pending_id or ""),
+        entry.market_id or "",
+        entry.round_id or "",
+        entry.order_id or "",
+    )
+    return hashlib.sha256("\n".join(parts).encode()).digest()
+
+
+def cause_of(envelope: Envelope) -> str:
+    """Return an event's id in a form that fits wherever a cause is named."""
+    return envelope.id if _CAUSE.fullmatch(envelope.id) else derive_id(envelope.id)
+
+
+def entry_event(entry: Entry, leaf_index: int) -> JournalEntryRecorded:
+    """Return the event that tells of a journal entry."""
+    transfer = entry.transfer
+    return JournalEntryRecorded(
+        entry_id=str(transfer.id),
+        kind=transfer.kind.value,
+        purpose=entry.purpose,
+        market_id=entry.market_id,
+        round_id=entry.round_id,
+        order_id=entry.order_id,
+        unit=transfer.unit,
+        amount=transfer.amount,
+        postings=tuple(
+            PostingMade(
+                account=posting.account,
+                layer=posting.layer.value,
+                amount=posting.amount,
+                balance_after=posting.balance_after,
+                account_version=posting.account_version,
+            )
+            for posting in entry.postings
+        ),
+        leaf_index=leaf_index,
+        pending_id=str(transfer.pending_id) if transfer.pending_id else None,
+        occurred_at=entry.occurred_at,
+        cause=entry.cause,
+    )
+
+
+def write_leaves(
+    entries: Sequence[Entry], first_index: int, source: str, recorded_at: datetime
+) -> tuple[list[Leaf], list[OutRecord]]:
+    """Return the log's new leaves and the records that publish them.
+
+    The value of each record is its leaf's entry byte for byte, so that whoever reads the topic
+    can check the log without asking for anything else.
+    """
+    leaves: list[Leaf] = []
+    records: list[OutRecord] = []
+    for index, entry in enumerate(entries, start=first_index):
+        event = entry_event(entry, index)
+        value = canonical(event)
+        leaves.append(Leaf(index, value, leaf_hash(value)))
+        envelope = Envelope(
+            id=event.entry_id,
+            source=source,
+            occurred_at=entry.occurred_at,
+            recorded_at=recorded_at,
+            participant_id="exchange",
+            correlation_id=entry.order_id or event.entry_id,
+            causation_id=entry.cause,
+            traceparent="",
+            data=event,
+        )
+        key, _, headers = encode(envelope)
+        records.append(OutRecord("journal-entries", key, value, headers))
+    return leaves, records

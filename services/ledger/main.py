@@ -1,0 +1,53 @@
+"""Composition root of the ledger: ``python -m services.ledger.main``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.kit.kafka import LogReader, LogWriter
+from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
+from services.kit.run import ServiceContext, run_service
+from services.kit.settings import load
+from services.ledger.adapters.postgres import LEASE, PostgresStore, writer_dsn
+from services.ledger.app import FIRST_TOPICS, LAST_TOPICS
+from services.ledger.settings import LedgerSettings
+from services.ledger.writer import LedgerWriter
+
+MIGRATIONS = Path(__file__).parents[2] / "infra" / "postgres" / "migrations" / "ledger"
+
+
+async def main(context: ServiceContext[LedgerSettings]) -> None:
+    """Migrate, take the lease, then book until told to stop."""
+    settings, stop = context.settings, context.stop_event
+    context.ready("ledger", ready=False)
+    schema = settings.schema_of("ledger")
+    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    dsn = await writer_dsn(settings.postgres_dsn, schema)
+    pool = await create_pool(dsn, schema)
+    context.on_close(pool.close)
+    lease = LeaseKeeper(pool, LEASE, settings.ledger_holder, settings.ledger_lease_s)
+    epoch = await lease.acquire(stop)
+    if epoch is None:
+        return
+    context.on_close(lease.release)
+    context.spawn("lease", lease.keep(stop))
+
+    store = PostgresStore(pool, epoch)
+    positions = await store.positions()
+    readers = [LogReader(settings, topics) for topics in (FIRST_TOPICS, LAST_TOPICS)]
+    for reader, topics in zip(readers, (FIRST_TOPICS, LAST_TOPICS), strict=True):
+        await reader.start({place: n for place, n in positions.items() if place[0] in topics})
+        context.on_close(reader.stop)
+    log = LogWriter(settings)
+    await log.start()
+    context.on_close(log.stop)
+    relay = OutboxRelay(pool, log)
+    context.spawn("outbox", relay.run(stop))
+
+    context.set_health("epoch", epoch)
+    context.ready("ledger", ready=True)
+    await LedgerWriter(store, readers[0], readers[1], settings, relay.wake).run(stop)
+
+
+if __name__ == "__main__":
+    run_service("ledger", main, load(LedgerSettings))

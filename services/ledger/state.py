@@ -1,0 +1,329 @@
+"""What the ledger knows, as frozen rows; the writer loads what a batch touches.
+
+Money is in micro-yuan, periods are absolute hours, quantities are whole chips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from services.core.merkle import Frontier
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from schemas.codec import Envelope
+    from services.core.postings import Account, Posting, Transfer
+    from services.kit.kafka import OutRecord, Record
+
+UNIT = "CNY-micro"
+BANK = "bank"
+"""The world outside: what participants have is what the bank owes, so it may be negative."""
+
+
+def cny_account(participant_id: str) -> str:
+    """Return the name of a participant's money account."""
+    return f"cny:{participant_id}"
+
+
+def escrow_account(market_id: str) -> str:
+    """Return the name of a market's escrow: captured, not yet delivered."""
+    return f"escrow:{market_id}"
+
+
+def fees_account(market_id: str) -> str:
+    """Return the name of the account that a market's fees go to."""
+    return f"fees:{market_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A record that decodes: where it stood and what it says."""
+
+    record: Record
+    envelope: Envelope
+
+    @property
+    def position(self) -> tuple[str, int, int]:
+        """Return (topic, partition, offset)."""
+        return (self.record.topic, self.record.partition, self.record.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a booking is about, as far as it is about a market, a round or an order."""
+
+    market_id: str | None = None
+    round_id: str | None = None
+    order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """An admitted participant."""
+
+    id: str
+    role: str
+    name: str
+    resource_code: str | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class DemandHold:
+    """The current hold of a demand.
+
+    Attributes:
+        order_id: The demand.
+        market_id: Its market.
+        participant_id: Its enterprise.
+        version: Last version that money was held for.
+        need: What that version can cost at most.
+        amount: What is held now; 0 with no hold.
+        hold_id: The open hold, ``None`` if nothing is held.
+        closed: The demand is over; nothing will be held for it again.
+        submitted_hash: SHA-256 of the first terms, to tell a repeat from a forgery.
+        log_partition: Partition of the last record that changed this.
+        log_offset: Offset of it.
+    """
+
+    order_id: str
+    market_id: str
+    participant_id: str
+    version: int
+    need: int
+    amount: int
+    hold_id: UUID | None
+    closed: bool
+    submitted_hash: bytes
+    log_partition: int
+    log_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfferVersion:
+    """Terms of an offer as a record on the log has them."""
+
+    offer_id: str
+    version: int
+    log_partition: int
+    log_offset: int
+    market_id: str
+    provider_id: str
+    pool: str
+    start_period: int
+    end_period: int
+    chips: int
+    ask: int
+    body_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodRow:
+    """Chips and price of an allocation in one period."""
+
+    period: int
+    chips: int
+    price: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """A booked allocation."""
+
+    id: str
+    round_id: str
+    market_id: str
+    demand_id: str
+    enterprise_id: str
+    offer_id: str
+    provider_id: str
+    offer_version: int
+    pool: str
+    payment: int
+    body_hash: bytes
+    periods: tuple[PeriodRow, ...]
+    fee_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRow:
+    """A booked round."""
+
+    round_id: str
+    market_id: str
+    seq: int
+    digest: bytes
+    records: int
+    payment: int
+    fee_ppm: int
+    market_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PaidPeriod:
+    """A period of an allocation that was paid."""
+
+    period: int
+    chips: int
+    price: int
+    delivered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A booked delivery report."""
+
+    delivery_id: str
+    allocation_id: str
+    body_hash: bytes
+    amount: int
+    fee: int
+    payment_id: UUID | None
+    fee_id: UUID | None
+    periods: tuple[PaidPeriod, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A market whose bookings stopped."""
+
+    market_id: str
+    round_id: str
+    code: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A booked transfer with what the journal says about it.
+
+    Attributes:
+        transfer: The movement.
+        postings: Its sides.
+        purpose: Why, for example ``deposit`` or ``hold_placed``.
+        occurred_at: On the market's clock.
+        cause: Id of the event that caused it.
+        held: What the resolved hold held, ``None`` if nothing is resolved.
+        market_id: The market, if it is about one.
+        round_id: The round, if it is about one.
+        order_id: The order, if it is about one.
+    """
+
+    transfer: Transfer
+    postings: tuple[Posting, ...]
+    purpose: str
+    occurred_at: datetime
+    cause: str
+    held: int | None = None
+    market_id: str | None = None
+    round_id: str | None = None
+    order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An entry of the transparency log."""
+
+    index: int
+    entry: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A tree head."""
+
+    size: int
+    root: bytes
+    frontier: Frontier
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a batch of records touches and the writer has to load."""
+
+    accounts: frozenset[str] = frozenset()
+    participants: frozenset[str] = frozenset()
+    demands: frozenset[str] = frozenset()
+    offers: frozenset[str] = frozenset()
+    allocations: frozenset[str] = frozenset()
+    rounds: frozenset[str] = frozenset()
+    markets: frozenset[str] = frozenset()
+    deliveries: frozenset[str] = frozenset()
+    transfers: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is stored about the keys of a batch.
+
+    Attributes:
+        accounts: By name.
+        participants: By id.
+        demands: Holds by order id.
+        offers: All versions of an offer by its id.
+        used: (offer, period) -> chips allocated.
+        allocations: By id.
+        paid: (allocation, period) that were paid.
+        rounds: Booked rounds: id -> digest.
+        last_seq: Market -> number of its last booked round.
+        halts: By market.
+        deliveries: Delivery id -> hash of its body.
+        transfers: Transfer id -> hash of its body.
+    """
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    participants: dict[str, Participant] = field(default_factory=dict)
+    demands: dict[str, DemandHold] = field(default_factory=dict)
+    offers: dict[str, tuple[OfferVersion, ...]] = field(default_factory=dict)
+    used: dict[tuple[str, int], int] = field(default_factory=dict)
+    allocations: dict[str, Allocation] = field(default_factory=dict)
+    paid: frozenset[tuple[str, int]] = frozenset()
+    rounds: dict[str, bytes] = field(default_factory=dict)
+    last_seq: dict[str, int] = field(default_factory=dict)
+    halts: dict[str, Halt] = field(default_factory=dict)
+    deliveries: dict[str, bytes] = field(default_factory=dict)
+    transfers: dict[UUID, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything that one commit writes.
+
+    Attributes:
+        accounts_new: Accounts that did not exist, with their counters after the batch.
+        accounts_moved: (version before, account after) of those that did.
+        participants: New or changed.
+        demands: Holds, new or changed.
+        offers: New versions.
+        rounds: Booked rounds.
+        allocations: Booked allocations with their periods.
+        deliveries: Booked deliveries with the periods they paid.
+        entries: Journal entries, in the order of their leaves.
+        leaves: One per entry.
+        waiting: Records to keep until they can be booked.
+        waited: (topic, partition, offset) of records that no longer wait.
+        halts: Markets that stopped.
+        outbox: Records to send, in order.
+        checkpoint: A tree head to keep, if it is time for one.
+    """
+
+    accounts_new: tuple[Account, ...] = ()
+    accounts_moved: tuple[tuple[int, Account], ...] = ()
+    participants: tuple[Participant, ...] = ()
+    demands: tuple[DemandHold, ...] = ()
+    offers: tuple[OfferVersion, ...] = ()
+    rounds: tuple[RoundRow, ...] = ()
+    allocations: tuple[Allocation, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    leaves: tuple[Leaf, ...] = ()
+    waiting: tuple[Input, ...] = ()
+    waited: tuple[tuple[str, int, int], ...] = ()
+    halts: tuple[Halt, ...] = ()
+    outbox: tuple[OutRecord, ...] = ()
+    checkpoint: Checkpoint | None = None
