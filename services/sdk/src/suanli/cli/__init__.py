@@ -1,0 +1,53 @@
+"""The `suanli` command line: one module per noun, imported only when it is used.
+
+To add a noun, write a module here with a function ``register(app: typer.Typer) -> None`` that
+adds its command or its group of commands, and name it in `NOUNS`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import typer
+
+NOUNS: Final[dict[str, str]] = {
+    "verify": "suanli.cli.verify",
+}
+"""First word of a command -> module that registers it; the order is that of the help."""
+
+
+def build_app(nouns: Iterable[str] = NOUNS) -> typer.Typer:
+    """Return the command line with these nouns.
+
+    Args:
+        nouns: Keys of `NOUNS`. Only their modules are imported.
+    """
+    import typer
+
+    from suanli.check_print import language
+
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
+    chinese = language() == "zh"
+
+    # A callback, even an empty one, keeps a single command from swallowing its own name.
+    @app.callback(help="算力交易所客户端。" if chinese else "Client of the Suanli Exchange.")
+    def _root() -> None:
+        pass
+
+    for noun in nouns:
+        import_module(NOUNS[noun]).register(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    # Help and shell completion list every noun, so they need all of them.
+    known = first in NOUNS and "_SUANLI_COMPLETE" not in os.environ
+    build_app((first,) if known else NOUNS)(prog_name="suanli")
