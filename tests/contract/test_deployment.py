@@ -1,0 +1,99 @@
+"""The deployment files: valid by the specifications of others, and true to our own settings."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from infra.local.topics import declared
+from schemas.registry import TOPICS
+from services.kit.settings import ENV_PREFIX, KitSettings
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = Path(__file__).with_name("compose-spec.json")
+SERVICES = ("gateway", "matching", "ledger", "auditor")
+SECRET = re.compile(r"PASSWORD|SECRET|_KEY$|DSN")
+REQUIRED_VARIABLE = re.compile(r"\$\{[A-Z_]+:\?[^}]+\}")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+    return loaded
+
+
+def test_the_compose_file_is_valid_by_the_compose_specification(compose: dict[str, Any]) -> None:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(compose)
+
+
+def test_the_specification_is_the_one_that_its_page_names() -> None:
+    page = SCHEMA.with_suffix(".md").read_text(encoding="utf-8")
+    assert hashlib.sha256(SCHEMA.read_bytes()).hexdigest() in page
+
+
+def test_every_secret_of_the_compose_file_must_come_from_outside(compose: dict[str, Any]) -> None:
+    variables = [
+        (name, str(value))
+        for service in compose["services"].values()
+        for name, value in service.get("environment", {}).items()
+        if SECRET.search(name)
+    ]
+    assert variables
+    assert [name for name, value in variables if not REQUIRED_VARIABLE.search(value)] == []
+
+
+def test_every_variable_that_must_come_from_outside_is_in_the_example() -> None:
+    wanted = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text("utf-8")))
+    example = (ROOT / "infra/docker/env.example").read_text("utf-8")
+    assert set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)) == wanted
+    assert re.findall(r"^[A-Z_]+=.+", example, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_knows_every_setting_that_the_compose_file_gives_it(
+    compose: dict[str, Any], name: str
+) -> None:
+    module = importlib.import_module(f"services.{name}.settings")
+    known = {
+        f"{ENV_PREFIX}{field}".upper()
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, KitSettings)
+        for field in kind.model_fields
+    }
+    assert set(compose["services"][name]["environment"]) - known == set()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_starts_after_topics_and_migrations(compose: dict[str, Any], name: str) -> None:
+    service = compose["services"][name]
+    assert service["command"] == ["suanli-exchange", "run", name]
+    assert {key: value["condition"] for key, value in service["depends_on"].items()} == {
+        "migrate": "service_completed_successfully",
+        "topics": "service_completed_successfully",
+    }
+
+
+def test_the_image_runs_as_an_ordinary_user_with_pinned_packages() -> None:
+    lines = (ROOT / "infra/docker/Dockerfile").read_text(encoding="utf-8").splitlines()
+    users = [line for line in lines if line.startswith("USER ")]
+    assert users == ["USER 10001:10001"]
+    assert any("--require-hashes -r requirements/runtime.txt" in line for line in lines)
+
+
+def test_the_declared_topics_are_those_of_the_registry() -> None:
+    assert {spec.name for spec in declared()} == set(TOPICS)
+
+
+def test_no_declared_topic_forgets_records() -> None:
+    kept = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    assert [spec.name for spec in declared() if not kept.items() <= spec.config.items()] == []
