@@ -49,6 +49,7 @@ def run(arguments: list[str], default_dir: Path) -> int:
 @app.command()
 def up(
     state_dir: StateDir = _DEFAULT_DIR,
+    *,
     seeded: Annotated[bool, typer.Option(help="Seed an empty exchange with a market.")] = True,
 ) -> None:
     """Start what does not run; seed a market with orders the first time."""
@@ -64,10 +65,8 @@ def up(
     _print_status(exchange)
     _console.print(f"\nAPI          {exchange.api_url}   (docs: {exchange.api_url}/docs)")
     if clients.exists():
-        _console.print(
-            f"Client keys  {clients}/   (try: eval \"$(cat '{clients}/enterprise.env')\""
-        )
-        _console.print("             and then: .venv/bin/python -m suanli prices)")
+        _console.print(f"Client keys  {clients}/, for example")
+        _console.print(f"             . '{clients}/enterprise.env' && .venv/bin/suanli prices")
 
 
 @app.command()
@@ -80,6 +79,7 @@ def down(state_dir: StateDir = _DEFAULT_DIR) -> None:
 @app.command()
 def status(
     state_dir: StateDir = _DEFAULT_DIR,
+    *,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Show what runs, how it feels and how much memory it uses."""
