@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -251,15 +252,13 @@ def _book_demand(
 
 
 def _with_parents(demands: list[BookDemand]) -> list[BookDemand]:
-    """Leave out demand whose parent is not in the book, and so on down the links."""
-    kept = {demand.id: demand for demand in demands}
-    while True:
-        orphans = [
-            demand.id
-            for demand in kept.values()
-            if demand.linked_to is not None and demand.linked_to not in kept
-        ]
-        if not orphans:
-            return list(kept.values())
-        for orphan in orphans:
-            del kept[orphan]
+    """Keep demand whose links lead to one that is free; of links in a circle, none is ever."""
+    children: dict[str, list[BookDemand]] = defaultdict(list)
+    for demand in demands:
+        if demand.linked_to is not None:
+            children[demand.linked_to].append(demand)
+    kept = [demand for demand in demands if demand.linked_to is None]
+    # Grows while it is walked: each demand brings in those that are linked to it.
+    for demand in kept:
+        kept += children[demand.id]
+    return kept

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from services.core.errors import Message
 
-    from services.core.book import Reason
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from services.core.errors import DomainError
 
 _TEXT_CHARACTERS_MAX = 1000
@@ -121,24 +122,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Its budget is spent: {chip_hours} chip-hours; a larger budget buys more.",
         "预算已用尽:{chip_hours} 卡时;提高预算可继续购买。",
     ),
-    "price_below_clearing": (
-        "Its limit price was below the clearing price.",
-        "限价低于出清价。",
-    ),
-    "no_capacity": (
-        "No free capacity in the pools and periods that it could use.",
-        "可用资源池与时段内没有剩余容量。",
-    ),
-    "gang_does_not_fit": (
-        "No pool has enough chips at once for its whole run; fewer chips or a later start may fit.",
-        "没有资源池能在整个运行期同时提供所需数量;减少数量或推迟开始可能可行。",
-    ),
-    "paradoxically_rejected": (
-        "In the money at the clearing prices, yet accepting it would make others trade at a loss.",
-        "按出清价有利可图,但接受它会使其他订单亏损。",
-    ),
-    "ask_above_clearing": ("Its ask was above the clearing price.", "报价高于出清价。"),
-    "no_demand": ("No demand for its pool and periods.", "其资源池与时段没有需求。"),
     "not_cleared": (
         "The round could not be cleared safely, so nothing was allocated; it stays in the book.",
         "本轮未能安全出清,未作任何分配;订单留在订单簿。",
@@ -183,35 +166,24 @@ class _Given(dict[str, int | str]):
 
 
 def why(code: str, **params: int | str) -> Why:
-    """Return the reason of a code with its sentences filled in."""
-    return _why(code, sorted(params.items()))
+    """Return the reason of a code in `SENTENCES`, with its sentences filled in."""
+    en, zh = SENTENCES[code]
+    given = _Given(params)
+    return why_of_message(code, Message(en.format_map(given), zh.format_map(given)), params)
 
 
-def why_of_reason(reason: Reason) -> Why:
-    """Return a clearing's reason with its sentences."""
-    return _why(reason.code, reason.params)
+def why_of_message(code: str, message: Message, params: Mapping[str, int | str]) -> Why:
+    """Return a reason whose sentences are ready, cut to what the wire carries."""
+    return Why(
+        code=code,
+        en=message.en[:_TEXT_CHARACTERS_MAX],
+        zh=message.zh[:_TEXT_CHARACTERS_MAX],
+        params=tuple(sorted(params.items())[:_PARAMS_MAX]),
+    )
 
 
 def why_of_error(error: DomainError) -> Why:
     """Return an error's own sentences as a reason."""
     params = {"field": error.field, "value": error.value, "allowed": error.allowed}
-    return Why(
-        code=error.code,
-        en=error.message.en[:_TEXT_CHARACTERS_MAX],
-        zh=error.message.zh[:_TEXT_CHARACTERS_MAX],
-        params=tuple(sorted((name, text) for name, text in params.items() if text)),
-    )
-
-
-def _why(code: str, params: Iterable[tuple[str, int | str]]) -> Why:
-    kept = tuple(params)[:_PARAMS_MAX]
-    given = _Given(kept)
-    facts = ", ".join(f"{name} {value}" for name, value in kept)
-    unknown = f"{code}: {facts}" if facts else code
-    en, zh = SENTENCES.get(code, ("", ""))
-    return Why(
-        code=code,
-        en=(en.format_map(given) or unknown)[:_TEXT_CHARACTERS_MAX],
-        zh=(zh.format_map(given) or unknown)[:_TEXT_CHARACTERS_MAX],
-        params=kept,
-    )
+    given = {name: text for name, text in params.items() if text}
+    return why_of_message(error.code, error.message, given)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import zlib
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schemas import events
+from schemas.base import MONEY_MAX_MICRO_YUAN
 from schemas.types import period_start
 from services.core.orders import chip_hours_left, hold_to_keep
 from services.core.reasons import Why, why
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 # Half of what a message may be, so that the last pool of a part cannot pass the limit.
 _PRICES_BYTES_MAX = 32 * 1024
 _POOLS_MAX = 64
-# Base64 makes 4 characters of 3 bytes; 45,000 bytes fit the 60,000 that a part may hold.
-_FILE_PART_BYTES = 45_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,8 @@ def cleared_event(facts: RoundFacts) -> events.RoundCleared:
     book, result = facts.book, facts.result
     pools = {pool.key: pool for pool in book.pools}
     hours = _chip_hours_by_pool(result)
-    bound = result.certificate.bound
+    # The exact bound stands in the round file; the wire's money has a limit of its own.
+    bound = min(result.certificate.bound, MONEY_MAX_MICRO_YUAN)
     gap_ppm = (bound - result.welfare) * 1_000_000 // bound if bound else 0
     states = [outcome.state for outcome in result.demands]
     reasons = [outcome.reason.code for outcome in result.demands]
@@ -109,7 +108,7 @@ def cleared_event(facts: RoundFacts) -> events.RoundCleared:
         welfare=result.welfare,
         bound=bound,
         gap_ppm=gap_ppm,
-        total_regret=result.total_regret,
+        total_regret=min(result.total_regret, MONEY_MAX_MICRO_YUAN),
         payment=sum(outcome.payment for outcome in result.demands),
         chip_hours=sum(hours.values()),
         chip_hours_domestic=sum(n for key, n in hours.items() if pools[key].domestic),
@@ -141,58 +140,6 @@ def prices_events(facts: RoundFacts) -> list[events.RoundPrices]:
         )
         for part, pools in enumerate(parts)
     ]
-
-
-def file_events(round_id: str, market_id: str, file: bytes) -> list[events.RoundFilePart]:
-    """Return a round file, compressed and cut into parts."""
-    packed = zlib.compress(file, 6)
-    digest = hashlib.sha256(file).hexdigest()
-    starts = range(0, len(packed), _FILE_PART_BYTES)
-    return [
-        events.RoundFilePart(
-            round_id=round_id,
-            market_id=market_id,
-            part=part,
-            parts=len(starts),
-            sha256=digest,
-            data=base64.b64encode(packed[start : start + _FILE_PART_BYTES]).decode(),
-        )
-        for part, start in enumerate(starts)
-    ]
-
-
-def join_file(parts: Sequence[events.RoundFilePart], bytes_max: int) -> bytes:
-    """Return the round file of its parts, in any order.
-
-    Args:
-        parts: All parts of one file.
-        bytes_max: Largest size that is unpacked; more is refused.
-
-    Raises:
-        ValueError: if a part is missing, the data is not zlib, the size is passed or the
-            digest differs.
-    """
-    ordered = sorted(parts, key=lambda part: part.part)
-    numbers = [part.part for part in ordered]
-    wanted = list(range(ordered[0].parts))
-    if numbers != wanted:
-        msg = f"parts must be {wanted}, was {numbers}"
-        raise ValueError(msg)
-    packed = b"".join(base64.b64decode(part.data, validate=True) for part in ordered)
-    unpacker = zlib.decompressobj()
-    try:
-        file = unpacker.decompress(packed, bytes_max)
-    except zlib.error as error:
-        msg = f"data must be zlib, was {error}"
-        raise ValueError(msg) from None
-    if unpacker.unconsumed_tail or not unpacker.eof:
-        msg = f"file must be whole and at most {bytes_max} bytes"
-        raise ValueError(msg)
-    digest = hashlib.sha256(file).hexdigest()
-    if digest != ordered[0].sha256:
-        msg = f"sha256 must be {ordered[0].sha256}, was {digest}"
-        raise ValueError(msg)
-    return file
 
 
 def allocation_id_of(round_id: str, demand: str, offer: str, pool: str, start: int) -> str:

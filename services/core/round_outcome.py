@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from schemas.types import OrderState
 from services.core.book_builder import out_by_others
+from services.core.clearing.reasons import SENTENCES, sentence
 from services.core.orders import (
     DemandOrder,
     Fill,
@@ -18,7 +19,7 @@ from services.core.orders import (
     moved,
     noted,
 )
-from services.core.reasons import why_of_reason
+from services.core.reasons import Why, why, why_of_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -188,4 +189,10 @@ def told(order: DemandOrder) -> DemandOrder:
 def _untouched(order: Order, reason: Reason) -> list[Order]:
     if reason.code == order.why.code:
         return []
-    return [noted(order, why_of_reason(reason))]
+    return [noted(order, _why(reason))]
+
+
+def _why(reason: Reason) -> Why:
+    if reason.code in SENTENCES:
+        return why_of_message(reason.code, sentence(reason), dict(reason.params))
+    return why(reason.code, **dict(reason.params))

@@ -1,0 +1,1 @@
+"""What matching talks to: Postgres, Kafka, and the child process that solves."""

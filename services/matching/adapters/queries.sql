@@ -1,0 +1,86 @@
+-- name: claim_owner
+INSERT INTO owner (market_id) VALUES ($1) ON CONFLICT (one) DO NOTHING
+
+-- name: owner
+SELECT market_id FROM owner
+
+-- name: markets
+SELECT market_id, body::text AS body FROM market
+
+-- name: put_market
+INSERT INTO market (market_id, body, defined_at) VALUES ($1, $2::jsonb, $3)
+ON CONFLICT (market_id) DO UPDATE SET body = excluded.body, defined_at = excluded.defined_at
+
+-- name: working_orders
+SELECT body::text AS body FROM orders
+WHERE state IN ('accepted', 'open', 'part-filled') OR hold_micro_yuan <> hold_due_micro_yuan
+
+-- name: orders_by_id
+SELECT body::text AS body FROM orders WHERE order_id = ANY ($1)
+
+-- name: won_groups
+SELECT exclusive_group, order_id FROM orders WHERE exclusive_group IS NOT NULL AND traded
+
+-- name: put_orders
+INSERT INTO orders (
+  order_id, side, participant_id, state, version, sequence, exclusive_group, traded,
+  hold_micro_yuan, hold_due_micro_yuan, body, updated_at
+)
+SELECT given.*, $12::timestamptz
+FROM unnest(
+  $1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::bigint[], $7::text[],
+  $8::boolean[], $9::bigint[], $10::bigint[], $11::jsonb[]
+) AS given
+ON CONFLICT (order_id) DO UPDATE SET
+  state = excluded.state,
+  version = excluded.version,
+  sequence = excluded.sequence,
+  exclusive_group = excluded.exclusive_group,
+  traded = excluded.traded,
+  hold_micro_yuan = excluded.hold_micro_yuan,
+  hold_due_micro_yuan = excluded.hold_due_micro_yuan,
+  body = excluded.body,
+  updated_at = excluded.updated_at
+
+-- name: put_intake
+INSERT INTO intake (topic, partition, record_offset, verdict, reason, order_id, decided_at)
+SELECT given.*, $7::timestamptz
+FROM unnest(
+  $1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[]
+) AS given
+
+-- name: early_holds
+SELECT order_id, version, placed, amount_micro_yuan, free_micro_yuan, booked_through, round_seq
+FROM early_hold
+
+-- name: put_early_hold
+INSERT INTO early_hold (
+  order_id, version, placed, amount_micro_yuan, free_micro_yuan, booked_through, round_seq
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (order_id, version) DO UPDATE SET
+  placed = excluded.placed,
+  amount_micro_yuan = excluded.amount_micro_yuan,
+  free_micro_yuan = excluded.free_micro_yuan,
+  booked_through = excluded.booked_through,
+  round_seq = excluded.round_seq
+
+-- name: drop_early_hold
+DELETE FROM early_hold WHERE order_id = $1 AND version = $2
+
+-- name: last_round
+SELECT seq, round_id, state, market_time, manifest::text AS manifest, through::text AS through,
+  market::text AS market, book, rules, book_digest, rules_digest
+FROM round ORDER BY seq DESC LIMIT 1
+
+-- name: seal_round
+INSERT INTO round (
+  seq, round_id, state, epoch, market_time, manifest, through, market, book, rules,
+  book_digest, rules_digest, sealed_at
+)
+VALUES ($1, $2, 'SEALED', $3, $4, $5::jsonb, $6::jsonb, $7::jsonb, $8, $9, $10, $11, $12)
+
+-- name: publish_round
+UPDATE round SET state = 'PUBLISHED', status = $2, cause = $3, result = $4, result_digest = $5,
+  solve_ms = $6, published_at = $7
+WHERE seq = $1 AND state = 'SEALED'

@@ -1,0 +1,228 @@
+"""Solving in a child process under a deadline, with a fallback that needs no solver.
+
+The order of things is fixed: solver, then the published fallback rule, then nothing. Each
+result must pass the independent checker before it is used. Whatever a solver does (hang, crash,
+lie), a round ends within the sum of the deadlines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from services.core.book import (
+    Certificate,
+    DemandOutcome,
+    OfferOutcome,
+    Reason,
+    Result,
+)
+from services.core.codec import (
+    book_from_dict,
+    canonical_json,
+    result_from_dict,
+    result_to_dict,
+    rules_from_dict,
+)
+from services.kit.logging import get_logger
+from services.matching.adapters import frames
+from services.matching.crash import crash_point
+from services.matching.ports import ClearedRound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.core.book import Book
+    from services.matching.ports import SealedRound
+
+_WORKER = "services.matching.adapters.worker"
+# Starting Python, NumPy and OR-Tools on a busy machine.
+_START_S_MAX = 30.0
+_SOLVE_S_MIN = 5.0
+# A deterministic unit takes about a second on a free core; shared cores are several times slower.
+_SOLVE_S_PER_EFFORT = 4.0
+_GREEDY_S_MAX = 60.0
+
+
+class WorkerError(Exception):
+    """The child process did not answer: it ran over its time or died."""
+
+
+class Worker:
+    """A child process that answers requests one at a time.
+
+    Args:
+        command: Program and arguments.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = tuple(command)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def ask(self, request: Sequence[bytes], deadline_s: float) -> bytes:
+        """Return the answer to a request; a child that fails is killed.
+
+        Raises:
+            WorkerError: if no answer came within ``deadline_s`` seconds of the child's start.
+        """
+        try:
+            async with asyncio.timeout(_START_S_MAX):
+                process = await self._started()
+            async with asyncio.timeout(deadline_s):
+                assert process.stdin is not None
+                assert process.stdout is not None
+                process.stdin.write(frames.pack(request))
+                await process.stdin.drain()
+                crash_point("during_solve")
+                parts = await frames.read(process.stdout)
+        except TimeoutError:
+            await self.kill()
+            raise WorkerError(f"no answer within {deadline_s:g} s") from None
+        except (OSError, asyncio.IncompleteReadError):
+            code = await self.kill()
+            raise WorkerError(f"died with exit code {code}") from None
+        return parts[0]
+
+    async def kill(self) -> int | None:
+        """End the child at once; return its exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        if process.returncode is None:
+            process.kill()
+        return await process.wait()
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        if self._process is not None and self._process.returncode is None:
+            return self._process
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        return self._process
+
+
+class ChildSolver:
+    """Clears sealed rounds in a child process.
+
+    Args:
+        solve_s: Real seconds that a solve may take, 0 = from the effort of the round.
+        check_s: Real seconds that a check may take.
+        memory_mib: Address space of the child.
+        command: Program and arguments of the child, the worker of this package by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        solve_s: float,
+        check_s: float,
+        memory_mib: int,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        self._solve_s = solve_s
+        self._check_s = check_s
+        self._worker = Worker(command or (sys.executable, "-m", _WORKER, str(memory_mib)))
+        self._log = get_logger("matching.solver")
+
+    async def clear(self, sealed: SealedRound) -> ClearedRound:
+        """Return a result that passed the checker, or one that allocates nothing."""
+        started = time.monotonic()
+        causes: list[str] = []
+        for operation, deadline_s in (
+            (b"clear", self._deadline_s(sealed)),
+            (b"greedy", _GREEDY_S_MAX),
+        ):
+            result = await self._attempt(operation, sealed, deadline_s, causes)
+            if result is not None:
+                status = "fallback" if causes else result.status
+                return _cleared(result, status, causes, started, passed=True)
+        nothing = nothing_cleared(sealed)
+        return _cleared(nothing, "fallback", causes, started, passed=False)
+
+    async def close(self) -> None:
+        """End the child process."""
+        await self._worker.kill()
+
+    async def _attempt(
+        self, operation: bytes, sealed: SealedRound, deadline_s: float, causes: list[str]
+    ) -> Result | None:
+        name = operation.decode()
+        try:
+            answer = await self._worker.ask([operation, sealed.book, sealed.rules], deadline_s)
+            verdict = json.loads(
+                await self._worker.ask(
+                    [b"verify", sealed.book, sealed.rules, answer], self._check_s
+                )
+            )
+        except WorkerError as error:
+            causes.append(f"{name}: {error}")
+            self._log.warning("solver failed", round_id=sealed.round_id, cause=causes[-1])
+            return None
+        if not verdict["ok"]:
+            causes.append(f"{name}: {'; '.join(verdict['problems'][:3])}")
+            self._log.error("result refused by the checker", cause=causes[-1], **verdict)
+            return None
+        return result_from_dict(json.loads(answer))
+
+    def _deadline_s(self, sealed: SealedRound) -> float:
+        if self._solve_s:
+            return self._solve_s
+        effort = rules_from_dict(json.loads(sealed.rules)).effort
+        return max(_SOLVE_S_MIN, _SOLVE_S_PER_EFFORT * effort)
+
+
+def nothing_cleared(sealed: SealedRound) -> Result:
+    """Return the result that allocates nothing and leaves every order as it is.
+
+    Its bound is what all demand together is worth: true for any clearing, at prices of zero.
+    """
+    book = book_from_dict(json.loads(sealed.book))
+    reason = Reason("not_cleared")
+    zero = tuple((pool.key, (0,) * book.periods) for pool in book.pools)
+    return Result(
+        market=book.market,
+        round_id=book.round_id,
+        book_digest=sealed.book_digest,
+        rules_digest=sealed.rules_digest,
+        status="feasible",
+        welfare=0,
+        allocations=(),
+        prices=zero,
+        demands=tuple(
+            DemandOutcome(demand.id, "open", None, 0, 0, 0, 0, reason) for demand in book.demands
+        ),
+        offers=tuple(OfferOutcome(offer.id, "open", 0, 0, 0, 0, reason) for offer in book.offers),
+        certificate=Certificate(zero, _worth(book)),
+        total_regret=0,
+    )
+
+
+def _worth(book: Book) -> int:
+    return sum(
+        max(
+            item.limit * (item.chips * item.duration or item.chip_hours)
+            for item in demand.alternatives
+        )
+        for demand in book.demands
+    )
+
+
+def _cleared(
+    result: Result, status: str, causes: Sequence[str], started: float, *, passed: bool
+) -> ClearedRound:
+    content = canonical_json(result_to_dict(result))
+    return ClearedRound(
+        result=result,
+        result_bytes=content,
+        result_digest=hashlib.sha256(content).hexdigest(),
+        status=status,
+        cause=" | ".join(causes),
+        passed=passed,
+        solve_ms=round((time.monotonic() - started) * 1000),
+    )

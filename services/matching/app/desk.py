@@ -1,0 +1,170 @@
+"""The state of one market in memory: what the store holds, plus what is not committed yet.
+
+Every change goes through `Desk`, which remembers it for the next commit. A commit that fails
+ends the process, so memory is never ahead of the store for longer than one transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from schemas.types import TERMINAL_STATES
+from services.core.intake import View
+from services.core.orders import DemandOrder, OfferOrder
+from services.matching.ports import Changes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from schemas.market import Market
+    from services.core.intake import Decision, StashedHold
+    from services.core.orders import Order
+    from services.matching.ports import Loaded
+
+
+class Desk:
+    """Orders, market and early answers of the ledger.
+
+    Args:
+        market_id: The market that this process clears.
+
+    Attributes:
+        market_id: The same.
+        market: Its definition, ``None`` until one was read.
+        known_markets: Ids of all markets that were defined.
+        orders: Live orders, and those whose hold the ledger has yet to be told, by id.
+        stash: Answers of the ledger that came early.
+        groups: Exclusive group -> the demand of it that was accepted.
+        next_round: Number of the round that comes next.
+        last_time: Instant of the last seal; the market's time never goes back behind it.
+        market_changed: Whether the market was defined anew since the last seal.
+    """
+
+    def __init__(self, market_id: str) -> None:
+        self.market_id = market_id
+        self.market: Market | None = None
+        self.known_markets: set[str] = set()
+        self.orders: dict[str, Order] = {}
+        self.stash: dict[tuple[str, int], StashedHold] = {}
+        self.groups: dict[str, str] = {}
+        self.next_round = 1
+        self.last_time = datetime.min.replace(tzinfo=UTC)
+        self.market_changed = False
+        self._block_offers: dict[str, str] = {}
+        self._changes = Changes()
+
+    def load(self, loaded: Loaded) -> None:
+        """Take over what the store holds."""
+        for market in loaded.markets:
+            self._know(market)
+        self.market_changed = False
+        for order in loaded.orders:
+            self._keep(order)
+        self.groups = dict(loaded.groups)
+        self.stash = {(answer.order_id, answer.version): answer for answer in loaded.stash}
+        if loaded.last_round is not None:
+            self.next_round = loaded.last_round.seq + (0 if loaded.is_sealed else 1)
+            self.last_time = loaded.last_round.market_time
+
+    @property
+    def changes(self) -> Changes:
+        """Return what the next commit has to write."""
+        return self._changes
+
+    def committed(self) -> None:
+        """Forget what was written, and orders that nothing can happen to any more."""
+        changes, self._changes = self._changes, Changes()
+        for order_id in changes.orders.keys() | changes.recalled:
+            order = self.orders[order_id]
+            if order.state not in TERMINAL_STATES:
+                continue
+            if isinstance(order, DemandOrder) and order.hold != order.hold_due:
+                continue
+            del self.orders[order_id]
+
+    def define(self, market: Market) -> None:
+        """Take a market's definition, this one's or another's."""
+        self._know(market)
+        self._changes.markets[market.id] = market
+
+    def recall(self, orders: Iterable[Order]) -> None:
+        """Add stored orders that a record may concern; they are dropped at the next commit."""
+        for order in orders:
+            if order.id not in self.orders:
+                self.orders[order.id] = order
+                if not order.is_live:
+                    self._changes.recalled.add(order.id)
+
+    def view(self, now: datetime) -> View:
+        """Return what a verdict may depend on."""
+        assert self.market is not None, "records are judged once the market is defined"
+        return View(
+            market=self.market,
+            now=now,
+            next_round=self.next_round,
+            orders=self.orders,
+            stash=self.stash,
+            groups=self.groups,
+            block_offers=self._block_offers,
+        )
+
+    def apply(self, decision: Decision) -> list[Order]:
+        """Make a decision so; return the values of its order that are statuses."""
+        statuses: list[Order] = []
+        for order in decision.orders:
+            before = self.orders.get(order.id)
+            if before is None or before.sequence != order.sequence:
+                statuses.append(order)
+            self.put(order)
+        if decision.put is not None:
+            key = (decision.put.order_id, decision.put.version)
+            self.stash[key] = decision.put
+            self._changes.put_holds[key] = decision.put
+        if decision.drop is not None:
+            self.drop_hold(decision.drop)
+        return statuses
+
+    def put(self, order: Order) -> None:
+        """Take the next value of an order."""
+        self._keep(order)
+        self._changes.orders[order.id] = order
+
+    def drop_hold(self, key: tuple[str, int]) -> None:
+        """Forget an answer of the ledger that is used up."""
+        self.stash.pop(key, None)
+        self._changes.put_holds.pop(key, None)
+        self._changes.drop_holds.add(key)
+
+    def live(self) -> list[Order]:
+        """Return the live orders."""
+        return [order for order in self.orders.values() if order.is_live]
+
+    def missing_parents(self) -> set[str]:
+        """Return ids of orders that live demand is linked to and that are not in memory."""
+        wanted = {
+            order.terms.linked_to
+            for order in self.orders.values()
+            if isinstance(order, DemandOrder) and order.is_live and order.terms.linked_to
+        }
+        return wanted - self.orders.keys()
+
+    def _know(self, market: Market) -> None:
+        self.known_markets.add(market.id)
+        if market.id == self.market_id:
+            changed = self.market is not None and self.market != market
+            self.market_changed = self.market_changed or changed
+            self.market = market
+
+    def _keep(self, order: Order) -> None:
+        self.orders[order.id] = order
+        if isinstance(order, OfferOrder):
+            self._keep_block_offer(order)
+        elif order.has_traded and order.group is not None:
+            self.groups[order.group] = order.id
+
+    def _keep_block_offer(self, order: OfferOrder) -> None:
+        if order.terms.block and order.is_live:
+            self._block_offers[order.participant_id] = order.id
+        elif self._block_offers.get(order.participant_id) == order.id:
+            del self._block_offers[order.participant_id]

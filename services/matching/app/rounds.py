@@ -1,0 +1,251 @@
+"""A round: what leaves, the frozen book (seal), and what the result makes of it (publish)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from schemas import events
+from schemas.types import period_of
+from services.core.book_builder import (
+    build_book,
+    entered,
+    horizon_of,
+    leaving,
+    no_longer_taken,
+    round_id_of,
+    rules_of,
+)
+from services.core.codec import book_from_dict, book_to_dict, canonical_json, rules_to_dict
+from services.core.intake import superseded
+from services.core.orders import DemandOrder
+from services.core.reasons import why
+from services.core.round_events import (
+    RoundFacts,
+    allocation_events,
+    cleared_event,
+    closed_event,
+    hold_events,
+    prices_events,
+    wire_reason,
+)
+from services.core.round_file import file_events, round_file
+from services.core.round_outcome import apply_result, group_losers, holds_to_adjust, told
+from services.matching.app.scribe import record_of, status_record
+from services.matching.ports import SealedRound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from services.core.book import Book
+    from services.core.orders import Order
+    from services.kit.records import OutRecord, Positions
+    from services.matching.app.desk import Desk
+    from services.matching.ports import ClearedRound
+
+
+def freeze(
+    desk: Desk,
+    now: datetime,
+    epoch: int,
+    before: Positions,
+    through: Positions,
+) -> SealedRound:
+    """Freeze the book of the next round; the desk then holds what the seal has to write.
+
+    Args:
+        desk: State of the market, nothing of it uncommitted.
+        now: Instant on the market's clock.
+        epoch: Fencing epoch of the lease.
+        before: Positions in the log at the last seal.
+        through: Positions in the log now.
+    """
+    market = desk.market
+    assert market is not None, "rounds begin once the market is defined"
+    seq = desk.next_round
+    horizon = horizon_of(market, seq, now)
+    parents = desk.orders
+    left: list[Order] = []
+    if desk.market_changed:
+        left += no_longer_taken(desk.live(), market, period_of(now))
+        _put_all(desk, left)
+    left += _all_leaving(desk, now, horizon.first)
+    _count_superseded(desk, seq)
+    book = build_book(market, desk.live(), parents, horizon)
+    for order_id in [*(row.id for row in book.offers), *(row.id for row in book.demands)]:
+        order = desk.orders[order_id]
+        if order.waiting_since is None:
+            desk.put(entered(order, seq))
+    rules = canonical_json(rules_to_dict(rules_of(market, book)))
+    content = canonical_json(book_to_dict(book))
+    sealed = SealedRound(
+        seq=seq,
+        round_id=round_id_of(market.id, seq),
+        market_time=now,
+        manifest=_ranges(before, through),
+        through=through,
+        market=market,
+        book=content,
+        rules=rules,
+        book_digest=hashlib.sha256(content).hexdigest(),
+        rules_digest=hashlib.sha256(rules).hexdigest(),
+    )
+    outbox = desk.changes.outbox
+    outbox += [
+        status_record(order, market, now, horizon.first, round_id=sealed.round_id) for order in left
+    ]
+    outbox.append(_sealed_record(sealed, book, epoch))
+    desk.last_time = now
+    desk.market_changed = False
+    return sealed
+
+
+def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound) -> None:
+    """Take over a checked result; the desk then holds what the publication has to write.
+
+    Args:
+        desk: State of the market as it was when the round was sealed.
+        sealed: The round.
+        cleared: Its result.
+    """
+    book = book_from_dict(json.loads(sealed.book))
+    result = cleared.result
+    facts = RoundFacts(
+        market=sealed.market,
+        round_id=sealed.round_id,
+        seq=sealed.seq,
+        market_time=sealed.market_time,
+        book=book,
+        result=result,
+        status=cleared.status,
+        result_digest=cleared.result_digest,
+        solve_ms=cleared.solve_ms,
+    )
+    allocations = allocation_events(facts, desk.orders)
+    changed = apply_result(book, result, desk.orders, sealed.market, sealed.seq)
+    _put_all(desk, changed)
+    losers = group_losers(changed, desk.live())
+    _put_all(desk, losers)
+    filled = [made.demand_id for made in allocations]
+    adjusted = holds_to_adjust(desk.orders.values(), filled)
+    holds = hold_events(facts, adjusted, len(allocations))
+    _put_all(desk, [told(order) for order in adjusted])
+    desk.next_round = sealed.seq + 1
+    desk.changes.outbox += _round_records(facts, sealed, cleared)
+    desk.changes.outbox += _allocation_records(facts, sealed, [*allocations, *holds])
+    desk.changes.outbox += [
+        status_record(
+            order,
+            sealed.market,
+            sealed.market_time,
+            book.first_period,
+            round_id=sealed.round_id,
+        )
+        for order in (*changed, *losers)
+    ]
+
+
+def _put_all(desk: Desk, orders: Iterable[Order]) -> None:
+    for order in orders:
+        desk.put(order)
+
+
+def _all_leaving(desk: Desk, now: datetime, first_period: int) -> list[Order]:
+    """Let orders leave until no more follow: a parent that leaves may take others along."""
+    left: list[Order] = []
+    while True:
+        gone = leaving(desk.live(), desk.orders, desk.groups, now, first_period)
+        if not gone:
+            return left
+        _put_all(desk, gone)
+        left += gone
+
+
+def _count_superseded(desk: Desk, seq: int) -> None:
+    # An amendment that the answer is for has had a whole round's time to be read.
+    for key, answer in list(desk.stash.items()):
+        order = desk.orders.get(answer.order_id)
+        if answer.round_seq < seq and isinstance(order, DemandOrder):
+            desk.put(superseded(order, answer))
+            desk.drop_hold(key)
+
+
+def _ranges(before: Positions, through: Positions) -> tuple[events.OffsetRange, ...]:
+    return tuple(
+        events.OffsetRange(
+            topic=topic, partition=partition, start=before.get((topic, partition), 0), end=end
+        )
+        for (topic, partition), end in sorted(through.items())
+        if end > before.get((topic, partition), 0)
+    )
+
+
+def _read_through(sealed: SealedRound, topic: str) -> list[events.OffsetRange]:
+    return [
+        events.OffsetRange(topic=topic, partition=partition, start=0, end=end)
+        for (name, partition), end in sorted(sealed.through.items())
+        if name == topic and end > 0
+    ]
+
+
+def _sealed_record(sealed: SealedRound, book: Book, epoch: int) -> OutRecord:
+    event = events.RoundSealed(
+        round_id=sealed.round_id,
+        market_id=sealed.market.id,
+        seq=sealed.seq,
+        epoch=epoch,
+        market_time=sealed.market_time,
+        manifest=sealed.manifest,
+        book_digest=sealed.book_digest,
+        rules_digest=sealed.rules_digest,
+        offers=len(book.offers),
+        demands=len(book.demands),
+    )
+    return _of_round(event, sealed.round_id, sealed.market_time, 0)
+
+
+def _round_records(
+    facts: RoundFacts, sealed: SealedRound, cleared: ClearedRound
+) -> list[OutRecord]:
+    at = sealed.market_time
+    file = round_file(sealed.book, sealed.rules, cleared.result_bytes)
+    records = [_of_round(cleared_event(facts), facts.round_id, at, 0)]
+    records += [_of_round(part, facts.round_id, at, part.part) for part in prices_events(facts)]
+    records += [
+        _of_round(part, facts.round_id, at, part.part)
+        for part in file_events(facts.round_id, facts.market.id, file)
+    ]
+    if cleared.cause:
+        records.append(_alarm(facts, cleared))
+    return records
+
+
+def _alarm(facts: RoundFacts, cleared: ClearedRound) -> OutRecord:
+    code = "fallback_used" if cleared.passed else "nothing_cleared"
+    event = events.FindingRaised(
+        finding_id=f"{facts.round_id}/solver",
+        market_id=facts.market.id,
+        round_id=facts.round_id,
+        kind="round_refuted",
+        ok=False,
+        summary=wire_reason(why(code, cause=cleared.cause[:200])),
+    )
+    return _of_round(event, facts.round_id, facts.market_time, 0)
+
+
+def _allocation_records(
+    facts: RoundFacts,
+    sealed: SealedRound,
+    whole: Sequence[events.AllocationMade | events.HoldAdjusted],
+) -> list[OutRecord]:
+    closed = closed_event(
+        facts, whole, _read_through(sealed, "offers"), _read_through(sealed, "demand")
+    )
+    records = [_of_round(event, facts.round_id, facts.market_time, event.index) for event in whole]
+    return [*records, _of_round(closed, facts.round_id, facts.market_time, len(whole))]
+
+
+def _of_round(event: events.Event, round_id: str, at: datetime, number: int) -> OutRecord:
+    return record_of(event, (round_id, str(number)), at, correlation_id=round_id)

@@ -1,0 +1,99 @@
+"""Matching as a process: ``python -m services.matching.main``, one market each."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from services.kit.kafka import LogWriter
+from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
+from services.kit.run import ServiceContext, run_service
+from services.kit.settings import load
+from services.matching.adapters.kafka import RelayWriter, open_reader
+from services.matching.adapters.postgres import MIGRATIONS, PostgresStore
+from services.matching.adapters.solver import ChildSolver
+from services.matching.app.desk import Desk
+from services.matching.app.intake import TOPICS
+from services.matching.app.loop import Matching, Ports
+from services.matching.settings import MatchingSettings
+
+if TYPE_CHECKING:
+    from services.kit.postgres import Pool
+
+# Intake, relay, lease and a spare one.
+_CONNECTIONS_MAX = 5
+
+
+async def run(context: ServiceContext[MatchingSettings]) -> None:
+    """Clear one market until the context stops; the lease decides which process does.
+
+    Raises:
+        StaleWriterError: if another process takes the lease; a restart waits for it again.
+    """
+    settings = context.settings
+    market_id = settings.matching_market
+    context.ready("market", ready=False)
+    schema = settings.schema_of(settings.matching_schema)
+    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    pool = await create_pool(settings.postgres_dsn, schema, max_size=_CONNECTIONS_MAX)
+    context.on_close(pool.close)
+    lease = f"market:{market_id}"
+    keeper = LeaseKeeper(pool, lease, settings.matching_holder, settings.matching_lease_s)
+    epoch = await keeper.acquire(context.stop_event)
+    if epoch is None:
+        return
+    context.on_close(keeper.release)
+    context.spawn("lease", keeper.keep(context.stop_event))
+    relay = await _relay(context, pool)
+    store = PostgresStore(
+        pool,
+        market_id=market_id,
+        lease=lease,
+        epoch=epoch,
+        keep=timedelta(hours=settings.matching_outbox_keep_h),
+    )
+    solver = ChildSolver(
+        solve_s=settings.matching_solve_s,
+        check_s=settings.matching_check_s,
+        memory_mib=settings.matching_memory_mib,
+    )
+    context.on_close(solver.close)
+    reader = await open_reader(settings, TOPICS)
+    context.on_close(reader.stop)
+    ports = Ports(
+        store=store,
+        log=reader,
+        policies=await open_reader(settings, ("policies",)),
+        solver=solver,
+        clock=context.clock,
+        on_commit=relay.wake,
+    )
+    matching = Matching(
+        Desk(market_id),
+        ports,
+        epoch=epoch,
+        speed=settings.clock_speed if settings.clock_market_epoch else 1.0,
+        batch_records=settings.matching_batch_records,
+        is_stray_keeper=settings.matching_partitions == "all",
+    )
+    if await matching.start(context.stop_event):
+        context.ready("market", ready=True)
+        await matching.run(context.stop_event)
+
+
+async def _relay(context: ServiceContext[MatchingSettings], pool: Pool) -> OutboxRelay:
+    writer = LogWriter(context.settings)
+    await writer.start()
+    context.on_close(writer.stop)
+    relay = OutboxRelay(pool, RelayWriter(writer))
+    context.spawn("relay", relay.run(context.stop_event))
+    return relay
+
+
+def main() -> None:
+    """Run until a signal; exit code 1 after a failure."""
+    run_service("matching", run, load(MatchingSettings))
+
+
+if __name__ == "__main__":
+    main()
