@@ -115,8 +115,9 @@ lint-requirements: .venv/.dev-stamp
 	@$(PY) -m deptry --no-ansi --config services/sdk/pyproject.toml services/sdk/src
 
 lint-generated: .venv/.dev-stamp
-	@echo "==> Generated files (schemas.generate --check)"
+	@echo "==> Generated files (schemas.generate, infra.generate --check)"
 	@$(PY) -m schemas.generate --check
+	@$(PY) -m infra.generate --check
 
 .PHONY: fix
 fix: .venv/.dev-stamp ## Format, and repair what ruff can repair
@@ -128,6 +129,7 @@ fix: .venv/.dev-stamp ## Format, and repair what ruff can repair
 .PHONY: gen lock
 gen: .venv/.dev-stamp ## Write the JSON Schemas, AsyncAPI and OpenAPI again
 	@$(PY) -m schemas.generate
+	@$(PY) -m infra.generate
 
 # Needs .venv but not its stamps: a lock that does not install must be repairable.
 lock: | .venv/bin/python ## Pin the requirements again; UPGRADE=1 takes newer versions
