@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from schemas.base import YEAR_MAX, YEAR_MIN
 from schemas.registry import BY_MODEL, BY_TYPE, key_of
 from schemas.types import MESSAGE_BYTES_MAX
 
@@ -184,8 +185,14 @@ def _instant(name: str, text: str) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None:
-        raise DecodeError("missing_attribute", name, text, "an ISO 8601 instant with time zone")
+    # A year at the edge of the calendar has no UTC form, and no event of ours is from there.
+    if instant is None or instant.tzinfo is None or not YEAR_MIN <= instant.year <= YEAR_MAX:
+        raise DecodeError(
+            "missing_attribute",
+            name,
+            text,
+            f"an ISO 8601 instant with time zone, {YEAR_MIN} to {YEAR_MAX}",
+        )
     return instant.astimezone(UTC)
 
 

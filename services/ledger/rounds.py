@@ -296,7 +296,7 @@ def _settle_hold(
         )
     taken = captured or 0
     keep = demand.amount - taken if adjusted is None else adjusted.keep
-    if taken + keep > demand.amount:
+    if keep < 0 or taken + keep > demand.amount:
         raise broken(
             "settle.hold_exceeded",
             Message(

@@ -74,7 +74,7 @@ CREATE TABLE offer_period (
 -- capacity is that of the version named; a version that is not there, or has another window, has
 -- none (NULL), which the table refuses.
 CREATE FUNCTION take_capacity() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-  SET search_path FROM CURRENT AS $$
+AS $$
 BEGIN
   INSERT INTO offer_period AS o (offer_id, period, chips, allocated)
     SELECT n.offer_id, n.period,

@@ -36,6 +36,17 @@ ALTER TABLE posting ENABLE ALWAYS TRIGGER posting_balanced;
 ALTER TABLE account ENABLE ALWAYS TRIGGER account_counters;
 ALTER TABLE allocation_period ENABLE ALWAYS TRIGGER allocation_takes_capacity;
 
+-- Whoever has the writer's credential may make temporary tables; without this a temporary table
+-- named like one of ours would be what a trigger looks into.
+DO $$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['check_counters', 'check_postings', 'take_capacity'] LOOP
+    EXECUTE format('ALTER FUNCTION %I() SET search_path = %I, pg_temp', name, current_schema());
+  END LOOP;
+END $$;
+
 -- A position in the log never goes back: what was read and committed is never booked again.
 CREATE FUNCTION check_position() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,0 +1,378 @@
+"""Records as the log carries them, and a store that keeps everything in dictionaries."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from schemas import events
+from schemas.codec import Envelope, decode, encode
+from schemas.orders import Alternative, DemandTerms, FlowShape, OfferTerms
+from schemas.registry import BY_MODEL
+from schemas.types import Role, period_of
+from services.core.merkle import Frontier
+from services.kit.kafka import Record
+from services.ledger.app import decode_all, handle, keys_of
+from services.ledger.journal import entry_digest
+from services.ledger.state import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from services.kit.kafka import OutRecord, Positions
+    from services.ledger.app import Outcome
+    from services.ledger.state import Input, Keys
+
+NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
+MARKET = "jjj"
+ZONE, CHIP = "bj-1", "a910b"
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
+POOL = f"{ZONE}/{CHIP}"
+YUAN = 1_000_000
+
+
+def key26(text: str) -> str:
+    """Return 26 lower-case base32 characters made of a text."""
+    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()[:26]
+
+
+def demand_id(name: str) -> str:
+    return f"dem_{key26(name)}"
+
+
+def offer_id(name: str) -> str:
+    return f"off_{key26(name)}"
+
+
+def allocation_id(name: str) -> str:
+    return f"al_{key26(name)}"
+
+
+def hour(offset: int) -> datetime:
+    return NOW + timedelta(hours=offset)
+
+
+def registered(participant: str, role: Role = Role.ENTERPRISE) -> events.ParticipantRegistered:
+    return events.ParticipantRegistered(participant_id=participant, role=role, name=participant)
+
+
+def deposited(participant: str, amount: int, name: str = "") -> events.DepositRecorded:
+    return events.DepositRecorded(
+        deposit_id=f"dep_{key26(name or f'{participant}{amount}')}",
+        participant_id=participant,
+        amount=amount,
+        reference="bank transfer",
+    )
+
+
+def demand_terms(chips: int, hours: int, limit: int) -> DemandTerms:
+    """Return a flow of ``chips`` for ``hours`` periods: it can cost chips x hours x limit."""
+    return DemandTerms(
+        shape=FlowShape(chips=chips),
+        alternatives=(Alternative(chips_any_of=(CHIP,), limit=limit),),
+        earliest=hour(0),
+        deadline=hour(hours),
+    )
+
+
+def demanded(
+    name: str, participant: str, chips: int = 10, hours: int = 2, limit: int = YUAN
+) -> events.DemandSubmitted:
+    return events.DemandSubmitted(
+        order_id=demand_id(name),
+        market_id=MARKET,
+        participant_id=participant,
+        terms=demand_terms(chips, hours, limit),
+    )
+
+
+def demand_amended(
+    name: str,
+    participant: str,
+    chips: int,
+    hours: int = 2,
+    limit: int = YUAN,
+    expected_version: int = 1,
+) -> events.DemandAmended:
+    return events.DemandAmended(
+        order_id=demand_id(name),
+        market_id=MARKET,
+        participant_id=participant,
+        expected_version=expected_version,
+        terms=demand_terms(chips, hours, limit),
+    )
+
+
+def offered(
+    name: str, participant: str, chips: int = 100, hours: int = 24
+) -> events.OfferSubmitted:
+    return events.OfferSubmitted(
+        order_id=offer_id(name),
+        market_id=MARKET,
+        participant_id=participant,
+        terms=OfferTerms(
+            zone=ZONE,
+            chip=CHIP,
+            chips=chips,
+            start=hour(0),
+            end=hour(hours),
+            ask=0,
+            resource_code="CN.11.0108.BJ01-A910B",
+        ),
+    )
+
+
+def allocated(  # noqa: PLR0913 - an allocation has that many sides
+    seq: int,
+    demand: str,
+    enterprise: str,
+    offer: str,
+    provider: str,
+    periods: Sequence[tuple[int, int, int]],
+    *,
+    version: int = 1,
+    payment: int | None = None,
+) -> events.AllocationMade:
+    """Return an allocation over (hour offset, chips, price) triples; its index is set later."""
+    return events.AllocationMade(
+        allocation_id=allocation_id(f"{seq}{demand}{offer}"),
+        round_id=f"{MARKET}:{seq}",
+        market_id=MARKET,
+        index=0,
+        demand_id=demand_id(demand),
+        enterprise_id=enterprise,
+        demand_version=1,
+        offer_id=offer_id(offer),
+        provider_id=provider,
+        offer_version=version,
+        pool=POOL,
+        alternative=0,
+        periods=tuple(
+            events.AllocatedPeriod(start=hour(at), chips=chips, price=price)
+            for at, chips, price in periods
+        ),
+        payment=sum(chips * price for _, chips, price in periods) if payment is None else payment,
+    )
+
+
+def kept(seq: int, demand: str, enterprise: str, keep: int) -> events.HoldAdjusted:
+    return events.HoldAdjusted(
+        round_id=f"{MARKET}:{seq}",
+        market_id=MARKET,
+        index=0,
+        demand_id=demand_id(demand),
+        enterprise_id=enterprise,
+        keep=keep,
+        reason=events.Reason(code="filled", en="Filled.", zh="已成交。"),
+    )
+
+
+def delivered(
+    allocation: events.AllocationMade, periods: Sequence[tuple[int, int]], name: str = "1"
+) -> events.DeliveryReported:
+    return events.DeliveryReported(
+        delivery_id=f"dlv_{key26(allocation.allocation_id + name)}",
+        allocation_id=allocation.allocation_id,
+        market_id=allocation.market_id,
+        provider_id=allocation.provider_id,
+        periods=tuple(
+            events.DeliveredPeriod(start=hour(at), chips=chips) for at, chips in periods
+        ),
+    )
+
+
+class Topics:
+    """Gives records their places, one partition per topic."""
+
+    def __init__(self) -> None:
+        self.ends: Positions = defaultdict(int)
+
+    def raw(self, topic: str, value: bytes, headers: tuple[tuple[str, bytes], ...] = ()) -> Record:
+        offset = self.ends[topic, 0]
+        self.ends[topic, 0] += 1
+        return Record(topic, 0, offset, 0, b"key", value, headers)
+
+    def put(self, *bodies: events.Event) -> list[Record]:
+        return [self._record(body) for body in bodies]
+
+    def round(
+        self,
+        seq: int,
+        *bodies: events.AllocationMade | events.HoldAdjusted,
+        fee_ppm: int = 0,
+        offers_end: int | None = None,
+        demand_end: int | None = None,
+    ) -> list[Record]:
+        """Return the records of a whole round, the closing one last."""
+        return [
+            self._record(body)
+            for body in round_bodies(
+                seq,
+                bodies,
+                fee_ppm=fee_ppm,
+                offers_end=self.ends["offers", 0] if offers_end is None else offers_end,
+                demand_end=self.ends["demand", 0] if demand_end is None else demand_end,
+            )
+        ]
+
+    def again(self, records: Iterable[Record]) -> list[Record]:
+        """Return the same bytes once more, at later offsets."""
+        return [self.raw(item.topic, item.value or b"", item.headers) for item in records]
+
+    def _record(self, body: events.Event) -> Record:
+        _, value, headers = encode(envelope_of(body))
+        return self.raw(BY_MODEL[type(body)].topic, value, headers)
+
+
+def round_bodies(
+    seq: int,
+    bodies: Sequence[events.AllocationMade | events.HoldAdjusted],
+    *,
+    fee_ppm: int = 0,
+    offers_end: int = 0,
+    demand_end: int = 0,
+) -> list[events.Event]:
+    """Return a round's events with their indices and the closing event."""
+    indexed: list[events.Event] = [
+        body.model_copy(update={"index": index}) for index, body in enumerate(bodies)
+    ]
+    digest = hashlib.sha256(
+        b"".join(
+            hashlib.sha256(body.model_dump_json().encode()).digest() for body in indexed
+        )
+    ).hexdigest()
+
+    def through(topic: str, end: int) -> tuple[events.OffsetRange, ...]:
+        return (events.OffsetRange(topic=topic, partition=0, start=0, end=end),)
+
+    closed = events.RoundClosed(
+        round_id=f"{MARKET}:{seq}",
+        market_id=MARKET,
+        seq=seq,
+        count=len(indexed),
+        digest=digest,
+        market_time=NOW,
+        fee_ppm=fee_ppm,
+        offers_through=through("offers", offers_end),
+        demand_through=through("demand", demand_end),
+    )
+    return [*indexed, closed]
+
+
+def envelope_of(body: events.Event) -> Envelope:
+    event_id = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
+    return Envelope(
+        id=event_id,
+        source="/suanli/test",
+        occurred_at=NOW,
+        recorded_at=NOW,
+        participant_id="tester",
+        correlation_id=event_id,
+        causation_id="",
+        traceparent="",
+        data=body,
+    )
+
+
+def event_of(record: OutRecord) -> events.Event:
+    return decode(record.value, record.headers).data
+
+
+class MemoryLedger:
+    """The ledger's decisions over a store of dictionaries: a fake of the database's port."""
+
+    def __init__(self) -> None:
+        self.view = View()
+        self.frontier = Frontier()
+        self.waiting: tuple[Input, ...] = ()
+        self.positions: Positions = {}
+        self.outbox: list[OutRecord] = []
+        self.leaves: list[bytes] = []
+
+    def feed(self, records: Sequence[Record]) -> Outcome:
+        """Decide one batch and take it over."""
+        for record in records:
+            place = (record.topic, record.partition)
+            self.positions[place] = max(self.positions.get(place, 0), record.offset + 1)
+        inputs, letters = decode_all(records)
+        view = self._load(keys_of(inputs, self.waiting))
+        outcome = handle(view, inputs, self.waiting, self.positions, self.frontier, NOW)
+        self._commit(outcome)
+        self.outbox += [*outcome.batch.outbox, *letters]
+        return outcome
+
+    def events(self, kind: type[events.Event]) -> list[events.Event]:
+        """Return all events of a kind ever sent."""
+        return [
+            found
+            for record in self.outbox
+            if record.topic != "dead-letters" and isinstance(found := event_of(record), kind)
+        ]
+
+    def letters(self) -> list[dict[str, str]]:
+        return [
+            {name: raw.decode(errors="replace") for name, raw in record.headers}
+            for record in self.outbox
+            if record.topic == "dead-letters"
+        ]
+
+    def _load(self, keys: Keys) -> View:
+        # Exactly what was asked for, so that a key that is not asked for is found missing.
+        all_of = self.view
+        return View(
+            accounts=_pick(all_of.accounts, keys.accounts),
+            participants=_pick(all_of.participants, keys.participants),
+            demands=_pick(all_of.demands, keys.demands),
+            offers=_pick(all_of.offers, keys.offers),
+            used={k: v for k, v in all_of.used.items() if k[0] in keys.offers},
+            allocations=_pick(all_of.allocations, keys.allocations),
+            paid=frozenset(k for k in all_of.paid if k[0] in keys.allocations),
+            rounds=_pick(all_of.rounds, keys.rounds),
+            last_seq=_pick(all_of.last_seq, keys.markets),
+            halts=_pick(all_of.halts, keys.markets),
+            deliveries=_pick(all_of.deliveries, keys.deliveries),
+            transfers=_pick(all_of.transfers, keys.transfers),
+        )
+
+    def _commit(self, outcome: Outcome) -> None:
+        batch, view = outcome.batch, self.view
+        for account in batch.accounts_new:
+            assert account.id not in view.accounts
+            view.accounts[account.id] = account
+        for version, account in batch.accounts_moved:
+            assert view.accounts[account.id].version == version
+            view.accounts[account.id] = account
+        view.participants.update({item.id: item for item in batch.participants})
+        view.demands.update({item.order_id: item for item in batch.demands})
+        for offer in batch.offers:
+            view.offers[offer.offer_id] = (*view.offers.get(offer.offer_id, ()), offer)
+        for row in batch.rounds:
+            view.rounds[row.round_id] = row.digest
+            view.last_seq[row.market_id] = row.seq
+        for allocation in batch.allocations:
+            view.allocations[allocation.id] = allocation
+            for item in allocation.periods:
+                place = (allocation.offer_id, item.period)
+                view.used[place] = view.used.get(place, 0) + item.chips
+        paid = {(item.allocation_id, p.period) for item in batch.deliveries for p in item.periods}
+        object.__setattr__(view, "paid", view.paid | paid)
+        view.deliveries.update({item.delivery_id: item.body_hash for item in batch.deliveries})
+        for entry in batch.entries:
+            assert entry.transfer.id not in view.transfers, "a transfer is booked once"
+            view.transfers[entry.transfer.id] = entry_digest(entry)
+        view.halts.update({item.market_id: item for item in batch.halts})
+        self.leaves += [leaf.hash for leaf in batch.leaves]
+        self.frontier, self.waiting = outcome.frontier, outcome.waiting
+
+
+def _pick(mapping: dict[KeyT, ValueT], keys: Iterable[KeyT]) -> dict[KeyT, ValueT]:
+    return {key: mapping[key] for key in keys if key in mapping}
+
+
+def period(offset: int) -> int:
+    """Return the absolute period of an hour offset."""
+    return period_of(hour(offset))
