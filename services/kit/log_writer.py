@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _SEND_S_MAX = 15.0
 _START_S_MAX = 30.0
 _CLOSE_S_MAX = 5.0
+# Longer than aiokafka's pause of 0.1 s before it queues a failed batch again.
+_SENDER_S_MAX = 0.3
 _PAUSE_S = 0.5
 # Some records of at most 64 KiB; the default of 16 KiB would send each of those alone.
 _BATCH_BYTES = 256 * 1024
@@ -196,22 +198,41 @@ class LogWriter:
 
 
 async def _discard(producer: AIOKafkaProducer, *, flush_s: float) -> None:
-    """Close a producer in bounded time, whatever state it is in."""
+    """Close a producer in bounded time, whatever state it is in.
+
+    Its own ``stop`` waits for its batches, which never expire, and fails with them in the
+    middle of a retry; so it is taken apart here (aiokafka 0.14).
+    """
     if flush_s:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(flush_s):
                 await producer.flush()
-    # stop() waits for its batches, which never expire; so they are failed first. The order
-    # matters: closing the connections ends the requests, which ends the sender.
-    await producer.client.close()
+    closed = KafkaError("producer closed")
+    accumulator = producer._message_accumulator  # noqa: SLF001
+    # From here on nothing is taken, and nothing that failed is sent again.
+    accumulator._exception = closed  # noqa: SLF001
     sender_task = producer._sender.sender_task  # noqa: SLF001
     if sender_task is not None:
+        # The first time makes it stop taking batches and wait for its requests.
+        sender_task.cancel()
+        await asyncio.sleep(0)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_S_MAX):
+            await producer.client.close()
+    if sender_task is not None and not sender_task.done():
+        # Requests end with their connections, but one may wait for metadata for ever.
+        await asyncio.wait({sender_task}, timeout=_SENDER_S_MAX)
         sender_task.cancel()
         await asyncio.wait({sender_task}, timeout=_CLOSE_S_MAX)
-    producer._message_accumulator.fail_all(KafkaError("producer closed"))  # noqa: SLF001
-    with contextlib.suppress(TimeoutError, KafkaError):
-        async with asyncio.timeout(_CLOSE_S_MAX):
-            await producer.stop()
+    batches = [*accumulator._pending_batches]  # noqa: SLF001
+    for queue in accumulator._batches.values():  # noqa: SLF001
+        batches += queue
+    for batch in batches:
+        for future, _ in batch._msg_futures:  # noqa: SLF001
+            if not future.done():
+                future.set_exception(closed)
+    # Says that it was not forgotten.
+    producer._closed = True  # noqa: SLF001
 
 
 def _read_error(future: asyncio.Future[Any]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -12,11 +13,11 @@ from services.kit.postgres import KIT_TABLES_SQL, create_pool, migrate
 from services.kit.settings import KitSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from infra.local.stack import LocalStack
     from services.kit.postgres import Pool
+    from tests.conftest import Stack
 
 
 class MakeTopic(Protocol):
@@ -24,7 +25,7 @@ class MakeTopic(Protocol):
 
 
 @pytest.fixture
-def settings(stack: LocalStack, topic_prefix: str, schema_prefix: str) -> KitSettings:
+def settings(stack: Stack, topic_prefix: str, schema_prefix: str) -> KitSettings:
     return KitSettings(
         kafka_bootstrap=stack.kafka_bootstrap,
         postgres_dsn=SecretStr(stack.postgres_dsn),
@@ -59,8 +60,15 @@ async def pool(settings: KitSettings, tmp_path: Path) -> AsyncIterator[Pool]:
     await migrate(settings.postgres_dsn, schema, folder)
     made = await create_pool(settings.postgres_dsn, schema, min_size=0)
     yield made
-    await made.execute(f'DROP SCHEMA "{schema}" CASCADE')
     await made.close()
+
+
+async def eventually(check: Callable[[], bool], within_s: float = 20.0) -> None:
+    async with asyncio.timeout(within_s):
+        done = check()
+        while not done:
+            await asyncio.sleep(0.02)
+            done = check()
 
 
 async def create_topic(settings: KitSettings, name: str, partitions: int) -> None:

@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from services.kit.errors import MigrationChangedError, MigrationError
 from services.kit.postgres import connect, create_pool, migrate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from services.kit.settings import KitSettings
@@ -22,13 +20,9 @@ FIRST = "-- migrate:up\nCREATE TABLE one (n int);\nINSERT INTO one VALUES (1);\n
 SECOND = "-- migrate:up\nCREATE TABLE two (n int);\n-- migrate:down\nDROP TABLE two;\n"
 
 
-@pytest_asyncio.fixture
-async def schema(settings: KitSettings) -> AsyncIterator[str]:
-    name = settings.schema_of("migrated")
-    yield name
-    conn = await connect(settings.postgres_dsn, name)
-    await conn.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
-    await conn.close()
+@pytest.fixture
+def schema(settings: KitSettings) -> str:
+    return settings.schema_of("migrated")
 
 
 @pytest.fixture
