@@ -1,0 +1,300 @@
+"""What every route needs: the use cases, the caller, the trace, the page."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import hmac
+import io
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Header, Query, Request
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from pydantic_core import from_json
+from starlette.responses import Response
+
+from schemas.api import PAGE_ITEMS_MAX, IdempotencyKey, Page
+from schemas.base import Model
+from schemas.types import Role
+from services.core.errors import Message, ValidationError
+from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
+from services.gateway.app.orders import OrderCommands
+from services.gateway.app.reading import Reading
+from services.gateway.errors import UnauthenticatedError
+from services.gateway.ports import Directory, Principal
+from services.kit.telemetry import child_traceparent
+
+_KEY_CHARS_MAX = 200
+_PAGE_ITEMS = 100
+
+ItemT = TypeVar("ItemT", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the routes call.
+
+    Attributes:
+        orders: Writes about orders.
+        exchange: Writes about the rest.
+        reading: Reads.
+        directory: Whose key it is.
+        operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
+        receipt_key: (key id, public key Base64) that receipts are signed with, if any.
+        readiness: Returns the parts of the gateway and whether each is ready.
+    """
+
+    orders: OrderCommands
+    exchange: ExchangeCommands
+    reading: Reading
+    directory: Directory
+    operator_key_sha256: bytes | None
+    receipt_key: tuple[str, str] | None
+    readiness: Callable[[], Awaitable[Mapping[str, bool]]]
+
+
+def get_api(request: Request) -> Api:
+    """Return the use cases of the running app."""
+    api = request.app.state.api
+    assert isinstance(api, Api)
+    return api
+
+
+ApiDep = Annotated[Api, Depends(get_api)]
+
+_bearer = HTTPBearer(
+    auto_error=False, scheme_name="ApiKey", description="`Authorization: Bearer sk_...`"
+)
+
+
+async def get_principal(
+    request: Request, api: ApiDep, _shown: Annotated[object, Depends(_bearer)]
+) -> Principal:
+    """Return the caller.
+
+    Raises:
+        UnauthenticatedError: if the request has no key, or one that is unknown or revoked.
+    """
+    scheme, _, api_key = request.headers.get("authorization", "").partition(" ")
+    api_key = api_key.strip()
+    if scheme.lower() != "bearer" or not api_key or len(api_key) > _KEY_CHARS_MAX:
+        raise _unauthenticated("auth.key_missing", "absent or not of this form", "缺失或格式不符")
+    sha256 = hash_key(api_key)
+    operator = api.operator_key_sha256
+    if operator is not None and hmac.compare_digest(sha256, operator):
+        return Principal(OPERATOR_ID, Role.OPERATOR, "bootstrap")
+    found = await api.directory.principal(sha256)
+    if found is None:
+        raise _unauthenticated("auth.key_unknown", "unknown or revoked", "未知或已吊销")
+    return found
+
+
+def _unauthenticated(code: str, found_en: str, found_zh: str) -> UnauthenticatedError:
+    # What was sent is a secret, so it is not echoed.
+    return UnauthenticatedError(
+        code,
+        Message(
+            f"Authorization: must be 'Bearer sk_...' with a valid key, was {found_en}",
+            f"Authorization：须为“Bearer sk_...”形式的有效密钥，实为{found_zh}",
+        ),
+        field="Authorization",
+        value=found_en,
+        allowed="Bearer sk_... with a valid key",
+    )
+
+
+PrincipalDep = Annotated[Principal, Depends(get_principal)]
+
+
+def get_trace(traceparent: Annotated[str, Header(include_in_schema=False)] = "") -> str:
+    """Return the trace context of what the request leads to."""
+    return child_traceparent(traceparent)
+
+
+TraceDep = Annotated[str, Depends(get_trace)]
+KeyHeader = Annotated[IdempotencyKey, Header(alias="Idempotency-Key")]
+OptionalKeyHeader = Annotated[IdempotencyKey | None, Header(alias="Idempotency-Key")]
+
+
+class StrictRequest(Request):
+    """Parses JSON with bounded depth and no NaN; Python's parser has neither bound."""
+
+    async def json(self) -> Any:  # noqa: ANN401 - JSON
+        """Return the parsed body.
+
+        Raises:
+            json.JSONDecodeError: if it is not JSON.
+        """
+        body = await self.body()
+        try:
+            return from_json(body, allow_inf_nan=False)
+        except ValueError as error:
+            text = str(error)
+            raise json.JSONDecodeError(text[:200], body.decode(errors="replace"), 0) from None
+
+
+class StrictRoute(APIRoute):
+    """A route whose requests are `StrictRequest`."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """Return the handler with its request replaced."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            response: Response = await handler(StrictRequest(request.scope, request.receive))
+            return response
+
+        return handle
+
+
+# --- pages ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which page of a list is wanted, and as what.
+
+    Attributes:
+        limit: Items at most.
+        after: What the cursor holds, ``None`` at the start.
+        as_csv: Whether the caller asks for CSV.
+    """
+
+    limit: int
+    after: tuple[str | int, ...] | None
+    as_csv: bool
+
+    def number(self) -> int | None:
+        """Return the cursor of a list by sequence number."""
+        return None if self.after is None else int(self._typed(int)[0])
+
+    def text(self) -> str | None:
+        """Return the cursor of a list by id."""
+        return None if self.after is None else str(self._typed(str)[0])
+
+    def number_text(self) -> tuple[int, str] | None:
+        """Return the cursor of a list by number, then id."""
+        if self.after is None:
+            return None
+        number, text = self._typed(int, str)
+        return int(number), str(text)
+
+    def text_number(self) -> tuple[str, int] | None:
+        """Return the cursor of a list by id, then number."""
+        if self.after is None:
+            return None
+        text, number = self._typed(str, int)
+        return str(text), int(number)
+
+    def _typed(self, *types: type) -> tuple[str | int, ...]:
+        assert self.after is not None
+        if [type(part) for part in self.after] != list(types):
+            raise _bad_cursor("of another list")
+        return self.after
+
+
+def get_paging(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX)] = _PAGE_ITEMS,
+    cursor: Annotated[str | None, Query(max_length=300, description="`next_cursor`")] = None,
+) -> Paging:
+    """Return the page that is wanted.
+
+    Raises:
+        ValidationError: if the cursor is not one that a list gave out.
+    """
+    as_csv = "text/csv" in request.headers.get("accept", "")
+    return Paging(limit, None if cursor is None else _decode(cursor), as_csv)
+
+
+PagingDep = Annotated[Paging, Depends(get_paging)]
+_NUMBER_MAX = 2**63 - 1
+
+
+def _decode(cursor: str) -> tuple[str | int, ...]:
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=="))
+    except (ValueError, binascii.Error, RecursionError):
+        raise _bad_cursor(cursor) from None
+    fits = isinstance(parts, list) and all(
+        (type(part) is str and "\0" not in part) or (type(part) is int and abs(part) <= _NUMBER_MAX)
+        for part in parts
+    )
+    if not fits:
+        raise _bad_cursor(cursor)
+    return tuple(parts)
+
+
+def _encode(*parts: str | int) -> str:
+    text = json.dumps(parts, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _bad_cursor(value: str) -> ValidationError:
+    return ValidationError(
+        "validation.cursor",
+        Message(
+            f"cursor: must be the next_cursor of the same list, was {value[:200]}",
+            f"cursor：须为同一列表返回的 next_cursor，实为 {value[:200]}",
+        ),
+        field="cursor",
+        value=value,
+        allowed="next_cursor of the same list",
+    )
+
+
+def page(
+    paging: Paging, items: Sequence[ItemT], last: Sequence[str | int] | None, name: str
+) -> Response:
+    """Return a page as JSON or CSV.
+
+    Args:
+        paging: What was asked for.
+        items: One more than ``paging.limit`` if there is a further page.
+        last: Sort key of item number ``paging.limit``, if there are that many.
+        name: File name of the CSV, without its ending.
+    """
+    more = len(items) > paging.limit
+    shown = tuple(items[: paging.limit])
+    cursor = _encode(*last) if more and last is not None else None
+    if paging.as_csv:
+        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+        if cursor is not None:
+            headers["Link"] = f'<?cursor={cursor}&limit={paging.limit}>; rel="next"'
+        return Response(_csv(shown), media_type="text/csv; charset=utf-8", headers=headers)
+    body = Page[Model](items=shown, next_cursor=cursor)
+    return Response(body.model_dump_json(serialize_as_any=True), media_type="application/json")
+
+
+def _csv(items: Sequence[Model]) -> str:
+    flat = [_flat(item.model_dump(mode="json")) for item in items]
+    columns = list(dict.fromkeys(name for row in flat for name in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, restval="")
+    writer.writeheader()
+    writer.writerows(flat)
+    return out.getvalue()
+
+
+def _flat(row: dict[str, Any], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            flat[prefix + name] = json.dumps(value, ensure_ascii=False)
+        else:
+            flat[prefix + name] = _harmless(value)
+    return flat
+
+
+def _harmless(value: object) -> object:
+    # A spreadsheet runs a text that begins like this as a formula.
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value

@@ -1,0 +1,80 @@
+"""Examples of the main requests, shown on the API's page and sent as they are in the tests."""
+
+from typing import Any
+
+from fastapi import Body
+
+OFFER_TERMS: dict[str, Any] = {
+    "zone": "bj-1",
+    "chip": "ascend-910b",
+    "chips": 64,
+    "start": "2026-11-25T00:00:00Z",
+    "end": "2026-11-26T00:00:00Z",
+    "ask": 9_500_000,
+    "resource_code": "CN.11.0108.BJ01-A910B",
+}
+DEMAND_TERMS: dict[str, Any] = {
+    "shape": {"type": "block", "chips": 32, "chips_min": 16, "duration": 4},
+    "alternatives": [
+        {"chips_any_of": ["ascend-910b"], "regions": ["beijing"], "limit": 12_000_000},
+        {"requirement": {"memory_gb_min": 80}, "limit": 15_000_000, "equivalence_milli": 700},
+    ],
+    "earliest": "2026-11-25T00:00:00Z",
+    "deadline": "2026-11-25T12:00:00Z",
+    "budget": 2_000_000_000,
+}
+MARKET: dict[str, Any] = {
+    "id": "jingjinji",
+    "name_en": "Beijing-Tianjin-Hebei",
+    "name_zh": "京津冀",
+    "zones": [
+        {
+            "id": "bj-1",
+            "region": "beijing",
+            "name_en": "Beijing Haidian",
+            "name_zh": "北京海淀",
+            "cloud": "cloud-a",
+        },
+        {
+            "id": "zjk-1",
+            "region": "hebei",
+            "name_en": "Zhangjiakou",
+            "name_zh": "张家口",
+            "cloud": "cloud-b",
+        },
+    ],
+    "latencies": [{"a": "bj-1", "b": "zjk-1", "ms": 6}],
+    "chips": [
+        {
+            "id": "ascend-910b",
+            "name": "Ascend 910B",
+            "vendor": "Huawei",
+            "domestic": True,
+            "memory_gb": 64,
+            "tflops": 320,
+            "lot": 8,
+        },
+        {
+            "id": "h800",
+            "name": "H800",
+            "vendor": "NVIDIA",
+            "domestic": False,
+            "memory_gb": 80,
+            "tflops": 989,
+            "lot": 8,
+        },
+    ],
+}
+PARTICIPANT: dict[str, Any] = {
+    "participant_id": "provider-1",
+    "role": "provider",
+    "name": "Haidian Computing",
+    "resource_code": "CN.11.0108.BJ01-A910B",
+}
+DEPOSIT: dict[str, Any] = {"amount": 5_000_000_000_000, "reference": "bank transfer 4711"}
+
+OFFER_NEW = Body(examples=[{"market_id": "jingjinji", "terms": OFFER_TERMS}])
+DEMAND_NEW = Body(examples=[{"market_id": "jingjinji", "terms": DEMAND_TERMS}])
+MARKET_NEW = Body(examples=[MARKET])
+PARTICIPANT_NEW = Body(examples=[PARTICIPANT])
+DEPOSIT_NEW = Body(examples=[DEPOSIT])

@@ -1,0 +1,177 @@
+"""Around every request: limits on the body, measures, a few headers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from services.core.errors import Message
+from services.gateway.adapters.http.problems import respond
+from services.gateway.errors import MediaTypeError, SlowError, TooLargeError
+from services.kit.telemetry import METRICS
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Message as Event
+
+BODY_BYTES_MAX = 64 * 1024
+"""As much as a message on the log may hold."""
+BULK_BYTES_MAX = 4 * 1024 * 1024
+"""A thousand items of ordinary size; each item still has the limit of a single one."""
+
+# A client that sends 64 KiB slower than this keeps a connection for nothing.
+_BODY_S_MAX = 10.0
+_JSON_TYPES = ("application/json", "application/x-ndjson", "application/problem+json")
+
+
+class BodyLimit:
+    """Reads the body before anything parses it; refuses one that is too large or too slow.
+
+    Args:
+        app: What comes next.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        limit = BULK_BYTES_MAX if scope["path"].endswith(":bulk") else BODY_BYTES_MAX
+        error: TooLargeError | MediaTypeError | SlowError | None
+        try:
+            async with asyncio.timeout(_BODY_S_MAX):
+                body, error = await _read(request, receive, limit)
+        except TimeoutError:
+            body, error = b"", _slow()
+        if error is None and body:
+            error = _media_type(request.headers.get("content-type", ""))
+        if error is not None:
+            await respond(error, request)(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+
+async def _read(
+    request: Request, receive: Receive, limit: int
+) -> tuple[bytes, TooLargeError | None]:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        return b"", _too_large(declared, limit)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            return b"".join(chunks), None
+        chunks.append(event.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            return b"", _too_large(f"more than {limit}", limit)
+        if not event.get("more_body", False):
+            return b"".join(chunks), None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def again() -> Event:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _too_large(found: str, limit: int) -> TooLargeError:
+    return TooLargeError(
+        "validation.too_large",
+        Message(
+            f"body: must be at most {limit} bytes, was {found}",
+            f"请求体不得超过 {limit} 字节，实为 {found}",
+        ),
+        field="body",
+        value=f"{found} bytes",
+        allowed=f"at most {limit} bytes",
+    )
+
+
+def _media_type(found: str) -> MediaTypeError | None:
+    if found.partition(";")[0].strip().lower() in _JSON_TYPES:
+        return None
+    shown = found or "absent"
+    return MediaTypeError(
+        "validation.media_type",
+        Message(
+            f"Content-Type: must be application/json, was {shown}",
+            f"Content-Type：须为 application/json，实为 {shown}",
+        ),
+        field="Content-Type",
+        value=shown,
+        allowed="application/json",
+    )
+
+
+def _slow() -> SlowError:
+    return SlowError(
+        "body_too_slow",
+        Message(
+            f"body: must arrive within {_BODY_S_MAX:g} s, was not whole by then",
+            f"请求体须在 {_BODY_S_MAX:g} 秒内到达",
+        ),
+        field="body",
+        allowed=f"within {_BODY_S_MAX:g} s",
+    )
+
+
+class Measure:
+    """Counts requests and their time by route, never by path, and adds safe headers.
+
+    Args:
+        app: What comes next.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        labels = ("method", "route", "status")
+        self._count = METRICS.counter("http_requests_total", "HTTP requests", labels)
+        self._seconds = METRICS.histogram(
+            "http_request_seconds", "Time to answer", ("method", "route")
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+
+        async def sending(event: Event) -> None:
+            nonlocal status
+            if event["type"] == "http.response.start":
+                status = event["status"]
+                event["headers"] = [
+                    *event.get("headers", []),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"referrer-policy", b"no-referrer"),
+                ]
+            await send(event)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._count.labels(method, route, str(status)).inc()
+            self._seconds.labels(method, route).observe(time.perf_counter() - started)
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})

@@ -1,0 +1,176 @@
+"""Routes of participants, keys, money, markets, policies and deliveries."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from schemas.api import (
+    AccountView,
+    DeliveryNew,
+    DepositNew,
+    EntryView,
+    KeyCreated,
+    KeyNew,
+    KeyView,
+    MarketView,
+    Page,
+    ParticipantCreated,
+    ParticipantNew,
+    ParticipantView,
+    PolicyNew,
+    PolicyView,
+    Receipt,
+)
+from schemas.base import ParticipantId, Slug
+from schemas.market import Market
+from services.gateway.adapters.http import examples
+from services.gateway.adapters.http.context import (
+    ApiDep,
+    KeyHeader,
+    PagingDep,
+    PrincipalDep,
+    StrictRoute,
+    TraceDep,
+    page,
+)
+
+router = APIRouter(route_class=StrictRoute)
+_ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model_exclude_none": True}
+OwnerQuery = Annotated[
+    ParticipantId | None, Query(description="Another one's, for the regulator and the operator")
+]
+
+
+@router.post("/v1/participants", status_code=201, tags=["participants"])
+async def register(
+    body: Annotated[ParticipantNew, examples.PARTICIPANT_NEW],
+    api: ApiDep,
+    principal: PrincipalDep,
+    trace: TraceDep,
+) -> ParticipantCreated:
+    """Admit a participant (operator). The key is shown this once; the same particulars again
+    give a further key.
+    """  # noqa: D205 - shown as one paragraph on the API's page
+    return await api.exchange.register(principal, body, trace)
+
+
+@router.get("/v1/participants", tags=["participants"], response_model=Page[ParticipantView])
+async def list_participants(api: ApiDep, principal: PrincipalDep, paging: PagingDep) -> Response:
+    """List all participants (operator, regulator)."""
+    found = await api.reading.participants(principal, after=paging.text(), limit=paging.limit + 1)
+    last = found[paging.limit - 1].participant_id if len(found) > paging.limit else ""
+    return page(paging, found, [last], "participants")
+
+
+@router.get("/v1/participants/me", tags=["participants"])
+async def get_me(api: ApiDep, principal: PrincipalDep) -> ParticipantView:
+    """Return who you are."""
+    return await api.reading.me(principal)
+
+
+@router.post("/v1/participants/{participant_id}/deposits", tags=["money"], **_ACCEPTED)
+async def deposit(
+    participant_id: ParticipantId,
+    body: Annotated[DepositNew, examples.DEPOSIT_NEW],
+    key: KeyHeader,
+    api: ApiDep,
+    principal: PrincipalDep,
+    trace: TraceDep,
+) -> Receipt:
+    """Record money that arrived for a participant (operator)."""
+    return await api.exchange.deposit(principal, participant_id, body, key, trace)
+
+
+@router.get("/v1/participants/{participant_id}/keys", tags=["participants"])
+async def list_keys(
+    participant_id: ParticipantId, api: ApiDep, principal: PrincipalDep
+) -> list[KeyView]:
+    """List a participant's keys without their secrets (operator, or its own)."""
+    return await api.exchange.keys(principal, participant_id)
+
+
+@router.post("/v1/participants/{participant_id}/keys", status_code=201, tags=["participants"])
+async def add_key(
+    participant_id: ParticipantId, body: KeyNew, api: ApiDep, principal: PrincipalDep
+) -> KeyCreated:
+    """Make a further key (operator, or its own); it is shown this once."""
+    return await api.exchange.add_key(principal, participant_id, body.label)
+
+
+@router.delete("/v1/participants/{participant_id}/keys/{key_id}", tags=["participants"])
+async def revoke_key(
+    participant_id: ParticipantId, key_id: str, api: ApiDep, principal: PrincipalDep
+) -> KeyView:
+    """Revoke a key for good (operator, or its own)."""
+    return await api.exchange.revoke_key(principal, participant_id, key_id)
+
+
+@router.get("/v1/account", tags=["money"])
+async def get_account(
+    api: ApiDep, principal: PrincipalDep, participant_id: OwnerQuery = None
+) -> AccountView:
+    """Return your money: posted, held for open demand, free."""
+    return await api.reading.account(principal, participant_id)
+
+
+@router.get("/v1/account/entries", tags=["money"], response_model=Page[EntryView])
+async def list_entries(
+    api: ApiDep, principal: PrincipalDep, paging: PagingDep, participant_id: OwnerQuery = None
+) -> Response:
+    """List the bookings on your account, latest first."""
+    found = await api.reading.entries(
+        principal, participant_id, before=paging.number(), limit=paging.limit + 1
+    )
+    last = found[paging.limit - 1][0] if len(found) > paging.limit else 0
+    return page(paging, [view for _, view in found], [last], "entries")
+
+
+@router.post("/v1/markets", tags=["markets"], **_ACCEPTED)
+async def define_market(
+    body: Annotated[Market, examples.MARKET_NEW],
+    api: ApiDep,
+    principal: PrincipalDep,
+    trace: TraceDep,
+) -> Receipt:
+    """Put a market in force from its next round (operator)."""
+    return await api.exchange.define_market(principal, body, trace)
+
+
+@router.get("/v1/markets", tags=["markets"], response_model=Page[MarketView])
+async def list_markets(api: ApiDep, paging: PagingDep) -> Response:
+    """List the markets in force (public)."""
+    found = await api.reading.markets.markets(after=paging.text(), limit=paging.limit + 1)
+    last = found[paging.limit - 1].market.id if len(found) > paging.limit else ""
+    return page(paging, found, [last], "markets")
+
+
+@router.get("/v1/markets/{market_id}", tags=["markets"])
+async def get_market(market_id: Slug, api: ApiDep) -> MarketView:
+    """Return a market's zones, chip classes and rules (public)."""
+    return await api.reading.market_view(market_id)
+
+
+@router.post("/v1/policies", tags=["markets"], **_ACCEPTED)
+async def set_policy(
+    body: PolicyNew, api: ApiDep, principal: PrincipalDep, trace: TraceDep
+) -> Receipt:
+    """Set the next version of a policy (regulator)."""
+    return await api.exchange.set_policy(principal, body, trace)
+
+
+@router.get("/v1/policies", tags=["markets"], response_model=Page[PolicyView])
+async def list_policies(api: ApiDep, paging: PagingDep, market_id: Slug | None = None) -> Response:
+    """List the latest version of every policy (public)."""
+    found = await api.reading.markets.policies(
+        market_id=market_id, after=paging.text(), limit=paging.limit + 1
+    )
+    last = found[paging.limit - 1].policy.policy_id if len(found) > paging.limit else ""
+    return page(paging, found, [last], "policies")
+
+
+@router.post("/v1/deliveries", tags=["deliveries"], **_ACCEPTED)
+async def report_delivery(
+    body: DeliveryNew, key: KeyHeader, api: ApiDep, principal: PrincipalDep, trace: TraceDep
+) -> Receipt:
+    """Tell what was delivered of an allocation (provider); the ledger pays those periods."""
+    return await api.exchange.report_delivery(principal, body, key, trace)

@@ -1,0 +1,139 @@
+"""The app: routes, middleware, health, and the page that describes the API."""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from schemas.api import DemandBulkItem, OfferBulkItem, ReceiptKey
+from schemas.problem import PROBLEM_MEDIA_TYPE, Problem
+from services.gateway.adapters.http import problems, routes_exchange, routes_orders, routes_rounds
+from services.gateway.adapters.http.context import Api, ApiDep
+from services.gateway.adapters.http.middleware import BodyLimit, Measure
+from services.gateway.errors import not_found
+from services.kit.telemetry import METRICS
+
+_PAGE = Path(__file__).parent / "docs.html"
+_DESCRIPTION = """
+An exchange for computing power. Providers offer chips, enterprises ask for them, rounds clear
+both at one price per pool and hour, and everybody can check every round.
+
+Money is in micro-yuan, prices in micro-yuan per chip-hour, instants are UTC in ISO 8601.
+Refusals are `application/problem+json` with every wrong field, its value and what is allowed,
+in English and Chinese. Send `Idempotency-Key` with whatever must happen once. Lists take
+`limit` and `cursor`, and give CSV for `Accept: text/csv`.
+"""
+# Inline style and script of our own page only; it loads nothing from anywhere.
+_PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+)
+
+health = APIRouter(include_in_schema=False)
+
+
+@health.get("/livez")
+async def livez() -> dict[str, bool]:
+    """Return that the process answers."""
+    return {"live": True}
+
+
+@health.get("/readyz")
+async def readyz(api: ApiDep) -> JSONResponse:
+    """Return whether every part is ready; 503 if one is not."""
+    parts = dict(await api.readiness())
+    ready = all(parts.values())
+    return JSONResponse({"ready": ready, "checks": parts}, status_code=200 if ready else 503)
+
+
+@health.get("/metrics")
+async def metrics() -> Response:
+    """Return the process's metrics in the Prometheus text format."""
+    content_type, body = METRICS.render()
+    return Response(body, media_type=content_type)
+
+
+@health.get("/docs")
+async def docs() -> HTMLResponse:
+    """Return a page that lists every operation; it needs no other host."""
+    return HTMLResponse(
+        _PAGE.read_text(encoding="utf-8"), headers={"Content-Security-Policy": _PAGE_POLICY}
+    )
+
+
+keys = APIRouter()
+
+
+@keys.get("/v1/receipt-key", tags=["orders"])
+async def get_receipt_key(api: ApiDep) -> ReceiptKey:
+    """Return the public key that receipts are signed with (public)."""
+    if api.receipt_key is None:
+        raise not_found("receipt_key", "none: receipts of this exchange are not signed")
+    key_id, public_key = api.receipt_key
+    return ReceiptKey(key_id=key_id, public_key=public_key)
+
+
+def create_app(api: Api | None = None) -> FastAPI:
+    """Return the app.
+
+    Args:
+        api: What the routes call; ``None`` is enough to describe the API.
+    """
+    app = FastAPI(
+        title="Suanli Exchange",
+        version="1",
+        description=_DESCRIPTION.strip(),
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name,
+        responses={
+            status: {"model": Problem, "description": text}
+            for status, text in {
+                "4XX": "Refused; the body says why and what would do",
+                "5XX": "The exchange failed; the body has a number for the operator",
+            }.items()
+        },
+    )
+    app.state.api = api
+    for router in (
+        routes_orders.router,
+        routes_rounds.router,
+        routes_exchange.router,
+        keys,
+        health,
+    ):
+        app.include_router(router)
+    problems.install(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Measure)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def openapi() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 description of the API."""
+    return create_app().openapi()
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        described = FastAPI.openapi(app)
+        components = described["components"]["schemas"]
+        # Bulk bodies are read item by item, so FastAPI does not know their models.
+        for model in (OfferBulkItem, DemandBulkItem):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            for name, part in schema.pop("$defs", {}).items():
+                components.setdefault(name, part)
+            components[model.__name__] = schema
+        for name in ("HTTPValidationError", "ValidationError"):
+            components.pop(name, None)
+        for operation in (item for path in described["paths"].values() for item in path.values()):
+            replies = operation["responses"]
+            replies.pop("422", None)
+            for status in ("4XX", "5XX"):
+                content = replies[status]["content"]
+                content[PROBLEM_MEDIA_TYPE] = content.pop("application/json")
+    assert app.openapi_schema is not None
+    return app.openapi_schema

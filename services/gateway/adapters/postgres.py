@@ -1,0 +1,480 @@
+"""The gateway's own schema in Postgres, one small class per port."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas import events
+from schemas.api import AccountView, RoundPricesView
+from schemas.types import Role, Side
+from services.gateway.adapters import rows
+from services.gateway.ports import Claim, Principal
+from services.kit.postgres import Queries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from schemas.api import (
+        AllocationView,
+        DemandView,
+        EntryView,
+        FindingView,
+        KeyView,
+        MarketView,
+        OfferView,
+        OrderEvent,
+        ParticipantView,
+        PolicyView,
+        PriceView,
+        RoundView,
+    )
+    from schemas.orders import DemandTerms, OfferTerms
+    from services.gateway.ports import Intent, Sent
+    from services.kit.postgres import Conn, Pool
+
+SQL = Queries.load(Path(__file__).parent / "sql")
+
+# Longer than a send may take (8 s), so that a claim is not taken over while it is alive.
+CLAIM_STALE = timedelta(seconds=15)
+MONEY_UNIT = "CNY-micro"
+
+Submitted = events.OfferSubmitted | events.DemandSubmitted
+Amended = events.OfferAmended | events.DemandAmended
+
+
+def account_of(participant_id: str) -> str:
+    """Return the name of a participant's money account in the journal."""
+    return f"cny:{participant_id}"
+
+
+async def put_intents(conn: Conn, sent: Sequence[Sent]) -> None:
+    """Show what participants asked for; a repeat changes nothing.
+
+    Called on publishing, so that a submitter reads its own writes, and when the log is read
+    back, so that the schema can be rebuilt from the log alone.
+    """
+    submitted = [item for item in sent if isinstance(item.envelope.data, Submitted)]
+    amended = [item for item in sent if isinstance(item.envelope.data, Amended)]
+    cancelled = [item for item in sent if isinstance(item.envelope.data, events.OrderCancelled)]
+    # One statement cannot touch a row twice; of copies of an event the first one counts.
+    first: dict[str, Sent] = {}
+    for item in submitted:
+        data = _submitted(item)
+        first.setdefault(data.order_id, item)
+    if first:
+        await conn.execute(SQL.put_submissions, *_submission_columns(list(first.values())))
+    with_terms = [*first.values(), *amended]
+    if with_terms:
+        await conn.execute(SQL.put_terms, *_term_columns(with_terms))
+    if cancelled:
+        await conn.execute(
+            SQL.put_cancellations,
+            [item.envelope.data.order_id for item in cancelled],  # type: ignore[attr-defined]
+            [item.envelope.occurred_at for item in cancelled],
+        )
+    await put_events(conn, [_event_row(item) for item in (*with_terms, *cancelled)])
+
+
+async def put_events(conn: Conn, found: Sequence[tuple[Any, ...]]) -> None:
+    """Add (event_id, order_id, kind, version, state, reason, round_id, amount, cause,
+    occurred_at, recorded_at) rows to the histories of orders.
+    """  # noqa: D205 - the tuple's fields are the summary
+    if found:
+        await conn.execute(SQL.put_events, *map(list, zip(*found, strict=True)))
+
+
+def _submitted(item: Sent) -> Submitted:
+    assert isinstance(item.envelope.data, Submitted)
+    return item.envelope.data
+
+
+def _submission_columns(sent: Sequence[Sent]) -> list[list[Any]]:
+    found = []
+    for item in sent:
+        data = _submitted(item)
+        side = Side.OFFER if isinstance(data, events.OfferSubmitted) else Side.DEMAND
+        found.append(
+            (
+                data.order_id,
+                side.value,
+                data.market_id,
+                data.participant_id,
+                item.envelope.occurred_at,
+                item.position.partition,
+                item.position.offset,
+            )
+        )
+    return list(map(list, zip(*found, strict=True)))
+
+
+def _term_columns(sent: Sequence[Sent]) -> list[list[Any]]:
+    found = []
+    for item in sent:
+        data = item.envelope.data
+        assert isinstance(data, Submitted | Amended)
+        version = 1 if isinstance(data, Submitted) else data.expected_version + 1
+        found.append(
+            (
+                item.envelope.id,
+                data.order_id,
+                version,
+                data.terms.model_dump_json(),
+                item.envelope.recorded_at,
+                item.position.offset,
+            )
+        )
+    return list(map(list, zip(*found, strict=True)))
+
+
+def _event_row(item: Sent) -> tuple[Any, ...]:
+    data = item.envelope.data
+    assert isinstance(data, Submitted | Amended | events.OrderCancelled)
+    version: int | None = None
+    kind = "cancel_requested"
+    if isinstance(data, Submitted):
+        kind, version = "submitted", 1
+    elif isinstance(data, Amended):
+        kind, version = "amended", data.expected_version + 1
+    stamps = (item.envelope.occurred_at, item.envelope.recorded_at)
+    return (item.envelope.id, data.order_id, kind, version, None, None, None, None, "", *stamps)
+
+
+class PostgresIntents:
+    """Idempotency keys."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def claim(
+        self, participant_id: str, token: str, intents: Sequence[Intent]
+    ) -> list[Claim]:
+        """Take every intent that is new or abandoned; keys must differ."""
+        found = await self._pool.fetch(
+            SQL.claim,
+            participant_id,
+            token,
+            [intent.key for intent in intents],
+            [intent.sha256 for intent in intents],
+            [intent.body for intent in intents],
+            CLAIM_STALE,
+        )
+        by_key = {
+            row["key"]: Claim(
+                mine=row["mine"],
+                body=None if row["mine"] else row["request"],
+                reply=None if row["mine"] else row["reply"],
+            )
+            for row in found
+        }
+        return [by_key[intent.key] for intent in intents]
+
+    async def release(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
+        """Forget claims of which nothing was done."""
+        await self._pool.execute(SQL.release, participant_id, token, list(keys))
+
+    async def expire(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
+        """Let the next try take over claims whose outcome is not known."""
+        await self._pool.execute(SQL.expire, participant_id, token, list(keys))
+
+    async def complete(
+        self, participant_id: str, replies: Sequence[tuple[str, str]], sent: Sequence[Sent]
+    ) -> None:
+        """Keep (key, reply JSON) of what was done, and show its orders, in one commit."""
+        shown = [
+            item
+            for item in sent
+            if isinstance(item.envelope.data, Submitted | Amended | events.OrderCancelled)
+        ]
+        keys, bodies = map(list, zip(*replies, strict=True))
+        async with self._pool.acquire() as conn, conn.transaction():
+            await put_intents(conn, shown)
+            await conn.execute(SQL.complete, participant_id, keys, bodies)
+
+
+class PostgresOrders:
+    """Orders as last seen."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def order(self, order_id: str) -> OfferView | DemandView | None:
+        """Return an order."""
+        row = await self._pool.fetchrow(SQL.order, order_id)
+        return None if row is None else rows.order_view(row)
+
+    async def orders(
+        self,
+        side: Side,
+        *,
+        participant_id: str | None,
+        market_id: str | None,
+        states: Sequence[str] | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, OfferView | DemandView]]:
+        """Return (sequence, order), newest first, with sequences below ``before``."""
+        wanted = None if states is None else list(states)
+        found = await self._pool.fetch(
+            SQL.orders, side.value, participant_id, market_id, wanted, before, limit
+        )
+        return [(row["seq"], rows.order_view(row)) for row in found]
+
+    async def history(
+        self, order_id: str, *, after: int | None, limit: int
+    ) -> list[tuple[int, OrderEvent]]:
+        """Return (sequence, event) of an order, oldest first."""
+        found = await self._pool.fetch(SQL.order_history, order_id, after, limit)
+        return [(row["seq"], rows.order_event(row)) for row in found]
+
+    async def open_orders(self, market_id: str) -> list[tuple[str, OfferTerms | DemandTerms]]:
+        """Return (state, terms) of every order that is not in a final state."""
+        found = await self._pool.fetch(SQL.open_orders, market_id)
+        return [(row["state"], rows.terms_of(row)) for row in found]
+
+
+class PostgresDirectory:
+    """Participants and their keys."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def principal(self, sha256: bytes) -> Principal | None:
+        """Return whose key has this hash, if it is not revoked."""
+        row = await self._pool.fetchrow(SQL.principal_by_key, sha256)
+        if row is None:
+            return None
+        if row["unseen"]:
+            await self._pool.execute(SQL.touch_key, row["key_id"])
+        return Principal(
+            participant_id=row["participant_id"],
+            role=Role(row["role"]),
+            key_id=row["key_id"],
+            active=row["status"] == "active",
+        )
+
+    async def participant(self, participant_id: str) -> ParticipantView | None:
+        """Return a participant."""
+        row = await self._pool.fetchrow(SQL.participant, participant_id)
+        return None if row is None else rows.participant_view(row)
+
+    async def participants(self, *, after: str | None, limit: int) -> list[ParticipantView]:
+        """Return participants in the order of their ids."""
+        found = await self._pool.fetch(SQL.participants, after, limit)
+        return [rows.participant_view(row) for row in found]
+
+    async def put_participant(
+        self, view: ParticipantView, offset: int, key: tuple[str, bytes, str] | None
+    ) -> None:
+        """Show a participant that was admitted at this offset, with (id, hash, label)."""
+        async with self._pool.acquire() as conn, conn.transaction():
+            await put_participant(conn, view, offset)
+            if key is not None:
+                key_id, sha256, label = key
+                await conn.execute(SQL.add_key, key_id, view.participant_id, sha256, label)
+
+    async def add_key(self, key_id: str, participant_id: str, sha256: bytes, label: str) -> KeyView:
+        """Store the hash of a new key."""
+        row = await self._pool.fetchrow(SQL.add_key, key_id, participant_id, sha256, label)
+        assert row is not None
+        return rows.key_view(row)
+
+    async def keys(self, participant_id: str) -> list[KeyView]:
+        """Return a participant's keys."""
+        return [rows.key_view(row) for row in await self._pool.fetch(SQL.keys, participant_id)]
+
+    async def revoke_key(self, participant_id: str, key_id: str) -> KeyView | None:
+        """Revoke a key for good; ``None`` if it is not the participant's."""
+        row = await self._pool.fetchrow(SQL.revoke_key, key_id, participant_id)
+        return None if row is None else rows.key_view(row)
+
+
+async def put_participant(conn: Conn, view: ParticipantView, offset: int) -> None:
+    """Show a participant as told at this offset, unless a later record did already."""
+    await conn.execute(
+        SQL.put_participant,
+        view.participant_id,
+        view.role.value,
+        view.name,
+        view.resource_code,
+        view.status,
+        view.registered_at,
+        offset,
+    )
+
+
+class PostgresMarkets:
+    """Markets and policies in force."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        # Parsed markets by id and offset: a market of 64 zones takes longer to parse than an
+        # order does to check.
+        self._parsed: dict[str, tuple[int, MarketView]] = {}
+
+    async def market(self, market_id: str) -> MarketView | None:
+        """Return a market."""
+        known = self._parsed.get(market_id)
+        row = await self._pool.fetchrow(SQL.market, market_id, known[0] if known else None)
+        if row is None:
+            return None
+        if row["body"] is not None:
+            self._parsed[market_id] = known = (row["log_offset"], rows.market_view(row))
+        assert known is not None
+        return known[1]
+
+    async def markets(self, *, after: str | None, limit: int) -> list[MarketView]:
+        """Return markets in the order of their ids."""
+        found = await self._pool.fetch(SQL.markets, after, limit)
+        return [rows.market_view(row) for row in found]
+
+    async def put_market(self, view: MarketView, offset: int) -> None:
+        """Show a market that was defined at this offset."""
+        await put_market(self._pool, view, offset)
+
+    async def policies(
+        self, *, market_id: str | None, after: str | None, limit: int
+    ) -> list[PolicyView]:
+        """Return the latest version of each policy."""
+        found = await self._pool.fetch(SQL.policies, after, market_id, limit)
+        return [rows.policy_view(row) for row in found]
+
+    async def policy_version(self, policy_id: str) -> int:
+        """Return the latest version of a policy, 0 if there is none."""
+        return await self._pool.fetchval(SQL.policy_version, policy_id) or 0
+
+    async def put_policy(self, view: PolicyView) -> None:
+        """Show a policy that was set."""
+        await put_policy(self._pool, view)
+
+
+async def put_market(conn: Conn | Pool, view: MarketView, offset: int) -> None:
+    """Show a market as told at this offset, unless a later record did already."""
+    body = view.market.model_dump_json()
+    await conn.execute(SQL.put_market, view.market.id, body, view.defined_at, offset)
+
+
+async def put_policy(conn: Conn | Pool, view: PolicyView) -> None:
+    """Show a version of a policy."""
+    policy = view.policy
+    await conn.execute(
+        SQL.put_policy,
+        policy.policy_id,
+        policy.version,
+        policy.market_id,
+        policy.model_dump_json(),
+        view.set_at,
+    )
+
+
+class PostgresReports:
+    """What rounds and bookings led to."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def rounds(
+        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> list[RoundView]:
+        """Return rounds, latest first, before (seq, market)."""
+        seq, market = before or (None, None)
+        found = await self._pool.fetch(SQL.rounds, market_id, seq, market, limit)
+        return [rows.round_view(row) for row in found]
+
+    async def round(self, round_id: str) -> RoundView | None:
+        """Return a round."""
+        row = await self._pool.fetchrow(SQL.round, round_id)
+        return None if row is None else rows.round_view(row)
+
+    async def round_prices(self, round_id: str) -> RoundPricesView:
+        """Return the curves of a round, none if it has none."""
+        found = await self._pool.fetch(SQL.round_curves, round_id)
+        return RoundPricesView(round_id=round_id, curves=tuple(map(rows.curve_view, found)))
+
+    async def file_part(self, round_id: str, part: int) -> bytes | None:
+        """Return a compressed piece of a round's file."""
+        data: bytes | None = await self._pool.fetchval(SQL.file_part, round_id, part)
+        return data
+
+    async def prices(
+        self,
+        market_id: str,
+        *,
+        pool: str | None,
+        first: int,
+        end: int,
+        after: tuple[str, int] | None,
+        limit: int,
+    ) -> list[PriceView]:
+        """Return prices by pool and period in [first, end)."""
+        after_pool, after_period = after or (None, None)
+        found = await self._pool.fetch(
+            SQL.prices, market_id, pool, first, end, after_pool, after_period, limit
+        )
+        return [rows.price_view(row) for row in found]
+
+    async def allocations(
+        self,
+        *,
+        participant_id: str | None,
+        market_id: str | None,
+        round_id: str | None,
+        order_id: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, AllocationView]]:
+        """Return (sequence, allocation) of whole rounds, latest first."""
+        found = await self._pool.fetch(
+            SQL.allocations, participant_id, market_id, round_id, order_id, before, limit
+        )
+        return [(row["seq"], rows.allocation_view(row)) for row in found]
+
+    async def allocation(self, allocation_id: str) -> AllocationView | None:
+        """Return an allocation of a whole round."""
+        row = await self._pool.fetchrow(SQL.allocation, allocation_id)
+        return None if row is None else rows.allocation_view(row)
+
+    async def account(self, participant_id: str) -> AccountView:
+        """Return a participant's money, zeros if nothing was booked yet."""
+        name = account_of(participant_id)
+        row = await self._pool.fetchrow(SQL.account, name)
+        if row is None:
+            return AccountView(
+                participant_id=participant_id,
+                account=name,
+                unit=MONEY_UNIT,
+                posted=0,
+                held=0,
+                free=0,
+                entries=0,
+            )
+        # Debits are positive on the wire; the exchange owes a participant its credits.
+        posted, held = -int(row["posted"]), int(row["pending"])
+        return AccountView(
+            participant_id=participant_id,
+            account=name,
+            unit=row["unit"],
+            posted=posted,
+            held=held,
+            free=posted - held,
+            entries=row["entries"],
+            updated_at=row["updated_at"],
+        )
+
+    async def entries(
+        self, participant_id: str, *, before: int | None, limit: int
+    ) -> list[tuple[int, EntryView]]:
+        """Return (sequence, posting), latest first."""
+        found = await self._pool.fetch(SQL.entries, account_of(participant_id), before, limit)
+        return [
+            (row["seq"], rows.entry_view(row, -1 if row["layer"] == "posted" else 1))
+            for row in found
+        ]
+
+    async def findings(
+        self, *, market_id: str | None, round_id: str | None, before: int | None, limit: int
+    ) -> list[tuple[int, FindingView]]:
+        """Return (sequence, finding), latest first."""
+        found = await self._pool.fetch(SQL.findings, market_id, round_id, before, limit)
+        return [(row["seq"], rows.finding_view(row)) for row in found]

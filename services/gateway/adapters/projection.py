@@ -1,0 +1,425 @@
+"""Everything that the gateway shows, read from the log into its own schema.
+
+One instance at a time holds the lease and reads; all instances serve what it wrote. A batch and
+the positions after it commit together. Topics are read side by side, so handlers do not rely on
+the order between them: each fills its own columns, guarded by sequence numbers or offsets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from schemas import events
+from schemas.api import MarketView, ParticipantView, PolicyView
+from schemas.codec import DecodeError, decode
+from schemas.types import period_of
+from services.gateway.adapters import postgres
+from services.gateway.adapters.postgres import SQL
+from services.gateway.adapters.round_files import put_file_parts
+from services.gateway.ports import Position, Sent
+from services.kit.logging import get_logger
+from services.kit.postgres import advance_all, assert_lease, claim_positions
+from services.kit.telemetry import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from typing import Any
+
+    from services.kit.kafka import LogReader, Record
+    from services.kit.postgres import Conn, LeaseKeeper, Pool
+
+    Handler = Callable[[Conn, list[Sent]], Awaitable[None]]
+
+LEASE = "projection"
+TOPICS = (
+    "participants",
+    "policies",
+    "offers",
+    "demand",
+    "holds",
+    "order-status",
+    "rounds",
+    "allocations",
+    "deliveries",
+    "journal-entries",
+    "findings",
+)
+# A batch is one transaction; 2,000 records take some 100 ms, so readers never wait long.
+_BATCH_RECORDS = 2000
+_READ_MS = 200
+_LAG_EVERY_S = 1.0
+
+
+class Projection:
+    """Reads the log into the gateway's schema.
+
+    Args:
+        pool: Pool of the gateway's schema.
+        reader: Reader of `TOPICS`, not started.
+        keeper: Keeper of the lease `LEASE`.
+    """
+
+    def __init__(self, pool: Pool, reader: LogReader, keeper: LeaseKeeper) -> None:
+        self._pool = pool
+        self._reader = reader
+        self._keeper = keeper
+        self._log = get_logger("gateway.projection")
+        self._applied = METRICS.counter(
+            "projection_records_total", "Records read into the schema", ("topic",)
+        )
+        self._skipped = METRICS.counter(
+            "projection_records_skipped_total",
+            "Records that are no event of ours; their owners dead-letter them",
+            ("topic", "code"),
+        )
+        self._lag = METRICS.gauge("projection_lag_records", "Records that are still to be read")
+        self._batch_seconds = METRICS.histogram("projection_batch_seconds", "Time to write a batch")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Take the lease, then read until ``stop`` is set.
+
+        Raises:
+            StaleWriterError: if another instance took over; this one must start anew.
+        """
+        epoch = await self._keeper.acquire(stop)
+        if epoch is None:
+            return
+        async with self._pool.acquire() as conn, conn.transaction():
+            positions = await claim_positions(conn, TOPICS, epoch)
+        await self._reader.start(positions)
+        try:
+            async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(self._keeper.keep(stop))
+                await self._read_on(stop, epoch)
+                keeping.cancel()
+        finally:
+            await self._reader.stop()
+            await self._keeper.release()
+
+    async def _read_on(self, stop: asyncio.Event, epoch: int) -> None:
+        loop = asyncio.get_running_loop()
+        lag_at = 0.0
+        while not stop.is_set():
+            before = self._reader.positions()
+            found = await self._reader.read(_BATCH_RECORDS, _READ_MS)
+            after = self._reader.positions()
+            if before != after:
+                with self._batch_seconds.time():
+                    await self.apply(found, before, after, epoch)
+            if loop.time() >= lag_at:
+                await self._tell_lag()
+                lag_at = loop.time() + _LAG_EVERY_S
+
+    async def apply(
+        self,
+        found: Sequence[Record],
+        before: dict[tuple[str, int], int],
+        after: dict[tuple[str, int], int],
+        epoch: int,
+    ) -> None:
+        """Write what the records tell and move the positions, in one commit.
+
+        Raises:
+            StaleWriterError: if this writer no longer holds the lease.
+        """
+        by_type: dict[type[events.Event], list[Sent]] = {}
+        for record in found:
+            sent = self._decoded(record)
+            if sent is not None:
+                by_type.setdefault(type(sent.envelope.data), []).append(sent)
+        async with self._pool.acquire() as conn, conn.transaction():
+            await assert_lease(conn, LEASE, epoch)
+            for types, handler in _HANDLERS:
+                batch = [sent for kind in types for sent in by_type.get(kind, [])]
+                if batch:
+                    await handler(conn, batch)
+            await advance_all(conn, before, after, epoch)
+
+    def _decoded(self, record: Record) -> Sent | None:
+        try:
+            envelope = decode(record.value, record.headers)
+        except DecodeError as error:
+            self._skipped.labels(record.topic, error.code).inc()
+            self._log.warning(
+                "record skipped",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                reason=str(error),
+            )
+            return None
+        self._applied.labels(record.topic).inc()
+        position = Position(record.topic, record.partition, record.offset, sha256="")
+        return Sent(envelope, position)
+
+    async def _tell_lag(self) -> None:
+        lag = await self._reader.lag()
+        self._lag.set(lag)
+        await self._pool.execute(SQL.put_projection_state, lag)
+
+
+async def _participants(conn: Conn, batch: list[Sent]) -> None:
+    for sent in batch:
+        data = sent.envelope.data
+        assert isinstance(data, events.ParticipantRegistered)
+        view = ParticipantView(**data.model_dump(), registered_at=sent.envelope.occurred_at)
+        await postgres.put_participant(conn, view, sent.position.offset)
+
+
+async def _markets(conn: Conn, batch: list[Sent]) -> None:
+    for sent in batch:
+        data = sent.envelope.data
+        assert isinstance(data, events.MarketDefined)
+        view = MarketView(market=data.market, defined_at=sent.envelope.occurred_at)
+        await postgres.put_market(conn, view, sent.position.offset)
+
+
+async def _policies(conn: Conn, batch: list[Sent]) -> None:
+    for sent in batch:
+        data = sent.envelope.data
+        assert isinstance(data, events.PolicySet)
+        await postgres.put_policy(conn, PolicyView(policy=data, set_at=sent.envelope.occurred_at))
+
+
+async def _holds(conn: Conn, batch: list[Sent]) -> None:
+    await conn.executemany(SQL.put_hold, [_hold_row(sent) for sent in _in_log_order(batch)])
+    await postgres.put_events(conn, [_hold_event(sent) for sent in batch])
+
+
+def _in_log_order(batch: list[Sent]) -> list[Sent]:
+    return sorted(batch, key=lambda sent: (sent.position.partition, sent.position.offset))
+
+
+def _hold_row(sent: Sent) -> tuple[Any, ...]:
+    data: Any = sent.envelope.data
+    version = amount = needed = free = None
+    if isinstance(data, events.HoldRefused):
+        state, version, needed, free = "refused", data.version, data.needed, data.free
+    elif isinstance(data, events.HoldPlaced):
+        state, version, amount = "placed", data.version, data.amount
+    else:
+        state, amount = ("placed" if data.kept else "released"), data.kept
+    return (
+        data.order_id,
+        data.market_id,
+        data.participant_id,
+        state,
+        version,
+        amount,
+        needed,
+        free,
+        sent.position.offset,
+        sent.envelope.occurred_at,
+    )
+
+
+_HOLD_KINDS: dict[type[events.Event], tuple[str, str]] = {
+    events.HoldPlaced: ("hold_placed", "amount"),
+    events.HoldRefused: ("hold_refused", "needed"),
+    events.HoldCaptured: ("hold_captured", "captured"),
+    events.HoldReleased: ("hold_released", "released"),
+}
+
+
+def _hold_event(sent: Sent) -> tuple[Any, ...]:
+    data: Any = sent.envelope.data
+    kind, amount = _HOLD_KINDS[type(data)]
+    reason = getattr(data, "reason", None)
+    return (
+        sent.envelope.id,
+        data.order_id,
+        kind,
+        getattr(data, "version", None),
+        None,
+        reason and reason.model_dump_json(),
+        getattr(data, "round_id", None),
+        getattr(data, amount),
+        sent.envelope.causation_id,
+        sent.envelope.occurred_at,
+        sent.envelope.recorded_at,
+    )
+
+
+async def _statuses(conn: Conn, batch: list[Sent]) -> None:
+    states, history = [], []
+    for sent in batch:
+        data = sent.envelope.data
+        assert isinstance(data, events.OrderStatusChanged)
+        reason = data.reason.model_dump_json()
+        cause, occurred_at = sent.envelope.causation_id, sent.envelope.occurred_at
+        states.append(
+            (
+                data.order_id,
+                data.side.value,
+                data.market_id,
+                data.participant_id,
+                data.state.value,
+                data.version,
+                cause,
+                reason,
+                data.sequence,
+                data.round_id,
+                data.chip_hours_allocated,
+                data.chip_hours_left,
+                occurred_at,
+            )
+        )
+        fact = (data.version, data.state.value, reason, data.round_id, None, cause)
+        stamps = (occurred_at, sent.envelope.recorded_at)
+        history.append((sent.envelope.id, data.order_id, "status", *fact, *stamps))
+    await conn.executemany(SQL.put_status, states)
+    await postgres.put_events(conn, history)
+
+
+def _round_key(data: Any) -> tuple[str, str, int]:  # noqa: ANN401 - several event types
+    return data.round_id, data.market_id, int(data.round_id.rpartition(":")[2])
+
+
+async def _rounds(conn: Conn, batch: list[Sent]) -> None:
+    for sent in batch:
+        data = sent.envelope.data
+        if isinstance(data, events.RoundClosed):
+            stamps = (data.market_time, sent.envelope.recorded_at)
+            await conn.execute(SQL.put_round_closed, *_round_key(data), *stamps)
+            continue
+        assert isinstance(data, events.RoundSealed | events.RoundCleared)
+        sealed = isinstance(data, events.RoundSealed)
+        query = SQL.put_round_sealed if sealed else SQL.put_round_cleared
+        await conn.execute(query, *_round_key(data), data.market_time, data.model_dump_json())
+
+
+async def _prices(conn: Conn, batch: list[Sent]) -> None:
+    for sent in batch:
+        data = sent.envelope.data
+        assert isinstance(data, events.RoundPrices | events.RoundCertificate)
+        round_id, market_id, seq = _round_key(data)
+        first = period_of(data.first_period)
+        curves = [
+            (curve.pool, first, list(curve.prices), list(curve.chips), list(curve.offered))
+            for curve in data.pools
+        ]
+        if isinstance(data, events.RoundCertificate):
+            await conn.executemany(SQL.put_certificate, [(round_id, *row) for row in curves])
+        else:
+            await conn.executemany(
+                SQL.put_curve, [(round_id, market_id, seq, *row) for row in curves]
+            )
+
+
+async def _files(conn: Conn, batch: list[Sent]) -> None:
+    await put_file_parts(
+        conn,
+        [
+            (sent.envelope.data, sent.envelope.occurred_at)
+            for sent in batch
+            if isinstance(sent.envelope.data, events.RoundFilePart)
+        ],
+    )
+
+
+async def _allocations(conn: Conn, batch: list[Sent]) -> None:
+    found = []
+    for sent in batch:
+        data = sent.envelope.data
+        assert isinstance(data, events.AllocationMade)
+        periods = [item.model_dump(mode="json") for item in data.periods]
+        found.append(
+            (
+                data.allocation_id,
+                data.round_id,
+                data.market_id,
+                data.demand_id,
+                data.enterprise_id,
+                data.offer_id,
+                data.provider_id,
+                data.pool,
+                json.dumps(periods),
+                data.payment,
+                sent.envelope.occurred_at,
+            )
+        )
+    await conn.executemany(SQL.put_allocation, found)
+
+
+async def _deliveries(conn: Conn, batch: list[Sent]) -> None:
+    found = [
+        (data.allocation_id, period_of(item.start), item.chips, data.delivery_id)
+        for sent in batch
+        if isinstance(data := sent.envelope.data, events.DeliveryReported)
+        for item in data.periods
+    ]
+    await conn.executemany(SQL.put_delivered, found)
+
+
+async def _entries(conn: Conn, batch: list[Sent]) -> None:
+    found = [
+        (
+            data.entry_id,
+            line,
+            posting.account,
+            data.unit,
+            data.kind,
+            data.purpose,
+            posting.layer,
+            posting.amount,
+            posting.balance_after,
+            data.market_id,
+            data.round_id,
+            data.order_id,
+            data.leaf_index,
+            sent.envelope.recorded_at,
+        )
+        for sent in batch
+        if isinstance(data := sent.envelope.data, events.JournalEntryRecorded)
+        for line, posting in enumerate(data.postings)
+    ]
+    await conn.execute(SQL.put_entries, *map(list, zip(*found, strict=True)))
+
+
+async def _findings(conn: Conn, batch: list[Sent]) -> None:
+    found = []
+    for sent in batch:
+        data = sent.envelope.data
+        assert isinstance(data, events.FindingRaised)
+        found.append(
+            (
+                data.finding_id,
+                data.market_id,
+                data.round_id,
+                data.kind,
+                data.ok,
+                data.summary.model_dump_json(),
+                json.dumps(data.problems, ensure_ascii=False),
+                sent.envelope.occurred_at,
+            )
+        )
+    await conn.executemany(SQL.put_finding, found)
+
+
+_INTENTS = (
+    events.OfferSubmitted,
+    events.DemandSubmitted,
+    events.OfferAmended,
+    events.DemandAmended,
+    events.OfferCancelled,
+    events.DemandCancelled,
+)
+
+# In the order of an order's life, so that a batch that holds it all leaves a history in order.
+_HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
+    ((events.ParticipantRegistered,), _participants),
+    ((events.MarketDefined,), _markets),
+    ((events.PolicySet,), _policies),
+    (_INTENTS, postgres.put_intents),
+    ((*_HOLD_KINDS,), _holds),
+    ((events.RoundSealed, events.RoundCleared, events.RoundClosed), _rounds),
+    ((events.OrderStatusChanged,), _statuses),
+    ((events.RoundPrices, events.RoundCertificate), _prices),
+    ((events.RoundFilePart,), _files),
+    ((events.AllocationMade,), _allocations),
+    ((events.DeliveryReported,), _deliveries),
+    ((events.JournalEntryRecorded,), _entries),
+    ((events.FindingRaised,), _findings),
+)

@@ -1,0 +1,184 @@
+-- name: market
+-- The body only if the caller does not know this version already.
+SELECT CASE WHEN log_offset IS DISTINCT FROM $2::bigint THEN body END AS body, defined_at,
+  log_offset
+FROM market WHERE market_id = $1;
+
+-- name: markets
+SELECT market_id, body, defined_at FROM market
+WHERE ($1::text IS NULL OR market_id > $1)
+ORDER BY market_id LIMIT $2;
+
+-- name: put_market
+INSERT INTO market AS m (market_id, body, defined_at, log_offset)
+VALUES ($1, $2::text::jsonb, $3, $4)
+ON CONFLICT (market_id) DO UPDATE SET
+  body = excluded.body, defined_at = excluded.defined_at, log_offset = excluded.log_offset
+WHERE m.log_offset < excluded.log_offset;
+
+-- name: policies
+SELECT DISTINCT ON (policy_id) policy_id, body, set_at FROM policy
+WHERE ($1::text IS NULL OR policy_id > $1) AND ($2::text IS NULL OR market_id = $2)
+ORDER BY policy_id, version DESC LIMIT $3;
+
+-- name: policy_version
+SELECT max(version) AS version FROM policy WHERE policy_id = $1;
+
+-- name: put_policy
+INSERT INTO policy (policy_id, version, market_id, body, set_at)
+VALUES ($1, $2, $3, $4::text::jsonb, $5)
+ON CONFLICT (policy_id, version) DO NOTHING;
+
+-- name: put_round_sealed
+INSERT INTO round AS r (round_id, market_id, seq, market_time, sealed)
+VALUES ($1, $2, $3, $4, $5::text::jsonb)
+ON CONFLICT (round_id) DO UPDATE SET
+  sealed = excluded.sealed, market_time = excluded.market_time;
+
+-- name: put_round_cleared
+INSERT INTO round AS r (round_id, market_id, seq, market_time, cleared)
+VALUES ($1, $2, $3, $4, $5::text::jsonb)
+ON CONFLICT (round_id) DO UPDATE SET
+  cleared = excluded.cleared, market_time = excluded.market_time;
+
+-- name: put_round_closed
+INSERT INTO round AS r (round_id, market_id, seq, market_time, closed_at)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (round_id) DO UPDATE SET closed_at = COALESCE(r.closed_at, excluded.closed_at);
+
+-- name: put_round_file
+INSERT INTO round AS r (round_id, market_id, seq, market_time, file_state, file_sha256)
+VALUES ($1, $2, $3, $4, 'partial', $5)
+ON CONFLICT (round_id) DO UPDATE SET
+  file_state = 'partial', file_sha256 = excluded.file_sha256
+WHERE r.file_state = 'none';
+
+-- name: put_file_part
+INSERT INTO round_file_part (round_id, part, parts, data) VALUES ($1, $2, $3, $4)
+ON CONFLICT (round_id, part) DO NOTHING;
+
+-- name: file_parts_have
+SELECT count(*) = max(parts) AS whole, r.file_sha256, r.file_state
+FROM round_file_part p JOIN round r USING (round_id)
+WHERE p.round_id = $1
+GROUP BY r.file_sha256, r.file_state;
+
+-- name: file_parts
+SELECT data FROM round_file_part WHERE round_id = $1 ORDER BY part;
+
+-- name: file_part
+SELECT data FROM round_file_part WHERE round_id = $1 AND part = $2;
+
+-- name: set_file_state
+UPDATE round SET file_state = $2, file_bytes = $3 WHERE round_id = $1;
+
+-- name: put_curve
+-- A curve counts once: a repeat of its event neither changes it nor the statistics.
+WITH fresh AS (
+  INSERT INTO round_curve (round_id, kind, pool, first_period, prices, chips, offered)
+  VALUES ($1, 'clearing', $4, $5, $6::bigint[], $7::bigint[], $8::bigint[])
+  ON CONFLICT (round_id, kind, pool) DO NOTHING
+  RETURNING pool, first_period, prices, chips, offered
+)
+INSERT INTO price AS p
+  (market_id, pool, period, price, chips, offered, round_id, round_seq, low, high, chips_total,
+   value_total)
+SELECT $2, f.pool, f.first_period + c.nth - 1, c.price, COALESCE(c.chips, 0),
+  COALESCE(c.offered, 0), $1, $3, c.price, c.price, COALESCE(c.chips, 0),
+  c.price::numeric * COALESCE(c.chips, 0)
+FROM fresh f
+CROSS JOIN LATERAL unnest(f.prices, f.chips, f.offered)
+  WITH ORDINALITY AS c (price, chips, offered, nth)
+ON CONFLICT (market_id, pool, period) DO UPDATE SET
+  price = CASE WHEN excluded.round_seq >= p.round_seq THEN excluded.price ELSE p.price END,
+  chips = CASE WHEN excluded.round_seq >= p.round_seq THEN excluded.chips ELSE p.chips END,
+  offered = CASE WHEN excluded.round_seq >= p.round_seq THEN excluded.offered ELSE p.offered END,
+  round_id = CASE WHEN excluded.round_seq >= p.round_seq THEN excluded.round_id
+    ELSE p.round_id END,
+  round_seq = GREATEST(excluded.round_seq, p.round_seq),
+  low = LEAST(p.low, excluded.low),
+  high = GREATEST(p.high, excluded.high),
+  chips_total = p.chips_total + excluded.chips_total,
+  value_total = p.value_total + excluded.value_total;
+
+-- name: put_certificate
+INSERT INTO round_curve (round_id, kind, pool, first_period, prices, chips, offered)
+VALUES ($1, 'certificate', $2, $3, $4::bigint[], $5::bigint[], $6::bigint[])
+ON CONFLICT (round_id, kind, pool) DO NOTHING;
+
+-- name: round
+SELECT r.*, (SELECT bool_and(f.ok) FROM finding f WHERE f.round_id = r.round_id
+  AND f.kind IN ('round_verified', 'round_refuted')) AS verified
+FROM round r WHERE r.round_id = $1;
+
+-- name: rounds
+SELECT r.*, (SELECT bool_and(f.ok) FROM finding f WHERE f.round_id = r.round_id
+  AND f.kind IN ('round_verified', 'round_refuted')) AS verified
+FROM round r
+WHERE ($1::text IS NULL OR r.market_id = $1)
+  AND ($2::bigint IS NULL OR (r.seq, r.market_id) < ($2, $3::text))
+ORDER BY r.seq DESC, r.market_id DESC LIMIT $4;
+
+-- name: round_curves
+SELECT kind, pool, first_period, prices, chips, offered
+FROM round_curve WHERE round_id = $1 ORDER BY kind DESC, pool;
+
+-- name: prices
+SELECT market_id, pool, period, price, chips, offered, round_id, low, high, chips_total,
+  div(value_total, NULLIF(chips_total, 0)) AS average
+FROM price
+WHERE market_id = $1
+  AND ($2::text IS NULL OR pool = $2)
+  AND period >= $3 AND period < $4
+  AND ($5::text IS NULL OR (pool, period) > ($5, $6::bigint))
+ORDER BY pool, period LIMIT $7;
+
+-- name: put_allocation
+INSERT INTO allocation
+  (allocation_id, round_id, market_id, demand_id, enterprise_id, offer_id, provider_id, pool,
+   periods, payment, made_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11)
+ON CONFLICT (allocation_id) DO NOTHING;
+
+-- name: allocations
+-- Whole rounds only: a round's allocations show once its last record was seen.
+SELECT a.*, (
+    SELECT json_agg(json_build_object('period', d.period, 'chips', d.chips) ORDER BY d.period)
+    FROM delivered_period d WHERE d.allocation_id = a.allocation_id
+  )::text AS delivered
+FROM allocation a
+JOIN round r USING (round_id)
+WHERE r.closed_at IS NOT NULL
+  AND ($1::text IS NULL OR a.enterprise_id = $1 OR a.provider_id = $1)
+  AND ($2::text IS NULL OR a.market_id = $2)
+  AND ($3::text IS NULL OR a.round_id = $3)
+  AND ($4::text IS NULL OR a.demand_id = $4 OR a.offer_id = $4)
+  AND ($5::bigint IS NULL OR a.seq < $5)
+ORDER BY a.seq DESC LIMIT $6;
+
+-- name: allocation
+SELECT a.*, (
+    SELECT json_agg(json_build_object('period', d.period, 'chips', d.chips) ORDER BY d.period)
+    FROM delivered_period d WHERE d.allocation_id = a.allocation_id
+  )::text AS delivered
+FROM allocation a
+JOIN round r USING (round_id)
+WHERE r.closed_at IS NOT NULL AND a.allocation_id = $1;
+
+-- name: put_delivered
+INSERT INTO delivered_period (allocation_id, period, chips, delivery_id)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (allocation_id, period) DO NOTHING;
+
+-- name: put_finding
+INSERT INTO finding
+  (finding_id, market_id, round_id, kind, ok, summary, problems, raised_at)
+VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb, $8)
+ON CONFLICT (finding_id) DO NOTHING;
+
+-- name: findings
+SELECT * FROM finding
+WHERE ($1::text IS NULL OR market_id = $1)
+  AND ($2::text IS NULL OR round_id = $2)
+  AND ($3::bigint IS NULL OR seq < $3)
+ORDER BY seq DESC LIMIT $4;

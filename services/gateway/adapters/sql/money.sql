@@ -1,0 +1,40 @@
+-- name: put_entries
+-- A posting counts once: a repeat of its event changes no balance.
+WITH fresh AS (
+  INSERT INTO account_entry
+    (entry_id, line, account, unit, kind, purpose, layer, amount, balance_after, market_id,
+     round_id, order_id, leaf_index, recorded_at)
+  SELECT entry_id, line, account, unit, kind, purpose, layer, amount, balance_after, market_id,
+    round_id, order_id, leaf_index, recorded_at
+  FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+    $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[],
+    $14::timestamptz[])
+    AS e (entry_id, line, account, unit, kind, purpose, layer, amount, balance_after, market_id,
+      round_id, order_id, leaf_index, recorded_at)
+  ON CONFLICT (entry_id, line) DO NOTHING
+  RETURNING account, unit, layer, amount, recorded_at
+)
+INSERT INTO account AS a (account, unit, posted, pending, entries, updated_at)
+SELECT account, min(unit), COALESCE(sum(amount) FILTER (WHERE layer = 'posted'), 0),
+  COALESCE(sum(amount) FILTER (WHERE layer = 'pending'), 0), count(*), max(recorded_at)
+FROM fresh GROUP BY account ORDER BY account
+ON CONFLICT (account) DO UPDATE SET
+  posted = a.posted + excluded.posted,
+  pending = a.pending + excluded.pending,
+  entries = a.entries + excluded.entries,
+  updated_at = GREATEST(a.updated_at, excluded.updated_at);
+
+-- name: account
+SELECT account, unit, posted, pending, entries, updated_at FROM account WHERE account = $1;
+
+-- name: entries
+SELECT * FROM account_entry
+WHERE account = $1 AND ($2::bigint IS NULL OR seq < $2)
+ORDER BY seq DESC LIMIT $3;
+
+-- name: put_projection_state
+INSERT INTO projection_state (lag, updated_at) VALUES ($1, now())
+ON CONFLICT (one) DO UPDATE SET lag = excluded.lag, updated_at = excluded.updated_at;
+
+-- name: projection_state
+SELECT lag, extract(epoch FROM now() - updated_at)::float8 AS age_s FROM projection_state;

@@ -1,0 +1,1 @@
+"""The gateway's use cases: who may do what, checked before anything is written."""

@@ -1,0 +1,372 @@
+"""Participants, keys, deposits, markets, policies and deliveries."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from typing import TYPE_CHECKING
+
+from schemas import events
+from schemas.api import KeyCreated, MarketView, ParticipantCreated, ParticipantView, PolicyView
+from schemas.codec import derive_id
+from schemas.types import Role, period_of, period_start
+from services.core.errors import Message, ValidationError
+from services.gateway.app.envelopes import canonical, derive, make_envelope, make_receipt
+from services.gateway.app.once import make_intent
+from services.gateway.app.rights import require_own, require_role
+from services.gateway.errors import ConflictError, not_found
+from services.gateway.ports import Sent
+
+if TYPE_CHECKING:
+    from schemas.api import (
+        AllocationView,
+        DeliveryNew,
+        DepositNew,
+        KeyView,
+        ParticipantNew,
+        Receipt,
+    )
+    from schemas.codec import Envelope
+    from schemas.market import Market
+    from services.gateway.app.once import Once
+    from services.gateway.ports import (
+        Directory,
+        Log,
+        MarketClock,
+        Markets,
+        Principal,
+        Reports,
+        Signer,
+    )
+
+OPERATOR_ID = "operator"
+KEY_PREFIX = "sk_"
+_SECRET_BYTES = 32
+
+
+def hash_key(api_key: str) -> bytes:
+    """Return what is stored of an API key."""
+    return hashlib.sha256(api_key.encode()).digest()
+
+
+class ExchangeCommands:
+    """Writes what the operator, the regulator and providers tell beside orders.
+
+    Args:
+        log: Where events are written.
+        once: Runs intents that move money.
+        directory: Participants and keys.
+        markets: Markets and policies.
+        reports: Allocations.
+        clock: The market's clock.
+        signer: Signs receipts; ``None`` leaves them unsigned.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        once: Once,
+        directory: Directory,
+        markets: Markets,
+        reports: Reports,
+        clock: MarketClock,
+        signer: Signer | None,
+    ) -> None:
+        self._log = log
+        self._once = once
+        self._directory = directory
+        self._markets = markets
+        self._reports = reports
+        self._clock = clock
+        self._signer = signer
+
+    async def register(
+        self, principal: Principal, new: ParticipantNew, traceparent: str
+    ) -> ParticipantCreated:
+        """Admit a participant and return its first key, which is shown this once.
+
+        Raises:
+            ForbiddenError: if the caller is not the operator.
+            ConflictError: if the id is taken by another.
+        """
+        require_role(principal, Role.OPERATOR)
+        known = await self._directory.participant(new.participant_id)
+        if new.participant_id == OPERATOR_ID or (known and not _same(known, new)):
+            raise _taken(new.participant_id)
+        if known is not None:
+            # The reply with the first key may have been lost; it cannot be shown again.
+            made = await self.add_key(principal, new.participant_id, "repeat")
+            return ParticipantCreated(participant=known, api_key=made.api_key)
+        data = events.ParticipantRegistered(**new.model_dump())
+        # Given out again after a crash, so the body is part of the id.
+        event_id = derive_id("gateway", "registered", canonical(data.model_dump(mode="json")))
+        sent = await self._send(data, event_id, principal, new.participant_id, traceparent)
+        view = ParticipantView(
+            **new.model_dump(), status="active", registered_at=sent.envelope.occurred_at
+        )
+        key_id, api_key = _new_key()
+        await self._directory.put_participant(
+            view, sent.position.offset, (key_id, hash_key(api_key), "first")
+        )
+        return ParticipantCreated(
+            participant=view, api_key=api_key, receipt=make_receipt(sent, self._signer)
+        )
+
+    async def deposit(
+        self, principal: Principal, participant_id: str, new: DepositNew, key: str, traceparent: str
+    ) -> Receipt:
+        """Record money that arrived for a participant.
+
+        Raises:
+            ForbiddenError: if the caller is not the operator.
+            NotFoundError: if there is no such participant.
+        """
+        require_role(principal, Role.OPERATOR)
+
+        async def plan() -> Envelope:
+            if await self._directory.participant(participant_id) is None:
+                raise not_found("participant_id", participant_id)
+            deposit_id = derive("dep_", principal.participant_id, key)
+            data = events.DepositRecorded(
+                deposit_id=deposit_id,
+                participant_id=participant_id,
+                amount=new.amount,
+                reference=new.reference,
+            )
+            return self._envelope(
+                data,
+                derive_id("gateway", "deposit", deposit_id),
+                principal,
+                deposit_id,
+                traceparent,
+            )
+
+        intent = make_intent(
+            key,
+            "deposit",
+            {"participant_id": participant_id, **new.model_dump(mode="json")},
+        )
+        return await self._once.one(principal.participant_id, intent, plan)
+
+    async def add_key(self, principal: Principal, participant_id: str, label: str) -> KeyCreated:
+        """Make a further key of a participant; it is shown this once.
+
+        Raises:
+            NotFoundError: if there is no such participant, or it is another one's.
+        """
+        await self._require_keys_of(principal, participant_id)
+        key_id, api_key = _new_key()
+        view = await self._directory.add_key(key_id, participant_id, hash_key(api_key), label)
+        return KeyCreated(key=view, api_key=api_key)
+
+    async def keys(self, principal: Principal, participant_id: str) -> list[KeyView]:
+        """Return a participant's keys without their secrets.
+
+        Raises:
+            NotFoundError: if there is no such participant, or it is another one's.
+        """
+        await self._require_keys_of(principal, participant_id)
+        return await self._directory.keys(participant_id)
+
+    async def revoke_key(self, principal: Principal, participant_id: str, key_id: str) -> KeyView:
+        """Revoke a key for good.
+
+        Raises:
+            NotFoundError: if there is no such key, or it is another participant's.
+        """
+        await self._require_keys_of(principal, participant_id)
+        view = await self._directory.revoke_key(participant_id, key_id)
+        if view is None:
+            raise not_found("key_id", key_id)
+        return view
+
+    async def define_market(
+        self, principal: Principal, market: Market, traceparent: str
+    ) -> Receipt:
+        """Put a market in force from its next round, in place of what it was.
+
+        Raises:
+            ForbiddenError: if the caller is not the operator.
+        """
+        require_role(principal, Role.OPERATOR)
+        data = events.MarketDefined(market=market)
+        event_id = derive_id("gateway", "market", secrets.token_hex(16))
+        sent = await self._send(data, event_id, principal, market.id, traceparent)
+        view = MarketView(market=market, defined_at=sent.envelope.occurred_at)
+        await self._markets.put_market(view, sent.position.offset)
+        return make_receipt(sent, self._signer)
+
+    async def set_policy(
+        self, principal: Principal, policy: events.PolicySet, traceparent: str
+    ) -> Receipt:
+        """Set the next version of a policy.
+
+        Raises:
+            ForbiddenError: if the caller is not the regulator.
+            ValidationError: if the market is not known.
+            ConflictError: if the version does not follow the latest one.
+        """
+        require_role(principal, Role.REGULATOR)
+        if await self._markets.market(policy.market_id) is None:
+            raise not_found("market_id", policy.market_id)
+        latest = await self._markets.policy_version(policy.policy_id)
+        if policy.version != latest + 1:
+            raise ConflictError(
+                "stale_version",
+                Message(
+                    f"version: must be {latest + 1}, was {policy.version}",
+                    f"version：须为 {latest + 1}，实为 {policy.version}",
+                ),
+                field="version",
+                value=str(policy.version),
+                allowed=str(latest + 1),
+            )
+        data = events.PolicySet(**policy.model_dump())
+        event_id = derive_id("gateway", "policy", policy.policy_id, str(policy.version))
+        sent = await self._send(data, event_id, principal, policy.policy_id, traceparent)
+        await self._markets.put_policy(PolicyView(policy=data, set_at=sent.envelope.occurred_at))
+        return make_receipt(sent, self._signer)
+
+    async def report_delivery(
+        self, principal: Principal, new: DeliveryNew, key: str, traceparent: str
+    ) -> Receipt:
+        """Tell what was delivered of an allocation.
+
+        Raises:
+            ForbiddenError: if the caller is not a provider.
+            NotFoundError: if the caller has no such allocation.
+            ValidationError: if a period is not allocated, not over, or told twice, or the
+                chips are more than allocated.
+            ConflictError: if a period was reported before.
+        """
+        require_role(principal, Role.PROVIDER)
+
+        async def plan() -> Envelope:
+            allocation = await self._reports.allocation(new.allocation_id)
+            if allocation is None:
+                raise not_found("allocation_id", new.allocation_id)
+            require_own(principal, allocation.provider_id, "allocation_id", new.allocation_id)
+            _check_delivery(new, allocation, period_of(self._clock.now()))
+            delivery_id = derive("dlv_", principal.participant_id, key)
+            data = events.DeliveryReported(
+                delivery_id=delivery_id,
+                allocation_id=new.allocation_id,
+                market_id=allocation.market_id,
+                provider_id=principal.participant_id,
+                periods=new.periods,
+            )
+            event_id = derive_id("gateway", "delivery", delivery_id)
+            return self._envelope(data, event_id, principal, new.allocation_id, traceparent)
+
+        intent = make_intent(key, "delivery", new.model_dump(mode="json"))
+        return await self._once.one(principal.participant_id, intent, plan)
+
+    async def _require_keys_of(self, principal: Principal, participant_id: str) -> None:
+        if principal.role is not Role.OPERATOR:
+            require_own(principal, participant_id, "participant_id", participant_id)
+        if await self._directory.participant(participant_id) is None:
+            raise not_found("participant_id", participant_id)
+
+    def _envelope(
+        self,
+        data: events.Event,
+        event_id: str,
+        principal: Principal,
+        correlation_id: str,
+        traceparent: str,
+    ) -> Envelope:
+        return make_envelope(
+            data,
+            event_id=event_id,
+            participant_id=principal.participant_id,
+            correlation_id=correlation_id,
+            occurred_at=self._clock.now(),
+            traceparent=traceparent,
+        )
+
+    async def _send(
+        self,
+        data: events.Event,
+        event_id: str,
+        principal: Principal,
+        correlation_id: str,
+        traceparent: str,
+    ) -> Sent:
+        envelope = self._envelope(data, event_id, principal, correlation_id, traceparent)
+        (position,) = await self._log.send([envelope])
+        return Sent(envelope, position)
+
+
+def _new_key() -> tuple[str, str]:
+    key_id = "key_" + base64.b32encode(secrets.token_bytes(10)).decode().lower()
+    secret = base64.b32encode(secrets.token_bytes(_SECRET_BYTES)).decode().lower().rstrip("=")
+    return key_id, KEY_PREFIX + secret
+
+
+def _same(known: ParticipantView, new: ParticipantNew) -> bool:
+    fields = new.model_dump()
+    return all(getattr(known, name) == value for name, value in fields.items())
+
+
+def _taken(participant_id: str) -> ConflictError:
+    return ConflictError(
+        "participant_exists",
+        Message(
+            f"participant_id: must be a new one, was {participant_id}; "
+            f"a further key is made at /v1/participants/{participant_id}/keys",
+            f"participant_id：须为新的编号，实为 {participant_id}；"
+            f"可在 /v1/participants/{participant_id}/keys 新建密钥",
+        ),
+        field="participant_id",
+        value=participant_id,
+        allowed="an id that is not taken",
+    )
+
+
+def _check_delivery(new: DeliveryNew, allocation: AllocationView, now_period: int) -> None:
+    allocated = {period_of(item.start): item.chips for item in allocation.periods}
+    delivered = {period_of(item.start) for item in allocation.delivered}
+    first, last = min(allocated), max(allocated)
+    seen: set[int] = set()
+    for index, item in enumerate(new.periods):
+        field = f"periods.{index}"
+        period = period_of(item.start)
+        iso = item.start.isoformat()
+        if period not in allocated or period in seen:
+            allowed = (
+                f"a period of the allocation ({period_start(first).isoformat()} to "
+                f"{period_start(last).isoformat()}), each once"
+            )
+            raise _refused("validation.period_unknown", f"{field}.start", iso, allowed)
+        if period >= now_period:
+            allowed = f"before the running period {period_start(now_period).isoformat()}"
+            raise _refused("validation.period_not_over", f"{field}.start", iso, allowed)
+        if item.chips > allocated[period]:
+            allowed = f"0 to {allocated[period]}, the chips allocated"
+            raise _refused("validation.too_many_chips", f"{field}.chips", str(item.chips), allowed)
+        if period in delivered:
+            raise ConflictError(
+                "period_reported",
+                Message(
+                    f"{field}.start: must be a period that was not reported, was {iso}",
+                    f"{field}.start：该时段已上报过，实为 {iso}",
+                ),
+                field=f"{field}.start",
+                value=iso,
+                allowed="a period that was not reported",
+            )
+        seen.add(period)
+
+
+def _refused(code: str, field: str, value: str, allowed: str) -> ValidationError:
+    return ValidationError(
+        code,
+        Message(
+            f"{field}: must be {allowed}, was {value}",
+            f"{field}：须为 {allowed}，实为 {value}",
+        ),
+        field=field,
+        value=value,
+        allowed=allowed,
+    )

@@ -1,0 +1,228 @@
+"""One effect per idempotency key, however often and however parallel it is asked for.
+
+The claim is a row in Postgres, so that it holds over instances and restarts. A gateway that dies
+between the log's acknowledgement and the stored reply leaves a claim that goes stale; the next
+try sends the same event (same ids, derived from the key) again, which every reader of the log
+takes as a duplicate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from schemas.api import Receipt
+from services.core.errors import DomainError, Message
+from services.gateway.app.envelopes import canonical, make_receipt
+from services.gateway.errors import BusyError, Fault, FaultsError, UnavailableError
+from services.gateway.ports import Intent, Sent
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from schemas.codec import Envelope
+    from services.gateway.ports import Claim, Intents, Log, Signer
+
+Outcome = Receipt | DomainError
+
+# Pauses between looks at a claim that another request holds: 23 s in all, longer than the 15 s
+# after which an abandoned claim may be taken over, so that a retry after a crash succeeds.
+_PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0, 4.0)
+_FAULTS_MAX = 50
+
+
+def make_intent(key: str, operation: str, arguments: dict[str, Any]) -> Intent:
+    """Return what is compared when a key is used again."""
+    body = canonical({"operation": operation, **arguments})
+    return Intent(key=key, sha256=hashlib.sha256(body.encode()).digest(), body=body)
+
+
+class Once:
+    """Runs intents.
+
+    Args:
+        log: Where events are written.
+        intents: Where claims and replies are kept.
+        signer: Signs receipts; ``None`` leaves them unsigned.
+    """
+
+    def __init__(self, log: Log, intents: Intents, signer: Signer | None) -> None:
+        self._log = log
+        self._intents = intents
+        self._signer = signer
+
+    async def run(
+        self,
+        participant_id: str,
+        intents: Sequence[Intent],
+        plan: Callable[[int], Awaitable[Envelope]],
+    ) -> list[Outcome]:
+        """Do every intent that was not done before and return all outcomes in order.
+
+        Args:
+            participant_id: Whose keys these are.
+            intents: What is wanted; a key that occurs twice is done once.
+            plan: Returns the event of an intent by its index, or raises a `DomainError`, in
+                which case nothing is kept and the key stays free.
+        """
+        token = str(uuid.uuid4())
+        outcomes: dict[int, Outcome] = {}
+        first = {intent.key: index for index, intent in reversed(list(enumerate(intents)))}
+        waiting = sorted(first.values())
+        for pause_s in (*_PAUSES_S, None):
+            asked = [intents[index] for index in waiting]
+            claims = await self._intents.claim(participant_id, token, asked)
+            found = dict(zip(waiting, claims, strict=True))
+            mine = [index for index, claim in found.items() if claim.mine]
+            outcomes |= await self._act(participant_id, token, intents, mine, plan)
+            waiting = []
+            for index, claim in found.items():
+                if not claim.mine:
+                    known = _known(intents[index], claim)
+                    if known is None:
+                        waiting.append(index)
+                    else:
+                        outcomes[index] = known
+            if not waiting:
+                break
+            if pause_s is not None:
+                await asyncio.sleep(pause_s)
+        outcomes |= {index: _busy(intents[index].key) for index in waiting}
+        return [
+            outcomes[index] if index in outcomes else _repeat(intents, first, index, outcomes)
+            for index in range(len(intents))
+        ]
+
+    async def one(
+        self, participant_id: str, intent: Intent, plan: Callable[[], Awaitable[Envelope]]
+    ) -> Receipt:
+        """Do one intent and return its receipt.
+
+        Raises:
+            DomainError: what ``plan`` raised, or why it could not be done.
+        """
+
+        async def only(_index: int) -> Envelope:
+            return await plan()
+
+        (outcome,) = await self.run(participant_id, [intent], only)
+        if isinstance(outcome, DomainError):
+            raise outcome
+        return outcome
+
+    async def _act(
+        self,
+        participant_id: str,
+        token: str,
+        intents: Sequence[Intent],
+        mine: Sequence[int],
+        plan: Callable[[int], Awaitable[Envelope]],
+    ) -> dict[int, Outcome]:
+        outcomes: dict[int, Outcome] = {}
+        planned: dict[int, Envelope] = {}
+        for index in mine:
+            try:
+                planned[index] = await plan(index)
+            except DomainError as error:
+                outcomes[index] = error
+        if outcomes:
+            refused = [intents[index].key for index in outcomes]
+            await self._intents.release(participant_id, token, refused)
+        if not planned:
+            return outcomes
+        keys = [intents[index].key for index in planned]
+        try:
+            positions = await self._log.send(list(planned.values()))
+        except UnavailableError as error:
+            await self._intents.expire(participant_id, token, keys)
+            return outcomes | dict.fromkeys(planned, error)
+        sent = [Sent(*pair) for pair in zip(planned.values(), positions, strict=True)]
+        receipts = [make_receipt(item, self._signer) for item in sent]
+        replies = [
+            (key, receipt.model_dump_json(exclude_none=True))
+            for key, receipt in zip(keys, receipts, strict=True)
+        ]
+        await self._intents.complete(participant_id, replies, sent)
+        return outcomes | dict(zip(planned, receipts, strict=True))
+
+
+def _known(intent: Intent, claim: Claim) -> Outcome | None:
+    if claim.body is not None and json.loads(claim.body) != json.loads(intent.body):
+        return _reused(claim.body, intent.body)
+    if claim.reply is not None:
+        return Receipt.model_validate_json(claim.reply)
+    return None
+
+
+def _repeat(
+    intents: Sequence[Intent], first: dict[str, int], index: int, outcomes: dict[int, Outcome]
+) -> Outcome:
+    earlier = first[intents[index].key]
+    if intents[earlier].body != intents[index].body:
+        return _reused(intents[earlier].body, intents[index].body)
+    return outcomes[earlier]
+
+
+def _busy(key: str) -> BusyError:
+    return BusyError(
+        "idempotency_key_in_progress",
+        Message(
+            f"Idempotency-Key: must be one that is not under way, was {key}; ask again",
+            f"Idempotency-Key：该请求仍在处理中（{key}），请稍后重试",
+        ),
+        field="Idempotency-Key",
+        value=key,
+        allowed="a key that is not under way",
+    )
+
+
+def _reused(stored: str, asked: str) -> FaultsError:
+    before, now = dict(_flat("", json.loads(stored))), dict(_flat("", json.loads(asked)))
+    differing = sorted(
+        name for name in before.keys() | now.keys() if before.get(name) != now.get(name)
+    )
+    faults = tuple(
+        Fault(
+            field=name,
+            value=_text(now, name),
+            allowed=_text(before, name),
+            message=Message(
+                f"{name}: must be {_text(before, name)} as when the key was first used, "
+                f"was {_text(now, name)}",
+                f"{name}：该键首次使用时为 {_text(before, name)}，本次为 {_text(now, name)}",
+            ),
+            code="idempotency_key_reused",
+        )
+        for name in differing[:_FAULTS_MAX]
+    )
+    names = ", ".join(differing[:10])
+    return FaultsError(
+        "idempotency_key_reused",
+        Message(
+            f"Idempotency-Key: must be a new one for another body; these differ: {names}",
+            f"Idempotency-Key：不同的请求内容须使用新的键；不同之处：{names}",
+        ),
+        faults,
+    )
+
+
+def _text(values: dict[str, object], name: str) -> str:
+    return json.dumps(values[name], ensure_ascii=False)[:200] if name in values else "absent"
+
+
+def _flat(path: str, value: object) -> list[tuple[str, object]]:
+    # The depth is that of a validated model, so the recursion is bounded.
+    if isinstance(value, dict) and value:
+        items = value.items()
+    elif isinstance(value, list) and value:
+        items = {str(index): item for index, item in enumerate(value)}.items()
+    else:
+        return [(path, value)]
+    return [
+        leaf
+        for name, item in items
+        for leaf in _flat(f"{path}.{name}" if path else str(name), item)
+    ]

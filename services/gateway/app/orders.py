@@ -1,0 +1,285 @@
+"""Submitting, amending and cancelling offers and demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from schemas import events
+from schemas.codec import derive_id
+from schemas.orders import OfferTerms
+from schemas.types import TERMINAL_STATES, Side, period_of
+from services.core.eligibility import validate_demand, validate_offer
+from services.core.errors import Message, ValidationError
+from services.gateway.app.envelopes import derive_order_id, make_envelope
+from services.gateway.app.once import make_intent
+from services.gateway.app.rights import ROLE_OF_SIDE, require_own, require_role
+from services.gateway.errors import ConflictError, not_found
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from schemas.api import DemandView, OfferView, Receipt
+    from schemas.codec import Envelope
+    from schemas.market import Market
+    from schemas.orders import DemandTerms
+    from services.gateway.app.once import Once, Outcome
+    from services.gateway.ports import MarketClock, Markets, Orders, Principal
+
+    Terms = OfferTerms | DemandTerms
+
+# The models differ only in the type of their terms, which the caller has checked already.
+_SUBMITTED: dict[Side, Any] = {
+    Side.OFFER: events.OfferSubmitted,
+    Side.DEMAND: events.DemandSubmitted,
+}
+_AMENDED: dict[Side, Any] = {Side.OFFER: events.OfferAmended, Side.DEMAND: events.DemandAmended}
+_CANCELLED: dict[Side, Any] = {
+    Side.OFFER: events.OfferCancelled,
+    Side.DEMAND: events.DemandCancelled,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A new order that a participant wants.
+
+    Attributes:
+        key: Idempotency key.
+        market_id: The market that it is for.
+        terms: Terms, valid by the contract.
+    """
+
+    key: str
+    market_id: str
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A wish to change an order.
+
+    Attributes:
+        order_id: The order.
+        key: Idempotency key.
+        expected_version: Version that new terms replace; ``None`` for a cancellation.
+        terms: New terms; ``None`` for a cancellation.
+    """
+
+    order_id: str
+    key: str
+    expected_version: int | None = None
+    terms: Terms | None = None
+
+
+class OrderCommands:
+    """Writes intents about orders to the log.
+
+    Args:
+        once: Runs intents.
+        orders: Orders as last seen.
+        markets: Markets in force.
+        clock: The market's clock.
+    """
+
+    def __init__(self, once: Once, orders: Orders, markets: Markets, clock: MarketClock) -> None:
+        self._once = once
+        self._orders = orders
+        self._markets = markets
+        self._clock = clock
+
+    async def submit(
+        self,
+        principal: Principal,
+        side: Side,
+        submissions: Sequence[Submission],
+        traceparent: str,
+    ) -> list[Outcome]:
+        """Submit new orders and return a receipt or an error for each, in order.
+
+        Raises:
+            ForbiddenError: if the caller's role does not submit to this side.
+        """
+        require_role(principal, ROLE_OF_SIDE[side])
+        markets: dict[str, Market] = {}
+
+        async def plan(index: int) -> Envelope:
+            wanted = submissions[index]
+            if wanted.market_id not in markets:
+                markets[wanted.market_id] = await self._market(wanted.market_id)
+            self._check(wanted.terms, markets[wanted.market_id])
+            order_id = derive_order_id(side, principal.participant_id, wanted.key)
+            data = _SUBMITTED[side](
+                order_id=order_id,
+                market_id=wanted.market_id,
+                participant_id=principal.participant_id,
+                terms=wanted.terms,
+            )
+            return make_envelope(
+                data,
+                event_id=derive_id("gateway", "submitted", order_id),
+                participant_id=principal.participant_id,
+                correlation_id=order_id,
+                occurred_at=self._clock.now(),
+                traceparent=traceparent,
+            )
+
+        intents = [
+            make_intent(
+                item.key,
+                f"{side.value}.submit",
+                {"market_id": item.market_id, "terms": item.terms.model_dump(mode="json")},
+            )
+            for item in submissions
+        ]
+        return await self._once.run(principal.participant_id, intents, plan)
+
+    async def amend(
+        self, principal: Principal, side: Side, change: Change, traceparent: str
+    ) -> Receipt:
+        """Ask for new terms; matching decides.
+
+        Raises:
+            NotFoundError: if the caller has no such order.
+            ConflictError: if it is in a final state or the version is not the present one.
+            ValidationError: if the terms do not fit the market.
+        """
+        assert change.terms is not None
+        assert change.expected_version is not None
+        return await self._change(
+            principal,
+            side,
+            change,
+            {
+                "order_id": change.order_id,
+                "expected_version": change.expected_version,
+                "terms": change.terms.model_dump(mode="json"),
+            },
+            traceparent,
+        )
+
+    async def cancel(
+        self, principal: Principal, side: Side, change: Change, traceparent: str
+    ) -> Receipt:
+        """Ask for an order's withdrawal; what is allocated stands.
+
+        Raises:
+            NotFoundError: if the caller has no such order.
+            ConflictError: if it is in a final state.
+        """
+        return await self._change(
+            principal, side, change, {"order_id": change.order_id}, traceparent
+        )
+
+    async def _change(
+        self,
+        principal: Principal,
+        side: Side,
+        change: Change,
+        arguments: dict[str, Any],
+        traceparent: str,
+    ) -> Receipt:
+        require_role(principal, ROLE_OF_SIDE[side])
+        verb = "cancelled" if change.terms is None else "amended"
+
+        async def plan() -> Envelope:
+            view = await self._own(principal, side, change.order_id)
+            data = await self._changed(view, change)
+            return make_envelope(
+                data,
+                event_id=derive_id("gateway", verb, change.order_id, change.key),
+                participant_id=principal.participant_id,
+                correlation_id=change.order_id,
+                occurred_at=self._clock.now(),
+                traceparent=traceparent,
+            )
+
+        intent = make_intent(change.key, f"{side.value}.{verb}", arguments)
+        return await self._once.one(principal.participant_id, intent, plan)
+
+    async def _changed(self, view: OfferView | DemandView, change: Change) -> events.Event:
+        if view.state in TERMINAL_STATES:
+            raise _final(view)
+        common = {
+            "order_id": view.order_id,
+            "market_id": view.market_id,
+            "participant_id": view.participant_id,
+        }
+        if change.terms is None:
+            cancelled: events.Event = _CANCELLED[view.side](**common)
+            return cancelled
+        if change.expected_version != view.version:
+            raise _stale(view, change.expected_version)
+        self._check(change.terms, await self._market(view.market_id))
+        amended: events.Event = _AMENDED[view.side](
+            **common, expected_version=change.expected_version, terms=change.terms
+        )
+        return amended
+
+    async def _own(self, principal: Principal, side: Side, order_id: str) -> OfferView | DemandView:
+        view = await self._orders.order(order_id)
+        if view is None or view.side is not side:
+            raise not_found("order_id", order_id)
+        require_own(principal, view.participant_id, "order_id", order_id)
+        return view
+
+    async def _market(self, market_id: str) -> Market:
+        view = await self._markets.market(market_id)
+        if view is not None:
+            return view.market
+        known = ", ".join(
+            item.market.id for item in await self._markets.markets(limit=20, after=None)
+        )
+        raise ValidationError(
+            "validation.unknown_market",
+            Message(
+                f"market_id: must be one of {known or 'none yet'}, was {market_id}",
+                f"market_id：须为 {known or '（尚无市场）'} 之一，实为 {market_id}",
+            ),
+            field="market_id",
+            value=market_id,
+            allowed=f"one of {known or 'none yet'}",
+        )
+
+    def _check(self, terms: Terms, market: Market) -> None:
+        now_period = period_of(self._clock.now())
+        try:
+            if isinstance(terms, OfferTerms):
+                validate_offer(terms, market, now_period)
+            else:
+                validate_demand(terms, market, now_period)
+        except ValidationError as error:
+            # The core knows the terms; the caller sent them inside a body.
+            raise ValidationError(
+                error.code,
+                error.message,
+                field=f"terms.{error.field}" if error.field else "terms",
+                value=error.value,
+                allowed=error.allowed,
+            ) from None
+
+
+def _final(view: OfferView | DemandView) -> ConflictError:
+    return ConflictError(
+        "order_final",
+        Message(
+            f"state: must be accepted, open or part-filled to change an order, was {view.state}",
+            f"状态：须为已受理、开放或部分成交才能更改，实为 {view.state}",
+        ),
+        field="state",
+        value=view.state.value,
+        allowed="accepted, open, part-filled",
+    )
+
+
+def _stale(view: OfferView | DemandView, expected: int | None) -> ConflictError:
+    return ConflictError(
+        "stale_version",
+        Message(
+            f"expected_version: must be {view.version}, was {expected}; read the order again",
+            f"expected_version：须为 {view.version}，实为 {expected}；请重新读取订单",
+        ),
+        field="expected_version",
+        value=str(expected),
+        allowed=str(view.version),
+    )

@@ -1,0 +1,264 @@
+"""Reading, with the caller's sight checked for every single thing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas.api import BookView, DepthLevel, PoolDepth
+from schemas.orders import OfferTerms
+from schemas.types import OrderState, Role, Side, pool_key
+from services.core.eligibility import pools_of, resolve_alternatives
+from services.gateway.app.rights import require_role, require_sight
+from services.gateway.errors import not_found
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from schemas.api import (
+        AccountView,
+        AllocationView,
+        DemandView,
+        EntryView,
+        MarketView,
+        OfferView,
+        OrderEvent,
+        ParticipantView,
+        RoundPricesView,
+        RoundView,
+    )
+    from schemas.market import Market
+    from schemas.orders import DemandTerms
+    from services.gateway.ports import Directory, Markets, Orders, Principal, Reports
+
+_LEVELS_MAX = 20
+
+
+class Reading:
+    """What callers may see.
+
+    Args:
+        orders: Orders as last seen.
+        directory: Participants.
+        markets: Markets and policies.
+        reports: Rounds, prices, allocations, money.
+    """
+
+    def __init__(
+        self, orders: Orders, directory: Directory, markets: Markets, reports: Reports
+    ) -> None:
+        self._orders = orders
+        self._directory = directory
+        self.markets = markets
+        self.reports = reports
+
+    async def order(
+        self, principal: Principal, side: Side, order_id: str
+    ) -> OfferView | DemandView:
+        """Return an order.
+
+        Raises:
+            NotFoundError: if there is none, or it is somebody else's.
+        """
+        view = await self._orders.order(order_id)
+        if view is None or view.side is not side:
+            raise not_found("order_id", order_id)
+        require_sight(principal, view.participant_id, "order_id", order_id)
+        return view
+
+    async def orders(
+        self,
+        principal: Principal,
+        side: Side,
+        *,
+        market_id: str | None,
+        states: Sequence[str] | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, OfferView | DemandView]]:
+        """Return the caller's orders, or everybody's to those who see all."""
+        return await self._orders.orders(
+            side,
+            participant_id=self._own(principal),
+            market_id=market_id,
+            states=states,
+            before=before,
+            limit=limit,
+        )
+
+    async def history(
+        self, principal: Principal, order_id: str, *, after: int | None, limit: int
+    ) -> list[tuple[int, OrderEvent]]:
+        """Return what happened to an order.
+
+        Raises:
+            NotFoundError: if there is none, or it is somebody else's.
+        """
+        side = Side.OFFER if order_id.startswith("off_") else Side.DEMAND
+        await self.order(principal, side, order_id)
+        return await self._orders.history(order_id, after=after, limit=limit)
+
+    async def participants(
+        self, principal: Principal, *, after: str | None, limit: int
+    ) -> list[ParticipantView]:
+        """Return all participants.
+
+        Raises:
+            ForbiddenError: if the caller is neither the operator nor the regulator.
+        """
+        require_role(principal, Role.OPERATOR, Role.REGULATOR)
+        return await self._directory.participants(after=after, limit=limit)
+
+    async def me(self, principal: Principal) -> ParticipantView:
+        """Return the caller.
+
+        Raises:
+            NotFoundError: for the operator's bootstrap key, which is nobody's.
+        """
+        view = await self._directory.participant(principal.participant_id)
+        if view is None:
+            raise not_found("participant_id", principal.participant_id)
+        return view
+
+    async def market_view(self, market_id: str) -> MarketView:
+        """Return a market.
+
+        Raises:
+            NotFoundError: if there is none.
+        """
+        view = await self.markets.market(market_id)
+        if view is None:
+            raise not_found("market_id", market_id)
+        return view
+
+    async def round(self, round_id: str) -> RoundView:
+        """Return a round.
+
+        Raises:
+            NotFoundError: if there is none.
+        """
+        view = await self.reports.round(round_id)
+        if view is None:
+            raise not_found("round_id", round_id)
+        return view
+
+    async def round_prices(self, round_id: str) -> RoundPricesView:
+        """Return a round's curves.
+
+        Raises:
+            NotFoundError: if there is no such round.
+        """
+        await self.round(round_id)
+        return await self.reports.round_prices(round_id)
+
+    async def allocations(
+        self,
+        principal: Principal,
+        *,
+        market_id: str | None,
+        round_id: str | None,
+        order_id: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, AllocationView]]:
+        """Return the caller's allocations, or everybody's to those who see all."""
+        return await self.reports.allocations(
+            participant_id=self._own(principal),
+            market_id=market_id,
+            round_id=round_id,
+            order_id=order_id,
+            before=before,
+            limit=limit,
+        )
+
+    async def account(self, principal: Principal, participant_id: str | None) -> AccountView:
+        """Return a participant's money; the caller's own if none is named.
+
+        Raises:
+            NotFoundError: if it is somebody else's.
+        """
+        wanted = participant_id or principal.participant_id
+        require_sight(principal, wanted, "participant_id", wanted)
+        return await self.reports.account(wanted)
+
+    async def entries(
+        self,
+        principal: Principal,
+        participant_id: str | None,
+        *,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, EntryView]]:
+        """Return the postings on a participant's account.
+
+        Raises:
+            NotFoundError: if it is somebody else's.
+        """
+        wanted = participant_id or principal.participant_id
+        require_sight(principal, wanted, "participant_id", wanted)
+        return await self.reports.entries(wanted, before=before, limit=limit)
+
+    async def book(self, market_id: str) -> BookView:
+        """Return the open orders of a market in numbers.
+
+        Raises:
+            NotFoundError: if there is no such market.
+        """
+        market = (await self.market_view(market_id)).market
+        return summarise(market, await self._orders.open_orders(market_id))
+
+    @staticmethod
+    def _own(principal: Principal) -> str | None:
+        return None if principal.sees_all else principal.participant_id
+
+
+def summarise(
+    market: Market, open_orders: Sequence[tuple[str, OfferTerms | DemandTerms]]
+) -> BookView:
+    """Return counts and depth by pool; a demand counts in every pool that it may use."""
+    asks: dict[str, dict[int, list[int]]] = {pool.key: {} for pool in pools_of(market)}
+    limits: dict[str, dict[int, list[int]]] = {pool: {} for pool in asks}
+    counts = {Side.OFFER: 0, Side.DEMAND: 0}
+    users = dict.fromkeys(asks, 0)
+    waiting = 0
+    for state, terms in open_orders:
+        if isinstance(terms, OfferTerms):
+            counts[Side.OFFER] += 1
+            levels = asks.get(pool_key(terms.zone, terms.chip))
+            if levels is not None:
+                levels.setdefault(terms.ask, []).append(terms.chips)
+            continue
+        counts[Side.DEMAND] += 1
+        waiting += state == OrderState.ACCEPTED
+        best: dict[str, tuple[int, int]] = {}
+        for alternative in resolve_alternatives(terms, market):
+            chips = alternative.chips or max(alternative.chips_by_period)
+            for pool in alternative.pools:
+                best[pool] = max(best.get(pool, (0, 0)), (alternative.limit, chips))
+        for pool, (limit, chips) in best.items():
+            users[pool] += 1
+            limits[pool].setdefault(limit, []).append(chips)
+    return BookView(
+        market_id=market.id,
+        offers=counts[Side.OFFER],
+        demands=counts[Side.DEMAND],
+        demands_waiting=waiting,
+        pools=tuple(
+            PoolDepth(
+                pool=pool,
+                offers=sum(len(chips) for chips in asks[pool].values()),
+                offered_chips=sum(sum(chips) for chips in asks[pool].values()),
+                asks=_levels(asks[pool], dearest_first=False),
+                demands=users[pool],
+                limits=_levels(limits[pool], dearest_first=True),
+            )
+            for pool in sorted(asks)
+        ),
+    )
+
+
+def _levels(found: dict[int, list[int]], *, dearest_first: bool) -> tuple[DepthLevel, ...]:
+    prices = sorted(found, reverse=dearest_first)[:_LEVELS_MAX]
+    return tuple(
+        DepthLevel(price=price, chips=sum(found[price]), orders=len(found[price]))
+        for price in prices
+    )

@@ -1,0 +1,87 @@
+"""What the gateway refuses, and why; `adapters.http.problems` maps the classes to statuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.core.errors import AuthError, DomainError, Message, ValidationError
+
+
+class UnauthenticatedError(AuthError):
+    """No key, or none that is known."""
+
+
+class ForbiddenError(AuthError):
+    """The caller is known, and may not do this."""
+
+
+class NotFoundError(DomainError):
+    """There is no such thing, or none that the caller may see."""
+
+
+class ConflictError(DomainError):
+    """The thing is not in the state that the request supposes."""
+
+
+class TooLargeError(ValidationError):
+    """The request, or the event that it would become, is larger than is taken."""
+
+
+class MediaTypeError(ValidationError):
+    """The body is not in a format that is read."""
+
+
+class SlowError(DomainError):
+    """The request did not arrive in its time."""
+
+
+class BusyError(DomainError):
+    """The same intent is under way; ask again."""
+
+
+class UnavailableError(DomainError):
+    """The log or the store cannot be reached; nothing is known to be done, ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One of several things that are wrong with a request.
+
+    Attributes:
+        field: Path of the field.
+        value: What was found, cut to 200 characters.
+        allowed: What would have been accepted.
+        message: Both together as a sentence in both languages.
+        code: Stable code of this fault.
+    """
+
+    field: str
+    value: str
+    allowed: str
+    message: Message
+    code: str = ""
+
+
+class FaultsError(ValidationError):
+    """Several things are wrong; all are listed, the first is the summary."""
+
+    def __init__(self, code: str, message: Message, faults: tuple[Fault, ...]) -> None:
+        """Keep all faults, at least one."""
+        assert faults
+        first = faults[0]
+        super().__init__(code, message, field=first.field, value=first.value, allowed=first.allowed)
+        self.faults = faults
+
+
+def not_found(field: str, value: str) -> NotFoundError:
+    """Return the error for a thing that is not there, or not the caller's to see."""
+    return NotFoundError(
+        "not_found",
+        Message(
+            f"{field}: must be one that exists and that you may see, was {value[:200]}",
+            f"{field}：须为存在且您有权查看的对象，实为 {value[:200]}",
+        ),
+        field=field,
+        value=value,
+        allowed="one that exists and that you may see",
+    )

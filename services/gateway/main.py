@@ -1,0 +1,159 @@
+"""The gateway's composition root: ``python -m services.gateway.main``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from services.gateway.adapters.http.context import Api
+from services.gateway.adapters.http.server import create_app, openapi
+from services.gateway.adapters.kafka import KafkaLog
+from services.gateway.adapters.postgres import (
+    SQL,
+    PostgresDirectory,
+    PostgresIntents,
+    PostgresMarkets,
+    PostgresOrders,
+    PostgresReports,
+)
+from services.gateway.adapters.projection import LEASE, TOPICS, Projection
+from services.gateway.adapters.signing import ReceiptSigner
+from services.gateway.app.exchange import ExchangeCommands, hash_key
+from services.gateway.app.once import Once
+from services.gateway.app.orders import OrderCommands
+from services.gateway.app.reading import Reading
+from services.gateway.settings import GatewaySettings
+from services.kit.kafka import LogReader, LogWriter
+from services.kit.postgres import LeaseKeeper, create_pool, migrate
+from services.kit.run import run_service
+from services.kit.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from fastapi import FastAPI
+
+    from services.kit.clock import Clock
+    from services.kit.postgres import Pool
+    from services.kit.run import ServiceContext
+
+__all__ = ["main", "openapi", "run"]
+
+MIGRATIONS = Path(__file__).parents[2] / "infra" / "postgres" / "migrations" / "gateway"
+# Shorter than a claim's life (15 s), so that no claim is taken over while its send is alive.
+_SEND_S_MAX = 8.0
+# The reader of the log tells its lag once a second; this much older, it has stopped.
+_STATE_AGE_S_MAX = 30.0
+_BACKLOG = 2048
+
+
+def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter) -> FastAPI:
+    """Return the app on a pool of the gateway's schema and a started writer."""
+    seed = settings.gateway_receipt_key
+    signer = None if seed is None else ReceiptSigner(seed.get_secret_value())
+    operator = settings.gateway_operator_key
+    log = KafkaLog(writer)
+    once = Once(log, PostgresIntents(pool), signer)
+    orders, markets = PostgresOrders(pool), PostgresMarkets(pool)
+    directory, reports = PostgresDirectory(pool), PostgresReports(pool)
+
+    async def readiness() -> Mapping[str, bool]:
+        row = await pool.fetchrow(SQL.projection_state)
+        fresh = row is not None and row["age_s"] < _STATE_AGE_S_MAX
+        behind = row is None or row["lag"] > settings.gateway_lag_records_max
+        return {"postgres": True, "kafka": fresh, "projection": fresh and not behind}
+
+    return create_app(
+        Api(
+            orders=OrderCommands(once, orders, markets, clock),
+            exchange=ExchangeCommands(log, once, directory, markets, reports, clock, signer),
+            reading=Reading(orders, directory, markets, reports),
+            directory=directory,
+            operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),
+            receipt_key=None if signer is None else (signer.key_id, signer.public_key),
+            readiness=readiness,
+        )
+    )
+
+
+async def run(context: ServiceContext[GatewaySettings]) -> None:
+    """Serve the API and read the log until the service should stop."""
+    settings = context.settings
+    schema = settings.schema_of("gateway")
+    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    pool = await create_pool(
+        settings.postgres_dsn, schema, min_size=2, max_size=settings.gateway_pool_max
+    )
+    context.on_close(pool.close)
+    writer = LogWriter(settings, send_s_max=_SEND_S_MAX)
+    await writer.start()
+    context.on_close(writer.stop)
+    keeper = LeaseKeeper(pool, LEASE, settings.gateway_instance)
+    projection = Projection(pool, LogReader(settings, TOPICS), keeper)
+    context.spawn("projection", projection.run(context.stop_event))
+    server = _Server(build(settings, context.clock, pool, writer), settings)
+    context.spawn("http", server.run_until(context.stop_event))
+    port = await server.port()
+    context.publish_state(http_port=port, http_url=f"http://{settings.gateway_host}:{port}")
+    context.ready("http", ready=True)
+    context.log.info("listening", host=settings.gateway_host, port=port)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn inside the kit's loop; the kit owns the signals and the logs."""
+
+    def __init__(self, app: FastAPI, settings: GatewaySettings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.gateway_host,
+                port=settings.gateway_port,
+                log_config=None,
+                access_log=False,
+                backlog=_BACKLOG,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=int(settings.shutdown_s),
+            )
+        )
+
+        self._listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and tell so."""
+        await super().startup(sockets)
+        self._listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave the signals to the kit."""
+        yield
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Serve until ``stop`` is set, then finish what is under way."""
+        serving = asyncio.ensure_future(self.serve())
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        self.should_exit = True
+        await serving
+
+    async def port(self) -> int:
+        """Return the port once the server listens."""
+        await self._listening.wait()
+        chosen: int = self.servers[0].sockets[0].getsockname()[1]
+        return chosen
+
+
+def main() -> None:
+    """Run the gateway as a process."""
+    run_service("gateway", run, load(GatewaySettings))
+
+
+if __name__ == "__main__":
+    main()

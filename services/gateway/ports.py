@@ -1,0 +1,321 @@
+"""What the gateway's use cases need of the world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from schemas.types import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from schemas.api import (
+        AccountView,
+        AllocationView,
+        DemandView,
+        EntryView,
+        FindingView,
+        KeyView,
+        MarketView,
+        OfferView,
+        OrderEvent,
+        ParticipantView,
+        PolicyView,
+        PriceView,
+        RoundPricesView,
+        RoundView,
+    )
+    from schemas.codec import Envelope
+    from schemas.orders import DemandTerms, OfferTerms
+    from schemas.types import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling.
+
+    Attributes:
+        participant_id: The participant; ``operator`` for the bootstrap key.
+        role: What it may do.
+        key_id: The key that it came with.
+        active: ``False`` for a suspended participant, which may only read.
+    """
+
+    participant_id: str
+    role: Role
+    key_id: str
+    active: bool = True
+
+    @property
+    def sees_all(self) -> bool:
+        """Return whether the caller may read what belongs to others."""
+        return self.role in (Role.REGULATOR, Role.OPERATOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a record is on the log; ``sha256`` is the hexadecimal hash of its value."""
+
+    topic: str
+    partition: int
+    offset: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An event with the place that the log gave it."""
+
+    envelope: Envelope
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a caller wants done once.
+
+    Attributes:
+        key: Idempotency key, unique per participant.
+        sha256: Hash of ``body``.
+        body: Canonical JSON of the operation and its arguments.
+    """
+
+    key: str
+    sha256: bytes
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Where an intent stands.
+
+    Attributes:
+        mine: The caller holds it and must do it now.
+        body: Body of the first use of the key; ``None`` if mine, or not to be seen yet.
+        reply: JSON of the reply, once it is done.
+    """
+
+    mine: bool
+    body: str | None = None
+    reply: str | None = None
+
+
+class Log(Protocol):
+    """The exchange's log."""
+
+    async def send(self, envelopes: Sequence[Envelope]) -> list[Position]:
+        """Write events in order; return when all are safe.
+
+        Raises:
+            UnavailableError: if it is not known whether they were written; sending the same
+                again is harmless.
+            TooLargeError: if an event is larger than the log takes; none was written.
+        """
+        ...
+
+
+class Intents(Protocol):
+    """Idempotency keys."""
+
+    async def claim(
+        self, participant_id: str, token: str, intents: Sequence[Intent]
+    ) -> list[Claim]:
+        """Take every intent that is new or abandoned; keys must differ."""
+        ...
+
+    async def release(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
+        """Forget claims of which nothing was done."""
+        ...
+
+    async def expire(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
+        """Let the next try take over claims whose outcome is not known."""
+        ...
+
+    async def complete(
+        self, participant_id: str, replies: Sequence[tuple[str, str]], sent: Sequence[Sent]
+    ) -> None:
+        """Keep (key, reply JSON) of what was done, and show its orders, in one commit."""
+        ...
+
+
+class Orders(Protocol):
+    """Orders as last seen."""
+
+    async def order(self, order_id: str) -> OfferView | DemandView | None:
+        """Return an order."""
+        ...
+
+    async def orders(
+        self,
+        side: Side,
+        *,
+        participant_id: str | None,
+        market_id: str | None,
+        states: Sequence[str] | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, OfferView | DemandView]]:
+        """Return (sequence, order), newest first, with sequences below ``before``."""
+        ...
+
+    async def history(
+        self, order_id: str, *, after: int | None, limit: int
+    ) -> list[tuple[int, OrderEvent]]:
+        """Return (sequence, event) of an order, oldest first."""
+        ...
+
+    async def open_orders(self, market_id: str) -> list[tuple[str, OfferTerms | DemandTerms]]:
+        """Return (state, terms) of every order that is not in a final state."""
+        ...
+
+
+class Directory(Protocol):
+    """Participants and their keys."""
+
+    async def principal(self, sha256: bytes) -> Principal | None:
+        """Return whose key has this hash, if it is not revoked."""
+        ...
+
+    async def participant(self, participant_id: str) -> ParticipantView | None:
+        """Return a participant."""
+        ...
+
+    async def participants(self, *, after: str | None, limit: int) -> list[ParticipantView]:
+        """Return participants in the order of their ids."""
+        ...
+
+    async def put_participant(
+        self, view: ParticipantView, offset: int, key: tuple[str, bytes, str] | None
+    ) -> None:
+        """Show a participant that was admitted at this offset, with (id, hash, label)."""
+        ...
+
+    async def add_key(self, key_id: str, participant_id: str, sha256: bytes, label: str) -> KeyView:
+        """Store the hash of a new key."""
+        ...
+
+    async def keys(self, participant_id: str) -> list[KeyView]:
+        """Return a participant's keys."""
+        ...
+
+    async def revoke_key(self, participant_id: str, key_id: str) -> KeyView | None:
+        """Revoke a key for good; ``None`` if it is not the participant's."""
+        ...
+
+
+class Markets(Protocol):
+    """Markets and policies in force."""
+
+    async def market(self, market_id: str) -> MarketView | None:
+        """Return a market."""
+        ...
+
+    async def markets(self, *, after: str | None, limit: int) -> list[MarketView]:
+        """Return markets in the order of their ids."""
+        ...
+
+    async def put_market(self, view: MarketView, offset: int) -> None:
+        """Show a market that was defined at this offset."""
+        ...
+
+    async def policies(
+        self, *, market_id: str | None, after: str | None, limit: int
+    ) -> list[PolicyView]:
+        """Return the latest version of each policy."""
+        ...
+
+    async def policy_version(self, policy_id: str) -> int:
+        """Return the latest version of a policy, 0 if there is none."""
+        ...
+
+    async def put_policy(self, view: PolicyView) -> None:
+        """Show a policy that was set."""
+        ...
+
+
+class Reports(Protocol):
+    """What rounds and bookings led to."""
+
+    async def rounds(
+        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> list[RoundView]:
+        """Return rounds, latest first, before (seq, market)."""
+        ...
+
+    async def round(self, round_id: str) -> RoundView | None:
+        """Return a round."""
+        ...
+
+    async def round_prices(self, round_id: str) -> RoundPricesView:
+        """Return the curves of a round, none if it has none."""
+        ...
+
+    async def file_part(self, round_id: str, part: int) -> bytes | None:
+        """Return a compressed piece of a round's file."""
+        ...
+
+    async def prices(
+        self,
+        market_id: str,
+        *,
+        pool: str | None,
+        first: int,
+        end: int,
+        after: tuple[str, int] | None,
+        limit: int,
+    ) -> list[PriceView]:
+        """Return prices by pool and period in [first, end)."""
+        ...
+
+    async def allocations(
+        self,
+        *,
+        participant_id: str | None,
+        market_id: str | None,
+        round_id: str | None,
+        order_id: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, AllocationView]]:
+        """Return (sequence, allocation) of whole rounds, latest first."""
+        ...
+
+    async def allocation(self, allocation_id: str) -> AllocationView | None:
+        """Return an allocation of a whole round."""
+        ...
+
+    async def account(self, participant_id: str) -> AccountView:
+        """Return a participant's money, zeros if nothing was booked yet."""
+        ...
+
+    async def entries(
+        self, participant_id: str, *, before: int | None, limit: int
+    ) -> list[tuple[int, EntryView]]:
+        """Return (sequence, posting), latest first."""
+        ...
+
+    async def findings(
+        self, *, market_id: str | None, round_id: str | None, before: int | None, limit: int
+    ) -> list[tuple[int, FindingView]]:
+        """Return (sequence, finding), latest first."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs receipts."""
+
+    key_id: str
+
+    def sign(self, message: bytes) -> str:
+        """Return the signature, Base64."""
+        ...
+
+
+class MarketClock(Protocol):
+    """The market's clock; services.kit.clock.Clock fits."""
+
+    def now(self) -> datetime:
+        """Return the market's instant, UTC."""
+        ...

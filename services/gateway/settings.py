@@ -1,0 +1,43 @@
+"""Settings of the gateway, beside those that all services share."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from services.kit.settings import KitSettings
+
+# Long enough that it cannot be guessed; the generated keys have 52 characters.
+_OPERATOR_KEY_CHARS_MIN = 16
+
+
+class GatewaySettings(KitSettings):
+    """What the gateway needs to know.
+
+    Attributes:
+        gateway_host: Address of the HTTP API.
+        gateway_port: Its port; 0 lets the system choose, and the state file tells it.
+        gateway_operator_key: Key of the operator before there is any other; without it nobody
+            can admit the first participant.
+        gateway_receipt_key: Seed of the Ed25519 key that signs receipts, Base64 of 32 bytes;
+            without it receipts are not signed.
+        gateway_pool_max: Connections to Postgres at most.
+        gateway_lag_records_max: Not ready while the schema is further behind the log.
+        gateway_instance: Name of this instance, the same after a restart; two gateways on one
+            database need two names.
+    """
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    gateway_operator_key: SecretStr | None = None
+    gateway_receipt_key: SecretStr | None = None
+    gateway_pool_max: Annotated[int, Field(ge=2, le=200)] = 16
+    gateway_lag_records_max: Annotated[int, Field(ge=0)] = 20_000
+    gateway_instance: Annotated[str, Field(min_length=1, max_length=64)] = "gateway-0"
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        key = self.gateway_operator_key
+        if key is not None and len(key.get_secret_value()) < _OPERATOR_KEY_CHARS_MIN:
+            msg = f"SUANLI_GATEWAY_OPERATOR_KEY of at least {_OPERATOR_KEY_CHARS_MIN} characters"
+            raise ValueError(msg)
+        return self

@@ -1,0 +1,150 @@
+"""A gateway on the real broker and the real database, spoken to over ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest_asyncio
+
+from schemas.codec import Envelope, derive_id, encode
+from schemas.events import Event
+from schemas.registry import BY_MODEL
+from services.gateway.adapters.http import examples
+from services.gateway.adapters.projection import LEASE, TOPICS, Projection
+from services.gateway.main import MIGRATIONS, build
+from services.gateway.settings import GatewaySettings
+from services.kit.clock import ManualClock
+from services.kit.kafka import LogReader, LogWriter, OutRecord
+from services.kit.postgres import LeaseKeeper, Pool, create_pool, migrate
+from tests.conftest import Stack
+
+OPERATOR_KEY = "operator-key-of-the-tests"
+RECEIPT_SEED = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The app with what it stands on."""
+
+    http: httpx.AsyncClient
+    pool: Pool
+    writer: LogWriter
+    settings: GatewaySettings
+    clock: ManualClock
+
+    async def call(
+        self, method: str, path: str, body: object = None, *, key: str = OPERATOR_KEY, **kwargs: Any
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {key}"} | kwargs.pop("headers", {})
+        if body is not None:
+            kwargs["json"] = body
+        return await self.http.request(method, path, headers=headers, **kwargs)
+
+    async def submit(self, side: str, body: object, key: str, intent: str) -> httpx.Response:
+        return await self.call(
+            "POST", f"/v1/{side}", body, key=key, headers={"Idempotency-Key": intent}
+        )
+
+    async def admit(self, participant_id: str, role: str) -> str:
+        body = {"participant_id": participant_id, "role": role, "name": participant_id.title()}
+        reply = await self.call("POST", "/v1/participants", body)
+        assert reply.status_code == 201, reply.text
+        return str(reply.json()["api_key"])
+
+    async def publish(self, *found: Event, cause: str = "") -> None:
+        """Put events of other services on the log."""
+        for data in found:
+            envelope = Envelope(
+                id=derive_id("test", secrets.token_hex(8)),
+                source="/suanli/test",
+                occurred_at=self.clock.now(),
+                recorded_at=datetime.now(UTC),
+                participant_id="exchange",
+                correlation_id="test",
+                causation_id=cause,
+                traceparent="",
+                data=data,
+            )
+            key, value, headers = encode(envelope)
+            await self.writer.send(OutRecord(BY_MODEL[type(data)].topic, key, value, headers))
+
+    async def eventually(
+        self, look: Callable[[], Awaitable[Any]], want: Callable[[Any], bool], within_s: float = 10
+    ) -> Any:
+        """Return what ``look`` returns once ``want`` holds for it."""
+        found: Any = None
+        async with asyncio.timeout(within_s):
+            while not want(found := await look()):
+                await asyncio.sleep(0.05)
+        return found
+
+
+@pytest_asyncio.fixture
+async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterator[Gateway]:
+    settings = GatewaySettings(
+        _env_file=None,  # type: ignore[call-arg]
+        kafka_bootstrap=stack.kafka_bootstrap,
+        postgres_dsn=stack.postgres_dsn,
+        topic_prefix=topics,
+        schema_prefix=schema_prefix,
+        gateway_operator_key=OPERATOR_KEY,
+        gateway_receipt_key=RECEIPT_SEED,
+    )
+    schema = settings.schema_of("gateway")
+    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    pool = await create_pool(settings.postgres_dsn, schema, max_size=8)
+    writer = LogWriter(settings, send_s_max=8)
+    await writer.start()
+    clock = ManualClock(NOW)
+    app = build(settings, clock, pool, writer)
+    stop = asyncio.Event()
+    keeper = LeaseKeeper(pool, LEASE, "gateway-test")
+    reading = asyncio.create_task(Projection(pool, LogReader(settings, TOPICS), keeper).run(stop))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+        yield Gateway(http, pool, writer, settings, clock)
+    stop.set()
+    await reading
+    await writer.stop()
+    await pool.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A market with one participant of each kind, by their keys."""
+
+    gateway: Gateway
+    provider: str
+    enterprise: str
+    regulator: str
+
+
+@pytest_asyncio.fixture
+async def market(gateway: Gateway) -> Market:
+    reply = await gateway.call("POST", "/v1/markets", examples.MARKET)
+    assert reply.status_code == 202, reply.text
+    return Market(
+        gateway,
+        await gateway.admit("provider-1", "provider"),
+        await gateway.admit("enterprise-1", "enterprise"),
+        await gateway.admit("regulator-1", "regulator"),
+    )
+
+
+def offer(**changes: Any) -> Json:
+    terms = copy.deepcopy(examples.OFFER_TERMS) | changes
+    return {"market_id": "jingjinji", "terms": terms}
+
+
+def demand(**changes: Any) -> Json:
+    terms = copy.deepcopy(examples.DEMAND_TERMS) | changes
+    return {"market_id": "jingjinji", "terms": terms}
