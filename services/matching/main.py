@@ -30,9 +30,21 @@ async def run(context: ServiceContext[MatchingSettings]) -> None:
     Raises:
         StaleWriterError: if another process takes the lease; a restart waits for it again.
     """
+    context.ready("market", ready=False)
+    matching = await open_matching(context)
+    if matching is None or not await matching.start(context.stop_event):
+        return
+    context.ready("market", ready=True)
+    await matching.run(context.stop_event)
+
+
+async def open_matching(context: ServiceContext[MatchingSettings]) -> Matching | None:
+    """Take the lease and put the parts together; ``None`` if the context stopped before.
+
+    The lease is renewed and the outbox relayed by tasks of the context.
+    """
     settings = context.settings
     market_id = settings.matching_market
-    context.ready("market", ready=False)
     schema = settings.schema_of(settings.matching_schema)
     await migrate(settings.postgres_dsn, schema, MIGRATIONS)
     pool = await create_pool(settings.postgres_dsn, schema, max_size=_CONNECTIONS_MAX)
@@ -41,7 +53,7 @@ async def run(context: ServiceContext[MatchingSettings]) -> None:
     keeper = LeaseKeeper(pool, lease, settings.matching_holder, settings.matching_lease_s)
     epoch = await keeper.acquire(context.stop_event)
     if epoch is None:
-        return
+        return None
     context.on_close(keeper.release)
     context.spawn("lease", keeper.keep(context.stop_event))
     relay = await _relay(context, pool)
@@ -68,7 +80,7 @@ async def run(context: ServiceContext[MatchingSettings]) -> None:
         clock=context.clock,
         on_commit=relay.wake,
     )
-    matching = Matching(
+    return Matching(
         Desk(market_id),
         ports,
         epoch=epoch,
@@ -76,9 +88,6 @@ async def run(context: ServiceContext[MatchingSettings]) -> None:
         batch_records=settings.matching_batch_records,
         is_stray_keeper=settings.matching_partitions == "all",
     )
-    if await matching.start(context.stop_event):
-        context.ready("market", ready=True)
-        await matching.run(context.stop_event)
 
 
 async def _relay(context: ServiceContext[MatchingSettings], pool: Pool) -> OutboxRelay:
