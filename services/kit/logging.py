@@ -73,7 +73,7 @@ def configure(service: str, settings: KitSettings) -> None:
 
 
 def get_logger(name: str) -> Logger:
-    """Return a logger; bind facts with ``log.bind(market=...)``, pass them as keywords."""
+    """Return a logger; bind facts with ``log.bind(partition=...)``, pass them as keywords."""
     logger: Logger = structlog.stdlib.get_logger(name)
     return logger
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from services.kit.pgtypes import Conn, Pool
     from services.kit.records import Headers, Receipt
 
-# 256 records of at most 64 KiB are 16 MiB in memory.
-_BATCH_ROWS_MAX = 256
+# 500 records of at most 64 KiB are 32 MiB in memory.
+_BATCH_ROWS_MAX = 500
 _POLL_S = 0.25
 _PAUSE_S_MAX = 5.0
 
@@ -160,7 +160,7 @@ class OutboxRelay:
                 await self._wait(stop)
 
     async def relay_once(self) -> int:
-        """Send and mark the next unsent rows, at most 256; return how many.
+        """Send and mark the next unsent rows, at most 500; return how many.
 
         Raises:
             SendUnknownError: if not all were acknowledged; none is marked.

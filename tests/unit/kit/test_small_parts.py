@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from services.kit import errors
 from services.kit.kafka import partition_of
+from services.kit.log_options import client_options
 from services.kit.logging import configure, get_logger
 from services.kit.outbox import headers_from_json, headers_to_json
 from services.kit.pgconnect import quote_schema
@@ -46,6 +49,25 @@ def test_text_headers_stay_readable_in_the_outbox() -> None:
 )
 def test_partition_of_agrees_with_kafka_s_java_client(key: bytes, partition: int) -> None:
     assert partition_of(key, 12) == (partition & 0x7FFFFFFF) % 12
+
+
+def test_a_client_is_told_security_by_the_settings_and_plaintext_needs_nothing() -> None:
+    assert "sasl_mechanism" not in client_options(KitSettings(_env_file=None))
+    options = client_options(
+        KitSettings(
+            kafka_bootstrap="a:1,b:2",
+            kafka_security="sasl_ssl",
+            kafka_user="matching",
+            kafka_password=SecretStr("hush"),
+            _env_file=None,
+        )
+    )
+    assert options["bootstrap_servers"] == ["a:1", "b:2"]
+    assert options["security_protocol"] == "SASL_SSL"
+    assert (options["sasl_plain_username"], options["sasl_plain_password"]) == ("matching", "hush")
+    # A broker that cannot prove who it is gets no password.
+    assert options["ssl_context"].check_hostname
+    assert options["ssl_context"].verify_mode is ssl.CERT_REQUIRED
 
 
 def test_queries_hold_the_blocks_of_all_files_by_name(tmp_path: Path) -> None:
