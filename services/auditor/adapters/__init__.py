@@ -1,0 +1,1 @@
+"""What the auditor talks to: Postgres, and the checker in a process of its own."""
