@@ -168,23 +168,6 @@ def test_verify_refuses_demands_that_may_not_be_in_together(
     assert code in codes(book, rounds.changed(result, ("demands", *path), value))
 
 
-def test_verify_takes_a_group_to_be_its_participants_own() -> None:
-    # Two participants chose the same name for a group: each may have a member accepted, and the
-    # bound counts both. 2 demands x 1 chip x (500 - 300) at the certificate prices, no offer gain.
-    alternative = rounds.parts(["z1/a"], 500, 1000, [1])
-    book = rounds.book(
-        [rounds.pool("z1")],
-        [rounds.offer("off_a", "z1/a", 300, 1000, [2])],
-        [
-            rounds.demand("dem_a", "flow", alternative, exclusive_group="g"),
-            rounds.demand("dem_b", "flow", alternative, exclusive_group="g"),
-        ],
-    )
-    assert bound_of(book, {"z1/a": [300, 0, 0]}) == 400
-    same = {**book, "demands": [{**item, "participant": "e"} for item in book["demands"]]}
-    assert bound_of(same, {"z1/a": [300, 0, 0]}) == 200
-
-
 # --- prices and money ---------------------------------------------------------------------------
 
 
@@ -236,88 +219,6 @@ def test_verify_refuses_a_reason_that_the_round_refutes(
 
 
 # --- certificate --------------------------------------------------------------------------------
-
-
-def bound_of(book: Json, prices: dict[str, list[int]]) -> int | None:
-    result = rounds.empty_result(book, prices, {"prices": prices, "bound": 0})
-    return verify(book, rounds.rules(), result).bound
-
-
-def one_demand(alternative: Json, shape: str, offers: list[Json] | None = None) -> Json:
-    zones = [rounds.pool("z1"), rounds.pool("z2")]
-    # 4, 6 and 2 chips in z1/a, 1 in each period in z2/a; the asks are too high to gain.
-    standing = [
-        rounds.offer("off_a", "z1/a", 9000, 1000, [4, 6, 2]),
-        rounds.offer("off_b", "z2/a", 9000, 1000, [1, 1, 1]),
-    ]
-    return rounds.book(
-        zones, standing if offers is None else offers, [rounds.demand("dem_a", shape, alternative)]
-    )
-
-
-PRICES = {"z1/a": [100, 300, 200], "z2/a": [50, 50, 600]}
-
-
-@pytest.mark.parametrize(
-    ("chips", "chips_min", "duration", "bound"),
-    [
-        # Start 1000: 4 chips x (2 x 500 - 400); start 1001: at most 2 chips; z2/a: 1 chip.
-        (4, 4, 2, 2400),
-        # 5 chips never have room for 2 periods, so the demand drops out of the bound...
-        (5, 5, 2, 0),
-        # ...but curtailed to 4 they do, and the bound uses the largest quantity that fits.
-        (5, 3, 2, 2400),
-        # All three periods: 2 x (1500 - 600) in z1/a; 1 x (1500 - 700) in z2/a.
-        (3, 1, 3, 1800),
-        # One period: 6 x (500 - 300) = 1200, 4 x (500 - 100) = 1600.
-        (6, 1, 1, 1600),
-        (6, 6, 1, 1200),
-        (1, 1, 4, 0),
-    ],
-)
-def test_bound_drops_runs_that_never_fit(
-    chips: int, chips_min: int, duration: int, bound: int
-) -> None:
-    alternative = rounds.block(["z1/a", "z2/a"], 500, chips, duration, chips_min=chips_min)
-    assert bound_of(one_demand(alternative, "block"), PRICES) == bound
-
-
-@pytest.mark.parametrize(
-    ("by_period", "chip_hours", "bound"),
-    [
-        # By price: 50 (1 in 1000), 50 (1 in 1001), 100 (4 in 1000), 200 (2 in 1002), 300 (6).
-        ([3, 3, 3], 9, 450 + 450 + 2 * 400 + 2 * 300 + 2 * 200),
-        ([3, 3, 3], 3, 450 + 450 + 400),
-        ([9, 9, 9], 99, 450 + 450 + 4 * 400 + 2 * 300 + 6 * 200),
-        ([0, 1, 0], 5, 450),
-    ],
-)
-@pytest.mark.parametrize("shape", ["flow", "work"])
-def test_bound_fills_the_cheapest_chips_first(
-    shape: str, by_period: list[int], chip_hours: int, bound: int
-) -> None:
-    alternative = rounds.parts(["z1/a", "z2/a"], 500, 1000, by_period, chip_hours=chip_hours)
-    assert bound_of(one_demand(alternative, shape), PRICES) == bound
-
-
-def test_bound_ignores_what_lies_beyond_the_horizon() -> None:
-    # 1 chip in 1000 (z1/a at 100, room 4) counts; 998, 999 and 1003 have no price.
-    alternative = rounds.parts(["z1/a"], 500, 998, [7, 7, 1, 0, 0, 7])
-    assert bound_of(one_demand(alternative, "flow"), PRICES) == 400
-    # The run 1001-1002 is the only one of 2 periods in [1001, 1009): 2 x (1000 - 500).
-    run = rounds.block(["z1/a"], 500, 2, 2, earliest=1001, deadline=1009)
-    assert bound_of(one_demand(run, "block"), PRICES) == 1000
-
-
-def test_bound_counts_a_block_offer_whole_or_not() -> None:
-    # 2 x (100 - 200) + 2 x (300 - 200) + 1 x 0 = 0 as a block, 200 if divisible.
-    nothing = rounds.parts(["z2/a"], 0, 1000, [1])
-    for is_block, bound in ((True, 0), (False, 200)):
-        stands = [rounds.offer("off_a", "z1/a", 200, 1000, [2, 2, 1], block=is_block)]
-        assert bound_of(one_demand(nothing, "flow", stands), PRICES) == bound
-    # 3 x 0 + 2 x 200 = 400 from 999 on is no gain: 999 is past, so the block cannot be whole.
-    stands = [rounds.offer("off_a", "z1/a", 100, 999, [1, 3, 2], block=True)]
-    assert bound_of(one_demand(nothing, "flow", stands), PRICES) == 0
 
 
 def test_verify_refuses_a_bound_that_its_prices_do_not_give() -> None:
@@ -427,3 +328,10 @@ def test_main_tells_apart_right_wrong_and_unreadable(
     assert [item["ok"] for item in listed] == [True, False]
     assert listed[0]["gap_ppm"] == rounds.GAP_PPM
     assert main([str(tmp_path / "none.json")]) == 2
+
+
+def test_the_worked_example_of_the_documentation_verifies() -> None:
+    text = (SOURCE.parents[2] / "docs" / "reference" / "round-file.md").read_text(encoding="utf-8")
+    report = verify_round_file(text.split("```json\n")[1].split("```")[0].encode())
+    assert report.ok
+    assert (report.welfare, report.bound, report.gap_ppm) == (8_000, 10_000, 200_000)

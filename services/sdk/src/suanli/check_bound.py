@@ -103,6 +103,10 @@ class BestResponses:
         for pool in item.pools:
             costs = self._run_costs(pool, item.duration)[starts]
             rooms = self._supply.room(pool, item.duration)[starts]
+            if min(rooms) >= item.chips:
+                # Room for all chips at every start, as nearly always: the cheapest run is best.
+                best = max(best, item.chips * (value - min(costs)))
+                continue
             for cost, room in zip(costs, rooms, strict=True):
                 # A run that never has room for the least quantity is dropped before bounding.
                 if cost < value and room >= item.chips_min:
