@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from suanli.check_messages import CHECK_TITLES
+from suanli.check_messages import CHECK_TITLES, SUBJECTS
 from suanli.checker import main, verify, verify_round_file
 from tests.unit.sdk import rounds
 from tests.unit.sdk.rounds import Json
@@ -282,8 +283,8 @@ def test_problems_are_told_in_two_languages() -> None:
     book, rules, result = rounds.hand_made()
     (problem,) = verify(book, rules, {**result, "welfare": 1}).problems
     assert problem.where == "result.welfare"
-    assert problem.detail_en == "the welfare must be 25000, was 1"
-    assert problem.detail_zh == "福利应为 25000,实际为 1"
+    assert problem.detail_en == "result.welfare: the welfare must be 25000, was 1"
+    assert problem.detail_zh == "result.welfare:福利应为 25000,实际为 1"
     assert (problem.expected, problem.found) == ("25000", "1")
 
 
@@ -335,3 +336,16 @@ def test_the_worked_example_of_the_documentation_verifies() -> None:
     report = verify_round_file(text.split("```json\n")[1].split("```")[0].encode())
     assert report.ok
     assert (report.welfare, report.bound, report.gap_ppm) == (8_000, 10_000, 200_000)
+
+
+def test_every_code_in_the_source_has_its_words() -> None:
+    # A code without words would raise where it is first reported.
+    source = "".join(file.read_text("utf-8") for file in (SOURCE / "suanli").glob("check*.py"))
+    used = set(
+        re.findall(
+            r'"((?:format|book|digest|allocation|offer|demand|price|rule_[12]|order'
+            r'|regret|welfare|certificate)\.[a-z_]+)"',
+            source,
+        )
+    )
+    assert used - {f"book.{name}" for name in ("pools", "offers", "demands")} == set(SUBJECTS)

@@ -46,7 +46,7 @@ def test_verify_exits_with_1_and_says_what_is_wrong(files: tuple[str, str]) -> N
     assert run.exit_code == 1
     assert "good.json: 核验通过" in run.output
     assert "bad.json: 核验未通过" in run.output
-    assert "result.welfare: 福利应为 25000,实际为 25001 [welfare.value]" in run.output
+    assert "result.welfare:福利应为 25000,实际为 25001 [welfare.value]" in run.output
 
 
 def test_verify_follows_the_locale(files: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,7 @@ def table(name: str, report: Report, lang: str) -> str:
         lines.append(f"  {word('problems')}: {count}")
         for problem in report.problems[:PROBLEMS_SHOWN]:
             detail = problem.detail_zh if pick else problem.detail_en
-            lines.append(f"    {problem.where}: {detail} [{problem.code}]")
+            lines.append(f"    {detail} [{problem.code}]")
         if count > PROBLEMS_SHOWN:
             lines.append(f"    ... {count - PROBLEMS_SHOWN} {word('more')}")
     return "\n".join(lines)

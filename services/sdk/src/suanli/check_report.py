@@ -27,7 +27,7 @@ class Problem:
     Attributes:
         code: Stable code, grouped by check, for example ``rule_1.demand``.
         where: Path in the round file; orders and pools are named by their id.
-        detail_en: A sentence in English.
+        detail_en: A sentence in English, with the place.
         detail_zh: The same in Chinese.
         expected: What should stand there.
         found: What stands there.
@@ -106,8 +106,8 @@ class Log:
             Problem(
                 code=code,
                 where=where,
-                detail_en=f"{subject_en} must be {expected_en}, was {found_en}",
-                detail_zh=f"{subject_zh}应为 {expected_zh},实际为 {found_zh}",
+                detail_en=f"{where}: {subject_en} must be {expected_en}, was {found_en}",
+                detail_zh=f"{where}:{subject_zh}应为 {expected_zh},实际为 {found_zh}",
                 expected=expected_en,
                 found=found_en,
             )
