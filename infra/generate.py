@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from services.auditor.settings import AuditorSettings
-from services.gateway.adapters.http.openapi import openapi
+from services.gateway.adapters.http.server import openapi
 from services.gateway.settings import GatewaySettings
 from services.kit.settings import KitSettings
 from services.ledger.settings import LedgerSettings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,14 @@ async def _seed(exchange: Exchange, clients: Path) -> None:
     # Whatever the hour of the day that the trace has: a newcomer wants orders in the book now.
     orders = [item for item in day.actions if item.kind in {"offer", "demand"}]
     gate = asyncio.Semaphore(8)
-    await asyncio.gather(*(_place(exchange.api_url, keys, item, gate) for item in orders))
+    async with AsyncExitStack() as stack:
+        clients_by_id = {
+            participant: await stack.enter_async_context(AsyncClient(exchange.api_url, key))
+            for participant, (_, key) in keys.items()
+        }
+        await asyncio.gather(
+            *(_place(clients_by_id[item.participant_id], item, gate) for item in orders)
+        )
 
 
 async def _register(
@@ -85,9 +93,7 @@ async def _until_market_is_known(operator: AsyncClient) -> None:
                 return
 
 
-async def _place(
-    url: str, keys: dict[str, tuple[str, str]], item: Action, gate: asyncio.Semaphore
-) -> None:
+async def _place(client: AsyncClient, item: Action, gate: asyncio.Semaphore) -> None:
     side = "offers" if item.kind == "offer" else "demand"
     body = item.body
     if item.kind == "demand":
@@ -99,7 +105,7 @@ async def _place(
             "earliest": first.isoformat(),
             "deadline": (first + (deadline - earliest)).isoformat(),
         }
-    async with gate, AsyncClient(url, keys[item.participant_id][1]) as client:
+    async with gate:
         try:
             await client.send(ops.submit(side, world.MARKET_ID, body, item.key))
         except ApiError as error:
