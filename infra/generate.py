@@ -58,7 +58,7 @@ def settings_page() -> str:
     shared = set(KitSettings.model_fields)
     for title, cls in _SECTIONS:
         own = [name for name in cls.model_fields if cls is KitSettings or name not in shared]
-        texts = _attributes(cls)
+        texts = {name: text.replace("``", "`") for name, text in _attributes(cls).items()}
         lines += ["", f"## {title}", "", "| variable | default | meaning |", "| --- | --- | --- |"]
         lines += [
             f"| `SUANLI_{name.upper()}` | {_default(cls, name)} | {texts[name]} |" for name in own
