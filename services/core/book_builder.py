@@ -10,15 +10,8 @@ from schemas.types import OrderState, Shape, period_of
 from services.core.book import Book, BookDemand, BookOffer, Rules
 from services.core.eligibility import pools_of, validate_demand, validate_offer
 from services.core.errors import ValidationError
-from services.core.orders import (
-    DemandOrder,
-    OfferOrder,
-    Order,
-    demand_left,
-    moved,
-    offer_chips_left,
-    passed,
-)
+from services.core.order_left import demand_left, offer_chips_left, passed
+from services.core.orders import DemandOrder, OfferOrder, Order, moved
 from services.core.reasons import Why, why
 
 if TYPE_CHECKING:

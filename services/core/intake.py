@@ -16,19 +16,9 @@ from schemas import events
 from schemas.types import OrderState, period_of
 from services.core.eligibility import max_spend, validate_demand, validate_offer
 from services.core.errors import Message, ValidationError
-from services.core.orders import (
-    DemandOrder,
-    OfferOrder,
-    Order,
-    amended_offer,
-    confirmed,
-    moved,
-    noted,
-    refusal_of_demand_terms,
-    refusal_of_offer_terms,
-    with_hold,
-    without_hold,
-)
+from services.core.order_holds import confirmed, held_after, with_hold, without_hold
+from services.core.order_terms import amended_offer, refusal_of_demand_terms, refusal_of_offer_terms
+from services.core.orders import DemandOrder, OfferOrder, Order, moved, noted
 from services.core.reasons import Why, why, why_of_error
 
 if TYPE_CHECKING:
@@ -69,7 +59,7 @@ class StashedHold:
         placed: Whether money was held.
         amount: Money held, or needed if it was not.
         free: Money that was free, if it was not held.
-        booked_through: Last round that the ledger had booked before, if it says so.
+        booked_through: Last round that the ledger had booked before, 0 if none.
         round_seq: Number of the next round when it was read.
     """
 
@@ -78,7 +68,7 @@ class StashedHold:
     placed: bool
     amount: int
     free: int
-    booked_through: int | None
+    booked_through: int
     round_seq: int
 
 
@@ -335,9 +325,8 @@ def _demand_amended(view: View, order: Order, event: events.DemandAmended) -> De
         refused = Decision(Verdict.REJECTED, reason, (noted(order, reason),))
         return _with_early_hold(view, refused, order.id, version)
     # A later amendment of the same version replaces one that still waits for its hold.
-    waiting = noted(
-        replace(order, pending=event.terms), why("amend_waiting_for_hold", version=version)
-    )
+    pending = replace(order, pending=event.terms, pending_since=view.next_round)
+    waiting = noted(pending, why("amend_waiting_for_hold", version=version))
     accepted = Decision(Verdict.ACCEPTED, waiting.why, (waiting,))
     return _with_early_hold(view, accepted, order.id, version)
 
@@ -352,7 +341,7 @@ def _placed(view: View, event: events.HoldPlaced) -> StashedHold:
         placed=True,
         amount=event.amount,
         free=0,
-        booked_through=event.booked_through_seq,
+        booked_through=event.booked_through_seq or 0,
         round_seq=view.next_round,
     )
 
@@ -364,7 +353,7 @@ def _not_placed(view: View, event: events.HoldRefused) -> StashedHold:
         placed=False,
         amount=event.needed,
         free=event.free,
-        booked_through=None,
+        booked_through=0,
         round_seq=view.next_round,
     )
 
@@ -389,7 +378,7 @@ def _hold_answered(view: View, answer: StashedHold) -> Decision:
         return Decision(Verdict.KEPT, put=answer)
     if not isinstance(order, DemandOrder):
         return Decision(Verdict.IGNORED)
-    if answer.version <= order.hold_version:
+    if _is_repeat(order, answer):
         return Decision(Verdict.DUPLICATE)
     following = _answered(order, answer)
     if following is None:
@@ -398,6 +387,13 @@ def _hold_answered(view: View, answer: StashedHold) -> Decision:
         return Decision(Verdict.CLOSED, order.why, (following,))
     decision = Decision(_verdict_of_answer(order, following), following.why, (following,))
     return _with_early_hold(view, decision, order.id, answer.version + 1)
+
+
+def _is_repeat(order: DemandOrder, answer: StashedHold) -> bool:
+    if answer.version < order.hold_version:
+        return True
+    newer = answer.placed and answer.booked_through > order.hold_through
+    return answer.version == order.hold_version and not newer
 
 
 def _verdict_of_answer(before: DemandOrder, after: DemandOrder) -> Verdict:
@@ -413,6 +409,8 @@ def _answered(order: DemandOrder, answer: StashedHold) -> DemandOrder | None:
     if not order.is_live:
         # Money held for a demand that is out is told to be released by the next round.
         return _held(order, answer) if answer.placed else order
+    if answer.version == order.hold_version:
+        return _held(order, answer)
     first = answer.version == order.version
     waits_for_first = order.state == OrderState.ACCEPTED
     terms = order.terms if first else order.pending
@@ -424,7 +422,7 @@ def _answered(order: DemandOrder, answer: StashedHold) -> DemandOrder | None:
     return _held(order, answer) if answer.amount >= max_spend(terms) else None
 
 
-def _held(order: DemandOrder, answer: StashedHold) -> DemandOrder:
+def _held(order: DemandOrder, answer: StashedHold) -> DemandOrder | None:
     return with_hold(order, answer.version, answer.amount, answer.booked_through)
 
 
@@ -444,4 +442,7 @@ def superseded(order: DemandOrder, answer: StashedHold) -> DemandOrder:
     The amendment was refused here while the ledger held money for it; the next round tells
     the ledger what is really needed.
     """
-    return replace(order, hold=max(order.hold, answer.amount)) if answer.placed else order
+    if not answer.placed:
+        return order
+    held = held_after(order, answer.version, answer.amount, answer.booked_through)
+    return order if held is None else replace(order, hold=max(order.hold, held))

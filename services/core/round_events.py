@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from schemas import events
 from schemas.base import MONEY_MAX_MICRO_YUAN
 from schemas.types import period_start
-from services.core.orders import chip_hours_left, hold_to_keep
+from services.core.order_holds import hold_to_keep
+from services.core.order_left import chip_hours_left
 from services.core.reasons import Why, why
 from services.core.round_outcome import periods_of, prices_by_pool
 

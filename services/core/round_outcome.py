@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schemas.types import OrderState
 from services.core.book_builder import out_by_others
 from services.core.clearing.reasons import SENTENCES, sentence
-from services.core.orders import (
-    DemandOrder,
-    Fill,
-    OfferOrder,
-    Order,
-    filled_demand,
-    filled_offer,
-    moved,
-    noted,
-)
+from services.core.order_fills import Fill, filled_demand, filled_offer
+from services.core.orders import DemandOrder, OfferOrder, Order, moved, noted
 from services.core.reasons import Why, why, why_of_message
 
 if TYPE_CHECKING:
@@ -176,14 +168,6 @@ def holds_to_adjust(orders: Iterable[Order], filled: Iterable[str]) -> list[Dema
         and (order.id in ids or (order.hold != order.hold_due and order.pending is None))
     ]
     return sorted(found, key=lambda order: order.id)
-
-
-def told(order: DemandOrder) -> DemandOrder:
-    """Return a demand of which the ledger has been told what to hold.
-
-    While an amendment is open, what is held is not known to have changed.
-    """
-    return order if order.pending is not None else replace(order, hold=order.hold_due)
 
 
 def _untouched(order: Order, reason: Reason) -> list[Order]:

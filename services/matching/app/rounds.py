@@ -19,6 +19,7 @@ from services.core.book_builder import (
 )
 from services.core.codec import book_from_dict, book_to_dict, canonical_json, rules_to_dict
 from services.core.intake import superseded
+from services.core.order_holds import told
 from services.core.orders import DemandOrder
 from services.core.reasons import why
 from services.core.round_events import (
@@ -31,7 +32,12 @@ from services.core.round_events import (
     wire_reason,
 )
 from services.core.round_file import file_events, round_file
-from services.core.round_outcome import apply_result, group_losers, holds_to_adjust, told
+from services.core.round_outcome import (
+    apply_result,
+    group_losers,
+    holds_to_adjust,
+    traded_of,
+)
 from services.matching.app.scribe import record_of, status_record
 from services.matching.ports import SealedRound
 
@@ -131,7 +137,10 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound) -> None:
     filled = [made.demand_id for made in allocations]
     adjusted = holds_to_adjust(desk.orders.values(), filled)
     holds = hold_events(facts, adjusted, len(allocations))
-    _put_all(desk, [told(order) for order in adjusted])
+    paid = traded_of(book, result).by_demand
+    for order in adjusted:
+        side = paid.get(order.id)
+        desk.put(told(order, sealed.seq, 0 if side is None else side.money))
     desk.next_round = sealed.seq + 1
     desk.changes.outbox += _round_records(facts, sealed, cleared)
     desk.changes.outbox += _allocation_records(facts, sealed, [*allocations, *holds])

@@ -59,7 +59,7 @@ CREATE TABLE early_hold (
   placed boolean NOT NULL,
   amount_micro_yuan bigint NOT NULL CHECK (amount_micro_yuan >= 0),
   free_micro_yuan bigint NOT NULL CHECK (free_micro_yuan >= 0),
-  booked_through bigint,
+  booked_through bigint NOT NULL,
   round_seq bigint NOT NULL,
   PRIMARY KEY (order_id, version)
 );
