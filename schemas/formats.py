@@ -1,11 +1,199 @@
-"""File formats of a clearing: book, rules, result and round file."""
+"""File formats of a clearing: book, rules, result and round file.
 
-from __future__ import annotations
+These models are the committed JSON Schemas. The core reads the formats without pydantic
+(`services.core.codec`), the independent checker without either; a test holds all three to the
+same files.
+"""
 
-from typing import TYPE_CHECKING
+from typing import Annotated, Literal
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints
 
-FORMATS: dict[str, type[BaseModel]] = {}
-"""Format name (``suanli.book.v1`` ...) -> model; ``schemas.generate`` writes their schemas."""
+from schemas.base import Model
+from schemas.types import HORIZON_PERIODS_MAX
+
+_TEXT_MAX = 256
+_ROWS_MAX = 1_000_000
+_ALTERNATIVES_MAX = 16
+_POOLS_MAX = 10_000
+_PERIOD_MAX = 10_000_000
+_PRICE_MAX = 10_000_000_000
+_INT_MAX = 2**63 - 1
+
+Key = Annotated[str, StringConstraints(min_length=1, max_length=_TEXT_MAX)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Natural = Annotated[StrictInt, Field(ge=0, le=_INT_MAX)]
+Amount = Annotated[StrictInt, Field(ge=-_INT_MAX, le=_INT_MAX, description="Micro-yuan")]
+Price = Annotated[StrictInt, Field(ge=0, le=_PRICE_MAX, description="Micro-yuan per chip-hour")]
+Period = Annotated[
+    StrictInt, Field(ge=0, le=_PERIOD_MAX, description="Hours since 1970-01-01T00:00Z")
+]
+Chips = Annotated[StrictInt, Field(ge=0, le=100_000_000, description="Whole chips")]
+ChipsByPeriod = Annotated[tuple[Chips, ...], Field(max_length=HORIZON_PERIODS_MAX)]
+Curves = Annotated[
+    dict[Key, Annotated[tuple[Price, ...], Field(max_length=HORIZON_PERIODS_MAX)]],
+    Field(max_length=_POOLS_MAX, description="Pool key -> price of each period of the horizon"),
+]
+
+
+class PoolRow(Model):
+    """Zone x chip class."""
+
+    key: Key
+    zone: Key
+    region: Key
+    chip: Key
+    domestic: StrictBool
+    tflops: Natural
+
+
+class OfferRow(Model):
+    """What is left of one offer."""
+
+    id: Key
+    participant: Key
+    version: Natural
+    pool: Key
+    ask: Price
+    start: Period
+    chips: ChipsByPeriod
+    block: StrictBool
+    rounds_waited: Natural
+
+
+class AlternativeRow(Model):
+    """One way to serve a demand."""
+
+    index: Annotated[StrictInt, Field(ge=0, le=10**6)]
+    pools: Annotated[tuple[Key, ...], Field(min_length=1, max_length=_POOLS_MAX)]
+    limit: Price
+    earliest: Period
+    deadline: Period
+    chips: Chips
+    chips_min: Chips
+    duration: Annotated[StrictInt, Field(ge=0, le=HORIZON_PERIODS_MAX)]
+    chips_by_period: ChipsByPeriod
+    chip_hours: Natural
+
+
+class DemandRow(Model):
+    """What is left of one demand."""
+
+    id: Key
+    participant: Key
+    version: Natural
+    shape: Literal["block", "flow", "work"]
+    alternatives: Annotated[
+        tuple[AlternativeRow, ...], Field(min_length=1, max_length=_ALTERNATIVES_MAX)
+    ]
+    rounds_waited: Natural
+    exclusive_group: Key | None
+    linked_to: Key | None
+
+
+class BookFile(Model):
+    """All open orders of one market at a log position."""
+
+    format: Literal["suanli.book.v1"]
+    market: Key
+    round_id: Key
+    first_period: Period
+    periods: Annotated[StrictInt, Field(ge=1, le=HORIZON_PERIODS_MAX)]
+    pools: Annotated[tuple[PoolRow, ...], Field(max_length=_POOLS_MAX)]
+    offers: Annotated[tuple[OfferRow, ...], Field(max_length=_ROWS_MAX)]
+    demands: Annotated[tuple[DemandRow, ...], Field(max_length=_ROWS_MAX)]
+
+
+class RulesFile(Model):
+    """Everything besides the book that a clearing depends on."""
+
+    format: Literal["suanli.rules.v1"]
+    tick: Annotated[StrictInt, Field(ge=1, le=10**9)]
+    seed: Natural
+    effort: Natural
+    ascent_steps: Natural
+
+
+class AllocationRow(Model):
+    """One offer-demand pairing."""
+
+    demand: Key
+    offer: Key
+    pool: Key
+    start: Period
+    chips: Annotated[tuple[Chips, ...], Field(min_length=1, max_length=HORIZON_PERIODS_MAX)]
+
+
+class ReasonRow(Model):
+    """Why an order left the round as it did."""
+
+    code: Key
+    params: Annotated[dict[Key, Amount | Key], Field(max_length=32)]
+
+
+class DemandOutcomeRow(Model):
+    """How a demand leaves the round."""
+
+    id: Key
+    state: Literal["filled", "part-filled", "open"]
+    alternative: Natural | None
+    chip_hours: Natural
+    value: Amount
+    payment: Amount
+    regret: Amount
+    reason: ReasonRow
+
+
+class OfferOutcomeRow(Model):
+    """How an offer leaves the round."""
+
+    id: Key
+    state: Literal["filled", "part-filled", "open"]
+    chip_hours: Natural
+    cost: Amount
+    revenue: Amount
+    regret: Amount
+    reason: ReasonRow
+
+
+class CertificateRow(Model):
+    """Prices that bound the welfare of every possible clearing."""
+
+    prices: Curves
+    bound: Amount
+
+
+class ResultFile(Model):
+    """What a clearing decided."""
+
+    format: Literal["suanli.result.v1"]
+    market: Key
+    round_id: Key
+    book_digest: Digest
+    rules_digest: Digest
+    status: Literal["optimal", "feasible"]
+    welfare: Amount
+    allocations: Annotated[tuple[AllocationRow, ...], Field(max_length=_ROWS_MAX)]
+    prices: Curves
+    demands: Annotated[tuple[DemandOutcomeRow, ...], Field(max_length=_ROWS_MAX)]
+    offers: Annotated[tuple[OfferOutcomeRow, ...], Field(max_length=_ROWS_MAX)]
+    certificate: CertificateRow
+    total_regret: Amount
+
+
+class RoundFile(Model):
+    """A round as anyone can verify it: book, rules and result."""
+
+    format: Literal["suanli.round.v1"]
+    book: BookFile
+    rules: RulesFile
+    result: ResultFile
+
+
+FORMATS: dict[str, type[BaseModel]] = {
+    "suanli.book.v1": BookFile,
+    "suanli.rules.v1": RulesFile,
+    "suanli.result.v1": ResultFile,
+    "suanli.round.v1": RoundFile,
+}
+"""Format name -> model; ``schemas.generate`` writes their schemas."""
