@@ -7,6 +7,7 @@ import pytest
 from schemas import events
 from schemas.types import Role
 from services.kit.kafka import Record
+from services.ledger.app import decode_all
 from services.ledger.state import cny_account, escrow_account, fees_account
 from tests.unit.ledger import world as w
 
@@ -74,9 +75,7 @@ def test_a_deposit_for_nobody_goes_to_the_dead_letters(
     assert cny_account("ghost") not in ledger.view.accounts
 
 
-def test_a_demand_holds_what_it_can_cost_at_most(
-    topics: w.Topics, ledger: w.MemoryLedger
-) -> None:
+def test_a_demand_holds_what_it_can_cost_at_most(topics: w.Topics, ledger: w.MemoryLedger) -> None:
     ledger.feed(topics.put(w.demanded("d1", "lab", chips=10, hours=3, limit=2 * w.YUAN)))
     (placed,) = ledger.events(events.HoldPlaced)
     assert (placed.version, placed.amount) == (1, 60 * w.YUAN)
@@ -254,9 +253,9 @@ def test_an_oversold_round_books_nothing_and_stops_the_market_loudly(
     assert (finding.ok, finding.summary.code) == (False, "settle.oversold")
     assert outcome.halted == {w.MARKET}
     # Everything later of this market waits; other work goes on.
-    later = ledger.feed(topics.round(2, w.kept(2, "d1", "lab", 0)) + topics.put(
-        w.deposited("lab", 3)
-    ))
+    later = ledger.feed(
+        topics.round(2, w.kept(2, "d1", "lab", 0)) + topics.put(w.deposited("lab", 3))
+    )
     assert not later.batch.rounds
     assert len(later.batch.waiting) == 2
     assert len(later.batch.entries) == 1
@@ -328,9 +327,7 @@ def test_an_amendment_the_round_had_not_read_keeps_its_money(
     read = topics.ends["demand", 0]
     ledger.feed(topics.put(w.demand_amended("d1", "lab", chips=20)))
     allocation = w.allocated(1, "d1", "lab", "o1", "cloud", [(0, 10, w.YUAN)])
-    ledger.feed(
-        topics.round(1, allocation, w.kept(1, "d1", "lab", 10 * w.YUAN), demand_end=read)
-    )
+    ledger.feed(topics.round(1, allocation, w.kept(1, "d1", "lab", 10 * w.YUAN), demand_end=read))
     placed = ledger.events(events.HoldPlaced)[-1]
     assert (placed.version, placed.amount, placed.booked_through_seq) == (2, 40 * w.YUAN, 1)
     assert free(ledger, "lab") == 50 * w.YUAN
@@ -343,9 +340,7 @@ def test_an_amendment_whose_money_the_round_took_is_refused_and_keeps_the_old_pa
     read = topics.ends["demand", 0]
     ledger.feed(topics.put(w.demand_amended("d1", "lab", chips=48)))
     allocation = w.allocated(1, "d1", "lab", "o1", "cloud", [(0, 10, w.YUAN)])
-    ledger.feed(
-        topics.round(1, allocation, w.kept(1, "d1", "lab", 10 * w.YUAN), demand_end=read)
-    )
+    ledger.feed(topics.round(1, allocation, w.kept(1, "d1", "lab", 10 * w.YUAN), demand_end=read))
     (refused,) = ledger.events(events.HoldRefused)
     assert (refused.version, refused.needed, refused.free) == (2, 96 * w.YUAN, 90 * w.YUAN)
     assert free(ledger, "lab") == 80 * w.YUAN
@@ -406,7 +401,7 @@ def test_bytes_that_are_no_event_go_to_the_dead_letters_as_they_are(
 ) -> None:
     good = topics.put(w.demanded("d1", "lab"))[0]
     bad = topics.raw(topic, value, good.headers)
-    _, letters = w.decode_all([bad])
+    _, letters = decode_all([bad])
     headers = dict(letters[0].headers)
     assert headers["dl_code"].decode() in (code, "not_json")
     assert headers["dl_offset"] == b"1"
@@ -421,12 +416,14 @@ def test_records_without_attributes_of_unknown_type_or_on_the_wrong_topic_are_de
     records = [
         replace(good, headers=()),
         replace(good, headers=tuple((attributes | {"ce_type": b"suanli.coin.v1"}).items())),
-        replace(good, headers=tuple((attributes | {"ce_time": b"0001-01-01T00:00:00+23:59"}).items())),
+        replace(
+            good, headers=tuple((attributes | {"ce_time": b"0001-01-01T00:00:00+23:59"}).items())
+        ),
         replace(good, headers=tuple((attributes | {"ce_time": b"1999-01-01T00:00:00Z"}).items())),
         replace(good, topic="offers"),
         replace(good, value=(good.value or b"").replace(b'"lab"', b'"l\\u0000b"')),
     ]
-    inputs, letters = w.decode_all(records)
+    inputs, letters = decode_all(records)
     assert not inputs
     assert len(letters) == len(records)
 

@@ -31,6 +31,7 @@ MARKET = "jjj"
 ZONE, CHIP = "bj-1", "a910b"
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
+EventT = TypeVar("EventT", bound=events.Event)
 POOL = f"{ZONE}/{CHIP}"
 YUAN = 1_000_000
 
@@ -126,7 +127,7 @@ def offered(
     )
 
 
-def allocated(  # noqa: PLR0913 - an allocation has that many sides
+def allocated(
     seq: int,
     demand: str,
     enterprise: str,
@@ -179,9 +180,7 @@ def delivered(
         allocation_id=allocation.allocation_id,
         market_id=allocation.market_id,
         provider_id=allocation.provider_id,
-        periods=tuple(
-            events.DeliveredPeriod(start=hour(at), chips=chips) for at, chips in periods
-        ),
+        periods=tuple(events.DeliveredPeriod(start=hour(at), chips=chips) for at, chips in periods),
     )
 
 
@@ -235,19 +234,18 @@ def round_bodies(
     fee_ppm: int = 0,
     offers_end: int = 0,
     demand_end: int = 0,
+    partition: int = 0,
 ) -> list[events.Event]:
     """Return a round's events with their indices and the closing event."""
     indexed: list[events.Event] = [
         body.model_copy(update={"index": index}) for index, body in enumerate(bodies)
     ]
     digest = hashlib.sha256(
-        b"".join(
-            hashlib.sha256(body.model_dump_json().encode()).digest() for body in indexed
-        )
+        b"".join(hashlib.sha256(body.model_dump_json().encode()).digest() for body in indexed)
     ).hexdigest()
 
     def through(topic: str, end: int) -> tuple[events.OffsetRange, ...]:
-        return (events.OffsetRange(topic=topic, partition=0, start=0, end=end),)
+        return (events.OffsetRange(topic=topic, partition=partition, start=0, end=end),)
 
     closed = events.RoundClosed(
         round_id=f"{MARKET}:{seq}",
@@ -305,7 +303,7 @@ class MemoryLedger:
         self.outbox += [*outcome.batch.outbox, *letters]
         return outcome
 
-    def events(self, kind: type[events.Event]) -> list[events.Event]:
+    def events(self, kind: type[EventT]) -> list[EventT]:
         """Return all events of a kind ever sent."""
         return [
             found

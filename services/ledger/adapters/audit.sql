@@ -1,0 +1,167 @@
+-- Every statement returns the rows that break a rule; none is good.
+
+-- name: audit_sums
+SELECT unit, layer, sum(amount)::bigint AS total FROM posting
+GROUP BY unit, layer HAVING sum(amount) <> 0
+
+-- name: audit_transfers_without_postings
+SELECT t.id FROM transfer AS t
+WHERE (SELECT count(*) FROM posting AS p WHERE p.transfer_id = t.id)
+  <> CASE WHEN t.kind = 'post' THEN 4 ELSE 2 END
+LIMIT 20
+
+-- name: audit_counters
+SELECT a.name, a.debits_pending - a.credits_pending AS pending,
+  a.debits_posted - a.credits_posted AS posted,
+  coalesce(p.pending, 0)::bigint AS pending_postings,
+  coalesce(p.posted, 0)::bigint AS posted_postings, a.version, coalesce(p.entries, 0) AS entries
+FROM account AS a
+LEFT JOIN (
+  SELECT account_id, count(*) AS entries, max(account_version) AS version,
+    sum(amount) FILTER (WHERE layer = 'pending') AS pending,
+    sum(amount) FILTER (WHERE layer = 'posted') AS posted,
+    sum(amount) FILTER (WHERE layer = 'posted' AND amount > 0) AS debits_posted,
+    -sum(amount) FILTER (WHERE layer = 'posted' AND amount < 0) AS credits_posted
+  FROM posting GROUP BY account_id
+) AS p ON p.account_id = a.id
+WHERE a.debits_pending - a.credits_pending <> coalesce(p.pending, 0)
+  OR a.debits_posted <> coalesce(p.debits_posted, 0)
+  OR a.credits_posted <> coalesce(p.credits_posted, 0)
+  OR a.version <> coalesce(p.entries, 0) OR a.version <> coalesce(p.version, 0)
+LIMIT 20
+
+-- name: audit_histories
+SELECT name, account_version, balance_after, expected FROM (
+  SELECT a.name, p.account_version, p.balance_after,
+    sum(p.amount) OVER (PARTITION BY p.account_id, p.layer ORDER BY p.account_version)::bigint
+      AS expected
+  FROM posting AS p JOIN account AS a ON a.id = p.account_id
+) AS history
+WHERE balance_after <> expected LIMIT 20
+
+-- name: audit_free
+SELECT name, credits_posted - debits_posted - debits_pending AS free FROM account
+WHERE floor_zero AND credits_posted - debits_posted - debits_pending < 0 LIMIT 20
+
+-- name: audit_holds_resolved_twice
+SELECT pending_id, count(*) AS resolutions FROM transfer
+WHERE pending_id IS NOT NULL GROUP BY pending_id HAVING count(*) > 1 LIMIT 20
+
+-- name: audit_holds_posted_beyond
+SELECT r.id, h.amount AS held, r.amount AS posted
+FROM transfer AS r LEFT JOIN transfer AS h ON h.id = r.pending_id AND h.kind = 'hold'
+WHERE r.pending_id IS NOT NULL AND (h.id IS NULL OR r.amount > h.amount) LIMIT 20
+
+-- name: audit_open_holds
+-- The open holds are exactly the current holds of demands, with their amounts.
+SELECT coalesce(h.id, d.hold_id) AS hold_id, h.amount AS held, d.amount AS believed
+FROM (
+  SELECT id, amount FROM transfer AS h WHERE kind = 'hold'
+    AND NOT EXISTS (SELECT FROM transfer AS r WHERE r.pending_id = h.id)
+) AS h
+FULL JOIN (SELECT hold_id, amount FROM demand_hold WHERE hold_id IS NOT NULL) AS d
+  ON d.hold_id = h.id
+WHERE h.amount IS DISTINCT FROM d.amount LIMIT 20
+
+-- name: audit_oversold
+SELECT offer_id, period, chips, allocated FROM offer_period WHERE allocated > chips LIMIT 20
+
+-- name: audit_capacity
+-- What is booked as used is what the allocations use, within what some version offered.
+SELECT coalesce(o.offer_id, p.offer_id) AS offer_id, coalesce(o.period, p.period) AS period,
+  o.allocated, p.allocated::bigint AS allocations, p.offered
+FROM offer_period AS o
+FULL JOIN (
+  SELECT p.offer_id, p.period, sum(p.chips) AS allocated,
+    max((SELECT max(v.chips) FROM offer_version AS v
+      WHERE v.offer_id = p.offer_id AND p.period >= v.start_period AND p.period < v.end_period))
+      AS offered
+  FROM allocation_period AS p GROUP BY p.offer_id, p.period
+) AS p ON p.offer_id = o.offer_id AND p.period = o.period
+WHERE o.allocated IS DISTINCT FROM p.allocated OR coalesce(p.offered, 0) < p.allocated
+LIMIT 20
+
+-- name: audit_payments
+-- An allocation costs chips x price; what a round captured is what its allocations cost.
+SELECT a.id, a.payment, sum(p.chips * p.price)::bigint AS expected
+FROM allocation AS a JOIN allocation_period AS p ON p.allocation_id = a.id
+GROUP BY a.id HAVING sum(p.chips * p.price) <> a.payment LIMIT 20
+
+-- name: audit_captures
+SELECT r.round_id, r.payment, coalesce(a.payment, 0)::bigint AS allocations,
+  coalesce(t.amount, 0)::bigint AS captured
+FROM round_booked AS r
+LEFT JOIN (SELECT round_id, sum(payment) AS payment FROM allocation GROUP BY round_id) AS a
+  USING (round_id)
+LEFT JOIN (SELECT round_id, sum(amount) AS amount FROM transfer
+  WHERE kind = 'post' GROUP BY round_id) AS t USING (round_id)
+WHERE r.payment <> coalesce(a.payment, 0) OR r.payment <> coalesce(t.amount, 0) LIMIT 20
+
+-- name: audit_deliveries
+-- A delivery pays what its periods cost, and its transfers are that.
+SELECT d.delivery_id, d.amount, coalesce(p.amount, 0)::bigint AS periods,
+  coalesce(t.amount, 0)::bigint AS transfers
+FROM delivery_booked AS d
+LEFT JOIN (SELECT delivery_id, sum(amount) AS amount FROM period_paid GROUP BY delivery_id) AS p
+  USING (delivery_id)
+LEFT JOIN LATERAL (SELECT sum(amount) AS amount FROM transfer
+  WHERE id IN (d.payment_id, d.fee_id)) AS t ON true
+WHERE d.amount <> coalesce(p.amount, 0) OR d.amount <> coalesce(t.amount, 0) LIMIT 20
+
+-- name: audit_escrow
+-- Escrow holds what was captured and not yet paid, market by market.
+SELECT a.name, (a.credits_posted - a.debits_posted) AS escrow,
+  (coalesce(r.payment, 0) - coalesce(d.amount, 0))::bigint AS expected
+FROM account AS a
+LEFT JOIN (SELECT market_id, sum(payment) AS payment FROM round_booked GROUP BY market_id) AS r
+  ON a.name = 'escrow:' || r.market_id
+LEFT JOIN (SELECT al.market_id, sum(d.amount) AS amount FROM delivery_booked AS d
+  JOIN allocation AS al ON al.id = d.allocation_id GROUP BY al.market_id) AS d
+  ON a.name = 'escrow:' || d.market_id
+WHERE a.name LIKE 'escrow:%'
+  AND a.credits_posted - a.debits_posted <> coalesce(r.payment, 0) - coalesce(d.amount, 0)
+LIMIT 20
+
+-- name: audit_outbox
+-- Numbers that were given out are there, but for a sent and pruned beginning.
+SELECT next_seq, first, last, rows FROM (
+  SELECT (SELECT next_seq FROM outbox_head) AS next_seq, min(seq) AS first, max(seq) AS last,
+    count(*) AS rows FROM outbox
+) AS o
+WHERE rows > 0 AND (last <> next_seq - 1 OR rows <> last - first + 1)
+
+-- name: audit_journal_unpublished
+-- Each leaf was put into the outbox, if the outbox still has its beginning.
+SELECT (SELECT count(*) FROM leaf) AS leaves, count(*) AS published FROM outbox
+WHERE topic = 'journal-entries'
+HAVING (SELECT min(seq) FROM outbox) = 1 AND count(*) <> (SELECT count(*) FROM leaf)
+
+-- name: audit_facts
+SELECT (SELECT count(*) FROM transfer) AS transfers, (SELECT count(*) FROM account) AS accounts,
+  (SELECT count(*) FROM round_booked) AS rounds, (SELECT count(*) FROM allocation) AS allocations,
+  (SELECT count(*) FROM offer_period) AS offer_periods, (SELECT count(*) FROM leaf) AS leaves,
+  (SELECT count(*) FROM checkpoint) AS checkpoints,
+  (SELECT count(*) FROM transfer WHERE kind = 'hold') AS holds,
+  (SELECT coalesce(max(seq), 0) FROM outbox) AS outbox_last,
+  (SELECT count(*) FROM market_halt) AS halts,
+  (SELECT coalesce(sum(amount), 0) FROM transfer WHERE kind = 'post')::bigint AS captured,
+  (SELECT coalesce(sum(amount), 0) FROM delivery_booked)::bigint AS paid
+
+-- name: audit_halts
+SELECT market_id, round_id, code, problem FROM market_halt LIMIT 20
+
+-- name: audit_leaves
+SELECT l.idx, l.entry, l.hash, t.id, t.kind, t.purpose, t.amount, t.unit, t.pending_id,
+  t.market_id, t.round_id, t.order_id,
+  (SELECT array_agg(a.name || ' ' || p.layer || ' ' || p.amount || ' ' || p.balance_after || ' '
+     || p.account_version ORDER BY a.name, p.layer)
+   FROM posting AS p JOIN account AS a ON a.id = p.account_id WHERE p.transfer_id = t.id)
+    AS postings
+FROM leaf AS l LEFT JOIN transfer AS t ON t.leaf_idx = l.idx
+WHERE l.idx >= $1 ORDER BY l.idx LIMIT $2
+
+-- name: audit_checkpoints
+SELECT size, root, frontier, note FROM checkpoint WHERE size > $1 AND size <= $2 ORDER BY size
+
+-- name: audit_checkpoints_beyond
+SELECT size FROM checkpoint WHERE size > $1 LIMIT 20

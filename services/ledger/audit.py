@@ -1,0 +1,284 @@
+"""The audit: everything that the ledger promises, recomputed from its rows.
+
+It trusts neither the service nor the database's constraints: sums, balances, holds, capacity
+and the transparency log are worked out again. It only reads, in one snapshot, so it may run
+beside the service.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.core.merkle import HASH_BYTES, Frontier, leaf_hash
+from services.kit.postgres import Queries, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import asyncpg
+    from pydantic import SecretStr
+
+    from services.kit.postgres import Conn
+
+_QUERIES = Queries.load(Path(__file__).parent / "adapters")
+# Entries are about 700 bytes: a page of leaves is a few megabytes.
+_LEAVES_PAGE = 5_000
+_PROBLEMS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCheck:
+    """One promise.
+
+    Attributes:
+        code: Stable name.
+        en: The promise in English.
+        zh: The promise in Chinese.
+        checked: How many things were looked at, 0 if that has no number.
+        problems: What breaks it, at most 20.
+    """
+
+    code: str
+    en: str
+    zh: str
+    checked: int
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Return whether it is kept."""
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """The outcome of an audit.
+
+    Attributes:
+        schema: Schema that was audited.
+        checks: All promises.
+        size: Entries of the transparency log.
+        root: Its root, hexadecimal.
+        captured: Micro-yuan that rounds took into escrow.
+        paid: Micro-yuan that deliveries took out of it, fees included.
+    """
+
+    schema: str
+    checks: tuple[AuditCheck, ...]
+    size: int
+    root: str
+    captured: int
+    paid: int
+
+    @property
+    def ok(self) -> bool:
+        """Return whether every promise is kept."""
+        return all(check.ok for check in self.checks)
+
+    def lines(self, *, chinese: bool = False) -> tuple[str, ...]:
+        """Return the report as lines of text."""
+        said = []
+        for check in self.checks:
+            text = check.zh if chinese else check.en
+            count = f" ({check.checked})" if check.checked else ""
+            said.append(f"{'ok  ' if check.ok else 'FAIL'} {text}{count}")
+            said += [f"     {problem}" for problem in check.problems]
+        said.append(f"log size {self.size}, root {self.root}")
+        return tuple(said)
+
+
+async def audit(dsn: str | SecretStr, schema: str) -> AuditReport:
+    """Audit a ledger.
+
+    Args:
+        dsn: Database; the user must be allowed to act as the schema's regulator, or own it.
+        schema: Schema of the ledger, prefix included.
+
+    Raises:
+        asyncpg.PostgresError: if the schema is not there or may not be read.
+    """
+    conn = await connect(dsn, schema)
+    try:
+        async with conn.transaction(isolation="repeatable_read", readonly=True):
+            # Row-level security hides rows from an owner without a policy; the regulator has one.
+            if await conn.fetchval(_QUERIES.may_set_role, f"{schema}_regulator"):
+                await conn.execute(f'SET LOCAL ROLE "{schema}_regulator"')
+            return await _audit(conn, schema)
+    finally:
+        await conn.close()
+
+
+async def _audit(conn: Conn, schema: str) -> AuditReport:
+    facts = await conn.fetchrow(_QUERIES.audit_facts)
+    assert facts is not None
+    checks = [
+        AuditCheck(code, en, zh, facts[count] if count else 0, await _broken(conn, queries))
+        for code, en, zh, count, queries in _RULES
+    ]
+    frontier, problems = await _log(conn)
+    checks.append(
+        AuditCheck(
+            "log_consistent",
+            "log consistent: entries match hashes and rows, roots match checkpoints",
+            "日志一致：条目与哈希及数据行相符，根与检查点相符",
+            frontier.size,
+            problems,
+        )
+    )
+    return AuditReport(
+        schema,
+        tuple(checks),
+        frontier.size,
+        frontier.root().hex(),
+        facts["captured"],
+        facts["paid"],
+    )
+
+
+_RULES = (
+    (
+        "sums_zero",
+        "sums are zero per unit and layer; every transfer has its postings",
+        "每个单位与层的合计为零；每笔转账都有分录",
+        "transfers",
+        ("audit_sums", "audit_transfers_without_postings"),
+    ),
+    (
+        "counters",
+        "every account is the sum of its postings, without a hole in its history",
+        "每个账户等于其分录之和，历史无缺口",
+        "accounts",
+        ("audit_counters", "audit_histories"),
+    ),
+    (
+        "free_balance",
+        "no negative free balance, holds counted",
+        "计入冻结后无负的可用余额",
+        "accounts",
+        ("audit_free",),
+    ),
+    (
+        "holds",
+        "every hold resolved at most once, for no more than it held; open ones are the demands'",
+        "每笔冻结至多处理一次且不超额；未处理的即各需求当前的冻结",
+        "holds",
+        ("audit_holds_resolved_twice", "audit_holds_posted_beyond", "audit_open_holds"),
+    ),
+    (
+        "capacity",
+        "no oversold period",
+        "没有超卖的时段",
+        "offer_periods",
+        ("audit_oversold", "audit_capacity"),
+    ),
+    (
+        "rounds",
+        "every round captured exactly what its allocations cost; escrow is what is not yet paid",
+        "每轮划转恰为其分配的价款；托管余额等于尚未支付之数",
+        "rounds",
+        ("audit_payments", "audit_captures", "audit_deliveries", "audit_escrow"),
+    ),
+    (
+        "outbox",
+        "outbox without a gap, every entry published",
+        "发件箱无缺口，每个条目均已发布",
+        "outbox_last",
+        ("audit_outbox", "audit_journal_unpublished"),
+    ),
+    (
+        "no_halt",
+        "no market is halted",
+        "没有市场被停止记账",
+        "",
+        ("audit_halts",),
+    ),
+)
+"""(code, promise in English and Chinese, fact that counts it, statements that break it)."""
+
+
+async def _broken(conn: Conn, names: Iterable[str]) -> tuple[str, ...]:
+    problems: list[str] = []
+    for name in names:
+        for row in await conn.fetch(_QUERIES[name]):
+            facts = ", ".join(f"{key} {value}" for key, value in row.items())
+            problems.append(f"{name.removeprefix('audit_')}: {facts}")
+    return tuple(problems[:_PROBLEMS_MAX])
+
+
+async def _log(conn: Conn) -> tuple[Frontier, tuple[str, ...]]:
+    """Rebuild the tree from the entries and compare it with rows, hashes and checkpoints."""
+    frontier = Frontier()
+    problems: list[str] = []
+    while len(problems) < _PROBLEMS_MAX:
+        rows = await conn.fetch(_QUERIES.audit_leaves, frontier.size, _LEAVES_PAGE)
+        if not rows:
+            break
+        heads = await conn.fetch(
+            _QUERIES.audit_checkpoints, frontier.size, frontier.size + len(rows)
+        )
+        for index, row in enumerate(rows, start=frontier.size):
+            problems += _leaf_problems(index, row)
+        hashes = [leaf_hash(row["entry"]) for row in rows]
+        for head in heads:
+            within = frontier.extend(hashes[: head["size"] - frontier.size])
+            problems += _head_problems(head, within)
+        frontier = frontier.extend(hashes)
+    beyond = await conn.fetch(_QUERIES.audit_checkpoints_beyond, frontier.size)
+    if len(problems) < _PROBLEMS_MAX:
+        problems += [f"checkpoint of size {row['size']} is beyond the log" for row in beyond]
+    return frontier, tuple(problems[:_PROBLEMS_MAX])
+
+
+def _leaf_problems(index: int, row: asyncpg.Record) -> list[str]:
+    if row["idx"] != index:
+        return [f"leaf {index} is missing, the next is {row['idx']}"]
+    problems = []
+    if row["hash"] != hashlib.sha256(b"\x00" + row["entry"]).digest():
+        problems.append(f"leaf {index}: its hash is not that of its entry")
+    if row["id"] is None:
+        return [*problems, f"leaf {index}: no transfer has it"]
+    entry = json.loads(row["entry"])
+    said = sorted(
+        (p["account"], p["layer"], p["amount"], p["balance_after"], p["account_version"])
+        for p in entry["postings"]
+    )
+    booked = sorted(_posting(text) for text in row["postings"] or ())
+    wanted = {
+        "entry_id": str(row["id"]),
+        "leaf_index": index,
+        "kind": row["kind"],
+        "purpose": row["purpose"],
+        "amount": row["amount"],
+        "unit": row["unit"],
+        "pending_id": None if row["pending_id"] is None else str(row["pending_id"]),
+        "market_id": row["market_id"],
+        "round_id": row["round_id"],
+        "order_id": row["order_id"],
+    }
+    differs = sorted(key for key, value in wanted.items() if entry.get(key) != value)
+    if said != booked:
+        differs.append("postings")
+    if differs:
+        problems.append(f"leaf {index}: entry and rows differ in {', '.join(differs)}")
+    return problems
+
+
+def _posting(text: str) -> tuple[str, str, int, int, int]:
+    account, layer, amount, balance, version = text.rsplit(" ", 4)
+    return account, layer, int(amount), int(balance), int(version)
+
+
+def _head_problems(head: asyncpg.Record, frontier: Frontier) -> list[str]:
+    size = head["size"]
+    problems = []
+    if frontier.root() != head["root"]:
+        problems.append(f"checkpoint {size}: root is {head['root'].hex()}, log says otherwise")
+    nodes = head["frontier"]
+    kept = tuple(nodes[at : at + HASH_BYTES] for at in range(0, len(nodes), HASH_BYTES))
+    if kept != frontier.nodes:
+        problems.append(f"checkpoint {size}: its frontier is not the log's")
+    return problems
