@@ -16,7 +16,7 @@ from services.ledger.writer import LedgerWriter
 MIGRATIONS = Path(__file__).parents[2] / "infra" / "postgres" / "migrations" / "ledger"
 
 
-async def main(context: ServiceContext[LedgerSettings]) -> None:
+async def serve(context: ServiceContext[LedgerSettings]) -> None:
     """Migrate, take the lease, then book until told to stop."""
     settings, stop = context.settings, context.stop_event
     context.ready("ledger", ready=False)
@@ -49,5 +49,10 @@ async def main(context: ServiceContext[LedgerSettings]) -> None:
     await LedgerWriter(store, readers[0], readers[1], settings, relay.wake).run(stop)
 
 
+def main() -> None:
+    """Run the service with the settings of the environment."""
+    run_service("ledger", serve, load(LedgerSettings))
+
+
 if __name__ == "__main__":
-    run_service("ledger", main, load(LedgerSettings))
+    main()
