@@ -1,0 +1,1 @@
+"""Measurements, as ratios against a peer or a limit of the machine in the same run."""
