@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
+from pydantic import SecretStr
 
 from schemas.codec import Envelope, derive_id, encode
 from schemas.events import Event
@@ -42,7 +43,13 @@ class Gateway:
     clock: ManualClock
 
     async def call(
-        self, method: str, path: str, body: object = None, *, key: str = OPERATOR_KEY, **kwargs: Any
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        key: str = OPERATOR_KEY,
+        **kwargs: Any,  # noqa: ANN401 - httpx's own
     ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {key}"} | kwargs.pop("headers", {})
         if body is not None:
@@ -79,11 +86,11 @@ class Gateway:
 
     async def eventually(
         self, look: Callable[[], Awaitable[Any]], want: Callable[[Any], bool], within_s: float = 10
-    ) -> Any:
+    ) -> Any:  # noqa: ANN401 - whatever look returns
         """Return what ``look`` returns once ``want`` holds for it."""
         found: Any = None
         async with asyncio.timeout(within_s):
-            while not want(found := await look()):
+            while not want(found := await look()):  # noqa: ASYNC110 - a table cannot be awaited
                 await asyncio.sleep(0.05)
         return found
 
@@ -91,13 +98,13 @@ class Gateway:
 @pytest_asyncio.fixture
 async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterator[Gateway]:
     settings = GatewaySettings(
-        _env_file=None,  # type: ignore[call-arg]
+        _env_file=None,
         kafka_bootstrap=stack.kafka_bootstrap,
-        postgres_dsn=stack.postgres_dsn,
+        postgres_dsn=SecretStr(stack.postgres_dsn),
         topic_prefix=topics,
         schema_prefix=schema_prefix,
-        gateway_operator_key=OPERATOR_KEY,
-        gateway_receipt_key=RECEIPT_SEED,
+        gateway_operator_key=SecretStr(OPERATOR_KEY),
+        gateway_receipt_key=SecretStr(RECEIPT_SEED),
     )
     schema = settings.schema_of("gateway")
     await migrate(settings.postgres_dsn, schema, MIGRATIONS)
@@ -140,11 +147,11 @@ async def market(gateway: Gateway) -> Market:
     )
 
 
-def offer(**changes: Any) -> Json:
+def offer(**changes: Any) -> Json:  # noqa: ANN401 - any JSON
     terms = copy.deepcopy(examples.OFFER_TERMS) | changes
     return {"market_id": "jingjinji", "terms": terms}
 
 
-def demand(**changes: Any) -> Json:
+def demand(**changes: Any) -> Json:  # noqa: ANN401 - any JSON
     terms = copy.deepcopy(examples.DEMAND_TERMS) | changes
     return {"market_id": "jingjinji", "terms": terms}

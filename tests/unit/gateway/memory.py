@@ -1,0 +1,366 @@
+"""The gateway's ports in memory: small, real, and enough to run the whole app without servers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from schemas import events
+from schemas.api import (
+    AccountView,
+    AllocationView,
+    DemandView,
+    EntryView,
+    FindingView,
+    KeyView,
+    MarketView,
+    OfferView,
+    OrderEvent,
+    ParticipantView,
+    PolicyView,
+    PriceView,
+    RoundPricesView,
+    RoundView,
+)
+from schemas.codec import Envelope, encode
+from schemas.events import Reason
+from schemas.market import Market
+from schemas.orders import DemandTerms, OfferTerms
+from schemas.registry import BY_MODEL
+from schemas.types import Role, Side
+from services.core.errors import Message
+from services.gateway.adapters.http import examples
+from services.gateway.adapters.http.context import Api
+from services.gateway.adapters.http.server import create_app
+from services.gateway.app.exchange import ExchangeCommands, hash_key
+from services.gateway.app.once import Once
+from services.gateway.app.orders import OrderCommands
+from services.gateway.app.reading import Reading
+from services.gateway.errors import UnavailableError
+from services.gateway.ports import Claim, Intent, Position, Principal, Sent
+from services.kit.clock import ManualClock
+
+# One app for all: its routes are compiled at the first request, which takes half a second.
+_APP = create_app()
+NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
+KEYS = {role: f"sk_{role.value}-key-of-the-tests" for role in Role}
+RECEIVED = Reason(code="received", en="On the log.", zh="已写入日志。")
+
+
+@dataclass
+class MemoryLog:
+    """A log; ``down`` makes it silent."""
+
+    sent: list[Envelope] = field(default_factory=list)
+    down: bool = False
+
+    async def send(self, envelopes: Sequence[Envelope]) -> list[Position]:
+        if self.down:
+            raise UnavailableError("log_unavailable", Message("silent", "无响应"))
+        positions = []
+        for envelope in envelopes:
+            _, value, _ = encode(envelope)
+            topic = BY_MODEL[type(envelope.data)].topic
+            digest = hashlib.sha256(value).hexdigest()
+            positions.append(Position(topic, 0, len(self.sent), digest))
+            self.sent.append(envelope)
+        return positions
+
+
+@dataclass
+class MemoryOrders:
+    """Orders as submitted."""
+
+    views: dict[str, OfferView | DemandView] = field(default_factory=dict)
+
+    def show(self, sent: Sequence[Sent]) -> None:
+        for item in sent:
+            data = item.envelope.data
+            if isinstance(data, events.OfferSubmitted | events.DemandSubmitted):
+                offer = isinstance(data, events.OfferSubmitted)
+                common: dict[str, Any] = {
+                    "order_id": data.order_id,
+                    "side": Side.OFFER if offer else Side.DEMAND,
+                    "market_id": data.market_id,
+                    "participant_id": data.participant_id,
+                    "state": "accepted",
+                    "version": 1,
+                    "reason": RECEIVED,
+                    "submitted_at": item.envelope.occurred_at,
+                    "updated_at": item.envelope.occurred_at,
+                    "terms": data.terms,
+                }
+                view = OfferView(**common) if offer else DemandView(**common)
+                self.views.setdefault(data.order_id, view)
+
+    async def order(self, order_id: str) -> OfferView | DemandView | None:
+        return self.views.get(order_id)
+
+    async def orders(
+        self,
+        side: Side,
+        *,
+        participant_id: str | None,
+        market_id: str | None,
+        states: Sequence[str] | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, OfferView | DemandView]]:
+        found = [
+            (number, view)
+            for number, view in enumerate(self.views.values())
+            if view.side is side
+            and participant_id in (None, view.participant_id)
+            and market_id in (None, view.market_id)
+            and (states is None or view.state in states)
+            and (before is None or number < before)
+        ]
+        return found[::-1][:limit]
+
+    async def history(
+        self, order_id: str, *, after: int | None, limit: int
+    ) -> list[tuple[int, OrderEvent]]:
+        return []
+
+    async def open_orders(self, market_id: str) -> list[tuple[str, OfferTerms | DemandTerms]]:
+        return [(view.state.value, view.terms) for view in self.views.values()]
+
+
+@dataclass
+class MemoryIntents:
+    """Claims and replies."""
+
+    orders: MemoryOrders
+    claims: dict[tuple[str, str], Intent] = field(default_factory=dict)
+    replies: dict[tuple[str, str], str] = field(default_factory=dict)
+    abandoned: set[tuple[str, str]] = field(default_factory=set)
+
+    async def claim(
+        self, participant_id: str, token: str, intents: Sequence[Intent]
+    ) -> list[Claim]:
+        claims = []
+        for intent in intents:
+            name = (participant_id, intent.key)
+            known = self.claims.get(name)
+            if known is None or (name in self.abandoned and known.body == intent.body):
+                self.abandoned.discard(name)
+                self.claims[name] = intent
+                claims.append(Claim(mine=True))
+            else:
+                claims.append(Claim(mine=False, body=known.body, reply=self.replies.get(name)))
+        return claims
+
+    async def release(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.claims.pop((participant_id, key))
+
+    async def expire(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
+        self.abandoned |= {(participant_id, key) for key in keys}
+
+    async def complete(
+        self, participant_id: str, replies: Sequence[tuple[str, str]], sent: Sequence[Sent]
+    ) -> None:
+        self.orders.show(sent)
+        self.replies |= {(participant_id, key): body for key, body in replies}
+
+
+@dataclass
+class MemoryDirectory:
+    """Participants and keys."""
+
+    principals: dict[bytes, Principal] = field(default_factory=dict)
+    views: dict[str, ParticipantView] = field(default_factory=dict)
+    key_views: dict[str, KeyView] = field(default_factory=dict)
+
+    def add(self, role: Role) -> None:
+        name = f"{role.value}-1"
+        self.views[name] = ParticipantView(
+            participant_id=name, role=role, name=name, status="active", registered_at=NOW
+        )
+        self.principals[hash_key(KEYS[role])] = Principal(name, role, f"key_{role.value}")
+
+    async def principal(self, sha256: bytes) -> Principal | None:
+        return self.principals.get(sha256)
+
+    async def participant(self, participant_id: str) -> ParticipantView | None:
+        return self.views.get(participant_id)
+
+    async def participants(self, *, after: str | None, limit: int) -> list[ParticipantView]:
+        return [self.views[name] for name in sorted(self.views) if after is None or name > after][
+            :limit
+        ]
+
+    async def put_participant(
+        self, view: ParticipantView, offset: int, key: tuple[str, bytes, str] | None
+    ) -> None:
+        self.views[view.participant_id] = view
+        if key is not None:
+            await self.add_key(key[0], view.participant_id, key[1], key[2])
+
+    async def add_key(self, key_id: str, participant_id: str, sha256: bytes, label: str) -> KeyView:
+        role = self.views[participant_id].role
+        self.principals[sha256] = Principal(participant_id, role, key_id)
+        view = KeyView(key_id=key_id, participant_id=participant_id, label=label, created_at=NOW)
+        self.key_views[key_id] = view
+        return view
+
+    async def keys(self, participant_id: str) -> list[KeyView]:
+        return [one for one in self.key_views.values() if one.participant_id == participant_id]
+
+    async def revoke_key(self, participant_id: str, key_id: str) -> KeyView | None:
+        view = self.key_views.get(key_id)
+        if view is None or view.participant_id != participant_id:
+            return None
+        self.principals = {sha: one for sha, one in self.principals.items() if one.key_id != key_id}
+        return view.model_copy(update={"revoked_at": NOW})
+
+
+@dataclass
+class MemoryMarkets:
+    """Markets and policies."""
+
+    views: dict[str, MarketView] = field(default_factory=dict)
+    policy_views: dict[str, PolicyView] = field(default_factory=dict)
+
+    async def market(self, market_id: str) -> MarketView | None:
+        return self.views.get(market_id)
+
+    async def markets(self, *, after: str | None, limit: int) -> list[MarketView]:
+        return [self.views[name] for name in sorted(self.views) if after is None or name > after][
+            :limit
+        ]
+
+    async def put_market(self, view: MarketView, offset: int) -> None:
+        self.views[view.market.id] = view
+
+    async def policies(
+        self, *, market_id: str | None, after: str | None, limit: int
+    ) -> list[PolicyView]:
+        return list(self.policy_views.values())[:limit]
+
+    async def policy_version(self, policy_id: str) -> int:
+        view = self.policy_views.get(policy_id)
+        return view.policy.version if view else 0
+
+    async def put_policy(self, view: PolicyView) -> None:
+        self.policy_views[view.policy.policy_id] = view
+
+
+@dataclass
+class MemoryReports:
+    """A market in which no round was held yet, but for the allocations that a test puts in."""
+
+    made: dict[str, AllocationView] = field(default_factory=dict)
+
+    async def rounds(
+        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> list[RoundView]:
+        return []
+
+    async def round(self, round_id: str) -> RoundView | None:
+        return None
+
+    async def round_prices(self, round_id: str) -> RoundPricesView:
+        return RoundPricesView(round_id=round_id, curves=())
+
+    async def file_part(self, round_id: str, part: int) -> bytes | None:
+        return None
+
+    async def prices(
+        self,
+        market_id: str,
+        *,
+        pool: str | None,
+        first: int,
+        end: int,
+        after: tuple[str, int] | None,
+        limit: int,
+    ) -> list[PriceView]:
+        return []
+
+    async def allocations(
+        self,
+        *,
+        participant_id: str | None,
+        market_id: str | None,
+        round_id: str | None,
+        order_id: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, AllocationView]]:
+        return list(enumerate(self.made.values()))
+
+    async def allocation(self, allocation_id: str) -> AllocationView | None:
+        return self.made.get(allocation_id)
+
+    async def account(self, participant_id: str) -> AccountView:
+        return AccountView(
+            participant_id=participant_id,
+            account=f"cny:{participant_id}",
+            unit="CNY-micro",
+            posted=0,
+            held=0,
+            free=0,
+            entries=0,
+        )
+
+    async def entries(
+        self, participant_id: str, *, before: int | None, limit: int
+    ) -> list[tuple[int, EntryView]]:
+        return []
+
+    async def findings(
+        self, *, market_id: str | None, round_id: str | None, before: int | None, limit: int
+    ) -> list[tuple[int, FindingView]]:
+        return []
+
+
+@dataclass
+class MemoryGateway:
+    """The app on ports in memory, with a market and one participant of each role."""
+
+    log: MemoryLog = field(default_factory=MemoryLog)
+    orders: MemoryOrders = field(default_factory=MemoryOrders)
+    directory: MemoryDirectory = field(default_factory=MemoryDirectory)
+    markets: MemoryMarkets = field(default_factory=MemoryMarkets)
+    reports: MemoryReports = field(default_factory=MemoryReports)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    parts: dict[str, bool] = field(default_factory=lambda: {"kafka": True})
+
+    def __post_init__(self) -> None:
+        self.intents = MemoryIntents(self.orders)
+        for role in Role:
+            self.directory.add(role)
+        market = Market.model_validate(examples.MARKET)
+        self.markets.views[market.id] = MarketView(market=market, defined_at=NOW)
+
+    async def _readiness(self) -> Mapping[str, bool]:
+        return self.parts
+
+    def http(self) -> httpx.AsyncClient:
+        once = Once(self.log, self.intents, None)
+        api = Api(
+            orders=OrderCommands(once, self.orders, self.markets, self.clock),
+            exchange=ExchangeCommands(
+                self.log,
+                once,
+                self.directory,
+                self.markets,
+                self.reports,
+                self.clock,
+                None,
+            ),
+            reading=Reading(self.orders, self.directory, self.markets, self.reports),
+            directory=self.directory,
+            operator_key_sha256=hash_key("bootstrap-key-of-tests"),
+            receipt_key=None,
+            readiness=self._readiness,
+        )
+        _APP.state.api = api
+        transport = httpx.ASGITransport(_APP, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url="http://gateway")

@@ -1,0 +1,197 @@
+"""Who may do what, route by route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.types import Role
+from services.gateway.adapters.http import examples
+from tests.unit.gateway.bad_inputs import demand, offer
+from tests.unit.gateway.memory import KEYS, MemoryGateway
+
+PARTY = {"participant_id": "new-1", "role": "provider", "name": "New"}
+POLICY: dict[str, Any] = {
+    "policy_id": "share",
+    "market_id": "jingjinji",
+    "kind": "domestic_share",
+    "version": 1,
+    "in_force_from_round": 1,
+    "parameters": {"share_ppm": 300_000},
+    "reason": "Plan of the city.",
+}
+DELIVERY = {
+    "allocation_id": "al_" + "a" * 26,
+    "periods": [{"start": "2026-11-24T05:00:00Z", "chips": 1}],
+}
+DEPOSIT = {"amount": 1, "reference": "r"}
+
+WRITES: list[tuple[str, str, Any, set[Role]]] = [
+    ("POST", "/v1/offers", offer(), {Role.PROVIDER}),
+    ("POST", "/v1/offers:bulk", [offer() | {"idempotency_key": "b"}], {Role.PROVIDER}),
+    ("POST", "/v1/demand", demand(), {Role.ENTERPRISE}),
+    ("POST", "/v1/demand:bulk", [demand() | {"idempotency_key": "b"}], {Role.ENTERPRISE}),
+    ("POST", "/v1/participants", PARTY, {Role.OPERATOR}),
+    ("POST", "/v1/participants/provider-1/deposits", DEPOSIT, {Role.OPERATOR}),
+    ("POST", "/v1/markets", examples.MARKET, {Role.OPERATOR}),
+    ("POST", "/v1/policies", POLICY, {Role.REGULATOR}),
+    ("POST", "/v1/deliveries", DELIVERY, {Role.PROVIDER}),
+    ("GET", "/v1/participants", None, {Role.OPERATOR, Role.REGULATOR}),
+]
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize(
+    ("method", "path", "body", "allowed"), WRITES, ids=lambda part: str(part)[:30]
+)
+async def test_only_the_roles_that_may_get_past_the_door(
+    method: str, path: str, body: object, allowed: set[Role], role: Role
+) -> None:
+    headers = {"Authorization": f"Bearer {KEYS[role]}", "Idempotency-Key": "k1"}
+    async with MemoryGateway().http() as http:
+        reply = await http.request(method, path, json=body, headers=headers)
+    if role in allowed:
+        assert reply.status_code in (200, 201, 202, 404), reply.text
+    else:
+        assert (reply.status_code, reply.json()["code"]) == (403, "auth.wrong_role")
+
+
+PRIVATE = [
+    "/v1/offers",
+    "/v1/demand",
+    "/v1/allocations",
+    "/v1/account",
+    "/v1/account/entries",
+    "/v1/participants",
+    "/v1/participants/me",
+    "/v1/participants/provider-1/keys",
+    "/v1/offers/off_" + "a" * 26,
+    "/v1/orders/off_" + "a" * 26 + "/history",
+]
+PUBLIC = [
+    "/v1/markets",
+    "/v1/markets/jingjinji",
+    "/v1/policies",
+    "/v1/rounds",
+    "/v1/prices?market_id=jingjinji",
+    "/v1/book?market_id=jingjinji",
+    "/v1/findings",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+]
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer sk_unknown", "Basic abc", "Bearer " + "x" * 5000]
+)
+async def test_what_is_private_needs_a_key(path: str, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    async with MemoryGateway().http() as http:
+        reply = await http.get(path, headers=headers)
+    assert reply.status_code == 401
+    assert reply.headers["www-authenticate"].startswith("Bearer")
+    assert reply.json()["code"].startswith("auth.key_")
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+async def test_what_is_public_needs_none(path: str) -> None:
+    async with MemoryGateway().http() as http:
+        reply = await http.get(path)
+    assert reply.status_code == 200
+
+
+async def test_the_bootstrap_key_is_the_operator() -> None:
+    headers = {"Authorization": "Bearer bootstrap-key-of-tests"}
+    async with MemoryGateway().http() as http:
+        made = await http.post("/v1/participants", json=PARTY, headers=headers)
+        assert made.status_code == 201
+        mine = {"Authorization": f"Bearer {made.json()['api_key']}"}
+        me = await http.get("/v1/participants/me", headers=mine)
+    assert me.json()["participant_id"] == "new-1"
+
+
+async def test_another_ones_order_does_not_exist_for_you() -> None:
+    gateway = MemoryGateway()
+    mine = {"Authorization": f"Bearer {KEYS[Role.PROVIDER]}", "Idempotency-Key": "k1"}
+    async with gateway.http() as http:
+        receipt = (await http.post("/v1/offers", json=offer(), headers=mine)).json()
+        other_key = "sk_other-provider"
+        made = await http.post(
+            "/v1/participants",
+            json=PARTY,
+            headers={"Authorization": f"Bearer {KEYS[Role.OPERATOR]}"},
+        )
+        other_key = made.json()["api_key"]
+        other = {"Authorization": f"Bearer {other_key}"}
+        path = f"/v1/offers/{receipt['order_id']}"
+        amend = {"expected_version": 1, "terms": offer()["terms"]}
+        replies = [
+            await http.get(path, headers=other),
+            await http.put(path, json=amend, headers=other),
+            await http.delete(path, headers=other),
+            await http.get(f"/v1/orders/{receipt['order_id']}/history", headers=other),
+            await http.get("/v1/account?participant_id=provider-1", headers=other),
+            await http.post("/v1/participants/provider-1/keys", json={}, headers=other),
+            await http.delete("/v1/participants/provider-1/keys/key_x", headers=other),
+        ]
+        assert [reply.status_code for reply in replies] == [404] * 7
+        listed = await http.get("/v1/offers", headers=other)
+        assert listed.json()["items"] == []
+        for role in (Role.REGULATOR, Role.OPERATOR):
+            seen = await http.get(path, headers={"Authorization": f"Bearer {KEYS[role]}"})
+            assert seen.status_code == 200
+            # They look; they do not act in a participant's name.
+            acted = await http.delete(path, headers={"Authorization": f"Bearer {KEYS[role]}"})
+            assert acted.status_code == 403
+
+
+async def test_a_revoked_key_is_unknown_at_once() -> None:
+    gateway = MemoryGateway()
+    mine = {"Authorization": f"Bearer {KEYS[Role.PROVIDER]}"}
+    async with gateway.http() as http:
+        made = await http.post("/v1/participants/provider-1/keys", json={}, headers=mine)
+        assert made.status_code == 201
+        fresh = {"Authorization": f"Bearer {made.json()['api_key']}"}
+        assert (await http.get("/v1/participants/me", headers=fresh)).status_code == 200
+        key_id = made.json()["key"]["key_id"]
+        gone = await http.delete(f"/v1/participants/provider-1/keys/{key_id}", headers=mine)
+        assert gone.status_code == 200
+        assert (await http.get("/v1/participants/me", headers=fresh)).status_code == 401
+
+
+async def test_a_suspended_participant_reads_and_does_not_act() -> None:
+    gateway = MemoryGateway()
+    principals = gateway.directory.principals
+    for sha256, one in list(principals.items()):
+        if one.role is Role.PROVIDER:
+            fields = (one.participant_id, one.role, one.key_id)
+            principals[sha256] = type(one)(*fields, active=False)
+    headers = {"Authorization": f"Bearer {KEYS[Role.PROVIDER]}", "Idempotency-Key": "k"}
+    async with gateway.http() as http:
+        assert (await http.get("/v1/offers", headers=headers)).status_code == 200
+        reply = await http.post("/v1/offers", json=offer(), headers=headers)
+    assert (reply.status_code, reply.json()["code"]) == (403, "auth.suspended")
+
+
+async def test_a_taken_id_is_a_conflict_unless_the_particulars_are_the_same() -> None:
+    headers = {"Authorization": f"Bearer {KEYS[Role.OPERATOR]}"}
+    gateway = MemoryGateway()
+    async with gateway.http() as http:
+        first = await http.post("/v1/participants", json=PARTY, headers=headers)
+        again = await http.post("/v1/participants", json=PARTY, headers=headers)
+        other = await http.post(
+            "/v1/participants", json=PARTY | {"role": "enterprise"}, headers=headers
+        )
+        reserved = await http.post(
+            "/v1/participants", json=PARTY | {"participant_id": "operator"}, headers=headers
+        )
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["api_key"] != again.json()["api_key"]
+    assert len(gateway.log.sent) == 1
+    assert (other.status_code, other.json()["code"]) == (409, "participant_exists")
+    assert reserved.status_code == 409
