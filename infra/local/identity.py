@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -41,14 +40,21 @@ def start_mark(pid: int) -> str | None:
     return None if state in {"Z", "X"} else f"{boot}:{start_ticks}"
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    """Return the running processes that carry a mark in their environment, oldest first.
+def marked(mark: str) -> list[tuple[int, str]]:
+    """Return number and start mark of the running processes that carry a mark, lowest first.
+
+    A process whose environment may not be read, as another user's, is not found.
 
     Args:
         mark: Value of ``SUANLI_PROCESS``.
     """
-    found = [process for process in _readable() if _mark_of(process) == mark]
-    return sorted(found, key=lambda process: process.pid)
+    found = []
+    # Not psutil.process_iter: it shares its objects among threads, and two stacks may look at once.
+    for pid in psutil.pids():
+        start = start_mark(pid)
+        if start is not None and pid != os.getpid() and _mark_of(pid) == mark:
+            found.append((pid, start))
+    return sorted(found)
 
 
 def command_line(pid: int) -> tuple[str, ...]:
@@ -80,14 +86,8 @@ def _memory_of(process: psutil.Process) -> int:
         return 0
 
 
-def _readable() -> Iterator[psutil.Process]:
-    for process in psutil.process_iter():
-        if process.pid != os.getpid() and start_mark(process.pid) is not None:
-            yield process
-
-
-def _mark_of(process: psutil.Process) -> str | None:
+def _mark_of(pid: int) -> str | None:
     try:
-        return process.environ().get(MARK_VARIABLE)
+        return psutil.Process(pid).environ().get(MARK_VARIABLE)
     except (psutil.Error, OSError):
         return None

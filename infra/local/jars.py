@@ -195,20 +195,30 @@ def _download(jar: Jar, artifact: Artifact, repositories: list[str]) -> Path:
             cause = error
             break
     where = ", ".join(repositories)
+    reason = _reason(cause)
     raise RegistryUnreachableError(
         "local.registry_unreachable",
         Message(
             f"Could not fetch {jar.coordinate} (needed once, for the embedded Kafka) from {where}: "
-            f"{type(cause).__name__}. Check the network connection and the proxy "
+            f"{reason.en}. Check the network connection and the proxy "
             "(HTTPS_PROXY), or name a mirror in jgo's settings or in "
             f"{REPOSITORY_VARIABLE}, then run the command again; what was fetched is kept.",
             f"无法从 {where} 获取 {jar.coordinate}（内置 Kafka 首次启动时需要）："
-            f"{type(cause).__name__}。请检查网络连接和代理（HTTPS_PROXY），或在 jgo 配置或 "
+            f"{reason.zh}。请检查网络连接和代理（HTTPS_PROXY），或在 jgo 配置或 "
             f"{REPOSITORY_VARIABLE} 中指定镜像，然后重新运行；已下载的文件会保留。",
         ),
         field=jar.coordinate,
         value=where,
     ) from cause
+
+
+def _reason(cause: Exception | None) -> Message:
+    if isinstance(cause, RuntimeError):
+        return Message("it answered, but not with this file", "服务器有应答，但未提供该文件")
+    # The HTTP library's classes are not imported for their names alone.
+    if "Timeout" in type(cause).__name__:
+        return Message(f"no answer within {_TIMEOUT_S} s", f"{_TIMEOUT_S} 秒内没有应答")
+    return Message("no connection", "无法建立连接")
 
 
 def _context(repo_cache: Path, progress: _Progress | None) -> MavenContext:

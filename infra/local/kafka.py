@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.errors import ProcessFailedError, SetupError, not_installed
+from infra.local.errors import ProcessFailedError, not_installed
 from infra.local.ports import LOOPBACK
 from infra.local.processes import ProcessSpec
 from services.core.errors import Message
@@ -25,6 +25,9 @@ JVM_DEFAULT = "-Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 thousands of records a second does not miss the second one."""
 
 _LOG_CONFIG = Path(__file__).with_name("log4j2.properties")
+_SETTINGS = "server.properties"
+# Named and written relative to the working folder: a properties file is Latin-1, and log.dirs a
+# list split at commas, so that a path in it could not hold 中文 or a comma.
 _FORMAT_S_MAX = 60
 _PROBE_S_MAX = 2.0
 
@@ -104,7 +107,8 @@ class KafkaNode:
             ProcessFailedError: Kafka's own tool could not format it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._settings.write_text(self._properties(self.data), encoding="utf-8")
+        properties = self._properties(self.data.name)
+        (self.folder / _SETTINGS).write_text(properties, encoding="ascii")
         if not self.data.exists():
             self._format()
 
@@ -112,7 +116,7 @@ class KafkaNode:
         """Return how to start the broker."""
         jvm = os.environ.get(JVM_VARIABLE, JVM_DEFAULT).split()
         log_config = f"-Dlog4j2.configurationFile={_LOG_CONFIG.as_uri()}"
-        main = ("kafka.Kafka", str(self._settings))
+        main = ("kafka.Kafka", _SETTINGS)
         return ProcessSpec(
             name=NAME,
             argv=(*self._java(), *jvm, *_JVM_FIXED, log_config, *self._class_path(), *main),
@@ -124,29 +128,9 @@ class KafkaNode:
         """Return whether the broker serves metadata and counts itself as a live member."""
         return brokers_alive(LOOPBACK, self.port) > 0
 
-    @property
-    def _settings(self) -> Path:
-        return self.folder / "server.properties"
-
-    def _properties(self, data: Path) -> str:
-        # A backslash escapes in a properties file, and log.dirs is a list split at commas.
-        if "," in str(data):
-            raise SetupError(
-                "local.comma_in_path",
-                Message(
-                    f"Kafka cannot keep its data under a path with a comma, was {data}. "
-                    "Set SUANLI_STATE_DIR to another folder.",
-                    f"Kafka 的数据路径不能含逗号，当前为 {data}。"
-                    "请用 SUANLI_STATE_DIR 指定其他目录。",
-                ),
-                field="SUANLI_STATE_DIR",
-                value=str(data),
-            )
+    def _properties(self, data: str) -> str:
         return _PROPERTIES.format(
-            host=LOOPBACK,
-            port=self.port,
-            controller_port=self.controller_port,
-            log_dirs=str(data).replace("\\", "\\\\"),
+            host=LOOPBACK, port=self.port, controller_port=self.controller_port, log_dirs=data
         )
 
     def _format(self) -> None:
@@ -155,8 +139,8 @@ class KafkaNode:
         partial = self.folder / "data.partial"
         shutil.rmtree(partial, ignore_errors=True)
         settings = self.folder / "format.properties"
-        settings.write_text(self._properties(partial), encoding="utf-8")
-        options = (f"--cluster-id={_cluster_id()}", f"--config={settings}")
+        settings.write_text(self._properties(partial.name), encoding="ascii")
+        options = (f"--cluster-id={_cluster_id()}", f"--config={settings.name}")
         tool = ("kafka.tools.StorageTool", "format", *options)
         quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *_JVM_FIXED)
         log_off = "-Dlog4j2.level=OFF"
@@ -230,4 +214,6 @@ def brokers_alive(host: str, port: int) -> int:
 def _environment() -> dict[str, str]:
     # Options meant for another Java program of the user must not reach this one.
     unwanted = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH", "JAVA_HOME"}
-    return {name: value for name, value in os.environ.items() if name not in unwanted}
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+    # Java encodes the names of files as the locale says; "C" would turn 中文 into question marks.
+    return {**kept, "LC_ALL": "C.UTF-8"}

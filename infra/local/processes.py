@@ -18,8 +18,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from infra.local import identity
 from infra.local.errors import ProcessFailedError
 from infra.local.locks import exclusive
@@ -30,6 +28,7 @@ LOG_BYTES_MAX = 20_000_000
 
 _POLL_S = 0.05
 _KILL_WAIT_S = 5.0
+_LEFTOVER_WAIT_S = 3.0
 _TAIL_LINES = 25
 _LOCK_WAIT_S = 60.0
 
@@ -140,13 +139,10 @@ class Supervisor:
             ProcessFailedError: It ended, or did not get ready in time. A process started here is
                 then stopped again; one that was running before is left alone.
         """
-        with self._lock(spec.name):
-            record = self._running(spec.name)
-            started = record is None
-            if record is None:
-                self._stop(spec.name)
-                record = self._launch(spec)
-        failure = self._await_ready(record, spec.ready_s_max, ready)
+        started, failure = self._start(spec, ready)
+        if failure is not None and not started and not self.is_running(spec.name):
+            # It was running when we looked but on its way out, as just after a kill -9.
+            started, failure = self._start(spec, ready)
         if failure is None:
             return started
         tail = self.tail(spec.name, _TAIL_LINES)
@@ -161,6 +157,15 @@ class Supervisor:
             ),
             field=spec.name,
         )
+
+    def _start(self, spec: ProcessSpec, ready: Callable[[], bool]) -> tuple[bool, Message | None]:
+        with self._lock(spec.name):
+            record = self._running(spec.name)
+            started = record is None
+            if record is None:
+                self._stop(spec.name)
+                record = self._launch(spec)
+        return started, self._await_ready(record, spec.ready_s_max, ready)
 
     def stop(self, name: str) -> bool:
         """Stop a process and whatever children it left behind.
@@ -178,12 +183,11 @@ class Supervisor:
         record = self._running(name)
         if record is not None:
             stop_process(*_identity_of(record), record.stop_steps)
-        leftovers = alive = identity.marked(self._mark(name))
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            for process in alive:
-                _signal(process.pid, number)
-            _, alive = psutil.wait_procs(alive, timeout=_KILL_WAIT_S)
-        assert not alive, f"{name}: {alive} outlived SIGKILL"
+        leftovers = identity.marked(self._mark(name))
+        for pid, _mark in leftovers:
+            _signal(pid, signal.SIGTERM)
+        for pid, mark in leftovers:
+            stop_process(pid, mark, ((signal.SIGTERM, _LEFTOVER_WAIT_S),))
         self._record_path(name).unlink(missing_ok=True)
         return record is not None or bool(leftovers)
 
@@ -261,12 +265,11 @@ class Supervisor:
 
     def _find_started(self, record: ProcessRecord) -> ProcessRecord | None:
         """Find the process of a command that was killed before it could write the number."""
-        for process in identity.marked(self._mark(record.name)):
-            arguments = identity.command_line(process.pid)
+        for pid, mark in identity.marked(self._mark(record.name)):
+            arguments = identity.command_line(pid)
             # A wrapper such as setpriv is gone once it has become the program: compare the end.
             if arguments and record.argv[-len(arguments) :] == arguments:
-                mark = identity.start_mark(process.pid)
-                found = dataclasses.replace(record, pid=process.pid, start_mark=mark)
+                found = dataclasses.replace(record, pid=pid, start_mark=mark)
                 self._write(found)
                 return found
         return None
