@@ -1,0 +1,43 @@
+"""A child process that fails at clearing in the way that its argument names.
+
+Everything else it does as the real one does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from services.matching.adapters import frames
+from services.matching.adapters.worker import answer
+
+
+def main(failing: str) -> None:
+    """Serve requests, badly."""
+    while True:
+        request = frames.read_blocking(sys.stdin.buffer)
+        if request is None:
+            return
+        if request[0] == b"clear" or (failing == "lie_always" and request[0] == b"greedy"):
+            reply = misbehave(failing, request)
+        else:
+            reply = answer(request)
+        sys.stdout.buffer.write(frames.pack([reply]))
+        sys.stdout.buffer.flush()
+
+
+def misbehave(failing: str, request: list[bytes]) -> bytes:
+    """Hang, die, or give a result that is better than it can be."""
+    if failing == "hang":
+        time.sleep(600)
+    if failing == "die":
+        os._exit(9)
+    result = json.loads(answer([b"greedy", *request[1:]]))
+    result["welfare"] += 1_000_000
+    return json.dumps(result).encode()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
