@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from services.gateway.adapters.http.context import Api
+from services.gateway.adapters.http.problems import STORE_ERRORS
 from services.gateway.adapters.http.server import create_app, openapi
 from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.postgres import (
@@ -50,6 +51,7 @@ _SEND_S_MAX = 8.0
 # The reader of the log tells its lag once a second; this much older, it has stopped.
 _STATE_AGE_S_MAX = 30.0
 _BACKLOG = 2048
+_READINESS_EVERY_S = 1.0
 
 
 def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter) -> FastAPI:
@@ -63,10 +65,7 @@ def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter
     directory, reports = PostgresDirectory(pool), PostgresReports(pool)
 
     async def readiness() -> Mapping[str, bool]:
-        row = await pool.fetchrow(SQL.projection_state)
-        fresh = row is not None and row["age_s"] < _STATE_AGE_S_MAX
-        behind = row is None or row["lag"] > settings.gateway_lag_records_max
-        return {"postgres": True, "kafka": fresh, "projection": fresh and not behind}
+        return await _readiness(settings, pool)
 
     return create_app(
         Api(
@@ -79,6 +78,26 @@ def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter
             readiness=readiness,
         )
     )
+
+
+async def _readiness(settings: GatewaySettings, pool: Pool) -> Mapping[str, bool]:
+    try:
+        row = await pool.fetchrow(SQL.projection_state)
+    except STORE_ERRORS:
+        return {"postgres": False, "kafka": False, "projection": False}
+    fresh = row is not None and row["age_s"] < _STATE_AGE_S_MAX
+    behind = row is None or row["lag"] > settings.gateway_lag_records_max
+    return {"postgres": True, "kafka": fresh, "projection": fresh and not behind}
+
+
+async def _tell_readiness(context: ServiceContext[GatewaySettings], pool: Pool) -> None:
+    """Keep the health server's answer the same as the API's."""
+    while not context.stop_event.is_set():
+        for part, ready in (await _readiness(context.settings, pool)).items():
+            context.ready(part, ready=ready)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_READINESS_EVERY_S):
+                await context.stop_event.wait()
 
 
 async def run(context: ServiceContext[GatewaySettings]) -> None:
@@ -101,6 +120,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     port = await server.port()
     context.publish_state(http_port=port, http_url=f"http://{settings.gateway_host}:{port}")
     context.ready("http", ready=True)
+    context.spawn("readiness", _tell_readiness(context, pool))
     context.log.info("listening", host=settings.gateway_host, port=port)
 
 

@@ -166,8 +166,12 @@ class Orders(Protocol):
         """Return (sequence, event) of an order, oldest first."""
         ...
 
-    async def open_orders(self, market_id: str) -> list[tuple[str, OfferTerms | DemandTerms]]:
-        """Return (state, terms) of every order that is not in a final state."""
+    async def open_orders(self, market_id: str) -> list[tuple[str, str]]:
+        """Return (id of its terms, state) of every order that is not in a final state."""
+        ...
+
+    async def terms(self, ids: Sequence[str]) -> dict[str, OfferTerms | DemandTerms]:
+        """Return terms by their ids."""
         ...
 
 

@@ -228,10 +228,17 @@ class PostgresOrders:
         found = await self._pool.fetch(SQL.order_history, order_id, after, limit)
         return [(row["seq"], rows.order_event(row)) for row in found]
 
-    async def open_orders(self, market_id: str) -> list[tuple[str, OfferTerms | DemandTerms]]:
-        """Return (state, terms) of every order that is not in a final state."""
+    async def open_orders(self, market_id: str) -> list[tuple[str, str]]:
+        """Return (id of its terms, state) of every order that is not in a final state."""
         found = await self._pool.fetch(SQL.open_orders, market_id)
-        return [(row["state"], rows.terms_of(row)) for row in found]
+        return [(row["event_id"], row["state"]) for row in found]
+
+    async def terms(self, ids: Sequence[str]) -> dict[str, OfferTerms | DemandTerms]:
+        """Return terms by their ids."""
+        if not ids:
+            return {}
+        found = await self._pool.fetch(SQL.terms, list(ids))
+        return {row["event_id"]: rows.terms_of(row) for row in found}
 
 
 class PostgresDirectory:

@@ -11,6 +11,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from schemas import events
 from schemas.api import MarketView, ParticipantView, PolicyView
 from schemas.codec import DecodeError, decode
@@ -19,6 +21,7 @@ from services.gateway.adapters import postgres
 from services.gateway.adapters.postgres import SQL
 from services.gateway.adapters.round_files import put_file_parts
 from services.gateway.ports import Position, Sent
+from services.kit.errors import LogUnavailableError
 from services.kit.logging import get_logger
 from services.kit.postgres import advance_all, assert_lease, claim_positions
 from services.kit.telemetry import METRICS
@@ -50,6 +53,16 @@ TOPICS = (
 _BATCH_RECORDS = 2000
 _READ_MS = 200
 _LAG_EVERY_S = 1.0
+# A restart of the database takes some seconds; the lease (10 s) bounds how often this is tried.
+_STORE_PAUSE_S = 0.5
+STORE_LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+)
 
 
 class Projection:
@@ -106,8 +119,15 @@ class Projection:
             found = await self._reader.read(_BATCH_RECORDS, _READ_MS)
             after = self._reader.positions()
             if before != after:
-                with self._batch_seconds.time():
-                    await self.apply(found, before, after, epoch)
+                try:
+                    with self._batch_seconds.time():
+                        await self.apply(found, before, after, epoch)
+                except STORE_LOST as error:
+                    # Nothing is lost: positions and output commit together or not at all.
+                    self._log.warning("store lost, batch is read again", error=repr(error))
+                    await self._reader.seek(before)
+                    await asyncio.sleep(_STORE_PAUSE_S)
+                    continue
             if loop.time() >= lag_at:
                 await self._tell_lag()
                 lag_at = loop.time() + _LAG_EVERY_S
@@ -155,9 +175,13 @@ class Projection:
         return Sent(envelope, position)
 
     async def _tell_lag(self) -> None:
-        lag = await self._reader.lag()
-        self._lag.set(lag)
-        await self._pool.execute(SQL.put_projection_state, lag)
+        try:
+            lag = await self._reader.lag()
+            self._lag.set(lag)
+            await self._pool.execute(SQL.put_projection_state, lag)
+        except (LogUnavailableError, *STORE_LOST) as error:
+            # The state grows old then, which is how every instance learns that it is not ready.
+            self._log.warning("lag not known", error=repr(error))
 
 
 async def _participants(conn: Conn, batch: list[Sent]) -> None:

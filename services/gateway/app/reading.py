@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.api import BookView, DepthLevel, PoolDepth
-from schemas.orders import OfferTerms
-from schemas.types import OrderState, Role, Side, pool_key
-from services.core.eligibility import pools_of, resolve_alternatives
+from schemas.types import Role, Side
+from services.gateway.app.depth import Depth
 from services.gateway.app.rights import require_role, require_sight
 from services.gateway.errors import not_found
 
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from schemas.api import (
         AccountView,
         AllocationView,
+        BookView,
         DemandView,
         EntryView,
         MarketView,
@@ -26,11 +25,7 @@ if TYPE_CHECKING:
         RoundPricesView,
         RoundView,
     )
-    from schemas.market import Market
-    from schemas.orders import DemandTerms
     from services.gateway.ports import Directory, Markets, Orders, Principal, Reports
-
-_LEVELS_MAX = 20
 
 
 class Reading:
@@ -47,6 +42,7 @@ class Reading:
         self, orders: Orders, directory: Directory, markets: Markets, reports: Reports
     ) -> None:
         self._orders = orders
+        self._depth = Depth(orders)
         self._directory = directory
         self.markets = markets
         self.reports = reports
@@ -203,62 +199,8 @@ class Reading:
         Raises:
             NotFoundError: if there is no such market.
         """
-        market = (await self.market_view(market_id)).market
-        return summarise(market, await self._orders.open_orders(market_id))
+        return await self._depth.book((await self.market_view(market_id)).market)
 
     @staticmethod
     def _own(principal: Principal) -> str | None:
         return None if principal.sees_all else principal.participant_id
-
-
-def summarise(
-    market: Market, open_orders: Sequence[tuple[str, OfferTerms | DemandTerms]]
-) -> BookView:
-    """Return counts and depth by pool; a demand counts in every pool that it may use."""
-    asks: dict[str, dict[int, list[int]]] = {pool.key: {} for pool in pools_of(market)}
-    limits: dict[str, dict[int, list[int]]] = {pool: {} for pool in asks}
-    counts = {Side.OFFER: 0, Side.DEMAND: 0}
-    users = dict.fromkeys(asks, 0)
-    waiting = 0
-    for state, terms in open_orders:
-        if isinstance(terms, OfferTerms):
-            counts[Side.OFFER] += 1
-            levels = asks.get(pool_key(terms.zone, terms.chip))
-            if levels is not None:
-                levels.setdefault(terms.ask, []).append(terms.chips)
-            continue
-        counts[Side.DEMAND] += 1
-        waiting += state == OrderState.ACCEPTED
-        best: dict[str, tuple[int, int]] = {}
-        for alternative in resolve_alternatives(terms, market):
-            chips = alternative.chips or max(alternative.chips_by_period)
-            for pool in alternative.pools:
-                best[pool] = max(best.get(pool, (0, 0)), (alternative.limit, chips))
-        for pool, (limit, chips) in best.items():
-            users[pool] += 1
-            limits[pool].setdefault(limit, []).append(chips)
-    return BookView(
-        market_id=market.id,
-        offers=counts[Side.OFFER],
-        demands=counts[Side.DEMAND],
-        demands_waiting=waiting,
-        pools=tuple(
-            PoolDepth(
-                pool=pool,
-                offers=sum(len(chips) for chips in asks[pool].values()),
-                offered_chips=sum(sum(chips) for chips in asks[pool].values()),
-                asks=_levels(asks[pool], dearest_first=False),
-                demands=users[pool],
-                limits=_levels(limits[pool], dearest_first=True),
-            )
-            for pool in sorted(asks)
-        ),
-    )
-
-
-def _levels(found: dict[int, list[int]], *, dearest_first: bool) -> tuple[DepthLevel, ...]:
-    prices = sorted(found, reverse=dearest_first)[:_LEVELS_MAX]
-    return tuple(
-        DepthLevel(price=price, chips=sum(found[price]), orders=len(found[price]))
-        for price in prices
-    )

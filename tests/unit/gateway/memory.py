@@ -127,8 +127,11 @@ class MemoryOrders:
     ) -> list[tuple[int, OrderEvent]]:
         return []
 
-    async def open_orders(self, market_id: str) -> list[tuple[str, OfferTerms | DemandTerms]]:
-        return [(view.state.value, view.terms) for view in self.views.values()]
+    async def open_orders(self, market_id: str) -> list[tuple[str, str]]:
+        return [(name, view.state.value) for name, view in self.views.items()]
+
+    async def terms(self, ids: Sequence[str]) -> dict[str, OfferTerms | DemandTerms]:
+        return {name: self.views[name].terms for name in ids}
 
 
 @dataclass

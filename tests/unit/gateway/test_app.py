@@ -12,14 +12,12 @@ import pytest
 from schemas.api import AllocationView
 from schemas.codec import decode, encode
 from schemas.events import AllocatedPeriod
-from schemas.market import Market
-from schemas.orders import DemandTerms, OfferTerms
+from schemas.orders import OfferTerms
 from schemas.types import Role
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import Paging, page
 from services.gateway.adapters.http.server import openapi
 from services.gateway.app.exchange import hash_key
-from services.gateway.app.reading import summarise
 from services.gateway.ports import Principal
 from tests.unit.gateway.bad_inputs import demand, offer
 from tests.unit.gateway.memory import KEYS, NOW, MemoryGateway
@@ -187,20 +185,27 @@ def test_csv_disarms_what_a_spreadsheet_would_run() -> None:
     assert "'=1+1" in bytes(reply.body).decode()
 
 
-def test_the_book_counts_a_demand_in_every_pool_that_it_may_use() -> None:
-    market = Market.model_validate(examples.MARKET)
-    book = summarise(
-        market,
-        [
-            ("open", OfferTerms.model_validate(examples.OFFER_TERMS)),
-            ("open", OfferTerms.model_validate(examples.OFFER_TERMS | {"ask": 9_000_000})),
-            ("accepted", DemandTerms.model_validate(examples.DEMAND_TERMS)),
-        ],
-    )
-    pools = {pool.pool: pool for pool in book.pools}
-    assert (book.offers, book.demands, book.demands_waiting) == (2, 1, 1)
-    assert [level.price for level in pools["bj-1/ascend-910b"].asks] == [9_000_000, 9_500_000]
-    assert [pools[name].demands for name in sorted(pools)] == [1, 1, 0, 1]
+async def test_the_book_counts_a_demand_in_every_pool_that_it_may_use() -> None:
+    gateway = MemoryGateway()
+    async with gateway.http() as http:
+        for number, ask in enumerate((9_500_000, 9_000_000)):
+            auth = headers(Role.PROVIDER, f"k{number}")
+            await http.post("/v1/offers", json=offer(ask=ask), headers=auth)
+        await http.post("/v1/demand", json=demand(), headers=headers(Role.ENTERPRISE))
+        book = (await http.get("/v1/book?market_id=jingjinji")).json()
+        gateway.orders.views.clear()
+        later = (await http.get("/v1/book?market_id=jingjinji")).json()
+    pools = {pool["pool"]: pool for pool in book["pools"]}
+    assert (book["offers"], book["demands"], book["demands_waiting"]) == (2, 1, 1)
+    asks = [level["price"] for level in pools["bj-1/ascend-910b"]["asks"]]
+    assert asks == [9_000_000, 9_500_000]
+    assert {name: pools[name]["demands"] for name in pools} == {
+        "bj-1/ascend-910b": 1,
+        "bj-1/h800": 1,
+        "zjk-1/ascend-910b": 0,
+        "zjk-1/h800": 1,
+    }
+    assert (later["offers"], later["demands"]) == (0, 0)
 
 
 async def test_readyz_is_503_while_a_part_is_not_ready() -> None:

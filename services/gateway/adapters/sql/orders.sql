@@ -122,13 +122,18 @@ WHERE order_id = $1 AND ($2::bigint IS NULL OR seq > $2)
 ORDER BY seq LIMIT $3;
 
 -- name: open_orders
-SELECT o.side, o.state, t.terms
+SELECT t.event_id, o.state
 FROM orders o
 JOIN LATERAL (
-  SELECT terms FROM order_terms t
+  SELECT event_id FROM order_terms t
   WHERE t.order_id = o.order_id AND t.version = o.version
   ORDER BY (t.event_id = o.version_cause) DESC, t.log_offset DESC LIMIT 1
 ) t ON true
 WHERE o.market_id = $1 AND o.state IN ('accepted', 'open', 'part-filled')
   AND o.submitted_at IS NOT NULL
 LIMIT 200000;
+
+-- name: terms
+SELECT t.event_id, o.side, t.terms
+FROM order_terms t JOIN orders o USING (order_id)
+WHERE t.event_id = ANY ($1::text[]);
