@@ -10,12 +10,14 @@ import importlib
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-import click
 import typer
 
 from services.core.errors import DomainError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
 
 app = typer.Typer(
     help="Run and look after the Suanli Exchange. 运行与维护算力交易所。",
@@ -24,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_T = TypeVar("_T")
 Service = Literal["gateway", "matching", "ledger", "auditor"]
 _SERVICES: tuple[Service, ...] = ("gateway", "matching", "ledger", "auditor")
 _MIGRATIONS = Path(__file__).resolve().parents[1] / "infra" / "postgres" / "migrations"
@@ -44,7 +47,7 @@ def migrate() -> None:
     settings = load(KitSettings)
     for name in _SERVICES:
         schema = settings.schema_of(name)
-        done = asyncio.run(apply(settings.postgres_dsn, schema, _MIGRATIONS / name))
+        done = _on_database(apply(settings.postgres_dsn, schema, _MIGRATIONS / name))
         typer.echo(f"{schema}: {', '.join(done) or 'up to date'}")
 
 
@@ -86,12 +89,25 @@ def audit() -> None:
     from services.ledger.audit import audit as audit_ledger
 
     settings = load(KitSettings)
-    report = asyncio.run(
+    report = _on_database(
         audit_ledger(settings.postgres_dsn.get_secret_value(), settings.schema_of("ledger"))
     )
     for line in report.lines():
         typer.echo(line)
     raise typer.Exit(0 if report.ok else 1)
+
+
+def _on_database(work: Coroutine[Any, Any, _T]) -> _T:
+    import asyncpg
+
+    try:
+        return asyncio.run(work)
+    except (OSError, asyncpg.PostgresError) as error:
+        sys.stderr.write(
+            f"The database of SUANLI_POSTGRES_DSN cannot be used: {error}\n"
+            f"无法使用 SUANLI_POSTGRES_DSN 指定的数据库：{error}\n"
+        )
+        raise typer.Exit(3) from None
 
 
 def _read_json(path: Path) -> dict[str, object]:
@@ -106,22 +122,14 @@ def _read_json(path: Path) -> dict[str, object]:
     return found
 
 
-def main() -> int:
+def main() -> None:
     """Run the command line; errors a person can act on show no traceback."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except DomainError as error:
         sys.stderr.write(f"{error.message.en}\n{error.message.zh}\n")
-        return 2
-    except typer.Abort:
-        return 130
-    except typer.Exit as stop:
-        return stop.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    return code if isinstance(code, int) else 0
+        sys.exit(2)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from infra.local.ports import LOOPBACK
 from infra.local.processes import ProcessSpec
-from infra.local.stack import LocalStack, default_state_dir
+from infra.local.stack import LocalStack
 from infra.local.topics import ensure_topics
 from services.kit.clock import ScaledClock
 
@@ -307,15 +307,14 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def main() -> int:
-    """Run the command line of the embedded exchange."""
+def main() -> None:
+    """Run the command line of the embedded exchange, or its keeper."""
     from infra.local.exchange_cli import run  # noqa: PLC0415 - rich only when a person looks
 
     if sys.argv[1:2] == ["keep"]:
         Exchange(Path(sys.argv[2])).keep()
-        return 0
-    return run(sys.argv[1:], default_state_dir())
+    run(sys.argv[1:])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -30,20 +30,16 @@ StateDir = Annotated[Path, typer.Option(envvar="SUANLI_STATE_DIR", help="Where i
 _DEFAULT_DIR = Path("var/local")
 
 
-def run(arguments: list[str], default_dir: Path) -> int:
-    """Run a command; return its exit code. Errors a person can act on show no traceback."""
-    assert default_dir, "a state folder is always known"
+def run(arguments: list[str]) -> None:
+    """Run a command; errors that a person can act on show no traceback."""
     try:
-        app(arguments, standalone_mode=False)
+        app(arguments)
     except LocalStackError as error:
         sys.stderr.write(f"{error.message.en}\n{error.message.zh}\n")
-        return error.exit_code
+        sys.exit(error.exit_code)
     except SuanliError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
-    except typer.Abort:
-        return 130
-    return 0
+        sys.exit(1)
 
 
 @app.command()
