@@ -9,32 +9,35 @@ allowed. Rows of a book may come in any order; they are sorted, so that one book
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from typing import TYPE_CHECKING
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from schemas.types import HORIZON_PERIODS_MAX
-from schemas.types import Shape
-from services.core.book import Allocation
-from services.core.book import Alternative
-from services.core.book import Book
-from services.core.book import BookDemand
-from services.core.book import BookOffer
-from services.core.book import Certificate
-from services.core.book import DemandOutcome
-from services.core.book import OfferOutcome
-from services.core.book import Pool
-from services.core.book import PriceCurve
-from services.core.book import Reason
-from services.core.book import Result
-from services.core.book import Rules
-from services.core.reading import CHIPS_MAX
-from services.core.reading import HOURS_MAX
-from services.core.reading import PERIOD_MAX
-from services.core.reading import PRICE_MAX
-from services.core.reading import ROWS_MAX
-from services.core.reading import Fields
-from services.core.reading import refuse
+from schemas.types import HORIZON_PERIODS_MAX, Shape
+from services.core.book import (
+    Allocation,
+    Alternative,
+    Book,
+    BookDemand,
+    BookOffer,
+    Certificate,
+    DemandOutcome,
+    OfferOutcome,
+    Pool,
+    PriceCurve,
+    Reason,
+    Result,
+    Rules,
+)
+from services.core.reading import (
+    CHIPS_MAX,
+    HOURS_MAX,
+    PERIOD_MAX,
+    PRICE_MAX,
+    ROWS_MAX,
+    Fields,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -268,7 +271,7 @@ def _sorted(
     fields: Fields, name: str, most: int, read: Callable[[Fields], _T], key: Callable[[_T], str]
 ) -> tuple[_T, ...]:
     rows = sorted((read(row) for row in fields.rows(name, most)), key=key)
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in itertools.pairwise(rows):
         if key(before) == key(after):
             raise refuse("validation.duplicate", f"{fields.path}.{name}", key(after), "unique keys")
     return tuple(rows)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-from services.core.errors import Message
-from services.core.errors import ValidationError
+from services.core.errors import Message, ValidationError
 
-Json: TypeAlias = "None | bool | int | str | list[Json] | dict[str, Json] | object"
+Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | object | None"
 
 PRICE_MAX = 10_000_000_000
 """Highest price, micro-yuan per chip-hour: the wire's `schemas.base.PRICE_MAX_MICRO_YUAN`."""

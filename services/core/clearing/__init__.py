@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from services.core.clearing.clear import clear
-from services.core.clearing.clear import clear_greedy
-from services.core.clearing.clear import gap_ppm
+from services.core.clearing.clear import clear, clear_greedy, gap_ppm
 
 __all__ = ["clear", "clear_greedy", "gap_ppm"]

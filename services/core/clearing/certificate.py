@@ -16,14 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.core.clearing.presolve import FloatArray
-from services.core.clearing.presolve import IntArray
-from services.core.clearing.presolve import Problem
-from services.core.clearing.response import Choices
-from services.core.clearing.response import Response
-from services.core.clearing.response import exact
-from services.core.clearing.response import load
-from services.core.clearing.response import respond
+from services.core.clearing.presolve import FloatArray, IntArray, Problem
+from services.core.clearing.response import Choices, Response, exact, load, respond
 
 # Direction memory and step law as measured in market.md 6; shorter memories oscillate.
 _MEMORY = 0.8
@@ -101,7 +95,7 @@ def price_ascent(choices: Choices, steps: int) -> Ascent:
     direction = np.zeros(problem.shape)
     best = Ascent(prices, float("inf"))
     since = 0
-    asks = _Asks(problem)
+    asks = Asks(problem)
     for step in range(max(1, steps)):
         response = respond(choices, prices)
         counted = _counted_demands(problem, response)
@@ -116,8 +110,17 @@ def price_ascent(choices: Choices, steps: int) -> Ascent:
         excess = (load(choices, response, counted) - asks.supplied(prices)) / capacity
         excess = np.minimum(excess, _EXCESS_MAX)
         direction = _MEMORY * direction + (1 - _MEMORY) * excess
-        prices = prices * np.exp(_STEP / (1 + step / _STEP_FALL) * direction)
+        prices = prices * growth(_STEP / (1 + step / _STEP_FALL) * direction)
     return best
+
+
+def growth(exponent: FloatArray) -> FloatArray:
+    """Return about exp(exponent), for |exponent| below 1, by the four operations alone.
+
+    A library's exp may differ in the last bit from machine to machine, and the result of a
+    clearing must not; addition and division are the same everywhere (IEEE 754).
+    """
+    return (2.0 + exponent) / (2.0 - exponent)
 
 
 def _start(problem: Problem) -> FloatArray:
@@ -134,7 +137,7 @@ def _start(problem: Problem) -> FloatArray:
     return np.where(problem.capacity > 0, np.maximum(prices, least), 0.0)
 
 
-class _Asks:
+class Asks:
     """The supply side of D over all pools at once, in floats."""
 
     def __init__(self, problem: Problem) -> None:

@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.core.book import Book
-from services.core.book import Certificate
-from services.core.book import PriceCurve
-from services.core.book import Result
-from services.core.book import Rules
-from services.core.clearing.certificate import Ascent
-from services.core.clearing.certificate import bound
-from services.core.clearing.certificate import price_ascent
+from services.core.book import Book, Certificate, PriceCurve, Result, Rules
+from services.core.clearing.certificate import Ascent, bound, price_ascent
 from services.core.clearing.greedy import greedy
-from services.core.clearing.outcome import demand_outcomes
-from services.core.clearing.outcome import offer_outcomes
-from services.core.clearing.pairing import offer_use
-from services.core.clearing.pairing import pair
-from services.core.clearing.presolve import IntArray
-from services.core.clearing.presolve import Problem
-from services.core.clearing.presolve import presolve
-from services.core.clearing.price import PRICE_MAX
-from services.core.clearing.price import Priced
-from services.core.clearing.price import judge
-from services.core.clearing.price import price
-from services.core.clearing.response import Choices
-from services.core.clearing.response import flatten
+from services.core.clearing.outcome import demand_outcomes, offer_outcomes
+from services.core.clearing.pairing import offer_use, pair
+from services.core.clearing.presolve import IntArray, Problem, presolve
+from services.core.clearing.price import Priced, judge, price
+from services.core.clearing.price_search import PRICE_MAX
+from services.core.clearing.response import Choices, flatten
 from services.core.clearing.search import improve
-from services.core.clearing.selection import Selection
-from services.core.clearing.selection import keeps_relations
-from services.core.clearing.selection import supply
-from services.core.clearing.selection import unsupported
-from services.core.clearing.selection import use_of
-from services.core.clearing.selection import value_of
-from services.core.codec import book_digest
-from services.core.codec import rules_digest
+from services.core.clearing.selection import (
+    Selection,
+    keeps_relations,
+    supply,
+    unsupported,
+    use_of,
+    value_of,
+)
+from services.core.codec import book_digest, rules_digest
 
 _PPM = 1_000_000
 
@@ -54,7 +42,7 @@ def clear(book: Book, rules: Rules) -> Result:
     """
     choices, ascent = _prepare(book, rules)
     incumbent = greedy(choices, ascent.prices)
-    found = improve(choices, incumbent, ascent)
+    found = improve(choices, incumbent, ascent.prices, float(rules.effort))
     return _publish(choices, found.selection, ascent, proven=found.proven, by_lp=True)
 
 
@@ -97,7 +85,7 @@ def _publish(
     if by_lp:
         priced = price(choices, selection, supplied, offer_chips, ascent.prices)
     else:
-        priced = judge(choices, selection, supplied, offer_chips, supplied.floor)
+        priced = judge(choices, selection, offer_chips, supplied.floor)
     welfare = value_of(problem, selection) - supplied.cost
     certificate = _certificate(choices, ascent, priced)
     assert certificate.bound >= welfare

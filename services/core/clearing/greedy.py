@@ -11,23 +11,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.core.clearing.presolve import FloatArray
-from services.core.clearing.presolve import IntArray
-from services.core.clearing.presolve import Problem
-from services.core.clearing.presolve import RunOption
-from services.core.clearing.presolve import SpreadOption
-from services.core.clearing.presolve import tie_hash
-from services.core.clearing.response import Choices
-from services.core.clearing.response import respond
-from services.core.clearing.selection import Choice
-from services.core.clearing.selection import RunChoice
-from services.core.clearing.selection import Selection
-from services.core.clearing.selection import SpreadChoice
-from services.core.clearing.selection import add_use
-from services.core.clearing.selection import choice_hours
-from services.core.clearing.selection import choice_limit
-from services.core.clearing.selection import choice_supported
-from services.core.clearing.selection import supply
+from services.core.clearing.presolve import (
+    FloatArray,
+    IntArray,
+    Problem,
+    RunOption,
+    SpreadOption,
+    tie_hash,
+)
+from services.core.clearing.response import Choices, respond
+from services.core.clearing.selection import (
+    Choice,
+    RunChoice,
+    Selection,
+    SpreadChoice,
+    add_use,
+    choice_hours,
+    choice_limit,
+    choice_pools,
+    choice_supported,
+    supply,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class State:
         self.choices[d] = choice
         add_use(self.problem, self.used, d, choice)
         add_use(self.problem, self.free, d, choice, -1)
-        for pool in self._pools(d, choice):
+        for pool in choice_pools(self.problem, d, choice):
             self._users[pool].add(d)
 
     def drop(self, d: int) -> None:
@@ -92,7 +96,7 @@ class State:
         self.choices[d] = None
         add_use(self.problem, self.used, d, choice, -1)
         add_use(self.problem, self.free, d, choice)
-        for pool in self._pools(d, choice):
+        for pool in choice_pools(self.problem, d, choice):
             self._users[pool].discard(d)
         for child in self.problem.children[d]:
             self.drop(child)
@@ -110,12 +114,6 @@ class State:
             if place is not None and (found is None or place[0] > found[0]):
                 found = place
         return found[1] if found else None
-
-    def _pools(self, d: int, choice: Choice) -> set[int]:
-        if isinstance(choice, RunChoice):
-            return {self.problem.demands[d].runs[choice.option].pool}
-        spread = self.problem.demands[d].spreads[choice.option]
-        return {int(spread.at_pool[cell]) for cell in choice.cells}
 
     def _best_run(
         self, i: int, run: RunOption, demand_known: float | None
@@ -197,9 +195,7 @@ class State:
                 break
             pool, period = int(spread.at_pool[cell]), int(spread.at_period[cell])
             wish = min(int(room[cell]), int(left_period[period]), left)
-            chips, added = self._cell_gain(
-                pool, period, wish, spread.limit, floors.get(pool)
-            )
+            chips, added = self._cell_gain(pool, period, wish, spread.limit, floors.get(pool))
             if chips <= 0:
                 continue
             taken.append((cell, chips))
@@ -287,9 +283,7 @@ class _Curve:
 
 def _curve(problem: Problem, pool: int, block_offers: frozenset[int]) -> _Curve:
     supplied = problem.supply[pool]
-    steps: dict[int, IntArray] = dict(
-        zip(supplied.asks.tolist(), supplied.chips, strict=True)
-    )
+    steps: dict[int, IntArray] = dict(zip(supplied.asks.tolist(), supplied.chips, strict=True))
     for b in sorted(block_offers):
         block = problem.block_offers[b]
         if block.pool == pool:
@@ -353,7 +347,7 @@ def greedy(choices: Choices, prices: FloatArray) -> Selection:
     best: tuple[int, Selection] | None = None
     for order in ranks(choices, prices):
         selection = _with_block_offers(problem, prices, order)
-        state = _state_of(problem, prices, selection)
+        state = state_of(problem, prices, selection)
         total = _welfare(problem, state, selection.block_offers)
         if best is None or total > best[0]:
             best = (total, selection)
@@ -408,7 +402,8 @@ def _unsupported_pools(problem: Problem, selection: Selection, used: IntArray) -
     return pools
 
 
-def _state_of(problem: Problem, prices: FloatArray, selection: Selection) -> State:
+def state_of(problem: Problem, prices: FloatArray, selection: Selection) -> State:
+    """Return a state that holds a selection."""
     state = State(problem, prices, selection.block_offers)
     for d, choice in enumerate(selection.choices):
         if choice is not None:

@@ -6,24 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.types import OrderState
-from schemas.types import Shape
-from services.core.book import BookDemand
-from services.core.book import BookOffer
-from services.core.book import DemandOutcome
-from services.core.book import OfferOutcome
-from services.core.book import Reason
-from services.core.clearing.presolve import IntArray
-from services.core.clearing.presolve import Problem
-from services.core.clearing.price import Priced
-from services.core.clearing.price import payment
+from schemas.types import OrderState, Shape
+from services.core.book import BookDemand, BookOffer, DemandOutcome, OfferOutcome, Reason
+from services.core.clearing.presolve import IntArray, Problem
+from services.core.clearing.price import Priced, payment
 from services.core.clearing.response import Choices
-from services.core.clearing.selection import Choice
-from services.core.clearing.selection import RunChoice
-from services.core.clearing.selection import Selection
-from services.core.clearing.selection import choice_alternative
-from services.core.clearing.selection import choice_hours
-from services.core.clearing.selection import choice_value
+from services.core.clearing.selection import (
+    Choice,
+    RunChoice,
+    Selection,
+    choice_alternative,
+    choice_hours,
+    choice_value,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +207,7 @@ def offer_outcomes(
         given = offer_chips[o]
         row = priced.prices[at[offer.pool]]
         hours = int(given.sum())
-        revenue = sum(
-            int(given[t]) * int(row[t]) for t in np.flatnonzero(given).tolist()
-        )
+        revenue = sum(int(given[t]) * int(row[t]) for t in np.flatnonzero(given).tolist())
         state = OrderState.OPEN
         if hours:
             whole = hours == sum(offer.chips)

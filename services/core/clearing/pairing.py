@@ -10,11 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from services.core.book import Allocation
-from services.core.clearing.presolve import IntArray
-from services.core.clearing.presolve import Problem
-from services.core.clearing.selection import RunChoice
-from services.core.clearing.selection import Selection
-from services.core.clearing.selection import Supplied
+from services.core.clearing.presolve import IntArray, Problem
+from services.core.clearing.selection import RunChoice, Selection, Supplied
 
 
 def offer_use(

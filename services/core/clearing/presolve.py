@@ -9,20 +9,17 @@ demands it was 235,758 with them and 159,900 without, for an optimum of 155,440.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.types import Shape
-from services.core.book import Alternative
-from services.core.book import Book
-from services.core.book import BookDemand
-from services.core.book import Rules
+from services.core.book import Alternative, Book, BookDemand, Rules
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

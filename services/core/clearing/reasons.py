@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
-from schemas.types import MICRO_YUAN_PER_YUAN
-from schemas.types import PERIOD_SECONDS
+from schemas.types import MICRO_YUAN_PER_YUAN, PERIOD_SECONDS
 from services.core.book import Reason
 from services.core.errors import Message
 
@@ -24,7 +22,8 @@ SENTENCES: dict[str, Message] = {
     "price_below_clearing": Message(
         "Its limit of {limit} per chip-hour is below the clearing price: the cheapest place it "
         "could use, {pool} from {start}, cost {price} on average.",
-        "限价每卡时 {limit} 低于出清价：可用的最便宜位置为资源池 {pool}，自 {start} 起，均价 {price}。",
+        "限价每卡时 {limit} 低于出清价：可用的最便宜位置为资源池 {pool}，"
+        "自 {start} 起，均价 {price}。",
     ),
     "at_the_margin": Message(
         "Its limit of {limit} equals the price of the cheapest place it could use, {pool} from "
@@ -35,7 +34,8 @@ SENTENCES: dict[str, Message] = {
     "paradoxically_rejected": Message(
         "The clearing prices look good for it ({price} per chip-hour from {start}), but it could "
         "not be fitted in without losing more elsewhere; what it misses is {regret}.",
-        "按出清价（自 {start} 起每卡时 {price}）看似可成交，但纳入将使总福利下降；错失收益 {regret}。",
+        "按出清价（自 {start} 起每卡时 {price}）看似可成交，但纳入将使总福利下降；"
+        "错失收益 {regret}。",
     ),
     "gang_does_not_fit": Message(
         "It needs {chips_min} chips at once throughout; the most that any pool it could use "

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.core.clearing.presolve import IntArray
-from services.core.clearing.presolve import Problem
+from services.core.clearing.presolve import IntArray, Problem
 
 AnyArray = npt.NDArray[Any]
 
@@ -70,7 +69,13 @@ class Cells:
         option_limit: Limit of each option.
         option_hours: Most chip-hours of each option.
         option_binds: Whether the total can bind at all.
+        option_start: First cell of each option.
+        owner: Demand of each block of neighbouring options.
+        owner_start: First option of each such block.
+        owner_lengths: Options of each such block.
         option: Option of each cell.
+        limit: Limit of each cell's option.
+        binds: Whether each cell's option can be bound by its total.
         at: Index of each cell in a flat P x T array.
         chips: Most chips of each cell.
         group: Option x period that each cell belongs to.
@@ -78,6 +83,7 @@ class Cells:
         group_option: Option of each group.
         group_chips: Most chips of each group.
         easy: Whether every cell of a group could take all of the group's chips.
+        hard: Cells of the groups that are not easy.
     """
 
     option_demand: IntArray
@@ -85,7 +91,13 @@ class Cells:
     option_limit: IntArray
     option_hours: IntArray
     option_binds: npt.NDArray[np.bool_]
+    option_start: IntArray
+    owner: IntArray
+    owner_start: IntArray
+    owner_lengths: IntArray
     option: IntArray
+    limit: IntArray
+    binds: npt.NDArray[np.bool_]
     at: IntArray
     chips: IntArray
     group: IntArray
@@ -93,6 +105,7 @@ class Cells:
     group_option: IntArray
     group_chips: IntArray
     easy: npt.NDArray[np.bool_]
+    hard: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,63 +180,60 @@ def respond(choices: Choices, prices: AnyArray) -> Response:
     if len(runs.demand):
         gain = run_surplus(runs, prices)
         best = np.maximum.reduceat(gain, runs.segment)
-        first = _first_at(gain, best, runs)
+        first = _first_at(gain, best, runs.segment, runs.lengths)
         pays = best > 0
         surplus[runs.owner[pays]] = best[pays]
         run[runs.owner[pays]] = first[pays]
     cell_chips = np.zeros(len(choices.cells.at), dtype=np.int64)
     if len(choices.cells.at):
         cell_chips, gains = _respond_cells(choices.cells, prices)
-        for j in np.flatnonzero(gains > 0).tolist():
-            d = int(choices.cells.option_demand[j])
-            if gains[j] > surplus[d]:
-                surplus[d] = gains[j]
-                option[d] = j
+        cells = choices.cells
+        best = np.maximum.reduceat(gains, cells.owner_start)
+        first = _first_at(gains, best, cells.owner_start, cells.owner_lengths)
+        pays = best > 0
+        surplus[cells.owner[pays]] = best[pays]
+        option[cells.owner[pays]] = first[pays]
     return Response(surplus, run, option, cell_chips)
 
 
 def run_surplus(runs: Runs, prices: AnyArray) -> AnyArray:
     """Return the surplus of every run at its largest quantity, negative where it loses."""
     sums = prefix(prices).ravel()
-    return (runs.value - (sums[runs.high] - sums[runs.low])) * runs.chips
+    surplus: AnyArray = (runs.value - (sums[runs.high] - sums[runs.low])) * runs.chips
+    return surplus
 
 
-def _first_at(gain: AnyArray, best: AnyArray, runs: Runs) -> IntArray:
+def _first_at(gain: AnyArray, best: AnyArray, start: IntArray, lengths: IntArray) -> IntArray:
     # The first of equals, so that the answer is a rule and not an accident of the sort.
     count = len(gain)
-    position = np.where(gain == np.repeat(best, runs.lengths), np.arange(count), count)
-    return np.minimum.reduceat(position, runs.segment)
+    position = np.where(gain == np.repeat(best, lengths), np.arange(count), count)
+    first: IntArray = np.minimum.reduceat(position, start)
+    return first
 
 
 def _respond_cells(cells: Cells, prices: AnyArray) -> tuple[IntArray, AnyArray]:
     price = prices.ravel()[cells.at]
-    margin = cells.option_limit[cells.option] - price
+    margin = cells.limit - price
     granted = np.zeros(len(price), dtype=np.int64)
-    easy_cells = cells.easy[cells.group]
-    if easy_cells.any():
+    if cells.easy.any():
         best = np.minimum.reduceat(price, cells.group_start)
-        count = len(price)
-        position = np.where(price == best[cells.group], np.arange(count), count)
-        first = np.minimum.reduceat(position, cells.group_start)
-        pick = first[cells.easy]
+        lengths = np.diff(np.concatenate((cells.group_start, [len(price)])))
+        pick = _first_at(price, best, cells.group_start, lengths)[cells.easy]
         granted[pick] = cells.group_chips[cells.easy]
-    hard = np.flatnonzero(~easy_cells)
     # Prices always fit 64 bits, so they can be sorted even where products need big integers.
     rank = price.astype(np.int64) if price.dtype == object else price
-    if len(hard):
-        order = hard[np.lexsort((hard, rank[hard], cells.group[hard]))]
+    if len(cells.hard):
+        order = cells.hard[np.lexsort((cells.hard, rank[cells.hard], cells.group[cells.hard]))]
         granted[order] = _fill(
             cells.chips[order], cells.group[order], cells.group_chips[cells.group[order]]
         )
     granted[margin <= 0] = 0
-    bound = np.flatnonzero(cells.option_binds[cells.option] & (granted > 0))
+    bound = np.flatnonzero(cells.binds & (granted > 0))
     if len(bound):
         order = bound[np.lexsort((bound, rank[bound], cells.option[bound]))]
         option = cells.option[order]
         granted[order] = _fill(granted[order], option, cells.option_hours[option])
-    gains = np.zeros(len(cells.option_demand), dtype=prices.dtype)
-    np.add.at(gains, cells.option, granted * margin)
-    return granted, gains
+    return granted, np.add.reduceat(granted * margin, cells.option_start)
 
 
 def _fill(wanted: IntArray, key: IntArray, most: IntArray) -> IntArray:
@@ -250,7 +260,7 @@ def load(choices: Choices, response: Response, demands: IntArray) -> IntArray:
     if len(options):
         taken = np.zeros(len(choices.cells.option_demand), dtype=bool)
         taken[options] = True
-        mask = taken[choices.cells.option]
+        mask = taken[choices.cells.option] & (response.cell_chips > 0)
         np.add.at(total.reshape(-1), choices.cells.at[mask], response.cell_chips[mask])
     return total
 
@@ -329,15 +339,23 @@ def _flat_cells(problem: Problem) -> Cells:
     lengths = np.diff(np.concatenate((group_start, [len(of)])))
     group = np.repeat(np.arange(len(group_start)), lengths)
     fits = np.logical_and.reduceat(chips >= wanted, group_start) if len(of) else none.astype(bool)
+    owners = np.array([d for d, _, _ in options], dtype=np.int64)
+    limits = np.array([option.limit for _, _, option in options], dtype=np.int64)
+    binds = np.array([int(o.period_chips.sum()) > o.chip_hours for _, _, o in options], dtype=bool)
+    owner_start = _starts(owners)
     return Cells(
-        option_demand=np.array([d for d, _, _ in options], dtype=np.int64),
+        option_demand=owners,
         option_local=np.array([i for _, i, _ in options], dtype=np.int64),
-        option_limit=np.array([option.limit for _, _, option in options], dtype=np.int64),
+        option_limit=limits,
         option_hours=np.array([option.chip_hours for _, _, option in options], dtype=np.int64),
-        option_binds=np.array(
-            [int(o.period_chips.sum()) > o.chip_hours for _, _, o in options], dtype=bool
-        ),
+        option_binds=binds,
+        option_start=_starts(of),
+        owner=owners[owner_start],
+        owner_start=owner_start,
+        owner_lengths=np.diff(np.concatenate((owner_start, [len(owners)]))),
         option=of,
+        limit=limits[of],
+        binds=binds[of],
         at=pool * periods + period,
         chips=chips,
         group=group,
@@ -345,4 +363,5 @@ def _flat_cells(problem: Problem) -> Cells:
         group_option=of[group_start],
         group_chips=wanted[group_start],
         easy=fits,
+        hard=np.flatnonzero(~fits[group]),
     )

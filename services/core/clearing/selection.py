@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.core.clearing.presolve import IntArray
-from services.core.clearing.presolve import Problem
+from services.core.clearing.presolve import IntArray, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,3 +204,11 @@ def welfare(problem: Problem, selection: Selection) -> int | None:
     if unsupported(problem, selection, supplied.floor):
         return None
     return value_of(problem, selection) - supplied.cost
+
+
+def choice_pools(problem: Problem, d: int, choice: Choice) -> set[int]:
+    """Return the pools that one choice uses."""
+    if isinstance(choice, RunChoice):
+        return {problem.demands[d].runs[choice.option].pool}
+    spread = problem.demands[d].spreads[choice.option]
+    return {int(spread.at_pool[cell]) for cell in choice.cells}

@@ -1,0 +1,589 @@
+"""The CP-SAT model of a clearing, whole or of a neighbourhood.
+
+Block runs are booleans (a curtailable one has an integer quantity besides), flow and work cells
+are integers, and so are the chips taken from each step of a pool's supply curve. The cheapest
+step needs no variable: its ask is part of what a demand costs, and dearer steps pay the
+difference. Prices are not in the model. A selection that no prices support is cut off by logical
+cuts on levels: `level(cell, ask)` is true if an offer with at least this ask is used in the cell.
+
+Kept in mind (OR-Tools 9.15): sums of |coefficients| of a row stay below 2**31, the objective far
+below 2**62, and the incumbent is held outside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from ortools.sat.python import cp_model
+
+from services.core.clearing.presolve import IntArray, Problem, RunOption
+from services.core.clearing.response import Choices
+from services.core.clearing.selection import (
+    Choice,
+    RunChoice,
+    Selection,
+    SpreadChoice,
+    Supplied,
+    choice_pools,
+    supply,
+    unsupported,
+    use_of,
+)
+
+_ROW_MAX = 2**31 - 1
+# Beyond this the objective is rounded; CP-SAT's own sums need room up to 2**62.
+_OBJECTIVE_MAX = 2**52
+
+
+class UnsuitableError(Exception):
+    """The book's numbers do not fit the solver; the incumbent stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a model may change.
+
+    Attributes:
+        base: The selection that stands outside the scope, and hints inside.
+        free: Demands to decide, ascending.
+        runs: Run numbers (in `Choices.runs`) that each free demand may use.
+        cells: Cell numbers (in `Choices.cells`) that each free demand may use.
+    """
+
+    base: Selection
+    free: tuple[int, ...]
+    runs: tuple[IntArray, ...]
+    cells: tuple[IntArray, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """One solve.
+
+    Attributes:
+        selection: What the solver chose (it may lack supporting prices), ``None`` if nothing.
+        optimal: Whether the solver proved it best within scope and cuts.
+        effort: Deterministic time used.
+    """
+
+    selection: Selection | None
+    optimal: bool
+    effort: float
+
+
+class _Step:
+    """One step of residual supply in a cell."""
+
+    __slots__ = ("ask", "chips", "variable")
+
+    def __init__(self, ask: int, chips: int) -> None:
+        self.ask = ask
+        self.chips = chips
+        self.variable: Any = None
+
+
+class _Use(NamedTuple):
+    """Chips that a demand's variable takes from a cell."""
+
+    demand: int
+    variable: Any
+    weight: int
+    most: int
+
+
+class Model:
+    """A CP-SAT model of one scope, to which cuts can be added between solves."""
+
+    def __init__(self, choices: Choices, scope: Scope) -> None:
+        self._choices = choices
+        self._problem = choices.problem
+        self._scope = scope
+        self._model: Any = cp_model.CpModel()
+        self._terms: list[tuple[Any, int]] = []
+        self._most: dict[int, int] = {}
+        self._runs: dict[int, list[tuple[int, Any, Any]]] = {}
+        self._cells: dict[int, dict[int, list[tuple[int, Any]]]] = {}
+        self._accepted: dict[int, list[Any]] = {}
+        self._uses: dict[int, list[_Use]] = {}
+        self._levels: dict[tuple[int, int], Any] = {}
+        self._taken: dict[int, Any] = {}
+        self._steps: dict[int, list[_Step]] = {}
+        free = set(scope.free)
+        kept = tuple(None if d in free else c for d, c in enumerate(scope.base.choices))
+        self._fixed = Selection(kept, scope.base.block_offers)
+        self._used = use_of(self._problem, self._fixed)
+        self._users: list[list[int]] = [[] for _ in self._problem.supply]
+        for d, choice in enumerate(kept):
+            if choice is not None:
+                for pool in choice_pools(self._problem, d, choice):
+                    self._users[pool].append(d)
+        self._explicit = self._explicit_pools()
+        self._floors: dict[tuple[int, int], IntArray] = {}
+        for n, d in enumerate(scope.free):
+            self._add_demand(d, scope.runs[n], scope.cells[n])
+        self._add_relations()
+        self._add_block_offers()
+        for cell in sorted(self._cells_in_play()):
+            self._add_supply(cell)
+        self._add_own_support()
+        self._set_objective()
+
+    # --- demands ---------------------------------------------------------------------------
+
+    def _add_demand(self, d: int, runs: IntArray, cells: IntArray) -> None:
+        self._accepted[d] = []
+        if len(runs):
+            self._add_runs(d, runs)
+        if len(cells):
+            self._add_cells(d, cells)
+
+    def _add_runs(self, d: int, numbers: IntArray) -> None:
+        runs = self._choices.runs
+        periods = self._problem.shape[1]
+        rows: list[tuple[int, Any, Any]] = []
+        for r in numbers.tolist():
+            taken = self._model.new_bool_var("")
+            chips, least = int(runs.chips[r]), int(runs.chips_min[r])
+            quantity: Any = taken
+            weight = chips
+            if least < chips:
+                quantity = self._model.new_int_var(0, chips, "")
+                weight = 1
+                self._model.add(quantity <= chips * taken)
+                self._model.add(quantity >= least * taken)
+            rows.append((r, taken, quantity))
+            first = int(runs.pool[r]) * periods + int(runs.start[r])
+            for cell in range(first, first + int(runs.duration[r])):
+                self._uses.setdefault(cell, []).append(_Use(d, quantity, weight, chips))
+            self._terms.append((quantity, weight * int(runs.value[r])))
+            self._most[quantity.index] = chips // weight
+        self._runs[d] = rows
+        self._accepted[d] += [taken for _, taken, _ in rows]
+        self._model.add_at_most_one(self._accepted[d])
+
+    def _add_cells(self, d: int, numbers: IntArray) -> None:
+        cells = self._choices.cells
+        by_option: dict[int, list[tuple[int, Any]]] = {}
+        for c in numbers.tolist():
+            chips = self._model.new_int_var(0, int(cells.chips[c]), "")
+            by_option.setdefault(int(cells.option[c]), []).append((c, chips))
+            most = int(cells.chips[c])
+            self._uses.setdefault(int(cells.at[c]), []).append(_Use(d, chips, 1, most))
+            self._most[chips.index] = most
+            self._terms.append((chips, int(cells.option_limit[cells.option[c]])))
+        self._cells[d] = by_option
+        for option, rows in by_option.items():
+            chosen = self._model.new_bool_var("")
+            self._accepted[d].append(chosen)
+            total = cp_model.LinearExpr.sum([chips for _, chips in rows])
+            # Chosen means at least one chip, so that a link cannot lean on an empty order.
+            most = min(int(cells.option_hours[option]), sum(int(cells.chips[c]) for c, _ in rows))
+            self._model.add(total <= most * chosen)
+            self._model.add(total >= chosen)
+            groups: dict[int, list[Any]] = {}
+            for c, chips in rows:
+                groups.setdefault(int(cells.group[c]), []).append(chips)
+            for group, members in groups.items():
+                if len(members) > 1:
+                    together = cp_model.LinearExpr.sum(members)
+                    self._model.add(together <= int(cells.group_chips[group]))
+        if len(by_option) > 1:
+            self._model.add_at_most_one(self._accepted[d])
+
+    def _explicit_pools(self) -> set[int]:
+        """Return the pools with block offers where a free demand is or may go."""
+        choices, problem = self._choices, self._problem
+        touched: set[int] = set()
+        for n, d in enumerate(self._scope.free):
+            touched.update(choices.runs.pool[self._scope.runs[n]].tolist())
+            touched.update((choices.cells.at[self._scope.cells[n]] // problem.shape[1]).tolist())
+            base = self._scope.base.choices[d]
+            if base is not None:
+                touched.update(choice_pools(problem, d, base))
+        return {block.pool for block in problem.block_offers if block.pool in touched}
+
+    def _add_relations(self) -> None:
+        problem = self._problem
+        for members in problem.groups:
+            literals = [one for d in members for one in self._accepted.get(d, [])]
+            if not literals:
+                continue
+            if any(self._fixed.choices[d] is not None for d in members):
+                self._model.add(cp_model.LinearExpr.sum(literals) == 0)
+            else:
+                self._model.add_at_most_one(literals)
+        for d, demand in enumerate(problem.demands):
+            if demand.parent < 0:
+                continue
+            mine = self._accepted.get(d, [])
+            parent = self._accepted.get(demand.parent)
+            if self._fixed.choices[d] is not None and parent is not None:
+                self._model.add(cp_model.LinearExpr.sum(parent) >= 1)
+            elif mine and parent is not None:
+                self._model.add(
+                    cp_model.LinearExpr.sum(mine) <= cp_model.LinearExpr.sum(parent)
+                    if parent
+                    else cp_model.LinearExpr.sum(mine) <= 0
+                )
+            elif mine and self._fixed.choices[demand.parent] is None:
+                self._model.add(cp_model.LinearExpr.sum(mine) == 0)
+
+    # --- supply ----------------------------------------------------------------------------
+
+    def _add_block_offers(self) -> None:
+        for b, block in enumerate(self._problem.block_offers):
+            if block.pool not in self._explicit:
+                continue
+            taken = self._model.new_bool_var("")
+            self._taken[b] = taken
+            if (block.ask > self._ceiling(block.pool))[block.chips > 0].any():
+                self._model.add(taken == 0)
+            self._terms.append((taken, -block.ask * int(block.chips.sum())))
+
+    def _cells_in_play(self) -> set[int]:
+        periods = self._problem.shape[1]
+        cells = set(self._uses)
+        for pool in self._explicit:
+            cells.update(range(pool * periods, (pool + 1) * periods))
+        return cells
+
+    def _residual(self, cell: int) -> list[_Step]:
+        """Return the steps left in a cell beyond what the fixed demands use."""
+        pool, period = divmod(cell, self._problem.shape[1])
+        steps = self._problem.supply[pool]
+        used = 0 if pool in self._explicit else int(self._used[pool, period])
+        ceiling = int(self._ceiling(pool)[period])
+        rows = []
+        for ask, chips in zip(steps.asks.tolist(), steps.chips[:, period].tolist(), strict=True):
+            taken = min(used, chips)
+            used -= taken
+            if chips > taken and ask <= ceiling:
+                rows.append(_Step(ask, chips - taken))
+        return rows
+
+    def _add_supply(self, cell: int) -> None:
+        pool, period = divmod(cell, self._problem.shape[1])
+        uses = self._uses.get(cell, [])
+        steps = self._residual(cell)
+        self._steps[cell] = steps
+        if sum(use.most for use in uses) + int(self._problem.capacity[pool, period]) > _ROW_MAX:
+            raise UnsuitableError
+        # A demand uses a cell by at most one of its columns.
+        largest: dict[int, int] = {}
+        for use in uses:
+            largest[use.demand] = max(largest.get(use.demand, 0), use.most)
+        most = sum(largest.values())
+        if pool in self._explicit:
+            self._add_explicit(pool, period, steps, uses)
+            return
+        if steps and most <= steps[0].chips:
+            # The cheapest step is enough for everyone, so there is nothing to ration.
+            steps = steps[:1]
+            self._steps[cell] = steps
+        base = steps[0].ask if steps else 0
+        if base:
+            self._terms += [(use.variable, -base * use.weight) for use in uses]
+        room = steps[0].chips if steps else 0
+        if most <= room:
+            return
+        variables = [use.variable for use in uses]
+        weights = [use.weight for use in uses]
+        for step in steps[1:]:
+            step.variable = self._model.new_int_var(0, step.chips, "")
+            self._most[step.variable.index] = step.chips
+            self._terms.append((step.variable, base - step.ask))
+            variables.append(step.variable)
+            weights.append(-1)
+        self._model.add(cp_model.LinearExpr.weighted_sum(variables, weights) <= room)
+
+    def _add_explicit(self, pool: int, period: int, steps: list[_Step], uses: list[_Use]) -> None:
+        variables = [use.variable for use in uses]
+        weights = [use.weight for use in uses]
+        for step in steps:
+            step.variable = self._model.new_int_var(0, step.chips, "")
+            self._most[step.variable.index] = step.chips
+            self._terms.append((step.variable, -step.ask))
+            variables.append(step.variable)
+            weights.append(-1)
+        for b, taken in self._taken.items():
+            block = self._problem.block_offers[b]
+            chips = int(block.chips[period])
+            if block.pool == pool and chips:
+                variables.append(taken)
+                weights.append(-chips)
+        fixed = int(self._used[pool, period])
+        if variables or fixed:
+            self._model.add(cp_model.LinearExpr.weighted_sum(variables, weights) == -fixed)
+
+    # --- price support ---------------------------------------------------------------------
+
+    def _ceiling(self, pool: int) -> IntArray:
+        """Return the dearest ask that the fixed demands of a pool can bear in each period."""
+        key = (-1, pool)
+        if key in self._floors:
+            return self._floors[key]
+        top = np.iinfo(np.int64).max
+        ceiling = np.full(self._problem.shape[1], top, dtype=np.int64)
+        floor = self._floor(pool, 0)
+        for d in self._users[pool]:
+            choice = self._fixed.choices[d]
+            if isinstance(choice, RunChoice):
+                run = self._problem.demands[d].runs[choice.option]
+                span = slice(choice.start, choice.start + run.duration)
+                slack = run.limit * run.duration - int(floor[span].sum())
+                ceiling[span] = np.minimum(ceiling[span], floor[span] + slack)
+            elif isinstance(choice, SpreadChoice):
+                spread = self._problem.demands[d].spreads[choice.option]
+                cells = np.array(choice.cells, dtype=np.int64)
+                mine = spread.at_period[cells[spread.at_pool[cells] == pool]]
+                ceiling[mine] = np.minimum(ceiling[mine], spread.limit)
+        self._floors[key] = ceiling
+        return ceiling
+
+    def _floor(self, pool: int, chips: int) -> IntArray:
+        """Return the least price of each period if at least so many chips come on top."""
+        key = (chips, pool)
+        if key in self._floors:
+            return self._floors[key]
+        used = self._used[pool] + chips
+        rows: list[tuple[int, IntArray]] = list(
+            zip(
+                self._problem.supply[pool].asks.tolist(),
+                self._problem.supply[pool].chips,
+                strict=True,
+            )
+        )
+        rows += [(b.ask, b.chips) for b in self._problem.block_offers if b.pool == pool]
+        floor = np.zeros(len(used), dtype=np.int64)
+        below = np.zeros(len(used), dtype=np.int64)
+        for ask, offered in sorted(rows, key=lambda row: row[0]):
+            floor = np.where((below < used) & (offered > 0), ask, floor)
+            below = below + offered
+        if pool not in self._explicit:
+            for b in self._scope.base.block_offers:
+                block = self._problem.block_offers[b]
+                if block.pool == pool:
+                    floor = np.where(block.chips > 0, np.maximum(floor, block.ask), floor)
+        self._floors[key] = floor
+        return floor
+
+    def _level(self, cell: int, ask: int) -> Any:  # noqa: ANN401 - untyped solver
+        """Return the literal that an offer of at least this ask is used, or None if it never is."""
+        pool, period = divmod(cell, self._problem.shape[1])
+        steps = [s for s in self._steps.get(cell, []) if s.ask >= ask]
+        blocks = [
+            self._taken[b]
+            for b, block in enumerate(self._problem.block_offers)
+            if b in self._taken
+            and block.pool == pool
+            and block.ask >= ask
+            and block.chips[period] > 0
+        ]
+        if not steps and not blocks:
+            return None
+        key = (cell, min([s.ask for s in steps] or [ask]) if not blocks else ask)
+        if key in self._levels:
+            return self._levels[key]
+        used = self._model.new_bool_var("")
+        self._levels[key] = used
+        for step in steps:
+            if step.variable is None:
+                # The cheapest step has no variable: what exceeds it is in the others, so any
+                # use at all beyond the fixed may reach it.
+                uses = self._uses.get(cell, [])
+                total = cp_model.LinearExpr.weighted_sum(
+                    [use.variable for use in uses], [use.weight for use in uses]
+                )
+                self._model.add(total <= sum(use.most for use in uses) * used)
+            else:
+                self._model.add(step.variable <= step.chips * used)
+        for taken in blocks:
+            self._model.add_implication(taken, used)
+        return used
+
+    def _add_own_support(self) -> None:
+        """Forbid what can be seen beforehand: one period's level that a choice cannot bear."""
+        for rows in self._runs.values():
+            for r, taken, _ in rows:
+                self._support_run(r, taken)
+        cells = self._choices.cells
+        for by_option in self._cells.values():
+            for option, members in by_option.items():
+                limit = int(cells.option_limit[option])
+                for c, chips in members:
+                    pool, period = divmod(int(cells.at[c]), self._problem.shape[1])
+                    if self._floor(pool, 1)[period] > limit:
+                        self._model.add(chips == 0)
+                        continue
+                    level = self._level(int(cells.at[c]), limit + 1)
+                    if level is not None:
+                        most = int(cells.chips[c])
+                        self._model.add(chips + most * level <= most)
+
+    def _support_run(self, r: int, taken: Any) -> None:  # noqa: ANN401 - untyped solver
+        runs = self._choices.runs
+        pool, start = int(runs.pool[r]), int(runs.start[r])
+        span = slice(start, start + int(runs.duration[r]))
+        floor = self._floor(pool, int(runs.chips_min[r]))[span]
+        slack = int(runs.value[r]) - int(floor.sum())
+        if slack < 0:
+            self._model.add(taken == 0)
+            return
+        first = pool * self._problem.shape[1] + start
+        for i, least in enumerate(floor.tolist()):
+            level = self._level(first + i, least + slack + 1)
+            if level is not None:
+                self._model.add_implication(taken, level.negated())
+
+    def cut(self, d: int, choice: Choice, floor: IntArray) -> None:
+        """Forbid an unsupported choice together with the offers that make it so.
+
+        Args:
+            d: The demand that would pay more than its limit.
+            choice: Its choice, in scope or not.
+            floor: P x T dearest asks used.
+        """
+        if isinstance(choice, SpreadChoice):
+            # Free cells exclude dearer offers from the start, and fixed ones cap them.
+            return
+        run = self._problem.demands[d].runs[choice.option]
+        span = slice(choice.start, choice.start + run.duration)
+        value = run.limit * run.duration
+        fixed = self._fixed.choices[d] is not None
+        least = self._floor(run.pool, 0 if fixed else run.chips_min)[span].tolist()
+        need = floor[run.pool, span].tolist()
+        # Fewest and lowest levels that still exceed the limit make the strongest cut.
+        for i in range(len(need)):
+            if sum(need) - need[i] + least[i] > value:
+                need[i] = least[i]
+        for i in range(len(need)):
+            need[i] -= min(sum(need) - value - 1, need[i] - least[i])
+        first = run.pool * self._problem.shape[1] + choice.start
+        literals = []
+        for i, (ask, low) in enumerate(zip(need, least, strict=True)):
+            if ask > low:
+                level = self._level(first + i, ask)
+                assert level is not None
+                literals.append(level.negated())
+        if not fixed:
+            literals += [
+                taken.negated() for taken in self._literals(d, choice, run) if taken is not None
+            ]
+        self._model.add_bool_or(literals)
+
+    def _literals(self, d: int, choice: RunChoice, run: RunOption) -> Iterable[Any]:
+        runs = self._choices.runs
+        for r, taken, _ in self._runs[d]:
+            same = int(runs.option[r]) == choice.option and int(runs.start[r]) == choice.start
+            if same and int(runs.pool[r]) == run.pool:
+                yield taken
+
+    # --- solving ---------------------------------------------------------------------------
+
+    def _set_objective(self) -> None:
+        whole: dict[int, int] = {}
+        variables: dict[int, Any] = {}
+        for variable, weight in self._terms:
+            number = variable.index
+            variables[number] = variable
+            whole[number] = whole.get(number, 0) + weight
+        terms = [(variables[number], weight) for number, weight in whole.items() if weight]
+        divisor = math.gcd(*(weight for _, weight in terms)) if terms else 1
+        most = sum(abs(w) // divisor * self._most.get(v.index, 1) for v, w in terms)
+        rounding = 1
+        if most > _OBJECTIVE_MAX:
+            rounding = -(-most // _OBJECTIVE_MAX)
+        self.exact = rounding == 1
+        divisor *= rounding
+        self.divisor = divisor
+        self._objective = cp_model.LinearExpr.weighted_sum(
+            [v for v, _ in terms],
+            [round(w / divisor) if rounding > 1 else w // divisor for _, w in terms],
+        )
+        self._model.maximize(self._objective)
+
+    def hint(self, selection: Selection) -> None:
+        """Offer a selection as the start of the next solve."""
+        self._model.clear_hints()
+        runs = self._choices.runs
+        for d, rows in self._runs.items():
+            choice = selection.choices[d]
+            for r, taken, quantity in rows:
+                here = (
+                    isinstance(choice, RunChoice)
+                    and int(runs.option[r]) == choice.option
+                    and int(runs.start[r]) == choice.start
+                )
+                self._model.add_hint(taken, here)
+                if quantity is not taken:
+                    chips = choice.chips if here and isinstance(choice, RunChoice) else 0
+                    self._model.add_hint(quantity, chips)
+        for d, by_option in self._cells.items():
+            given = self._given(d, selection.choices[d])
+            for members in by_option.values():
+                for c, chips in members:
+                    self._model.add_hint(chips, given.get(c, 0))
+        for b, taken in self._taken.items():
+            self._model.add_hint(taken, b in selection.block_offers)
+
+    def _given(self, d: int, choice: Choice | None) -> dict[int, int]:
+        """Return chips by cell number of a spread choice."""
+        if not isinstance(choice, SpreadChoice):
+            return {}
+        first = self._first_cell(d, choice.option)
+        return {first + cell: chips for cell, chips in zip(choice.cells, choice.chips, strict=True)}
+
+    def _first_cell(self, d: int, local: int) -> int:
+        cells = self._choices.cells
+        option = int(np.flatnonzero((cells.option_demand == d) & (cells.option_local == local))[0])
+        return int(np.searchsorted(cells.option, option))
+
+    def solve(self, effort: float) -> Solved:
+        """Solve with at most so much deterministic time, one worker, the rules' seed."""
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        solver.parameters.random_seed = self._problem.rules.seed % 2**31
+        # With few columns the LP is cheap and its bounds prove most neighbourhoods at the root.
+        solver.parameters.linearization_level = 2
+        solver.parameters.max_deterministic_time = effort
+        status = solver.solve(self._model)
+        used = float(solver.response_proto.deterministic_time)
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return Solved(None, status == cp_model.INFEASIBLE, used)
+        return Solved(self._read(solver), status == cp_model.OPTIMAL, used)
+
+    def _read(self, solver: Any) -> Selection:  # noqa: ANN401 - untyped solver
+        choices = list(self._fixed.choices)
+        runs = self._choices.runs
+        for d, rows in self._runs.items():
+            for r, taken, quantity in rows:
+                if solver.value(taken):
+                    chips = int(runs.chips[r])
+                    if quantity is not taken:
+                        chips = int(solver.value(quantity))
+                    choices[d] = RunChoice(int(runs.option[r]), int(runs.start[r]), chips)
+        cells = self._choices.cells
+        for d, by_option in self._cells.items():
+            for option, members in by_option.items():
+                first = int(np.searchsorted(cells.option, option))
+                given = [(c - first, int(solver.value(chips))) for c, chips in members]
+                given = [(c, chips) for c, chips in given if chips]
+                if given:
+                    choices[d] = SpreadChoice(
+                        int(cells.option_local[option]),
+                        tuple(c for c, _ in given),
+                        tuple(chips for _, chips in given),
+                    )
+        taken_blocks = {b for b, taken in self._taken.items() if solver.value(taken)}
+        kept = {b for b in self._scope.base.block_offers if b not in self._taken}
+        return Selection(tuple(choices), frozenset(taken_blocks | kept))
+
+
+def violated(problem: Problem, selection: Selection) -> tuple[Supplied, tuple[int, ...]]:
+    """Return the supply of a selection and the demands that no prices can support in it."""
+    supplied = supply(problem, use_of(problem, selection), selection.block_offers)
+    return supplied, unsupported(problem, selection, supplied.floor)
