@@ -273,7 +273,7 @@ def _offer(books: Books, item: Input, body: OfferSubmitted | OfferAmended) -> No
     terms = body.terms
     version = 1 if isinstance(body, OfferSubmitted) else body.expected_version + 1
     digest = body_digest(body)
-    known = books.offers.get(body.order_id, ())
+    known = books.offers.get(body.order_id) or ()
     if any(found.version == version and found.body_hash == digest for found in known):
         return
     if any(found.provider_id != body.participant_id for found in known) or (version == 1 and known):
@@ -385,7 +385,7 @@ def _finish(
         key, value, headers = encode(envelope)
         events.append(OutRecord(BY_MODEL[type(envelope.data)].topic, key, value, headers))
     stored = books.stored.accounts
-    moved = books.accounts.maps[0]
+    moved = books.accounts.changed
     kept = {item.position for item in after}
     known = {item.position for item in before}
     batch = Batch(
@@ -395,8 +395,8 @@ def _finish(
             for name, account in sorted(moved.items())
             if name in stored and stored[name] != account
         ),
-        participants=tuple(books.participants.maps[0].values()),
-        demands=tuple(books.demands.maps[0].values()),
+        participants=tuple(books.participants.changed.values()),
+        demands=tuple(books.demands.changed.values()),
         offers=tuple(books.offers_new),
         rounds=tuple(books.rounds_new),
         allocations=tuple(books.allocations_new),
@@ -405,12 +405,12 @@ def _finish(
         leaves=tuple(leaves),
         waiting=tuple(item for item in after if item.position not in known),
         waited=tuple(item.position for item in before if item.position not in kept),
-        halts=tuple(books.halts.maps[0].values()),
+        halts=tuple(books.halts.changed.values()),
         outbox=(*events, *journal, *letters),
     )
     return Outcome(
         batch=batch,
         frontier=frontier.extend(leaf.hash for leaf in leaves),
         waiting=tuple(item for item in after if _market_of(item) not in books.halts),
-        halted=frozenset(books.halts),
+        halted=frozenset(books.stored.halts) | frozenset(books.halts.changed),
     )

@@ -241,7 +241,7 @@ def _take(books: Books, body: AllocationMade, closed: RoundClosed) -> None:
 def _take_capacity(books: Books, body: AllocationMade, periods: tuple[PeriodRow, ...]) -> None:
     versions = [
         version
-        for version in books.offers.get(body.offer_id, ())
+        for version in books.offers.get(body.offer_id) or ()
         if version.version == body.offer_version
         and version.provider_id == body.provider_id
         and version.pool == body.pool
@@ -251,7 +251,7 @@ def _take_capacity(books: Books, body: AllocationMade, periods: tuple[PeriodRow,
         chips = max(
             (v.chips for v in versions if v.start_period <= item.period < v.end_period), default=0
         )
-        used = books.used.get((body.offer_id, item.period), 0) + item.chips
+        used = (books.used.get((body.offer_id, item.period)) or 0) + item.chips
         if used > chips:
             raise broken(
                 "settle.oversold",
