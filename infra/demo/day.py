@@ -97,6 +97,27 @@ def build_day(start: datetime, *, demands: int = 3000, seed: int = 20261124) -> 
     )
 
 
+def shorten(day: Day, *, hours: int, demands: int, seed: int = 7) -> Day:
+    """Return the first hours of a day, with no more than so many demands.
+
+    Args:
+        day: A whole day.
+        hours: How many of its hours.
+        demands: How many demands to keep at most, drawn evenly; their changes stay with them.
+        seed: Seeds the draw.
+    """
+    early = [item for item in day.actions if item.at_s < hours * _HOUR_S]
+    keys = [item.key for item in early if item.kind == "demand"]
+    kept = set(random.Random(seed).sample(keys, min(demands, len(keys))))
+    actions = [item for item in early if item.kind == "offer" or item.key in kept]
+    present = {item.participant_id for item in actions}
+    return Day(
+        start=day.start,
+        enterprises=tuple(item for item in day.enterprises if item[0] in present),
+        actions=tuple(actions),
+    )
+
+
 def _offers(start: datetime, rng: random.Random) -> Iterator[Action]:
     racks: dict[tuple[str, str], list[int]] = {}
     zones = [zone[0] for zone in world.ZONES]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,11 +29,10 @@ class _Base:
     def __init__(self, base_url: str, api_key: str | None, language: str) -> None:
         self.base_url = base_url.rstrip("/")
         self._headers = {"Accept": "application/json", "Accept-Language": language}
-        if api_key:
-            self._headers["Authorization"] = f"Bearer {api_key}"
+        self._key_header = _key_header(api_key)
 
     def _request(self, operation: Operation) -> dict[str, Any]:
-        headers = {}
+        headers = dict(self._key_header)
         if operation.idempotency_key:
             headers["Idempotency-Key"] = operation.idempotency_key
         request: dict[str, Any] = {
@@ -216,6 +216,27 @@ class AsyncClient(_Base):
             return self._result(response)
         raise AssertionError
 
+    def acting_as(self, api_key: str | None) -> AsyncClient:
+        """Return a client with another key over the same connections; closing this closes both."""
+        other = copy.copy(self)
+        other._key_header = _key_header(api_key)  # noqa: SLF001 - a copy of this very object
+        return other
+
+    async def download(self, path: str) -> bytes:
+        """Return a resource as the bytes that were sent, for example a round's file.
+
+        Raises:
+            ApiError: the exchange refused.
+            UnreachableError: it did not answer.
+        """
+        try:
+            response = await self._http.request(**self._request(ops.read(path)))
+        except httpx.TransportError as error:
+            raise UnreachableError(self.base_url, str(error)) from error
+        if not response.is_success:
+            raise ApiError.of(response)
+        return response.content
+
     async def pages(self, path: str, **params: str | int | None) -> AsyncIterator[Json]:
         """Yield every item of a list, page by page."""
         cursor: str | None = None
@@ -226,6 +247,10 @@ class AsyncClient(_Base):
             cursor = page.get("next_cursor")
             if cursor is None:
                 return
+
+
+def _key_header(api_key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
 def side_of(order_id: str) -> str:

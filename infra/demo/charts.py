@@ -1,0 +1,174 @@
+"""The report's charts: prices, supply and demand, fill by region, gap per round."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.demo import words
+from infra.demo.svg import (
+    Scale,
+    label,
+    line,
+    nice_ticks,
+    picture,
+    rect,
+    staircase,
+    tag,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from infra.demo.facts import Json
+    from infra.demo.figures import Hour, Lot
+
+_MICRO = 1_000_000
+_HOUR_STEP = 6
+
+
+def price_panel(hours: Sequence[Hour], chip: Json, list_price: int, start: datetime) -> str:
+    """Return the average price of a chip class by delivery hour, against its list price.
+
+    Args:
+        hours: Delivery hours.
+        chip: The chip class.
+        list_price: Published price on demand, micro-yuan per chip-hour: the panel's top.
+        start: First instant of the day.
+    """
+    width, height, left, right, top, bottom = 260.0, 132.0, 34.0, 8.0, 14.0, 22.0
+    prices = [hour.lots[chip["id"]].price if chip["id"] in hour.lots else None for hour in hours]
+    dearest = max([list_price, *(price for price in prices if price is not None)])
+    x = Scale(0, max(1, len(hours)), left, width - right)
+    y = Scale(0, dearest, height - bottom, top)
+    tone = "domestic" if chip["domestic"] else "foreign"
+    shapes = [_rule(left, width - right, y(0), "axis"), _rule(left, width - right, y(list_price))]
+    shapes += [
+        label(left - 5, y(value) + 3.5, words.same(words.yuan(value, 1)), anchor="end")
+        for value in (0, list_price)
+    ]
+    shapes.append(label(width - right, y(list_price) - 4, ("list price", "目录价"), "note", "end"))
+    shapes += _hour_ticks(hours, x, height - 7)
+    points: list[tuple[float, float] | None] = [
+        None if price is None else (x(index + 0.5), y(price)) for index, price in enumerate(prices)
+    ]
+    shapes.append(line(points, f"line {tone}"))
+    for index, (hour, price) in enumerate(zip(hours, prices, strict=True)):
+        if price is None:
+            continue
+        hint = (
+            f"{words.hour_label(hour.start, start)}  {words.yuan(price, 2)}"
+            f"  ({hour.lots[chip['id']].sold:,})"
+        )
+        spot = tag("title", hint)
+        shapes.append(
+            tag("circle", spot, cx=x(index + 0.5), cy=y(price), r=2.2, class_=f"dot {tone}")
+        )
+    return picture(width, height, words.same(chip["name"]), shapes)
+
+
+def supply_chart(hours: Sequence[Hour], start: datetime) -> str:
+    """Return chips offered, sold (domestic and foreign) and wanted, by delivery hour."""
+    width, height, left, right, top, bottom = 860.0, 300.0, 52.0, 8.0, 10.0, 26.0
+    most = max([1.0, *(max(hour.offered, hour.wanted, hour.sold) for hour in hours)])
+    ticks = nice_ticks(most)
+    x = Scale(0, max(1, len(hours)), left, width - right)
+    y = Scale(0, ticks[-1], height - bottom, top)
+    step = x(1) - x(0)
+    shapes = _levels(ticks, y, left, width - right)
+    for index, hour in enumerate(hours):
+        at, wide = x(index) + step * 0.14, step * 0.72
+        hint = (
+            f"{words.hour_label(hour.start, start)}: {hour.sold:,} / {hour.offered:,}"
+            f" ({hour.wanted:,.0f})"
+        )
+        base = y(0)
+        first, second = y(hour.sold_domestic), y(hour.sold)
+        shapes.append(rect((at, first, wide, base - first), "fill domestic", hint))
+        # Two units apart, so that the two parts read as two in any light.
+        gap = 1.5 if hour.sold_domestic and hour.sold_foreign else 0.0
+        shapes.append(rect((at, second, wide, first - second - gap), "fill foreign", hint))
+    offered = [(x(index), y(hour.offered)) for index, hour in enumerate(hours)]
+    wanted = [(x(index + 0.5), y(hour.wanted)) for index, hour in enumerate(hours)]
+    shapes.append(line(staircase(offered, step), "line supply"))
+    shapes.append(line(wanted, "line wanted"))
+    shapes += _hour_ticks(hours, x, height - 8)
+    return picture(width, height, ("supply and demand by delivery hour", "分时供需"), shapes)
+
+
+def region_chart(rows: Sequence[tuple[str, Lot, Lot]]) -> str:
+    """Return how much of each region's capacity was sold, domestic and foreign.
+
+    Args:
+        rows: (region, domestic, foreign).
+    """
+    width, left, right, row_height = 860.0, 150.0, 120.0, 26.0
+    most = max([1, *(lot.offered for _, first, second in rows for lot in (first, second))])
+    x = Scale(0, most, left, width - right)
+    shapes = []
+    y = 8.0
+    for region, *lots in rows:
+        name = words.named(words.REGIONS, region)
+        for lot, kind, title in zip(
+            lots, ("domestic", "foreign"), (words.DOMESTIC, words.FOREIGN), strict=True
+        ):
+            whole = (f"{name[0]}, {title[0]}", f"{name[1]} · {title[1]}")
+            shapes.append(label(left - 10, y + 14, whole, "name", "end"))
+            hint = f"{lot.sold:,} / {lot.offered:,}"
+            shapes.append(rect((left, y + 2, x(lot.offered) - left, 16), "track", hint))
+            shapes.append(rect((left, y + 2, x(lot.sold) - left, 16), f"fill {kind}", hint))
+            told = words.same(f"{words.percent(lot.fill)}")
+            shapes.append(label(x(lot.offered) + 8, y + 14, told, "value"))
+            y += row_height
+        y += 8
+    return picture(width, y, ("share sold by region", "各地区成交率"), shapes)
+
+
+def gap_chart(rounds: Sequence[Json], mean_ppm: int) -> str:
+    """Return the certified gap of each round as columns, with their mean."""
+    width, height, left, right, top, bottom = 860.0, 190.0, 62.0, 8.0, 10.0, 24.0
+    gaps = [row.get("gap_ppm") or 0 for row in rounds]
+    ticks = nice_ticks(max([10, *gaps]))
+    x = Scale(0, max(1, len(rounds)), left, width - right)
+    y = Scale(0, ticks[-1], height - bottom, top)
+    step = x(1) - x(0)
+    shapes = _levels(ticks, y, left, width - right, percent=True)
+    every = max(1, len(rounds) // 12)
+    for index, (row, gap) in enumerate(zip(rounds, gaps, strict=True)):
+        at = x(index) + step * 0.14
+        hint = f"{row['seq']}: {words.percent_of_ppm(gap)}"
+        # A round without a gap still shows as a mark on the axis.
+        tall = max(1.5, y(0) - y(gap))
+        shapes.append(rect((at, y(0) - tall, step * 0.72, tall), "fill gap", hint))
+        if index % every == 0:
+            middle = words.same(str(row["seq"]))
+            shapes.append(label(x(index + 0.5), height - 7, middle, anchor="middle"))
+    shapes.append(_rule(left, width - right, y(mean_ppm), "mean"))
+    mean = words.percent_of_ppm(mean_ppm)
+    shapes.append(
+        label(width - right, y(mean_ppm) - 5, (f"mean {mean}", f"平均 {mean}"), "note", "end")
+    )
+    return picture(width, height, ("certified gap per round", "每轮可证差距"), shapes)
+
+
+def _rule(start: float, end: float, y: float, kind: str = "grid") -> str:
+    return tag("line", x1=start, x2=end, y1=y, y2=y, class_=kind)
+
+
+def _levels(
+    ticks: Sequence[float], y: Scale, start: float, end: float, *, percent: bool = False
+) -> list[str]:
+    shapes = []
+    for value in ticks:
+        told = f"{value / 10_000:g} %" if percent else f"{value:,.0f}"
+        shapes.append(_rule(start, end, y(value), "axis" if value == 0 else "grid"))
+        shapes.append(label(start - 7, y(value) + 3.5, words.same(told), anchor="end"))
+    return shapes
+
+
+def _hour_ticks(hours: Sequence[Hour], x: Scale, y: float) -> list[str]:
+    return [
+        label(x(index), y, words.same(words.clock(hour.start)), anchor="middle")
+        for index, hour in enumerate(hours)
+        if hour.start.astimezone(words.BEIJING).hour % _HOUR_STEP == 0
+    ]

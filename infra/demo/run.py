@@ -1,0 +1,335 @@
+"""Runs the demo from an empty folder to the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+
+from infra.demo import closing, world
+from infra.demo.board import Board
+from infra.demo.chaos import Chaos
+from infra.demo.checks import checks_of
+from infra.demo.day import build_day, shorten
+from infra.demo.figures import figures_of
+from infra.demo.live import View, round_line
+from infra.demo.meter import Memory, Meter
+from infra.demo.opening import REGULATOR, close_market, open_market
+from infra.demo.report import report_html
+from infra.demo.robots import Robots
+from infra.demo.sender import Sender
+from infra.demo.summary import Summary
+from infra.demo.trials import Trials
+from infra.demo.watch import Watcher, measure
+from infra.local.errors import LocalStackError
+from infra.local.exchange import Exchange
+from suanli.client import AsyncClient
+from suanli.errors import SuanliError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.demo.day import Day
+    from infra.demo.facts import Facts, Json
+    from infra.demo.opening import Opening
+    from infra.demo.options import Options
+
+DAY_START = datetime(2026, 11, 23, 16, tzinfo=UTC)
+"""Midnight of 24 November 2026 in Beijing."""
+
+EXIT_OK, EXIT_BROKEN, EXIT_STOPPED = 0, 1, 130
+
+# Real time from the start of the services to midnight on the market's clock: enough to start
+# them, admit everybody and open the market. Where it is not, the day starts some hours later.
+_LEAD_S = 12.0
+_FRAMES_PER_S = 3
+_CONNECTIONS = 24
+_GATHER_TRIES = 3
+
+
+class Demo:
+    """One run.
+
+    Args:
+        options: What to run.
+        console: Where to print.
+    """
+
+    def __init__(self, options: Options, console: Console) -> None:
+        self._options = options
+        self._console = console
+        self._exchange = Exchange(options.state_dir, durable=True)
+        self._took_s: dict[str, float] = {}
+
+    def run(self) -> int:
+        """Run everything; return the exit code. The exchange is stopped at the end."""
+        began_s = time.monotonic()
+        try:
+            self._start()
+            facts = asyncio.run(self._day())
+            self._took_s["all"] = time.monotonic() - began_s
+            return self._judge(facts)
+        finally:
+            if self._options.keep and self._exchange.is_configured():
+                self._console.print(
+                    self._say(
+                        f"Left running at {self._exchange.api_url}",
+                        f"系统保留运行：{self._exchange.api_url}",
+                    )
+                )
+            else:
+                with self._waiting("Stopping everything", "正在停止"), _uninterrupted():
+                    self._exchange.down()
+
+    def _say(self, english: str, chinese: str) -> str:
+        return chinese if self._options.language == "zh" else english
+
+    @contextmanager
+    def _waiting(self, english: str, chinese: str) -> Iterator[None]:
+        text = self._say(english, chinese)
+        if self._console.is_terminal:
+            with self._console.status(f"{text} …", spinner="line"):
+                yield
+        else:
+            self._console.print(f"{text} …")
+            yield
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        began_s = time.monotonic()
+        yield
+        self._took_s[phase] = time.monotonic() - began_s
+
+    # --- before the day -------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._console.print(
+            self._say(
+                "Suanli Exchange: one market day, on this machine, with nothing simulated but time",
+                "算力交易所：在本机跑完一个交易日，除时钟加速外无一模拟",
+            ),
+            style="bold",
+        )
+        with self._timed("wipe"), self._waiting("Clearing the last run", "清除上次运行的数据"):
+            self._exchange.wipe()
+        with self._timed("stack"):
+            if self._console.is_terminal:
+                self._console.print(
+                    self._say("Starting Kafka and Postgres …", "启动 Kafka 与 Postgres …")
+                )
+                self._exchange.start_stack()
+            else:
+                with self._waiting("Starting Kafka and Postgres", "启动 Kafka 与 Postgres"):
+                    self._exchange.start_stack(quiet=True)
+        lead = timedelta(seconds=_LEAD_S * self._options.speed)
+        self._exchange.configure(
+            market_epoch=DAY_START - lead,
+            clock_speed=self._options.speed,
+            market_id=world.MARKET_ID,
+        )
+        with self._timed("services"), self._waiting("Starting the services", "启动各服务"):
+            self._exchange.start_services()
+
+    def _build_day(self, start: datetime) -> Day:
+        options = self._options
+        whole = options.orders * 24 // options.hours
+        # Twice as many as needed, since hours of the night are fewer than their share.
+        day = build_day(start, demands=whole if options.hours == 24 else min(9_000, 2 * whole))
+        return shorten(day, hours=options.hours, demands=options.orders)
+
+    async def _day(self) -> Facts:
+        clock = self._exchange.clock
+        async with AsyncExitStack() as stack:
+            anyone = await stack.enter_async_context(
+                AsyncClient(self._exchange.api_url, connections=_CONNECTIONS, timeout_s=30.0)
+            )
+            operator = anyone.acting_as(self._exchange.config.operator_key)
+            with self._timed("opening"), self._waiting("Opening the market", "开市准备"):
+                day = await asyncio.to_thread(self._build_day, DAY_START)
+                market = world.market(
+                    round_every_s=self._options.round_every_s, effort=self._options.effort
+                )
+                opening = await open_market(operator, day, market)
+                start = DAY_START
+                while start <= clock.now():
+                    start += timedelta(hours=1)
+                if start != DAY_START:
+                    day = await asyncio.to_thread(self._build_day, start)
+                meter = Meter(self._exchange)
+                await meter.start()
+                stack.push_async_callback(meter.stop)
+            return await self._trade(anyone, opening, day, meter)
+
+    # --- the day --------------------------------------------------------------------------
+
+    async def _trade(self, anyone: AsyncClient, opening: Opening, day: Day, meter: Meter) -> Facts:
+        clock, options = self._exchange.clock, self._options
+        sender = Sender(anyone, opening.keys, clock, day)
+        robots = Robots(anyone, opening.keys, clock)
+        trials = Trials(anyone, opening.keys, clock, start=day.start, hours=options.hours)
+        board = Board(
+            market=opening.market,
+            start=day.start,
+            hours=options.hours,
+            clock=clock,
+            total=len(day.actions),
+            attempts=sender.attempts,
+            trials=trials.done,
+        )
+        memory, chaos = Memory(self._exchange), Chaos()
+        watcher = Watcher(anyone, board, lambda row: self._closed(row, board, robots))
+        stop = asyncio.Event()
+
+        def foreign_order() -> str | None:
+            found = (item.order_id for item in reversed(sender.attempts) if item.kind == "demand")
+            return next((order_id for order_id in found if order_id), None)
+
+        def tell_killed(name: str, pid: int) -> None:
+            board.tell((f"kill -9 {pid} ({name})", f"kill -9 {pid}（{name}）"))
+            self._line(f"kill -9 {pid} {name}")
+
+        try:
+            with self._live(board), self._timed("day"):
+                async with asyncio.TaskGroup() as group:
+                    watching = group.create_task(watcher.run(stop))
+                    verifying = group.create_task(watcher.verify())
+                    group.create_task(robots.run(stop))
+                    group.create_task(measure(board, meter, memory, stop))
+                    trying = group.create_task(trials.run(foreign_order))
+                    killing = group.create_task(
+                        chaos.run(
+                            self._exchange,
+                            clock,
+                            start=day.start,
+                            hours=options.hours,
+                            tell=tell_killed,
+                        )
+                        if options.chaos
+                        else asyncio.sleep(0)
+                    )
+                    await sender.run()
+                    await clock.sleep_until(day.start + timedelta(hours=options.hours))
+                    await asyncio.gather(trying, killing)
+                    await self._last_round(anyone, board)
+                    stop.set()
+                    await watching
+                    await watcher.verified()
+                    verifying.cancel()
+            with (
+                self._timed("booking"),
+                self._waiting("Waiting for the last bookings", "等待入账完成"),
+            ):
+                await robots.step()
+                parties = closing.Day(
+                    board, sender, robots, memory, meter, tuple(chaos.killed), self._took_s
+                )
+                return await self._gather(anyone.acting_as(opening.keys[REGULATOR]), parties)
+        finally:
+            watcher.close()
+
+    @contextmanager
+    def _live(self, board: Board) -> Iterator[None]:
+        if not self._console.is_terminal:
+            yield
+            return
+        view = View(board, self._options.language)
+        with Live(view, console=self._console, screen=True, refresh_per_second=_FRAMES_PER_S):
+            yield
+
+    def _line(self, text: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(text, highlight=False, soft_wrap=True)
+
+    def _closed(self, row: Json, board: Board, robots: Robots) -> None:
+        robots.rounds.append(row["round_id"])
+        self._line(round_line(row, board, self._options.language))
+
+    async def _last_round(self, anyone: AsyncClient, board: Board) -> None:
+        """Have one more round cleared, which takes in all that was sent, and no other."""
+        board.phase = ("the day is over, last bookings", "已收市，等待入账")
+        at = self._exchange.clock.now()
+        operator = anyone.acting_as(self._exchange.config.operator_key)
+        await close_market(operator, board.market, closing.far_cadence_s(at))
+        await closing.last_round_closed(board, at)
+
+    async def _gather(self, client: AsyncClient, day: closing.Day) -> Facts:
+        """Gather when all is quiet; again if a round came in between."""
+        market_id = str(day.board.market["id"])
+        tries = 0
+        while True:
+            lag = await closing.quiet(day.meter)
+            facts = await closing.gather(self._exchange, client, day, lag)
+            tries += 1
+            newest = await closing.newest_round(client, market_id)
+            if len(facts.rounds) == newest or tries == _GATHER_TRIES:
+                return facts
+
+    # --- after the day --------------------------------------------------------------------
+
+    def _judge(self, facts: Facts) -> int:
+        figures = figures_of(facts)
+        checks = checks_of(facts)
+        html = report_html(
+            facts, figures, checks, world.list_prices(), language=self._options.language
+        )
+        self._options.report.parent.mkdir(parents=True, exist_ok=True)
+        self._options.report.write_text(html, encoding="utf-8")
+        self._console.print(Summary(facts, figures, checks, self._options.language))
+        self._console.print()
+        self._console.print(
+            self._say(f"Report: {self._options.report}", f"报告：{self._options.report}"),
+            soft_wrap=True,
+            highlight=False,
+        )
+        broken = [check for check in checks if not check.ok]
+        if not broken:
+            self._console.print(
+                self._say(f"All {len(checks)} guarantees held.", f"{len(checks)} 项保证全部满足。"),
+                style="bold green",
+            )
+            return EXIT_OK
+        names = ", ".join(check.name for check in broken)
+        self._console.print(
+            self._say(
+                f"Not held: {names}. Logs: {self._exchange.state_dir / 'logs'}",
+                f"未满足：{names}。日志：{self._exchange.state_dir / 'logs'}",
+            ),
+            style="bold red",
+            soft_wrap=True,
+        )
+        return EXIT_BROKEN
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let what has begun to stop do so; a second Ctrl-C would leave processes behind."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def run(options: Options) -> int:
+    """Run the demo; return its exit code."""
+    console = Console(highlight=False)
+    # A plain `kill` stops it as Ctrl-C does: in order, leaving nothing behind.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        return Demo(options, console).run()
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped 已停止\n")
+        return EXIT_STOPPED
+    except LocalStackError as error:
+        sys.stderr.write(f"{error.message.en}\n{error.message.zh}\n")
+        return error.exit_code
+    except SuanliError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_BROKEN
