@@ -19,6 +19,8 @@ Logger = structlog.stdlib.BoundLogger
 _HIDDEN = "***"
 # Parts of key names whose values never reach a log.
 _SECRET_PARTS = ("password", "passwd", "secret", "token", "dsn", "authorization", "api_key")
+# Local variables in tracebacks would show keys and passwords under any name.
+_without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 # Libraries that report every reconnect at INFO or DEBUG.
 _QUIET = ("aiokafka", "asyncio", "httpx", "httpcore", "uvicorn.access")
 
@@ -42,7 +44,7 @@ def configure(service: str, settings: KitSettings) -> None:
         hide_secrets,
     ]
     if as_json:
-        shared.append(structlog.processors.dict_tracebacks)
+        shared.append(structlog.processors.ExceptionRenderer(_without_locals))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -57,7 +59,7 @@ def configure(service: str, settings: KitSettings) -> None:
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if as_json
-        else structlog.dev.ConsoleRenderer()
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
