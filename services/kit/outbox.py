@@ -88,7 +88,11 @@ async def prune_outbox(conn: Conn, older_than: timedelta) -> int:
 
 
 def headers_to_json(headers: Headers) -> str:
-    """Return headers as JSON: ``[name, text]``, or ``[name, null, base64]`` if not text."""
+    """Return headers as JSON: ``[name, text]``, or Base64 where that is no text for Postgres.
+
+    ``[name, null, base64]`` if only the value is none, ``[null, base64, base64]`` if the name
+    is none: a name in a dead letter is whatever a stranger wrote.
+    """
     pairs: list[list[str | None]] = []
     for name, raw in headers:
         try:
@@ -96,8 +100,10 @@ def headers_to_json(headers: Headers) -> str:
         except UnicodeDecodeError:
             text = "\0"
         # Postgres's jsonb cannot hold U+0000.
-        if "\0" in text:
-            pairs.append([name, None, base64.b64encode(raw).decode()])
+        if "\0" in name:
+            pairs.append([None, _base64(name.encode()), _base64(raw)])
+        elif "\0" in text:
+            pairs.append([name, None, _base64(raw)])
         else:
             pairs.append([name, text])
     return json.dumps(pairs, ensure_ascii=False)
@@ -105,10 +111,21 @@ def headers_to_json(headers: Headers) -> str:
 
 def headers_from_json(text: str) -> Headers:
     """Return the headers that `headers_to_json` wrote, byte for byte."""
-    return tuple(
-        (pair[0], base64.b64decode(pair[2]) if pair[1] is None else pair[1].encode())
-        for pair in json.loads(text)
-    )
+    return tuple(_pair(found) for found in json.loads(text))
+
+
+def _pair(found: list[str | None]) -> tuple[str, bytes]:
+    name, text, *packed = found
+    if packed:
+        raw = base64.b64decode(packed[0] or "")
+        return (base64.b64decode(text or "").decode() if name is None else name), raw
+    assert name is not None
+    assert text is not None
+    return name, text.encode()
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
 
 
 class OutboxRelay:
