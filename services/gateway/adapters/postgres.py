@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,9 @@ SQL = Queries.load(Path(__file__).parent / "sql")
 
 # Longer than a send may take (8 s), so that a claim is not taken over while it is alive.
 CLAIM_STALE = timedelta(seconds=15)
+# A key or a market is looked up once in this time, not for every order.
+_SEEN_S = 1.0
+_SEEN_MAX = 10_000
 MONEY_UNIT = "CNY-micro"
 
 Submitted = events.OfferSubmitted | events.DemandSubmitted
@@ -49,86 +53,99 @@ def account_of(participant_id: str) -> str:
     return f"cny:{participant_id}"
 
 
-async def put_intents(conn: Conn, sent: Sequence[Sent]) -> None:
+async def put_intents(
+    conn: Conn,
+    sent: Sequence[Sent],
+    participant_id: str = "",
+    replies: Sequence[tuple[str, str]] = (),
+) -> None:
     """Show what participants asked for; a repeat changes nothing.
 
     Called on publishing, so that a submitter reads its own writes, and when the log is read
     back, so that the schema can be rebuilt from the log alone.
+
+    Args:
+        conn: Connection.
+        sent: Events about orders; others are passed over.
+        participant_id: Whose replies these are.
+        replies: (idempotency key, reply JSON) to keep in the same commit.
     """
-    submitted = [item for item in sent if isinstance(item.envelope.data, Submitted)]
-    amended = [item for item in sent if isinstance(item.envelope.data, Amended)]
-    cancelled = [item for item in sent if isinstance(item.envelope.data, events.OrderCancelled)]
     # One statement cannot touch a row twice; of copies of an event the first one counts.
     first: dict[str, Sent] = {}
-    for item in submitted:
-        data = _submitted(item)
-        first.setdefault(data.order_id, item)
-    if first:
-        await conn.execute(SQL.put_submissions, *_submission_columns(list(first.values())))
+    amended, cancelled = [], []
+    for item in sent:
+        data = item.envelope.data
+        if isinstance(data, Submitted):
+            first.setdefault(data.order_id, item)
+        elif isinstance(data, Amended):
+            amended.append(item)
+        elif isinstance(data, events.OrderCancelled):
+            cancelled.append(item)
     with_terms = [*first.values(), *amended]
-    if with_terms:
-        await conn.execute(SQL.put_terms, *_term_columns(with_terms))
+    found = [*with_terms, *cancelled]
+    if found or replies:
+        await conn.execute(
+            SQL.put_intents,
+            participant_id,
+            *_columns(replies, 2),
+            *_columns([_submission(item) for item in first.values()], 7),
+            *_columns([_terms(item) for item in with_terms], 6),
+            *_columns([_happening(item) for item in found], 6),
+        )
     if cancelled:
         await conn.execute(
             SQL.put_cancellations,
-            [item.envelope.data.order_id for item in cancelled],  # type: ignore[attr-defined]
+            [_happening(item)[1] for item in cancelled],
             [item.envelope.occurred_at for item in cancelled],
         )
-    await put_events(conn, [_event_row(item) for item in (*with_terms, *cancelled)])
 
 
 async def put_events(conn: Conn, found: Sequence[tuple[Any, ...]]) -> None:
-    """Add (event_id, order_id, kind, version, state, reason, round_id, amount, cause,
-    occurred_at, recorded_at) rows to the histories of orders.
-    """  # noqa: D205 - the tuple's fields are the summary
+    """Add rows to the histories of orders.
+
+    Args:
+        conn: Connection.
+        found: (event_id, order_id, kind, version, state, reason, round_id, amount, cause,
+            occurred_at, recorded_at).
+    """
     if found:
-        await conn.execute(SQL.put_events, *map(list, zip(*found, strict=True)))
+        await conn.execute(SQL.put_events, *_columns(found, 11))
 
 
-def _submitted(item: Sent) -> Submitted:
-    assert isinstance(item.envelope.data, Submitted)
-    return item.envelope.data
+def _columns(found: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [[row[column] for row in found] for column in range(width)]
 
 
-def _submission_columns(sent: Sequence[Sent]) -> list[list[Any]]:
-    found = []
-    for item in sent:
-        data = _submitted(item)
-        side = Side.OFFER if isinstance(data, events.OfferSubmitted) else Side.DEMAND
-        found.append(
-            (
-                data.order_id,
-                side.value,
-                data.market_id,
-                data.participant_id,
-                item.envelope.occurred_at,
-                item.position.partition,
-                item.position.offset,
-            )
-        )
-    return list(map(list, zip(*found, strict=True)))
+def _submission(item: Sent) -> tuple[Any, ...]:
+    data = item.envelope.data
+    assert isinstance(data, Submitted)
+    side = Side.OFFER if isinstance(data, events.OfferSubmitted) else Side.DEMAND
+    return (
+        data.order_id,
+        side.value,
+        data.market_id,
+        data.participant_id,
+        item.envelope.occurred_at,
+        item.position.partition,
+        item.position.offset,
+    )
 
 
-def _term_columns(sent: Sequence[Sent]) -> list[list[Any]]:
-    found = []
-    for item in sent:
-        data = item.envelope.data
-        assert isinstance(data, Submitted | Amended)
-        version = 1 if isinstance(data, Submitted) else data.expected_version + 1
-        found.append(
-            (
-                item.envelope.id,
-                data.order_id,
-                version,
-                data.terms.model_dump_json(),
-                item.envelope.recorded_at,
-                item.position.offset,
-            )
-        )
-    return list(map(list, zip(*found, strict=True)))
+def _terms(item: Sent) -> tuple[Any, ...]:
+    data = item.envelope.data
+    assert isinstance(data, Submitted | Amended)
+    version = 1 if isinstance(data, Submitted) else data.expected_version + 1
+    return (
+        item.envelope.id,
+        data.order_id,
+        version,
+        data.terms.model_dump_json(),
+        item.envelope.recorded_at,
+        item.position.offset,
+    )
 
 
-def _event_row(item: Sent) -> tuple[Any, ...]:
+def _happening(item: Sent) -> tuple[Any, ...]:
     data = item.envelope.data
     assert isinstance(data, Submitted | Amended | events.OrderCancelled)
     version: int | None = None
@@ -138,7 +155,7 @@ def _event_row(item: Sent) -> tuple[Any, ...]:
     elif isinstance(data, Amended):
         kind, version = "amended", data.expected_version + 1
     stamps = (item.envelope.occurred_at, item.envelope.recorded_at)
-    return (item.envelope.id, data.order_id, kind, version, None, None, None, None, "", *stamps)
+    return (item.envelope.id, data.order_id, kind, version, *stamps)
 
 
 class PostgresIntents:
@@ -182,15 +199,13 @@ class PostgresIntents:
         self, participant_id: str, replies: Sequence[tuple[str, str]], sent: Sequence[Sent]
     ) -> None:
         """Keep (key, reply JSON) of what was done, and show its orders, in one commit."""
-        shown = [
-            item
-            for item in sent
-            if isinstance(item.envelope.data, Submitted | Amended | events.OrderCancelled)
-        ]
-        keys, bodies = map(list, zip(*replies, strict=True))
-        async with self._pool.acquire() as conn, conn.transaction():
-            await put_intents(conn, shown)
-            await conn.execute(SQL.complete, participant_id, keys, bodies)
+        cancels = any(isinstance(item.envelope.data, events.OrderCancelled) for item in sent)
+        async with self._pool.acquire() as conn:
+            if not cancels:
+                await put_intents(conn, sent, participant_id, replies)
+                return
+            async with conn.transaction():
+                await put_intents(conn, sent, participant_id, replies)
 
 
 class PostgresOrders:
@@ -246,9 +261,26 @@ class PostgresDirectory:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        # Hash of a key -> (when it is looked up again, whose it is).
+        self._seen: dict[bytes, tuple[float, Principal]] = {}
 
     async def principal(self, sha256: bytes) -> Principal | None:
-        """Return whose key has this hash, if it is not revoked."""
+        """Return whose key has this hash, if it is not revoked.
+
+        A revocation counts at once here, and on other instances after a second.
+        """
+        now_s = time.monotonic()
+        seen = self._seen.get(sha256)
+        if seen is not None and seen[0] > now_s:
+            return seen[1]
+        found = await self._look_up(sha256)
+        if found is not None:
+            if len(self._seen) >= _SEEN_MAX:
+                self._seen.clear()
+            self._seen[sha256] = (now_s + _SEEN_S, found)
+        return found
+
+    async def _look_up(self, sha256: bytes) -> Principal | None:
         row = await self._pool.fetchrow(SQL.principal_by_key, sha256)
         if row is None:
             return None
@@ -294,6 +326,7 @@ class PostgresDirectory:
     async def revoke_key(self, participant_id: str, key_id: str) -> KeyView | None:
         """Revoke a key for good; ``None`` if it is not the participant's."""
         row = await self._pool.fetchrow(SQL.revoke_key, key_id, participant_id)
+        self._seen.clear()
         return None if row is None else rows.key_view(row)
 
 
@@ -319,16 +352,22 @@ class PostgresMarkets:
         # Parsed markets by id and offset: a market of 64 zones takes longer to parse than an
         # order does to check.
         self._parsed: dict[str, tuple[int, MarketView]] = {}
+        # An order that was checked against the version before is judged again by matching.
+        self._fresh_until: dict[str, float] = {}
 
     async def market(self, market_id: str) -> MarketView | None:
         """Return a market."""
         known = self._parsed.get(market_id)
+        now_s = time.monotonic()
+        if known is not None and self._fresh_until.get(market_id, 0.0) > now_s:
+            return known[1]
         row = await self._pool.fetchrow(SQL.market, market_id, known[0] if known else None)
         if row is None:
             return None
         if row["body"] is not None:
             self._parsed[market_id] = known = (row["log_offset"], rows.market_view(row))
         assert known is not None
+        self._fresh_until[market_id] = now_s + _SEEN_S
         return known[1]
 
     async def markets(self, *, after: str | None, limit: int) -> list[MarketView]:
@@ -339,6 +378,7 @@ class PostgresMarkets:
     async def put_market(self, view: MarketView, offset: int) -> None:
         """Show a market that was defined at this offset."""
         await put_market(self._pool, view, offset)
+        self._fresh_until.clear()
 
     async def policies(
         self, *, market_id: str | None, after: str | None, limit: int

@@ -52,6 +52,9 @@ TOPICS = (
 # A batch is one transaction; 2,000 records take some 100 ms, so readers never wait long.
 _BATCH_RECORDS = 2000
 _READ_MS = 200
+# A few records are worth waiting for their successors: a transaction costs as much as 100 rows.
+_FEW_RECORDS = 100
+_LINGER_S = 0.05
 _LAG_EVERY_S = 1.0
 # A restart of the database takes some seconds; the lease (10 s) bounds how often this is tried.
 _STORE_PAUSE_S = 0.5
@@ -62,6 +65,8 @@ STORE_LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    # Two writers of copies of one event met crosswise; one of them tries again.
+    asyncpg.DeadlockDetectedError,
 )
 
 
@@ -128,6 +133,8 @@ class Projection:
                     await self._reader.seek(before)
                     await asyncio.sleep(_STORE_PAUSE_S)
                     continue
+            if 0 < len(found) < _FEW_RECORDS:
+                await asyncio.sleep(_LINGER_S)
             if loop.time() >= lag_at:
                 await self._tell_lag()
                 lag_at = loop.time() + _LAG_EVERY_S
@@ -151,6 +158,8 @@ class Projection:
                 by_type.setdefault(type(sent.envelope.data), []).append(sent)
         async with self._pool.acquire() as conn, conn.transaction():
             await assert_lease(conn, LEASE, epoch)
+            # What a crash of the database loses is read again: output and positions go together.
+            await conn.execute(SQL.relax)
             for types, handler in _HANDLERS:
                 batch = [sent for kind in types for sent in by_type.get(kind, [])]
                 if batch:

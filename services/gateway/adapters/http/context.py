@@ -58,7 +58,8 @@ class Api:
     readiness: Callable[[], Awaitable[Mapping[str, bool]]]
 
 
-def get_api(request: Request) -> Api:
+# Dependencies are coroutines even where they await nothing: others cost a thread each.
+async def get_api(request: Request) -> Api:
     """Return the use cases of the running app."""
     api = request.app.state.api
     assert isinstance(api, Api)
@@ -111,7 +112,7 @@ def _unauthenticated(code: str, found_en: str, found_zh: str) -> Unauthenticated
 PrincipalDep = Annotated[Principal, Depends(get_principal)]
 
 
-def get_trace(traceparent: Annotated[str, Header(include_in_schema=False)] = "") -> str:
+async def get_trace(traceparent: Annotated[str, Header(include_in_schema=False)] = "") -> str:
     """Return the trace context of what the request leads to."""
     return child_traceparent(traceparent)
 
@@ -198,7 +199,7 @@ class Paging:
         return self.after
 
 
-def get_paging(
+async def get_paging(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX)] = _PAGE_ITEMS,
     cursor: Annotated[str | None, Query(max_length=300, description="`next_cursor`")] = None,

@@ -49,6 +49,7 @@ STORE_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    asyncpg.DeadlockDetectedError,
 )
 
 

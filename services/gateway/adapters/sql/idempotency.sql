@@ -1,6 +1,8 @@
 -- name: claim
 -- Takes every key that is new, or whose claimant vanished before it told the outcome; a claim
--- with another body is never taken over. Keys in order, so that two batches cannot deadlock.
+-- with another body is never taken over. Keys in order, so that two batches cannot deadlock. A
+-- claim that is lost with the database only sends the same event twice, so it need not wait for
+-- the disk.
 WITH asked AS (
   SELECT key, sha256, request
   FROM unnest($3::text[], $4::bytea[], $5::text[]) AS a (key, sha256, request)
@@ -14,7 +16,7 @@ taken AS (
     AND i.claimed_at < now() - $6::interval
   RETURNING i.key
 )
-SELECT a.key, t.key IS NOT NULL AS mine, i.request_sha256, i.request, i.reply
+SELECT a.key, set_config('synchronous_commit', 'off', true), t.key IS NOT NULL AS mine, i.request_sha256, i.request, i.reply
 FROM asked a
 LEFT JOIN taken t ON t.key = a.key
 LEFT JOIN idempotency i ON i.participant_id = $1 AND i.key = a.key;
@@ -28,8 +30,3 @@ WHERE participant_id = $1 AND claim = $2 AND key = ANY ($3::text[]) AND reply IS
 -- It is not known what was done: the next try with the same body takes over at once.
 UPDATE idempotency SET claimed_at = 'epoch'
 WHERE participant_id = $1 AND claim = $2 AND key = ANY ($3::text[]) AND reply IS NULL;
-
--- name: complete
-UPDATE idempotency i SET reply = d.reply::jsonb
-FROM unnest($2::text[], $3::text[]) AS d (key, reply)
-WHERE i.participant_id = $1 AND i.key = d.key AND i.reply IS NULL;

@@ -38,3 +38,6 @@ ON CONFLICT (one) DO UPDATE SET lag = excluded.lag, updated_at = excluded.update
 
 -- name: projection_state
 SELECT lag, extract(epoch FROM now() - updated_at)::float8 AS age_s FROM projection_state;
+
+-- name: relax
+SET LOCAL synchronous_commit = off;

@@ -1,24 +1,45 @@
--- name: put_submissions
--- Fills what only the submission knows; a status that came first keeps its columns.
-INSERT INTO orders AS o
-  (order_id, side, market_id, participant_id, submitted_at, log_partition, log_offset, updated_at)
-SELECT order_id, side, market_id, participant_id, occurred_at, part, log_offset, occurred_at
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::int[],
-  $7::bigint[])
-  AS s (order_id, side, market_id, participant_id, occurred_at, part, log_offset)
-ORDER BY log_offset
-ON CONFLICT (order_id) DO UPDATE SET
-  submitted_at = excluded.submitted_at,
-  log_partition = excluded.log_partition,
-  log_offset = excluded.log_offset
-WHERE o.submitted_at IS NULL OR o.log_offset > excluded.log_offset;
-
--- name: put_terms
-INSERT INTO order_terms (event_id, order_id, version, terms, recorded_at, log_offset)
-SELECT event_id, order_id, version, terms::jsonb, recorded_at, log_offset
-FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::bigint[])
-  AS t (event_id, order_id, version, terms, recorded_at, log_offset)
-ON CONFLICT (event_id) DO NOTHING;
+-- name: put_intents
+-- In one statement, since this is on the path of every order: keeps the replies, shows the orders
+-- (filling what only a submission knows; a status that came first keeps its columns), their terms
+-- and their histories. All of it can be read from the log again, and a lost claim only sends the
+-- same event twice, so the commit need not wait for the disk.
+WITH replied AS (
+  UPDATE idempotency i SET reply = d.reply::jsonb
+  FROM unnest($2::text[], $3::text[]) AS d (key, reply)
+  WHERE i.participant_id = $1 AND i.key = d.key AND i.reply IS NULL
+),
+submitted AS (
+  INSERT INTO orders AS o
+    (order_id, side, market_id, participant_id, submitted_at, log_partition, log_offset,
+     updated_at)
+  SELECT order_id, side, market_id, participant_id, occurred_at, part, log_offset, occurred_at
+  FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::int[],
+    $10::bigint[])
+    AS s (order_id, side, market_id, participant_id, occurred_at, part, log_offset)
+  ORDER BY log_offset
+  ON CONFLICT (order_id) DO UPDATE SET
+    submitted_at = excluded.submitted_at,
+    log_partition = excluded.log_partition,
+    log_offset = excluded.log_offset
+  WHERE o.submitted_at IS NULL OR o.log_offset > excluded.log_offset
+),
+told AS (
+  INSERT INTO order_terms (event_id, order_id, version, terms, recorded_at, log_offset)
+  SELECT event_id, order_id, version, terms::jsonb, recorded_at, log_offset
+  FROM unnest($11::text[], $12::text[], $13::int[], $14::text[], $15::timestamptz[],
+    $16::bigint[])
+    AS t (event_id, order_id, version, terms, recorded_at, log_offset)
+  ON CONFLICT (event_id) DO NOTHING
+),
+happened AS (
+  INSERT INTO order_event (event_id, order_id, kind, version, occurred_at, recorded_at)
+  SELECT event_id, order_id, kind, version, occurred_at, recorded_at
+  FROM unnest($17::text[], $18::text[], $19::text[], $20::int[], $21::timestamptz[],
+    $22::timestamptz[])
+    AS e (event_id, order_id, kind, version, occurred_at, recorded_at)
+  ON CONFLICT (event_id) DO NOTHING
+)
+SELECT set_config('synchronous_commit', 'off', true);
 
 -- name: put_cancellations
 UPDATE orders o SET cancel_requested_at = c.occurred_at
