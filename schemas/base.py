@@ -58,6 +58,14 @@ def _aligned(value: datetime) -> datetime:
     return value
 
 
+def _storable(value: str) -> str:
+    # JSON can carry it, text in Postgres cannot: one such record would stop every reader.
+    if "\0" in value:
+        msg = f"must be text without U+0000, was {value!r}"
+        raise ValueError(msg)
+    return value
+
+
 def _iso(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
@@ -92,8 +100,12 @@ OrderId = Annotated[str, StringConstraints(pattern=r"^(off|dem)_[a-z2-7]{26}$")]
 AllocationId = Annotated[str, StringConstraints(pattern=r"^al_[a-z2-7]{26}$")]
 RoundId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}:[0-9]{1,12}$", max_length=77)]
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-Text = Annotated[str, StringConstraints(max_length=1000)]
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, strip_whitespace=True),
+    AfterValidator(_storable),
+]
+Text = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_storable)]
 ReasonCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
 ResourceCode = Annotated[
     str,

@@ -69,10 +69,12 @@ class DecodeError(Exception):
 
     def __init__(self, code: str, field: str, value: str, allowed: str) -> None:
         """Keep the facts; the text names all three."""
-        super().__init__(f"{field}: must be {allowed}, was {value[:200]}")
+        # What was found is told in events and kept in Postgres, which has no U+0000.
+        field, value = field.replace("\0", "\\0"), value.replace("\0", "\\0")[:200]
+        super().__init__(f"{field}: must be {allowed}, was {value}")
         self.code = code
         self.field = field
-        self.value = value[:200]
+        self.value = value
         self.allowed = allowed
 
 
@@ -163,6 +165,8 @@ def _attributes(headers: Sequence[tuple[str, bytes]]) -> dict[str, str]:
             attributes[name] = raw.decode()
         except UnicodeDecodeError:
             raise DecodeError("missing_attribute", name, repr(raw[:50]), "UTF-8") from None
+        if "\0" in attributes[name]:
+            raise DecodeError("missing_attribute", name, attributes[name], "text without U+0000")
     for name in _REQUIRED:
         if not attributes.get(name):
             raise DecodeError("missing_attribute", name, "nothing", "a CloudEvents attribute")

@@ -164,6 +164,24 @@ def test_a_record_without_an_attribute_is_refused_by_its_name(name: str) -> None
         decode(value, kept)
 
 
+@pytest.mark.parametrize("name", ["ce_id", "ce_type", "ce_correlationid", "ce_\0"])
+def test_an_attribute_that_postgres_cannot_hold_is_refused_in_words_that_it_can(name: str) -> None:
+    value, headers = sample()
+    kept = tuple(item for item in headers if item[0] != name)
+    with pytest.raises(DecodeError) as caught:
+        decode(value, (*kept, (name, b"a\0b")))
+    error = caught.value
+    assert "\0" not in f"{error}{error.field}{error.value}{error.allowed}"
+
+
+def test_a_text_that_postgres_cannot_hold_is_refused() -> None:
+    value, headers = record_of(VECTORS / "suanli.participant.registered.v1.json")
+    body = json.loads(value) | {"name": "a\0b"}
+    with pytest.raises(DecodeError, match="U\\+0000") as caught:
+        decode(json.dumps(body).encode(), headers)
+    assert caught.value.field == "name"
+
+
 def test_an_unknown_type_is_refused() -> None:
     value, headers = sample()
     other = tuple((name, b"x.y.v9" if name == "ce_type" else text) for name, text in headers)

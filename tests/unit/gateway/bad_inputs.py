@@ -256,4 +256,12 @@ BAD_INPUTS: tuple[Bad, ...] = (
         path="/v1/participants/enterprise-1/deposits",
         role=Role.OPERATOR,
     ),
+    Bad(
+        "a text that no database can hold",
+        {"amount": 1, "reference": "a\0b"},
+        INVALID,
+        ("reference", "a\\x00b", "text without U+0000"),
+        path="/v1/participants/enterprise-1/deposits",
+        role=Role.OPERATOR,
+    ),
 )
