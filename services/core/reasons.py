@@ -178,8 +178,13 @@ def why_of_message(code: str, message: Message, params: Mapping[str, int | str])
         code=code,
         en=message.en[:_TEXT_CHARACTERS_MAX],
         zh=message.zh[:_TEXT_CHARACTERS_MAX],
-        params=tuple(sorted(params.items())[:_PARAMS_MAX]),
+        params=tuple((name, _cut(value)) for name, value in sorted(params.items())[:_PARAMS_MAX]),
     )
+
+
+def _cut(value: int | str) -> int | str:
+    # What is allowed may be the names of 64 zones, which is more than the wire carries.
+    return value[:_TEXT_CHARACTERS_MAX] if isinstance(value, str) else value
 
 
 def why_of_error(error: DomainError) -> Why:
