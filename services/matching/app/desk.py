@@ -58,14 +58,16 @@ class Desk:
         """Take over what the store holds."""
         for market in loaded.markets:
             self._know(market)
-        self.market_changed = False
+        last = loaded.last_round
+        # What was defined since the last seal is still to be held against the orders.
+        self.market_changed = last is None or last.market != self.market
         for order in loaded.orders:
             self._keep(order)
         self.groups = dict(loaded.groups)
         self.stash = {(answer.order_id, answer.version): answer for answer in loaded.stash}
-        if loaded.last_round is not None:
-            self.next_round = loaded.last_round.seq + (0 if loaded.is_sealed else 1)
-            self.last_time = loaded.last_round.market_time
+        if last is not None:
+            self.next_round = last.seq + (0 if loaded.is_sealed else 1)
+            self.last_time = last.market_time
 
     @property
     def changes(self) -> Changes:

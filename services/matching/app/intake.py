@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from schemas import events
 from schemas.codec import DecodeError, decode
+from schemas.registry import BY_MODEL
 from schemas.types import OrderState, Side, period_of
 from services.core.intake import Decision, Verdict, decide, order_id_of
 from services.core.orders import noted
@@ -87,6 +88,11 @@ class Intake:
         try:
             envelope = decode(record.value, record.headers)
         except DecodeError as error:
+            return error if own or self._is_stray_keeper else None
+        row = BY_MODEL[type(envelope.data)]
+        if row.topic != record.topic:
+            # Who may write to one topic must not speak for the writers of another.
+            error = DecodeError("wrong_topic", "ce_type", row.type, f"a type of {record.topic}")
             return error if own or self._is_stray_keeper else None
         market_id = _market_of(envelope.data)
         if record.topic == "policies":

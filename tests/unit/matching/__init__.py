@@ -1,0 +1,1 @@
+"""Unit tests of matching, without broker and database."""
