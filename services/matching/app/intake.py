@@ -92,8 +92,8 @@ class Intake:
         row = BY_MODEL[type(envelope.data)]
         if row.topic != record.topic:
             # Who may write to one topic must not speak for the writers of another.
-            error = DecodeError("wrong_topic", "ce_type", row.type, f"a type of {record.topic}")
-            return error if own or self._is_stray_keeper else None
+            wrong = DecodeError("wrong_topic", "ce_type", row.type, f"a type of {record.topic}")
+            return wrong if own or self._is_stray_keeper else None
         market_id = _market_of(envelope.data)
         if record.topic == "policies":
             return envelope
