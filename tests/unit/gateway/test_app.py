@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from services.gateway.ports import Principal
 from tests.unit.gateway.bad_inputs import demand, offer
 from tests.unit.gateway.memory import KEYS, NOW, MemoryGateway
 
+ROOT = Path(__file__).parents[3]
 ALLOCATION_ID = "al_" + "a" * 26
 
 
@@ -255,3 +258,23 @@ def test_every_operation_is_described_with_its_refusals() -> None:
     text = json.dumps(described)
     for reference in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
         assert reference in described["components"]["schemas"], reference
+
+
+def test_the_reference_page_tells_of_every_path() -> None:
+    page_text = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    missing = [path for path in openapi()["paths"] if f"{path}`" not in page_text]
+    assert missing == []
+
+
+def test_the_reference_page_tells_of_every_code_of_the_gateway() -> None:
+    page_text = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    raised = re.compile(r'Error\(\s*"([a-z_.]+)"')
+    found = {
+        code
+        for path in (ROOT / "services" / "gateway").rglob("*.py")
+        for code in raised.findall(path.read_text(encoding="utf-8"))
+    }
+    # The page names the validation codes as a family.
+    named = {code for code in found if not code.startswith("validation.")}
+    assert len(named) > 10
+    assert [code for code in sorted(named) if f"`{code}`" not in page_text] == []

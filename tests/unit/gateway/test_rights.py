@@ -137,7 +137,7 @@ async def test_another_ones_order_does_not_exist_for_you() -> None:
             await http.get(f"/v1/orders/{receipt['order_id']}/history", headers=other),
             await http.get("/v1/account?participant_id=provider-1", headers=other),
             await http.post("/v1/participants/provider-1/keys", json={}, headers=other),
-            await http.delete("/v1/participants/provider-1/keys/key_x", headers=other),
+            await http.delete(f"/v1/participants/provider-1/keys/key_{'a' * 16}", headers=other),
         ]
         assert [reply.status_code for reply in replies] == [404] * 7
         listed = await http.get("/v1/offers", headers=other)

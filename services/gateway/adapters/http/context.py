@@ -122,8 +122,17 @@ KeyHeader = Annotated[IdempotencyKey, Header(alias="Idempotency-Key")]
 OptionalKeyHeader = Annotated[IdempotencyKey | None, Header(alias="Idempotency-Key")]
 
 
+def parse_json(body: bytes) -> Any:  # noqa: ANN401 - JSON
+    """Return parsed JSON; depth is bounded and NaN refused, which Python's parser does not.
+
+    Raises:
+        ValueError: if it is not JSON.
+    """
+    return from_json(body, allow_inf_nan=False)
+
+
 class StrictRequest(Request):
-    """Parses JSON with bounded depth and no NaN; Python's parser has neither bound."""
+    """Parses JSON by `parse_json`."""
 
     async def json(self) -> Any:  # noqa: ANN401 - JSON
         """Return the parsed body.
@@ -133,7 +142,7 @@ class StrictRequest(Request):
         """
         body = await self.body()
         try:
-            return from_json(body, allow_inf_nan=False)
+            return parse_json(body)
         except ValueError as error:
             text = str(error)
             raise json.JSONDecodeError(text[:200], body.decode(errors="replace"), 0) from None

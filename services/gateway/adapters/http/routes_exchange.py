@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from schemas.api import (
     AccountView,
@@ -36,6 +36,7 @@ from services.gateway.adapters.http.context import (
 
 router = APIRouter(route_class=StrictRoute)
 _ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model_exclude_none": True}
+KeyId = Annotated[str, Path(pattern=r"^key_[a-z2-7]{16}$")]
 OwnerQuery = Annotated[
     ParticipantId | None, Query(description="Another one's, for the regulator and the operator")
 ]
@@ -99,7 +100,7 @@ async def add_key(
 
 @router.delete("/v1/participants/{participant_id}/keys/{key_id}", tags=["participants"])
 async def revoke_key(
-    participant_id: ParticipantId, key_id: str, api: ApiDep, principal: PrincipalDep
+    participant_id: ParticipantId, key_id: KeyId, api: ApiDep, principal: PrincipalDep
 ) -> KeyView:
     """Revoke a key for good (operator, or its own)."""
     return await api.exchange.revoke_key(principal, participant_id, key_id)

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ValidationError as ModelError
-from pydantic_core import from_json
 
 from schemas.api import (
     BULK_ITEMS_MAX,
@@ -38,6 +37,7 @@ from services.gateway.adapters.http.context import (
     StrictRoute,
     TraceDep,
     page,
+    parse_json,
 )
 from services.gateway.adapters.http.middleware import BODY_BYTES_MAX
 from services.gateway.adapters.http.problems import prefers_chinese, problem_of
@@ -343,7 +343,7 @@ def _items(body: bytes, content_type: str) -> list[Any]:
         _check_count(len(lines))
         return [_parsed_line(index, line) for index, line in enumerate(lines)]
     try:
-        items = from_json(body, allow_inf_nan=False)
+        items = parse_json(body)
     except ValueError as error:
         raise _not_json("body", str(error)) from None
     if not isinstance(items, list):
@@ -367,7 +367,7 @@ def _parsed_line(index: int, line: bytes) -> object:
             allowed=f"at most {BODY_BYTES_MAX} bytes",
         )
     try:
-        return from_json(line, allow_inf_nan=False)
+        return parse_json(line)
     except ValueError as error:
         return _not_json(f"items.{index}", str(error))
 
