@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from services.kit.kafka import Record
     from services.ledger.books import Books
 
-# The broker takes a megabyte; with the reason added, a letter must still fit.
+# The broker takes a megabyte; with headers and the reason added, a letter must still fit, or it
+# would stop the outbox for ever.
 _LETTER_BYTES_MAX = 512 * 1024
+_HEADER_BYTES_MAX = 64 * 1024
 _TEXT_MAX = 1000
 _YEARS = range(2020, 2101)
 
@@ -57,7 +59,7 @@ def dead_letter(record: Record, error: DecodeError | DomainError) -> OutRecord:
     }
     added = tuple((name, text.encode(errors="replace")) for name, text in reason.items())
     kept = tuple((name, raw) for name, raw in record.headers if raw is not None)
-    if sum(len(raw) for _, raw in kept) > _LETTER_BYTES_MAX:
+    if sum(len(name.encode()) + len(raw) for name, raw in kept) > _HEADER_BYTES_MAX:
         kept = ()
     return OutRecord(
         "dead-letters", (record.key or b"")[:1024], value[:_LETTER_BYTES_MAX], kept + added

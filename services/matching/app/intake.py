@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TOPICS = ("policies", "offers", "demand", "holds")
 
 # Leaves room for the headers below the megabyte that a broker takes.
-_DEAD_LETTER_BYTES_MAX = 960_000
+_DEAD_LETTER_BYTES_MAX = 900_000
 _HEADER_CHARACTERS_MAX = 512
 # What can be read of a record that is no event; patterns of schemas.base.
 _ORDER_ID = re.compile(rb'"order_id"\s*:\s*"((?:off|dem)_[a-z2-7]{26})"')

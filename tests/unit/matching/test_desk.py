@@ -52,6 +52,17 @@ def test_an_offer_on_the_topic_of_demand_is_not_taken(desk: Desk) -> None:
     assert desk.orders == {}
 
 
+def test_a_letter_of_the_largest_record_fits_the_broker(desk: Desk) -> None:
+    headers = tuple((f"{number:02}" + "é" * 600, b"r" * 600) for number in range(40))
+    random = Record("demand", 0, 0, 0, MARKET.id.encode(), b"v" * 980_000, headers)
+
+    Intake(desk, is_stray_keeper=True).take(random, START)
+
+    (letter,) = desk.changes.outbox
+    size = sum(len(name.encode()) + len(raw) for name, raw in letter.headers)
+    assert len(letter.key) + len(letter.value) + size < 1_000_000
+
+
 def test_a_market_defined_before_a_restart_is_held_against_orders_after_it(desk: Desk) -> None:
     Intake(desk, is_stray_keeper=True).take(as_read(offer("a")), START)
     taken = desk.orders[order_id("off", "a")]
