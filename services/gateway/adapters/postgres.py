@@ -246,7 +246,7 @@ class PostgresOrders:
     async def open_orders(self, market_id: str) -> list[tuple[str, str]]:
         """Return (id of its terms, state) of every order that is not in a final state."""
         found = await self._pool.fetch(SQL.open_orders, market_id)
-        return [(row["event_id"], row["state"]) for row in found]
+        return [(row["terms_id"], row["state"]) for row in found]
 
     async def terms(self, ids: Sequence[str]) -> dict[str, OfferTerms | DemandTerms]:
         """Return terms by their ids."""

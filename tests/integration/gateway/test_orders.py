@@ -63,11 +63,16 @@ async def test_a_demand_shows_states_and_holds_that_others_publish(market: Marke
 
     view = await gateway.eventually(look, lambda found: found["state"] == "open")
     assert view["reason"]["zh"] == "已入簿。"
-    history = await gateway.call(
-        "GET", f"/v1/orders/{receipt['order_id']}/history", key=market.enterprise
-    )
-    kinds = [item["kind"] for item in history.json()["items"]]
-    assert kinds == ["submitted", "status", "status"]
+
+    async def kinds() -> list[str]:
+        about = f"/v1/orders/{receipt['order_id']}/history"
+        reply = await gateway.call("GET", about, key=market.enterprise)
+        return [item["kind"] for item in reply.json()["items"]]
+
+    found = await gateway.eventually(kinds, lambda seen: len(seen) == 3)
+    assert found == ["submitted", "status", "status"]
+    late = (await gateway.call("GET", path, key=market.enterprise)).json()
+    assert late["state"] == "open", "an earlier status that comes later changes nothing"
 
 
 async def test_a_status_read_before_its_submission_is_kept(gateway: Gateway) -> None:

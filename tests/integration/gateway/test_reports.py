@@ -285,10 +285,11 @@ async def test_holds_show_on_their_demand_and_a_refused_amendment_keeps_the_old_
         "participant_id": "enterprise-1",
     }
     body = {"expected_version": 1, "terms": demand(budget=10**13)["terms"]}
-    assert (await gateway.call("PUT", path, body, key=market.enterprise)).status_code == 202
+    amended = await gateway.call("PUT", path, body, key=market.enterprise)
+    await gateway.publish(events.HoldPlaced(hold_id="h1", version=1, amount=500, **common))
     await gateway.publish(
-        events.HoldPlaced(hold_id="h1", version=1, amount=500, **common),
         events.HoldRefused(version=2, needed=900, free=100, reason=REASON, **common),
+        cause=amended.json()["event_id"],
     )
 
     async def look() -> dict[str, Any]:
@@ -305,6 +306,47 @@ async def test_holds_show_on_their_demand_and_a_refused_amendment_keeps_the_old_
         "free": 100,
     }
     assert (view["version"], view["amendment"]) == (1, None)
+
+
+async def test_of_two_amendments_of_a_version_the_one_shows_that_the_hold_was_placed_for(
+    market: Market,
+) -> None:
+    gateway = market.gateway
+    receipt = (await gateway.submit("demand", demand(), market.enterprise, "k1")).json()
+    path = f"/v1/demand/{receipt['order_id']}"
+    common: dict[str, Any] = {
+        "order_id": receipt["order_id"],
+        "market_id": MARKET,
+        "participant_id": "enterprise-1",
+        "version": 2,
+    }
+    causes = []
+    for budget in (3_000_000_000, 4_000_000_000):
+        body = {"expected_version": 1, "terms": demand(budget=budget)["terms"]}
+        reply = await gateway.call("PUT", path, body, key=market.enterprise)
+        causes.append(reply.json()["event_id"])
+    waiting = Reason(code="amend_waiting_for_hold", en="Waits.", zh="等待。")
+    fields = common | {"side": "demand", "state": "accepted", "reason": REASON, "sequence": 1}
+    status = events.OrderStatusChanged.model_validate(fields)
+    noted = status.model_copy(update={"version": 1, "reason": waiting})
+    await gateway.publish(noted, cause=causes[0])
+
+    async def look() -> dict[str, Any]:
+        return dict((await gateway.call("GET", path, key=market.enterprise)).json())
+
+    view = await gateway.eventually(
+        look, lambda found: found["reason"]["code"] == "amend_waiting_for_hold"
+    )
+    assert view["amendment"]["terms"]["budget"] == 4_000_000_000
+    await gateway.publish(events.HoldPlaced(hold_id="h1", amount=1, **common), cause=causes[0])
+    await gateway.publish(
+        events.HoldRefused(needed=2, free=1, reason=REASON, **common), cause=causes[1]
+    )
+    await gateway.publish(status.model_copy(update={"sequence": 2}), cause="the-hold")
+    view = await gateway.eventually(
+        look, lambda found: found["version"] == 2 and found["hold"]["state"] == "refused"
+    )
+    assert (view["terms"]["budget"], view["amendment"]) == (3_000_000_000, None)
 
 
 async def test_poison_on_any_topic_is_passed_over(market: Market) -> None:

@@ -92,49 +92,16 @@ ON CONFLICT (order_id) DO UPDATE SET
 WHERE o.hold_offset < excluded.hold_offset;
 
 -- name: order
-SELECT o.*, t.terms, a.terms AS amendment_terms, a.version AS amendment_version
-FROM orders o
-JOIN LATERAL (
-  SELECT terms FROM order_terms t
-  WHERE t.order_id = o.order_id AND t.version = o.version
-  ORDER BY (t.event_id = o.version_cause) DESC, t.log_offset DESC LIMIT 1
-) t ON true
-LEFT JOIN LATERAL (
-  SELECT t.terms, t.version FROM order_terms t
-  WHERE t.order_id = o.order_id AND t.version > o.version
-    AND NOT EXISTS (SELECT 1 FROM order_event e
-      WHERE e.order_id = o.order_id AND e.kind = 'status' AND e.cause = t.event_id)
-    AND NOT (o.hold_state IS NOT DISTINCT FROM 'refused' AND o.hold_version = t.version)
-  ORDER BY t.version DESC, t.log_offset DESC LIMIT 1
-) a ON true
-WHERE o.order_id = $1 AND o.submitted_at IS NOT NULL;
+SELECT * FROM order_shown WHERE order_id = $1;
 
 -- name: orders
-SELECT o.*, t.terms, a.terms AS amendment_terms, a.version AS amendment_version
-FROM orders o
-JOIN LATERAL (
-  SELECT terms FROM order_terms t
-  WHERE t.order_id = o.order_id AND t.version = o.version
-  ORDER BY (t.event_id = o.version_cause) DESC, t.log_offset DESC LIMIT 1
-) t ON true
-LEFT JOIN LATERAL (
-  SELECT t.terms, t.version FROM order_terms t
-  WHERE t.order_id = o.order_id AND t.version > o.version
-    AND NOT EXISTS (SELECT 1 FROM order_event e
-      WHERE e.order_id = o.order_id AND e.kind = 'status' AND e.cause = t.event_id)
-    AND NOT (o.hold_state IS NOT DISTINCT FROM 'refused' AND o.hold_version = t.version)
-  ORDER BY t.version DESC, t.log_offset DESC LIMIT 1
-) a ON true
-WHERE o.side = $1
-  AND o.submitted_at IS NOT NULL
-  AND ($2::text IS NULL OR o.participant_id = $2)
-  AND ($3::text IS NULL OR o.market_id = $3)
-  AND ($4::text[] IS NULL OR o.state = ANY ($4))
-  AND ($5::bigint IS NULL OR o.seq < $5)
-ORDER BY o.seq DESC LIMIT $6;
-
--- name: order_owner
-SELECT participant_id, side FROM orders WHERE order_id = $1 AND submitted_at IS NOT NULL;
+SELECT * FROM order_shown
+WHERE side = $1
+  AND ($2::text IS NULL OR participant_id = $2)
+  AND ($3::text IS NULL OR market_id = $3)
+  AND ($4::text[] IS NULL OR state = ANY ($4))
+  AND ($5::bigint IS NULL OR seq < $5)
+ORDER BY seq DESC LIMIT $6;
 
 -- name: order_history
 SELECT event_id, kind, version, state, reason, round_id, amount, occurred_at, recorded_at, seq
@@ -143,15 +110,8 @@ WHERE order_id = $1 AND ($2::bigint IS NULL OR seq > $2)
 ORDER BY seq LIMIT $3;
 
 -- name: open_orders
-SELECT t.event_id, o.state
-FROM orders o
-JOIN LATERAL (
-  SELECT event_id FROM order_terms t
-  WHERE t.order_id = o.order_id AND t.version = o.version
-  ORDER BY (t.event_id = o.version_cause) DESC, t.log_offset DESC LIMIT 1
-) t ON true
-WHERE o.market_id = $1 AND o.state IN ('accepted', 'open', 'part-filled')
-  AND o.submitted_at IS NOT NULL
+SELECT terms_id, state FROM order_shown
+WHERE market_id = $1 AND state IN ('accepted', 'open', 'part-filled')
 LIMIT 200000;
 
 -- name: terms
