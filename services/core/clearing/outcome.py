@@ -116,6 +116,9 @@ def _why_not(choices: Choices, selection: Selection, priced: Priced, d: int) -> 
                 return _reason("exclusive_group", {"other": problem.book.demands[other].id})
     if options.parent >= 0 and selection.choices[options.parent] is None:
         return _reason("linked_order_out", {"parent": problem.book.demands[options.parent].id})
+    dear = _least_supply(problem, d)
+    if dear is not None:
+        return _reason("asks_above_limit", dear.params())
     place = _cheapest_run(problem, d, priced.prices) or _cheapest_cell(problem, d, priced.prices)
     assert place is not None
     regret = priced.demand_regret[d]
@@ -152,6 +155,26 @@ def _never_fits(problem: Problem, demand: BookDemand) -> Reason:
     return _reason(
         "gang_does_not_fit", {"chips_min": wanted, "largest": largest[0], "pool": largest[1]}
     )
+
+
+def _least_supply(problem: Problem, d: int) -> _Place | None:
+    """Return the cheapest supply of a block that no prices could ever support, else ``None``."""
+    demand = problem.book.demands[d]
+    best: _Place | None = None
+    for run in problem.demands[d].runs:
+        if run.supportable.any():
+            return None
+        n = int(np.argmin(run.least_cost))
+        average = -(-int(run.least_cost[n]) // run.duration)
+        if best is None or average - run.limit < best.price - best.limit:
+            best = _Place(
+                problem.book.pools[run.pool].key,
+                problem.book.first_period + int(run.starts[n]),
+                average,
+                run.limit,
+                demand.alternatives[run.alternative].index,
+            )
+    return best
 
 
 def _cheapest_run(problem: Problem, d: int, prices: IntArray) -> _Place | None:

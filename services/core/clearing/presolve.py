@@ -68,8 +68,8 @@ class RunOption:
         chips_min: Least chips.
         starts: First periods, relative to the horizon, ascending.
         chips: Largest quantity of each run.
-        supportable: Whether prices could ever support the run (exact: the q-th cheapest chip
-            of a period sets a floor to its price).
+        least_cost: Least that a chip of the run can cost at prices that its own use of the
+            pool supports: the ask of the q-th cheapest chip of each period, summed.
     """
 
     alternative: int
@@ -79,7 +79,13 @@ class RunOption:
     chips_min: int
     starts: IntArray
     chips: IntArray
-    supportable: npt.NDArray[np.bool_]
+    least_cost: IntArray
+
+    @property
+    def supportable(self) -> BoolArray:
+        """Whether prices could ever support each run."""
+        fits: BoolArray = self.least_cost <= self.limit * self.duration
+        return fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +409,7 @@ def _run_option(
         chips_min=alternative.chips_min,
         starts=starts,
         chips=np.minimum(offered[fits], alternative.chips),
-        supportable=cost <= alternative.limit * duration,
+        least_cost=cost,
     )
 
 

@@ -40,6 +40,9 @@ def idle_prices(choices: Choices, supplied: Supplied) -> IntArray:
     np.subtract.at(steps, choices.runs.high, 1)
     live |= np.cumsum(steps.reshape(-1, periods + 1), axis=1)[:, :periods] > 0
     live.reshape(-1)[choices.cells.at] = True
+    for block in problem.block_offers:
+        # What it would gain is summed over its periods, so their prices are set together.
+        live[block.pool] |= block.chips > 0
     return np.where(live, -1, np.maximum(problem.floor, supplied.floor))
 
 

@@ -31,6 +31,13 @@ SENTENCES: dict[str, Message] = {
         "限价 {limit} 恰等于可用最便宜位置（{pool}，自 {start} 起）的价格；该价位数量不足，"
         "提高限价可优先成交。",
     ),
+    "asks_above_limit": Message(
+        "Its limit of {limit} per chip-hour is below what so many chips at once cost: the "
+        "cheapest place, {pool} from {start}, needs offers at {price} on average. Fewer chips "
+        "or that limit would do.",
+        "限价每卡时 {limit} 低于同时提供所需数量的报价：最便宜位置 {pool}（自 {start} 起）"
+        "平均需 {price}。可减少数量或提高限价。",
+    ),
     "paradoxically_rejected": Message(
         "The clearing prices look good for it ({price} per chip-hour from {start}), but it could "
         "not be fitted in without losing more elsewhere; what it misses is {regret}.",

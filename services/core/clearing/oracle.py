@@ -1,0 +1,255 @@
+"""The oracle: the best welfare of a tiny book by trying everything, in exact integers.
+
+It reads the book as it stands and shares no step with the clearing: no presolve, no merit-order
+curves, no solver. Every demand's every choice with every quantity is tried, every set of block
+offers too; for each, supply is bought chip by chip from the cheapest ask, and the selection
+counts if the dearest asks used satisfy rule 1. Branches are cut only by the sum of what the
+demands left could add at the cheapest asks, which nothing can exceed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from schemas.types import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from services.core.book import Alternative, Book, BookDemand
+
+ORDERS_MAX = 12
+Cell = tuple[str, int]
+
+
+class TooLargeError(Exception):
+    """The book has too many choices to try them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """One choice of a demand.
+
+    Attributes:
+        use: Chips by pool and period.
+        value: Limit value.
+        limit: Limit per chip-hour.
+        whole: Whether the limit holds for the run in total (block), not for each period.
+        gain: Value less the cheapest asks; no selection gains more from it.
+    """
+
+    use: tuple[tuple[Cell, int], ...]
+    value: int
+    limit: int
+    whole: bool
+    gain: int
+
+
+def best_welfare(book: Book, *, choices_max: int = 3_000, nodes_max: int = 2_000_000) -> int:
+    """Return the highest welfare of any price-supported selection.
+
+    Args:
+        book: At most `ORDERS_MAX` orders, few pools and periods, few chips.
+        choices_max: Most choices of one demand.
+        nodes_max: Most partial selections to visit.
+
+    Raises:
+        TooLargeError: The book is too large to try everything.
+    """
+    if len(book.offers) + len(book.demands) > ORDERS_MAX:
+        raise TooLargeError
+    search = _Search(book, choices_max, nodes_max)
+    search.visit(0, {}, 0, [])
+    return search.best
+
+
+def options_of(book: Book, demand: BookDemand, choices_max: int) -> list[_Option]:
+    """Return every choice of a demand that the chips offered allow, best first.
+
+    Raises:
+        TooLargeError: There are more than ``choices_max``.
+    """
+    offered = _offered(book)
+    rows: list[_Option] = []
+    for alternative in demand.alternatives:
+        whole = demand.shape is Shape.BLOCK
+        uses = _runs(book, alternative) if whole else _spreads(book, alternative, offered)
+        for use in uses:
+            if any(chips > len(offered.get(cell, [])) for cell, chips in use):
+                continue
+            value = alternative.limit * sum(chips for _, chips in use)
+            cost = sum(sum(offered[cell][:chips]) for cell, chips in use)
+            rows.append(_Option(use, value, alternative.limit, whole, value - cost))
+            if len(rows) > choices_max:
+                raise TooLargeError
+    return sorted(rows, key=lambda row: -row.gain)
+
+
+def _offered(book: Book) -> dict[Cell, list[int]]:
+    """Return the ask of every single chip of each pool and period, cheapest first."""
+    chips: dict[Cell, list[int]] = {}
+    for offer in book.offers:
+        for i, count in enumerate(offer.chips):
+            chips.setdefault((offer.pool, offer.start + i), []).extend([offer.ask] * count)
+    return {cell: sorted(asks) for cell, asks in chips.items()}
+
+
+def _inside(book: Book, alternative: Alternative) -> range:
+    first = max(book.first_period, alternative.earliest)
+    return range(first, min(book.first_period + book.periods, alternative.deadline))
+
+
+def _runs(book: Book, alternative: Alternative) -> Iterator[tuple[tuple[Cell, int], ...]]:
+    window = _inside(book, alternative)
+    for pool in alternative.pools:
+        for start in window:
+            if start + alternative.duration > window.stop:
+                break
+            for chips in range(alternative.chips_min, alternative.chips + 1):
+                yield tuple(((pool, t), chips) for t in range(start, start + alternative.duration))
+
+
+def _spreads(
+    book: Book, alternative: Alternative, offered: dict[Cell, list[int]]
+) -> Iterator[tuple[tuple[Cell, int], ...]]:
+    cells = [(pool, t) for t in _inside(book, alternative) for pool in alternative.pools]
+    most = [
+        min(alternative.chips_by_period[t - alternative.earliest], len(offered.get((pool, t), [])))
+        for pool, t in cells
+    ]
+    for counts in itertools.product(*(range(count + 1) for count in most)):
+        if not 0 < sum(counts) <= alternative.chip_hours:
+            continue
+        by_period: dict[int, int] = {}
+        for (_, t), count in zip(cells, counts, strict=True):
+            by_period[t] = by_period.get(t, 0) + count
+        if all(
+            count <= alternative.chips_by_period[t - alternative.earliest]
+            for t, count in by_period.items()
+        ):
+            yield tuple((cell, count) for cell, count in zip(cells, counts, strict=True) if count)
+
+
+class _Search:
+    """Depth first over the demands, each with all its choices or none."""
+
+    def __init__(self, book: Book, choices_max: int, nodes_max: int) -> None:
+        self.best = 0
+        self._book = book
+        self._nodes_left = nodes_max
+        self._options = [options_of(book, demand, choices_max) for demand in book.demands]
+        most = [max([0, *(row.gain for row in rows)]) for rows in self._options]
+        self._rest = [sum(most[n:]) for n in range(len(most) + 1)]
+        self._offered = _offered(book)
+        horizon = range(book.first_period, book.first_period + book.periods)
+        # A block offer that reaches beyond the horizon cannot be taken whole.
+        self._blocks = [
+            offer
+            for offer in book.offers
+            if offer.block
+            and offer.start in horizon
+            and offer.start + len(offer.chips) <= horizon.stop
+            and any(offer.chips)
+        ]
+        self._asks = _divisible(book)
+
+    def visit(self, n: int, use: dict[Cell, int], gain: int, taken: list[_Option | None]) -> None:
+        """Try every choice of the demands from the n-th on."""
+        self._nodes_left -= 1
+        if self._nodes_left < 0:
+            raise TooLargeError
+        if gain + self._rest[n] <= self.best:
+            return
+        if n == len(self._options):
+            self._judge(use, taken)
+            return
+        for option in self._options[n]:
+            if gain + option.gain + self._rest[n + 1] <= self.best:
+                break
+            after = dict(use)
+            for cell, chips in option.use:
+                after[cell] = after.get(cell, 0) + chips
+            if all(after[cell] <= len(self._offered[cell]) for cell, _ in option.use):
+                self.visit(n + 1, after, gain + option.gain, [*taken, option])
+        self.visit(n + 1, use, gain, [*taken, None])
+
+    def _judge(self, use: dict[Cell, int], taken: list[_Option | None]) -> None:
+        if not self._related(taken):
+            return
+        value = sum(option.value for option in taken if option is not None)
+        for count in range(len(self._blocks) + 1):
+            for blocks in itertools.combinations(self._blocks, count):
+                bought = self._buy(use, blocks)
+                if bought is None:
+                    continue
+                cost, dearest = bought
+                if value - cost > self.best and _supported(taken, dearest):
+                    self.best = value - cost
+
+    def _related(self, taken: list[_Option | None]) -> bool:
+        accepted = {
+            demand.id
+            for demand, option in zip(self._book.demands, taken, strict=True)
+            if option is not None
+        }
+        groups = [
+            (demand.participant, demand.exclusive_group)
+            for demand in self._book.demands
+            if demand.id in accepted and demand.exclusive_group is not None
+        ]
+        return len(set(groups)) == len(groups) and all(
+            demand.linked_to is None or demand.linked_to in accepted
+            for demand in self._book.demands
+            if demand.id in accepted
+        )
+
+    def _buy(
+        self, use: dict[Cell, int], blocks: tuple[object, ...]
+    ) -> tuple[int, dict[Cell, int]] | None:
+        """Return cost and dearest ask by cell, ``None`` if the use does not fit the blocks."""
+        left = dict(use)
+        dearest: dict[Cell, int] = {}
+        cost = 0
+        for offer in self._blocks:
+            if offer not in blocks:
+                continue
+            for i, chips in enumerate(offer.chips):
+                cell = (offer.pool, offer.start + i)
+                left[cell] = left.get(cell, 0) - chips
+                if left[cell] < 0:
+                    return None
+                cost += chips * offer.ask
+                if chips:
+                    dearest[cell] = max(dearest.get(cell, 0), offer.ask)
+        for cell, chips in left.items():
+            asks = self._asks.get(cell, [])
+            if chips > len(asks):
+                return None
+            cost += sum(asks[:chips])
+            if chips:
+                dearest[cell] = max(dearest.get(cell, 0), asks[chips - 1])
+        return cost, dearest
+
+
+def _divisible(book: Book) -> dict[Cell, list[int]]:
+    chips: dict[Cell, list[int]] = {}
+    for offer in book.offers:
+        if offer.block:
+            continue
+        for i, count in enumerate(offer.chips):
+            chips.setdefault((offer.pool, offer.start + i), []).extend([offer.ask] * count)
+    return {cell: sorted(asks) for cell, asks in chips.items()}
+
+
+def _supported(taken: list[_Option | None], dearest: dict[Cell, int]) -> bool:
+    for option in taken:
+        if option is None:
+            continue
+        prices = [dearest[cell] for cell, _ in option.use]
+        if option.whole and sum(prices) > option.limit * len(prices):
+            return False
+        if not option.whole and max(prices) > option.limit:
+            return False
+    return True

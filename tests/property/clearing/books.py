@@ -1,0 +1,117 @@
+"""Small random books, drawn from a seed so that a failing one is named by one number.
+
+All rules meet in them: three shapes, alternatives, ranges of chips, exclusive groups, links,
+block offers, offers with gaps, windows that reach beyond the horizon, and money so coarse that
+ties are common.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TypeVar
+
+from schemas.types import Shape
+from services.core.book import Alternative, Book, BookDemand, BookOffer, Pool
+
+FIRST = 490_000
+_T = TypeVar("_T")
+
+
+def small_book(seed: int) -> Book:
+    """Return a book of at most 12 orders that can be cleared by trying everything."""
+    chance = random.Random(seed)
+    periods = chance.randint(1, 5)
+    pools = tuple(
+        Pool(f"z{p}/c", f"z{p}", "beijing", "c", domestic=bool(p % 2), tflops=100)
+        # One steep pool is where prices, and not capacity, keep selections apart.
+        for p in range(chance.choice([1, 1, 2, 3]))
+    )
+    offers = tuple(_offer(chance, n, pools, periods) for n in range(chance.randint(1, 6)))
+    demands = [_demand(chance, n, pools, periods) for n in range(chance.randint(1, 6))]
+    for n in range(1, len(demands)):
+        if chance.random() < 0.15:
+            parent = demands[chance.randrange(n)].id
+            demands[n] = replace(demands[n], linked_to=parent)
+    return Book("m", "m:7", FIRST, periods, pools, offers, tuple(demands))
+
+
+def _offer(chance: random.Random, n: int, pools: tuple[Pool, ...], periods: int) -> BookOffer:
+    start = chance.choice([0, 0, 0, chance.randint(-1, periods - 1)])
+    end = chance.choice([periods, periods, max(start + 1, chance.randint(1, periods + 1))])
+    chips = chance.choice([1, 1, 2, 3, 4])
+    return BookOffer(
+        id=f"off_{n}",
+        participant=f"p{n % 2}",
+        version=1,
+        pool=chance.choice(pools).key,
+        ask=chance.choice([0, 100, 200, 300, 400, 500, 700]),
+        start=FIRST + start,
+        chips=tuple(0 if chance.random() < 0.1 else chips for _ in range(max(1, end - start))),
+        block=chance.random() < 0.2,
+        rounds_waited=chance.randint(0, 2),
+    )
+
+
+def _demand(chance: random.Random, n: int, pools: tuple[Pool, ...], periods: int) -> BookDemand:
+    shape = chance.choice([Shape.BLOCK, Shape.BLOCK, Shape.FLOW, Shape.WORK])
+    return BookDemand(
+        id=f"dem_{n}",
+        participant=f"e{n % 2}",
+        version=1,
+        shape=shape,
+        alternatives=tuple(
+            _alternative(chance, index, shape, pools, periods)
+            for index in range(chance.choice([1, 1, 2]))
+        ),
+        rounds_waited=chance.randint(0, 2),
+        exclusive_group=chance.choice([None, None, None, "either"]),
+    )
+
+
+def _alternative(
+    chance: random.Random, index: int, shape: Shape, pools: tuple[Pool, ...], periods: int
+) -> Alternative:
+    keys = chance.sample([pool.key for pool in pools], chance.randint(1, min(2, len(pools))))
+    start = chance.choice([0, 0, chance.randint(-1, periods - 1)])
+    window = chance.randint(1, 4)
+    limit = chance.choice([150, 200, 250, 300, 350, 400, 450, 600])
+    common = {
+        "index": index,
+        "pools": tuple(sorted(keys)),
+        "limit": limit,
+        "earliest": FIRST + start,
+        "deadline": FIRST + start + window,
+    }
+    if shape is Shape.BLOCK:
+        chips = chance.randint(1, 4)
+        return Alternative(
+            **common,  # type: ignore[arg-type]
+            chips=chips,
+            chips_min=chance.choice([chips, chance.randint(1, chips)]),
+            duration=chance.randint(1, window),
+        )
+    by_period = tuple(chance.randint(0, 2) for _ in range(window))
+    hours = sum(by_period)
+    if shape is Shape.WORK:
+        hours = chance.randint(0, hours)
+    return Alternative(**common, chips_by_period=by_period, chip_hours=hours)  # type: ignore[arg-type]
+
+
+def shuffled(book: Book, seed: int) -> Book:
+    """Return the same book with its rows in another order."""
+    chance = random.Random(seed)
+
+    def mixed(rows: tuple[_T, ...]) -> tuple[_T, ...]:
+        return tuple(chance.sample(rows, len(rows)))
+
+    demands = tuple(
+        replace(
+            demand,
+            alternatives=mixed(
+                tuple(replace(a, pools=mixed(a.pools)) for a in demand.alternatives)
+            ),
+        )
+        for demand in mixed(book.demands)
+    )
+    return replace(book, pools=mixed(book.pools), offers=mixed(book.offers), demands=demands)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.core.book import Book, Result, Rules
+from services.core.clearing import clear, clear_greedy
+from services.core.clearing.oracle import TooLargeError, best_welfare
+from services.core.codec import canonical_json, result_to_dict, round_from_dict, round_to_dict
+from suanli.checker import verify
+from tests.property.clearing.books import shuffled, small_book
+from tests.property.clearing.exact_lp import least_regret
+
+# The ascent only has to steer here: CP-SAT proves these books whole.
+RULES = Rules(tick=1, ascent_steps=20)
+PARTS = 8
+SEEDS = st.integers(0, 2**40)
+# Eight parts of 250 are the 2,000 books of the acceptance; a profile of fewer makes all smaller.
+DEV = settings().max_examples < 100
+MANY = settings(max_examples=20 if DEV else 250, deadline=None)
+SOME = settings(max_examples=20 if DEV else 150, deadline=None)
+
+
+def assert_verified(book: Book, rules: Rules, result: Result) -> None:
+    parts = json.loads(canonical_json(round_to_dict(book, rules, result)))
+    report = verify(parts["book"], parts["rules"], parts["result"])
+    assert report.ok, [str(problem) for problem in report.problems[:5]]
+    assert round_from_dict(parts)[2] == result
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_clear_is_optimal_and_verified_on_small_books(part: int) -> None:
+    @MANY
+    @given(seed=SEEDS)
+    def check(seed: int) -> None:
+        book = small_book(seed * PARTS + part)
+        result = clear(book, RULES)
+        assert_verified(book, RULES, result)
+        assert result.status == "optimal"
+        try:
+            assert result.welfare == best_welfare(book)
+        except TooLargeError:
+            assert result.welfare >= clear_greedy(book, RULES).welfare
+
+    check()
+
+
+@pytest.mark.timeout(240)
+@SOME
+@given(seed=SEEDS)
+def test_prices_have_the_least_regret_up_to_the_tick(seed: int) -> None:
+    book = small_book(seed)
+    result = clear(book, RULES)
+    least = least_regret(book, result)
+    # Flooring moves each price by less than a tick, which moves the regret of every chip that
+    # is offered or could be bought there by as much.
+    chips = sum(sum(offer.chips) for offer in book.offers)
+    demanded = sum(
+        max(max(a.chip_hours, a.chips * a.duration) for a in demand.alternatives)
+        for demand in book.demands
+    )
+    assert least <= result.total_regret <= least + Fraction(chips + 2 * demanded) * RULES.tick
+
+
+@pytest.mark.timeout(240)
+@SOME
+@given(seed=SEEDS, order=SEEDS)
+def test_result_does_not_depend_on_the_order_of_the_rows(seed: int, order: int) -> None:
+    book = small_book(seed)
+    result = canonical_json(result_to_dict(clear(book, RULES)))
+    assert canonical_json(result_to_dict(clear(shuffled(book, order), RULES))) == result
+
+
+@pytest.mark.timeout(240)
+@SOME
+@given(seed=SEEDS, effort=st.sampled_from([0, 1]), tick=st.sampled_from([1, 50, 100]))
+def test_every_result_is_valid_however_little_effort_it_had(
+    seed: int, effort: int, tick: int
+) -> None:
+    book = small_book(seed)
+    rules = Rules(tick=tick, effort=effort, ascent_steps=0)
+    for clearing in (clear, clear_greedy):
+        assert_verified(book, rules, clearing(book, rules))
