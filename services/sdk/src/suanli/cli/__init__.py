@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,21 @@ if TYPE_CHECKING:
     import typer
 
 NOUNS: Final[dict[str, str]] = {
+    "markets": "suanli.cli.markets",
+    "prices": "suanli.cli.prices",
+    "book": "suanli.cli.book",
+    "offers": "suanli.cli.offers",
+    "demand": "suanli.cli.demand",
+    "orders": "suanli.cli.orders",
+    "rounds": "suanli.cli.rounds",
+    "allocations": "suanli.cli.allocations",
+    "deliveries": "suanli.cli.deliveries",
+    "account": "suanli.cli.account",
+    "participants": "suanli.cli.participants",
+    "findings": "suanli.cli.findings",
+    "audit": "suanli.cli.audit",
     "verify": "suanli.cli.verify",
+    "commands": "suanli.cli.commands",
 }
 """First word of a command -> module that registers it; the order is that of the help."""
 
@@ -32,7 +46,15 @@ def build_app(nouns: Iterable[str] = NOUNS) -> typer.Typer:
 
     from suanli.check_print import language
 
-    app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
+    from typer.core import TyperGroup
+
+    class InOrder(TyperGroup):
+        """Lists commands in the order of `NOUNS`; Typer puts groups after commands."""
+
+        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer's own click
+            return sorted(super().list_commands(ctx), key=list(NOUNS).index)
+
+    app = typer.Typer(cls=InOrder, no_args_is_help=True, pretty_exceptions_show_locals=False)
     chinese = language() == "zh"
 
     # A callback, even an empty one, keeps a single command from swallowing its own name.

@@ -1,0 +1,255 @@
+"""`suanli audit`: verify every round of a market here, without trusting the exchange."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from suanli.cli import units, words
+from suanli.cli.render import Column, print_list
+from suanli.cli.session import EXIT_REFUSED, Market, Session, command, option
+from suanli.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from suanli.checker import Report
+
+Json = dict[str, Any]
+
+_PROBLEMS_SHOWN: Final = 3
+# Number that the exchange lists of a round -> where the file has it.
+_CLAIMS: Final[tuple[str, ...]] = ("welfare", "book_digest", "rules_digest", "total_regret")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found of one round.
+
+    Attributes:
+        round_id: The round.
+        ok: Whether all of it is in order.
+        welfare: Micro-yuan, as computed here.
+        bound: Micro-yuan, as computed here.
+        gap_ppm: Millionths that it may be from the best, at most.
+        payment: Micro-yuan.
+        chip_hours: Accepted.
+        sha256: Of the file's bytes.
+        problems: What is wrong, in English and Chinese.
+    """
+
+    round_id: str
+    ok: bool
+    welfare: int | None = None
+    bound: int | None = None
+    gap_ppm: int | None = None
+    payment: int | None = None
+    chip_hours: int | None = None
+    sha256: str | None = None
+    problems: tuple[tuple[str, str], ...] = ()
+
+
+def _result(item: Json) -> tuple[str, str]:
+    return ("verified", "通过") if item["ok"] else ("NOT VERIFIED", "未通过")
+
+
+def _problems(item: Json) -> tuple[str, str]:
+    shown = item["problems"][:_PROBLEMS_SHOWN]
+    more = len(item["problems"]) - len(shown)
+    tail = (f"; {more} more", f";另有 {more} 项") if more else ("", "")
+    return (
+        "; ".join(problem[0] for problem in shown) + tail[0],
+        ";".join(problem[1] for problem in shown) + tail[1],
+    )
+
+
+_COLUMNS: Final[tuple[Column, ...]] = (
+    words.text_column("round_id", ("round", "轮次"), "round_id"),
+    Column("result", ("result", "结果"), _result),
+    words.money_column("welfare", ("welfare", "福利"), "welfare"),
+    words.money_column("bound", ("at most", "上界"), "bound"),
+    Column(
+        "gap_percent",
+        ("gap (%)", "差距(%)"),
+        lambda item: "" if item["gap_ppm"] is None else units.percent_of_ppm(item["gap_ppm"]),
+        number=True,
+    ),
+    words.money_column("payment", ("payment", "付款"), "payment"),
+    words.count_column("chip_hours", ("chip-hours", "卡时"), "chip_hours"),
+    Column(
+        "sha256",
+        ("file (SHA-256)", "文件 SHA-256"),
+        lambda it: (it["sha256"] or "")[:16],
+        lambda it: it["sha256"],
+    ),
+    Column("problems", ("problems", "问题"), _problems, wraps=True),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    command(
+        app,
+        "audit",
+        en="Verify every published round of a market here, without trusting the exchange.\n\n"
+        "Downloads each file, compares it with its hash on the log, checks every rule in exact "
+        "integers, and compares the numbers that the exchange lists with the file's. Exit code "
+        "0: all right; 1: a problem. The ledger is checked by suanli-exchange audit.",
+        zh="在本机核验市场的全部已公布轮次,无需信任交易所。\n\n"
+        "下载每个文件,与日志中的哈希比对,以精确整数检查全部规则,并比对交易所所列数字。"
+        "退出码 0:全部通过;1:发现问题。账本由 suanli-exchange audit 检查。",
+    )(_audit)
+
+
+def _audit(
+    session: Session,
+    market: Market = None,
+    first: Annotated[
+        int | None, option("--from-round", en="First round's number.", zh="起始序号。")
+    ] = None,
+    last: Annotated[
+        int | None, option("--to-round", en="Last round's number.", zh="结束序号。")
+    ] = None,
+    keep: Annotated[
+        Path | None, option("--keep", en="Folder to keep the files in.", zh="保存文件的目录。")
+    ] = None,
+) -> None:
+    market_id = session.market(market)
+    rounds = sorted(_rounds(session, market_id, first, last), key=lambda item: int(item["seq"]))
+    verdicts = _gaps(rounds)
+    verdicts += _verified(session, rounds, keep)
+    verdicts.sort(key=lambda item: int(item.round_id.rpartition(":")[2]))
+    print_list(
+        session,
+        [asdict(item) for item in verdicts],
+        _COLUMNS,
+        empty=("No published round.", "尚无已公布的轮次。"),
+    )
+    bad = sum(not item.ok for item in verdicts)
+    good = len(verdicts) - bad
+    session.note(
+        (f"{good} rounds verified, {bad} with problems.", f"{good} 轮通过,{bad} 轮有问题。")
+    )
+    if bad:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _rounds(
+    session: Session, market_id: str, first: int | None, last: int | None
+) -> Iterator[Json]:
+    for item in session.client.pages("/v1/rounds", market_id=market_id):
+        seq = int(item["seq"])
+        # The latest one is often still being cleared: no file is no fault yet.
+        unfinished = item["state"] == "sealed" or item["file"]["state"] in {"none", "partial"}
+        if unfinished or (first is not None and seq < first) or (last is not None and seq > last):
+            continue
+        yield item
+
+
+def _gaps(rounds: Sequence[Json]) -> list[Verdict]:
+    missing: list[Verdict] = []
+    for before, after in pairwise(rounds):
+        missing += [
+            Verdict(
+                f"{before['market_id']}:{seq}",
+                ok=False,
+                problems=(("round is missing or unpublished", "轮次缺失或未公布"),),
+            )
+            for seq in range(int(before["seq"]) + 1, int(after["seq"]))
+        ]
+    return missing
+
+
+def _verified(session: Session, rounds: Sequence[Json], keep: Path | None) -> list[Verdict]:
+    from rich.progress import track
+
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+    found = []
+    for item in track(
+        rounds,
+        description=session.say(("Verifying", "核验")),
+        console=session.notes,
+        transient=True,
+        disable=not session.notes.is_terminal,
+    ):
+        round_id = str(item["round_id"])
+        try:
+            content = session.client.download(f"/v1/rounds/{round_id}/file")
+        except ApiError as error:
+            found.append(Verdict(round_id, ok=False, problems=((error.detail, error.detail),)))
+            continue
+        if keep is not None:
+            (keep / f"{round_id.replace(':', '-')}.round.json").write_bytes(content)
+        found.append(judge(item, content))
+    return found
+
+
+def judge(listed: Json, content: bytes) -> Verdict:
+    """Return the verdict on a round.
+
+    Args:
+        listed: The round in numbers, as the exchange lists it.
+        content: Bytes of its file.
+    """
+    from suanli.checker import verify_round_file
+
+    report = verify_round_file(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    problems = [
+        (
+            f"{problem.where}: {problem.detail_en}",
+            f"{problem.where}:{problem.detail_zh}",
+        )
+        for problem in report.problems
+    ]
+    if sha256 != listed["file"]["sha256"]:
+        problems.append(_differs("file.sha256", listed["file"]["sha256"], sha256))
+    payment = None
+    # Only a file that is in order can be compared number by number.
+    if report.ok:
+        result = json.loads(content)["result"]
+        payment = sum(int(demand["payment"]) for demand in result["demands"])
+        problems += _claims(listed, result, report, payment)
+    return Verdict(
+        round_id=str(listed["round_id"]),
+        ok=not problems,
+        welfare=report.welfare,
+        bound=report.bound,
+        gap_ppm=report.gap_ppm,
+        payment=payment,
+        chip_hours=report.counts.get("chip_hours"),
+        sha256=sha256,
+        problems=tuple(problems),
+    )
+
+
+def _claims(listed: Json, result: Json, report: Report, payment: int) -> list[tuple[str, str]]:
+    pairs = [(name, listed.get(name), result.get(name)) for name in _CLAIMS]
+    pairs += [
+        ("round_id", listed["round_id"], result["round_id"]),
+        ("bound", listed["bound"], report.bound),
+        ("payment", listed["payment"], payment),
+        ("chip_hours", listed["chip_hours"], report.counts["chip_hours"]),
+        ("allocations", listed["allocations"], report.counts["allocations"]),
+        ("offers", listed["offers"], report.counts["offers"]),
+        ("demands", listed["demands"], report.counts["demands"]),
+    ]
+    return [
+        _differs(name, claimed, computed)
+        for name, claimed, computed in pairs
+        if claimed != computed
+    ]
+
+
+def _differs(name: str, claimed: object, computed: object) -> tuple[str, str]:
+    return (
+        f"{name}: listed as {claimed}, the file has {computed}",
+        f"{name}:所列为 {claimed},文件为 {computed}",
+    )

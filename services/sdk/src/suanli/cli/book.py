@@ -1,0 +1,122 @@
+"""`suanli book`: what is on offer and what is wanted, by pool."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import Annotated, Any, Final
+
+import typer
+
+from suanli import operations as ops
+from suanli.cli import words
+from suanli.cli.errors import UsageProblem
+from suanli.cli.render import Column, print_list
+from suanli.cli.session import Market, Output, Session, command, option
+
+Json = dict[str, Any]
+
+_POOLS: Final[tuple[Column, ...]] = (
+    words.text_column("pool", ("pool", "资源池"), "pool"),
+    words.count_column("offers", ("offers", "供给报价"), "offers"),
+    words.count_column("chips_offered", ("chips offered", "供给芯片"), "offered_chips"),
+    words.price_column("ask_min_per_chip_hour", ("lowest ask", "最低报价"), "ask"),
+    words.count_column("demands", ("demands", "需求"), "demands"),
+    words.price_column("limit_max_per_chip_hour", ("highest limit", "最高限价"), "limit"),
+)
+_LEVELS: Final[tuple[Column, ...]] = (
+    words.count_column("ask_orders", ("offers", "供给报价"), "ask_orders"),
+    words.count_column("ask_chips", ("chips", "芯片"), "ask_chips"),
+    words.price_column("ask_per_chip_hour", ("ask", "报价"), "ask"),
+    words.price_column("limit_per_chip_hour", ("limit", "限价"), "limit"),
+    words.count_column("limit_chips", ("chips", "芯片"), "limit_chips"),
+    words.count_column("limit_orders", ("demands", "需求"), "limit_orders"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    command(
+        app,
+        "book",
+        en="Show the open orders by pool; with --pool, its depth by price.",
+        zh="按资源池显示在簿订单;加 --pool 显示价格深度。",
+    )(_book)
+
+
+def _book(
+    session: Session,
+    market: Market = None,
+    pool: Annotated[
+        str | None, option("--pool", en="One pool's depth (zone/chip).", zh="单个资源池的深度。")
+    ] = None,
+) -> None:
+    market_id = session.market(market)
+    view = session.client.send(ops.read("/v1/book", market_id=market_id))
+    if pool is not None:
+        _print_depth(session, _pool(view, pool))
+        return
+    rows = [
+        {
+            **item,
+            "ask": item["asks"][0]["price"] if item["asks"] else None,
+            "limit": item["limits"][0]["price"] if item["limits"] else None,
+        }
+        for item in view["pools"]
+    ]
+    if session.output is Output.JSON:
+        session.print_json(view)
+        return
+    shown = [row for row in rows if row["offers"] or row["demands"]]
+    offers, demands = view["offers"], view["demands"]
+    title = session.say(
+        (
+            f"{market_id} (yuan per chip-hour): {offers} offers, {demands} demands in the book",
+            f"{market_id}(元/卡时):在簿供给 {offers} 项,需求 {demands} 项",
+        )
+    )
+    print_list(session, shown, _POOLS, empty=("The book is empty.", "订单簿为空。"), title=title)
+    waiting = view["demands_waiting"]
+    if waiting:
+        session.note((f"{waiting} demands wait for their hold.", f"{waiting} 项需求等待资金冻结。"))
+
+
+def _pool(view: Json, pool: str) -> Json:
+    for item in view["pools"]:
+        if item["pool"] == pool:
+            found: Json = item
+            return found
+    known = ", ".join(item["pool"] for item in view["pools"])
+    raise UsageProblem("--pool", pool, (f"one of: {known}", f"以下之一:{known}"))
+
+
+def _print_depth(session: Session, item: Json) -> None:
+    if session.output is Output.JSON:
+        session.print_json(item)
+        return
+    none: Json = {}
+    rows = []
+    for ask, limit in zip_longest(item["asks"], item["limits"], fillvalue=none):
+        rows.append(
+            {
+                "ask": ask.get("price"),
+                "ask_chips": ask.get("chips"),
+                "ask_orders": ask.get("orders"),
+                "limit": limit.get("price"),
+                "limit_chips": limit.get("chips"),
+                "limit_orders": limit.get("orders"),
+            }
+        )
+    title = session.say(
+        (
+            f"{item['pool']}: prices in yuan per chip-hour",
+            f"{item['pool']}:价格单位为元/卡时",
+        )
+    )
+    print_list(session, rows, _LEVELS, empty=("Nothing here.", "暂无。"), title=title)
+    if session.output is Output.TABLE:
+        session.note(
+            (
+                "A demand counts in every pool that it may use. At most 20 levels a side.",
+                "需求计入其可用的每个资源池。每侧至多 20 档。",
+            )
+        )

@@ -1,0 +1,116 @@
+"""`suanli markets`: what is traded where, and by which rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from suanli import operations as ops
+from suanli.cli import units, words
+from suanli.cli.render import Column, print_details, print_list, print_titled
+from suanli.cli.session import Output, Session, argument, command
+
+Json = dict[str, Any]
+
+_COLUMNS: Final[tuple[Column, ...]] = (
+    Column("market_id", ("market", "市场"), lambda item: str(item["market"]["id"])),
+    Column(
+        "name",
+        ("name", "名称"),
+        lambda item: (item["market"]["name_en"], item["market"]["name_zh"]),
+    ),
+    Column(
+        "zones", ("zones", "区域数"), lambda item: str(len(item["market"]["zones"])), number=True
+    ),
+    Column(
+        "chips",
+        ("chip classes", "芯片型号"),
+        lambda item: str(len(item["market"]["chips"])),
+        number=True,
+    ),
+    Column(
+        "round_every_s",
+        ("round every (s)", "轮次间隔(秒)"),
+        lambda item: str(item["market"]["rules"]["round_every_s"]),
+        number=True,
+    ),
+    Column(
+        "tick_yuan_per_chip_hour",
+        ("tick (yuan/chip-hour)", "最小变动价位(元/卡时)"),
+        lambda item: words.money(item["market"]["rules"]["tick"]),
+        number=True,
+    ),
+    Column("fee_percent", ("fee (%)", "费率(%)"), lambda item: _fee(item["market"]), number=True),
+)
+_ZONES: Final[tuple[Column, ...]] = (
+    words.text_column("zone", ("zone", "区域"), "id"),
+    words.text_column("region", ("region", "地区"), "region"),
+    Column("name", ("name", "名称"), lambda item: (item["name_en"], item["name_zh"])),
+    words.text_column("cloud", ("cloud", "云"), "cloud"),
+)
+_CHIPS: Final[tuple[Column, ...]] = (
+    words.text_column("chip", ("chip", "芯片"), "id"),
+    words.text_column("name", ("name", "名称"), "name"),
+    words.text_column("vendor", ("vendor", "厂商"), "vendor"),
+    Column("domestic", ("domestic", "国产"), lambda item: words.yes(item["domestic"])),
+    words.count_column("memory_gb", ("memory (GB)", "显存(GB)"), "memory_gb"),
+    words.count_column("tflops", ("TFLOPS", "TFLOPS"), "tflops"),
+    words.count_column("lot", ("chips per node", "每节点芯片"), "lot"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    command(
+        app,
+        "markets",
+        en="List the markets, or show one: zones, chip classes, rules.",
+        zh="列出市场,或查看一个市场的区域、芯片与规则。",
+    )(_markets)
+
+
+def _fee(market: Json) -> str:
+    return units.percent_of_ppm(int(market["rules"]["fee_ppm"]))
+
+
+def _markets(
+    session: Session,
+    market: Annotated[
+        str | None, argument("[MARKET]", en="Market to show.", zh="要查看的市场。")
+    ] = None,
+) -> None:
+    if market is None:
+        found = list(session.client.pages("/v1/markets"))
+        print_list(session, found, _COLUMNS, empty=("No market yet.", "尚无市场。"))
+        return
+    view = session.client.send(ops.read(f"/v1/markets/{market}"))
+    shown, rules = view["market"], view["market"]["rules"]
+    hours = f"{rules['horizon_periods']} h"
+    print_details(
+        session,
+        view,
+        [
+            ("market_id", ("market", "市场"), shown["id"]),
+            ("name", ("name", "名称"), (shown["name_en"], shown["name_zh"])),
+            ("round_every_s", ("round every (s)", "轮次间隔(秒)"), str(rules["round_every_s"])),
+            ("horizon", ("horizon", "交易范围"), hours),
+            (
+                "tick_yuan_per_chip_hour",
+                ("tick (yuan/chip-hour)", "最小变动价位(元/卡时)"),
+                words.money(rules["tick"]),
+            ),
+            (
+                "price_max_yuan_per_chip_hour",
+                ("highest price (yuan/chip-hour)", "最高价格(元/卡时)"),
+                words.money(rules["price_max"]),
+            ),
+            ("fee_percent", ("provider's fee (%)", "供给方费率(%)"), _fee(shown)),
+        ],
+    )
+    if session.output is not Output.TABLE:
+        return
+    print_titled(session, ("Zones", "区域"))
+    print_list(session, shown["zones"], _ZONES, empty=("", ""))
+    print_titled(session, ("Chip classes", "芯片型号"))
+    print_list(session, shown["chips"], _CHIPS, empty=("", ""))

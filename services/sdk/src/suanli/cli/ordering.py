@@ -1,0 +1,323 @@
+"""Sending orders and telling what became of them; shared by `offers` and `demand`."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from suanli import operations as ops
+from suanli.cli import units, words
+from suanli.cli.render import Column, print_details, print_list, print_titled
+from suanli.cli.session import EXIT_REFUSED, Output
+from suanli.errors import UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from suanli.cli.session import Session, Text
+
+Json = dict[str, Any]
+Fact = tuple[str, "Text", "str | Text"]
+
+LIMIT: Final = 50
+"""Items that a list shows unless told otherwise."""
+
+VERDICT_S_MAX: Final = 8.0
+"""Longest wait for a verdict; the usual one comes within a second."""
+
+_POLL_S: Final = 0.25
+_BULK_ITEMS = 500
+
+
+def take(session: Session, items: Iterator[Json], limit: int) -> list[Json]:
+    """Return the first items; tell if there are more. A limit of 0 means all."""
+    if limit <= 0:
+        return list(items)
+    found = list(islice(items, limit + 1))
+    if len(found) > limit:
+        session.note(
+            (f"The first {limit}; --limit 0 shows all.", f"仅前 {limit} 条;--limit 0 显示全部。")
+        )
+    return found[:limit]
+
+
+def submit(
+    session: Session,
+    side: str,
+    market_id: str,
+    terms: Json,
+    *,
+    key: str | None,
+    wait: bool,
+    facts: Callable[[Json], Iterable[Fact]],
+) -> None:
+    """Submit an order, wait for its verdict, print receipt and order.
+
+    Raises:
+        typer.Exit: with 1, if the order was rejected.
+    """
+    key = key or ops.new_key()
+    receipt = _sent(session, ops.submit(side, market_id, terms, key), key)
+    order = _settled(session, side, receipt["order_id"], _has_verdict if wait else None)
+    _print_outcome(session, receipt, order, facts)
+    if order["state"] == "rejected":
+        raise typer.Exit(EXIT_REFUSED)
+    if wait and order["state"] == "accepted":
+        _note_no_verdict(session, order["order_id"])
+
+
+def amend(
+    session: Session,
+    side: str,
+    order: Json,
+    terms: Json,
+    *,
+    expected_version: int | None,
+    wait: bool,
+    facts: Callable[[Json], Iterable[Fact]],
+) -> None:
+    """Replace an order's terms, wait until they count or are refused, print the order.
+
+    Raises:
+        typer.Exit: with 1, if they were refused.
+    """
+    key = ops.new_key()
+    version = expected_version or order["version"]
+    operation = ops.amend(side, order["order_id"], version, terms, key)
+    receipt = _sent(session, operation, key)
+
+    def decided(now: Json) -> bool:
+        return now["amendment"] is None and (
+            now["version"] != order["version"] or now["updated_at"] != order["updated_at"]
+        )
+
+    after = _settled(session, side, order["order_id"], decided if wait else None)
+    _print_outcome(session, receipt, after, facts)
+    if not wait:
+        return
+    if not decided(after):
+        _note_no_verdict(session, order["order_id"])
+    elif after["version"] == order["version"]:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def cancel(
+    session: Session,
+    side: str,
+    order_id: str,
+    *,
+    wait: bool,
+    facts: Callable[[Json], Iterable[Fact]],
+) -> None:
+    """Withdraw an order, wait until it has left, print it."""
+    receipt = session.client.send(ops.cancel(side, order_id))
+    after = _settled(
+        session, side, order_id, (lambda now: now["state"] in words.TERMINAL) if wait else None
+    )
+    _print_outcome(session, receipt, after, facts)
+    if wait and after["state"] not in words.TERMINAL:
+        _note_no_verdict(session, order_id)
+
+
+def read(session: Session, side: str, order_id: str) -> Json:
+    """Return one order."""
+    order: Json = session.client.send(ops.read(f"/v1/{side}/{order_id}"))
+    return order
+
+
+def _sent(session: Session, operation: ops.Operation, key: str) -> Json:
+    try:
+        receipt: Json = session.client.send(operation)
+    except UnreachableError:
+        session.note(
+            (
+                f"It may have arrived. The same command with --key {key} cannot place it twice.",
+                f"订单可能已送达。用 --key {key} 重复同一命令不会重复下单。",
+            )
+        )
+        raise
+    return receipt
+
+
+def _has_verdict(order: Json) -> bool:
+    return bool(order["state"] != "accepted")
+
+
+def _settled(
+    session: Session, side: str, order_id: str, done: Callable[[Json], bool] | None
+) -> Json:
+    order = read(session, side, order_id)
+    if done is None:
+        return order
+    end_s = time.monotonic() + VERDICT_S_MAX
+    waiting = session.say(("waiting for the verdict", "等待结果"))
+    with session.notes.status(waiting):
+        while not done(order) and time.monotonic() < end_s:
+            time.sleep(_POLL_S)
+            order = read(session, side, order_id)
+    return order
+
+
+def _note_no_verdict(session: Session, order_id: str) -> None:
+    session.note(
+        (
+            f"No verdict yet; follow it with: suanli orders watch {order_id}",
+            f"尚无结果;可用以下命令跟踪:suanli orders watch {order_id}",
+        )
+    )
+
+
+def _print_outcome(
+    session: Session,
+    receipt: Json,
+    order: Json,
+    facts: Callable[[Json], Iterable[Fact]],
+) -> None:
+    position = f"{receipt['topic']}/{receipt['partition']} @ {receipt['offset']}"
+    rows: list[Fact] = [
+        *facts(order),
+        ("receipt", ("receipt", "回执"), position),
+        ("receipt_sha256", ("  of bytes (SHA-256)", "  内容 SHA-256"), receipt["sha256"]),
+    ]
+    if session.output is Output.JSON:
+        session.print_json({"receipt": receipt, "order": order})
+        return
+    print_details(session, order, rows)
+
+
+def common_facts(order: Json) -> list[Fact]:
+    """Return what is worth knowing of any order."""
+    left = words.count(order["chip_hours_left"])
+    return [
+        ("order_id", ("order", "订单"), order["order_id"]),
+        ("market_id", ("market", "市场"), order["market_id"]),
+        ("state", ("state", "状态"), words.state(order["state"])),
+        ("reason", ("", ""), words.reason(order)),
+        ("version", ("version", "版本"), str(order["version"])),
+        (
+            "chip_hours_allocated",
+            ("allocated (chip-hours)", "已分配(卡时)"),
+            words.count(order["chip_hours_allocated"]),
+        ),
+        ("chip_hours_left", ("left (chip-hours)", "剩余(卡时)"), left),
+    ]
+
+
+# --- showing one order ----------------------------------------------------------------------
+
+_HISTORY: Final[tuple[Column, ...]] = (
+    words.time_column("occurred_at", ("time", "时间"), "occurred_at", seconds=True),
+    Column("kind", ("what", "事件"), lambda item: words.event(item["kind"])),
+    Column("state", ("state", "状态"), lambda item: words.state(item.get("state"))),
+    words.count_column("version", ("version", "版本"), "version"),
+    words.money_column("amount", ("amount", "金额"), "amount"),
+    words.text_column("round_id", ("round", "轮次"), "round_id"),
+    Column("reason", ("reason", "原因"), words.reason, wraps=True),
+)
+
+
+def show(session: Session, order: Json, facts: Iterable[Fact]) -> None:
+    """Print an order with its history and its allocations."""
+    from suanli.cli.allocations import COLUMNS
+
+    order_id = order["order_id"]
+    client = session.client
+    history = list(client.pages(f"/v1/orders/{order_id}/history"))
+    allocations = list(client.pages("/v1/allocations", order_id=order_id))
+    if session.output is Output.JSON:
+        session.print_json({"order": order, "history": history, "allocations": allocations})
+        return
+    print_details(session, order, facts)
+    if session.output is Output.CSV:
+        return
+    print_titled(session, ("History", "经过"))
+    print_list(session, history, _HISTORY, empty=("nothing yet", "暂无"))
+    print_titled(session, ("Allocations", "分配"))
+    print_list(session, allocations, COLUMNS, empty=("none yet", "暂无"))
+
+
+# --- many at once ---------------------------------------------------------------------------
+
+
+def submit_many(
+    session: Session, side: str, market_id: str, terms: Sequence[Json], *, key: str | None
+) -> None:
+    """Submit a list of orders and print the verdict on each.
+
+    Raises:
+        typer.Exit: with 1, if any was refused.
+    """
+    from rich.progress import track
+
+    keys = [f"{key}-{at}" if key else ops.new_key() for at in range(len(terms))]
+    items = [
+        {"market_id": market_id, "terms": one, "idempotency_key": own}
+        for one, own in zip(terms, keys, strict=True)
+    ]
+    parts = [items[at : at + _BULK_ITEMS] for at in range(0, len(items), _BULK_ITEMS)]
+    results: list[Json] = []
+    for part in track(
+        parts,
+        description=session.say(("Sending", "发送")),
+        console=session.notes,
+        transient=True,
+        disable=len(parts) < 2 or not session.notes.is_terminal,
+    ):
+        # Each item has its own key, so the whole may be sent again.
+        operation = ops.Operation(
+            "POST", f"/v1/{side}:bulk", body=part, idempotency_key=ops.new_key()
+        )
+        reply = _sent(session, operation, key or "KEY")
+        at = len(results)
+        results += [{**result, "index": at + result["index"]} for result in reply["results"]]
+    refused = [result for result in results if result.get("problem")]
+    _print_results(session, results)
+    session.note(
+        (
+            f"{len(results) - len(refused)} accepted, {len(refused)} refused",
+            f"{len(results) - len(refused)} 项已受理,{len(refused)} 项被拒绝",
+        )
+    )
+    if refused:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _print_results(session: Session, results: Sequence[Json]) -> None:
+    if session.output is Output.JSON:
+        session.print_json(results)
+        return
+    rows: list[Json] = []
+    for result in results:
+        problem = result.get("problem")
+        if not problem:
+            rows.append({"index": result["index"], "order_id": result["receipt"]["order_id"]})
+            continue
+        faults = problem.get("errors") or [{"field": "", "value": "", "allowed": ""}]
+        rows += [{"index": result["index"], "code": problem["code"], **fault} for fault in faults]
+    if session.output is Output.CSV:
+        names = ("index", "order_id", "code", "field", "value", "allowed")
+        writer = csv.DictWriter(
+            sys.stdout, names, restval="", extrasaction="ignore", lineterminator="\n"
+        )
+        writer.writeheader()
+        writer.writerows(rows)
+        return
+    columns = (
+        Column("index", ("row", "行"), lambda item: str(item["index"]), number=True),
+        words.text_column("order_id", ("order", "订单"), "order_id"),
+        words.text_column("code", ("refused", "拒绝原因"), "code"),
+        words.text_column("field", ("field", "字段"), "field"),
+        words.text_column("value", ("value", "实为"), "value"),
+        Column("allowed", ("allowed", "须为"), lambda row: str(row.get("allowed", "")), wraps=True),
+    )
+    print_list(session, rows, columns, empty=("nothing sent", "无"))
+
+
+def window_fact(label: Text, start: str, end: str) -> Fact:
+    """Return a window as a fact."""
+    return ("window", (f"{label[0]} (UTC)", f"{label[1]}(UTC)"), units.window(start, end))

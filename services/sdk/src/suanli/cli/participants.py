@@ -1,0 +1,177 @@
+"""`suanli participants`: who trades; admission, deposits and keys, for the operator."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+import typer
+
+from suanli import operations as ops
+from suanli.cli import options, ordering, units, words
+from suanli.cli.render import Column, print_details, print_list
+from suanli.cli.session import Output, Session, argument, command, group, option
+
+Json = dict[str, Any]
+
+_ROLES: Final[dict[str, str]] = {
+    "provider": "供给方",
+    "enterprise": "需求方",
+    "regulator": "监管方",
+    "operator": "运营方",
+}
+_Who = Annotated[str, argument("PARTICIPANT", en="Participant's id.", zh="参与方编号。")]
+
+
+def _role(item: Json) -> tuple[str, str]:
+    role = str(item["role"])
+    return (role, _ROLES.get(role, role))
+
+
+_COLUMNS: Final[tuple[Column, ...]] = (
+    words.text_column("participant_id", ("participant", "参与方"), "participant_id"),
+    Column("role", ("role", "角色"), _role),
+    words.text_column("name", ("name", "名称"), "name"),
+    words.text_column("resource_code", ("resource code", "资源标识编码"), "resource_code"),
+    words.text_column("status", ("status", "状态"), "status"),
+    words.time_column("registered_at", ("since", "注册时间"), "registered_at"),
+)
+_KEYS: Final[tuple[Column, ...]] = (
+    words.text_column("key_id", ("key", "密钥"), "key_id"),
+    words.text_column("label", ("label", "标签"), "label"),
+    words.time_column("created_at", ("made", "创建"), "created_at"),
+    words.time_column("last_used_at", ("last used", "最近使用"), "last_used_at"),
+    words.time_column("revoked_at", ("revoked", "吊销"), "revoked_at"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    noun = group(app, "participants", en="Participants, their money and keys.", zh="参与方。")
+    command(noun, "me", en="Show who you are.", zh="查看本方。")(_me)
+    command(noun, "list", en="List all participants (operator, regulator).", zh="列出全部参与方。")(
+        _list
+    )
+    command(
+        noun,
+        "add",
+        en="Admit a participant (operator); its key is shown this once.",
+        zh="准入参与方(运营方);密钥仅显示一次。",
+    )(_add)
+    command(
+        noun, "deposit", en="Record money that arrived (operator).", zh="登记到账资金(运营方)。"
+    )(_deposit)
+    command(noun, "keys", en="List a participant's API keys.", zh="列出参与方的密钥。")(_keys)
+    command(noun, "add-key", en="Make a further API key.", zh="新建密钥。")(_add_key)
+    command(noun, "revoke-key", en="Revoke an API key for good.", zh="永久吊销密钥。")(_revoke)
+
+
+def _me(session: Session) -> None:
+    view = session.client.send(ops.read("/v1/participants/me"))
+    print_details(session, view, _facts(view))
+
+
+def _facts(view: Json) -> list[ordering.Fact]:
+    return [
+        ("participant_id", ("participant", "参与方"), view["participant_id"]),
+        ("role", ("role", "角色"), _role(view)),
+        ("name", ("name", "名称"), view["name"]),
+        (
+            "resource_code",
+            ("resource code", "资源标识编码"),
+            view.get("resource_code") or "",
+        ),
+        ("status", ("status", "状态"), view["status"]),
+    ]
+
+
+def _list(session: Session, limit: options.Limit = 0) -> None:
+    found = ordering.take(session, session.client.pages("/v1/participants"), limit)
+    print_list(session, found, _COLUMNS, empty=("No participants.", "暂无参与方。"))
+
+
+def _add(
+    session: Session,
+    participant: _Who,
+    role: Annotated[
+        Literal["provider", "enterprise", "regulator"],
+        option("--role", en="What it does here.", zh="角色。"),
+    ],
+    name: Annotated[str, option("--name", en="Name to show.", zh="显示名称。")],
+    resource_code: Annotated[
+        str | None,
+        option("--resource-code", en="Resource identification code.", zh="资源标识编码。"),
+    ] = None,
+) -> None:
+    reply = session.client.send(ops.register(participant, role, name, resource_code))
+    facts = _facts(reply["participant"])
+    key: ordering.Fact = ("api_key", ("API key", "密钥"), reply["api_key"])
+    if session.output is Output.JSON:
+        session.print_json(reply)
+        return
+    print_details(session, reply, [*facts, key])
+    session.note(("The key is shown this once.", "密钥仅显示这一次。"))
+
+
+def _deposit(
+    session: Session,
+    participant: _Who,
+    amount: Annotated[str, option("--amount", en="Yuan.", zh="元。")],
+    reference: Annotated[
+        str,
+        option(
+            "--reference",
+            en="Of the transfer; the same one again changes nothing.",
+            zh="转账凭证号;重复登记不会再次入账。",
+        ),
+    ],
+) -> None:
+    micro = units.micro_of_yuan("--amount", amount)
+    receipt = session.client.send(ops.deposit(participant, micro, reference))
+    position = f"{receipt['topic']}/{receipt['partition']} @ {receipt['offset']}"
+    print_details(
+        session,
+        receipt,
+        [
+            ("participant_id", ("participant", "参与方"), participant),
+            ("amount_yuan", ("deposit (yuan)", "存入(元)"), units.yuan(micro)),
+            ("reference", ("reference", "凭证号"), reference),
+            ("receipt", ("receipt", "回执"), position),
+        ],
+    )
+
+
+def _keys(session: Session, participant: _Who) -> None:
+    found = session.client.send(ops.read(f"/v1/participants/{participant}/keys"))
+    print_list(session, found, _KEYS, empty=("No keys.", "没有密钥。"))
+
+
+def _add_key(
+    session: Session,
+    participant: _Who,
+    label: Annotated[str, option("--label", en="What it is for.", zh="用途。")] = "api",
+) -> None:
+    path = f"/v1/participants/{participant}/keys"
+    reply = session.client.send(ops.Operation("POST", path, body={"label": label}))
+    if session.output is Output.JSON:
+        session.print_json(reply)
+        return
+    print_details(
+        session,
+        reply,
+        [
+            ("key_id", ("key", "密钥编号"), reply["key"]["key_id"]),
+            ("label", ("label", "标签"), reply["key"]["label"]),
+            ("api_key", ("API key", "密钥"), reply["api_key"]),
+        ],
+    )
+    session.note(("The key is shown this once.", "密钥仅显示这一次。"))
+
+
+def _revoke(
+    session: Session,
+    participant: _Who,
+    key: Annotated[str, argument("KEY", en="Key's id.", zh="密钥编号。")],
+) -> None:
+    path = f"/v1/participants/{participant}/keys/{key}"
+    view = session.client.send(ops.Operation("DELETE", path))
+    print_list(session, [view], _KEYS, empty=("", ""))

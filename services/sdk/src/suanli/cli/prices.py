@@ -1,0 +1,156 @@
+"""`suanli prices`: what a chip-hour costs, by pool and period."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from suanli.cli import units, words
+from suanli.cli.render import Column, print_list, sparkline
+from suanli.cli.session import Market, Output, Session, Text, command, option
+
+Json = dict[str, Any]
+_LINE_COLUMNS: Final = 36
+
+
+_PERIODS: Final[tuple[Column, ...]] = (
+    words.text_column("pool", ("pool", "资源池"), "pool"),
+    words.time_column("period", ("hour from", "时段始"), "period"),
+    Column(
+        "price_yuan_per_chip_hour",
+        ("price (yuan/chip-hour)", "价格(元/卡时)"),
+        lambda item: words.money(_price(item)),
+        lambda item: words.money_plain(_price(item)),
+        number=True,
+    ),
+    words.count_column("chips_offered", ("chips on offer", "在售芯片"), "offered"),
+    words.count_column("chips_traded", ("chips traded", "已成交芯片"), "chips_total"),
+    words.price_column("average", ("average of trades", "成交均价"), "average"),
+    words.price_column("low", ("low", "最低"), "low"),
+    words.price_column("high", ("high", "最高"), "high"),
+    words.text_column("round_id", ("round", "轮次"), "round_id"),
+)
+_POOLS: Final[tuple[Column, ...]] = (
+    words.text_column("pool", ("pool", "资源池"), "pool"),
+    words.price_column("price_min_per_chip_hour", ("lowest", "最低"), "min"),
+    words.price_column("price_max_per_chip_hour", ("highest", "最高"), "max"),
+    words.count_column("chips_offered_max", ("on offer", "在售"), "offered"),
+    words.count_column("chip_hours_traded", ("traded (chip-hours)", "成交(卡时)"), "traded"),
+    words.price_column("average_of_trades_per_chip_hour", ("average", "均价"), "average"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    command(
+        app,
+        "prices",
+        en="Show latest prices by pool with a line over the coming hours; with --pool, by hour.",
+        zh="按资源池显示最新价格及未来各小时走势;加 --pool 逐小时显示。",
+    )(_prices)
+
+
+def _prices(
+    session: Session,
+    market: Market = None,
+    pool: Annotated[
+        str | None,
+        option("--pool", en="One pool (zone/chip), hour by hour.", zh="单个资源池,逐小时。"),
+    ] = None,
+    start: Annotated[
+        str | None,
+        option(
+            "--from",
+            en="From then on; by default now. An instant with a time zone, or +6h.",
+            zh="自何时起;默认当前。带时区的时刻或 +6h。",
+        ),
+    ] = None,
+    end: Annotated[
+        str | None, option("--to", en="Until then, exclusive.", zh="截至何时(不含)。")
+    ] = None,
+    everything: Annotated[
+        bool,
+        option("--all", en="Pools without any offer too.", zh="包括没有供给的资源池。"),
+    ] = False,
+) -> None:
+    market_id = session.market(market)
+    first = units.instant("--from", start or "+0h")
+    until = None if end is None else units.instant("--to", end)
+    query: dict[str, str | int | None] = {
+        "market_id": market_id,
+        "pool": pool,
+        "from": first,
+        "to": until,
+    }
+    items = list(session.client.pages("/v1/prices", **query))
+    empty = ("No prices yet: no round has been cleared.", "尚无价格:还没有出清任何轮次。")
+    if pool is not None or session.output is not Output.TABLE:
+        _print_periods(session, items, empty)
+        return
+    rows = _by_pool(items)
+    shown = rows if everything else [row for row in rows if row["offered"] or row["traded"]]
+    columns = (*_POOLS, _line_column(items, shown))
+    print_list(session, shown, columns, empty=empty, title=_title(session, market_id))
+    if hidden := len(rows) - len(shown):
+        session.note(
+            (
+                f"{hidden} pools have nothing on offer (--all lists them).",
+                f"{hidden} 个资源池暂无供给(--all 一并列出)。",
+            )
+        )
+
+
+def _title(session: Session, market_id: str) -> str:
+    return session.say(
+        (f"{market_id}: prices in yuan per chip-hour", f"{market_id}:价格单位为元/卡时")
+    )
+
+
+def _print_periods(session: Session, items: list[Json], empty: Text) -> None:
+    if session.output is Output.TABLE and items:
+        line = sparkline([_price(item) for item in items])
+        session.console.print(line, markup=False, highlight=False)
+    # Table only: the pool stands in the command.
+    columns = _PERIODS[1:] if session.output is Output.TABLE else _PERIODS
+    print_list(session, items, columns, empty=empty)
+
+
+def _price(item: Json) -> int | None:
+    # Where nothing is offered and nothing was traded, a price of zero would mislead.
+    return int(item["price"]) if item["offered"] or item["chips_total"] else None
+
+
+def _by_pool(items: list[Json]) -> list[Json]:
+    pools: dict[str, list[Json]] = {}
+    for item in items:
+        pools.setdefault(item["pool"], []).append(item)
+    rows: list[Json] = []
+    for pool, periods in sorted(pools.items()):
+        prices = [price for item in periods if (price := _price(item)) is not None]
+        traded = sum(item["chips_total"] for item in periods)
+        value = sum((item["average"] or 0) * item["chips_total"] for item in periods)
+        rows.append(
+            {
+                "pool": pool,
+                "min": min(prices, default=None),
+                "max": max(prices, default=None),
+                "offered": max(item["offered"] for item in periods),
+                "traded": traded,
+                # On the grid of prices that people read; averages of averages are no exact sums.
+                "average": value // traded // 100 * 100 if traded else None,
+                "line": [_price(item) for item in periods],
+            }
+        )
+    return rows
+
+
+def _line_column(items: list[Json], rows: list[Json]) -> Column:
+    # Hours that no pool has a price for would only leave a blank at the end.
+    used = max(
+        (at + 1 for row in rows for at, price in enumerate(row["line"]) if price is not None),
+        default=0,
+    )
+    times = sorted({item["period"] for item in items})[:used]
+    span = f"{units.short_time(times[0])} to {units.short_time(times[-1])} UTC" if times else ""
+    return Column("line", (span, span), lambda row: sparkline(row["line"][:used], _LINE_COLUMNS))

@@ -1,0 +1,179 @@
+"""Lists and details as tables, JSON or CSV; every amount in yuan with its unit in the header."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from suanli.cli.session import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from suanli.cli.session import Session, Text
+
+Json = dict[str, Any]
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a list.
+
+    Attributes:
+        name: Header in CSV: a stable name with its unit.
+        head: Header of the table, with the unit.
+        value: Returns the cell of an item, for the table and, unless ``plain`` is set, for CSV.
+        plain: Returns the cell of CSV: numbers without grouping, full instants.
+        number: Whether it is a number, which stands at the right.
+        wraps: Whether a narrow terminal may break it into lines.
+    """
+
+    name: str
+    head: Text
+    value: Callable[[Json], str | Text]
+    plain: Callable[[Json], object] | None = None
+    number: bool = False
+    wraps: bool = False
+
+
+def print_list(
+    session: Session,
+    items: Sequence[Json],
+    columns: Sequence[Column],
+    *,
+    empty: Text,
+    title: str | None = None,
+) -> None:
+    """Print a list: a table, the items as the exchange gave them (JSON), or CSV."""
+    if session.output is Output.JSON:
+        session.print_json(items)
+    elif session.output is Output.CSV:
+        _print_csv(items, columns)
+    elif not items:
+        session.console.print(session.say(empty), style="dim", markup=False)
+    else:
+        _print_table(session, items, columns, title)
+
+
+def print_details(
+    session: Session, item: Json, rows: Iterable[tuple[str, Text, str | Text]]
+) -> None:
+    """Print one thing: a line per fact, the item itself (JSON), or one row of CSV.
+
+    Args:
+        session: The run.
+        item: As the exchange gave it.
+        rows: (CSV name, label, value) of each fact; empty values are left out of the table.
+    """
+    if session.output is Output.JSON:
+        session.print_json(item)
+        return
+    shown = [(name, session.say(label), _pick(session, value)) for name, label, value in rows]
+    if session.output is Output.CSV:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(name for name, _, _ in shown)
+        writer.writerow(_harmless(value) for _, _, value in shown)
+        return
+    print_facts(session, [(label, value) for _, label, value in shown if value])
+
+
+def print_facts(session: Session, facts: Sequence[tuple[str, str]]) -> None:
+    """Print label and value, one per line, in two columns."""
+    from rich.table import Table
+    from rich.text import Text as Cell
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in facts:
+        table.add_row(Cell(label), Cell(value))
+    session.console.print(table)
+
+
+def print_titled(session: Session, title: Text) -> None:
+    """Print a heading between parts of a page."""
+    session.console.print()
+    session.console.print(session.say(title), style="bold", markup=False)
+
+
+def _pick(session: Session, value: str | Text) -> str:
+    return value if isinstance(value, str) else session.say(value)
+
+
+def _print_table(
+    session: Session, items: Sequence[Json], columns: Sequence[Column], title: str | None
+) -> None:
+    from rich.table import Table
+    from rich.text import Text as Cell
+
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left", header_style="bold")
+    cells = [[_pick(session, column.value(item)) for column in columns] for item in items]
+    # A column without a single value says nothing.
+    kept = [at for at in range(len(columns)) if any(row[at] for row in cells)]
+    for at in kept:
+        column = columns[at]
+        table.add_column(
+            session.say(column.head),
+            justify="right" if column.number else "left",
+            no_wrap=not column.wraps,
+            overflow="fold",
+        )
+    for row in cells:
+        table.add_row(*(Cell(row[at]) for at in kept))
+    session.console.print(table)
+
+
+def _print_csv(items: Sequence[Json], columns: Sequence[Column]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(column.name for column in columns)
+    for item in items:
+        writer.writerow(_csv_cell(column, item) for column in columns)
+
+
+def _csv_cell(column: Column, item: Json) -> object:
+    found = (column.plain or column.value)(item)
+    if isinstance(found, tuple):
+        found = found[0]
+    if found is None:
+        return ""
+    return found if column.number else _harmless(str(found))
+
+
+def _harmless(text: str) -> str:
+    # A spreadsheet runs a text that begins like this as a formula.
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def sparkline(values: Sequence[int | None], width: int = 72) -> str:
+    """Return a line of bars, lowest to highest; a gap where there is no value.
+
+    More values than ``width`` are averaged in even steps.
+    """
+    thinned = _thin(values, width)
+    known = [value for value in thinned if value is not None]
+    if not known:
+        return ""
+    low, high = min(known), max(known)
+    span = high - low
+    top = len(_BARS) - 1
+    return "".join(
+        " " if value is None else _BARS[(value - low) * top // span if span else top // 2]
+        for value in thinned
+    )
+
+
+def _thin(values: Sequence[int | None], width: int) -> list[int | None]:
+    if len(values) <= width:
+        return list(values)
+    steps = [len(values) * at // width for at in range(width + 1)]
+    parts = [values[a:b] for a, b in pairwise(steps)]
+    thinned: list[int | None] = []
+    for part in parts:
+        known = [value for value in part if value is not None]
+        thinned.append(sum(known) // len(known) if known else None)
+    return thinned

@@ -1,0 +1,374 @@
+"""What every command shares: where the exchange is, the language, the output, the exit code.
+
+Exit codes: 0 done; 1 the exchange refused, or a problem was found; 2 wrong usage; 3 the
+exchange did not answer; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_type_hints
+
+import typer
+
+from suanli.check_print import language
+from suanli.cli.errors import UsageProblem
+from suanli.errors import ApiError, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from suanli.client import Client
+
+Text = tuple[str, str]
+"""The same in English and Chinese."""
+
+EXIT_OK: Final = 0
+EXIT_REFUSED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_UNREACHABLE: Final = 3
+EXIT_INTERRUPTED: Final = 130
+
+_PIPE_COLUMNS: Final = 10_000
+_ADDRESS_WANTED: Final[Text] = (
+    (
+        "given, or SUANLI_API_URL set, or --client FILE.json; "
+        "make up writes var/local/clients/enterprise.env, which sets it"
+    ),
+    (
+        "给出,或设置 SUANLI_API_URL,或使用 --client 文件;"
+        "make up 会写出可设置它的 var/local/clients/enterprise.env"
+    ),
+)
+
+
+class Output(StrEnum):
+    """How to print."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def help_text(text: Text) -> str:
+    """Return a text for the help, in the language of ``--lang`` or of the environment."""
+    chosen = None
+    for index, word in enumerate(sys.argv):
+        if word.startswith("--lang="):
+            chosen = word.removeprefix("--lang=")
+        elif word == "--lang" and index + 1 < len(sys.argv):
+            chosen = sys.argv[index + 1]
+    return text[1 if language(chosen) == "zh" else 0]
+
+
+def option(*names: str, en: str, zh: str, **more: Any) -> Any:  # noqa: ANN401 - Typer's own types
+    """Return an option that explains itself in two languages."""
+    return typer.Option(*names, help=help_text((en, zh)), show_default=False, **more)
+
+
+def argument(metavar: str, *, en: str, zh: str, **more: Any) -> Any:  # noqa: ANN401
+    """Return an argument that explains itself in two languages."""
+    more.setdefault("show_default", False)
+    return typer.Argument(metavar=metavar, help=help_text((en, zh)), **more)
+
+
+class Session:
+    """One run of a command.
+
+    Args:
+        api_url: Address of the exchange, ``None`` if none was given.
+        api_key: Key of a participant, ``None`` to read what is public.
+        lang: ``en`` or ``zh``.
+        output: How to print.
+    """
+
+    def __init__(self, api_url: str | None, api_key: str | None, lang: str, output: Output) -> None:
+        self.lang = lang
+        self.output = output
+        self._api_url = api_url
+        self._api_key = api_key
+
+    @property
+    def pick(self) -> int:
+        """Return the place of the language in a `Text`."""
+        return 1 if self.lang == "zh" else 0
+
+    def say(self, text: Text) -> str:
+        """Return a text in the language of this run."""
+        return text[self.pick]
+
+    @functools.cached_property
+    def client(self) -> Client:
+        """Return the connection to the exchange.
+
+        Raises:
+            UsageProblem: if no address was given.
+        """
+        from suanli.client import Client
+
+        if not self._api_url:
+            raise UsageProblem("--api-url", self.say(("absent", "缺失")), _ADDRESS_WANTED)
+        if not self._api_url.startswith(("http://", "https://")):
+            raise UsageProblem(
+                "--api-url",
+                self._api_url,
+                ("an address such as http://127.0.0.1:8000", "形如 http://127.0.0.1:8000 的地址"),
+            )
+        return Client(self._api_url, self._api_key, language=self.lang)
+
+    @functools.cached_property
+    def console(self) -> Console:
+        """Return where tables are printed; nothing is cut or wrapped in a pipe."""
+        return _console(sys.stdout)
+
+    @functools.cached_property
+    def notes(self) -> Console:
+        """Return where remarks and progress are printed: standard error."""
+        return _console(sys.stderr)
+
+    def note(self, text: Text) -> None:
+        """Print a remark that is no part of the result."""
+        self.notes.print(self.say(text), style="dim", markup=False)
+
+    def print_json(self, value: object) -> None:
+        """Print a value as JSON, as the exchange gave it."""
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+    def market(self, chosen: str | None) -> str:
+        """Return the market that is meant: the chosen one, or the only one there is.
+
+        Raises:
+            UsageProblem: if there are several, or none.
+        """
+        if chosen:
+            return chosen
+        known = [str(item["market"]["id"]) for item in self.client.pages("/v1/markets")]
+        if len(known) == 1:
+            return known[0]
+        listed = ", ".join(known) or self.say(("none is defined yet", "尚未定义任何市场"))
+        raise UsageProblem(
+            "--market",
+            self.say(("absent", "缺失")),
+            (f"one of: {listed}", f"以下之一:{listed}"),
+        )
+
+
+def _console(stream: Any) -> Console:  # noqa: ANN401 - a text stream
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False, soft_wrap=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PIPE_COLUMNS
+    return console
+
+
+# --- what every command takes ---------------------------------------------------------------
+
+_Url = Annotated[
+    str | None,
+    option(
+        "--api-url",
+        en="Address of the exchange.",
+        zh="交易所地址。",
+        envvar="SUANLI_API_URL",
+        rich_help_panel="Connection 连接",
+    ),
+]
+_Key = Annotated[
+    str | None,
+    option(
+        "--api-key",
+        en="Key of a participant.",
+        zh="参与方密钥。",
+        envvar="SUANLI_API_KEY",
+        rich_help_panel="Connection 连接",
+    ),
+]
+_ClientFile = Annotated[
+    Path | None,
+    option(
+        "--client",
+        en="File with api_url and api_key, instead of the two.",
+        zh="含 api_url 与 api_key 的文件,代替前两项。",
+        rich_help_panel="Connection 连接",
+    ),
+]
+_Lang = Annotated[
+    Literal["en", "zh"] | None,
+    option("--lang", en="Language; by default that of LANG.", zh="语言;默认取自 LANG。"),
+]
+_Output = Annotated[
+    Output,
+    typer.Option(
+        "--output",
+        "-o",
+        help=help_text(("How to print.", "输出方式。")),
+        show_default=True,
+    ),
+]
+Market = Annotated[
+    str | None,
+    option(
+        "--market",
+        en="Market; not needed if there is only one.",
+        zh="市场;只有一个时可省略。",
+        envvar="SUANLI_MARKET",
+    ),
+]
+
+_SHARED: Final[tuple[tuple[str, object, object], ...]] = (
+    ("output", _Output, Output.TABLE),
+    ("lang", _Lang, None),
+    ("api_url", _Url, None),
+    ("api_key", _Key, None),
+    ("client", _ClientFile, None),
+)
+
+
+def command(
+    app: typer.Typer, name: str, *, en: str, zh: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add a command to an app; its function takes a `Session` before its own parameters.
+
+    The options of `_SHARED` come with it, and its errors become lines and exit codes.
+    """
+
+    def add(function: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(function, include_extras=True)
+        _, *own = inspect.signature(function).parameters.values()
+
+        @functools.wraps(function)
+        def run(**given: Any) -> None:  # noqa: ANN401 - Typer fills them in
+            shared = {name: given.pop(name) for name, _, _ in _SHARED}
+            _run(function, shared, given)
+
+        parameters = [
+            parameter.replace(
+                annotation=hints[parameter.name],
+                kind=inspect.Parameter.KEYWORD_ONLY,
+            )
+            for parameter in own
+        ]
+        parameters += [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+            )
+            for name, annotation, default in _SHARED
+        ]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {item.name: item.annotation for item in parameters}
+        # Typer looks through __wrapped__ for the signature otherwise.
+        del run.__wrapped__
+        app.command(name, help=help_text((en, zh)))(run)
+        return run
+
+    return add
+
+
+def group(app: typer.Typer, name: str, *, en: str, zh: str) -> typer.Typer:
+    """Add a noun with commands below it."""
+    below = typer.Typer(no_args_is_help=True, help=help_text((en, zh)))
+    app.add_typer(below, name=name)
+    return below
+
+
+def _run(function: Callable[..., None], shared: dict[str, Any], given: dict[str, Any]) -> None:
+    lang = language(shared["lang"])
+    url = None
+    try:
+        url, key = _address(shared)
+        function(Session(url, key, lang, shared["output"]), **given)
+    except UsageProblem as error:
+        _complain(
+            lang,
+            ("wrong usage", "用法有误"),
+            [(error.field, error.value, error.allowed[lang == "zh"])],
+        )
+        raise typer.Exit(EXIT_USAGE) from error
+    except ApiError as error:
+        print_refusal(error, lang)
+        raise typer.Exit(EXIT_REFUSED) from error
+    except UnreachableError as error:
+        where = url or ""
+        _complain(
+            lang,
+            ("the exchange did not answer", "交易所未响应"),
+            [
+                (
+                    "--api-url",
+                    where,
+                    (
+                        "the address of a running exchange (make up, make status)",
+                        "运行中的交易所地址(make up、make status)",
+                    )[lang == "zh"],
+                )
+            ],
+            str(error.__cause__ or ""),
+        )
+        raise typer.Exit(EXIT_UNREACHABLE) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _address(shared: dict[str, Any]) -> tuple[str | None, str | None]:
+    file: Path | None = shared["client"]
+    if file is None:
+        return shared["api_url"], shared["api_key"]
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return str(found["api_url"]), str(found["api_key"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageProblem(
+            "--client",
+            str(file),
+            (
+                f"a JSON file with api_url and api_key ({error!r})",
+                f"含 api_url 与 api_key 的 JSON 文件({error!r})",
+            ),
+        ) from error
+
+
+def print_refusal(error: ApiError, lang: str) -> None:
+    """Print why the exchange refused: one line per field, with what would do."""
+    rows = [
+        (str(item.get("field", "")), str(item.get("value", "")), str(item.get("allowed", "")))
+        for item in error.errors
+    ]
+    heads: Text = ("refused", "被拒绝")
+    # With one field its line says all; the sentence would say it again.
+    if len(rows) == 1 and all(rows[0]):
+        _complain(lang, heads, rows, code=error.code)
+    else:
+        _complain(lang, heads, rows, error.detail, code=error.code)
+
+
+def _complain(
+    lang: str,
+    head: Text,
+    rows: list[tuple[str, str, str]],
+    detail: str = "",
+    code: str = "",
+) -> None:
+    pick = lang == "zh"
+    tag = f" [{code}]" if code else ""
+    lines = [f"{head[pick]}{tag}{': ' + detail if detail else ''}"]
+    for field, value, allowed in rows:
+        lines.append(f"  {('field', '字段')[pick]:<8}{field}")
+        if value:
+            lines.append(f"  {('value', '实为')[pick]:<8}{value}")
+        if allowed:
+            lines.append(f"  {('allowed', '须为')[pick]:<8}{allowed}")
+    _write_error("\n".join(lines) + "\n")
+
+
+def _write_error(text: str) -> None:
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    sys.stderr.write(text.encode(encoding, "replace").decode(encoding))

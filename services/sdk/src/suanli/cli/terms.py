@@ -1,0 +1,170 @@
+"""Terms of orders from flags and from files, as the API takes them."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from suanli.cli.errors import UsageProblem
+from suanli.cli.units import micro_of_yuan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Json = dict[str, Any]
+
+_YUAN_SUFFIX = "_yuan"
+_PRICED = ("ask", "limit", "budget", "mobilisation_price")
+_ABSENT = ("absent", "缺失")
+
+
+def load(path: Path) -> Json | list[Json]:
+    """Return the terms in a file, one order or a list.
+
+    Amounts are micro-yuan, as in the API (``ask: 9500000``), or yuan under a name with ``_yuan``
+    (``ask_yuan: 9.50``), which become micro-yuan exactly.
+
+    Args:
+        path: JSON, or YAML if its name ends with ``.yaml`` or ``.yml``.
+
+    Raises:
+        UsageProblem: if it cannot be read, or holds something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageProblem("--file", str(path), _readable(error)) from error
+    if path.suffix.lower() in {".yaml", ".yml"}:
+        found = _load_yaml(path, text)
+    else:
+        try:
+            found = json.loads(text, parse_float=Decimal)
+        except ValueError as error:
+            raise UsageProblem("--file", str(path), _readable(error)) from error
+    if isinstance(found, dict):
+        return _exact(found, "")
+    if isinstance(found, list) and found and all(isinstance(item, dict) for item in found):
+        return [_exact(item, f"items.{index}") for index, item in enumerate(found)]
+    raise UsageProblem(
+        "--file",
+        f"{path}: {type(found).__name__}",
+        ("terms of an order, or a list of them", "一个订单的条款,或其列表"),
+    )
+
+
+def _readable(error: Exception) -> tuple[str, str]:
+    return (f"a readable file ({error})", f"可读取的文件({error})")
+
+
+def _load_yaml(path: Path, text: str) -> object:
+    try:
+        import yaml
+    except ImportError as error:
+        raise UsageProblem(
+            "--file",
+            str(path),
+            ("JSON, or PyYAML installed", "JSON 文件,或先安装 PyYAML"),
+        ) from error
+
+    class Loader(yaml.SafeLoader):
+        """Keeps instants as text and decimals exact."""
+
+    Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: str(node.value))
+    Loader.add_constructor("tag:yaml.org,2002:float", lambda _, node: Decimal(node.value))
+    try:
+        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ArithmeticError) as error:
+        raise UsageProblem("--file", str(path), _readable(error)) from error
+
+
+def _exact(value: Json, path: str) -> Json:
+    found: Json = {}
+    for name, item in value.items():
+        where = f"{path}.{name}" if path else str(name)
+        base = str(name).removesuffix(_YUAN_SUFFIX)
+        if base in _PRICED and base != name:
+            if base in value:
+                raise UsageProblem(
+                    where, str(item), (f"left out, since {base} is given", f"去掉:已有 {base}")
+                )
+            found[base] = micro_of_yuan(where, _number_text(item))
+        else:
+            found[str(name)] = _exact_item(item, where)
+    return found
+
+
+def _number_text(item: object) -> str:
+    # Written out, since Decimal prints 0.0000001 with an exponent.
+    return f"{item:f}" if isinstance(item, Decimal) else str(item)
+
+
+def _exact_item(item: object, where: str) -> object:
+    if isinstance(item, dict):
+        return _exact(item, where)
+    if isinstance(item, list):
+        return [_exact_item(part, f"{where}.{index}") for index, part in enumerate(item)]
+    # Any other number with a point is refused by the exchange, which must see it to say so.
+    return float(item) if isinstance(item, Decimal) else item
+
+
+def given(**values: object) -> Json:
+    """Return the terms that were stated: what is ``None``, empty or unset is left out."""
+    return {name: value for name, value in values.items() if value not in (None, [], ())}
+
+
+def split_pool(pool: str | None, zone: str | None, chip: str | None) -> tuple[str, str]:
+    """Return zone and chip class of ``--pool zone/chip`` or ``--zone`` with ``--chip``.
+
+    Raises:
+        UsageProblem: if neither is given, or the pool has no slash.
+    """
+    if pool is not None:
+        first, slash, second = pool.partition("/")
+        if not (first and slash and second):
+            raise UsageProblem(
+                "--pool",
+                pool,
+                ("zone/chip, such as bj-haidian/ascend-910b", "形如 bj-haidian/ascend-910b"),
+            )
+        return first, second
+    need("--pool", zone and chip)
+    return str(zone), str(chip)
+
+
+def need(field: str, value: object) -> None:
+    """Insist on an option.
+
+    Raises:
+        UsageProblem: if it is missing.
+    """
+    if value in (None, "", [], ()):
+        raise UsageProblem(field, _ABSENT[0], ("given, or --file FILE", "给出,或使用 --file 文件"))
+
+
+def amended_offer(terms: Json, changes: Json) -> Json:
+    """Return an offer's terms with changes."""
+    return {**terms, **changes}
+
+
+def amended_demand(terms: Json, changes: Json, shape: Json, alternative: Json) -> Json:
+    """Return a demand's terms with changes to itself, its shape and its one alternative.
+
+    Raises:
+        UsageProblem: if an alternative is to be changed and there are several.
+    """
+    alternatives = list(terms["alternatives"])
+    if alternative:
+        if len(alternatives) > 1:
+            raise UsageProblem(
+                "--" + next(iter(alternative)).replace("_", "-"),
+                f"{len(alternatives)} alternatives",
+                (
+                    "used on a demand with one alternative; for this one use --file",
+                    "仅用于只有一个备选的需求;此需求请使用 --file",
+                ),
+            )
+        alternatives = [{**alternatives[0], **alternative}]
+    changed = {**terms, **changes, "alternatives": alternatives}
+    changed["shape"] = {**terms["shape"], **shape}
+    return changed
