@@ -5,6 +5,7 @@ Both clients (`suanli.Client`, `suanli.AsyncClient`) send these, so neither repe
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,12 +75,14 @@ def register(
 
 
 def deposit(participant_id: str, amount: int, reference: str) -> Operation:
-    """Record money that arrived, micro-yuan (operator)."""
+    """Record money that arrived, micro-yuan (operator); a reference is recorded once."""
+    # A reference may hold blanks and Chinese, a key only visible ASCII.
+    digest = hashlib.sha256(reference.encode()).hexdigest()[:32]
     return Operation(
         "POST",
         f"/v1/participants/{participant_id}/deposits",
         body={"amount": amount, "reference": reference},
-        idempotency_key=f"dep-{participant_id}-{reference}",
+        idempotency_key=f"dep-{participant_id}-{digest}",
     )
 
 
