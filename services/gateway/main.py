@@ -13,16 +13,16 @@ import uvicorn
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.problems import STORE_ERRORS
 from services.gateway.adapters.http.server import create_app, openapi
+from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.postgres import (
-    SQL,
     PostgresDirectory,
-    PostgresIntents,
     PostgresMarkets,
     PostgresOrders,
     PostgresReports,
 )
 from services.gateway.adapters.projection import LEASE, TOPICS, Projection
+from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.once import Once
@@ -138,6 +138,8 @@ class _Server(uvicorn.Server):
                 backlog=_BACKLOG,
                 lifespan="off",
                 server_header=False,
+                # No decision rests on the caller's address, so nobody may claim one.
+                proxy_headers=False,
                 timeout_graceful_shutdown=int(settings.shutdown_s),
             )
         )

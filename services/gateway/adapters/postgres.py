@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from schemas import events
 from schemas.api import AccountView, RoundPricesView
 from schemas.types import Role, Side
 from services.gateway.adapters import rows
-from services.gateway.ports import Claim, Principal
-from services.kit.postgres import Queries
+from services.gateway.adapters.queries import SQL
+from services.gateway.ports import Principal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,180 +29,17 @@ if TYPE_CHECKING:
         RoundView,
     )
     from schemas.orders import DemandTerms, OfferTerms
-    from services.gateway.ports import Intent, Sent
     from services.kit.postgres import Conn, Pool
 
-SQL = Queries.load(Path(__file__).parent / "sql")
-
-# Longer than a send may take (8 s), so that a claim is not taken over while it is alive.
-CLAIM_STALE = timedelta(seconds=15)
 # A key or a market is looked up once in this time, not for every order.
 _SEEN_S = 1.0
 _SEEN_MAX = 10_000
 MONEY_UNIT = "CNY-micro"
 
-Submitted = events.OfferSubmitted | events.DemandSubmitted
-Amended = events.OfferAmended | events.DemandAmended
-
 
 def account_of(participant_id: str) -> str:
     """Return the name of a participant's money account in the journal."""
     return f"cny:{participant_id}"
-
-
-async def put_intents(
-    conn: Conn,
-    sent: Sequence[Sent],
-    participant_id: str = "",
-    replies: Sequence[tuple[str, str]] = (),
-) -> None:
-    """Show what participants asked for; a repeat changes nothing.
-
-    Called on publishing, so that a submitter reads its own writes, and when the log is read
-    back, so that the schema can be rebuilt from the log alone.
-
-    Args:
-        conn: Connection.
-        sent: Events about orders; others are passed over.
-        participant_id: Whose replies these are.
-        replies: (idempotency key, reply JSON) to keep in the same commit.
-    """
-    # One statement cannot touch a row twice; of copies of an event the first one counts.
-    first: dict[str, Sent] = {}
-    amended, cancelled = [], []
-    for item in sent:
-        data = item.envelope.data
-        if isinstance(data, Submitted):
-            first.setdefault(data.order_id, item)
-        elif isinstance(data, Amended):
-            amended.append(item)
-        elif isinstance(data, events.OrderCancelled):
-            cancelled.append(item)
-    with_terms = [*first.values(), *amended]
-    found = [*with_terms, *cancelled]
-    if found or replies:
-        await conn.execute(
-            SQL.put_intents,
-            participant_id,
-            *_columns(replies, 2),
-            *_columns([_submission(item) for item in first.values()], 7),
-            *_columns([_terms(item) for item in with_terms], 6),
-            *_columns([_happening(item) for item in found], 6),
-        )
-    if cancelled:
-        await conn.execute(
-            SQL.put_cancellations,
-            [_happening(item)[1] for item in cancelled],
-            [item.envelope.occurred_at for item in cancelled],
-        )
-
-
-async def put_events(conn: Conn, found: Sequence[tuple[Any, ...]]) -> None:
-    """Add rows to the histories of orders.
-
-    Args:
-        conn: Connection.
-        found: (event_id, order_id, kind, version, state, reason, round_id, amount, cause,
-            occurred_at, recorded_at).
-    """
-    if found:
-        await conn.execute(SQL.put_events, *_columns(found, 11))
-
-
-def _columns(found: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [[row[column] for row in found] for column in range(width)]
-
-
-def _submission(item: Sent) -> tuple[Any, ...]:
-    data = item.envelope.data
-    assert isinstance(data, Submitted)
-    side = Side.OFFER if isinstance(data, events.OfferSubmitted) else Side.DEMAND
-    return (
-        data.order_id,
-        side.value,
-        data.market_id,
-        data.participant_id,
-        item.envelope.occurred_at,
-        item.position.partition,
-        item.position.offset,
-    )
-
-
-def _terms(item: Sent) -> tuple[Any, ...]:
-    data = item.envelope.data
-    assert isinstance(data, Submitted | Amended)
-    version = 1 if isinstance(data, Submitted) else data.expected_version + 1
-    return (
-        item.envelope.id,
-        data.order_id,
-        version,
-        data.terms.model_dump_json(),
-        item.envelope.recorded_at,
-        item.position.offset,
-    )
-
-
-def _happening(item: Sent) -> tuple[Any, ...]:
-    data = item.envelope.data
-    assert isinstance(data, Submitted | Amended | events.OrderCancelled)
-    version: int | None = None
-    kind = "cancel_requested"
-    if isinstance(data, Submitted):
-        kind, version = "submitted", 1
-    elif isinstance(data, Amended):
-        kind, version = "amended", data.expected_version + 1
-    stamps = (item.envelope.occurred_at, item.envelope.recorded_at)
-    return (item.envelope.id, data.order_id, kind, version, *stamps)
-
-
-class PostgresIntents:
-    """Idempotency keys."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    async def claim(
-        self, participant_id: str, token: str, intents: Sequence[Intent]
-    ) -> list[Claim]:
-        """Take every intent that is new or abandoned; keys must differ."""
-        found = await self._pool.fetch(
-            SQL.claim,
-            participant_id,
-            token,
-            [intent.key for intent in intents],
-            [intent.sha256 for intent in intents],
-            [intent.body for intent in intents],
-            CLAIM_STALE,
-        )
-        by_key = {
-            row["key"]: Claim(
-                mine=row["mine"],
-                body=None if row["mine"] else row["request"],
-                reply=None if row["mine"] else row["reply"],
-            )
-            for row in found
-        }
-        return [by_key[intent.key] for intent in intents]
-
-    async def release(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
-        """Forget claims of which nothing was done."""
-        await self._pool.execute(SQL.release, participant_id, token, list(keys))
-
-    async def expire(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
-        """Let the next try take over claims whose outcome is not known."""
-        await self._pool.execute(SQL.expire, participant_id, token, list(keys))
-
-    async def complete(
-        self, participant_id: str, replies: Sequence[tuple[str, str]], sent: Sequence[Sent]
-    ) -> None:
-        """Keep (key, reply JSON) of what was done, and show its orders, in one commit."""
-        cancels = any(isinstance(item.envelope.data, events.OrderCancelled) for item in sent)
-        async with self._pool.acquire() as conn:
-            if not cancels:
-                await put_intents(conn, sent, participant_id, replies)
-                return
-            async with conn.transaction():
-                await put_intents(conn, sent, participant_id, replies)
 
 
 class PostgresOrders:

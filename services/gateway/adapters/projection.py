@@ -17,8 +17,8 @@ from schemas import events
 from schemas.api import MarketView, ParticipantView, PolicyView
 from schemas.codec import DecodeError, decode
 from schemas.types import period_of
-from services.gateway.adapters import postgres
-from services.gateway.adapters.postgres import SQL
+from services.gateway.adapters import intents, postgres
+from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
 from services.gateway.ports import Position, Sent
 from services.kit.errors import LogUnavailableError
@@ -218,7 +218,7 @@ async def _policies(conn: Conn, batch: list[Sent]) -> None:
 
 async def _holds(conn: Conn, batch: list[Sent]) -> None:
     await conn.executemany(SQL.put_hold, [_hold_row(sent) for sent in _in_log_order(batch)])
-    await postgres.put_events(conn, [_hold_event(sent) for sent in batch])
+    await intents.put_events(conn, [_hold_event(sent) for sent in batch])
 
 
 def _in_log_order(batch: list[Sent]) -> list[Sent]:
@@ -303,7 +303,7 @@ async def _statuses(conn: Conn, batch: list[Sent]) -> None:
         stamps = (occurred_at, sent.envelope.recorded_at)
         history.append((sent.envelope.id, data.order_id, "status", *fact, *stamps))
     await conn.executemany(SQL.put_status, states)
-    await postgres.put_events(conn, history)
+    await intents.put_events(conn, history)
 
 
 def _round_key(data: Any) -> tuple[str, str, int]:  # noqa: ANN401 - several event types
@@ -445,7 +445,7 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.ParticipantRegistered,), _participants),
     ((events.MarketDefined,), _markets),
     ((events.PolicySet,), _policies),
-    (_INTENTS, postgres.put_intents),
+    (_INTENTS, intents.put_intents),
     ((*_HOLD_KINDS,), _holds),
     ((events.RoundSealed, events.RoundCleared, events.RoundClosed), _rounds),
     ((events.OrderStatusChanged,), _statuses),

@@ -8,7 +8,7 @@ import hashlib
 import zlib
 from typing import TYPE_CHECKING
 
-from services.gateway.adapters.postgres import SQL
+from services.gateway.adapters.queries import SQL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence

@@ -16,7 +16,8 @@ taken AS (
     AND i.claimed_at < now() - $6::interval
   RETURNING i.key
 )
-SELECT a.key, set_config('synchronous_commit', 'off', true), t.key IS NOT NULL AS mine, i.request_sha256, i.request, i.reply
+SELECT a.key, set_config('synchronous_commit', 'off', true), t.key IS NOT NULL AS mine,
+  i.request, i.reply
 FROM asked a
 LEFT JOIN taken t ON t.key = a.key
 LEFT JOIN idempotency i ON i.participant_id = $1 AND i.key = a.key;
