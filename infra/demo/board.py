@@ -50,7 +50,7 @@ class Board:
     clock: ScaledClock
     total: int
     attempts: list[Attempt]
-    trials: list[Trial]
+    trials: list[Trial] = field(default_factory=list)
     phase: Phrase = ("the market is open", "开市")
     rounds: dict[int, Json] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The report's charts: prices, supply and demand, fill by region, gap per round."""
+"""The report's charts: prices, supply and demand, fill by region, welfare per round."""
 
 from __future__ import annotations
 
@@ -124,43 +124,37 @@ def region_chart(rows: Sequence[tuple[str, Lot, Lot]]) -> str:
     return picture(width, y, ("share sold by region", "各地区成交率"), shapes)
 
 
-def gap_chart(rounds: Sequence[Json], mean_ppm: int) -> str:
-    """Return the certified gap of each round as columns, with their mean."""
-    width, height, left, right, top, bottom = 860.0, 190.0, 62.0, 8.0, 10.0, 24.0
-    gaps = [row.get("gap_ppm") or 0 for row in rounds]
-    ticks = nice_ticks(max([10, *gaps]))
+def welfare_chart(rounds: Sequence[Json]) -> str:
+    """Return each round's welfare, and on top what the certificate cannot rule out (the gap)."""
+    width, height, left, right, top, bottom = 860.0, 230.0, 62.0, 8.0, 10.0, 24.0
+    bounds = [(row.get("bound") or 0) / _MICRO for row in rounds]
+    ticks = nice_ticks(max([1.0, *bounds]))
     x = Scale(0, max(1, len(rounds)), left, width - right)
     y = Scale(0, ticks[-1], height - bottom, top)
     step = x(1) - x(0)
-    shapes = _levels(ticks, y, left, width - right, percent=True)
+    shapes = _levels(ticks, y, left, width - right)
     every = max(1, len(rounds) // 12)
-    for index, (row, gap) in enumerate(zip(rounds, gaps, strict=True)):
-        at = x(index) + step * 0.14
-        hint = f"{row['seq']}: {words.percent_of_ppm(gap)}"
-        # A round without a gap still shows as a mark on the axis.
-        tall = max(1.5, y(0) - y(gap))
-        shapes.append(rect((at, y(0) - tall, step * 0.72, tall), "fill gap", hint))
+    for index, (row, bound) in enumerate(zip(rounds, bounds, strict=True)):
+        at, wide = x(index) + step * 0.14, step * 0.72
+        welfare = (row.get("welfare") or 0) / _MICRO
+        gap = words.percent_of_ppm(row.get("gap_ppm") or 0)
+        hint = f"{row['seq']}: {welfare:,.0f} / {bound:,.0f} ({gap})"
+        shapes.append(rect((at, y(bound), wide, y(welfare) - y(bound)), "fill gap", hint))
+        shapes.append(rect((at, y(welfare), wide, y(0) - y(welfare)), "fill welfare", hint))
         if index % every == 0:
             middle = words.same(str(row["seq"]))
             shapes.append(label(x(index + 0.5), height - 7, middle, anchor="middle"))
-    shapes.append(_rule(left, width - right, y(mean_ppm), "mean"))
-    mean = words.percent_of_ppm(mean_ppm)
-    shapes.append(
-        label(width - right, y(mean_ppm) - 5, (f"mean {mean}", f"平均 {mean}"), "note", "end")
-    )
-    return picture(width, height, ("certified gap per round", "每轮可证差距"), shapes)
+    return picture(width, height, ("welfare and bound per round", "每轮福利与上界"), shapes)
 
 
 def _rule(start: float, end: float, y: float, kind: str = "grid") -> str:
     return tag("line", x1=start, x2=end, y1=y, y2=y, class_=kind)
 
 
-def _levels(
-    ticks: Sequence[float], y: Scale, start: float, end: float, *, percent: bool = False
-) -> list[str]:
+def _levels(ticks: Sequence[float], y: Scale, start: float, end: float) -> list[str]:
     shapes = []
     for value in ticks:
-        told = f"{value / 10_000:g} %" if percent else f"{value:,.0f}"
+        told = f"{value:,.0f}"
         shapes.append(_rule(start, end, y(value), "axis" if value == 0 else "grid"))
         shapes.append(label(start - 7, y(value) + 3.5, words.same(told), anchor="end"))
     return shapes

@@ -165,6 +165,12 @@ def _money_checks(facts: Facts) -> Iterator[Check]:
         ("deposits = all balances together", "入金 = 全部账户余额之和"),
         f"{money.deposited:,} = {there:,}",
     )
+    yield Check(
+        "deliveries_taken",
+        not facts.refused_deliveries,
+        ("every delivery that a provider reported was taken", "供给方上报的交付全部被接受"),
+        f"{facts.delivered:,}{_named(sorted(facts.refused_deliveries))}",
+    )
     ids = Counter(item["allocation_id"] for item in facts.allocations)
     expected = sum(row["allocations"] or 0 for row in facts.rounds)
     yield Check(

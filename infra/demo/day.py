@@ -41,6 +41,9 @@ _TRAINING = (
     ("dcu-k100-ai", 750),
 )
 _GANG_HOURS_MAX = 18
+_NOTICE_H = 3
+"""Hours from the full hour of an order to its first possible hour of use: what arrives between
+two rounds of an hour is cleared before it is wanted, also on a machine that is a little late."""
 _NODES_PER_OFFER = 4
 _NODE_STRIDES = {"G2": 9, "T4": 6}
 _NODE_STRIDE = 3
@@ -175,8 +178,8 @@ def _gangs(start: datetime, rng: random.Random, count: int) -> Iterator[Action]:
         at_s = int(row["arrival_s"]) % (HOURS * _HOUR_S)
         hours = min(_GANG_HOURS_MAX, math.ceil(int(row["duration_s"]) / _HOUR_S))
         gpus = int(row["num_gpus"])
-        first_h = at_s // _HOUR_S + 1 + rng.choice((0, 0, 0, 1, 2, 4))
-        slack = rng.choice((0, 1, 2, 4, 8, 12))
+        first_h = at_s // _HOUR_S + _NOTICE_H + rng.choice((0, 0, 0, 1, 2, 4))
+        slack = rng.choice((1, 2, 4, 6, 8, 12))
         worth = rng.lognormvariate(-0.25, 0.35)
         chips = rng.sample(_TRAINING, rng.choice((1, 2, 3)))
         alternatives = [
@@ -214,8 +217,8 @@ def _pods(start: datetime, rng: random.Random, count: int) -> Iterator[Action]:
         life_s = int(row["deletion_time"]) - int(row["creation_time"])
         hours = min(12, max(1, math.ceil(life_s / _HOUR_S)))
         gpus = int(row["num_gpu"])
-        first_h = at_s // _HOUR_S + 1 + rng.choice((0, 0, 1))
-        slack = rng.choice((0, 1, 2, 3))
+        first_h = at_s // _HOUR_S + _NOTICE_H + rng.choice((0, 0, 1, 2))
+        slack = rng.choice((1, 2, 3, 5))
         models = [model for model in row["gpu_spec"].split("|") if model]
         chips = sorted({chip for model in models for chip in _MODEL_TO_CHIPS[model]})
         worth = rng.lognormvariate(-0.2, 0.35)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from infra.demo.facts import Facts, Json
+    from infra.demo.facts import Facts, Json, Phrase
 
 _HOUR = timedelta(hours=1)
 _MILLION = 1_000_000
@@ -92,11 +92,31 @@ class Hour:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """Why orders are in a state.
+
+    Attributes:
+        side: ``offer`` or ``demand``.
+        state: Their state.
+        code: Code of the reason.
+        example: Its sentence, as one of them has it.
+        orders: How many.
+    """
+
+    side: str
+    state: str
+    code: str
+    example: Phrase
+    orders: int
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """The day in numbers.
 
     Attributes:
         states: Orders by side and state.
+        reasons: (side, state, reason code) with a sentence and the number of orders.
         chip_hours: Sold, from the rounds.
         chip_hours_domestic: Of them on domestic chips.
         tflops_hours: The same weighted by the chips' dense FP16 TFLOPS.
@@ -104,10 +124,12 @@ class Figures:
         welfare: Sum over rounds, micro-yuan.
         bound: Sum of the certificates' bounds.
         payment: Sum of payments.
+        gap_ppm: Of the day: all bounds less all welfare, over all bounds.
         gap_mean_ppm: Mean over rounds that had anything to gain.
         gap_worst_ppm: Worst round.
         gap_worst_round: Which, ``None`` if there was none.
-        pools: By (region, chip), delivery hours of the day itself.
+        pools: By (region, chip), every delivery hour.
+        day_pools: The same, delivery hours of the day itself.
         hours: Every delivery hour from the day's start, as far as anything was offered.
         wait_s: From submission to first allocation, real seconds.
         wait_market_min: The same on the market's clock, minutes.
@@ -116,6 +138,7 @@ class Figures:
     """
 
     states: Mapping[str, Mapping[str, int]]
+    reasons: tuple[Cause, ...]
     chip_hours: int
     chip_hours_domestic: int
     tflops_hours: int
@@ -123,23 +146,17 @@ class Figures:
     welfare: int
     bound: int
     payment: int
+    gap_ppm: int
     gap_mean_ppm: int
     gap_worst_ppm: int
     gap_worst_round: str | None
     pools: Mapping[tuple[str, str], Lot]
+    day_pools: Mapping[tuple[str, str], Lot]
     hours: tuple[Hour, ...]
     wait_s: Spread
     wait_market_min: Spread
     http_ms: Spread
     solve_ms: Spread
-
-    def by_region(self) -> dict[str, Lot]:
-        """Return the day's capacity and sales of each region."""
-        return _grouped(self.pools, 0)
-
-    def by_chip(self) -> dict[str, Lot]:
-        """Return the day's capacity and sales of each chip class."""
-        return _grouped(self.pools, 1)
 
 
 def figures_of(facts: Facts) -> Figures:
@@ -148,22 +165,26 @@ def figures_of(facts: Facts) -> Figures:
     gaps = [(row["gap_ppm"], row["round_id"]) for row in rounds if row.get("bound")]
     worst = max(gaps, default=(0, None))
     waits = list(_waits(facts))
+    welfare, bound = _total(rounds, "welfare"), _total(rounds, "bound")
     return Figures(
         states={
             "offer": _states(facts.offers),
             "demand": _states(facts.demands),
         },
+        reasons=_reasons(facts),
         chip_hours=_total(rounds, "chip_hours"),
         chip_hours_domestic=_total(rounds, "chip_hours_domestic"),
         tflops_hours=_total(rounds, "tflops_hours"),
         tflops_hours_domestic=_total(rounds, "tflops_hours_domestic"),
-        welfare=_total(rounds, "welfare"),
-        bound=_total(rounds, "bound"),
+        welfare=welfare,
+        bound=bound,
         payment=_total(rounds, "payment"),
+        gap_ppm=share_ppm(bound - welfare, bound),
         gap_mean_ppm=sum(gap for gap, _ in gaps) // len(gaps) if gaps else 0,
         gap_worst_ppm=worst[0],
         gap_worst_round=worst[1],
-        pools=_pools(facts),
+        pools=_pools(facts, None),
+        day_pools=_pools(facts, facts.start + facts.hours * _HOUR),
         hours=_hours(facts),
         wait_s=spread(real_s for real_s, _ in waits),
         wait_market_min=spread(market_min for _, market_min in waits),
@@ -237,8 +258,31 @@ def _states(orders: Iterable[Json]) -> dict[str, int]:
     return dict(Counter(order["state"] for order in orders).most_common())
 
 
+def _reasons(facts: Facts) -> tuple[Cause, ...]:
+    """Return why orders are in their states, the most frequent first."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    examples: dict[tuple[str, str, str], Phrase] = {}
+    for side, orders in (("offer", facts.offers), ("demand", facts.demands)):
+        for order in orders:
+            reason = order["reason"]
+            key = (side, order["state"], reason["code"])
+            counts[key] += 1
+            examples.setdefault(key, (reason["en"], reason["zh"]))
+    return tuple(Cause(*key, examples[key], count) for key, count in counts.most_common())
+
+
 def _total(rounds: Iterable[Json], field: str) -> int:
     return sum(row.get(field) or 0 for row in rounds)
+
+
+def by_region(pools: Mapping[tuple[str, str], Lot]) -> dict[str, Lot]:
+    """Return capacity and sales of each region."""
+    return _grouped(pools, 0)
+
+
+def by_chip(pools: Mapping[tuple[str, str], Lot]) -> dict[str, Lot]:
+    """Return capacity and sales of each chip class."""
+    return _grouped(pools, 1)
 
 
 def _grouped(pools: Mapping[tuple[str, str], Lot], index: int) -> dict[str, Lot]:
@@ -248,22 +292,23 @@ def _grouped(pools: Mapping[tuple[str, str], Lot], index: int) -> dict[str, Lot]
     return dict(found)
 
 
-def _pools(facts: Facts) -> dict[tuple[str, str], Lot]:
+def _pools(facts: Facts, end: datetime | None) -> dict[tuple[str, str], Lot]:
+    """Return capacity and sales by (region, chip) of the delivery hours before ``end``."""
     pools = pool_facts(facts.market)
-    end = facts.start + facts.hours * _HOUR
     found: dict[tuple[str, str], Lot] = defaultdict(Lot)
     for order in facts.offers:
         if order["state"] in _OUT:
             continue
         terms = order["terms"]
         first, hours = window(terms["start"], terms["end"])
-        inside = (min(end, first + hours * _HOUR) - max(facts.start, first)) // _HOUR
+        last = first + hours * _HOUR
+        inside = ((last if end is None else min(end, last)) - max(facts.start, first)) // _HOUR
         region, chip, _ = pools[f"{terms['zone']}/{terms['chip']}"]
         found[region, chip] += Lot(offered=terms["chips"] * max(0, inside))
     for item in facts.allocations:
         region, chip, _ = pools[item["pool"]]
         for period in item["periods"]:
-            if datetime.fromisoformat(period["start"]) < end:
+            if end is None or datetime.fromisoformat(period["start"]) < end:
                 chips = period["chips"]
                 found[region, chip] += Lot(sold=chips, payment=chips * period["price"])
     return dict(found)

@@ -28,6 +28,7 @@ _BAD = "bold red"
 _DOMESTIC = "red3"
 _FOREIGN = "dodger_blue2"
 _SPARK = 28
+_ROUNDS_SHOWN = 40  # what does not fit is cut below
 _STAGES: dict[str, Phrase] = {
     "sealed": ("sealed, solving", "已封存，求解中"),
     "cleared": ("cleared, publishing", "已出清，发布中"),
@@ -53,14 +54,14 @@ class View:
         layout = Layout()
         layout.split_column(
             Layout(self._header(), size=4),
-            Layout(name="middle", size=len(self._names) + 4),
+            Layout(name="middle", size=len(self._names) + 3),
             Layout(name="below"),
         )
         layout["middle"].split_row(
-            Layout(self._orders(), ratio=2, minimum_size=30), Layout(self._prices(), ratio=5)
+            Layout(self._orders(), ratio=2, minimum_size=36), Layout(self._prices(), ratio=5)
         )
         layout["below"].split_row(
-            Layout(self._rounds(), ratio=5), Layout(self._services(), ratio=2, minimum_size=30)
+            Layout(self._rounds(), ratio=5), Layout(self._services(), ratio=2, minimum_size=36)
         )
         return layout
 
@@ -138,7 +139,7 @@ class View:
             (self._say("per second", "每秒"), f"{board.rate():,.0f}"),
             (self._say("orders on the log", "已上链订单"), f"{orders:,}"),
             (
-                self._say("refused (on purpose)", "拒绝（故意错误）"),
+                self._say("refused (on purpose)", "拒绝（故意）"),
                 f"{refused:,} ({sum(item.refused for item in board.trials)})",
             ),
             (self._say("live demand", "在簿需求"), f"{book.get('demands', 0):,}"),
@@ -167,7 +168,7 @@ class View:
                 for title in (
                     self._say("chip class", "芯片类别"),
                     "",
-                    self._say("yuan", "元"),
+                    self._say("last", "最新"),
                     self._say("by round", "逐轮"),
                     self._say("average", "均价"),
                     self._say("chip-hours", "成交卡时"),
@@ -209,7 +210,7 @@ class View:
         for _ in heads:
             table.add_column(justify="right", no_wrap=True, ratio=1)
         table.add_row(*(Text(self._pick(head), style=_SOFT) for head in heads))
-        for row in reversed(board.closed[-14:]):
+        for row in reversed(board.closed[-_ROUNDS_SHOWN:]):
             table.add_row(*self._round_cells(row))
         bound, welfare = board.total_of("bound"), board.total_of("welfare")
         gap = words.percent_of_ppm((bound - welfare) * 1_000_000 // bound) if bound else "-"

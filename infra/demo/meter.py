@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from infra.demo.books import money_of
 from infra.local.exchange import KEEPER, SERVICES
 from services.kit.postgres import Queries, connect
+from services.kit.retry import retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +117,10 @@ class Meter:
 
     async def _ends(self, topics: list[str]) -> dict[tuple[str, int], int]:
         wanted = [TopicPartition(topic, n) for topic in topics for n in range(_PARTITIONS)]
-        found: Mapping[TopicPartition, int] = await self._consumer.end_offsets(wanted)
+        # A busy broker may be late with one answer; the next attempt gets it.
+        found: Mapping[TopicPartition, int] = await retry(
+            lambda: self._consumer.end_offsets(wanted), on=(KafkaError,)
+        )
         return {(item.topic, item.partition): end for item, end in found.items()}
 
 

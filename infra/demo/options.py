@@ -26,6 +26,7 @@ class Options:
         hours: Length of the market day.
         orders: How many demands to send.
         speed: Market seconds per real second.
+        may_slow: Whether a busy machine gets a slower day; not if the pace was asked for.
         round_every_s: Cadence of the rounds on the market's clock.
         effort: Search budget of a round, deterministic units.
         chaos: Whether every service is killed once.
@@ -38,6 +39,7 @@ class Options:
     hours: int
     orders: int
     speed: float
+    may_slow: bool
     round_every_s: int
     effort: int
     chaos: bool
@@ -62,7 +64,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--orders", type=int, default=3000, help="demands to send 需求数")
     parser.add_argument("--hours", type=int, default=_DAY_H, help="market hours 市场小时数")
     parser.add_argument(
-        "--round-minutes", type=int, default=30, help="market minutes per round 轮次间隔"
+        "--round-minutes", type=int, default=60, help="market minutes per round 轮次间隔"
     )
     parser.add_argument("--effort", type=int, default=1, help="search budget 求解力度")
     parser.add_argument(
@@ -79,6 +81,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         hours=given.hours,
         orders=given.orders,
         speed=given.speed or given.hours * 60 / minutes,
+        may_slow=given.speed is None and given.minutes is None,
         round_every_s=given.round_minutes * 60,
         effort=given.effort,
         chaos=given.chaos,
@@ -96,8 +99,13 @@ def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
         ("--orders", given.orders, 1, orders_max),
         ("--round-minutes", given.round_minutes, 1, 24 * 60),
         ("--effort", given.effort, 1, 1000),
-        ("--speed", given.speed or 1.0, 1e-3, _SPEED_MAX),
-        ("--minutes", given.minutes or 1.0, given.hours * 60 / _SPEED_MAX, 1e6),
+        ("--speed", 1.0 if given.speed is None else given.speed, 1e-3, _SPEED_MAX),
+        (
+            "--minutes",
+            _DAY_MIN if given.minutes is None else given.minutes,
+            given.hours * 60 / _SPEED_MAX,
+            1e6,
+        ),
     )
     for name, value, low, high in bounds:
         if not low <= value <= high:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from infra.demo import report_parts as parts
 from infra.demo import words
-from infra.demo.charts import gap_chart, price_panel, region_chart, supply_chart
-from infra.demo.figures import Lot, share_ppm
+from infra.demo.charts import price_panel, region_chart, supply_chart, welfare_chart
+from infra.demo.figures import Lot, by_chip, share_ppm
 from infra.demo.svg import both, tag
 
 if TYPE_CHECKING:
@@ -90,8 +90,9 @@ def _header(facts: Facts) -> str:
         (
             f"{day:%d %B %Y}, {facts.hours} market hours in {real_min:.1f} real minutes. "
             "Orders made from public traces went through the gateway onto Kafka, an auction "
-            f"cleared them in {len(facts.rounds)} rounds, the ledger booked the money in Postgres, and a "
-            "checker that shares no code with the solver verified every round. Times are Beijing's."
+            f"cleared them in {len(facts.rounds)} rounds, the ledger booked the money in "
+            "Postgres, and a checker that shares no code with the solver verified every "
+            "round. Times are Beijing's."
         ),
         (
             f"{day:%Y 年 %-m 月 %-d 日}，{facts.hours} 个市场小时在 {real_min:.1f} 分钟内跑完。"
@@ -160,10 +161,10 @@ def _tiles(facts: Facts, figures: Figures) -> str:
         ),
         (
             ("certified gap", "可证差距"),
-            words.same(words.percent_of_ppm(figures.gap_mean_ppm)),
+            words.same(words.percent_of_ppm(figures.gap_ppm)),
             (
-                f"mean; worst {words.percent_of_ppm(figures.gap_worst_ppm)}",
-                f"平均；最大 {words.percent_of_ppm(figures.gap_worst_ppm)}",
+                f"at most {words.yuan(figures.bound - figures.welfare)} yuan of welfare missed",
+                f"福利至多损失 {words.yuan(figures.bound - figures.welfare)} 元",
             ),
         ),
         (
@@ -194,11 +195,11 @@ def _average(figures: Figures) -> int:
 
 def _prices(facts: Facts, figures: Figures, list_prices: Mapping[str, int]) -> str:
     names = words.chip_names(facts.market)
-    by_chip = figures.by_chip()
+    whole = by_chip(figures.pools)
     panels = []
     for chip in facts.market["chips"]:
         kind = words.DOMESTIC if chip["domestic"] else words.FOREIGN
-        price = by_chip.get(chip["id"], Lot()).price
+        price = whole.get(chip["id"], Lot()).price
         told: Phrase = (
             ("nothing sold", "无成交")
             if price is None
@@ -288,7 +289,7 @@ def _fill(facts: Facts, figures: Figures) -> str:
     rows = []
     for region in regions:
         sums = {True: Lot(), False: Lot()}
-        for (where, chip), lot in figures.pools.items():
+        for (where, chip), lot in figures.day_pools.items():
             if where == region:
                 sums[domestic[chip]] += lot
         rows.append((region, sums[True], sums[False]))
@@ -307,10 +308,10 @@ def _fill(facts: Facts, figures: Figures) -> str:
             f"{lot.offered:,}",
             f"{lot.sold:,}",
             words.percent(lot.fill),
-            _price_cell(lot),
+            _price_cell(figures.pools[region, chip]),
         ]
         for (region, chip), lot in sorted(
-            figures.pools.items(), key=lambda item: (regions.index(item[0][0]), item[0][1])
+            figures.day_pools.items(), key=lambda item: (regions.index(item[0][0]), item[0][1])
         )
     ]
     return parts.section(
@@ -328,7 +329,7 @@ def _fill(facts: Facts, figures: Figures) -> str:
             ("block track", ("offered", "供给")),
         ),
         region_chart(rows),
-        parts.folded(parts.table(heads, cells, text_columns=2)),
+        parts.folded(parts.table(heads, cells, texts=(0, 1))),
     )
 
 
@@ -365,22 +366,29 @@ def _gaps(facts: Facts, figures: Figures) -> str:
                 parts.mark(verdict is not None and verdict.ok),
             ]
         )
-    worst: Phrase = (
-        f"Worst: round {figures.gap_worst_round}, {words.percent_of_ppm(figures.gap_worst_ppm)}.",
-        f"最大：{figures.gap_worst_round} 轮，{words.percent_of_ppm(figures.gap_worst_ppm)}。",
+    mean, worst = (
+        words.percent_of_ppm(ppm) for ppm in (figures.gap_mean_ppm, figures.gap_worst_ppm)
+    )
+    told: Phrase = (
+        f"Mean of the rounds {mean}, worst {worst} ({figures.gap_worst_round}).",
+        f"各轮平均 {mean}，最大 {worst}（{figures.gap_worst_round}）。",
     )
     return parts.section(
-        ("Certified gap of each round", "每轮可证差距"),
+        ("Welfare and certified bound of each round", "每轮福利与可证上界"),
         (
             (
-                "How far the round's welfare can at most be from the best that any clearing could "
-                f"have reached, proven by published prices, in exact integers. {worst[0]}"
+                "Yuan. The light part is the certified gap: what the best of all clearings could "
+                f"at most have gained more, proven by published prices in exact integers. {told[0]}"
             ),
             (
-                "由公布的证明价格以精确整数证明：本轮福利与任何可能出清的最优福利至多相差多少。"
-                f"{worst[1] if figures.gap_worst_round else ''}"
+                "单位：元。浅色部分为可证差距：由公布的证明价格以精确整数证明，"
+                f"任何出清方案至多还能多得的福利。{told[1]}"
             ),
         ),
-        gap_chart(facts.rounds, figures.gap_mean_ppm),
-        parts.folded(parts.table(heads, rows, text_columns=2), ("Every round", "全部轮次")),
+        parts.legend(
+            ("block welfare", ("welfare", "福利")),
+            ("block gap", ("certified gap", "可证差距")),
+        ),
+        welfare_chart(facts.rounds),
+        parts.folded(parts.table(heads, rows, texts=(0, 1)), ("Every round", "全部轮次")),
     )

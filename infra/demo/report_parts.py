@@ -9,7 +9,7 @@ from infra.demo import words
 from infra.demo.svg import both, tag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from infra.demo.checks import Check
     from infra.demo.facts import Facts, Phrase
@@ -23,11 +23,19 @@ def section(title: Phrase, text: Phrase, *content: str) -> str:
     return tag("section", tag("h2", both(title)), tag("p", both(text)), *content)
 
 
-def table(heads: Sequence[Phrase], rows: Sequence[Sequence[str]], *, text_columns: int = 1) -> str:
-    """Return a table; cells are HTML, all but the first columns are numbers."""
+def table(
+    heads: Sequence[Phrase], rows: Sequence[Sequence[str]], *, texts: Collection[int] = (0,)
+) -> str:
+    """Return a table; cells are HTML.
+
+    Args:
+        heads: Titles of the columns.
+        rows: Cells.
+        texts: Columns that hold text; the others hold numbers.
+    """
 
     def kind(index: int) -> str | None:
-        return "n" if index >= text_columns else None
+        return None if index in texts else "n"
 
     head = "".join(tag("th", both(name), class_=kind(i)) for i, name in enumerate(heads))
     body = "".join(
@@ -109,7 +117,7 @@ def money(facts: Facts) -> str:
             ),
             f"取自账本日记账：{money.entries:,} 条凭证，逐条平衡，逐条写入同一 Merkle 日志。",
         ),
-        table(heads, cells),
+        table(heads, cells, texts=(0, 2)),
     )
 
 
@@ -147,7 +155,30 @@ def orders(facts: Facts, figures: Figures) -> str:
             ),
         ),
         table(heads, rows),
+        folded(_causes(figures), ("Why", "原因")),
     )
+
+
+def _causes(figures: Figures) -> str:
+    sides: dict[str, Phrase] = {"offer": ("offer", "供给"), "demand": ("demand", "需求")}
+    rows = [
+        [
+            both(sides[cause.side]),
+            both(words.named(words.STATES, cause.state)),
+            tag("code", escape(cause.code)),
+            both(cause.example),
+            f"{cause.orders:,}",
+        ]
+        for cause in figures.reasons
+    ]
+    heads: list[Phrase] = [
+        ("", ""),
+        ("state", "状态"),
+        ("reason", "原因代码"),
+        ("what one of them was told", "其中一例的说明"),
+        ("orders", "订单数"),
+    ]
+    return table(heads, rows, texts=range(4))
 
 
 def refusals(facts: Facts) -> str:
@@ -181,7 +212,7 @@ def refusals(facts: Facts) -> str:
             "Each refusal names the field, its value and what is allowed.",
             "每次拒绝都指明字段、取值和允许范围。",
         ),
-        table(heads, rows, text_columns=5),
+        table(heads, rows, texts=range(5)),
     )
 
 
@@ -238,7 +269,7 @@ def speed(facts: Facts, figures: Figures) -> str:
             f"Measured on this machine. {took}.{killed[0] if facts.killed else ''}",
             f"在本机实测。{took}。{killed[1] if facts.killed else ''}",
         ),
-        table(heads, rows),
+        table(heads, rows, texts=(0, 5)),
         tag("h3", both(("Memory of each process at its peak", "各进程内存峰值"))),
         table([("process", "进程"), ("most", "峰值"), ("starts", "启动次数")], memory),
     )
@@ -263,7 +294,7 @@ def guarantees(checks: Sequence[Check]) -> str:
             "Judged after the last round, once every service had read everything.",
             "在最后一轮之后、所有服务处理完毕时判定。",
         ),
-        table(heads, rows, text_columns=3),
+        table(heads, rows, texts=range(3)),
     )
 
 
@@ -273,8 +304,8 @@ def footer(facts: Facts) -> str:
         (
             "Input: training jobs of Microsoft's Philly (CC-BY-4.0), GPU nodes and pods of "
             "Alibaba's 2023 cluster trace (Apache-2.0), published cloud prices. What is real, what "
-            "is assumed: docs/concepts/demo-data.md. Verify a round yourself: GET /v1/rounds/{id}/file, then "
-            "python -m suanli.checker FILE."
+            "is assumed: docs/concepts/demo-data.md. Verify a round yourself: "
+            "GET /v1/rounds/{id}/file, then python -m suanli.checker FILE."
         ),
         (
             "数据来源：微软 Philly 训练作业（CC-BY-4.0）、阿里巴巴 2023 集群数据（Apache-2.0）、"

@@ -22,6 +22,7 @@ from infra.demo.figures import figures_of
 from infra.demo.live import View, round_line
 from infra.demo.meter import Memory, Meter
 from infra.demo.opening import REGULATOR, close_market, open_market
+from infra.demo.pace import processor_share, slower_by
 from infra.demo.report import report_html
 from infra.demo.robots import Robots
 from infra.demo.sender import Sender
@@ -49,9 +50,13 @@ EXIT_OK, EXIT_BROKEN, EXIT_STOPPED = 0, 1, 130
 # Real time from the start of the services to midnight on the market's clock: enough to start
 # them, admit everybody and open the market. Where it is not, the day starts some hours later.
 _LEAD_S = 12.0
+# The search is bounded by its deterministic effort. This bound is for a solver that hangs, and
+# far off, so that a busy machine does not make a round fall back to the simple rule.
+_SOLVE_S_MAX = 30.0
 _FRAMES_PER_S = 3
 _CONNECTIONS = 24
 _GATHER_TRIES = 3
+_PLAIN_COLUMNS = 110
 
 
 class Demo:
@@ -112,11 +117,13 @@ class Demo:
     def _start(self) -> None:
         self._console.print(
             self._say(
-                "Suanli Exchange: one market day, on this machine, with nothing simulated but time",
+                "Suanli Exchange: one market day on this machine; nothing is simulated but time",
                 "算力交易所：在本机跑完一个交易日，除时钟加速外无一模拟",
             ),
             style="bold",
         )
+        # Before anything runs: what is measured is how busy others keep the machine.
+        slower = self._slower()
         with self._timed("wipe"), self._waiting("Clearing the last run", "清除上次运行的数据"):
             self._exchange.wipe()
         with self._timed("stack"):
@@ -128,14 +135,29 @@ class Demo:
             else:
                 with self._waiting("Starting Kafka and Postgres", "启动 Kafka 与 Postgres"):
                     self._exchange.start_stack(quiet=True)
-        lead = timedelta(seconds=_LEAD_S * self._options.speed)
+        speed = self._options.speed / slower
+        lead = timedelta(seconds=_LEAD_S * slower * speed)
         self._exchange.configure(
             market_epoch=DAY_START - lead,
-            clock_speed=self._options.speed,
+            clock_speed=speed,
             market_id=world.MARKET_ID,
+            solve_s=_SOLVE_S_MAX,
         )
         with self._timed("services"), self._waiting("Starting the services", "启动各服务"):
             self._exchange.start_services()
+
+    def _slower(self) -> float:
+        slower = slower_by(processor_share()) if self._options.may_slow else 1.0
+        if slower > 1.0:
+            minutes = self._options.hours * 60 / self._options.speed * slower
+            self._console.print(
+                self._say(
+                    f"This machine is busy: the day takes {minutes:.1f} minutes "
+                    "(--minutes sets another pace)",
+                    f"本机繁忙：全程放慢为 {minutes:.1f} 分钟（可用 --minutes 调整）",
+                )
+            )
+        return slower
 
     def _build_day(self, start: datetime) -> Day:
         options = self._options
@@ -173,7 +195,6 @@ class Demo:
         clock, options = self._exchange.clock, self._options
         sender = Sender(anyone, opening.keys, clock, day)
         robots = Robots(anyone, opening.keys, clock)
-        trials = Trials(anyone, opening.keys, clock, start=day.start, hours=options.hours)
         board = Board(
             market=opening.market,
             start=day.start,
@@ -181,8 +202,16 @@ class Demo:
             clock=clock,
             total=len(day.actions),
             attempts=sender.attempts,
-            trials=trials.done,
         )
+        trials = Trials(
+            anyone,
+            opening.keys,
+            clock,
+            start=day.start,
+            hours=options.hours,
+            tell=board.tell,
+        )
+        board.trials = trials.done
         memory, chaos = Memory(self._exchange), Chaos()
         watcher = Watcher(anyone, board, lambda row: self._closed(row, board, robots))
         stop = asyncio.Event()
@@ -320,6 +349,8 @@ def _uninterrupted() -> Iterator[None]:
 def run(options: Options) -> int:
     """Run the demo; return its exit code."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PLAIN_COLUMNS)
     # A plain `kill` stops it as Ctrl-C does: in order, leaving nothing behind.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.demo import words
-from infra.demo.figures import share_ppm
+from infra.demo.figures import Lot, by_chip, by_region, share_ppm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from infra.demo.figures import Figures
 
 _SOFT = "grey58"
+_TRIAL_COLUMNS = 30
 
 
 class Summary:
@@ -106,10 +107,10 @@ class Summary:
                 ),
                 (
                     self._say("gap at most", "差距不超过"),
-                    mean,
+                    words.percent_of_ppm(figures.gap_ppm),
                     self._say(
-                        f"mean of the rounds; worst {worst} in {figures.gap_worst_round}",
-                        f"各轮平均；最大 {worst}，{figures.gap_worst_round}",
+                        f"mean of the rounds {mean}, worst {worst} ({figures.gap_worst_round})",
+                        f"各轮平均 {mean}，最大 {worst}（{figures.gap_worst_round}）",
                     ),
                 ),
                 (
@@ -145,7 +146,8 @@ class Summary:
         facts, figures = self._facts, self._figures
         regions = list(dict.fromkeys(zone["region"] for zone in facts.market["zones"]))
         names = words.chip_names(facts.market)
-        by_chip, by_region = figures.by_chip(), figures.by_region()
+        whole, within = by_chip(figures.pools), by_chip(figures.day_pools)
+        regional = by_region(figures.day_pools)
         table = Table(box=None, pad_edge=False, header_style=_SOFT, padding=(0, 2, 0, 0))
         table.add_column("")
         table.add_column("")
@@ -156,23 +158,18 @@ class Summary:
         for chip in facts.market["chips"]:
             kind = words.DOMESTIC if chip["domestic"] else words.FOREIGN
             lots = [figures.pools.get((region, chip["id"])) for region in regions]
-            whole = by_chip.get(chip["id"])
+            average = whole.get(chip["id"], Lot()).price
             table.add_row(
                 names[chip["id"]],
                 Text(self._pick(kind), style=_SOFT),
                 *(_price(None if lot is None else lot.price) for lot in lots),
-                _price(None if whole is None else whole.price),
-                "-" if whole is None else words.percent(whole.fill),
+                _price(average),
+                words.percent(within.get(chip["id"], Lot()).fill),
             )
-        fills = [
-            words.percent(by_region[region].fill) if region in by_region else "-"
-            for region in regions
-        ]
-        sold = sum(lot.sold for lot in figures.pools.values())
-        offered = sum(lot.offered for lot in figures.pools.values())
-        whole_fill = words.percent(sold / offered) if offered else "-"
+        fills = [words.percent(regional.get(region, Lot()).fill) for region in regions]
+        everywhere = words.percent(sum(within.values(), Lot()).fill)
         table.add_row(
-            Text(self._say("share sold", "成交率"), style=_SOFT), "", *fills, "", whole_fill
+            Text(self._say("share sold", "成交率"), style=_SOFT), "", *fills, "", everywhere
         )
         return table
 
@@ -251,8 +248,12 @@ class Summary:
                 ),
                 (
                     self._say("time", "用时"),
-                    f"{sum(facts.took_s.values()):.0f} s",
-                    ", ".join(f"{name} {seconds:.0f} s" for name, seconds in facts.took_s.items()),
+                    f"{facts.took_s.get('all', 0.0):.0f} s",
+                    ", ".join(
+                        f"{name} {seconds:.0f} s"
+                        for name, seconds in facts.took_s.items()
+                        if name != "all"
+                    ),
                 ),
             ]
         )
@@ -265,18 +266,18 @@ class Summary:
 
     def _trials(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True)
-        table.add_column(style=_SOFT, no_wrap=True)
-        table.add_column(style=_SOFT, no_wrap=True, overflow="ellipsis", max_width=90)
+        table.add_column(width=1)
+        table.add_column(width=_TRIAL_COLUMNS)
+        table.add_column(style=_SOFT)
         for trial in self._facts.trials:
             table.add_row(_mark(ok=trial.refused), self._pick(trial.name), self._pick(trial.said))
         return table
 
     def _guarantees(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True)
-        table.add_column()
-        table.add_column(style=_SOFT, overflow="fold")
+        table.add_column(width=1)
+        table.add_column(ratio=3)
+        table.add_column(ratio=2, style=_SOFT, overflow="fold")
         for check in self._checks:
             table.add_row(_mark(ok=check.ok), self._pick(check.says), check.detail)
         return table

@@ -122,6 +122,7 @@ class Trials:
         clock: The market's clock.
         start: First instant of the day.
         hours: Its length.
+        tell: Called with a piece of news.
 
     Attributes:
         done: What was tried so far.
@@ -135,7 +136,9 @@ class Trials:
         *,
         start: datetime,
         hours: int,
+        tell: Callable[[Phrase], None],
     ) -> None:
+        self._tell = tell
         self._clients = {who: client.acting_as(key) for who, key in keys.items()}
         self._clients[""] = client.acting_as("sk_" + "0" * 52)
         self._clock = clock
@@ -154,7 +157,10 @@ class Trials:
             share = (index + 1) / count * 0.8
             await self._clock.sleep_until(self._start + share * timedelta(hours=self._hours))
             wrong = wrong_orders(self._clock.now(), foreign_order() or "dem_" + "a" * 26)[index]
-            self.done.append(await self._try(wrong))
+            trial = await self._try(wrong)
+            self.done.append(trial)
+            if trial.refused:
+                self._tell((f"refused: {trial.name[0]}", f"已拒绝：{trial.name[1]}"))
 
     async def _try(self, wrong: Wrong) -> Trial:
         client = self._clients[wrong.who]

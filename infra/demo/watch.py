@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from infra.demo.meter import Memory, Meter
     from suanli.client import AsyncClient
 
-_POLL_S = 0.6
-_BOOK_EVERY = 2
+_POLL_S = 0.8
+_BOOK_EVERY = 3
 _MEASURE_S = 2.0
-_RECENT = 12
+_RECENT = 4
 _AWAY = (ApiError, UnreachableError)
 
 

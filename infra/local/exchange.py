@@ -52,6 +52,7 @@ class ExchangeConfig:
         real_epoch: Real instant, ISO 8601.
         clock_speed: Market seconds per real second.
         market_id: The market that the matching service clears.
+        solve_s: Real seconds that a solve may take; 0 leaves it to the round's effort.
     """
 
     api_port: int
@@ -60,6 +61,7 @@ class ExchangeConfig:
     real_epoch: str
     clock_speed: float
     market_id: str = MARKET_ID
+    solve_s: float = 0.0
 
 
 class Exchange:
@@ -109,6 +111,7 @@ class Exchange:
         market_epoch: datetime | None = None,
         clock_speed: float = 1.0,
         market_id: str = MARKET_ID,
+        solve_s: float = 0.0,
     ) -> ExchangeConfig:
         """Choose ports, keys and the clock of a new exchange, and keep them.
 
@@ -116,6 +119,7 @@ class Exchange:
             market_epoch: Market time now; ``None`` means the real time.
             clock_speed: Market seconds per real second.
             market_id: The market to clear.
+            solve_s: Real seconds that a solve may take; 0 leaves it to the round's effort.
         """
         now = datetime.now(UTC)
         config = ExchangeConfig(
@@ -125,6 +129,7 @@ class Exchange:
             real_epoch=now.isoformat(),
             clock_speed=clock_speed,
             market_id=market_id,
+            solve_s=solve_s,
         )
         self.state_dir.mkdir(parents=True, exist_ok=True)
         partial = self._config_path.with_suffix(".partial")
@@ -268,6 +273,7 @@ class Exchange:
             "SUANLI_CLOCK_REAL_EPOCH": config.real_epoch,
             "SUANLI_CLOCK_SPEED": str(config.clock_speed),
             "SUANLI_MATCHING_MARKET": config.market_id,
+            "SUANLI_MATCHING_SOLVE_S": str(config.solve_s),
             "SUANLI_GATEWAY_OPERATOR_KEY": config.operator_key,
             "SUANLI_GATEWAY_PORT": str(config.api_port),
         }

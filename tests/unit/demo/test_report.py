@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from infra.demo.checks import checks_of
+from infra.demo.facts import Facts
+from infra.demo.figures import figures_of
+from infra.demo.report import report_html
+from tests.unit.demo.days import YUAN, make_facts, verdict
+
+_VOID = {"meta"}
+
+
+class _Shape(HTMLParser):
+    """Checks that elements nest, and keeps what they hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.links += [value or "" for name, value in attrs if name in {"href", "src"}]
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def _report(facts: Facts | None = None, language: str = "en") -> str:
+    day = facts or make_facts()
+    prices = {"home": 9 * YUAN, "away": 11 * YUAN}
+    return report_html(day, figures_of(day), checks_of(day), prices, language=language)
+
+
+def test_the_report_is_well_formed_and_needs_no_other_file() -> None:
+    shape = _Shape()
+    html = _report()
+    shape.feed(html)
+    assert shape.open == []
+    assert shape.links == []
+    # The name space of SVG is a name, not an address that is fetched.
+    rest = html.replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?://|@import|url\(", rest)
+
+
+def test_every_chart_has_its_table() -> None:
+    shape = _Shape()
+    shape.feed(_report())
+    charts = {"prices": 2, "supply": 1, "regions": 1, "welfare": 1}
+    assert shape.seen.count("svg") == sum(charts.values())
+    # Those four, and the reasons of the orders.
+    assert shape.seen.count("details") == len(charts) + 1
+
+
+def test_names_from_the_market_cannot_break_the_page() -> None:
+    html = _report()
+    assert "Home <1>" not in html
+    assert "Home &lt;1&gt;" in html
+    assert "不在&lt;档&gt;" in html
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_report_opens_in_the_language_asked_for(language: str) -> None:
+    assert f'<html lang="{language}">' in _report(language=language)
+
+
+def test_english_and_chinese_come_in_pairs() -> None:
+    html = _report()
+    body = html[html.index("<main>") :]
+    english = len(re.findall(r'class="(?:[\w ]+ )?en"', body))
+    assert english == len(re.findall(r'class="(?:[\w ]+ )?zh"', body))
+    assert english > 100
+
+
+def test_a_broken_guarantee_is_the_first_thing_said() -> None:
+    facts = make_facts(verdicts={"m:1": verdict(1, ok=False)})
+    html = _report(facts)
+    assert 'class="verdict bad"' in html
+    assert html.index("did not hold") < html.index("chip-hours sold")
+    assert 'class="verdict good"' in _report()
+
+
+def test_a_day_on_which_nothing_happened_still_gives_a_report() -> None:
+    empty = make_facts(
+        rounds=(), offers=(), demands=(), allocations=(), attempts=(), verdicts={}, trials=()
+    )
+    shape = _Shape()
+    shape.feed(_report(empty))
+    assert shape.open == []
