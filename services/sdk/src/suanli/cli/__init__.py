@@ -43,10 +43,9 @@ def build_app(nouns: Iterable[str] = NOUNS) -> typer.Typer:
         nouns: Keys of `NOUNS`. Only their modules are imported.
     """
     import typer
-
-    from suanli.check_print import language
-
     from typer.core import TyperGroup
+
+    from suanli.cli.session import help_language, markup_mode
 
     class InOrder(TyperGroup):
         """Lists commands in the order of `NOUNS`; Typer puts groups after commands."""
@@ -54,8 +53,13 @@ def build_app(nouns: Iterable[str] = NOUNS) -> typer.Typer:
         def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer's own click
             return sorted(super().list_commands(ctx), key=list(NOUNS).index)
 
-    app = typer.Typer(cls=InOrder, no_args_is_help=True, pretty_exceptions_show_locals=False)
-    chinese = language() == "zh"
+    chinese = help_language() == "zh"
+    app = typer.Typer(
+        cls=InOrder,
+        no_args_is_help=True,
+        pretty_exceptions_show_locals=False,
+        rich_markup_mode=markup_mode(),
+    )
 
     # A callback, even an empty one, keeps a single command from swallowing its own name.
     @app.callback(help="算力交易所客户端。" if chinese else "Client of the Suanli Exchange.")

@@ -8,7 +8,7 @@ import typer
 
 from suanli import operations as ops
 from suanli.cli import options, ordering, words
-from suanli.cli.render import Column, print_details, print_list, print_titled
+from suanli.cli.render import Column, print_details, print_list, print_titled, ranked
 from suanli.cli.session import Output, Session, Text, command, option
 
 Json = dict[str, Any]
@@ -32,15 +32,18 @@ def _purpose(item: Json) -> Text:
 _ENTRIES: Final[tuple[Column, ...]] = (
     words.time_column("recorded_at", ("time", "时间"), "recorded_at", seconds=True),
     Column("purpose", ("purpose", "用途"), _purpose, lambda item: item["purpose"]),
-    Column(
-        "layer",
-        ("layer", "层"),
-        lambda item: (item["layer"], {"posted": "已入账", "pending": "冻结"}[item["layer"]]),
+    ranked(
+        2,
+        Column(
+            "layer",
+            ("layer", "层"),
+            lambda item: (item["layer"], {"posted": "已入账", "pending": "冻结"}[item["layer"]]),
+        ),
     ),
     words.money_column("amount", ("amount", "金额"), "amount"),
-    words.text_column("round_id", ("round", "轮次"), "round_id"),
+    ranked(3, words.text_column("round_id", ("round", "轮次"), "round_id")),
     words.text_column("order_id", ("order", "订单"), "order_id"),
-    words.count_column("leaf_index", ("leaf of the log", "日志叶序号"), "leaf_index"),
+    ranked(4, words.count_column("leaf_index", ("leaf of the log", "日志叶序号"), "leaf_index")),
     Column("entry_id", ("", ""), lambda _: "", lambda item: item["entry_id"]),
 )
 

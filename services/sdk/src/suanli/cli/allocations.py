@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from suanli.cli import options, ordering, units, words
-from suanli.cli.render import Column, print_list
+from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import Market, Session, command, option
 
 Json = dict[str, Any]
@@ -42,23 +42,30 @@ def _delivered(item: Json) -> str:
 
 COLUMNS: Final[tuple[Column, ...]] = (
     words.text_column("allocation_id", ("allocation", "分配"), "allocation_id"),
-    words.text_column("round_id", ("round", "轮次"), "round_id"),
+    ranked(2, words.text_column("round_id", ("round", "轮次"), "round_id")),
     words.text_column("pool", ("pool", "资源池"), "pool"),
-    Column("chips", ("chips", "芯片"), _chips, number=True),
+    ranked(1, Column("chips", ("chips", "芯片"), _chips, number=True)),
     Column("window", ("window (UTC)", "窗口(UTC)"), _window),
-    Column(
-        "chip_hours",
-        ("chip-hours", "卡时"),
-        lambda item: words.count(_hours(item)),
-        _hours,
-        number=True,
+    ranked(
+        3,
+        Column(
+            "chip_hours",
+            ("chip-hours", "卡时"),
+            lambda item: words.count(_hours(item)),
+            _hours,
+            number=True,
+        ),
     ),
     Column("price_yuan_per_chip_hour", ("price (yuan/chip-hour)", "价格(元/卡时)"), _price),
     words.money_column("payment", ("payment", "付款"), "payment"),
-    Column("delivered", ("delivered", "已交付"), _delivered),
-    words.text_column("provider_id", ("provider", "供给方"), "provider_id"),
-    words.text_column("enterprise_id", ("enterprise", "需求方"), "enterprise_id"),
-    words.text_column("demand_id", ("demand", "需求"), "demand_id"),
+    ranked(2, Column("delivered", ("delivered", "已交付"), _delivered)),
+    ranked(4, words.text_column("provider_id", ("provider", "供给方"), "provider_id")),
+    ranked(
+        4,
+        words.text_column("enterprise_id", ("enterprise", "需求方"), "enterprise_id"),
+        varied=True,
+    ),
+    ranked(5, words.text_column("demand_id", ("demand", "需求"), "demand_id")),
 )
 
 

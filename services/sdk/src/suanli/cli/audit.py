@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from suanli.cli import units, words
-from suanli.cli.render import Column, print_list
+from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import EXIT_REFUSED, Market, Session, command, option
 from suanli.errors import ApiError
 
@@ -73,20 +73,23 @@ _COLUMNS: Final[tuple[Column, ...]] = (
     words.text_column("round_id", ("round", "轮次"), "round_id"),
     Column("result", ("result", "结果"), _result),
     words.money_column("welfare", ("welfare", "福利"), "welfare"),
-    words.money_column("bound", ("at most", "上界"), "bound"),
+    ranked(2, words.money_column("bound", ("at most", "上界"), "bound")),
     Column(
         "gap_percent",
         ("gap (%)", "差距(%)"),
         lambda item: "" if item["gap_ppm"] is None else units.percent_of_ppm(item["gap_ppm"]),
         number=True,
     ),
-    words.money_column("payment", ("payment", "付款"), "payment"),
-    words.count_column("chip_hours", ("chip-hours", "卡时"), "chip_hours"),
-    Column(
-        "sha256",
-        ("file (SHA-256)", "文件 SHA-256"),
-        lambda it: (it["sha256"] or "")[:16],
-        lambda it: it["sha256"],
+    ranked(1, words.money_column("payment", ("payment", "付款"), "payment")),
+    ranked(2, words.count_column("chip_hours", ("chip-hours", "卡时"), "chip_hours")),
+    ranked(
+        3,
+        Column(
+            "sha256",
+            ("file (SHA-256)", "文件 SHA-256"),
+            lambda it: (it["sha256"] or "")[:16],
+            lambda it: it["sha256"],
+        ),
     ),
     Column("problems", ("problems", "问题"), _problems, wraps=True),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
 
 import typer
 
@@ -22,9 +23,15 @@ _EXIT_CODES: Final[dict[str, str]] = {
     "3": "the exchange did not answer",
     "130": "interrupted",
 }
+
+
+def _first_sentence(item: Json) -> str:
+    return str(item["help"]).partition("\n")[0]
+
+
 _COLUMNS: Final[tuple[Column, ...]] = (
     text_column("command", ("command", "命令"), "command"),
-    Column("help", ("what it does", "作用"), lambda item: str(item["help"]), wraps=True),
+    Column("help", ("what it does", "作用"), _first_sentence, wraps=True),
 )
 
 
@@ -65,7 +72,7 @@ def _below(name: str, node: Any) -> Iterator[Json]:  # noqa: ANN401 - Typer's ow
     if children is None:
         yield {
             "command": name,
-            "help": " ".join((node.help or "").split()),
+            "help": (node.help or "").strip(),
             "parameters": [
                 _parameter(item)
                 for item in node.params
@@ -78,18 +85,34 @@ def _below(name: str, node: Any) -> Iterator[Json]:  # noqa: ANN401 - Typer's ow
 
 
 def _parameter(item: Any) -> Json:  # noqa: ANN401 - Typer's own click
-    choices = getattr(item.type, "choices", None)
     is_option = item.param_type_name == "option"
+    kind, choices = ("flag", None) if getattr(item, "is_flag", False) else _type(item)
     default: Any = None if callable(item.default) else item.default
     return {
         "name": item.name,
         "kind": item.param_type_name,
         "flags": [*item.opts, *item.secondary_opts] if is_option else [],
-        "type": "flag" if getattr(item, "is_flag", False) else item.type.name,
-        "choices": [str(choice) for choice in choices] if choices else None,
+        "type": kind,
+        "choices": choices,
         "required": bool(item.required),
-        "repeatable": bool(getattr(item, "multiple", False)),
-        "default": str(default.value) if hasattr(default, "value") else default,
+        "repeatable": bool(getattr(item, "multiple", False)) or item.nargs == -1,
+        "default": default.value if isinstance(default, Enum) else default,
         "env": item.envvar,
-        "help": item.help or "",
+        "help": getattr(item, "help", None) or "",
     }
+
+
+def _type(item: Any) -> tuple[str, list[str] | None]:  # noqa: ANN401 - Typer's own click
+    described = getattr(item, "type_descriptor", None)
+    if described is None:
+        # Before Typer 0.20 a parameter has click's type.
+        choices = getattr(item.type, "choices", None)
+        return ("choice", [str(one) for one in choices]) if choices else (item.type.name, None)
+    annotation = described.annotation
+    if get_origin(annotation) in (list, tuple):
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) is Literal:
+        return "choice", [str(one) for one in get_args(annotation)]
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return "choice", [str(one.value) for one in annotation]
+    return getattr(annotation, "__name__", str(annotation)).lower(), None

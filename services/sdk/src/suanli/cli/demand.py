@@ -11,8 +11,8 @@ import typer
 
 from suanli.cli import options, ordering, terms, units, words
 from suanli.cli.errors import UsageProblem
-from suanli.cli.render import Column, print_list
-from suanli.cli.session import Market, Session, argument, command, group, option
+from suanli.cli.render import Column, print_list, ranked
+from suanli.cli.session import Market, Session, argument, command, group, help_text, option
 
 Json = dict[str, Any]
 _SIDE: Final = "demand"
@@ -72,7 +72,9 @@ _TflopsMin = Annotated[
 _Domestic = Annotated[
     bool | None,
     typer.Option(
-        "--domestic/--foreign", help="Origin of the chips. 国产或国外芯片。", show_default=False
+        "--domestic/--foreign",
+        help=help_text(("Origin of the chips.", "国产或国外芯片。")),
+        show_default=False,
     ),
 ]
 _LimitPrice = Annotated[
@@ -158,8 +160,8 @@ def _held(item: Json) -> int | None:
 _COLUMNS: Final[tuple[Column, ...]] = (
     words.text_column("order_id", ("demand", "需求"), "order_id"),
     Column("state", ("state", "状态"), lambda item: words.state(item["state"])),
-    Column("shape", ("shape", "形态"), _shape_text),
-    Column("chips", ("chips (alternatives)", "芯片(备选)"), _chips_text),
+    ranked(2, Column("shape", ("shape", "形态"), _shape_text)),
+    ranked(3, Column("chips", ("chips (alternatives)", "芯片(备选)"), _chips_text)),
     Column(
         "limit_yuan_per_chip_hour",
         ("limit (yuan/chip-hour)", "限价(元/卡时)"),
@@ -167,23 +169,36 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         lambda item: _limits(item, grouped=False),
         number=True,
     ),
-    Column(
-        "window",
-        ("window (UTC)", "窗口(UTC)"),
-        lambda item: units.window(item["terms"]["earliest"], item["terms"]["deadline"]),
-        lambda item: f"{item['terms']['earliest']}/{item['terms']['deadline']}",
+    ranked(
+        4,
+        Column(
+            "window",
+            ("window (UTC)", "窗口(UTC)"),
+            lambda item: units.window(item["terms"]["earliest"], item["terms"]["deadline"]),
+            lambda item: f"{item['terms']['earliest']}/{item['terms']['deadline']}",
+        ),
     ),
-    words.count_column(
-        "chip_hours_allocated", ("got (chip-hours)", "已得(卡时)"), "chip_hours_allocated"
+    ranked(
+        1,
+        words.count_column(
+            "chip_hours_allocated", ("got (chip-hours)", "已得(卡时)"), "chip_hours_allocated"
+        ),
     ),
-    Column(
-        "held_yuan",
-        ("held (yuan)", "冻结(元)"),
-        lambda item: words.money(_held(item) or None),
-        lambda item: words.money_plain(_held(item)),
-        number=True,
+    ranked(
+        1,
+        Column(
+            "held_yuan",
+            ("held (yuan)", "冻结(元)"),
+            lambda item: words.money(_held(item) or None),
+            lambda item: words.money_plain(_held(item)),
+            number=True,
+        ),
     ),
-    words.text_column("participant_id", ("enterprise", "需求方"), "participant_id"),
+    ranked(
+        5,
+        words.text_column("participant_id", ("enterprise", "需求方"), "participant_id"),
+        varied=True,
+    ),
 )
 
 
@@ -223,7 +238,7 @@ def _facts(order: Json) -> list[ordering.Fact]:
         window,
         ("budget_yuan", ("budget (yuan)", "预算(元)"), words.money(wanted["budget"])),
     ]
-    facts[2:2] = own
+    facts[3:3] = own
     held = _held(order)
     facts.append(
         (

@@ -11,8 +11,8 @@ import typer
 
 from suanli.cli import options, ordering, terms, units, words
 from suanli.cli.errors import UsageProblem
-from suanli.cli.render import Column, print_list
-from suanli.cli.session import Market, Session, argument, command, group, option
+from suanli.cli.render import Column, print_list, ranked
+from suanli.cli.session import Market, Session, argument, command, group, help_text, option
 
 Json = dict[str, Any]
 _SIDE: Final = "offers"
@@ -51,7 +51,7 @@ _Block = Annotated[
     bool | None,
     typer.Option(
         "--block/--divisible",
-        help="Taken whole in every hour, or not at all. 全有或全无。",
+        help=help_text(("Taken whole in every hour, or not at all.", "全有或全无。")),
         show_default=False,
     ),
 ]
@@ -86,22 +86,35 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         lambda item: words.money_plain(item["terms"]["ask"]),
         number=True,
     ),
-    Column(
-        "window",
-        ("window (UTC)", "窗口(UTC)"),
-        lambda item: units.window(item["terms"]["start"], item["terms"]["end"]),
-        lambda item: f"{item['terms']['start']}/{item['terms']['end']}",
+    ranked(
+        3,
+        Column(
+            "window",
+            ("window (UTC)", "窗口(UTC)"),
+            lambda item: units.window(item["terms"]["start"], item["terms"]["end"]),
+            lambda item: f"{item['terms']['start']}/{item['terms']['end']}",
+        ),
     ),
-    Column(
-        "block",
-        ("block", "整块"),
-        lambda item: words.yes(item["terms"]["block"] or None),
-        lambda item: str(item["terms"]["block"]).lower(),
+    ranked(
+        4,
+        Column(
+            "block",
+            ("block", "整块"),
+            lambda item: words.yes(item["terms"]["block"] or None),
+            lambda item: str(item["terms"]["block"]).lower(),
+        ),
     ),
-    words.count_column(
-        "chip_hours_allocated", ("sold (chip-hours)", "已售(卡时)"), "chip_hours_allocated"
+    ranked(
+        2,
+        words.count_column(
+            "chip_hours_allocated", ("sold (chip-hours)", "已售(卡时)"), "chip_hours_allocated"
+        ),
     ),
-    words.text_column("participant_id", ("provider", "供给方"), "participant_id"),
+    ranked(
+        5,
+        words.text_column("participant_id", ("provider", "供给方"), "participant_id"),
+        varied=True,
+    ),
 )
 
 
@@ -121,7 +134,7 @@ def _facts(order: Json) -> list[ordering.Fact]:
     offered = order["terms"]
     price = words.money(offered["ask"])
     facts = ordering.common_facts(order)
-    facts[2:2] = [
+    facts[3:3] = [
         ("pool", ("pool", "资源池"), f"{offered['zone']}/{offered['chip']}"),
         ("chips", ("chips", "芯片"), words.count(offered["chips"])),
         ("ask_yuan_per_chip_hour", ("ask (yuan/chip-hour)", "报价(元/卡时)"), price),

@@ -12,7 +12,8 @@ import typer
 
 from suanli import operations as ops
 from suanli.cli import units, words
-from suanli.cli.render import Column, print_details, print_list, print_titled
+from suanli.cli.complaint import Complaint
+from suanli.cli.render import Column, print_details, print_list, print_titled, ranked
 from suanli.cli.session import EXIT_REFUSED, Output
 from suanli.errors import UnreachableError
 
@@ -196,6 +197,7 @@ def common_facts(order: Json) -> list[Fact]:
     return [
         ("order_id", ("order", "订单"), order["order_id"]),
         ("market_id", ("market", "市场"), order["market_id"]),
+        ("participant_id", ("participant", "参与方"), order["participant_id"]),
         ("state", ("state", "状态"), words.state(order["state"])),
         ("reason", ("", ""), words.reason(order)),
         ("version", ("version", "版本"), str(order["version"])),
@@ -214,9 +216,9 @@ _HISTORY: Final[tuple[Column, ...]] = (
     words.time_column("occurred_at", ("time", "时间"), "occurred_at", seconds=True),
     Column("kind", ("what", "事件"), lambda item: words.event(item["kind"])),
     Column("state", ("state", "状态"), lambda item: words.state(item.get("state"))),
-    words.count_column("version", ("version", "版本"), "version"),
+    ranked(3, words.count_column("version", ("version", "版本"), "version")),
     words.money_column("amount", ("amount", "金额"), "amount"),
-    words.text_column("round_id", ("round", "轮次"), "round_id"),
+    ranked(2, words.text_column("round_id", ("round", "轮次"), "round_id")),
     Column("reason", ("reason", "原因"), words.reason, wraps=True),
 )
 
@@ -232,7 +234,9 @@ def show(session: Session, order: Json, facts: Iterable[Fact]) -> None:
     if session.output is Output.JSON:
         session.print_json({"order": order, "history": history, "allocations": allocations})
         return
-    print_details(session, order, facts)
+    paid = sum(item["payment"] for item in allocations)
+    payment: Fact = ("payment_yuan", ("payment (yuan)", "付款(元)"), words.money(paid))
+    print_details(session, order, [*facts, payment] if allocations else facts)
     if session.output is Output.CSV:
         return
     print_titled(session, ("History", "经过"))
@@ -292,13 +296,19 @@ def _print_results(session: Session, results: Sequence[Json]) -> None:
         session.print_json(results)
         return
     rows: list[Json] = []
+    told = Complaint(session.lang, as_json=False)
     for result in results:
         problem = result.get("problem")
         if not problem:
             rows.append({"index": result["index"], "order_id": result["receipt"]["order_id"]})
             continue
-        faults = problem.get("errors") or [{"field": "", "value": "", "allowed": ""}]
-        rows += [{"index": result["index"], "code": problem["code"], **fault} for fault in faults]
+        # A problem of the whole item names no field, and its sentence stands for it.
+        faults = problem.get("errors") or [{"allowed": problem["detail"]}]
+        for fault in faults:
+            field, value, allowed = told.row(fault)
+            field = field.removeprefix(f"items.{result['index']}.")
+            row = {"code": problem["code"], "field": field, "value": value, "allowed": allowed}
+            rows.append({"index": result["index"], **row})
     if session.output is Output.CSV:
         names = ("index", "order_id", "code", "field", "value", "allowed")
         writer = csv.DictWriter(

@@ -13,7 +13,7 @@ import typer
 from suanli import operations as ops
 from suanli.cli import ordering, units, words
 from suanli.cli.errors import UsageProblem
-from suanli.cli.session import EXIT_REFUSED, Output, Session, argument, command, group
+from suanli.cli.session import EXIT_REFUSED, Output, Session, argument, command, group, help_text
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -40,7 +40,10 @@ def _watch(
     order: Annotated[str, argument("ORDER", en="off_... or dem_...", zh="off_... 或 dem_...")],
     timeout: Annotated[
         float,
-        typer.Option("--timeout", help="Give up after so many seconds; 0 = never. 超时秒数。"),
+        typer.Option(
+            "--timeout",
+            help=help_text(("Give up after so many seconds; 0: never.", "超时秒数;0 为不限。")),
+        ),
     ] = 0.0,
 ) -> None:
     from suanli.client import side_of

@@ -6,8 +6,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from suanli import operations as ops
 from suanli.cli import units, words
-from suanli.cli.render import Column, print_list, sparkline
+from suanli.cli.errors import UsageProblem
+from suanli.cli.render import Column, print_list, ranked, sparkline
 from suanli.cli.session import Market, Output, Session, Text, command, option
 
 Json = dict[str, Any]
@@ -24,20 +26,24 @@ _PERIODS: Final[tuple[Column, ...]] = (
         lambda item: words.money_plain(_price(item)),
         number=True,
     ),
-    words.count_column("chips_offered", ("chips on offer", "在售芯片"), "offered"),
-    words.count_column("chips_traded", ("chips traded", "已成交芯片"), "chips_total"),
+    ranked(1, words.count_column("chips_offered", ("chips on offer", "在售芯片"), "offered")),
+    ranked(1, words.count_column("chips_traded", ("chips traded", "已成交芯片"), "chips_total")),
     words.price_column("average", ("average of trades", "成交均价"), "average"),
-    words.price_column("low", ("low", "最低"), "low"),
-    words.price_column("high", ("high", "最高"), "high"),
-    words.text_column("round_id", ("round", "轮次"), "round_id"),
+    ranked(2, words.price_column("low", ("low", "最低"), "low")),
+    ranked(2, words.price_column("high", ("high", "最高"), "high")),
+    ranked(3, words.text_column("round_id", ("round", "轮次"), "round_id")),
 )
 _POOLS: Final[tuple[Column, ...]] = (
     words.text_column("pool", ("pool", "资源池"), "pool"),
     words.price_column("price_min_per_chip_hour", ("lowest", "最低"), "min"),
     words.price_column("price_max_per_chip_hour", ("highest", "最高"), "max"),
-    words.count_column("chips_offered_max", ("on offer", "在售"), "offered"),
-    words.count_column("chip_hours_traded", ("traded (chip-hours)", "成交(卡时)"), "traded"),
-    words.price_column("average_of_trades_per_chip_hour", ("average", "均价"), "average"),
+    ranked(2, words.count_column("chips_offered_max", ("on offer", "在售"), "offered")),
+    ranked(
+        1, words.count_column("chip_hours_traded", ("traded (chip-hours)", "成交(卡时)"), "traded")
+    ),
+    ranked(
+        1, words.price_column("average_of_trades_per_chip_hour", ("average", "均价"), "average")
+    ),
 )
 
 
@@ -84,6 +90,8 @@ def _prices(
         "to": until,
     }
     items = list(session.client.pages("/v1/prices", **query))
+    if not items:
+        _insist_on_pool(session, market_id, pool)
     empty = ("No prices yet: no round has been cleared.", "尚无价格:还没有出清任何轮次。")
     if pool is not None or session.output is not Output.TABLE:
         _print_periods(session, items, empty)
@@ -99,6 +107,17 @@ def _prices(
                 f"{hidden} 个资源池暂无供给(--all 一并列出)。",
             )
         )
+
+
+def _insist_on_pool(session: Session, market_id: str, pool: str | None) -> None:
+    # An empty list may also come of a market or a pool that does not exist.
+    market = session.client.send(ops.read(f"/v1/markets/{market_id}"))["market"]
+    zones = [zone["id"] for zone in market["zones"]]
+    chips = [chip["id"] for chip in market["chips"]]
+    if pool is None or pool in {f"{zone}/{chip}" for zone in zones for chip in chips}:
+        return
+    listed = f"{'|'.join(zones)} / {'|'.join(chips)}"
+    raise UsageProblem("--pool", pool, (f"one of {listed}", f"以下之一:{listed}"))
 
 
 def _title(session: Session, market_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from suanli.cli.session import Session, Text
 
 Json = dict[str, Any]
+_GAP_CELLS: Final = 2
+_WRAPPED_CELLS: Final = 24
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -31,6 +33,8 @@ class Column:
         plain: Returns the cell of CSV: numbers without grouping, full instants.
         number: Whether it is a number, which stands at the right.
         wraps: Whether a narrow terminal may break it into lines.
+        rank: Where a terminal is too narrow, columns of the highest rank go first.
+        varied: Shown in a table only if its values differ.
     """
 
     name: str
@@ -39,6 +43,13 @@ class Column:
     plain: Callable[[Json], object] | None = None
     number: bool = False
     wraps: bool = False
+    rank: int = 0
+    varied: bool = False
+
+
+def ranked(rank: int, column: Column, *, varied: bool = False) -> Column:
+    """Return a column that goes at this rank where a terminal is too narrow."""
+    return replace(column, rank=rank, varied=varied)
 
 
 def print_list(
@@ -111,21 +122,93 @@ def _print_table(
     from rich.table import Table
     from rich.text import Text as Cell
 
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left", header_style="bold")
-    cells = [[_pick(session, column.value(item)) for column in columns] for item in items]
-    # A column without a single value says nothing.
-    kept = [at for at in range(len(columns)) if any(row[at] for row in cells)]
-    for at in kept:
-        column = columns[at]
+    if title:
+        session.console.print(title, markup=False, highlight=False)
+    fitted = fit(
+        [column for column in columns if _tells(session, column, items)],
+        items,
+        session.pick,
+        session.console.width,
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, head in fitted.columns:
         table.add_column(
-            session.say(column.head),
+            head,
             justify="right" if column.number else "left",
             no_wrap=not column.wraps,
             overflow="fold",
+            vertical="top",
         )
-    for row in cells:
-        table.add_row(*(Cell(row[at]) for at in kept))
+    for item in items:
+        table.add_row(*(Cell(_pick(session, column.value(item))) for column, _ in fitted.columns))
     session.console.print(table)
+    if fitted.hidden:
+        listed = ", ".join(session.say(column.head) for column in fitted.hidden)
+        session.note(
+            (
+                f"Too narrow for: {listed}. A wider terminal or -o csv shows all.",
+                f"宽度不足,未显示:{listed}。加宽终端或用 -o csv 查看全部。",
+            )
+        )
+
+
+def _tells(session: Session, column: Column, items: Sequence[Json]) -> bool:
+    values = {_pick(session, column.value(item)) for item in items}
+    # A column without a single value says nothing.
+    return values != {""} and not (column.varied and len(values) == 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Which columns fit into a width.
+
+    Attributes:
+        columns: Those that do, with their header.
+        hidden: Those that do not.
+    """
+
+    columns: tuple[tuple[Column, str], ...]
+    hidden: tuple[Column, ...]
+
+
+def fit(columns: Sequence[Column], items: Sequence[Json], pick: int, width: int) -> Fitted:
+    """Return the columns that fit: none is cut, as half an id or half a price is worse than none.
+
+    Headers go over two lines if that is enough; else columns of the highest rank are left out.
+
+    Args:
+        columns: All columns.
+        items: Rows.
+        pick: Language, as the place in a `Text`.
+        width: Cells of the terminal.
+    """
+    from rich.cells import cell_len
+
+    def needed(column: Column, head: str) -> int:
+        words = [cell_len(part) for part in head.split("\n")]
+        if column.wraps:
+            return max([*words, _WRAPPED_CELLS])
+        found = (column.value(item) for item in items)
+        return max(
+            [*words, *(cell_len(one if isinstance(one, str) else one[pick]) for one in found)]
+        )
+
+    def total(chosen: Sequence[tuple[Column, str]]) -> int:
+        return sum(needed(*one) + _GAP_CELLS for one in chosen) - _GAP_CELLS
+
+    chosen = [(column, column.head[pick]) for column in columns]
+    if total(chosen) > width:
+        chosen = [(column, _two_lines(head)) for column, head in chosen]
+    hidden: list[Column] = []
+    while len(chosen) > 1 and total(chosen) > width:
+        at = max(range(1, len(chosen)), key=lambda index: (chosen[index][0].rank, index))
+        hidden.insert(0, chosen.pop(at)[0])
+    return Fitted(tuple(chosen), tuple(hidden))
+
+
+def _two_lines(head: str) -> str:
+    label, opening, unit = head.partition("(")
+    return f"{label.rstrip()}\n({unit}" if opening and label else head
 
 
 def _print_csv(items: Sequence[Json], columns: Sequence[Column]) -> None:

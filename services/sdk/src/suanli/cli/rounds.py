@@ -12,7 +12,7 @@ import typer
 from suanli import operations as ops
 from suanli.cli import options, ordering, units, words
 from suanli.cli.errors import UsageProblem
-from suanli.cli.render import Column, print_details, print_list, print_titled, sparkline
+from suanli.cli.render import Column, print_details, print_list, print_titled, ranked, sparkline
 from suanli.cli.session import (
     EXIT_REFUSED,
     Market,
@@ -43,16 +43,18 @@ def _gap(item: Json) -> str:
 
 COLUMNS: Final[tuple[Column, ...]] = (
     words.text_column("round_id", ("round", "轮次"), "round_id"),
-    words.time_column("market_time", ("time", "时间"), "market_time", seconds=True),
-    Column("state", ("state", "状态"), lambda item: words.round_word(item["state"])),
-    Column("status", ("clearing", "出清"), lambda item: words.round_word(item["status"])),
-    words.count_column("offers", ("offers", "供给"), "offers"),
-    words.count_column("demands", ("demands", "需求"), "demands"),
+    ranked(4, words.time_column("market_time", ("time", "时间"), "market_time", seconds=True)),
+    ranked(6, Column("state", ("state", "状态"), lambda item: words.round_word(item["state"]))),
+    ranked(
+        5, Column("status", ("clearing", "出清"), lambda item: words.round_word(item["status"]))
+    ),
+    ranked(5, words.count_column("offers", ("offers", "供给"), "offers")),
+    ranked(3, words.count_column("demands", ("demands", "需求"), "demands")),
     words.count_column("demands_filled", ("filled", "成交"), "demands_filled"),
-    words.count_column("chip_hours", ("chip-hours", "卡时"), "chip_hours"),
+    ranked(2, words.count_column("chip_hours", ("chip-hours", "卡时"), "chip_hours")),
     words.money_column("payment", ("payment", "付款"), "payment"),
-    words.money_column("welfare", ("welfare", "福利"), "welfare"),
-    Column("gap_percent", ("gap (%)", "差距(%)"), _gap, number=True),
+    ranked(1, words.money_column("welfare", ("welfare", "福利"), "welfare")),
+    ranked(1, Column("gap_percent", ("gap (%)", "差距(%)"), _gap, number=True)),
     Column("verified", ("verified", "核验"), lambda item: words.yes(item["verified"])),
 )
 _CURVES: Final[tuple[Column, ...]] = (

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_type_hints
 import typer
 
 from suanli.check_print import language
+from suanli.cli.complaint import Complaint
 from suanli.cli.errors import UsageProblem
 from suanli.errors import ApiError, UnreachableError
 
@@ -59,14 +60,24 @@ class Output(StrEnum):
 
 
 def help_text(text: Text) -> str:
-    """Return a text for the help, in the language of ``--lang`` or of the environment."""
+    """Return a text for the help, in its language."""
+    return text[1 if help_language() == "zh" else 0]
+
+
+def help_language() -> str:
+    """Return ``en`` or ``zh``: that of ``--lang`` anywhere, else that of the environment."""
     chosen = None
     for index, word in enumerate(sys.argv):
         if word.startswith("--lang="):
             chosen = word.removeprefix("--lang=")
         elif word == "--lang" and index + 1 < len(sys.argv):
             chosen = sys.argv[index + 1]
-    return text[1 if language(chosen) == "zh" else 0]
+    return language(chosen)
+
+
+def markup_mode() -> Literal["rich"] | None:
+    """Return how help is drawn: boxes cut Chinese, which has no blanks to break a line at."""
+    return None if help_language() == "zh" else "rich"
 
 
 def option(*names: str, en: str, zh: str, **more: Any) -> Any:  # noqa: ANN401 - Typer's own types
@@ -275,44 +286,28 @@ def command(
 
 def group(app: typer.Typer, name: str, *, en: str, zh: str) -> typer.Typer:
     """Add a noun with commands below it."""
-    below = typer.Typer(no_args_is_help=True, help=help_text((en, zh)))
+    below = typer.Typer(
+        no_args_is_help=True, help=help_text((en, zh)), rich_markup_mode=markup_mode()
+    )
     app.add_typer(below, name=name)
     return below
 
 
 def _run(function: Callable[..., None], shared: dict[str, Any], given: dict[str, Any]) -> None:
     lang = language(shared["lang"])
+    told = Complaint(lang, as_json=shared["output"] is Output.JSON)
     url = None
     try:
         url, key = _address(shared)
         function(Session(url, key, lang, shared["output"]), **given)
     except UsageProblem as error:
-        _complain(
-            lang,
-            ("wrong usage", "用法有误"),
-            [(error.field, error.value, error.allowed[lang == "zh"])],
-        )
+        told.usage(error)
         raise typer.Exit(EXIT_USAGE) from error
     except ApiError as error:
-        print_refusal(error, lang)
+        told.refusal(error)
         raise typer.Exit(EXIT_REFUSED) from error
     except UnreachableError as error:
-        where = url or ""
-        _complain(
-            lang,
-            ("the exchange did not answer", "交易所未响应"),
-            [
-                (
-                    "--api-url",
-                    where,
-                    (
-                        "the address of a running exchange (make up, make status)",
-                        "运行中的交易所地址(make up、make status)",
-                    )[lang == "zh"],
-                )
-            ],
-            str(error.__cause__ or ""),
-        )
+        told.silence(str(url), str(error.__cause__ or ""))
         raise typer.Exit(EXIT_UNREACHABLE) from error
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -334,41 +329,3 @@ def _address(shared: dict[str, Any]) -> tuple[str | None, str | None]:
                 f"含 api_url 与 api_key 的 JSON 文件({error!r})",
             ),
         ) from error
-
-
-def print_refusal(error: ApiError, lang: str) -> None:
-    """Print why the exchange refused: one line per field, with what would do."""
-    rows = [
-        (str(item.get("field", "")), str(item.get("value", "")), str(item.get("allowed", "")))
-        for item in error.errors
-    ]
-    heads: Text = ("refused", "被拒绝")
-    # With one field its line says all; the sentence would say it again.
-    if len(rows) == 1 and all(rows[0]):
-        _complain(lang, heads, rows, code=error.code)
-    else:
-        _complain(lang, heads, rows, error.detail, code=error.code)
-
-
-def _complain(
-    lang: str,
-    head: Text,
-    rows: list[tuple[str, str, str]],
-    detail: str = "",
-    code: str = "",
-) -> None:
-    pick = lang == "zh"
-    tag = f" [{code}]" if code else ""
-    lines = [f"{head[pick]}{tag}{': ' + detail if detail else ''}"]
-    for field, value, allowed in rows:
-        lines.append(f"  {('field', '字段')[pick]:<8}{field}")
-        if value:
-            lines.append(f"  {('value', '实为')[pick]:<8}{value}")
-        if allowed:
-            lines.append(f"  {('allowed', '须为')[pick]:<8}{allowed}")
-    _write_error("\n".join(lines) + "\n")
-
-
-def _write_error(text: str) -> None:
-    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    sys.stderr.write(text.encode(encoding, "replace").decode(encoding))

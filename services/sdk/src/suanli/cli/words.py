@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from suanli.cli import units
@@ -22,6 +23,7 @@ STATES: Final[dict[str, str]] = {
     "rejected": "已拒绝",
 }
 _PRICE_PLACES: Final = 4
+_AMOUNTS: Final = ("needed", "free", "keep")
 TERMINAL: Final = frozenset({"filled", "cancelled", "expired", "rejected"})
 
 _ROUND_WORDS: Final[dict[str, str]] = {
@@ -62,9 +64,15 @@ def event(kind: str) -> Text:
 
 
 def reason(item: Json) -> Text:
-    """Return the sentence of something's reason."""
+    """Return the sentence of something's reason, with its amounts in yuan."""
     found = item.get("reason") or {}
-    return (str(found.get("en", "")), str(found.get("zh", "")))
+    en, zh = str(found.get("en", "")), str(found.get("zh", ""))
+    params = found.get("params") or {}
+    amounts = [params[name] for name in _AMOUNTS if isinstance(params.get(name), int)]
+    for amount in sorted(set(amounts), reverse=True):
+        alone = re.compile(rf"(?<![\d.,]){amount}(?!\d)")
+        en, zh = (alone.sub(units.yuan(amount), text) for text in (en, zh))
+    return (en.replace("micro-yuan", "yuan"), zh.replace("微元", "元"))
 
 
 def yes(value: object) -> Text:
