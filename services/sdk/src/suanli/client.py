@@ -160,6 +160,21 @@ class Client(_Base):
         file: Json = self.send(ops.read(f"/v1/rounds/{round_id}/file"))
         return file
 
+    def download(self, path: str) -> bytes:
+        """Return a resource as the bytes that were sent, for example a round's file.
+
+        Raises:
+            ApiError: the exchange refused.
+            UnreachableError: it did not answer.
+        """
+        try:
+            response = self._http.request(**self._request(ops.read(path)))
+        except httpx.TransportError as error:
+            raise UnreachableError(self.base_url, str(error)) from error
+        if not response.is_success:
+            raise ApiError.of(response)
+        return response.content
+
 
 class AsyncClient(_Base):
     """`Client` for asyncio: the same calls, awaited."""

@@ -43,9 +43,9 @@ def _delivered(item: Json) -> str:
 COLUMNS: Final[tuple[Column, ...]] = (
     words.text_column("allocation_id", ("allocation", "分配"), "allocation_id"),
     ranked(2, words.text_column("round_id", ("round", "轮次"), "round_id")),
-    words.text_column("pool", ("pool", "资源池"), "pool"),
+    ranked(1, words.text_column("pool", ("pool", "资源池"), "pool")),
     ranked(1, Column("chips", ("chips", "芯片"), _chips, number=True)),
-    Column("window", ("window (UTC)", "窗口(UTC)"), _window),
+    ranked(2, Column("window", ("window (UTC)", "窗口(UTC)"), _window)),
     ranked(
         3,
         Column(
