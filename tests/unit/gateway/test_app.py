@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import itertools
 import json
@@ -278,3 +279,11 @@ def test_the_reference_page_tells_of_every_code_of_the_gateway() -> None:
     named = {code for code in found if not code.startswith("validation.")}
     assert len(named) > 10
     assert [code for code in sorted(named) if f"`{code}`" not in page_text] == []
+
+
+async def test_a_cursor_that_postgres_could_not_look_for_is_refused() -> None:
+    for text in (rb'["\ud800"]', rb'["\u0000"]'):
+        cursor = base64.urlsafe_b64encode(text).decode().rstrip("=")
+        async with MemoryGateway().http() as http:
+            reply = await http.get(f"/v1/markets?cursor={cursor}")
+        assert (reply.status_code, reply.json()["code"]) == (422, "validation.cursor")

@@ -231,13 +231,16 @@ def _decode(cursor: str) -> tuple[str | int, ...]:
         parts = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=="))
     except (ValueError, binascii.Error, RecursionError):
         raise _bad_cursor(cursor) from None
-    fits = isinstance(parts, list) and all(
-        (type(part) is str and "\0" not in part) or (type(part) is int and abs(part) <= _NUMBER_MAX)
-        for part in parts
-    )
-    if not fits:
+    if not isinstance(parts, list) or not all(map(_fits, parts)):
         raise _bad_cursor(cursor)
     return tuple(parts)
+
+
+def _fits(part: object) -> bool:
+    if type(part) is str:
+        # Ids are ASCII; a lone surrogate or U+0000 is nothing that Postgres could look for.
+        return part.isascii() and "\0" not in part
+    return type(part) is int and abs(part) <= _NUMBER_MAX
 
 
 def _encode(*parts: str | int) -> str:
