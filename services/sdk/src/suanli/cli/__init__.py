@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +36,24 @@ NOUNS: Final[dict[str, str]] = {
 """First word of a command -> module that registers it; the order is that of the help."""
 
 
+def help_language() -> str:
+    """Return ``en`` or ``zh``: that of ``--lang`` anywhere, else that of the environment."""
+    from suanli.check_print import language
+
+    chosen = None
+    for index, word in enumerate(sys.argv):
+        if word.startswith("--lang="):
+            chosen = word.removeprefix("--lang=")
+        elif word == "--lang" and index + 1 < len(sys.argv):
+            chosen = sys.argv[index + 1]
+    return language(chosen)
+
+
+def markup_mode() -> Literal["rich"] | None:
+    """Return how help is drawn: boxes cut Chinese, which has no blanks to break a line at."""
+    return None if help_language() == "zh" else "rich"
+
+
 def build_app(nouns: Iterable[str] = NOUNS) -> typer.Typer:
     """Return the command line with these nouns.
 
@@ -44,8 +62,6 @@ def build_app(nouns: Iterable[str] = NOUNS) -> typer.Typer:
     """
     import typer
     from typer.core import TyperGroup
-
-    from suanli.cli.session import help_language, markup_mode
 
     class InOrder(TyperGroup):
         """Lists commands in the order of `NOUNS`; Typer puts groups after commands."""

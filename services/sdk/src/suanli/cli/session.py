@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_type_hints
 import typer
 
 from suanli.check_print import language
+from suanli.cli import help_language, markup_mode
 from suanli.cli.complaint import Complaint
 from suanli.cli.errors import UsageProblem
 from suanli.errors import ApiError, UnreachableError
@@ -62,22 +63,6 @@ class Output(StrEnum):
 def help_text(text: Text) -> str:
     """Return a text for the help, in its language."""
     return text[1 if help_language() == "zh" else 0]
-
-
-def help_language() -> str:
-    """Return ``en`` or ``zh``: that of ``--lang`` anywhere, else that of the environment."""
-    chosen = None
-    for index, word in enumerate(sys.argv):
-        if word.startswith("--lang="):
-            chosen = word.removeprefix("--lang=")
-        elif word == "--lang" and index + 1 < len(sys.argv):
-            chosen = sys.argv[index + 1]
-    return language(chosen)
-
-
-def markup_mode() -> Literal["rich"] | None:
-    """Return how help is drawn: boxes cut Chinese, which has no blanks to break a line at."""
-    return None if help_language() == "zh" else "rich"
 
 
 def option(*names: str, en: str, zh: str, **more: Any) -> Any:  # noqa: ANN401 - Typer's own types

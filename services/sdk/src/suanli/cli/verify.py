@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from suanli.check_print import language, verify_files
+from suanli.cli import help_language
 
 
 class Output(StrEnum):
@@ -42,7 +43,7 @@ _LANG = {"en": "Language; by default that of LANG.", "zh": "语言;默认取自 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command("verify", help=_HELP[language()])(_verify)
+    app.command("verify", help=_HELP[help_language()])(_verify)
 
 
 def _verify(
@@ -50,7 +51,7 @@ def _verify(
         list[Path],
         typer.Argument(
             metavar="FILE...",
-            help=_FILES[language()],
+            help=_FILES[help_language()],
             exists=True,
             dir_okay=False,
             readable=True,
@@ -58,10 +59,10 @@ def _verify(
         ),
     ],
     output: Annotated[
-        Output, typer.Option("--output", "-o", help=_OUTPUT[language()])
+        Output, typer.Option("--output", "-o", help=_OUTPUT[help_language()])
     ] = Output.TABLE,
     lang: Annotated[
-        Language | None, typer.Option("--lang", help=_LANG[language()], show_default=False)
+        Language | None, typer.Option("--lang", help=_LANG[help_language()], show_default=False)
     ] = None,
 ) -> None:
     code = verify_files(files, lang=language(lang), output=output.value)
