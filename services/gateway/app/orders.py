@@ -39,6 +39,8 @@ _CANCELLED: dict[Side, Any] = {
     Side.DEMAND: events.DemandCancelled,
 }
 
+_HISTORY_MAX = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:
@@ -107,8 +109,13 @@ class OrderCommands:
             wanted = submissions[index]
             if wanted.market_id not in markets:
                 markets[wanted.market_id] = await self._market(wanted.market_id)
-            self._check(wanted.terms, markets[wanted.market_id])
             order_id = derive_order_id(side, principal.participant_id, wanted.key)
+            try:
+                self._check(wanted.terms, markets[wanted.market_id])
+            except ValidationError:
+                # What a gateway wrote that died before it kept the reply is told again as it was.
+                if await self._orders.order(order_id) is None:
+                    raise
             data = _SUBMITTED[side](
                 order_id=order_id,
                 market_id=wanted.market_id,
@@ -182,12 +189,19 @@ class OrderCommands:
         require_role(principal, ROLE_OF_SIDE[side])
         verb = "cancelled" if change.terms is None else "amended"
 
+        event_id = derive_id("gateway", verb, change.order_id, change.key)
+
         async def plan() -> Envelope:
             view = await self._own(principal, side, change.order_id)
-            data = await self._changed(view, change)
+            try:
+                await self._check_change(view, change)
+            except (ConflictError, ValidationError):
+                # As above: what it changed may be what it is refused for now.
+                if not await self._is_sent(change.order_id, event_id):
+                    raise
             return make_envelope(
-                data,
-                event_id=derive_id("gateway", verb, change.order_id, change.key),
+                _changed(view, change),
+                event_id=event_id,
                 participant_id=principal.participant_id,
                 correlation_id=change.order_id,
                 occurred_at=self._clock.now(),
@@ -197,24 +211,18 @@ class OrderCommands:
         intent = make_intent(change.key, f"{side.value}.{verb}", arguments)
         return await self._once.one(principal.participant_id, intent, plan)
 
-    async def _changed(self, view: OfferView | DemandView, change: Change) -> events.Event:
+    async def _check_change(self, view: OfferView | DemandView, change: Change) -> None:
         if view.state in TERMINAL_STATES:
             raise _final(view)
-        common = {
-            "order_id": view.order_id,
-            "market_id": view.market_id,
-            "participant_id": view.participant_id,
-        }
         if change.terms is None:
-            cancelled: events.Event = _CANCELLED[view.side](**common)
-            return cancelled
+            return
         if change.expected_version != view.version:
             raise _stale(view, change.expected_version)
         self._check(change.terms, await self._market(view.market_id))
-        amended: events.Event = _AMENDED[view.side](
-            **common, expected_version=change.expected_version, terms=change.terms
-        )
-        return amended
+
+    async def _is_sent(self, order_id: str, event_id: str) -> bool:
+        found = await self._orders.history(order_id, after=None, limit=_HISTORY_MAX)
+        return any(event.event_id == event_id for _, event in found)
 
     async def _own(self, principal: Principal, side: Side, order_id: str) -> OfferView | DemandView:
         view = await self._orders.order(order_id)
@@ -257,6 +265,21 @@ class OrderCommands:
                 value=error.value,
                 allowed=error.allowed,
             ) from None
+
+
+def _changed(view: OfferView | DemandView, change: Change) -> events.Event:
+    common = {
+        "order_id": view.order_id,
+        "market_id": view.market_id,
+        "participant_id": view.participant_id,
+    }
+    if change.terms is None:
+        cancelled: events.Event = _CANCELLED[view.side](**common)
+        return cancelled
+    amended: events.Event = _AMENDED[view.side](
+        **common, expected_version=change.expected_version, terms=change.terms
+    )
+    return amended
 
 
 def _final(view: OfferView | DemandView) -> ConflictError:

@@ -179,6 +179,43 @@ async def test_an_abandoned_claim_is_taken_over_by_the_next_try(market: Market) 
     assert again.json()["offset"] == first.json()["offset"] + 1
 
 
+async def abandon(gateway: Gateway) -> None:
+    """Leave what a gateway leaves that dies before it stores its replies."""
+    await gateway.pool.execute("UPDATE idempotency SET reply = NULL, claimed_at = 'epoch'")
+
+
+async def test_an_order_on_the_log_is_not_refused_when_its_reply_was_lost(market: Market) -> None:
+    gateway = market.gateway
+    first = await gateway.submit("offers", offer(), market.provider, "k1")
+    await abandon(gateway)
+    gateway.clock.set(gateway.clock.now().replace(year=2027))
+    again = await gateway.submit("offers", offer(), market.provider, "k1")
+    assert again.status_code == 202, again.text
+    assert again.json()["event_id"] == first.json()["event_id"]
+
+
+async def test_a_change_on_the_log_is_not_refused_when_its_reply_was_lost(market: Market) -> None:
+    gateway = market.gateway
+    receipt = (await gateway.submit("offers", offer(), market.provider, "k1")).json()
+    path = f"/v1/offers/{receipt['order_id']}"
+    body = {"expected_version": 1, "terms": offer(ask=9_000_000)["terms"]}
+    headers = {"Idempotency-Key": "k2"}
+    first = await gateway.call("PUT", path, body, key=market.provider, headers=headers)
+    cause = first.json()["event_id"]
+    await gateway.publish(status_of(receipt, version=2), cause=cause)
+
+    async def version() -> int:
+        return int((await gateway.call("GET", path, key=market.provider)).json()["version"])
+
+    await gateway.eventually(version, lambda found: found == 2)
+    await abandon(gateway)
+    again = await gateway.call("PUT", path, body, key=market.provider, headers=headers)
+    assert again.status_code == 202, again.text
+    assert again.json()["event_id"] == cause
+    other = await gateway.call("PUT", path, body, key=market.provider)
+    assert (other.status_code, other.json()["code"]) == (409, "stale_version")
+
+
 async def test_bulk_gives_each_item_its_verdict(market: Market) -> None:
     gateway = market.gateway
     items = [offer() | {"idempotency_key": f"b{number}"} for number in range(4)]
