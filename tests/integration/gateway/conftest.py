@@ -68,7 +68,8 @@ class Gateway:
         return str(reply.json()["api_key"])
 
     async def publish(self, *found: Event, cause: str = "") -> None:
-        """Put events of other services on the log."""
+        """Put events of other services on the log, so close that one read finds them all."""
+        records = []
         for data in found:
             envelope = Envelope(
                 id=derive_id("test", secrets.token_hex(8)),
@@ -82,7 +83,8 @@ class Gateway:
                 data=data,
             )
             key, value, headers = encode(envelope)
-            await self.writer.send(OutRecord(BY_MODEL[type(data)].topic, key, value, headers))
+            records.append(OutRecord(BY_MODEL[type(data)].topic, key, value, headers))
+        await self.writer.send_many(records)
 
     async def eventually(
         self, look: Callable[[], Awaitable[Any]], want: Callable[[Any], bool], within_s: float = 10

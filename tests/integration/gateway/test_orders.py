@@ -216,6 +216,29 @@ async def test_a_change_on_the_log_is_not_refused_when_its_reply_was_lost(market
     assert (other.status_code, other.json()["code"]) == (409, "stale_version")
 
 
+async def test_a_deadlock_with_a_request_costs_the_reader_one_try(market: Market) -> None:
+    gateway = market.gateway
+    sent = [(await gateway.submit("offers", offer(), market.provider, k)).json() for k in "ab"]
+    ids = [receipt["order_id"] for receipt in sent]
+    lock = "SELECT 1 FROM orders WHERE order_id = $1 FOR UPDATE"
+    blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    async with gateway.pool.acquire() as request:
+        transaction = request.transaction()
+        await transaction.start()
+        await request.execute(lock, ids[1])
+        await gateway.publish(*map(status_of, sent))
+        await gateway.eventually(lambda: gateway.pool.fetchval(blocked), lambda found: found > 0)
+        # The reader, which holds the first order by now, waited first and is the one to give up.
+        await request.execute(lock, ids[0])
+        await transaction.rollback()
+
+    async def states() -> set[str]:
+        found = await gateway.pool.fetch("SELECT state FROM orders")
+        return {row["state"] for row in found}
+
+    assert await gateway.eventually(states, lambda found: found == {"open"}) == {"open"}
+
+
 async def test_bulk_gives_each_item_its_verdict(market: Market) -> None:
     gateway = market.gateway
     items = [offer() | {"idempotency_key": f"b{number}"} for number in range(4)]
