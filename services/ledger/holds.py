@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from services.core.errors import DomainError, HoldError, Message
 from services.core.postings import TransferKind, derive_uuid
 from services.ledger.books import open_hold
 from services.ledger.findings import broken
-from services.ledger.journal import canonical
+from services.ledger.journal import body_digest
 from services.ledger.state import About, DemandHold, cny_account, escrow_account
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def submitted(books: Books, item: Input) -> None:
     """
     body = item.envelope.data
     assert isinstance(body, DemandSubmitted)
-    digest = hashlib.sha256(canonical(body)).digest()
+    digest = body_digest(body)
     known = books.demands.get(body.order_id)
     if known is not None:
         if known.submitted_hash != digest:

@@ -33,14 +33,12 @@ _TYPE_ONLY = JournalEntryRecorded.__new__(JournalEntryRecorded)
 _CAUSE = re.compile(r"[!-~]{1,200}")
 
 
-def canonical(body: Model) -> bytes:
-    """Return a body's canonical JSON: keys sorted, no spaces, nulls left out, UTF-8."""
-    return _CANONICAL.encode(body.model_dump(mode="json", exclude_none=True)).encode()
-
-
 def body_digest(body: Model) -> bytes:
-    """Return SHA-256 of a body's canonical JSON: equal requests have equal digests."""
-    return hashlib.sha256(canonical(body)).digest()
+    """Return SHA-256 of a body: equal requests have equal digests.
+
+    Nulls are left out, so that a field added later with a null default changes no digest.
+    """
+    return hashlib.sha256(body.model_dump_json(exclude_none=True).encode()).digest()
 
 
 def entry_digest(entry: Entry) -> bytes:

@@ -309,11 +309,9 @@ def _settle_hold(
             taken + keep,
             f"at most {demand.amount}",
         )
-    later = keep > 0 and not _had_read(closed, demand)
+    later = not demand.closed and not _had_read(closed, demand)
     target = max(keep, demand.need) if later else keep
     if taken == 0 and target == demand.amount:
-        if adjusted is not None and keep == 0:
-            books.demands[demand_id] = replace(demand, closed=True)
         return
     _release(books, envelope, demand, taken)
     settled, refusal = _hold_again(books, envelope, demand, keep, target)
@@ -390,7 +388,6 @@ def _hold_again(
             amount=target,
             hold_id=hold_id if target else None,
             need=demand.need if refusal is None else target,
-            closed=keep == 0,
         ),
         refusal,
     )

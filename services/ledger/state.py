@@ -83,7 +83,7 @@ class DemandHold:
         need: What that version can cost at most.
         amount: What is held now; 0 with no hold.
         hold_id: The open hold, ``None`` if nothing is held.
-        closed: The demand is over; nothing will be held for it again.
+        closed: Its first version was refused, so it never was in the book and never will be.
         submitted_hash: SHA-256 of the first terms, to tell a repeat from a forgery.
         log_partition: Partition of the last record that changed this.
         log_offset: Offset of it.

@@ -174,16 +174,28 @@ def test_a_round_captures_into_escrow_keeps_what_it_says_and_refunds_the_rest(
     check_sums(ledger)
 
 
-def test_a_filled_demand_keeps_nothing_and_cannot_be_amended(
+def test_a_filled_demand_keeps_nothing_and_only_matching_says_that_it_is_over(
     topics: w.Topics, ledger: w.MemoryLedger
 ) -> None:
     ledger.feed(topics.put(w.demanded("d1", "lab", chips=10)))
     allocation = w.allocated(1, "d1", "lab", "o1", "cloud", [(0, 10, w.YUAN)])
     ledger.feed(topics.round(1, allocation, w.kept(1, "d1", "lab", 0)))
-    ledger.feed(topics.put(w.demand_amended("d1", "lab", chips=1)))
-    (refused,) = ledger.events(events.HoldRefused)
-    assert refused.reason.code == "hold.order_closed"
     assert free(ledger, "lab") == 90 * w.YUAN
+    # Matching will refuse this amendment, and the next round gives the money back.
+    ledger.feed(topics.put(w.demand_amended("d1", "lab", chips=1)))
+    assert free(ledger, "lab") == 88 * w.YUAN
+    ledger.feed(topics.round(2, w.kept(2, "d1", "lab", 0)))
+    assert free(ledger, "lab") == 90 * w.YUAN
+
+
+def test_a_demand_whose_hold_was_refused_cannot_be_amended(
+    topics: w.Topics, ledger: w.MemoryLedger
+) -> None:
+    ledger.feed(topics.put(w.demanded("d1", "lab", chips=1000)))
+    ledger.feed(topics.put(w.demand_amended("d1", "lab", chips=1)))
+    refused = ledger.events(events.HoldRefused)[-1]
+    assert (refused.version, refused.reason.code) == (2, "hold.order_closed")
+    assert free(ledger, "lab") == 100 * w.YUAN
 
 
 def test_a_release_without_a_capture_gives_all_back(
