@@ -139,7 +139,9 @@ def welfare_chart(rounds: Sequence[Json]) -> str:
         welfare = (row.get("welfare") or 0) / _MICRO
         gap = words.percent_of_ppm(row.get("gap_ppm") or 0)
         hint = f"{row['seq']}: {welfare:,.0f} / {bound:,.0f} ({gap})"
-        shapes.append(rect((at, y(bound), wide, y(welfare) - y(bound)), "fill gap", hint))
+        # A gap too small to be drawn to scale still shows as a thin cap.
+        cap = max(1.5, y(welfare) - y(bound)) if bound > welfare else 0.0
+        shapes.append(rect((at, y(welfare) - cap, wide, cap), "fill gap", hint))
         shapes.append(rect((at, y(welfare), wide, y(0) - y(welfare)), "fill welfare", hint))
         if index % every == 0:
             middle = words.same(str(row["seq"]))

@@ -129,7 +129,7 @@ async def gather(
         audit=Audit(
             found.ok,
             tuple(f"{item.en}: {item.problems[0]}" for item in found.checks if item.problems)
-            or (f"{len(found.checks)} promises, {found.size:,} entries",),
+            or (f"{len(found.checks)} / {len(found.checks)}, {found.size:,}",),
         ),
         dead_letters=await day.meter.dead_letters(),
         lag=lag,

@@ -45,9 +45,9 @@ _NOTICE_H = 3
 """Hours from the full hour of an order to its first possible hour of use: what arrives between
 two rounds of an hour is cleared before it is wanted, also on a machine that is a little late."""
 _NODES_PER_OFFER = 4
-_NODE_STRIDES = {"G2": 9, "T4": 6}
+_NODE_STRIDES = {"G2": 11, "T4": 8, "V100M16": 5}
 _NODE_STRIDE = 3
-"""Every third node, fewer of the two models that fill the trace's cluster: supply then is
+"""Every third node, fewer of the models that are frequent in the trace's cluster: supply then is
 about what the day's demand asks for, as in a tight market."""
 
 

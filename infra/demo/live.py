@@ -137,7 +137,7 @@ class View:
                 f"{len(board.attempts):,} / {board.total:,}",
             ),
             (self._say("per second", "每秒"), f"{board.rate():,.0f}"),
-            (self._say("orders on the log", "已上链订单"), f"{orders:,}"),
+            (self._say("on the log", "已写入日志"), f"{orders:,}"),
             (
                 self._say("refused (on purpose)", "拒绝（故意）"),
                 f"{refused:,} ({sum(item.refused for item in board.trials)})",
@@ -201,9 +201,9 @@ class View:
             ("time", "时间"),
             ("demand", "需求"),
             ("filled", "成交"),
-            ("chip-hours", "卡时"),
+            ("chip-h", "卡时"),
             ("welfare", "福利(元)"),
-            ("gap at most", "差距不超过"),
+            ("gap <=", "差距 <="),
             ("ms", "毫秒"),
             ("verified", "核验"),
         )

@@ -149,6 +149,11 @@ class Memory:
         rows = self._exchange.status()
         self.running = {row.name: row.running for row in rows}
         self.now = {row.name: row.memory_bytes for row in rows} | {"demo": _own_bytes()}
+        keeper = next((row.pid for row in rows if row.name == KEEPER), None)
+        for row in rows:
+            # A service that the keeper started again is its child, and is counted by itself.
+            if row.name != KEEPER and row.pid is not None and _parent(row.pid) == keeper:
+                self.now[KEEPER] -= row.memory_bytes
         for name, count in self.now.items():
             self.peaks[name] = max(count, self.peaks.get(name, 0))
         self.peak_bytes = max(self.peak_bytes, sum(self.now.values()))
@@ -181,6 +186,13 @@ def _own_bytes() -> int:
         except psutil.Error:
             continue
     return total
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return psutil.Process(pid).ppid()
+    except psutil.Error:
+        return None
 
 
 def _session(pid: int) -> int:

@@ -27,7 +27,7 @@ _THOUSAND_YUAN = 1_000 * world.MICRO
 # Every eighth enterprise has money for a small part of what it asks for, so that holds are
 # refused too; the others could pay for all of it at their limits.
 _SHORT_EVERY = 8
-_SHORT_SHARE = 0.04
+_SHORT_SHARE = 0.1
 _ROOM = 1.15  # some bid higher later
 _KNOWN_S_MAX = 30.0
 
@@ -39,12 +39,10 @@ class Opening:
     Attributes:
         keys: API key of every participant.
         deposits: Play money of every enterprise, micro-yuan.
-        market: The market as it was defined.
     """
 
     keys: Mapping[str, str]
     deposits: Mapping[str, int]
-    market: Json
 
 
 def deposits_of(day: Day) -> dict[str, int]:
@@ -61,13 +59,12 @@ def deposits_of(day: Day) -> dict[str, int]:
     return deposits
 
 
-async def open_market(operator: AsyncClient, day: Day, market: Json) -> Opening:
-    """Admit everybody and define the market; return the keys that the exchange gave out.
+async def admit(operator: AsyncClient, day: Day) -> Opening:
+    """Admit everybody and record their money; return the keys that the exchange gave out.
 
     Args:
         operator: Client with the operator's key.
         day: The day to come.
-        market: Definition of the market.
     """
     people = [(item.id, "provider", item.name, item.resource_code) for item in world.PROVIDERS]
     people += [
@@ -87,10 +84,14 @@ async def open_market(operator: AsyncClient, day: Day, market: Json) -> Opening:
             for who, amount in deposits.items()
         )
     )
+    keys = {who: str(reply["api_key"]) for (who, *_), reply in zip(people, replies, strict=True)}
+    return Opening(keys=keys, deposits=deposits)
+
+
+async def open_market(operator: AsyncClient, market: Json) -> None:
+    """Define the market; rounds begin with the next instant of its cadence."""
     await operator.send(ops.Operation("POST", "/v1/markets", body=market))
     await _until_known(operator, str(market["id"]))
-    keys = {who: str(reply["api_key"]) for (who, *_), reply in zip(people, replies, strict=True)}
-    return Opening(keys=keys, deposits=deposits, market=market)
 
 
 async def close_market(operator: AsyncClient, market: Json, round_every_s: int) -> None:

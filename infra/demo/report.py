@@ -208,7 +208,8 @@ def _prices(facts: Facts, figures: Figures, list_prices: Mapping[str, int]) -> s
         caption = tag(
             "figcaption",
             escape(names[chip["id"]]) + " ",
-            both((f"{kind[0]}, {told[0]}", f"{kind[1]} · {told[1]}"), class_="kind"),
+            both(kind, class_="kind"),
+            tag("div", both(told), class_="kind"),
         )
         panel = price_panel(figures.hours, chip, list_prices[chip["id"]], facts.start)
         panels.append(tag("figure", caption, panel))
@@ -377,11 +378,12 @@ def _gaps(facts: Facts, figures: Figures) -> str:
         ("Welfare and certified bound of each round", "每轮福利与可证上界"),
         (
             (
-                "Yuan. The light part is the certified gap: what the best of all clearings could "
-                f"at most have gained more, proven by published prices in exact integers. {told[0]}"
+                "Yuan. The cap on each column is the certified gap: what the best of all "
+                "clearings could at most have gained more, proven by published prices in exact "
+                f"integers. {told[0]}"
             ),
             (
-                "单位：元。浅色部分为可证差距：由公布的证明价格以精确整数证明，"
+                "单位：元。柱顶部分为可证差距：由公布的证明价格以精确整数证明，"
                 f"任何出清方案至多还能多得的福利。{told[1]}"
             ),
         ),

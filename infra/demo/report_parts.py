@@ -258,7 +258,13 @@ def speed(facts: Facts, figures: Figures) -> str:
         for item in facts.processes
     ]
     memory.append([both(("all at one time", "同时合计")), words.megabytes(facts.peak_bytes), ""])
-    took = "; ".join(f"{name} {seconds:.1f} s" for name, seconds in facts.took_s.items())
+    took = [
+        "; ".join(
+            f"{words.named(words.PHASES, name)[index]} {seconds:.1f} s"
+            for name, seconds in facts.took_s.items()
+        )
+        for index in (0, 1)
+    ]
     killed: Phrase = (
         f" Killed on purpose (kill -9): {', '.join(facts.killed)}.",
         f"人为终止（kill -9）：{'、'.join(facts.killed)}。",
@@ -266,8 +272,8 @@ def speed(facts: Facts, figures: Figures) -> str:
     return section(
         ("Speed and memory", "速度与内存"),
         (
-            f"Measured on this machine. {took}.{killed[0] if facts.killed else ''}",
-            f"在本机实测。{took}。{killed[1] if facts.killed else ''}",
+            f"Measured on this machine. {took[0]}.{killed[0] if facts.killed else ''}",
+            f"在本机实测。{took[1]}。{killed[1] if facts.killed else ''}",
         ),
         table(heads, rows, texts=(0, 5)),
         tag("h3", both(("Memory of each process at its peak", "各进程内存峰值"))),

@@ -21,7 +21,7 @@ from infra.demo.day import build_day, shorten
 from infra.demo.figures import figures_of
 from infra.demo.live import View, round_line
 from infra.demo.meter import Memory, Meter
-from infra.demo.opening import REGULATOR, close_market, open_market
+from infra.demo.opening import REGULATOR, admit, close_market, open_market
 from infra.demo.pace import processor_share, slower_by
 from infra.demo.report import report_html
 from infra.demo.robots import Robots
@@ -49,7 +49,8 @@ EXIT_OK, EXIT_BROKEN, EXIT_STOPPED = 0, 1, 130
 
 # Real time from the start of the services to midnight on the market's clock: enough to start
 # them, admit everybody and open the market. Where it is not, the day starts some hours later.
-_LEAD_S = 12.0
+_LEAD_S = 10.0
+_PREOPEN_S = 2.0
 # The search is bounded by its deterministic effort. This bound is for a solver that hangs, and
 # far off, so that a busy machine does not make a round fall back to the simple rule.
 _SOLVE_S_MAX = 30.0
@@ -175,10 +176,7 @@ class Demo:
             operator = anyone.acting_as(self._exchange.config.operator_key)
             with self._timed("opening"), self._waiting("Opening the market", "开市准备"):
                 day = await asyncio.to_thread(self._build_day, DAY_START)
-                market = world.market(
-                    round_every_s=self._options.round_every_s, effort=self._options.effort
-                )
-                opening = await open_market(operator, day, market)
+                opening = await admit(operator, day)
                 start = DAY_START
                 while start <= clock.now():
                     start += timedelta(hours=1)
@@ -187,16 +185,24 @@ class Demo:
                 meter = Meter(self._exchange)
                 await meter.start()
                 stack.push_async_callback(meter.stop)
-            return await self._trade(anyone, opening, day, meter)
+                market = world.market(
+                    round_every_s=self._options.round_every_s, effort=self._options.effort
+                )
+                # Just before midnight: rounds of an empty market would show nothing.
+                await clock.sleep_until(start - timedelta(seconds=_PREOPEN_S * clock.speed))
+                await open_market(operator, market)
+            return await self._trade(anyone, opening, day, market, meter)
 
     # --- the day --------------------------------------------------------------------------
 
-    async def _trade(self, anyone: AsyncClient, opening: Opening, day: Day, meter: Meter) -> Facts:
+    async def _trade(
+        self, anyone: AsyncClient, opening: Opening, day: Day, market: Json, meter: Meter
+    ) -> Facts:
         clock, options = self._exchange.clock, self._options
         sender = Sender(anyone, opening.keys, clock, day)
         robots = Robots(anyone, opening.keys, clock)
         board = Board(
-            market=opening.market,
+            market=market,
             start=day.start,
             hours=options.hours,
             clock=clock,

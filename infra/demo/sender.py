@@ -109,7 +109,10 @@ class Sender:
             for _ in range(_WORKERS):
                 group.create_task(self._work())
             for action in self._day.actions:
-                await self._clock.sleep_until(self._day.start + timedelta(seconds=action.at_s))
+                # What is there at midnight comes before it, for the round of midnight.
+                if action.at_s > 0:
+                    at = self._day.start + timedelta(seconds=action.at_s)
+                    await self._clock.sleep_until(at)
                 await self._queue.put(action)
             for _ in range(_WORKERS):
                 await self._queue.put(None)

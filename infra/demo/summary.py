@@ -250,7 +250,7 @@ class Summary:
                     self._say("time", "用时"),
                     f"{facts.took_s.get('all', 0.0):.0f} s",
                     ", ".join(
-                        f"{name} {seconds:.0f} s"
+                        f"{self._pick(words.named(words.PHASES, name))} {seconds:.0f} s"
                         for name, seconds in facts.took_s.items()
                         if name != "all"
                     ),

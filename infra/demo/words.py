@@ -35,6 +35,15 @@ SERVICES: dict[str, Phrase] = {
     "keeper": ("keeper", "守护"),
     "demo": ("this program", "本程序"),
 }
+PHASES: dict[str, Phrase] = {
+    "wipe": ("clearing up", "清理"),
+    "stack": ("Kafka and Postgres", "Kafka 与 Postgres"),
+    "services": ("services", "服务启动"),
+    "opening": ("opening", "开市准备"),
+    "day": ("the day", "交易日"),
+    "booking": ("last bookings", "入账"),
+    "all": ("in all", "合计"),
+}
 DOMESTIC: Phrase = ("domestic", "国产")
 FOREIGN: Phrase = ("foreign", "进口")
 
