@@ -16,6 +16,8 @@ from suanli.cli.session import Market, Session, argument, command, group, help_t
 
 Json = dict[str, Any]
 _SIDE: Final = "demand"
+# Chips of an alternative that stand for a thousand of the demand, unless it says otherwise.
+_SAME_MILLI: Final = 1000
 
 _Id = Annotated[str, argument("DEMAND", en="Demand, dem_...", zh="需求,dem_...")]
 _File = Annotated[
@@ -135,6 +137,8 @@ def _alternative_text(one: Json) -> str:
     where = ", ".join([*one["zones"], *one["regions"]])
     chips = "|".join(one["chips_any_of"]) if len(parts) == len(one["chips_any_of"]) else None
     text = chips or ", ".join(parts)
+    if one["equivalence_milli"] != _SAME_MILLI:
+        text += f" ({one['equivalence_milli'] / _SAME_MILLI:g} for 1)"
     return f"{text} @ {where}" if where else text
 
 
@@ -239,14 +243,10 @@ def _facts(order: Json) -> list[ordering.Fact]:
         ("budget_yuan", ("budget (yuan)", "预算(元)"), words.money(wanted["budget"])),
     ]
     facts[3:3] = own
-    held = _held(order)
-    facts.append(
-        (
-            "held_yuan",
-            ("money held, at most spent (yuan)", "冻结,即最高支出(元)"),
-            words.money(held),
-        )
-    )
+    label = ("money held, at most spent (yuan)", "冻结,即最高支出(元)")
+    if order["state"] in words.TERMINAL:
+        label = ("money held until the next round (yuan)", "冻结至下一轮(元)")
+    facts.append(("held_yuan", label, words.money(_held(order) or None)))
     return facts
 
 
@@ -262,7 +262,7 @@ def _list(
         session,
         found,
         _COLUMNS,
-        empty=("No demand. Place one: suanli demand create", "没有需求。"),
+        empty=("No demand found.", "没有需求。"),
     )
 
 

@@ -156,7 +156,7 @@ def _list(
         session,
         found,
         _COLUMNS,
-        empty=("No offers. Place one: suanli offers create", "没有供给报价。"),
+        empty=("No offers found.", "没有供给报价。"),
     )
 
 

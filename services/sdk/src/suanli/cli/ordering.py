@@ -242,7 +242,10 @@ def show(session: Session, order: Json, facts: Iterable[Fact]) -> None:
     print_titled(session, ("History", "经过"))
     print_list(session, history, _HISTORY, empty=("nothing yet", "暂无"))
     print_titled(session, ("Allocations", "分配"))
-    print_list(session, allocations, COLUMNS, empty=("none yet", "暂无"))
+    # Of a demand its allocations name only the other side.
+    own = {"demand": "demand_id", "offer": "provider_id"}[order["side"]]
+    columns = [column for column in COLUMNS if column.name != own]
+    print_list(session, allocations, columns, empty=("none yet", "暂无"))
 
 
 # --- many at once ---------------------------------------------------------------------------

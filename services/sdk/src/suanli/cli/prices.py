@@ -90,9 +90,7 @@ def _prices(
         "to": until,
     }
     items = list(session.client.pages("/v1/prices", **query))
-    if not items:
-        _insist_on_pool(session, market_id, pool)
-    empty = ("No prices yet: no round has been cleared.", "尚无价格:还没有出清任何轮次。")
+    empty = ("", "") if items else _why_none(session, market_id, pool)
     if pool is not None or session.output is not Output.TABLE:
         _print_periods(session, items, empty)
         return
@@ -109,15 +107,19 @@ def _prices(
         )
 
 
-def _insist_on_pool(session: Session, market_id: str, pool: str | None) -> None:
+def _why_none(session: Session, market_id: str, pool: str | None) -> Text:
     # An empty list may also come of a market or a pool that does not exist.
     market = session.client.send(ops.read(f"/v1/markets/{market_id}"))["market"]
     zones = [zone["id"] for zone in market["zones"]]
     chips = [chip["id"] for chip in market["chips"]]
-    if pool is None or pool in {f"{zone}/{chip}" for zone in zones for chip in chips}:
-        return
-    listed = f"{'|'.join(zones)} / {'|'.join(chips)}"
-    raise UsageProblem("--pool", pool, (f"one of {listed}", f"以下之一:{listed}"))
+    if pool is not None and pool not in {f"{zone}/{chip}" for zone in zones for chip in chips}:
+        listed = f"{'|'.join(zones)} / {'|'.join(chips)}"
+        raise UsageProblem("--pool", pool, (f"one of {listed}", f"以下之一:{listed}"))
+    every_s = market["rules"]["round_every_s"]
+    return (
+        f"No prices of these hours yet; a round is cleared every {every_s} s.",
+        f"这些时段尚无价格;每 {every_s} 秒出清一轮。",
+    )
 
 
 def _title(session: Session, market_id: str) -> str:

@@ -134,8 +134,11 @@ def _show(session: Session, round_name: _Round, market: Market = None) -> None:
         for line in [_line(curve)]
         if (known := [price for price in line if price is not None])
     ]
-    print_titled(session, ("Clearing prices (yuan/chip-hour)", "出清价(元/卡时)"))
-    print_list(session, rows, _CURVES, empty=("none", "无"))
+    print_titled(
+        session,
+        ("Clearing prices of hours with trade (yuan/chip-hour)", "成交时段的出清价(元/卡时)"),
+    )
+    print_list(session, rows, _CURVES, empty=("nothing was traded", "无成交"))
 
 
 def _facts(view: Json) -> list[ordering.Fact]:
@@ -173,9 +176,9 @@ def _facts(view: Json) -> list[ordering.Fact]:
 
 
 def _line(curve: Json) -> list[int | None]:
-    # Where nothing was offered and nothing traded, a price of zero would mislead.
-    cells = zip(curve["prices"], curve["offered"], curve["chips"], strict=True)
-    line = [price if offered or chips else None for price, offered, chips in cells]
+    # The price of an hour without trade only says that nobody would have traded at it.
+    cells = zip(curve["prices"], curve["chips"], strict=True)
+    line = [price if chips else None for price, chips in cells]
     used = max((at + 1 for at, price in enumerate(line) if price is not None), default=0)
     return line[:used]
 
