@@ -1,61 +1,52 @@
 """Book, rules and result to JSON values and back; canonical JSON and digests.
 
 The formats are ``suanli.book.v1``, ``suanli.rules.v1``, ``suanli.result.v1`` and the round file
-``suanli.round.v1`` that holds one of each (`schemas.formats`, ``schemas/json/``). Reading is
-strict and closed: the first thing wrong is reported with its path, what was found and what is
-allowed. Rows of a book may come in any order; they are sorted, so that one book has one digest.
+``suanli.round.v1`` that holds one of each (`schemas.formats`, ``schemas/json/``). Reading lives in
+`services.core.file_reading`; users of the formats import both ways from here.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from schemas.types import HORIZON_PERIODS_MAX, Shape
-from services.core.book import (
-    Allocation,
-    Alternative,
-    Book,
-    BookDemand,
-    BookOffer,
-    Certificate,
-    DemandOutcome,
-    OfferOutcome,
-    Pool,
-    PriceCurve,
-    Reason,
-    Result,
-    Rules,
-)
-from services.core.reading import (
-    CHIPS_MAX,
-    HOURS_MAX,
-    PERIOD_MAX,
-    PRICE_MAX,
-    ROWS_MAX,
-    Fields,
-    refuse,
+from services.core.file_reading import (
+    BOOK_FORMAT,
+    RESULT_FORMAT,
+    ROUND_FORMAT,
+    RULES_FORMAT,
+    book_from_dict,
+    check_on_tick,
+    result_from_dict,
+    round_from_dict,
+    rules_from_dict,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from services.core.book import Book, BookDemand, PriceCurve, Reason, Result, Rules
     from services.core.reading import Json
 
-BOOK_FORMAT = "suanli.book.v1"
-RULES_FORMAT = "suanli.rules.v1"
-RESULT_FORMAT = "suanli.result.v1"
-ROUND_FORMAT = "suanli.round.v1"
-
-_T = TypeVar("_T")
-
-POOLS_MAX = 10_000
-ALTERNATIVES_MAX = 16
-MONEY_MAX = 2**63 - 1
-STATES = ("filled", "open", "part-filled")
-STATUSES = ("feasible", "optimal")
+__all__ = [
+    "BOOK_FORMAT",
+    "RESULT_FORMAT",
+    "ROUND_FORMAT",
+    "RULES_FORMAT",
+    "book_digest",
+    "book_from_dict",
+    "book_to_dict",
+    "canonical_json",
+    "check_on_tick",
+    "digest",
+    "result_digest",
+    "result_from_dict",
+    "result_to_dict",
+    "round_from_dict",
+    "round_to_dict",
+    "rules_digest",
+    "rules_from_dict",
+    "rules_to_dict",
+]
 
 
 def canonical_json(value: Json) -> bytes:
@@ -84,9 +75,6 @@ def rules_digest(rules: Rules) -> str:
 def result_digest(result: Result) -> str:
     """Return the digest of a result."""
     return digest(result_to_dict(result))
-
-
-# --- writing ------------------------------------------------------------------------------------
 
 
 def book_to_dict(book: Book) -> dict[str, Json]:
@@ -234,297 +222,3 @@ def _curves_to_dict(curves: tuple[PriceCurve, ...]) -> dict[str, Json]:
 
 def _reason_to_dict(reason: Reason) -> dict[str, Json]:
     return {"code": reason.code, "params": dict(reason.params)}
-
-
-# --- reading ------------------------------------------------------------------------------------
-
-
-def book_from_dict(value: Json) -> Book:
-    """Read a book.
-
-    Args:
-        value: Parsed JSON.
-
-    Returns:
-        The book, rows sorted.
-
-    Raises:
-        ValidationError: Codes ``validation.type``, ``.range``, ``.field``, ``.format``,
-            ``.duplicate``, ``.unknown_pool``, ``.unknown_order`` or ``.loop``.
-    """
-    fields = Fields(value, "book", BOOK_FORMAT)
-    book = Book(
-        market=fields.text("market"),
-        round_id=fields.text("round_id"),
-        first_period=fields.integer("first_period", 0, PERIOD_MAX),
-        periods=fields.integer("periods", 1, HORIZON_PERIODS_MAX),
-        pools=_sorted(fields, "pools", POOLS_MAX, _pool, lambda pool: pool.key),
-        offers=_sorted(fields, "offers", ROWS_MAX, _offer, lambda offer: offer.id),
-        demands=_sorted(fields, "demands", ROWS_MAX, _demand, lambda demand: demand.id),
-    )
-    fields.end()
-    _check_references(book)
-    return book
-
-
-def _sorted(
-    fields: Fields, name: str, most: int, read: Callable[[Fields], _T], key: Callable[[_T], str]
-) -> tuple[_T, ...]:
-    rows = sorted((read(row) for row in fields.rows(name, most)), key=key)
-    for before, after in itertools.pairwise(rows):
-        if key(before) == key(after):
-            raise refuse("validation.duplicate", f"{fields.path}.{name}", key(after), "unique keys")
-    return tuple(rows)
-
-
-def _pool(fields: Fields) -> Pool:
-    pool = Pool(
-        key=fields.text("key"),
-        zone=fields.text("zone"),
-        region=fields.text("region"),
-        chip=fields.text("chip"),
-        domestic=fields.flag("domestic"),
-        tflops=fields.integer("tflops", 0, 10**9),
-    )
-    fields.end()
-    expected = f"{pool.zone}/{pool.chip}"
-    if pool.key != expected:
-        raise refuse("validation.range", f"{fields.path}.key", pool.key, expected)
-    return pool
-
-
-def _offer(fields: Fields) -> BookOffer:
-    offer = BookOffer(
-        id=fields.text("id"),
-        participant=fields.text("participant"),
-        version=fields.integer("version", 1, 10**9),
-        pool=fields.text("pool"),
-        ask=fields.integer("ask", 0, PRICE_MAX),
-        start=fields.integer("start", 0, PERIOD_MAX),
-        chips=fields.integers("chips", (1, HORIZON_PERIODS_MAX), (0, CHIPS_MAX)),
-        block=fields.flag("block"),
-        rounds_waited=fields.integer("rounds_waited", 0, 10**9),
-    )
-    fields.end()
-    return offer
-
-
-def _demand(fields: Fields) -> BookDemand:
-    shape = Shape(fields.one_of("shape", tuple(shape.value for shape in Shape)))
-    rows = fields.rows("alternatives", ALTERNATIVES_MAX, least=1)
-    alternatives = sorted((_alternative(row, shape) for row in rows), key=lambda row: row.index)
-    indices = [row.index for row in alternatives]
-    if len(set(indices)) < len(indices):
-        path = f"{fields.path}.alternatives"
-        raise refuse("validation.duplicate", path, str(indices), "unique indices")
-    demand = BookDemand(
-        id=fields.text("id"),
-        participant=fields.text("participant"),
-        version=fields.integer("version", 1, 10**9),
-        shape=shape,
-        alternatives=tuple(alternatives),
-        rounds_waited=fields.integer("rounds_waited", 0, 10**9),
-        exclusive_group=fields.text_or_none("exclusive_group"),
-        linked_to=fields.text_or_none("linked_to"),
-    )
-    fields.end()
-    return demand
-
-
-def _alternative(fields: Fields, shape: Shape) -> Alternative:
-    earliest = fields.integer("earliest", 0, PERIOD_MAX)
-    deadline = fields.integer("deadline", earliest + 1, earliest + HORIZON_PERIODS_MAX)
-    window = deadline - earliest
-    block = shape is Shape.BLOCK
-    least, most = (1, CHIPS_MAX) if block else (0, 0)
-    chips = fields.integer("chips", least, most)
-    pools = fields.texts("pools", POOLS_MAX)
-    by_period = (0, 0) if block else (window, window)
-    row = Alternative(
-        index=fields.integer("index", 0, ALTERNATIVES_MAX - 1),
-        pools=tuple(sorted(pools)),
-        limit=fields.integer("limit", 0, PRICE_MAX),
-        earliest=earliest,
-        deadline=deadline,
-        chips=chips,
-        chips_min=fields.integer("chips_min", least, chips),
-        duration=fields.integer("duration", least, window if block else 0),
-        chips_by_period=fields.integers("chips_by_period", by_period, (0, CHIPS_MAX)),
-        chip_hours=fields.integer("chip_hours", 0, 0 if block else HOURS_MAX),
-    )
-    fields.end()
-    if len(set(pools)) < len(pools):
-        raise refuse("validation.duplicate", f"{fields.path}.pools", str(pools), "unique keys")
-    return row
-
-
-def _check_references(book: Book) -> None:
-    pools = {pool.key for pool in book.pools}
-    for offer in book.offers:
-        if offer.pool not in pools:
-            path = f"book.offers[{offer.id}].pool"
-            raise refuse("validation.unknown_pool", path, offer.pool, "a pool of the book")
-    parents = {demand.id: demand.linked_to for demand in book.demands}
-    free: set[str] = set()
-    for demand in book.demands:
-        for alternative in demand.alternatives:
-            for key in alternative.pools:
-                if key not in pools:
-                    path = f"book.demands[{demand.id}].alternatives[{alternative.index}].pools"
-                    raise refuse("validation.unknown_pool", path, key, "a pool of the book")
-        _check_link(demand, parents, free)
-
-
-def _check_link(demand: BookDemand, parents: dict[str, str | None], free: set[str]) -> None:
-    path = f"book.demands[{demand.id}].linked_to"
-    chain: list[str] = []
-    node: str | None = demand.id
-    while node is not None and node not in free:
-        if node not in parents:
-            raise refuse("validation.unknown_order", path, node, "a demand of the book")
-        if node in chain:
-            raise refuse("validation.loop", path, node, "links that do not lead back")
-        chain.append(node)
-        node = parents[node]
-    free.update(chain)
-
-
-def rules_from_dict(value: Json) -> Rules:
-    """Read the rules.
-
-    Args:
-        value: Parsed JSON.
-
-    Raises:
-        ValidationError: As `book_from_dict`.
-    """
-    fields = Fields(value, "rules", RULES_FORMAT)
-    rules = Rules(
-        tick=fields.integer("tick", 1, 1_000_000),
-        seed=fields.integer("seed", 0, 2**31 - 1),
-        effort=fields.integer("effort", 0, 10_000),
-        ascent_steps=fields.integer("ascent_steps", 0, 100_000),
-    )
-    fields.end()
-    return rules
-
-
-def check_on_tick(book: Book, rules: Rules) -> None:
-    """Check that every ask is a multiple of the tick, as prices that end at an ask must be.
-
-    Raises:
-        ValidationError: Code ``validation.off_tick``.
-    """
-    for offer in book.offers:
-        if offer.ask % rules.tick:
-            path = f"book.offers[{offer.id}].ask"
-            allowed = f"a multiple of {rules.tick}"
-            raise refuse("validation.off_tick", path, str(offer.ask), allowed)
-
-
-def result_from_dict(value: Json) -> Result:
-    """Read a result (its shape only; `suanli verify` tells whether it is right).
-
-    Args:
-        value: Parsed JSON.
-
-    Raises:
-        ValidationError: As `book_from_dict`.
-    """
-    fields = Fields(value, "result", RESULT_FORMAT)
-    certificate = fields.part("certificate")
-    result = Result(
-        market=fields.text("market"),
-        round_id=fields.text("round_id"),
-        book_digest=fields.digest("book_digest"),
-        rules_digest=fields.digest("rules_digest"),
-        status=fields.one_of("status", STATUSES),
-        welfare=fields.integer("welfare", -MONEY_MAX, MONEY_MAX),
-        allocations=tuple(_allocation(row) for row in fields.rows("allocations", 10 * ROWS_MAX)),
-        prices=_curves(fields.part("prices")),
-        demands=tuple(_demand_outcome(row) for row in fields.rows("demands", ROWS_MAX)),
-        offers=tuple(_offer_outcome(row) for row in fields.rows("offers", ROWS_MAX)),
-        certificate=Certificate(
-            _curves(certificate.part("prices")), certificate.integer("bound", 0, MONEY_MAX)
-        ),
-        total_regret=fields.integer("total_regret", 0, MONEY_MAX),
-    )
-    certificate.end()
-    fields.end()
-    return result
-
-
-def _curves(fields: Fields) -> tuple[PriceCurve, ...]:
-    length = (1, HORIZON_PERIODS_MAX)
-    return tuple(
-        (key, fields.integers(key, length, (0, PRICE_MAX))) for key in sorted(fields.names())
-    )
-
-
-def _allocation(fields: Fields) -> Allocation:
-    row = Allocation(
-        demand=fields.text("demand"),
-        offer=fields.text("offer"),
-        pool=fields.text("pool"),
-        start=fields.integer("start", 0, PERIOD_MAX),
-        chips=fields.integers("chips", (1, HORIZON_PERIODS_MAX), (0, CHIPS_MAX)),
-    )
-    fields.end()
-    return row
-
-
-def _reason(fields: Fields) -> Reason:
-    params = fields.part("params")
-    reason = Reason(
-        fields.text("code"), tuple((name, params.scalar(name)) for name in sorted(params.names()))
-    )
-    fields.end()
-    return reason
-
-
-def _demand_outcome(fields: Fields) -> DemandOutcome:
-    row = DemandOutcome(
-        id=fields.text("id"),
-        state=fields.one_of("state", STATES),
-        alternative=fields.integer_or_none("alternative", 0, ALTERNATIVES_MAX - 1),
-        chip_hours=fields.integer("chip_hours", 0, MONEY_MAX),
-        value=fields.integer("value", 0, MONEY_MAX),
-        payment=fields.integer("payment", 0, MONEY_MAX),
-        regret=fields.integer("regret", 0, MONEY_MAX),
-        reason=_reason(fields.part("reason")),
-    )
-    fields.end()
-    return row
-
-
-def _offer_outcome(fields: Fields) -> OfferOutcome:
-    row = OfferOutcome(
-        id=fields.text("id"),
-        state=fields.one_of("state", STATES),
-        chip_hours=fields.integer("chip_hours", 0, MONEY_MAX),
-        cost=fields.integer("cost", 0, MONEY_MAX),
-        revenue=fields.integer("revenue", 0, MONEY_MAX),
-        regret=fields.integer("regret", 0, MONEY_MAX),
-        reason=_reason(fields.part("reason")),
-    )
-    fields.end()
-    return row
-
-
-def round_from_dict(value: Json) -> tuple[Book, Rules, Result]:
-    """Read a round file.
-
-    Args:
-        value: Parsed JSON.
-
-    Raises:
-        ValidationError: As `book_from_dict`.
-    """
-    fields = Fields(value, "round", ROUND_FORMAT)
-    parts = (
-        book_from_dict(fields.value("book")),
-        rules_from_dict(fields.value("rules")),
-        result_from_dict(fields.value("result")),
-    )
-    fields.end()
-    return parts

@@ -70,12 +70,13 @@ async def open_matching(context: ServiceContext[MatchingSettings]) -> Matching |
         memory_mib=settings.matching_memory_mib,
     )
     context.on_close(solver.close)
-    reader = await open_reader(settings, TOPICS)
+    own = settings.matching_market if settings.matching_partitions == "own" else None
+    reader = await open_reader(settings, TOPICS, own)
     context.on_close(reader.stop)
     ports = Ports(
         store=store,
         log=reader,
-        policies=await open_reader(settings, ("policies",)),
+        policies=await open_reader(settings, ("policies",), own),
         solver=solver,
         clock=context.clock,
         on_commit=relay.wake,

@@ -35,6 +35,8 @@ _IMPURE_MODULES = frozenset(
 )
 _IMPURE_BUILTINS = frozenset({"breakpoint", "eval", "exec", "input", "open", "print"})
 _CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
+# The generator alone, which draws nothing that its seed does not fix.
+_SEEDED = "random.Random"
 _CHANCE_CALLS = frozenset({"uuid1", "uuid4"})
 
 _EXACT_NAME = re.compile(r"(?:^|_)(?:micro_yuan|chips|chip_hours)(?:_|$)")
@@ -61,6 +63,8 @@ def impurity(source: Source) -> Iterator[Finding]:
     for node in ast.walk(source.syntax()):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             for name in _imported(node):
+                if name == _SEEDED:
+                    continue
                 if name.split(".")[0] in _IMPURE_MODULES or name.startswith("numpy.random"):
                     yield Finding(source.path, node.lineno, f"core is pure, was import of {name}")
         if isinstance(node, ast.Call):
@@ -70,6 +74,8 @@ def impurity(source: Source) -> Iterator[Finding]:
                 yield Finding(source.path, node.lineno, f"core is pure, was {called}()")
             if last in _CLOCK_CALLS and last != called:
                 yield Finding(source.path, node.lineno, f"time is an input, was {called}()")
+            if called == "Random" and not node.args:
+                yield Finding(source.path, node.lineno, "chance is an input, was Random()")
             if last in _CHANCE_CALLS or called.startswith(("np.random.", "numpy.random.")):
                 yield Finding(source.path, node.lineno, f"chance is an input, was {called}()")
 

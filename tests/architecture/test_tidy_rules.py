@@ -108,6 +108,8 @@ def test_dead_links_find_missing_files_and_headings(link: str, *, dead: bool) ->
     "text",
     [
         "import random",
+        "from random import random",
+        "from random import Random\nchance = Random()",
         "import time",
         "from logging import getLogger",
         "from numpy import random",
@@ -125,6 +127,7 @@ def test_impurity_finds_clock_chance_logs_and_files(text: str) -> None:
 
 def test_impurity_lets_pure_code_pass() -> None:
     text = "from datetime import UTC, datetime\nimport numpy as np\nx = np.sort(a)\nimport uuid\n"
+    text += "from random import Random\nchance = Random(seed)\n"
     assert _lines(code_rules.impurity, text) == []
 
 

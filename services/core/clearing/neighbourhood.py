@@ -7,7 +7,7 @@ would stand, where it wants to be.
 
 from __future__ import annotations
 
-import random
+from random import Random
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Neighbourhoods:
         chance: Source of pseudo-random numbers.
     """
 
-    def __init__(self, choices: Choices, prices: FloatArray, chance: random.Random) -> None:
+    def __init__(self, choices: Choices, prices: FloatArray, chance: Random) -> None:
         self._choices = choices
         self._problem = choices.problem
         self._prices = prices

@@ -13,25 +13,32 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from services.kit.records import OutRecord, Receipt
-    from services.matching.settings import MatchingSettings
+    from services.kit.settings import KitSettings
 
 # Long enough for a send to be on the wire, so that a crash leaves it written and unknown.
 _BEFORE_ACK_S = 0.05
 
 
-async def open_reader(settings: MatchingSettings, topics: Sequence[str]) -> LogReader:
-    """Return a reader, not started, of all partitions or only those of the market's key.
+async def open_reader(
+    settings: KitSettings, topics: Sequence[str], own_market: str | None
+) -> LogReader:
+    """Return a reader, not started, of all partitions or only those of a market's key.
+
+    Args:
+        settings: Where the broker is.
+        topics: What to read.
+        own_market: The market whose partitions alone are read; ``None`` reads all.
 
     Raises:
         LogUnavailableError: if the broker or a topic is not there within half a minute.
     """
-    if settings.matching_partitions == "all":
+    if own_market is None:
         return LogReader(settings, topics)
     probe = LogReader(settings, topics)
     await probe.start({})
     counts = Counter(topic for topic, _ in probe.positions())
     await probe.stop()
-    key = settings.matching_market.encode()
+    key = own_market.encode()
     own = {topic: [partition_of(key, count)] for topic, count in counts.items()}
     return LogReader(settings, topics, own)
 

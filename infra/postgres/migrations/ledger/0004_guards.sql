@@ -11,7 +11,8 @@ BEGIN
     'allocation_period', 'delivery_booked', 'period_paid'
   ] LOOP
     EXECUTE format(
-      'CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse_change()',
+      'CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON %I '
+      'FOR EACH ROW EXECUTE FUNCTION refuse_change()',
       name || '_append_only', name);
     EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER %I', name, name || '_append_only');
   END LOOP;
