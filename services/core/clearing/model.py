@@ -15,11 +15,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from ortools.sat.python import cp_model
 
+from services.core.clearing.model_supply import SupplyRows, Use
 from services.core.clearing.presolve import IntArray, Problem, RunOption
 from services.core.clearing.response import Choices
 from services.core.clearing.selection import (
@@ -34,13 +35,8 @@ from services.core.clearing.selection import (
     use_of,
 )
 
-_ROW_MAX = 2**31 - 1
 # Beyond this the objective is rounded; CP-SAT's own sums need room up to 2**62.
 _OBJECTIVE_MAX = 2**52
-
-
-class UnsuitableError(Exception):
-    """The book's numbers do not fit the solver; the incumbent stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +71,6 @@ class Solved:
     effort: float
 
 
-class _Step:
-    """One step of residual supply in a cell."""
-
-    __slots__ = ("ask", "chips", "variable")
-
-    def __init__(self, ask: int, chips: int) -> None:
-        self.ask = ask
-        self.chips = chips
-        self.variable: Any = None
-
-
-class _Use(NamedTuple):
-    """Chips that a demand's variable takes from a cell."""
-
-    demand: int
-    variable: Any
-    weight: int
-    most: int
-
-
 class Model:
     """A CP-SAT model of one scope, to which cuts can be added between solves."""
 
@@ -103,32 +79,18 @@ class Model:
         self._problem = choices.problem
         self._scope = scope
         self._model: Any = cp_model.CpModel()
-        self._terms: list[tuple[Any, int]] = []
-        self._most: dict[int, int] = {}
         self._runs: dict[int, list[tuple[int, Any, Any]]] = {}
         self._cells: dict[int, dict[int, list[tuple[int, Any]]]] = {}
         self._accepted: dict[int, list[Any]] = {}
-        self._uses: dict[int, list[_Use]] = {}
-        self._levels: dict[tuple[int, int], Any] = {}
-        self._taken: dict[int, Any] = {}
-        self._steps: dict[int, list[_Step]] = {}
         free = set(scope.free)
         kept = tuple(None if d in free else c for d, c in enumerate(scope.base.choices))
         self._fixed = Selection(kept, scope.base.block_offers)
-        self._used = use_of(self._problem, self._fixed)
-        self._users: list[list[int]] = [[] for _ in self._problem.supply]
-        for d, choice in enumerate(kept):
-            if choice is not None:
-                for pool in choice_pools(self._problem, d, choice):
-                    self._users[pool].append(d)
-        self._explicit = self._explicit_pools()
-        self._floors: dict[tuple[int, int], IntArray] = {}
+        explicit = self._explicit_pools()
+        self._supply = SupplyRows(self._problem, self._model, self._fixed, explicit)
         for n, d in enumerate(scope.free):
             self._add_demand(d, scope.runs[n], scope.cells[n])
         self._add_relations()
-        self._add_block_offers()
-        for cell in sorted(self._cells_in_play()):
-            self._add_supply(cell)
+        self._supply.build()
         self._add_own_support()
         self._set_objective()
 
@@ -158,9 +120,9 @@ class Model:
             rows.append((r, taken, quantity))
             first = int(runs.pool[r]) * periods + int(runs.start[r])
             for cell in range(first, first + int(runs.duration[r])):
-                self._uses.setdefault(cell, []).append(_Use(d, quantity, weight, chips))
-            self._terms.append((quantity, weight * int(runs.value[r])))
-            self._most[quantity.index] = chips // weight
+                self._supply.uses.setdefault(cell, []).append(Use(d, quantity, weight, chips))
+            self._supply.terms.append((quantity, weight * int(runs.value[r])))
+            self._supply.most[quantity.index] = chips // weight
         self._runs[d] = rows
         self._accepted[d] += [taken for _, taken, _ in rows]
         self._model.add_at_most_one(self._accepted[d])
@@ -172,9 +134,9 @@ class Model:
             chips = self._model.new_int_var(0, int(cells.chips[c]), "")
             by_option.setdefault(int(cells.option[c]), []).append((c, chips))
             most = int(cells.chips[c])
-            self._uses.setdefault(int(cells.at[c]), []).append(_Use(d, chips, 1, most))
-            self._most[chips.index] = most
-            self._terms.append((chips, int(cells.option_limit[cells.option[c]])))
+            self._supply.uses.setdefault(int(cells.at[c]), []).append(Use(d, chips, 1, most))
+            self._supply.most[chips.index] = most
+            self._supply.terms.append((chips, int(cells.option_limit[cells.option[c]])))
         self._cells[d] = by_option
         for option, rows in by_option.items():
             chosen = self._model.new_bool_var("")
@@ -232,178 +194,7 @@ class Model:
             elif mine and self._fixed.choices[demand.parent] is None:
                 self._model.add(cp_model.LinearExpr.sum(mine) == 0)
 
-    # --- supply ----------------------------------------------------------------------------
-
-    def _add_block_offers(self) -> None:
-        for b, block in enumerate(self._problem.block_offers):
-            if block.pool not in self._explicit:
-                continue
-            taken = self._model.new_bool_var("")
-            self._taken[b] = taken
-            if (block.ask > self._ceiling(block.pool))[block.chips > 0].any():
-                self._model.add(taken == 0)
-            self._terms.append((taken, -block.ask * int(block.chips.sum())))
-
-    def _cells_in_play(self) -> set[int]:
-        periods = self._problem.shape[1]
-        cells = set(self._uses)
-        for pool in self._explicit:
-            cells.update(range(pool * periods, (pool + 1) * periods))
-        return cells
-
-    def _residual(self, cell: int) -> list[_Step]:
-        """Return the steps left in a cell beyond what the fixed demands use."""
-        pool, period = divmod(cell, self._problem.shape[1])
-        steps = self._problem.supply[pool]
-        used = 0 if pool in self._explicit else int(self._used[pool, period])
-        ceiling = int(self._ceiling(pool)[period])
-        rows = []
-        for ask, chips in zip(steps.asks.tolist(), steps.chips[:, period].tolist(), strict=True):
-            taken = min(used, chips)
-            used -= taken
-            if chips > taken and ask <= ceiling:
-                rows.append(_Step(ask, chips - taken))
-        return rows
-
-    def _add_supply(self, cell: int) -> None:
-        pool, period = divmod(cell, self._problem.shape[1])
-        uses = self._uses.get(cell, [])
-        steps = self._residual(cell)
-        self._steps[cell] = steps
-        if sum(use.most for use in uses) + int(self._problem.capacity[pool, period]) > _ROW_MAX:
-            raise UnsuitableError
-        # A demand uses a cell by at most one of its columns.
-        largest: dict[int, int] = {}
-        for use in uses:
-            largest[use.demand] = max(largest.get(use.demand, 0), use.most)
-        most = sum(largest.values())
-        if pool in self._explicit:
-            self._add_explicit(pool, period, steps, uses)
-            return
-        if steps and most <= steps[0].chips:
-            # The cheapest step is enough for everyone, so there is nothing to ration.
-            steps = steps[:1]
-            self._steps[cell] = steps
-        base = steps[0].ask if steps else 0
-        if base:
-            self._terms += [(use.variable, -base * use.weight) for use in uses]
-        room = steps[0].chips if steps else 0
-        if most <= room:
-            return
-        variables = [use.variable for use in uses]
-        weights = [use.weight for use in uses]
-        for step in steps[1:]:
-            step.variable = self._model.new_int_var(0, step.chips, "")
-            self._most[step.variable.index] = step.chips
-            self._terms.append((step.variable, base - step.ask))
-            variables.append(step.variable)
-            weights.append(-1)
-        self._model.add(cp_model.LinearExpr.weighted_sum(variables, weights) <= room)
-
-    def _add_explicit(self, pool: int, period: int, steps: list[_Step], uses: list[_Use]) -> None:
-        variables = [use.variable for use in uses]
-        weights = [use.weight for use in uses]
-        for step in steps:
-            step.variable = self._model.new_int_var(0, step.chips, "")
-            self._most[step.variable.index] = step.chips
-            self._terms.append((step.variable, -step.ask))
-            variables.append(step.variable)
-            weights.append(-1)
-        for b, taken in self._taken.items():
-            block = self._problem.block_offers[b]
-            chips = int(block.chips[period])
-            if block.pool == pool and chips:
-                variables.append(taken)
-                weights.append(-chips)
-        fixed = int(self._used[pool, period])
-        if variables or fixed:
-            self._model.add(cp_model.LinearExpr.weighted_sum(variables, weights) == -fixed)
-
     # --- price support ---------------------------------------------------------------------
-
-    def _ceiling(self, pool: int) -> IntArray:
-        """Return the dearest ask that the fixed demands of a pool can bear in each period."""
-        key = (-1, pool)
-        if key in self._floors:
-            return self._floors[key]
-        top = np.iinfo(np.int64).max
-        ceiling = np.full(self._problem.shape[1], top, dtype=np.int64)
-        floor = self._floor(pool, 0)
-        for d in self._users[pool]:
-            choice = self._fixed.choices[d]
-            if isinstance(choice, RunChoice):
-                run = self._problem.demands[d].runs[choice.option]
-                span = slice(choice.start, choice.start + run.duration)
-                slack = run.limit * run.duration - int(floor[span].sum())
-                ceiling[span] = np.minimum(ceiling[span], floor[span] + slack)
-            elif isinstance(choice, SpreadChoice):
-                spread = self._problem.demands[d].spreads[choice.option]
-                cells = np.array(choice.cells, dtype=np.int64)
-                mine = spread.at_period[cells[spread.at_pool[cells] == pool]]
-                ceiling[mine] = np.minimum(ceiling[mine], spread.limit)
-        self._floors[key] = ceiling
-        return ceiling
-
-    def _floor(self, pool: int, chips: int) -> IntArray:
-        """Return the least price of each period if at least so many chips come on top."""
-        key = (chips, pool)
-        if key in self._floors:
-            return self._floors[key]
-        used = self._used[pool] + chips
-        rows: list[tuple[int, IntArray]] = list(
-            zip(
-                self._problem.supply[pool].asks.tolist(),
-                self._problem.supply[pool].chips,
-                strict=True,
-            )
-        )
-        rows += [(b.ask, b.chips) for b in self._problem.block_offers if b.pool == pool]
-        floor = np.zeros(len(used), dtype=np.int64)
-        below = np.zeros(len(used), dtype=np.int64)
-        for ask, offered in sorted(rows, key=lambda row: row[0]):
-            floor = np.where((below < used) & (offered > 0), ask, floor)
-            below = below + offered
-        if pool not in self._explicit:
-            for b in self._scope.base.block_offers:
-                block = self._problem.block_offers[b]
-                if block.pool == pool:
-                    floor = np.where(block.chips > 0, np.maximum(floor, block.ask), floor)
-        self._floors[key] = floor
-        return floor
-
-    def _level(self, cell: int, ask: int) -> Any:  # noqa: ANN401 - untyped solver
-        """Return the literal that an offer of at least this ask is used, or None if it never is."""
-        pool, period = divmod(cell, self._problem.shape[1])
-        steps = [s for s in self._steps.get(cell, []) if s.ask >= ask]
-        blocks = [
-            self._taken[b]
-            for b, block in enumerate(self._problem.block_offers)
-            if b in self._taken
-            and block.pool == pool
-            and block.ask >= ask
-            and block.chips[period] > 0
-        ]
-        if not steps and not blocks:
-            return None
-        key = (cell, min([s.ask for s in steps] or [ask]) if not blocks else ask)
-        if key in self._levels:
-            return self._levels[key]
-        used = self._model.new_bool_var("")
-        self._levels[key] = used
-        for step in steps:
-            if step.variable is None:
-                # The cheapest step has no variable: what exceeds it is in the others, so any
-                # use at all beyond the fixed may reach it.
-                uses = self._uses.get(cell, [])
-                total = cp_model.LinearExpr.weighted_sum(
-                    [use.variable for use in uses], [use.weight for use in uses]
-                )
-                self._model.add(total <= sum(use.most for use in uses) * used)
-            else:
-                self._model.add(step.variable <= step.chips * used)
-        for taken in blocks:
-            self._model.add_implication(taken, used)
-        return used
 
     def _add_own_support(self) -> None:
         """Forbid what can be seen beforehand: one period's level that a choice cannot bear."""
@@ -416,10 +207,10 @@ class Model:
                 limit = int(cells.option_limit[option])
                 for c, chips in members:
                     pool, period = divmod(int(cells.at[c]), self._problem.shape[1])
-                    if self._floor(pool, 1)[period] > limit:
+                    if self._supply.floor(pool, 1)[period] > limit:
                         self._model.add(chips == 0)
                         continue
-                    level = self._level(int(cells.at[c]), limit + 1)
+                    level = self._supply.level(int(cells.at[c]), limit + 1)
                     if level is not None:
                         most = int(cells.chips[c])
                         self._model.add(chips + most * level <= most)
@@ -428,14 +219,14 @@ class Model:
         runs = self._choices.runs
         pool, start = int(runs.pool[r]), int(runs.start[r])
         span = slice(start, start + int(runs.duration[r]))
-        floor = self._floor(pool, int(runs.chips_min[r]))[span]
+        floor = self._supply.floor(pool, int(runs.chips_min[r]))[span]
         slack = int(runs.value[r]) - int(floor.sum())
         if slack < 0:
             self._model.add(taken == 0)
             return
         first = pool * self._problem.shape[1] + start
         for i, least in enumerate(floor.tolist()):
-            level = self._level(first + i, least + slack + 1)
+            level = self._supply.level(first + i, least + slack + 1)
             if level is not None:
                 self._model.add_implication(taken, level.negated())
 
@@ -454,7 +245,7 @@ class Model:
         span = slice(choice.start, choice.start + run.duration)
         value = run.limit * run.duration
         fixed = self._fixed.choices[d] is not None
-        least = self._floor(run.pool, 0 if fixed else run.chips_min)[span].tolist()
+        least = self._supply.floor(run.pool, 0 if fixed else run.chips_min)[span].tolist()
         need = floor[run.pool, span].tolist()
         # Fewest and lowest levels that still exceed the limit make the strongest cut.
         for i in range(len(need)):
@@ -466,7 +257,7 @@ class Model:
         literals = []
         for i, (ask, low) in enumerate(zip(need, least, strict=True)):
             if ask > low:
-                level = self._level(first + i, ask)
+                level = self._supply.level(first + i, ask)
                 assert level is not None
                 literals.append(level.negated())
         if not fixed:
@@ -487,13 +278,13 @@ class Model:
     def _set_objective(self) -> None:
         whole: dict[int, int] = {}
         variables: dict[int, Any] = {}
-        for variable, weight in self._terms:
+        for variable, weight in self._supply.terms:
             number = variable.index
             variables[number] = variable
             whole[number] = whole.get(number, 0) + weight
         terms = [(variables[number], weight) for number, weight in whole.items() if weight]
         divisor = math.gcd(*(weight for _, weight in terms)) if terms else 1
-        most = sum(abs(w) // divisor * self._most.get(v.index, 1) for v, w in terms)
+        most = sum(abs(w) // divisor * self._supply.most.get(v.index, 1) for v, w in terms)
         rounding = 1
         if most > _OBJECTIVE_MAX:
             rounding = -(-most // _OBJECTIVE_MAX)
@@ -527,7 +318,7 @@ class Model:
             for members in by_option.values():
                 for c, chips in members:
                     self._model.add_hint(chips, given.get(c, 0))
-        for b, taken in self._taken.items():
+        for b, taken in self._supply.taken.items():
             self._model.add_hint(taken, b in selection.block_offers)
 
     def _given(self, d: int, choice: Choice | None) -> dict[int, int]:
@@ -578,8 +369,8 @@ class Model:
                         tuple(c for c, _ in given),
                         tuple(chips for _, chips in given),
                     )
-        taken_blocks = {b for b, taken in self._taken.items() if solver.value(taken)}
-        kept = {b for b in self._scope.base.block_offers if b not in self._taken}
+        taken_blocks = {b for b, taken in self._supply.taken.items() if solver.value(taken)}
+        kept = {b for b in self._scope.base.block_offers if b not in self._supply.taken}
         return Selection(tuple(choices), frozenset(taken_blocks | kept))
 
 

@@ -6,14 +6,15 @@ deterministic time, so the result does not depend on the speed of the machine.
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
+from random import Random
 
 import numpy as np
 
 from services.core.clearing.certificate import bound
 from services.core.clearing.greedy import fill, ranks, state_of
-from services.core.clearing.model import Model, Scope, UnsuitableError
+from services.core.clearing.model import Model, Scope
+from services.core.clearing.model_supply import UnsuitableError
 from services.core.clearing.neighbourhood import Neighbourhoods
 from services.core.clearing.presolve import BoolArray, FloatArray
 from services.core.clearing.response import Choices, exact, respond, run_surplus
@@ -180,7 +181,7 @@ def _search_whole(
 def _search_neighbourhoods(
     choices: Choices, held: _Incumbent, prices: FloatArray, budget: _Budget
 ) -> None:
-    around = Neighbourhoods(choices, prices, random.Random(choices.problem.rules.seed))  # noqa: S311
+    around = Neighbourhoods(choices, prices, Random(choices.problem.rules.seed))  # noqa: S311
     # Each solve is charged at least _EFFORT_MIN, so the number of rounds is bounded.
     while budget.left > 0:
         free = around.pick(held.selection)
