@@ -33,9 +33,6 @@ def read(record: Record) -> Envelope:
     row = BY_MODEL[type(envelope.data)]
     if row.topic != record.topic:
         raise DecodeError("wrong_topic", "ce_type", row.type, f"a type of topic {record.topic}")
-    if b"\\u0000" in (record.value or b""):
-        # JSON may carry it, text in Postgres may not.
-        raise DecodeError("invalid_body", "value", "U+0000", "text without U+0000")
     if envelope.occurred_at.year not in _YEARS:
         raise DecodeError(
             "missing_attribute", "ce_time", envelope.occurred_at.isoformat(), "2020 to 2100"
@@ -47,15 +44,15 @@ def dead_letter(record: Record, error: DecodeError | DomainError) -> OutRecord:
     """Return the record for the dead letters: its bytes, and why nobody took it."""
     value = record.value or b""
     reason = {
-        "dl_consumer": "ledger",
-        "dl_topic": record.topic,
-        "dl_partition": str(record.partition),
-        "dl_offset": str(record.offset),
-        "dl_code": error.code,
-        "dl_field": error.field,
-        "dl_value": error.value,
-        "dl_allowed": error.allowed,
-        "dl_bytes": str(len(value)),
+        "dlq_consumer": "ledger",
+        "dlq_topic": record.topic,
+        "dlq_partition": str(record.partition),
+        "dlq_offset": str(record.offset),
+        "dlq_reason": error.code,
+        "dlq_field": error.field,
+        "dlq_value": error.value,
+        "dlq_allowed": error.allowed,
+        "dlq_bytes": str(len(value)),
     }
     added = tuple((name, text.encode(errors="replace")) for name, text in reason.items())
     kept = tuple((name, raw) for name, raw in record.headers if raw is not None)

@@ -64,14 +64,14 @@ def test_a_deposit_id_with_another_amount_is_a_finding_and_books_nothing(
     ledger.feed(topics.put(w.deposited("lab", 1, "same"), w.deposited("lab", 2, "same")))
     assert free(ledger, "lab") == 100 * w.YUAN + 1
     assert [f.summary.code for f in ledger.events(events.FindingRaised)] == ["settle.other_body"]
-    assert ledger.letters()[0]["dl_code"] == "settle.other_body"
+    assert ledger.letters()[0]["dlq_reason"] == "settle.other_body"
 
 
 def test_a_deposit_for_nobody_goes_to_the_dead_letters(
     topics: w.Topics, ledger: w.MemoryLedger
 ) -> None:
     ledger.feed(topics.put(w.deposited("ghost", 5)))
-    assert ledger.letters()[0]["dl_field"] == "participant_id"
+    assert ledger.letters()[0]["dlq_field"] == "participant_id"
     assert cny_account("ghost") not in ledger.view.accounts
 
 
@@ -150,7 +150,7 @@ def test_an_amendment_of_another_participants_demand_is_a_finding(
 ) -> None:
     ledger.feed(topics.put(w.registered("rival"), w.demanded("d1", "lab")))
     ledger.feed(topics.put(w.demand_amended("d1", "rival", chips=1)))
-    assert ledger.letters()[0]["dl_code"] == "settle.unknown_demand"
+    assert ledger.letters()[0]["dlq_reason"] == "settle.unknown_demand"
     assert free(ledger, "lab") == 80 * w.YUAN
 
 
@@ -394,7 +394,7 @@ def test_a_delivery_by_another_provider_or_of_another_period_pays_nothing(
     ledger.feed(topics.round(1, allocation, w.kept(1, "d1", "lab", 0)))
     stolen = w.delivered(allocation, [(0, 10)]).model_copy(update={"provider_id": "thief"})
     ledger.feed(topics.put(stolen, w.delivered(allocation, [(7, 1)], "2")))
-    assert [letter["dl_field"] for letter in ledger.letters()] == ["provider_id", "periods"]
+    assert [letter["dlq_field"] for letter in ledger.letters()] == ["provider_id", "periods"]
     assert posted(ledger, escrow_account(w.MARKET)) == 10 * w.YUAN
 
 
@@ -415,8 +415,8 @@ def test_bytes_that_are_no_event_go_to_the_dead_letters_as_they_are(
     bad = topics.raw(topic, value, good.headers)
     _, letters = decode_all([bad])
     headers = dict(letters[0].headers)
-    assert headers["dl_code"].decode() in (code, "not_json")
-    assert headers["dl_offset"] == b"1"
+    assert headers["dlq_reason"].decode() in (code, "not_json")
+    assert headers["dlq_offset"] == b"1"
     assert letters[0].value == value
 
 
@@ -460,9 +460,9 @@ def test_absurd_numbers_are_refused_and_stop_nothing(
     ledger.feed(topics.put(huge.model_copy(update={"terms": terms})))
     assert len(ledger.events(events.HoldRefused)) == 1
     ledger.feed(topics.put(w.deposited("lab", 10**17)))
-    assert ledger.letters()[-1]["dl_code"] == "settle.too_large"
+    assert ledger.letters()[-1]["dlq_reason"] == "settle.too_large"
     ledger.feed(topics.put(w.deposited("lab", 0)))
-    assert ledger.letters()[-1]["dl_code"] == "settle.amount"
+    assert ledger.letters()[-1]["dlq_reason"] == "settle.amount"
 
 
 def test_every_leaf_is_the_value_on_the_journal_topic(

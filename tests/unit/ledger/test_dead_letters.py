@@ -26,4 +26,4 @@ def test_a_letter_of_the_largest_record_fits_the_broker(
     size = len(letter.key) + len(letter.value)
     size += sum(len(name.encode()) + len(raw) for name, raw in letter.headers)
     assert size < BROKER_BYTES_MAX
-    assert ("dl_code", b"too_large") in letter.headers
+    assert ("dlq_reason", b"too_large") in letter.headers

@@ -1,0 +1,198 @@
+"""The audit finds what an owner of the tables, with all guards switched off, has done to them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from schemas.types import Role
+from services.core.merkle import Frontier
+from services.kit.postgres import acquire_lease, create_pool
+from services.ledger.adapters.postgres import LEASE, PostgresStore, writer_dsn
+from services.ledger.app import decode_all, handle, keys_of
+from services.ledger.audit import _audit, audit
+from services.ledger.settings import LedgerSettings
+from services.ledger.state import Checkpoint
+from tests.conftest import Stack
+from tests.integration.ledger.conftest import migrated
+from tests.unit.ledger import world as w
+
+pytestmark = pytest.mark.integration
+
+
+async def fill(store: PostgresStore) -> None:
+    """Book a small market day: deposits, holds, a round, a delivery, a checkpoint."""
+    topics = w.Topics()
+    allocation = w.allocated(1, "d1", "lab", "o1", "cloud", [(0, 10, 900_000), (1, 5, 500_000)])
+    first = topics.put(
+        w.registered("lab"),
+        w.registered("cloud", Role.PROVIDER),
+        w.deposited("lab", 100 * w.YUAN),
+        w.offered("o1", "cloud", chips=10),
+        w.demanded("d1", "lab", chips=10),
+        w.demanded("d2", "lab", chips=4),
+    )
+    second = topics.round(
+        1, allocation, w.kept(1, "d1", "lab", 5 * w.YUAN), w.kept(1, "d2", "lab", 0), fee_ppm=9000
+    )
+    third = topics.put(w.delivered(allocation, [(0, 7)]))
+    frontier, before = Frontier(), await store.positions()
+    for records in (first, second, third):
+        inputs, _ = decode_all(records)
+        after = before | {(r.topic, r.partition): r.offset + 1 for r in records}
+        view = await store.load(keys_of(inputs, ()))
+        outcome = handle(view, inputs, (), after, frontier, w.NOW)
+        frontier = outcome.frontier
+        head = Checkpoint(frontier.size, frontier.root(), frontier, "note")
+        await store.commit(replace(outcome.batch, checkpoint=head), before, after)
+        before = after
+
+
+@pytest_asyncio.fixture(scope="module")
+async def filled(stack: Stack) -> AsyncIterator[tuple[asyncpg.Connection, str]]:
+    settings = LedgerSettings(postgres_dsn=SecretStr(stack.postgres_dsn), _env_file=None)
+    schema = f"t_{secrets.token_hex(4)}_ledger"
+    async with migrated(settings, schema) as conn:
+        pool = await create_pool(await writer_dsn(settings.postgres_dsn, schema), schema)
+        epoch = await acquire_lease(pool, LEASE, "test", 60)
+        assert epoch is not None
+        await fill(PostgresStore(pool, epoch))
+        await pool.close()
+        yield conn, schema
+
+
+async def test_an_honest_ledger_passes(
+    filled: tuple[asyncpg.Connection, str], stack: Stack
+) -> None:
+    report = await audit(stack.postgres_dsn, filled[1])
+    assert report.ok, "\n".join(report.lines())
+    assert (report.size, report.captured, report.paid) == (8, 11_500_000, 6_300_000)
+    assert all(line.startswith("ok  ") for line in report.lines()[:-1])
+    assert report.lines(chinese=True) != report.lines()
+
+
+OPEN = """
+DO $$ DECLARE t text; c record; BEGIN
+  FOR t IN SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+    AND relkind = 'r' LOOP
+    EXECUTE format('ALTER TABLE %I DISABLE TRIGGER USER', t);
+    EXECUTE format('ALTER TABLE %I NO FORCE ROW LEVEL SECURITY', t);
+  END LOOP;
+  FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint
+    WHERE connamespace = current_schema()::regnamespace AND contype = 'f' LOOP
+    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.t, c.conname);
+  END LOOP;
+  FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint
+    WHERE connamespace = current_schema()::regnamespace AND contype = 'c' LOOP
+    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.t, c.conname);
+  END LOOP;
+  ALTER TABLE transfer DROP CONSTRAINT transfer_pending_id_key;
+END $$;
+"""
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        (
+            "UPDATE posting SET amount = amount + 1 WHERE amount > 0 AND account_version = 1",
+            "sums_zero",
+        ),
+        (
+            "DELETE FROM posting WHERE transfer_id = (SELECT id FROM transfer WHERE leaf_idx = 3)",
+            "sums_zero",
+        ),
+        (
+            "UPDATE account SET credits_posted = credits_posted + 1 WHERE name = 'cny:lab'",
+            "counters",
+        ),
+        (
+            (
+                "UPDATE account SET debits_posted = debits_posted + 7, credits_posted "
+                "= credits_posted + 7"
+                " WHERE name = 'cny:lab'"
+            ),
+            "counters",
+        ),
+        ("UPDATE posting SET balance_after = 0 WHERE account_version = 2", "counters"),
+        ("DELETE FROM posting WHERE account_version = 2 AND account_id = 1", "counters"),
+        (
+            "UPDATE account SET debits_pending = credits_posted + 1 WHERE name = 'cny:lab'",
+            "free_balance",
+        ),
+        (
+            (
+                "INSERT INTO transfer (id, kind, purpose, debit_id, credit_id, unit, "
+                "amount, occurred_at,"
+                " leaf_idx, body_hash, pending_id, pending_amount) SELECT "
+                "gen_random_uuid(), 'void',"
+                " purpose, debit_id, credit_id, unit, 0, occurred_at, 900, body_hash, pending_id,"
+                " pending_amount FROM transfer WHERE pending_id IS NOT NULL LIMIT 1"
+            ),
+            "holds",
+        ),
+        ("UPDATE demand_hold SET amount = amount + 1 WHERE hold_id IS NOT NULL", "holds"),
+        ("UPDATE transfer SET amount = pending_amount + 1 WHERE kind = 'post'", "holds"),
+        ("UPDATE offer_period SET allocated = chips + 1", "capacity"),
+        ("UPDATE offer_period SET allocated = allocated - 1", "capacity"),
+        ("DELETE FROM offer_period", "capacity"),
+        ("UPDATE allocation_period SET chips = chips + 1", "capacity"),
+        ("UPDATE allocation SET payment = payment - 1", "rounds"),
+        ("UPDATE round_booked SET payment = payment - 1", "rounds"),
+        ("UPDATE period_paid SET delivered = delivered + 1", "rounds"),
+        ("DELETE FROM delivery_booked", "rounds"),
+        ("DELETE FROM outbox WHERE seq = 5", "outbox"),
+        ("UPDATE outbox SET topic = 'holds' WHERE topic = 'journal-entries'", "outbox"),
+        ("INSERT INTO market_halt VALUES ('jjj', 'jjj:2', 'settle.oversold', 'x')", "no_halt"),
+        # The log: an entry, an entry with its hash, two leaves swapped, the tail, a head, a row.
+        ("UPDATE leaf SET entry = entry || ' ' WHERE idx = 2", "log_consistent"),
+        (
+            (
+                "UPDATE leaf SET entry = replace(encode(entry, 'escape'), '100000000', "
+                "'200000000')::bytea WHERE idx = 0; UPDATE leaf SET "
+                "hash = sha256('\\x00'::bytea || entry)"
+            ),
+            "log_consistent",
+        ),
+        (
+            (
+                "UPDATE leaf SET idx = -1 - idx WHERE idx IN (2, 3);"
+                "UPDATE leaf SET idx = CASE idx WHEN -3 THEN 3 ELSE 2 END WHERE idx < 0"
+            ),
+            "log_consistent",
+        ),
+        ("DELETE FROM leaf WHERE idx = 4", "log_consistent"),
+        ("DELETE FROM leaf WHERE idx = (SELECT max(idx) FROM leaf)", "log_consistent"),
+        (
+            (
+                "UPDATE checkpoint SET root = sha256('x') WHERE size = (SELECT "
+                "min(size) FROM checkpoint)"
+            ),
+            "log_consistent",
+        ),
+        ("UPDATE checkpoint SET frontier = sha256('x')", "log_consistent"),
+        ("UPDATE transfer SET purpose = 'gift' WHERE leaf_idx = 0", "log_consistent"),
+        ("DELETE FROM transfer WHERE leaf_idx = 0", "log_consistent"),
+    ],
+)
+async def test_the_audit_finds_what_was_done_behind_its_back(
+    filled: tuple[asyncpg.Connection, str], sql: str, code: str
+) -> None:
+    conn, schema = filled
+    transaction = conn.transaction()
+    await transaction.start()
+    try:
+        await conn.execute(OPEN)
+        before = await _audit(conn, schema)
+        assert before.ok, "\n".join(before.lines())
+        await conn.execute(sql)
+        report = await _audit(conn, schema)
+    finally:
+        await transaction.rollback()
+    assert code in [check.code for check in report.checks if not check.ok]
