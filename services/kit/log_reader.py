@@ -127,6 +127,8 @@ class LogReader:
             found = await consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
         except TopicAuthorizationFailedError:
             raise
+        except UnicodeDecodeError:
+            return await self._read_around(consumer)
         except KafkaError as error:
             # Among them an offset out of range: building anew tells whether it is a gap.
             await self._drop(repr(error))
@@ -248,6 +250,41 @@ class LogReader:
             if not begins[tp] <= position <= ends[tp]:
                 held = f"{begins[tp]}..{ends[tp]}"
                 raise LogGapError(topic, partition, position, held)
+
+    async def _read_around(self, consumer: AIOKafkaConsumer) -> list[Record]:
+        """Return one record per partition, an empty one where the client cannot decode it.
+
+        aiokafka cannot read past a header whose name is not UTF-8. Nobody takes an empty record
+        for an event, so it is refused like any other bytes and the partition goes on. The rest
+        of such a record's batch, which has the same author, may be lost with it.
+        """
+        records: list[Record] = []
+        for key, offset in self._positions.items():
+            # What the failed read had in hand for the other partitions is fetched again.
+            consumer.seek(self._tp(*key), offset)
+        try:
+            ends = await self._ends(consumer)
+        except KafkaError as error:
+            await self._drop(repr(error))
+            return []
+        for key in [key for key, end in ends.items() if self._positions[key] < end]:
+            tp, offset = self._tp(*key), self._positions[key]
+            try:
+                found = await consumer.getmany(tp, timeout_ms=_FETCH_WAIT_MS * 2, max_records=1)
+            except UnicodeDecodeError as error:
+                self._log.warning(
+                    "record cannot be decoded", place=[*key, offset], reason=str(error)
+                )
+                consumer.seek(tp, offset + 1)
+                self._positions[key] = offset + 1
+                records.append(Record(*key, offset, 0, None, None, ()))
+            except KafkaError as error:
+                # What was taken so far must be returned, its positions have moved.
+                await self._drop(repr(error))
+                break
+            else:
+                records += self._take(found)
+        return records
 
     def _take(self, found: Mapping[TopicPartition, list[ConsumerRecord]]) -> list[Record]:
         order = {topic: place for place, topic in enumerate(self._topics)}

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from services.kit.errors import (
     LogGapError,
@@ -192,6 +193,41 @@ async def test_the_watchdog_replaces_a_consumer_that_stands_still_while_it_lags(
         for _ in range(8):
             await reader.read(timeout_ms=100)
         assert reader._consumer is rebuilt
+
+
+class _NoText(str):
+    """A header name that no UTF-8 is."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff\xfe"
+
+
+async def test_a_header_name_that_is_no_text_costs_its_record_and_no_other(
+    settings: KitSettings, writer: LogWriter, make_topic: MakeTopic
+) -> None:
+    await make_topic("a", 2)
+    await writer.send_many(numbered("a", 20, keys=4))
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap)
+    await producer.start()
+    batch = producer.create_batch()
+    # aiokafka's encoder in C takes only text; the one in Python asks the text.
+    batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, 16_384)
+    batch.append(key=None, value=b"poison", timestamp=None, headers=[(_NoText(), b"x")])
+    await (await producer.send_batch(batch, f"{settings.topic_prefix}a", partition=0))
+    await producer.stop()
+    await writer.send_many(numbered("a", 20, keys=4))
+
+    async with reading(settings, "a") as reader:
+        found = await read_count(reader, 41)
+        assert await reader.lag() == 0
+
+    assert [record.value for record in found].count(None) == 1
+    places = {(record.partition, record.offset) for record in found}
+    assert len(places) == 41
+    numbers = sorted(int(record.value) for record in found if record.value is not None)
+    assert numbers == sorted([*range(20), *range(20)])
 
 
 async def test_a_record_that_is_too_large_is_refused_and_the_writer_goes_on(
