@@ -16,7 +16,7 @@ from infra.demo import words
 from infra.demo.spark import meter, sparkline
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from infra.demo.board import Board
     from infra.demo.facts import Json, Phrase
@@ -28,12 +28,30 @@ _BAD = "bold red"
 _DOMESTIC = "red3"
 _FOREIGN = "dodger_blue2"
 _SPARK = 28
+_WIDE = 108
+_SIDE, _SIDE_NARROW = 37, 30
+"""Columns of the screen from which there is room for all, and of the panels at the side."""
 _ROUNDS_SHOWN = 40  # what does not fit is cut below
+_ORDER_ROWS = 8
 _STAGES: dict[str, Phrase] = {
     "sealed": ("sealed, solving", "已封存，求解中"),
     "cleared": ("cleared, publishing", "已出清，发布中"),
     "closed": ("closed", "已完结"),
 }
+
+
+_ROUND_COLUMNS: tuple[tuple[Phrase, bool], ...] = (
+    (("round", "轮次"), True),
+    (("time", "时间"), True),
+    (("demand", "需求"), True),
+    (("filled", "成交"), True),
+    (("chip-h", "卡时"), False),
+    (("welfare", "福利"), True),
+    (("gap <=", "差距 <="), True),
+    (("solve ms", "求解毫秒"), False),
+    (("ok", "核验"), True),
+)
+"""Head of each column of the rounds, and whether it is shown where there is little room."""
 
 
 class View:
@@ -48,22 +66,21 @@ class View:
         self._board = board
         self._index = 1 if language == "zh" else 0
         self._names = words.chip_names(board.market)
+        self._narrow = False
 
-    def __rich__(self) -> RenderableType:
-        """Return the screen."""
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the screen, with fewer columns where there is less room."""
+        self._narrow = options.max_width < _WIDE
+        side = _SIDE_NARROW if self._narrow else _SIDE
         layout = Layout()
         layout.split_column(
             Layout(self._header(), size=4),
-            Layout(name="middle", size=len(self._names) + 3),
+            Layout(name="middle", size=max(len(self._names) + 1, _ORDER_ROWS) + 2),
             Layout(name="below"),
         )
-        layout["middle"].split_row(
-            Layout(self._orders(), ratio=2, minimum_size=36), Layout(self._prices(), ratio=5)
-        )
-        layout["below"].split_row(
-            Layout(self._rounds(), ratio=5), Layout(self._services(), ratio=2, minimum_size=36)
-        )
-        return layout
+        layout["middle"].split_row(Layout(self._orders(), size=side), Layout(self._prices()))
+        layout["below"].split_row(Layout(self._rounds()), Layout(self._services(), size=side))
+        yield layout
 
     def _say(self, english: str, chinese: str) -> str:
         return (english, chinese)[self._index]
@@ -85,14 +102,18 @@ class View:
         table.add_column(ratio=1, no_wrap=True)
         table.add_column(justify="right", no_wrap=True)
         table.add_row(
-            Text.assemble(("Suanli Exchange 算力交易所", "bold"), ("  ", ""), (str(name), _SOFT)),
             Text.assemble(
-                (f"{now:%Y-%m-%d}  ", _SOFT),
+                ("Suanli Exchange 算力交易所", "bold"),
+                ("  ", ""),
+                ("" if self._narrow else str(name), _SOFT),
+            ),
+            Text.assemble(
+                ("" if self._narrow else f"{now:%Y-%m-%d}  ", _SOFT),
                 (f"{now:%H:%M}", "bold"),
                 (self._say(" Beijing", " 北京时间"), _SOFT),
             ),
         )
-        bar = meter(board.progress(), 30)
+        bar = meter(board.progress(), 12 if self._narrow else 30)
         table.add_row(
             Text.assemble((self._stage(), ""), ("", "")),
             Text.assemble((bar, "cyan"), (f" {100 * board.progress():3.0f} %", _SOFT)),
@@ -110,10 +131,7 @@ class View:
             return f"{round_text} · {self._pick(board.phase)}"
         left = self._next_seal() - board.clock.now()
         left_s = max(0.0, left.total_seconds() / board.clock.speed)
-        return round_text + self._say(
-            f" · next in {left_s:.1f} s ({max(0, left // timedelta(minutes=1))} market min)",
-            f" · 下一轮 {left_s:.1f} 秒后（{max(0, left // timedelta(minutes=1))} 市场分钟）",
-        )
+        return round_text + self._say(f" · next in {left_s:.1f} s", f" · 下一轮 {left_s:.1f} 秒后")
 
     def _next_seal(self) -> datetime:
         every_s = int(self._board.market["rules"]["round_every_s"])
@@ -139,7 +157,7 @@ class View:
             (self._say("per second", "每秒"), f"{board.rate():,.0f}"),
             (self._say("on the log", "已写入日志"), f"{orders:,}"),
             (
-                self._say("refused (on purpose)", "拒绝（故意）"),
+                self._say("refused (trials)", "拒绝（试错）"),
                 f"{refused:,} ({sum(item.refused for item in board.trials)})",
             ),
             (self._say("live demand", "在簿需求"), f"{book.get('demands', 0):,}"),
@@ -156,83 +174,66 @@ class View:
     def _prices(self) -> Panel:
         board = self._board
         table = Table.grid(expand=True, padding=(0, 1))
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True)
-        table.add_column(justify="right", no_wrap=True)
-        table.add_column(ratio=1, no_wrap=True)
-        table.add_column(justify="right", no_wrap=True)
-        table.add_column(justify="right", no_wrap=True)
-        table.add_row(
-            *(
-                Text(title, style=_SOFT)
-                for title in (
-                    self._say("chip class", "芯片类别"),
-                    "",
-                    self._say("last", "最新"),
-                    self._say("by round", "逐轮"),
-                    self._say("average", "均价"),
-                    self._say("chip-hours", "成交卡时"),
-                )
-            )
+        heads = (
+            ("chip class", "芯片类别"),
+            ("last", "最新"),
+            ("by round", "逐轮"),
+            ("average", "均价"),
+            ("chip-h", "卡时"),
         )
+        for index, _ in enumerate(heads):
+            spark = index == 2
+            left = index in {0, 2}
+            table.add_column(
+                justify="left" if left else "right", ratio=1 if spark else None, no_wrap=True
+            )
+        table.add_row(*(Text(self._pick(head), style=_SOFT) for head in heads))
         for chip in board.market["chips"]:
             kind = words.DOMESTIC if chip["domestic"] else words.FOREIGN
             style = _DOMESTIC if chip["domestic"] else _FOREIGN
             prices = board.prices(chip["id"])
             known = [price for price in prices if price is not None]
             sold = board.sold(chip["id"])
+            name = Text(self._names[chip["id"]])
+            if self._narrow:
+                name.stylize(style)
+            else:
+                name.append(f"  {self._pick(kind)}", style=style)
             table.add_row(
-                self._names[chip["id"]],
-                Text(self._pick(kind), style=style),
+                name,
                 f"{known[-1] / 1e6:.2f}" if known else "-",
-                Text(sparkline(prices, _SPARK), style=style),
+                Text(sparkline(prices, 10 if self._narrow else _SPARK), style=style),
                 "-" if sold.price is None else words.yuan(sold.price, 2),
                 f"{sold.sold:,}",
             )
-        return self._panel(table, "Clearing prices per chip-hour", "出清价（元/卡时）")
+        return self._panel(table, "Clearing prices, yuan per chip-hour", "出清价（元/卡时）")
 
     # --- rounds ---------------------------------------------------------------------------
 
     def _rounds(self) -> Panel:
         board = self._board
         table = Table.grid(expand=True, padding=(0, 1))
-        heads = (
-            ("round", "轮次"),
-            ("time", "时间"),
-            ("demand", "需求"),
-            ("filled", "成交"),
-            ("chip-h", "卡时"),
-            ("welfare", "福利(元)"),
-            ("gap <=", "差距 <="),
-            ("ms", "毫秒"),
-            ("verified", "核验"),
-        )
-        for _ in heads:
-            table.add_column(justify="right", no_wrap=True, ratio=1)
-        table.add_row(*(Text(self._pick(head), style=_SOFT) for head in heads))
+        shown = [item for item in _ROUND_COLUMNS if item[1] or not self._narrow]
+        for _ in shown:
+            table.add_column(justify="right", no_wrap=True)
+        table.add_row(*(Text(self._pick(head), style=_SOFT) for head, _ in shown))
         for row in reversed(board.closed[-_ROUNDS_SHOWN:]):
-            table.add_row(*self._round_cells(row))
+            cells = zip(self._round_cells(row), _ROUND_COLUMNS, strict=True)
+            table.add_row(*(cell for cell, item in cells if item in shown))
         bound, welfare = board.total_of("bound"), board.total_of("welfare")
         gap = words.percent_of_ppm((bound - welfare) * 1_000_000 // bound) if bound else "-"
+        verified = f"{sum(v.ok for v in board.verdicts.values())} / {len(board.closed)}"
         so_far = Text.assemble(
-            (self._say("so far: welfare ", "累计：福利 "), _SOFT),
-            (f"{words.yuan(welfare)}", "bold"),
-            (self._say(" yuan, gap at most ", " 元，差距不超过 "), _SOFT),
+            ("" if self._narrow else self._say("so far: welfare ", "累计：福利 "), _SOFT),
+            (words.yuan(welfare), "bold"),
+            (self._say(" yuan, gap <= ", " 元，差距 <= "), _SOFT),
             (gap, "bold"),
             (self._say(", verified ", "，核验通过 "), _SOFT),
-            (f"{sum(v.ok for v in board.verdicts.values())} / {len(board.closed)}", "bold"),
+            (verified, "bold"),
         )
         return self._panel(Group(so_far, table), "Rounds", "轮次")
 
     def _round_cells(self, row: Json) -> list[RenderableType]:
-        verdict = self._board.verdicts.get(row["round_id"])
-        mark = (
-            Text("…", style=_SOFT)
-            if verdict is None
-            else Text("✓", style=_GOOD)
-            if verdict.ok
-            else Text(self._say("✗ WRONG", "✗ 有误"), style=_BAD)
-        )
         filled = (row["demands_filled"] or 0) + (row["demands_part_filled"] or 0)
         return [
             str(row["seq"]),
@@ -243,8 +244,14 @@ class View:
             words.yuan(row["welfare"] or 0),
             words.percent_of_ppm(row["gap_ppm"] or 0),
             f"{row['solve_ms'] or 0:,}",
-            mark,
+            self._mark(row["round_id"]),
         ]
+
+    def _mark(self, round_id: str) -> Text:
+        verdict = self._board.verdicts.get(round_id)
+        if verdict is None:
+            return Text("…", style=_SOFT)
+        return Text("✓", style=_GOOD) if verdict.ok else Text("✗", style=_BAD)
 
     # --- services -------------------------------------------------------------------------
 
@@ -269,7 +276,7 @@ class View:
         lines: list[RenderableType] = [table]
         if board.unreachable:
             lines.append(Text(self._say("gateway away, retrying", "网关暂不可用，重试中")))
-        for at, phrase in board.news:
+        for at, phrase in () if self._narrow else board.news:
             lines.append(
                 Text.assemble((words.clock(at), _SOFT), " ", self._pick(phrase), overflow="fold")
             )

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,20 @@ _FRAMES_PER_S = 3
 _CONNECTIONS = 24
 _GATHER_TRIES = 3
 _PLAIN_COLUMNS = 110
+
+
+@dataclass(frozen=True, slots=True)
+class _Cast:
+    """Everybody who takes part in the day."""
+
+    board: Board
+    sender: Sender
+    robots: Robots
+    trials: Trials
+    watcher: Watcher
+    memory: Memory
+    chaos: Chaos
+    meter: Meter
 
 
 class Demo:
@@ -198,13 +213,13 @@ class Demo:
     async def _trade(
         self, anyone: AsyncClient, opening: Opening, day: Day, market: Json, meter: Meter
     ) -> Facts:
-        clock, options = self._exchange.clock, self._options
+        clock = self._exchange.clock
         sender = Sender(anyone, opening.keys, clock, day)
         robots = Robots(anyone, opening.keys, clock)
         board = Board(
             market=market,
             start=day.start,
-            hours=options.hours,
+            hours=self._options.hours,
             clock=clock,
             total=len(day.actions),
             attempts=sender.attempts,
@@ -214,60 +229,55 @@ class Demo:
             opening.keys,
             clock,
             start=day.start,
-            hours=options.hours,
+            hours=self._options.hours,
             tell=board.tell,
         )
         board.trials = trials.done
-        memory, chaos = Memory(self._exchange), Chaos()
         watcher = Watcher(anyone, board, lambda row: self._closed(row, board, robots))
-        stop = asyncio.Event()
-
-        def foreign_order() -> str | None:
-            found = (item.order_id for item in reversed(sender.attempts) if item.kind == "demand")
-            return next((order_id for order_id in found if order_id), None)
-
-        def tell_killed(name: str, pid: int) -> None:
-            board.tell((f"kill -9 {pid} ({name})", f"kill -9 {pid}（{name}）"))
-            self._line(f"kill -9 {pid} {name}")
-
+        cast = _Cast(board, sender, robots, trials, watcher, Memory(self._exchange), Chaos(), meter)
         try:
             with self._live(board), self._timed("day"):
-                async with asyncio.TaskGroup() as group:
-                    watching = group.create_task(watcher.run(stop))
-                    verifying = group.create_task(watcher.verify())
-                    group.create_task(robots.run(stop))
-                    group.create_task(measure(board, meter, memory, stop))
-                    trying = group.create_task(trials.run(foreign_order))
-                    killing = group.create_task(
-                        chaos.run(
-                            self._exchange,
-                            clock,
-                            start=day.start,
-                            hours=options.hours,
-                            tell=tell_killed,
-                        )
-                        if options.chaos
-                        else asyncio.sleep(0)
-                    )
-                    await sender.run()
-                    await clock.sleep_until(day.start + timedelta(hours=options.hours))
-                    await asyncio.gather(trying, killing)
-                    await self._last_round(anyone, board)
-                    stop.set()
-                    await watching
-                    await watcher.verified()
-                    verifying.cancel()
+                await self._play(anyone, cast)
             with (
                 self._timed("booking"),
                 self._waiting("Waiting for the last bookings", "等待入账完成"),
             ):
                 await robots.step()
-                parties = closing.Day(
-                    board, sender, robots, memory, meter, tuple(chaos.killed), self._took_s
-                )
-                return await self._gather(anyone.acting_as(opening.keys[REGULATOR]), parties)
+                return await self._gather(anyone.acting_as(opening.keys[REGULATOR]), cast)
         finally:
             watcher.close()
+
+    async def _play(self, anyone: AsyncClient, cast: _Cast) -> None:
+        """Send the day's orders while everybody else does what they do, to the last round."""
+        stop = asyncio.Event()
+        start, hours = cast.board.start, self._options.hours
+
+        def tell_killed(name: str, pid: int) -> None:
+            cast.board.tell((f"kill -9 {pid} ({name})", f"kill -9 {pid}（{name}）"))
+            self._line(f"kill -9 {pid} {name}")
+
+        async def kill() -> None:
+            if self._options.chaos:
+                clock = self._exchange.clock
+                await cast.chaos.run(
+                    self._exchange, clock, start=start, hours=hours, tell=tell_killed
+                )
+
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(cast.watcher.run(stop))
+            verifying = group.create_task(cast.watcher.verify())
+            group.create_task(cast.robots.run(stop))
+            group.create_task(measure(cast.board, cast.meter, cast.memory, stop))
+            trying = group.create_task(cast.trials.run(cast.sender.some_demand))
+            killing = group.create_task(kill())
+            await cast.sender.run()
+            await self._exchange.clock.sleep_until(start + timedelta(hours=hours))
+            await asyncio.gather(trying, killing)
+            await self._last_round(anyone, cast.board)
+            stop.set()
+            await watching
+            await cast.watcher.verified()
+            verifying.cancel()
 
     @contextmanager
     def _live(self, board: Board) -> Iterator[None]:
@@ -294,8 +304,17 @@ class Demo:
         await close_market(operator, board.market, closing.far_cadence_s(at))
         await closing.last_round_closed(board, at)
 
-    async def _gather(self, client: AsyncClient, day: closing.Day) -> Facts:
+    async def _gather(self, client: AsyncClient, cast: _Cast) -> Facts:
         """Gather when all is quiet; again if a round came in between."""
+        day = closing.Day(
+            cast.board,
+            cast.sender,
+            cast.robots,
+            cast.memory,
+            cast.meter,
+            tuple(cast.chaos.killed),
+            self._took_s,
+        )
         market_id = str(day.board.market["id"])
         tries = 0
         while True:

@@ -117,6 +117,11 @@ class Sender:
             for _ in range(_WORKERS):
                 await self._queue.put(None)
 
+    def some_demand(self) -> str | None:
+        """Return the id of the newest demand that was accepted, ``None`` before the first."""
+        found = (item.order_id for item in reversed(self.attempts) if item.kind == "demand")
+        return next((order_id for order_id in found if order_id), None)
+
     async def _work(self) -> None:
         while True:
             action = await self._queue.get()
