@@ -27,7 +27,7 @@ _GOOD = "green"
 _BAD = "bold red"
 _DOMESTIC = "red3"
 _FOREIGN = "dodger_blue2"
-_SPARK = 28
+_SPARK = 40
 _WIDE = 108
 _SIDE, _SIDE_NARROW = 37, 30
 """Columns of the screen from which there is room for all, and of the panels at the side."""
@@ -174,18 +174,19 @@ class View:
     def _prices(self) -> Panel:
         board = self._board
         table = Table.grid(expand=True, padding=(0, 1))
-        heads = (
+        heads: list[Phrase] = [
             ("chip class", "芯片类别"),
+            ("", ""),
             ("last", "最新"),
             ("by round", "逐轮"),
             ("average", "均价"),
             ("chip-h", "卡时"),
-        )
+        ]
         for index, _ in enumerate(heads):
-            spark = index == 2
-            left = index in {0, 2}
             table.add_column(
-                justify="left" if left else "right", ratio=1 if spark else None, no_wrap=True
+                justify="left" if index in {0, 1, 3} else "right",
+                ratio=1 if index == 3 else None,
+                no_wrap=True,
             )
         table.add_row(*(Text(self._pick(head), style=_SOFT) for head in heads))
         for chip in board.market["chips"]:
@@ -197,10 +198,9 @@ class View:
             name = Text(self._names[chip["id"]])
             if self._narrow:
                 name.stylize(style)
-            else:
-                name.append(f"  {self._pick(kind)}", style=style)
             table.add_row(
                 name,
+                Text("" if self._narrow else self._pick(kind), style=style),
                 f"{known[-1] / 1e6:.2f}" if known else "-",
                 Text(sparkline(prices, 10 if self._narrow else _SPARK), style=style),
                 "-" if sold.price is None else words.yuan(sold.price, 2),
