@@ -62,6 +62,10 @@ LAST_TOPICS = ("demand", "allocations", "deliveries")
 TOPICS = FIRST_TOPICS + LAST_TOPICS
 _ORDER = {topic: rank for rank, topic in enumerate(TOPICS)}
 
+# A report waits for its round. The gateway takes none of an unknown allocation, so that this many
+# wait only if somebody writes past it; each is looked at again with every batch.
+DELIVERIES_WAITING_MAX = 5_000
+
 _KEY_FIELDS = (
     ("participant_id", "participants"),
     ("enterprise_id", "participants"),
@@ -165,13 +169,7 @@ def handle(
         else:
             _guarded(books, item, _single, letters)
     waiting_after = _book_rounds(books, rounds, positions)
-    for item in reports:
-        body = item.envelope.data
-        assert isinstance(body, DeliveryReported)
-        if body.allocation_id in books.allocations:
-            _guarded(books, item, deliveries.reported, letters)
-        else:
-            waiting_after.append(item)
+    waiting_after += _book_deliveries(books, reports, letters)
     return _finish(books, letters, (waiting, waiting_after), frontier)
 
 
@@ -334,6 +332,21 @@ def _book_rounds(books: Books, rounds: dict[str, RoundParts], positions: Positio
             continue
         books.merge(fork)
     return waiting
+
+
+def _book_deliveries(books: Books, reports: list[Input], letters: list[OutRecord]) -> list[Input]:
+    """Pay what can be paid; return the reports whose round is not booked yet."""
+    early: list[Input] = []
+    for item in reports:
+        body = item.envelope.data
+        assert isinstance(body, DeliveryReported)
+        if body.allocation_id in books.allocations:
+            _guarded(books, item, deliveries.reported, letters)
+        else:
+            early.append(item)
+    for item in early[:-DELIVERIES_WAITING_MAX]:
+        _guarded(books, item, deliveries.given_up, letters)
+    return early[-DELIVERIES_WAITING_MAX:]
 
 
 def _market_of(item: Input) -> str:

@@ -59,6 +59,26 @@ def reported(books: Books, item: Input) -> None:
     )
 
 
+def given_up(_books: Books, item: Input) -> None:
+    """Refuse a report whose allocation has not been booked for too long.
+
+    Raises:
+        SettleError: always.
+    """
+    body = item.envelope.data
+    assert isinstance(body, DeliveryReported)
+    raise broken(
+        "settle.unknown_allocation",
+        Message(
+            f"a delivery must be of a booked allocation, was {body.allocation_id}",
+            f"交付须属于已记账的分配，实际为 {body.allocation_id}",
+        ),
+        "allocation_id",
+        body.allocation_id,
+        "a booked allocation",
+    )
+
+
 def _check(body: DeliveryReported, allocation: Allocation, *, is_repeat: bool) -> None:
     starts = [period_of(period.start) for period in body.periods]
     allocated = {period.period for period in allocation.periods}

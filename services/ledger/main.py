@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
+
+from services.kit.errors import LogUnavailableError
 from services.kit.kafka import LogReader, LogWriter
-from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
+from services.kit.postgres import LeaseKeeper, OutboxRelay, Pool, create_pool, migrate, prune_outbox
 from services.kit.run import ServiceContext, run_service
 from services.kit.settings import load
+from services.kit.telemetry import METRICS
 from services.ledger.adapters.postgres import LEASE, PostgresStore, writer_dsn
 from services.ledger.app import FIRST_TOPICS, LAST_TOPICS
 from services.ledger.settings import LedgerSettings
 from services.ledger.writer import LedgerWriter
 
 MIGRATIONS = Path(__file__).parents[2] / "infra" / "postgres" / "migrations" / "ledger"
+
+_FACTS_EVERY_S = 2.0
+# Every ten minutes.
+_PRUNE_EVERY = 300
 
 
 async def serve(context: ServiceContext[LedgerSettings]) -> None:
@@ -44,9 +55,36 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
     relay = OutboxRelay(pool, log)
     context.spawn("outbox", relay.run(stop))
 
+    writer = LedgerWriter(store, readers[0], readers[1], settings, relay.wake)
+    context.spawn("housekeeping", _keep_house(context, writer, readers, pool))
     context.set_health("epoch", epoch)
     context.ready("ledger", ready=True)
-    await LedgerWriter(store, readers[0], readers[1], settings, relay.wake).run(stop)
+    await writer.run(stop)
+
+
+async def _keep_house(
+    context: ServiceContext[LedgerSettings],
+    writer: LedgerWriter,
+    readers: list[LogReader],
+    pool: Pool,
+) -> None:
+    """Show facts at ``/readyz`` and drop old sent records; nothing depends on it."""
+    lag = METRICS.gauge("ledger_lag_records", "Records on the log that are not read yet")
+    keep = timedelta(hours=context.settings.ledger_outbox_keep_h)
+    rounds = 0
+    while not context.stop_event.is_set():
+        with contextlib.suppress(LogUnavailableError, OSError, asyncpg.PostgresError):
+            behind = sum([await reader.lag() for reader in readers])
+            lag.set(behind)
+            context.set_health("lag_records", behind)
+            context.set_health("log_size", writer.frontier.size)
+            if rounds % _PRUNE_EVERY == 0:
+                async with pool.acquire() as conn:
+                    await prune_outbox(conn, keep)
+        rounds += 1
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FACTS_EVERY_S):
+                await context.stop_event.wait()
 
 
 def main() -> None:

@@ -148,3 +148,11 @@ async def ledger(settings: LedgerSettings, pool: Pool, sender: LogWriter) -> Asy
     made = await Ledger.start(settings, pool, sender)
     yield made
     await made.stop()
+
+
+@pytest_asyncio.fixture
+async def stack_conn(stack: Stack) -> AsyncIterator[asyncpg.Connection]:
+    """Return a connection of its own, for looking at the others."""
+    conn = await asyncpg.connect(stack.postgres_dsn)
+    yield conn
+    await conn.close()

@@ -7,6 +7,7 @@ import pytest
 from schemas import events
 from schemas.types import Role
 from services.kit.kafka import Record
+from services.ledger import app
 from services.ledger.app import decode_all
 from services.ledger.state import cny_account, escrow_account, fees_account
 from tests.unit.ledger import world as w
@@ -384,6 +385,17 @@ def test_a_delivery_waits_for_its_round(topics: w.Topics, ledger: w.MemoryLedger
     ledger.feed(topics.round(1, allocation, w.kept(1, "d1", "lab", 0)))
     assert free(ledger, "cloud") == 10 * w.YUAN
     assert not ledger.waiting
+
+
+def test_too_many_deliveries_of_unknown_allocations_go_to_the_dead_letters_oldest_first(
+    topics: w.Topics, ledger: w.MemoryLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "DELIVERIES_WAITING_MAX", 2)
+    unknown = w.allocated(1, "d1", "lab", "o1", "cloud", [(0, 10, w.YUAN)])
+    ledger.feed(topics.put(*(w.delivered(unknown, [(0, 10)], str(n)) for n in range(3))))
+    assert len(ledger.waiting) == 2
+    (letter,) = ledger.letters()
+    assert (letter["dlq_reason"], letter["dlq_offset"]) == ("settle.unknown_allocation", "0")
 
 
 def test_a_delivery_by_another_provider_or_of_another_period_pays_nothing(
