@@ -16,10 +16,11 @@ Json = dict[str, Any]
 _PURPOSES: Final[dict[str, Text]] = {
     "deposit": ("deposit", "存入"),
     "hold_placed": ("held", "冻结"),
+    "hold_replaced": ("hold replaced", "替换冻结"),
+    "hold_kept": ("still held", "继续冻结"),
     "hold_released": ("released", "解冻"),
     "hold_captured": ("captured into escrow", "划入托管"),
-    "capture": ("captured into escrow", "划入托管"),
-    "payment": ("paid for delivery", "交付付款"),
+    "delivery_paid": ("paid for delivery", "交付付款"),
     "fee": ("fee", "费用"),
 }
 

@@ -62,15 +62,7 @@ def _report(
         and units.parse(period["start"]) + units.HOUR <= end
     ]
     if not periods:
-        left = sum(units.parse(period["start"]) not in done for period in item["periods"])
-        raise UsageProblem(
-            "--until",
-            units.iso(end),
-            (
-                f"after the end of an hour that is not reported yet ({left} are not)",
-                f"晚于某个未上报时段的结束时刻(未上报 {left} 个)",
-            ),
-        )
+        raise _nothing_to_report(item, done, end)
     receipt = session.client.send(ops.deliver(allocation, periods))
     if session.output is Output.JSON:
         session.print_json({"receipt": receipt, "periods": periods})
@@ -84,6 +76,23 @@ def _report(
             f"Reported: {units.yuan(due)} yuan before the fee (suanli account --entries).",
             f"已上报:未扣费用 {units.yuan(due)} 元(suanli account --entries)。",
         )
+    )
+
+
+def _nothing_to_report(item: Json, done: set[datetime], end: datetime) -> UsageProblem:
+    starts = [units.parse(period["start"]) for period in item["periods"]]
+    left = [start for start in starts if start not in done]
+    if not left:
+        return UsageProblem(
+            "ALLOCATION",
+            item["allocation_id"],
+            ("one with hours to report; all of this one are", "尚有未上报时段;此项已全部上报"),
+        )
+    first = units.iso(min(left) + units.HOUR)
+    return UsageProblem(
+        "--until",
+        units.iso(end),
+        (f"at least {first}, when its next hour ends", f"不早于 {first},即下一时段结束时"),
     )
 
 

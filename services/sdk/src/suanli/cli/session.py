@@ -13,7 +13,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_type_hints
 
 import typer
 
@@ -91,6 +91,15 @@ class Session:
         self.output = output
         self._api_url = api_url
         self._api_key = api_key
+
+    def __enter__(self) -> Self:
+        """Return the session."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close the connection, if one was opened."""
+        if "client" in vars(self):
+            self.client.close()
 
     @property
     def pick(self) -> int:
@@ -284,7 +293,9 @@ def _run(function: Callable[..., None], shared: dict[str, Any], given: dict[str,
     url = None
     try:
         url, key = _address(shared)
-        function(Session(url, key, lang, shared["output"]), **given)
+        session = Session(url, key, lang, shared["output"])
+        with session:
+            function(session, **given)
     except UsageProblem as error:
         told.usage(error)
         raise typer.Exit(EXIT_USAGE) from error

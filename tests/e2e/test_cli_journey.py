@@ -1,0 +1,238 @@
+"""What docs/start.md shows, on a real exchange: every service a process, every command too."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from infra.local.exchange import Exchange
+from infra.local.seed import seed
+from suanli.cli import build_app
+
+Json = dict[str, Any]
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
+ROOT = Path(__file__).resolve().parents[2]
+ENV = {**os.environ, "PYTHONPATH": str(ROOT / "services/sdk/src"), "LANG": "C.UTF-8"}
+# Rounds are a minute of market time; so they come every twelve seconds.
+CLOCK_SPEED = 5.0
+FIRST_ROUND_S_MAX = 60.0
+
+
+class Cli:
+    """Runs `suanli` as one participant of each role."""
+
+    def __init__(self, clients: Path) -> None:
+        self._files = {
+            json.loads(path.read_text(encoding="utf-8"))["role"]: path
+            for path in sorted(clients.glob("*.json"), reverse=True)
+        }
+        self._runner = CliRunner(env={"LANG": "C.UTF-8", "SUANLI_MARKET": None})
+
+    def run(self, who: str, *words: str, expect: int = 0) -> Result:
+        """Run a command; insist on its exit code."""
+        done = self._runner.invoke(build_app(), [*words, "--client", str(self._files[who])])
+        failed = done.exception is not None and not isinstance(done.exception, SystemExit)
+        assert not failed, done.exception
+        assert done.exit_code == expect, f"{words}: {done.exit_code}\n{done.output}"
+        return done
+
+    def json(self, who: str, *words: str) -> Any:  # noqa: ANN401 - JSON
+        """Run a command; return what it prints as JSON."""
+        return json.loads(self.run(who, *words, "-o", "json").stdout)
+
+
+@pytest.fixture(scope="module")
+def cli() -> Iterator[Cli]:
+    """A seeded exchange of its own and the command line on it."""
+    # A short path: the database's socket lies in it.
+    with tempfile.TemporaryDirectory(prefix="suanli-cli-") as folder:
+        # The database runs under another account, which must be able to enter.
+        Path(folder).chmod(0o711)
+        exchange = Exchange(Path(folder) / "state", durable=False)
+        exchange.configure(clock_speed=CLOCK_SPEED)
+        try:
+            exchange.up(quiet=True)
+            clients = Path(folder) / "clients"
+            seed(exchange, clients)
+            yield Cli(clients)
+        finally:
+            exchange.wipe()
+
+
+def _first_round(cli: Cli) -> None:
+    end_s = time.monotonic() + FIRST_ROUND_S_MAX
+    while not any(row["payment"] for row in cli.json("enterprise", "rounds", "list")):
+        assert time.monotonic() < end_s, "no round traded anything"
+        time.sleep(1)
+
+
+def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path: Path) -> None:
+    _first_round(cli)
+    prices = cli.run("enterprise", "prices", "-o", "csv").stdout
+    rows = list(csv.DictReader(io.StringIO(prices)))
+    assert {row["pool"] for row in rows if row["price_yuan_per_chip_hour"]}
+
+    create = (
+        "demand create --chip ascend-910b --chips 4 --chips-min 1 --hours 2 --limit 190 "
+        "--earliest +6h --deadline +20h"
+    )
+    placed = cli.json("enterprise", *create.split())
+    order_id = placed["order"]["order_id"]
+    assert placed["order"]["state"] == "open"
+    # 4 chips x 2 hours x 190 yuan.
+    assert placed["order"]["hold"]["amount"] == 1_520_000_000
+
+    watched = cli.run("enterprise", "orders", "watch", order_id, "--timeout", "90", "-o", "json")
+    states = [json.loads(line).get("state") for line in watched.stdout.splitlines()]
+    assert [state for state in states if state] == ["accepted", "open", "filled"]
+
+    shown = cli.json("enterprise", "demand", "show", order_id)
+    paid = sum(item["payment"] for item in shown["allocations"])
+    assert 0 < paid <= 1_520_000_000
+    entries = cli.json("enterprise", "account", "--entries")
+    captured = [item for item in entries if item["order_id"] == order_id]
+    assert -paid in [item["amount"] for item in captured if item["layer"] == "posted"]
+
+    round_id = shown["allocations"][0]["round_id"]
+    file = str(tmp_path / "round.json")
+    verified = cli.run("enterprise", "rounds", "file", round_id, "--verify", "--out", file)
+    assert "VERIFIED" in verified.stdout
+    subprocess.run([sys.executable, "-m", "suanli.checker", file], check=True, env=ENV)
+    audit = cli.json("regulator", "audit")
+    assert round_id in {verdict["round_id"] for verdict in audit}
+    assert all(verdict["ok"] for verdict in audit)
+
+
+def test_an_offer_is_placed_amended_and_cancelled(cli: Cli) -> None:
+    create = [
+        "offers",
+        "create",
+        "--pool",
+        "bj-haidian/t4",
+        "--chips",
+        "8",
+        "--ask",
+        "9.5",
+        "--start",
+        "+5h",
+        "--end",
+        "+9h",
+    ]
+    order_id = cli.json("provider", *create, "--key", "once")["order"]["order_id"]
+    again = cli.json("provider", *create, "--key", "once")
+    assert again["order"]["order_id"] == order_id
+
+    amended = cli.json("provider", "offers", "amend", order_id, "--ask", "9.25", "--chips", "6")
+    terms = amended["order"]["terms"]
+    assert (amended["order"]["version"], terms["ask"], terms["chips"]) == (2, 9_250_000, 6)
+    cancelled = cli.json("provider", "offers", "cancel", order_id)
+    assert cancelled["order"]["state"] == "cancelled"
+    refused = cli.run("provider", "offers", "cancel", order_id, expect=1)
+    assert refused.stderr.startswith("refused [")
+
+
+def test_a_list_of_offers_has_a_verdict_on_each_row(cli: Cli, tmp_path: Path) -> None:
+    row = {
+        "zone": "bj-haidian",
+        "chip": "t4",
+        "chips": 8,
+        "ask_yuan": "9.50",
+        "start": "2099-01-01T00:00:00Z",
+        "end": "2099-01-01T05:00:00Z",
+        "resource_code": "CN.11.0108.BJ01-T4",
+    }
+    path = tmp_path / "offers.json"
+    path.write_text(json.dumps([row, {**row, "ask_yuan": "9.50005"}]), encoding="utf-8")
+    run = cli.run("provider", "offers", "create", "--file", str(path), "-o", "csv", expect=1)
+    rows = list(csv.DictReader(io.StringIO(run.stdout)))
+    assert [bool(one["code"]) for one in rows] == [True, True]
+    assert rows[1]["field"] == "terms.ask"
+    assert rows[1]["value"] == "9.50005 yuan"
+
+
+@pytest.mark.parametrize(
+    ("who", "words", "code", "said"),
+    [
+        (
+            "enterprise",
+            "offers create --pool a/b --chips 1 --ask 1 --start +2h --end +3h",
+            1,
+            "role",
+        ),
+        ("enterprise", "demand show dem_aaaaaaaaaaaaaaaaaaaaaaaaaa", 1, "not_found"),
+        ("enterprise", "prices --market nowhere", 1, "not_found"),
+        ("enterprise", "prices --pool no/where", 2, "--pool"),
+        ("enterprise", "rounds show 999999", 1, "not_found"),
+        ("enterprise", "participants list", 1, "role"),
+        ("provider", "deliveries report al_aaaaaaaaaaaaaaaaaaaaaaaaaa", 2, "ALLOCATION"),
+    ],
+)
+def test_what_is_refused_is_told_with_its_exit_code(
+    cli: Cli, who: str, words: str, code: int, said: str
+) -> None:
+    done = cli.run(who, *words.split(), expect=code)
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_an_exchange_that_does_not_answer_exits_with_3(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere.json"
+    path.write_text(json.dumps({"api_url": "http://127.0.0.1:9", "api_key": "sk_x"}), "utf-8")
+    lost = subprocess.run(
+        [sys.executable, "-m", "suanli", "markets", "--client", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=ENV,
+        timeout=60,
+    )
+    assert lost.returncode == 3
+    assert lost.stderr.startswith("the exchange did not answer [unreachable]")
+
+
+@pytest.mark.parametrize("output", ["table", "json", "csv"])
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [
+        ("enterprise", "markets"),
+        ("enterprise", "markets jjj-spot"),
+        ("enterprise", "prices"),
+        ("enterprise", "book"),
+        ("enterprise", "book --pool bj-haidian/t4"),
+        ("enterprise", "demand list"),
+        ("provider", "offers list"),
+        ("enterprise", "rounds list"),
+        ("enterprise", "rounds show latest"),
+        ("enterprise", "allocations"),
+        ("enterprise", "account"),
+        ("operator", "participants list"),
+        ("provider", "participants me"),
+        ("regulator", "findings"),
+    ],
+)
+def test_every_list_prints_as_table_json_and_csv(
+    cli: Cli, who: str, words: str, output: str
+) -> None:
+    printed = cli.run(who, *words.split(), "-o", output, "--lang", "zh").stdout
+    if output == "json":
+        assert json.loads(printed)
+    elif output == "csv":
+        head, *rows = csv.reader(io.StringIO(printed))
+        assert all(name.isascii() for name in head)
+        assert rows
+        assert {len(row) for row in rows} == {len(head)}
+    else:
+        assert any("\u4e00" <= char <= "\u9fff" for char in printed), printed
