@@ -15,6 +15,7 @@ import pytest
 
 from schemas import events
 from schemas.types import Role
+from services.kit.kafka import partition_of
 from services.ledger.audit import audit
 from services.ledger.settings import LedgerSettings
 from tests.integration.ledger.conftest import Ledger, record_of
@@ -43,7 +44,11 @@ def day() -> list[list[events.Event]]:
         for name, lab in names:
             bodies.append(w.allocated(seq, name, lab, "o1", "cloud", [(0, 3, 900_000)]))
             bodies.append(w.kept(seq, name, lab, 5 * w.YUAN))
-        steps.append(w.round_bodies(seq, bodies))
+        # As matching does: a round tells how far it had read, and the ledger reads so far first.
+        partition = partition_of(w.MARKET.encode(), 4)
+        steps.append(
+            w.round_bodies(seq, bodies, offers_end=1, demand_end=seq * each, partition=partition)
+        )
         made = [body for body in bodies if isinstance(body, events.AllocationMade)]
         steps.append([w.delivered(body, [(0, 3)]) for body in made[::2]])
     return steps
