@@ -61,12 +61,16 @@ async def last_round_closed(board: Board, after: datetime) -> None:
     Raises:
         TimeoutError: if there is none for two minutes.
     """
-    async with asyncio.timeout(_LAST_ROUND_S_MAX):
-        while True:
-            times = [datetime.fromisoformat(row["market_time"]) for row in board.closed]
-            if times and max(times) > after:
-                return
-            await asyncio.sleep(_POLL_S)
+    loop = asyncio.get_running_loop()
+    give_up_s = loop.time() + _LAST_ROUND_S_MAX
+    while True:
+        times = [datetime.fromisoformat(row["market_time"]) for row in board.closed]
+        if times and max(times) > after:
+            return
+        if loop.time() > give_up_s:
+            msg = f"no round was closed within {_LAST_ROUND_S_MAX:.0f} s of the day's end"
+            raise TimeoutError(msg)
+        await asyncio.sleep(_POLL_S)
 
 
 async def quiet(meter: Meter) -> dict[str, int]:

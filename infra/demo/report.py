@@ -81,14 +81,15 @@ def _header(facts: Facts) -> str:
         tag("button", both(("Light / dark", "明 / 暗")), id="theme", type="button"),
     )
     name: Phrase = (
-        f"Suanli Exchange: one market day, {facts.market['name_en']}",
+        "Suanli Exchange: one market day",
         f"算力交易所：{facts.market['name_zh']}的一天",
     )
     day = facts.start.astimezone(words.BEIJING)
     real_min = facts.hours * 60 / facts.speed
     lead: Phrase = (
         (
-            f"{day:%d %B %Y}, {facts.hours} market hours in {real_min:.1f} real minutes. "
+            f"{facts.market['name_en']}, {day:%d %B %Y}, {facts.hours} market hours in "
+            f"{real_min:.1f} real minutes. "
             "Orders made from public traces went through the gateway onto Kafka, an auction "
             f"cleared them in {len(facts.rounds)} rounds, the ledger booked the money in "
             "Postgres, and a checker that shares no code with the solver verified every "

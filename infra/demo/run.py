@@ -9,6 +9,7 @@ import time
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -99,11 +100,16 @@ class Demo:
             return self._judge(facts)
         finally:
             if self._options.keep and self._exchange.is_configured():
+                down = (
+                    f"{Path(sys.executable).name} -m infra.local.exchange down "
+                    f"--state-dir '{self._options.state_dir}'"
+                )
                 self._console.print(
                     self._say(
-                        f"Left running at {self._exchange.api_url}",
-                        f"系统保留运行：{self._exchange.api_url}",
-                    )
+                        f"Left running at {self._exchange.api_url}; to stop it: {down}",
+                        f"系统保留运行：{self._exchange.api_url}；停止：{down}",
+                    ),
+                    soft_wrap=True,
                 )
             else:
                 with self._waiting("Stopping everything", "正在停止"), _uninterrupted():
@@ -388,4 +394,12 @@ def run(options: Options) -> int:
         return error.exit_code
     except SuanliError as error:
         sys.stderr.write(f"{error}\n")
+        return EXIT_BROKEN
+    except ExceptionGroup as group:
+        known, unknown = group.split((SuanliError, TimeoutError))
+        if unknown is not None:
+            raise
+        for reason in known.exceptions if known is not None else ():
+            sys.stderr.write(f"{reason}\n")
+        sys.stderr.write(f"The logs are in {options.state_dir / 'logs'}\n")
         return EXIT_BROKEN

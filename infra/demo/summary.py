@@ -74,7 +74,7 @@ class Summary:
     def _title(self, english: str, chinese: str) -> RenderableType:
         return Group("", Rule(Text(self._say(english, chinese), style="bold"), align="left"))
 
-    def _pairs(self, rows: Sequence[tuple[str, str, str]]) -> Table:
+    def _pairs(self, rows: Sequence[tuple[str, str, str | Text]]) -> Table:
         table = Table.grid(padding=(0, 2))
         table.add_column(style=_SOFT, no_wrap=True)
         table.add_column(justify="right", no_wrap=True)
@@ -99,6 +99,7 @@ class Summary:
                         "by code that shares nothing with the solver", "由与求解器无关的程序完成"
                     ),
                 ),
+                (self._say("each of them", "逐轮结果"), "", self._verdicts()),
                 (self._say("chip-hours sold", "成交卡时"), f"{figures.chip_hours:,}", ""),
                 (
                     self._say("welfare, yuan", "社会福利（元）"),
@@ -120,6 +121,16 @@ class Summary:
                 ),
             ]
         )
+
+    def _verdicts(self) -> Text:
+        """Return every round's number with the checker's verdict."""
+        text = Text()
+        for row in self._facts.rounds:
+            verdict = self._facts.verdicts.get(row["round_id"])
+            text.append(f"{row['seq']} ")
+            text.append(_mark(ok=verdict is not None and verdict.ok))
+            text.append("  ")
+        return text
 
     def _orders(self) -> Table:
         states = [
