@@ -12,8 +12,7 @@ micro-yuan, quantities are whole chips.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from schemas.types import Shape
 
