@@ -210,6 +210,26 @@ async def test_an_oversold_round_stops_its_market_and_the_audit_says_so(
     assert [item.code for item in report.checks if not item.ok] == ["no_halt"]
 
 
+async def test_a_halted_market_goes_on_once_its_cause_and_its_row_are_gone(
+    ledger: Ledger, owner: asyncpg.Connection, settings: LedgerSettings, schema: str
+) -> None:
+    await ledger.send(w.registered("lab"), w.deposited("lab", 100 * w.YUAN))
+    await ledger.send(w.offered("o1", "cloud", chips=10), w.demanded("d1", "lab", chips=10))
+    # The provider is not registered, so the round cannot be booked.
+    await ledger.send(*ROUND)
+    await ledger.settle()
+    assert await owner.fetchval("SELECT code FROM market_halt") == "settle.allocation"
+    await ledger.send(w.registered("cloud", Role.PROVIDER))
+    await ledger.settle()
+    assert await owner.fetchval("SELECT count(*) FROM round_booked") == 0
+    await owner.execute("DELETE FROM market_halt")
+    await ledger.writer.recover()
+    await ledger.writer.step()
+    assert await owner.fetchval("SELECT count(*) FROM round_booked") == 1
+    assert await owner.fetchval("SELECT count(*) FROM waiting_record") == 0
+    await check(settings, schema)
+
+
 async def test_offers_are_read_before_a_round_that_needs_them(
     ledger: Ledger, owner: asyncpg.Connection
 ) -> None:
