@@ -35,7 +35,7 @@ _NEIGHBOURHOOD_CUTS_MAX = 3
 # Deterministic time of one neighbourhood, and the least that any solve is charged: a solve of
 # nothing would otherwise be free and the loop endless.
 _NEIGHBOURHOOD_EFFORT = 0.06
-_EFFORT_MIN = 0.001
+_EFFORT_MIN = 0.003
 # One unit of effort is meant to be about a second of one core of 2024; CP-SAT's deterministic
 # unit took 8 to 10 seconds on our models, and making a model 0.1 s per 1,500 columns.
 _SOLVER_SHARE = 0.11
@@ -189,13 +189,14 @@ def _search_neighbourhoods(
             return
         keep, keep_cells = around.columns(held.selection, free)
         scope = _scope(choices, held.selection, free, keep, keep_cells)
-        better = _search_scope(choices, held, scope, prices, budget)
-        around.learn(free, better=better)
+        better, ended = _search_scope(choices, held, scope, prices, budget)
+        around.learn(free, better=better, ended=ended)
 
 
 def _search_scope(
     choices: Choices, held: _Incumbent, scope: Scope, prices: FloatArray, budget: _Budget
-) -> bool:
+) -> tuple[bool, bool]:
+    """Search a neighbourhood; return whether it gave a better incumbent, and was solved whole."""
     problem = choices.problem
     budget.spend_on_model(scope)
     model = Model(choices, scope)
@@ -204,19 +205,21 @@ def _search_scope(
         solved = model.solve(min(budget.left, _NEIGHBOURHOOD_EFFORT))
         budget.spend(solved.effort)
         if solved.selection is None:
-            return False
+            return False, False
         supplied = supply(problem, use_of(problem, solved.selection), solved.selection.block_offers)
         lost = unsupported(problem, solved.selection, supplied.floor)
         if not lost:
-            return held.take(solved.selection, welfare(problem, solved.selection))
+            better = held.take(solved.selection, welfare(problem, solved.selection))
+            return better, solved.optimal
         repaired = repair(choices, solved.selection, prices)
-        if held.take(repaired, welfare(problem, repaired)) or budget.left <= 0:
-            return True
+        better = held.take(repaired, welfare(problem, repaired))
+        if better or budget.left <= 0:
+            return better, solved.optimal
         for d in lost:
             choice = solved.selection.choices[d]
             assert choice is not None
             model.cut(d, choice, supplied.floor)
-    return False
+    return False, True
 
 
 def repair(choices: Choices, selection: Selection, prices: FloatArray) -> Selection:
