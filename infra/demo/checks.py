@@ -89,15 +89,16 @@ def _order_checks(facts: Facts) -> Iterator[Check]:
     }
     lost = sorted(receipts - listed.keys())
     twice = [item for item, count in listed.items() if count > 1]
+    strangers = sorted(listed.keys() - receipts - set(facts.trial_orders))
     unanswered = sum(item.outcome == "lost" for item in facts.attempts)
     yield Check(
         "orders_none_lost",
-        bool(sent) and not lost and not twice and not unanswered,
+        bool(sent) and not lost and not twice and not strangers and not unanswered,
         (
-            "every order with a receipt is there, exactly once",
-            "每一份有回执的订单都在，且只有一份",
+            "every order with a receipt is there, exactly once, and no other",
+            "每一份有回执的订单都在，且只有一份，别无其他",
         ),
-        f"{len(receipts):,} = {len(receipts & listed.keys()):,}{_named(lost + twice)}"
+        f"{len(receipts):,} = {len(receipts & listed.keys()):,}{_named(lost + twice + strangers)}"
         + (f"; {unanswered} without an answer" if unanswered else ""),
     )
     waiting = [order["order_id"] for order in orders if order["state"] == "accepted"]

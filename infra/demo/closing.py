@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from infra.demo.meter import Memory, Meter
     from infra.demo.robots import Robots
     from infra.demo.sender import Sender
+    from infra.demo.trials import Trials
     from infra.local.exchange import Exchange
     from suanli.client import AsyncClient
 
@@ -36,6 +37,7 @@ class Day:
     board: Board
     sender: Sender
     robots: Robots
+    trials: Trials
     memory: Memory
     meter: Meter
     killed: tuple[str, ...]
@@ -124,7 +126,8 @@ async def gather(
         published_at=await day.meter.published_at(),
         findings=await everything("/v1/findings"),
         attempts=tuple(day.sender.attempts),
-        trials=tuple(board.trials),
+        trials=tuple(day.trials.done),
+        trial_orders=tuple(day.trials.taken),
         resent=tuple(day.sender.resent),
         delivered=day.robots.delivered,
         refused_deliveries=tuple(day.robots.refused),

@@ -167,6 +167,7 @@ class Facts:
         findings: `FindingView` of every finding.
         attempts: What was sent for the day.
         trials: What was wrong on purpose.
+        trial_orders: Ids of the orders that were taken on the way to that.
         resent: Orders sent a second time with the same key: (order id then, order id again).
         delivered: Deliveries that providers reported.
         refused_deliveries: Codes of those that the exchange did not take.
@@ -193,6 +194,7 @@ class Facts:
     findings: tuple[Json, ...]
     attempts: tuple[Attempt, ...]
     trials: tuple[Trial, ...]
+    trial_orders: tuple[str, ...]
     resent: tuple[tuple[str, str], ...]
     delivered: int
     refused_deliveries: tuple[str, ...]

@@ -316,6 +316,7 @@ class Demo:
             cast.board,
             cast.sender,
             cast.robots,
+            cast.trials,
             cast.memory,
             cast.meter,
             tuple(cast.chaos.killed),

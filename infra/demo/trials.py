@@ -126,6 +126,7 @@ class Trials:
 
     Attributes:
         done: What was tried so far.
+        taken: Ids of the orders that were taken onto the log on the way.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class Trials:
         self._start = start
         self._hours = hours
         self.done: list[Trial] = []
+        self.taken: list[str] = []
 
     async def run(self, foreign_order: Callable[[], str | None]) -> None:
         """Send them all, the last with a fifth of the day to go.
@@ -166,13 +168,16 @@ class Trials:
         client = self._clients[wrong.who]
         try:
             if wrong.first is not None:
-                await self._answered(client, wrong.first)
+                right = await self._answered(client, wrong.first)
+                self.taken.append(str(right["order_id"]))
             receipt = await self._answered(client, wrong.operation)
         except ApiError as error:
             where = error.errors[0] if error.errors else {}
             said = (str(where.get("en", error.detail)), str(where.get("zh", error.detail)))
             return Trial(wrong.name, error.status < 500, "gateway", error.code, said)
-        return await self._settled(client, wrong, str(receipt["order_id"]))
+        order_id = str(receipt["order_id"])
+        self.taken.append(order_id)
+        return await self._settled(client, wrong, order_id)
 
     async def _answered(self, client: AsyncClient, operation: Operation) -> Json:
         """Return the reply; a gateway that was killed is waited for."""

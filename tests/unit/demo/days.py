@@ -167,6 +167,7 @@ _DAY = Facts(
     trials=(
         Trial(("off & tick", "不在<档>"), refused=True, where="gateway", code="x", said=("a", "b")),
     ),
+    trial_orders=(),
     resent=(("dem_1", "dem_1"),),
     delivered=2,
     refused_deliveries=(),

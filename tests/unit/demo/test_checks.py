@@ -35,6 +35,7 @@ def test_an_honest_day_keeps_every_guarantee() -> None:
         ({"demands": _DAY.demands[:2]}, "orders_none_lost"),
         ({"demands": (*_DAY.demands, _DAY.demands[0])}, "orders_none_lost"),
         ({"attempts": (*_DAY.attempts, attempt("demand", None, "lost"))}, "orders_none_lost"),
+        ({"attempts": _DAY.attempts[:4]}, "orders_none_lost"),
         (
             {"demands": (*_DAY.demands[:2], _DAY.demands[2] | {"state": "accepted"})},
             "orders_settled",
@@ -64,6 +65,10 @@ def test_a_service_that_was_killed_on_purpose_may_have_started_twice() -> None:
     assert _broken(processes=twice, killed=("ledger",)) == set()
     # Killed, and nobody started it again.
     assert _broken(processes=(replace(twice[0], starts=1),), killed=("ledger",)) == {"services_up"}
+
+
+def test_an_order_of_a_trial_is_no_stranger() -> None:
+    assert _broken(attempts=_DAY.attempts[:4], trial_orders=("dem_3",)) == set()
 
 
 def test_a_broken_guarantee_names_what_broke_it_but_not_everything() -> None:
