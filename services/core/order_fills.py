@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from schemas.types import OrderState, period_of
 from services.core.book import Alternative
+from services.core.order_holds import without_amendment
 from services.core.order_left import demand_left, hours_paid, offer_left_in_all, unbudgeted
 from services.core.orders import (
     DemandOrder,
@@ -83,6 +84,9 @@ def filled_demand(order: DemandOrder, fill: Fill, market: Market) -> DemandOrder
         pinned_pools=pools,
         waiting_since=None,
     )
+    if order.pending is not None:
+        # The round took what the amendment counted on; the ledger cannot know which came first.
+        following = without_amendment(replace(following, pending=None), order.pending_cause)
     budget = order.terms.budget
     assert budget is None or following.spent <= budget, f"{order.id}: spent {following.spent}"
     total = following.chip_hours
@@ -95,6 +99,8 @@ def filled_demand(order: DemandOrder, fill: Fill, market: Market) -> DemandOrder
     if left:
         due = left[0].limit * left[0].chip_hours
         reason = why("part_filled", chip_hours=total)
+        if order.pending is not None:
+            reason = why("amend_overtaken", chip_hours=total, version=order.version + 1)
         return moved(replace(following, hold_due=due), OrderState.PART_FILLED, reason)
     return _ended(following, market, total)
 

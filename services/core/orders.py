@@ -123,16 +123,16 @@ class OfferOrder(_Order):
 
 @dataclass(frozen=True, slots=True)
 class HoldChange:
-    """What a round does to a demand's hold, once the ledger books it.
+    """What a round tells the ledger to keep for a demand.
 
     Attributes:
         seq: Number of the round.
-        payment: Taken out of the hold.
+        closed_id: Id of the event that closes the round, the cause of what the ledger answers.
         keep: Held from then on.
     """
 
     seq: int
-    payment: int
+    closed_id: str
     keep: int
 
 
@@ -143,28 +143,32 @@ class DemandOrder(_Order):
     Attributes:
         terms: Terms in force.
         pending: Terms of the next version, waiting for their hold.
+        pending_cause: Id of the event that brought them; the ledger's answer names it.
+        pending_since: Number of the first round that had read them.
+        unwanted: Ids of amendments that will not count; the ledger may yet answer them.
         alternative: Index of the alternative that it is pinned to.
         pinned_pools: Pools of that alternative when it was first used.
         spent: Payments under the terms in force.
         hold: What the ledger holds for it once everything published has been booked.
         hold_due: What the ledger has to hold for it from now on.
         hold_version: Last version whose hold was applied, 0 if none.
-        hold_through: Last round that the ledger had booked before that hold.
-        pending_since: Number of the first round that had read the pending terms.
-        unbooked: Changes of the hold by rounds that are not seen as booked yet, in order.
+        hold_changes: The last changes of the hold by rounds, in order.
+        is_hold_unsure: Whether the ledger may hold more, for an amendment that will not count.
     """
 
     terms: DemandTerms
     pending: DemandTerms | None = None
+    pending_cause: str = ""
+    pending_since: int = 0
+    unwanted: tuple[str, ...] = ()
     alternative: int | None = None
     pinned_pools: tuple[str, ...] = ()
     spent: int = 0
     hold: int = 0
     hold_due: int = 0
     hold_version: int = 0
-    hold_through: int = 0
-    pending_since: int = 0
-    unbooked: tuple[HoldChange, ...] = ()
+    hold_changes: tuple[HoldChange, ...] = ()
+    is_hold_unsure: bool = False
 
     @property
     def side(self) -> Side:

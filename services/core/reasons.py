@@ -61,6 +61,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Version {version} of the terms is in force from the next round on.",
         "条款版本 {version} 自下一轮起生效。",
     ),
+    "amend_overtaken": (
+        "Part-filled: {chip_hours} chip-hours so far; version {version} came late, send it again.",
+        "按原条款部分成交:累计 {chip_hours} 卡时。版本 {version} 晚于本轮,请重新提交。",
+    ),
     "stale_version": (
         "expected_version must be {version}, was {expected_version}; the terms stand unchanged.",
         "expected_version 应为 {version},实际为 {expected_version};条款未变。",

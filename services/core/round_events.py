@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from schemas import events
 from schemas.base import MONEY_MAX_MICRO_YUAN
 from schemas.types import period_start
-from services.core.order_holds import hold_to_keep
 from services.core.order_left import chip_hours_left
 from services.core.reasons import Why, why
 from services.core.round_outcome import periods_of, prices_by_pool
@@ -199,7 +198,7 @@ def hold_events(
     """Return what the ledger must hold for each of these demands from now on."""
     made = []
     for index, order in enumerate(demands, first_index):
-        keep = hold_to_keep(order)
+        keep = order.hold_due
         reason = why("hold_reduced", keep=keep) if keep else why("hold_not_needed")
         made.append(
             events.HoldAdjusted(

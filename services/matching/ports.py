@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from schemas.events import OffsetRange
     from schemas.market import Market
     from services.core.book import Result
-    from services.core.intake import StashedHold, Verdict
     from services.core.orders import Order
+    from services.core.verdicts import HoldAnswer, Verdict
     from services.kit.records import OutRecord, Positions, Record
 
 
@@ -55,8 +55,8 @@ class Changes:
     orders: dict[str, Order] = field(default_factory=dict)
     intake: list[IntakeRow] = field(default_factory=list)
     markets: dict[str, Market] = field(default_factory=dict)
-    put_holds: dict[tuple[str, int], StashedHold] = field(default_factory=dict)
-    drop_holds: set[tuple[str, int]] = field(default_factory=set)
+    put_holds: dict[tuple[str, str], HoldAnswer] = field(default_factory=dict)
+    drop_holds: set[tuple[str, str]] = field(default_factory=set)
     outbox: list[OutRecord] = field(default_factory=list)
     recalled: set[str] = field(default_factory=set)
 
@@ -130,7 +130,7 @@ class Loaded:
     positions: Positions
     orders: Sequence[Order]
     markets: Sequence[Market]
-    stash: Sequence[StashedHold]
+    stash: Sequence[HoldAnswer]
     groups: dict[str, str]
     last_round: SealedRound | None
     is_sealed: bool

@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from schemas.events import OffsetRange
 from schemas.market import Market
 from services.core.errors import MatchError, Message
-from services.core.intake import StashedHold
 from services.core.orders import DemandOrder, OfferOrder
+from services.core.verdicts import HoldAnswer
 from services.kit.errors import StaleWriterError
 from services.kit.postgres import (
     Queries,
@@ -194,18 +194,19 @@ async def _write(conn: Conn, changes: Changes) -> None:
         await conn.execute(_QUERIES.put_intake, *_intake_columns(changes.intake), now)
     if changes.orders:
         await conn.execute(_QUERIES.put_orders, *_order_columns(changes.orders.values()), now)
-    for order_id, version in sorted(changes.drop_holds):
-        await conn.execute(_QUERIES.drop_early_hold, order_id, version)
+    for order_id, cause in sorted(changes.drop_holds):
+        await conn.execute(_QUERIES.drop_early_hold, order_id, cause)
     for answer in changes.put_holds.values():
         await conn.execute(
             _QUERIES.put_early_hold,
             answer.order_id,
+            answer.cause,
             answer.version,
+            answer.offset,
             answer.placed,
             answer.amount,
             answer.free,
             answer.booked_through,
-            answer.round_seq,
         )
     # Last, because it locks the outbox until the transaction ends.
     await append_outbox(conn, changes.outbox)
@@ -253,15 +254,16 @@ def _order(body: str) -> Order:
     return _DEMAND.validate_json(body)
 
 
-def _stashed(row: asyncpg.Record) -> StashedHold:
-    return StashedHold(
+def _stashed(row: asyncpg.Record) -> HoldAnswer:
+    return HoldAnswer(
         order_id=row["order_id"],
         version=row["version"],
+        cause=row["cause"],
+        offset=row["record_offset"],
         placed=row["placed"],
         amount=row["amount_micro_yuan"],
         free=row["free_micro_yuan"],
         booked_through=row["booked_through"],
-        round_seq=row["round_seq"],
     )
 
 

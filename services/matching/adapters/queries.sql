@@ -50,23 +50,26 @@ FROM unnest(
 ) AS given
 
 -- name: early_holds
-SELECT order_id, version, placed, amount_micro_yuan, free_micro_yuan, booked_through, round_seq
+SELECT order_id, cause, version, record_offset, placed, amount_micro_yuan, free_micro_yuan,
+  booked_through
 FROM early_hold
 
 -- name: put_early_hold
 INSERT INTO early_hold (
-  order_id, version, placed, amount_micro_yuan, free_micro_yuan, booked_through, round_seq
+  order_id, cause, version, record_offset, placed, amount_micro_yuan, free_micro_yuan,
+  booked_through
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (order_id, version) DO UPDATE SET
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (order_id, cause) DO UPDATE SET
+  version = excluded.version,
+  record_offset = excluded.record_offset,
   placed = excluded.placed,
   amount_micro_yuan = excluded.amount_micro_yuan,
   free_micro_yuan = excluded.free_micro_yuan,
-  booked_through = excluded.booked_through,
-  round_seq = excluded.round_seq
+  booked_through = excluded.booked_through
 
 -- name: drop_early_hold
-DELETE FROM early_hold WHERE order_id = $1 AND version = $2
+DELETE FROM early_hold WHERE order_id = $1 AND cause = $2
 
 -- name: last_round
 SELECT seq, round_id, state, market_time, manifest::text AS manifest, through::text AS through,

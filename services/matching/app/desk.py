@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from schemas.types import TERMINAL_STATES
-from services.core.intake import View
 from services.core.orders import DemandOrder, OfferOrder
+from services.core.verdicts import View
 from services.matching.ports import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from schemas.market import Market
-    from services.core.intake import Decision, StashedHold
     from services.core.orders import Order
+    from services.core.verdicts import Decision, HoldAnswer
     from services.matching.ports import Loaded
 
 
@@ -34,7 +34,7 @@ class Desk:
         market: Its definition, ``None`` until one was read.
         known_markets: Ids of all markets that were defined.
         orders: Live orders, and those whose hold the ledger has yet to be told, by id.
-        stash: Answers of the ledger that came early.
+        stash: Answers of the ledger that came early: order id -> cause -> answer.
         groups: Exclusive group -> the demand of it that was accepted.
         next_round: Number of the round that comes next.
         last_time: Instant of the last seal; the market's time never goes back behind it.
@@ -46,7 +46,7 @@ class Desk:
         self.market: Market | None = None
         self.known_markets: set[str] = set()
         self.orders: dict[str, Order] = {}
-        self.stash: dict[tuple[str, int], StashedHold] = {}
+        self.stash: dict[str, dict[str, HoldAnswer]] = {}
         self.groups: dict[str, str] = {}
         self.next_round = 1
         self.last_time = datetime.min.replace(tzinfo=UTC)
@@ -64,7 +64,8 @@ class Desk:
         for order in loaded.orders:
             self._keep(order)
         self.groups = dict(loaded.groups)
-        self.stash = {(answer.order_id, answer.version): answer for answer in loaded.stash}
+        for answer in loaded.stash:
+            self.stash.setdefault(answer.order_id, {})[answer.cause] = answer
         if last is not None:
             self.next_round = last.seq + (0 if loaded.is_sealed else 1)
             self.last_time = last.market_time
@@ -120,11 +121,11 @@ class Desk:
                 statuses.append(order)
             self.put(order)
         if decision.put is not None:
-            key = (decision.put.order_id, decision.put.version)
-            self.stash[key] = decision.put
-            self._changes.put_holds[key] = decision.put
-        if decision.drop is not None:
-            self.drop_hold(decision.drop)
+            answer = decision.put
+            self.stash.setdefault(answer.order_id, {})[answer.cause] = answer
+            self._changes.put_holds[answer.order_id, answer.cause] = answer
+        for answer in decision.drop:
+            self._drop_answer(answer)
         return statuses
 
     def put(self, order: Order) -> None:
@@ -132,9 +133,20 @@ class Desk:
         self._keep(order)
         self._changes.orders[order.id] = order
 
-    def drop_hold(self, key: tuple[str, int]) -> None:
-        """Forget an answer of the ledger that is used up."""
-        self.stash.pop(key, None)
+    def drop_old_answers(self) -> None:
+        """Forget answers of the ledger that came early for what can never be read any more."""
+        for order_id in list(self.stash):
+            order = self.orders.get(order_id)
+            for answer in list(self.stash[order_id].values()):
+                if order is not None and (not order.is_live or answer.version <= order.version):
+                    self._drop_answer(answer)
+
+    def _drop_answer(self, answer: HoldAnswer) -> None:
+        kept = self.stash.get(answer.order_id, {})
+        kept.pop(answer.cause, None)
+        if not kept:
+            self.stash.pop(answer.order_id, None)
+        key = (answer.order_id, answer.cause)
         self._changes.put_holds.pop(key, None)
         self._changes.drop_holds.add(key)
 

@@ -9,10 +9,11 @@ from schemas import events
 from schemas.codec import DecodeError, decode
 from schemas.registry import BY_MODEL
 from schemas.types import OrderState, Side, period_of
-from services.core.intake import Decision, Verdict, decide, order_id_of
+from services.core.intake import decide, order_id_of
 from services.core.orders import noted
 from services.core.reasons import why
 from services.core.round_events import wire_reason
+from services.core.verdicts import Decision, Story, Verdict
 from services.kit.records import OutRecord
 from services.matching.app.scribe import record_of, status_record
 from services.matching.ports import IntakeRow
@@ -71,7 +72,7 @@ class Intake:
         elif judged is None:
             verdict, reason, order_id = Verdict.NOT_YOURS, "", None
         else:
-            decision = self._decide(judged, now)
+            decision = self._decide(judged, record.offset, now)
             verdict, order_id = decision.verdict, order_id_of(judged.data)
             reason = decision.why.code if decision.why is not None else ""
         self._desk.changes.intake.append(
@@ -103,7 +104,7 @@ class Intake:
             return DecodeError("wrong_key", "key", key, f"{market_id}, the record's market")
         return envelope if own else None
 
-    def _decide(self, envelope: Envelope, now: datetime) -> Decision:
+    def _decide(self, envelope: Envelope, offset: int, now: datetime) -> Decision:
         event = envelope.data
         if isinstance(event, events.MarketDefined):
             self._desk.define(event.market)
@@ -113,7 +114,8 @@ class Intake:
             return Decision(Verdict.NOT_YOURS)
         if self._desk.market is None:
             return Decision(Verdict.IGNORED)
-        decision = decide(self._desk.view(now), event, envelope.correlation_id)
+        story = Story(envelope.id, envelope.causation_id, envelope.correlation_id, offset)
+        decision = decide(self._desk.view(now), event, story)
         for order in self._desk.apply(decision):
             self._tell(order, now, envelope.id)
         return decision

@@ -18,9 +18,7 @@ from services.core.book_builder import (
     rules_of,
 )
 from services.core.codec import book_from_dict, book_to_dict, canonical_json, rules_to_dict
-from services.core.intake import superseded
 from services.core.order_holds import told
-from services.core.orders import DemandOrder
 from services.core.reasons import why
 from services.core.round_events import (
     RoundFacts,
@@ -36,7 +34,6 @@ from services.core.round_outcome import (
     apply_result,
     group_losers,
     holds_to_adjust,
-    traded_of,
 )
 from services.matching.app.scribe import record_of, status_record
 from services.matching.ports import SealedRound
@@ -78,7 +75,7 @@ def freeze(
         left += no_longer_taken(desk.live(), market, period_of(now))
         _put_all(desk, left)
     left += _all_leaving(desk, now, horizon.first)
-    _count_superseded(desk, seq)
+    desk.drop_old_answers()
     book = build_book(market, desk.live(), parents, horizon)
     for order_id in [*(row.id for row in book.offers), *(row.id for row in book.demands)]:
         order = desk.orders[order_id]
@@ -137,13 +134,12 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound) -> None:
     filled = [made.demand_id for made in allocations]
     adjusted = holds_to_adjust(desk.orders.values(), filled)
     holds = hold_events(facts, adjusted, len(allocations))
-    paid = traded_of(book, result).by_demand
-    for order in adjusted:
-        side = paid.get(order.id)
-        desk.put(told(order, sealed.seq, 0 if side is None else side.money))
+    records = _allocation_records(facts, sealed, [*allocations, *holds])
+    closed_id = _id_of(records[-1])
+    _put_all(desk, [told(order, sealed.seq, closed_id) for order in adjusted])
     desk.next_round = sealed.seq + 1
     desk.changes.outbox += _round_records(facts, sealed, cleared)
-    desk.changes.outbox += _allocation_records(facts, sealed, [*allocations, *holds])
+    desk.changes.outbox += records
     desk.changes.outbox += [
         status_record(
             order,
@@ -170,15 +166,6 @@ def _all_leaving(desk: Desk, now: datetime, first_period: int) -> list[Order]:
             return left
         _put_all(desk, gone)
         left += gone
-
-
-def _count_superseded(desk: Desk, seq: int) -> None:
-    # An amendment that the answer is for has had a whole round's time to be read.
-    for key, answer in list(desk.stash.items()):
-        order = desk.orders.get(answer.order_id)
-        if answer.round_seq < seq and isinstance(order, DemandOrder):
-            desk.put(superseded(order, answer))
-            desk.drop_hold(key)
 
 
 def _ranges(before: Positions, through: Positions) -> tuple[events.OffsetRange, ...]:
@@ -254,6 +241,10 @@ def _allocation_records(
     )
     records = [_of_round(event, facts.round_id, facts.market_time, event.index) for event in whole]
     return [*records, _of_round(closed, facts.round_id, facts.market_time, len(whole))]
+
+
+def _id_of(record: OutRecord) -> str:
+    return dict(record.headers)["ce_id"].decode()
 
 
 def _of_round(event: events.Event, round_id: str, at: datetime, number: int) -> OutRecord:

@@ -52,16 +52,17 @@ WHERE state IN ('accepted', 'open', 'part-filled') OR hold_micro_yuan <> hold_du
 CREATE INDEX orders_group ON orders (exclusive_group)
 WHERE exclusive_group IS NOT NULL AND traded;
 
--- The ledger's answers to versions that have not been read yet.
+-- The ledger's answers to versions that have not been read yet; cause is the event answered.
 CREATE TABLE early_hold (
   order_id text NOT NULL,
+  cause text NOT NULL,
   version integer NOT NULL,
+  record_offset bigint NOT NULL,
   placed boolean NOT NULL,
   amount_micro_yuan bigint NOT NULL CHECK (amount_micro_yuan >= 0),
   free_micro_yuan bigint NOT NULL CHECK (free_micro_yuan >= 0),
   booked_through bigint NOT NULL,
-  round_seq bigint NOT NULL,
-  PRIMARY KEY (order_id, version)
+  PRIMARY KEY (order_id, cause)
 );
 
 -- Every round with all that it takes to clear it again: book and rules as canonical JSON (zlib).

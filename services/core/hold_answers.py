@@ -1,0 +1,142 @@
+"""What the ledger's answers about holds do to demand.
+
+An answer names its cause. If that is the amendment that waits, it decides it, unless a round
+that had not read the amendment changed the hold afterwards: then the ledger answers again, with
+the end of that round as its cause. An answer to what has not been read yet is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from schemas.base import MONEY_MAX_MICRO_YUAN
+from schemas.events import HoldPlaced
+from schemas.types import OrderState
+from services.core.eligibility import max_spend
+from services.core.order_holds import (
+    with_first_hold,
+    with_late_hold,
+    with_next_hold,
+    without_hold,
+)
+from services.core.orders import DemandOrder
+from services.core.verdicts import Decision, HoldAnswer, Verdict
+
+if TYPE_CHECKING:
+    from schemas.events import HoldRefused
+    from services.core.orders import HoldChange
+    from services.core.verdicts import Story, View
+
+
+def hold_answered(view: View, event: HoldPlaced | HoldRefused, story: Story) -> Decision:
+    """Return what an answer of the ledger does."""
+    answer = _answer(event, story)
+    order = view.orders.get(answer.order_id)
+    if order is None:
+        return Decision(Verdict.KEPT, put=answer)
+    if not isinstance(order, DemandOrder):
+        return Decision(Verdict.IGNORED)
+    following = _after(order, answer)
+    if following is None:
+        return Decision(Verdict.KEPT, put=answer)
+    if not order.is_live:
+        return Decision(Verdict.CLOSED, order.why, (following,))
+    if following == order:
+        repeated = answer.version <= order.hold_version
+        return Decision(Verdict.DUPLICATE if repeated else Verdict.IGNORED)
+    decision = Decision(_verdict(order, following), following.why, (following,))
+    return with_early_answers(view, decision)
+
+
+def with_early_answers(view: View, decision: Decision) -> Decision:
+    """Apply answers that came before what they are for to the demand of a decision."""
+    order = decision.orders[-1]
+    assert isinstance(order, DemandOrder)
+    early = sorted(view.stash.get(order.id, {}).values(), key=lambda answer: answer.offset)
+    orders, used = list(decision.orders), []
+    for answer in early:
+        following = _after(order, answer)
+        if following is None:
+            continue
+        used.append(answer)
+        if following != order:
+            orders.append(following)
+            order = following
+    return replace(decision, orders=tuple(orders), drop=tuple(used))
+
+
+def _after(order: DemandOrder, answer: HoldAnswer) -> DemandOrder | None:
+    """Return the demand after an answer, ``None`` if what it is for is yet to be read."""
+    if answer.version <= order.hold_version or answer.cause in order.unwanted:
+        return order
+    if not order.is_live:
+        placed = answer.placed
+        return with_late_hold(order, answer.version, answer.amount) if placed else order
+    if order.state == OrderState.ACCEPTED:
+        return _after_first(order, answer)
+    if order.pending is None or answer.version != order.version + 1:
+        return None
+    if answer.cause == order.pending_cause:
+        if answer.placed and _overtaking(order, answer.booked_through):
+            # Another answer will come, or is kept already.
+            return order
+    elif not _is_after_round(order, answer):
+        return None
+    if answer.placed:
+        return with_next_hold(order, answer.amount)
+    return without_hold(order, answer.amount, answer.free)
+
+
+def _after_first(order: DemandOrder, answer: HoldAnswer) -> DemandOrder | None:
+    if answer.version != order.version:
+        return None
+    if answer.placed:
+        return with_first_hold(order, answer.amount)
+    return without_hold(order, answer.amount, answer.free)
+
+
+def _overtaking(order: DemandOrder, booked_through: int) -> list[HoldChange]:
+    """Return the changes of the hold that the ledger booked after an answer."""
+    return [change for change in order.hold_changes if change.seq > booked_through]
+
+
+def _is_after_round(order: DemandOrder, answer: HoldAnswer) -> bool:
+    """Tell whether an answer after a round decides the pending amendment.
+
+    The ledger may have read a further amendment by then and answer for that one; it is
+    this one's answer too if it holds enough for it.
+    """
+    assert order.pending is not None
+    rounds = [change for change in order.hold_changes if change.closed_id == answer.cause]
+    if not rounds or _overtaking(order, rounds[0].seq):
+        return False
+    needed = min(max_spend(order.pending), MONEY_MAX_MICRO_YUAN)
+    return answer.amount >= needed if answer.placed else answer.amount == needed
+
+
+def _verdict(before: DemandOrder, after: DemandOrder) -> Verdict:
+    if after.state == OrderState.REJECTED:
+        return Verdict.REJECTED
+    if after.version > before.version:
+        return Verdict.AMENDED
+    return Verdict.OPEN if before.state == OrderState.ACCEPTED else Verdict.APPLIED
+
+
+def _answer(event: HoldPlaced | HoldRefused, story: Story) -> HoldAnswer:
+    if isinstance(event, HoldPlaced):
+        placed, amount, free = True, event.amount, 0
+        booked_through = event.booked_through_seq or 0
+    else:
+        placed, amount, free = False, event.needed, event.free
+        booked_through = 0
+    return HoldAnswer(
+        order_id=event.order_id,
+        version=event.version,
+        cause=story.cause,
+        offset=story.offset,
+        placed=placed,
+        amount=amount,
+        free=free,
+        booked_through=booked_through,
+    )

@@ -1,0 +1,121 @@
+"""What a verdict on a record is, what it may depend on, and what it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from schemas.market import Market
+    from services.core.orders import Order
+    from services.core.reasons import Why
+
+
+class Verdict(StrEnum):
+    """What became of a record; every record gets exactly one."""
+
+    ACCEPTED = "accepted"
+    OPEN = "open"
+    AMENDED = "amended"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    APPLIED = "applied"
+    KEPT = "kept"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    STALE_VERSION = "stale-version"
+    NOT_OWNER = "not-owner"
+    UNKNOWN_ORDER = "unknown-order"
+    CLOSED = "closed"
+    NOT_YOURS = "not-yours"
+    IGNORED = "ignored"
+    DEAD_LETTER = "dead-letter"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldAnswer:
+    """The ledger's answer to a version of a demand.
+
+    Attributes:
+        order_id: The demand.
+        version: Version that the answer is for.
+        cause: Id of the event that it answers: of the demand, or of the end of a round.
+        offset: Position in the log; a later answer replaces an earlier one.
+        placed: Whether money was held.
+        amount: Money held, or needed if it was not.
+        free: Money that was free, if it was not held.
+        booked_through: Last round that the ledger had booked before, 0 if none.
+    """
+
+    order_id: str
+    version: int
+    cause: str
+    offset: int
+    placed: bool
+    amount: int
+    free: int
+    booked_through: int
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What a record's envelope says about its event.
+
+    Attributes:
+        event_id: Id of the event.
+        cause: Id of the event that caused it.
+        correlation_id: The story that it belongs to.
+        offset: Position of the record in its partition.
+    """
+
+    event_id: str = ""
+    cause: str = ""
+    correlation_id: str = ""
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a verdict may depend on.
+
+    Attributes:
+        market: The market as last defined.
+        now: Instant on the market's clock.
+        next_round: Number of the round that comes next.
+        orders: Every order that the record can concern, by id.
+        stash: Answers of the ledger that came early: order id -> cause -> answer.
+        groups: Exclusive group -> the demand of it that was accepted.
+        block_offers: Provider -> its live block offer.
+    """
+
+    market: Market
+    now: datetime
+    next_round: int
+    orders: Mapping[str, Order]
+    stash: Mapping[str, Mapping[str, HoldAnswer]]
+    groups: Mapping[str, str]
+    block_offers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a record does.
+
+    Attributes:
+        verdict: Exactly one per record.
+        why: Reason of the verdict, for the intake table.
+        orders: Successive values of the order that it changes; a value whose ``sequence``
+            differs from the one before is a status to publish.
+        put: An answer of the ledger to keep until its version is read.
+        drop: Kept answers that are used up.
+    """
+
+    verdict: Verdict
+    why: Why | None = None
+    orders: tuple[Order, ...] = ()
+    put: HoldAnswer | None = None
+    drop: tuple[HoldAnswer, ...] = ()
