@@ -130,28 +130,33 @@ class Model:
     def _add_cells(self, d: int, numbers: IntArray) -> None:
         cells = self._choices.cells
         by_option: dict[int, list[tuple[int, Any]]] = {}
-        for c in numbers.tolist():
-            chips = self._model.new_int_var(0, int(cells.chips[c]), "")
-            by_option.setdefault(int(cells.option[c]), []).append((c, chips))
-            most = int(cells.chips[c])
-            self._supply.uses.setdefault(int(cells.at[c]), []).append(Use(d, chips, 1, most))
+        uses, terms = self._supply.uses, self._supply.terms
+        columns = (numbers, cells.chips[numbers], cells.option[numbers], cells.at[numbers])
+        limits = cells.limit[numbers].tolist()
+        rows = zip(*(column.tolist() for column in columns), limits, strict=True)
+        for c, most, option, at, limit in rows:
+            chips = self._model.new_int_var(0, most, "")
+            by_option.setdefault(option, []).append((c, chips))
+            uses.setdefault(at, []).append(Use(d, chips, 1, most))
             self._supply.most[chips.index] = most
-            self._supply.terms.append((chips, int(cells.option_limit[cells.option[c]])))
+            terms.append((chips, limit))
         self._cells[d] = by_option
-        for option, rows in by_option.items():
+        for option, members in by_option.items():
             chosen = self._model.new_bool_var("")
             self._accepted[d].append(chosen)
-            total = cp_model.LinearExpr.sum([chips for _, chips in rows])
+            total = cp_model.LinearExpr.sum([chips for _, chips in members])
             # Chosen means at least one chip, so that a link cannot lean on an empty order.
-            most = min(int(cells.option_hours[option]), sum(int(cells.chips[c]) for c, _ in rows))
+            offered = int(cells.chips[[c for c, _ in members]].sum())
+            most = min(int(cells.option_hours[option]), offered)
             self._model.add(total <= most * chosen)
             self._model.add(total >= chosen)
             groups: dict[int, list[Any]] = {}
-            for c, chips in rows:
-                groups.setdefault(int(cells.group[c]), []).append(chips)
-            for group, members in groups.items():
-                if len(members) > 1:
-                    together = cp_model.LinearExpr.sum(members)
+            numbered = cells.group[[c for c, _ in members]].tolist()
+            for group, (_, chips) in zip(numbered, members, strict=True):
+                groups.setdefault(group, []).append(chips)
+            for group, together_chips in groups.items():
+                if len(together_chips) > 1:
+                    together = cp_model.LinearExpr.sum(together_chips)
                     self._model.add(together <= int(cells.group_chips[group]))
         if len(by_option) > 1:
             self._model.add_at_most_one(self._accepted[d])

@@ -82,6 +82,7 @@ class SupplyRows:
         self._levels: dict[tuple[int, int], Any] = {}
         self._steps: dict[int, list[_Step]] = {}
         self._floors: dict[tuple[int, int], IntArray] = {}
+        self._left: dict[int, tuple[list[int], list[list[int]]]] = {}
         self._used = use_of(problem, fixed)
         self._users: list[list[int]] = [[] for _ in problem.supply]
         for d, choice in enumerate(fixed.choices):
@@ -115,28 +116,30 @@ class SupplyRows:
     def _residual(self, cell: int) -> list[_Step]:
         """Return the steps left in a cell beyond what the fixed demands use."""
         pool, period = divmod(cell, self._problem.shape[1])
-        steps = self._problem.supply[pool]
-        used = 0 if pool in self._explicit else int(self._used[pool, period])
-        ceiling = int(self.ceiling(pool)[period])
-        rows = []
-        for ask, chips in zip(steps.asks.tolist(), steps.chips[:, period].tolist(), strict=True):
-            taken = min(used, chips)
-            used -= taken
-            if chips > taken and ask <= ceiling:
-                rows.append(_Step(ask, chips - taken))
-        return rows
+        if pool not in self._left:
+            steps = self._problem.supply[pool]
+            used = np.zeros_like(self._used[pool]) if pool in self._explicit else self._used[pool]
+            taken = np.clip(used - steps.below[:-1], 0, steps.chips)
+            borne = steps.asks[:, None] <= self.ceiling(pool)
+            left = np.where(borne, steps.chips - taken, 0)
+            self._left[pool] = (steps.asks.tolist(), left.T.tolist())
+        asks, rows = self._left[pool]
+        return [_Step(ask, n) for ask, n in zip(asks, rows[period], strict=True) if n]
 
     def _add_supply(self, cell: int) -> None:
         pool, period = divmod(cell, self._problem.shape[1])
         uses = self.uses.get(cell, [])
         steps = self._residual(cell)
         self._steps[cell] = steps
-        if sum(use.most for use in uses) + int(self._problem.capacity[pool, period]) > _ROW_MAX:
-            raise UnsuitableError
+        total = int(self._problem.capacity[pool, period])
         # A demand uses a cell by at most one of its columns.
         largest: dict[int, int] = {}
         for use in uses:
-            largest[use.demand] = max(largest.get(use.demand, 0), use.most)
+            total += use.most
+            if use.most > largest.get(use.demand, 0):
+                largest[use.demand] = use.most
+        if total > _ROW_MAX:
+            raise UnsuitableError
         most = sum(largest.values())
         if pool in self._explicit:
             self._add_explicit(pool, period, steps, uses)
