@@ -135,13 +135,21 @@ class ServiceContext(Generic[SettingsT]):
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if task.cancelled():
+        try:
+            error = task.exception()
+        except asyncio.CancelledError as cancelled:
+            # Only the end of the service cancels tasks; else a library let a cancellation escape,
+            # and a service that goes on without its reader or its lease is worse than none.
+            if not self.stop_event.is_set():
+                self._fail("task cancelled from within", task, cancelled)
             return
-        error = task.exception()
         if error is not None:
-            self.failed = True
-            self.log.error("task failed", task=task.get_name(), exc_info=error)
-            self.stop_event.set()
+            self._fail("task failed", task, error)
+
+    def _fail(self, what: str, task: asyncio.Task[Any], error: BaseException) -> None:
+        self.failed = True
+        self.log.error(what, task=task.get_name(), exc_info=error)
+        self.stop_event.set()
 
 
 def run_service(

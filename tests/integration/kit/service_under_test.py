@@ -10,7 +10,9 @@ from services.kit.settings import KitSettings, load
 
 
 class Settings(KitSettings):
-    doing: Literal["wait", "fail", "fail_main", "end", "deaf", "stuck_thread", "fail_closing"]
+    doing: Literal[
+        "wait", "fail", "fail_main", "cancelled", "end", "deaf", "stuck_thread", "fail_closing"
+    ]
 
 
 async def main(context: ServiceContext[Settings]) -> None:
@@ -43,6 +45,8 @@ async def work(context: ServiceContext[Settings], doing: str) -> None:
         return
     if doing == "fail":
         raise RuntimeError("worker is broken")
+    if doing == "cancelled":
+        raise asyncio.CancelledError
     if doing == "deaf":
         await asyncio.sleep(3600)
     if doing == "stuck_thread":

@@ -174,6 +174,16 @@ async def test_a_second_signal_ends_the_process_at_once_even_with_a_stuck_thread
     assert process.returncode == 130
 
 
+async def test_a_cancellation_that_nobody_asked_for_ends_the_service_with_1(
+    tmp_path: Path,
+) -> None:
+    async with running("cancelled", tmp_path / "state.json") as process:
+        out, err = await asyncio.wait_for(process.communicate(), 15)
+    assert process.returncode == 1
+    assert "closed last" in out.decode()
+    assert "task cancelled from within" in err.decode()
+
+
 async def test_a_resource_that_cannot_be_closed_is_logged_and_exits_with_1(
     tmp_path: Path,
 ) -> None:
