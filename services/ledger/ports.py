@@ -57,8 +57,8 @@ class Store(Protocol):
         """Return where the log has been read to, claimed for this writer's epoch."""
         ...
 
-    async def frontier(self) -> Frontier:
-        """Return the frontier of the transparency log."""
+    async def log_head(self) -> tuple[Frontier, int]:
+        """Return the frontier of the transparency log, and the size of its last checkpoint."""
         ...
 
     async def waiting(self) -> list[Record]:

@@ -312,6 +312,9 @@ def _settle_hold(
     later = not demand.closed and not _had_read(closed, demand)
     target = max(keep, demand.need) if later else keep
     if taken == 0 and target == demand.amount:
+        if later:
+            # Matching waits for this answer: it cannot know that the hold stayed as it was.
+            books.emit(_placed(demand, closed.seq), envelope, demand_id, str(demand.version))
         return
     _release(books, envelope, demand, taken)
     settled, refusal = _hold_again(books, envelope, demand, keep, target)

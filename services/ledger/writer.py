@@ -113,7 +113,7 @@ class LedgerWriter:
         """Take everything from the store, and read the log from where it says."""
         self._store.forget()
         self._stored = await self._store.positions()
-        self._frontier = await self._store.frontier()
+        self._frontier, self._checkpoint_size = await self._store.log_head()
         inputs, letters = decode_all(await self._store.waiting())
         assert not letters, "records that wait were read before"
         self._waiting = tuple(inputs)
@@ -172,7 +172,8 @@ class LedgerWriter:
                 caught_up = _reached(self._first.positions(), ends)
         else:
             records = await self._first.read(limit, 0)
-        after = self._first.positions()
+        # Of what is carried, nothing is read yet; of the rest, as far as it is stored.
+        after = self._stored | self._first.positions()
         if caught_up and self._carried:
             records += self._carried
             self._carried = []

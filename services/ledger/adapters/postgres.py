@@ -82,13 +82,13 @@ class PostgresStore:
             await assert_lease(conn, LEASE, self._epoch)
             return await claim_positions(conn, TOPICS, self._epoch)
 
-    async def frontier(self) -> Frontier:
-        """Return the frontier: the last checkpoint's, extended by the leaves since."""
+    async def log_head(self) -> tuple[Frontier, int]:
+        """Return the frontier, the last checkpoint's extended by the leaves since, and its size."""
         async with self._connection() as conn:
             row = await conn.fetchrow(QUERIES.load_checkpoint)
-            frontier = Frontier() if row is None else unpack(row["size"], row["frontier"])
-            leaves = await conn.fetch(QUERIES.load_leaves_from, frontier.size)
-            return frontier.extend(leaf["hash"] for leaf in leaves)
+            kept = Frontier() if row is None else unpack(row["size"], row["frontier"])
+            leaves = await conn.fetch(QUERIES.load_leaves_from, kept.size)
+            return kept.extend(leaf["hash"] for leaf in leaves), kept.size
 
     async def waiting(self) -> list[Record]:
         """Return the records that wait, those of halted markets left out."""
