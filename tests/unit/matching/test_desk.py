@@ -9,7 +9,7 @@ import pytest
 from schemas import events
 from schemas.market import Market
 from schemas.types import OrderState
-from services.core.intake import Verdict
+from services.core.verdicts import Verdict
 from services.kit.records import Record
 from services.matching.app.desk import Desk
 from services.matching.app.intake import Intake
