@@ -42,6 +42,8 @@ LEASE = "ledger"
 _PASSING = (
     OSError,
     asyncpg.InterfaceError,
+    # A connection that was cut in the middle of an answer; the pool throws it away.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,

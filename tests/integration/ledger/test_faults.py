@@ -86,17 +86,19 @@ async def test_broken_connections_lose_nothing_and_double_nothing(
             owner.get_server_pid(),
         )
     assert kills
-    await caught_up(ledger)
+    await caught_up(ledger, running)
     stop.set()
     await running
     await check_day(owner, settings, schema)
 
 
-async def caught_up(ledger: Ledger) -> None:
+async def caught_up(ledger: Ledger, running: asyncio.Task[None]) -> None:
     async with asyncio.timeout(30):
         for reader in ledger.readers:
             for place, end in (await reader.end_offsets()).items():
-                while ledger.writer.positions().get(place, 0) < end:  # noqa: ASYNC110 - polls a task
+                while ledger.writer.positions().get(place, 0) < end:
+                    if running.done():
+                        running.result()
                     await asyncio.sleep(0.05)
 
 
