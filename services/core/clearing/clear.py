@@ -10,7 +10,7 @@ from services.core.clearing.greedy import greedy
 from services.core.clearing.outcome import demand_outcomes, offer_outcomes
 from services.core.clearing.pairing import offer_use, pair
 from services.core.clearing.presolve import IntArray, Problem, presolve
-from services.core.clearing.price import Priced, judge, price
+from services.core.clearing.price import Priced, price
 from services.core.clearing.price_search import PRICE_MAX
 from services.core.clearing.response import Choices, flatten
 from services.core.clearing.search import improve
@@ -82,10 +82,7 @@ def _publish(
     assert keeps_relations(problem, selection)
     assert not unsupported(problem, selection, supplied.floor)
     offer_chips = offer_use(problem, supplied, selection.block_offers)
-    if by_lp:
-        priced = price(choices, selection, supplied, offer_chips, ascent.prices)
-    else:
-        priced = judge(choices, selection, offer_chips, supplied.floor)
+    priced = price(choices, selection, supplied, offer_chips, ascent.prices, by_lp=by_lp)
     welfare = value_of(problem, selection) - supplied.cost
     certificate = _certificate(choices, ascent, priced)
     assert certificate.bound >= welfare

@@ -97,6 +97,8 @@ def price(
     supplied: Supplied,
     offer_chips: tuple[IntArray, ...],
     steering: FloatArray,
+    *,
+    by_lp: bool,
 ) -> Priced:
     """Return supporting prices of least regret found, on the tick.
 
@@ -106,6 +108,7 @@ def price(
         supplied: Its supply.
         offer_chips: Chips of each offer of the book in each period.
         steering: P x T prices to start from (those of the certificate).
+        by_lp: Whether the LP may be asked; the fallback does without any solver.
     """
     problem = choices.problem
     idle = idle_prices(choices, supplied)
@@ -126,7 +129,7 @@ def price(
     tried = judged(searched)
     if tried is not None and tried.total < best.total:
         best = tried
-    if int((idle < 0).sum()) <= _LP_PRICES_MAX:
+    if by_lp and int((idle < 0).sum()) <= _LP_PRICES_MAX:
         for candidate in _by_lp(choices, selection, supplied, offer_chips, searched):
             tried = judged(candidate)
             # On equal regret the mid-point, which comes last, is the documented price.
