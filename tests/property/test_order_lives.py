@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -11,6 +12,9 @@ from schemas.orders import DemandTerms, OfferTerms
 from schemas.types import TERMINAL_STATES
 from services.core.orders import DemandOrder
 from tests.property.market_world import MARKET, World, instant, order_id
+
+# 20 s on two idle cores; the suite's 30 s would end it on busy ones.
+pytestmark = pytest.mark.timeout(240)
 
 ENTERPRISES = ("e-1", "e-2")
 NUMBERS = st.integers(0, 5)
