@@ -39,7 +39,7 @@ SPEED = 600.0
 DAWN = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 # Orders begin this far ahead of the clock, and most windows pass before the end.
 NOTICE = timedelta(hours=1)
-# Seconds on an idle machine; a busy one starts a killed service in half a minute.
+# A few seconds on an idle machine; a busy one takes half a minute to start a service again.
 _HEAL_S_MAX = 90.0
 _ANSWER_S_MAX = 60.0
 
