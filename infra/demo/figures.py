@@ -128,6 +128,7 @@ class Figures:
         gap_mean_ppm: Mean over rounds that had anything to gain.
         gap_worst_ppm: Worst round.
         gap_worst_round: Which, ``None`` if there was none.
+        gap_worst: The same gap in micro-yuan: a large share of a small round is little money.
         pools: By (region, chip), every delivery hour.
         day_pools: The same, delivery hours of the day itself.
         hours: Every delivery hour from the day's start, as far as anything was offered.
@@ -150,6 +151,7 @@ class Figures:
     gap_mean_ppm: int
     gap_worst_ppm: int
     gap_worst_round: str | None
+    gap_worst: int
     pools: Mapping[tuple[str, str], Lot]
     day_pools: Mapping[tuple[str, str], Lot]
     hours: tuple[Hour, ...]
@@ -162,8 +164,12 @@ class Figures:
 def figures_of(facts: Facts) -> Figures:
     """Return the day in numbers."""
     rounds = facts.rounds
-    gaps = [(row["gap_ppm"], row["round_id"]) for row in rounds if row.get("bound")]
-    worst = max(gaps, default=(0, None))
+    gaps = [
+        (row["gap_ppm"], row["bound"] - row["welfare"], row["round_id"])
+        for row in rounds
+        if row.get("bound")
+    ]
+    worst = max(gaps, default=(0, 0, None))
     waits = list(_waits(facts))
     welfare, bound = _total(rounds, "welfare"), _total(rounds, "bound")
     return Figures(
@@ -180,9 +186,10 @@ def figures_of(facts: Facts) -> Figures:
         bound=bound,
         payment=_total(rounds, "payment"),
         gap_ppm=share_ppm(bound - welfare, bound),
-        gap_mean_ppm=sum(gap for gap, _ in gaps) // len(gaps) if gaps else 0,
+        gap_mean_ppm=sum(gap for gap, *_ in gaps) // len(gaps) if gaps else 0,
         gap_worst_ppm=worst[0],
-        gap_worst_round=worst[1],
+        gap_worst=worst[1],
+        gap_worst_round=worst[2],
         pools=_pools(facts, None),
         day_pools=_pools(facts, facts.start + facts.hours * _HOUR),
         hours=_hours(facts),

@@ -372,8 +372,14 @@ def _gaps(facts: Facts, figures: Figures) -> str:
         words.percent_of_ppm(ppm) for ppm in (figures.gap_mean_ppm, figures.gap_worst_ppm)
     )
     told: Phrase = (
-        f"Mean of the rounds {mean}, worst {worst} ({figures.gap_worst_round}).",
-        f"各轮平均 {mean}，最大 {worst}（{figures.gap_worst_round}）。",
+        (
+            f"Mean of the rounds {mean}, worst {worst} ({figures.gap_worst_round}, "
+            f"{words.yuan(figures.gap_worst)} yuan)."
+        ),
+        (
+            f"各轮平均 {mean}，最大 {worst}（{figures.gap_worst_round}，"
+            f"{words.yuan(figures.gap_worst)} 元）。"
+        ),
     )
     return parts.section(
         ("Welfare and certified bound of each round", "每轮福利与可证上界"),

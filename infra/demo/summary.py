@@ -110,8 +110,10 @@ class Summary:
                     self._say("gap at most", "差距不超过"),
                     words.percent_of_ppm(figures.gap_ppm),
                     self._say(
-                        f"mean of the rounds {mean}, worst {worst} ({figures.gap_worst_round})",
-                        f"各轮平均 {mean}，最大 {worst}（{figures.gap_worst_round}）",
+                        f"mean of the rounds {mean}, worst {worst} ({figures.gap_worst_round}, "
+                        f"{words.yuan(figures.gap_worst)} yuan)",
+                        f"各轮平均 {mean}，最大 {worst}（{figures.gap_worst_round}，"
+                        f"{words.yuan(figures.gap_worst)} 元）",
                     ),
                 ),
                 (

@@ -29,6 +29,7 @@ def test_the_gap_of_the_day_weighs_rounds_by_what_was_at_stake() -> None:
     # Round 2 had nothing to gain, so it is in no mean.
     assert figures.gap_mean_ppm == (200_000 + 1_000_000) // 2
     assert (figures.gap_worst_ppm, figures.gap_worst_round) == (1_000_000, "m:3")
+    assert figures.gap_worst == 2 * YUAN
 
 
 def test_prices_are_weighted_by_chips_over_every_delivery_hour() -> None:
