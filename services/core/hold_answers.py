@@ -18,6 +18,7 @@ from services.core.order_holds import (
     with_first_hold,
     with_late_hold,
     with_next_hold,
+    without_amendment,
     without_hold,
 )
 from services.core.orders import DemandOrder
@@ -68,24 +69,23 @@ def with_early_answers(view: View, decision: Decision) -> Decision:
 
 def _after(order: DemandOrder, answer: HoldAnswer) -> DemandOrder | None:
     """Return the demand after an answer, ``None`` if what it is for is yet to be read."""
+    rounds = [change for change in order.hold_changes if change.closed_id == answer.cause]
+    if rounds:
+        return _after_round(order, answer, rounds[0])
     if answer.version <= order.hold_version or answer.cause in order.unwanted:
         return order
     if not order.is_live:
-        placed = answer.placed
-        return with_late_hold(order, answer.version, answer.amount) if placed else order
+        is_first = answer.placed and answer.version == order.version and not order.hold_version
+        return with_late_hold(order, answer.amount) if is_first else order
     if order.state == OrderState.ACCEPTED:
         return _after_first(order, answer)
-    if order.pending is None or answer.version != order.version + 1:
+    if order.pending is None or answer.cause != order.pending_cause:
         return None
-    if answer.cause == order.pending_cause:
-        if answer.placed and _overtaking(order, answer.booked_through):
-            # Another answer will come, or is kept already.
-            return order
-    elif not _is_after_round(order, answer):
-        return None
-    if answer.placed:
-        return with_next_hold(order, answer.amount)
-    return without_hold(order, answer.amount, answer.free)
+    if not answer.placed:
+        return without_hold(order, answer.amount, answer.free)
+    if any(change.seq > answer.booked_through for change in order.hold_changes):
+        return _decided(replace(order, is_pending_answered=True))
+    return with_next_hold(order, answer.amount)
 
 
 def _after_first(order: DemandOrder, answer: HoldAnswer) -> DemandOrder | None:
@@ -96,23 +96,29 @@ def _after_first(order: DemandOrder, answer: HoldAnswer) -> DemandOrder | None:
     return without_hold(order, answer.amount, answer.free)
 
 
-def _overtaking(order: DemandOrder, booked_through: int) -> list[HoldChange]:
-    """Return the changes of the hold that the ledger booked after an answer."""
-    return [change for change in order.hold_changes if change.seq > booked_through]
+def _after_round(order: DemandOrder, answer: HoldAnswer, change: HoldChange) -> DemandOrder:
+    """Take what the ledger holds after a round that had not read all it had."""
+    if change.seq <= order.told_seq:
+        return order
+    amount = answer.amount if answer.placed else change.keep
+    return _decided(replace(order, told_seq=change.seq, told_amount=amount))
 
 
-def _is_after_round(order: DemandOrder, answer: HoldAnswer) -> bool:
-    """Tell whether an answer after a round decides the pending amendment.
+def _decided(order: DemandOrder) -> DemandOrder:
+    """Decide a pending amendment by what the ledger told after the last round.
 
-    The ledger may have read a further amendment by then and answer for that one; it is
-    this one's answer too if it holds enough for it.
+    The ledger may have read further amendments by then. What it holds decides all the same.
     """
-    assert order.pending is not None
-    rounds = [change for change in order.hold_changes if change.closed_id == answer.cause]
-    if not rounds or _overtaking(order, rounds[0].seq):
-        return False
+    if order.pending is None or not order.is_pending_answered:
+        return order
+    if order.told_seq != order.hold_changes[-1].seq:
+        return order
     needed = min(max_spend(order.pending), MONEY_MAX_MICRO_YUAN)
-    return answer.amount >= needed if answer.placed else answer.amount == needed
+    if order.told_amount >= needed:
+        return with_next_hold(order, order.told_amount)
+    # What is held beyond the old terms' need is not wanted now; the next round says so.
+    refused = without_hold(order, needed, order.told_amount)
+    return without_amendment(refused, order.pending_cause)
 
 
 def _verdict(before: DemandOrder, after: DemandOrder) -> Verdict:

@@ -57,7 +57,9 @@ def decide(view: View, event: events.Event, story: Story) -> Decision:
         case events.OfferAmended():
             return _owned(view, event, lambda order: _offer_amended(view, order, event))
         case events.DemandAmended():
-            return _owned(view, event, lambda order: _demand_amended(view, order, event, story))
+            return _owned(
+                view, event, lambda order: _demand_amended(view, order, event, story), story
+            )
         case events.OfferCancelled() | events.DemandCancelled():
             return _owned(view, event, lambda order: _cancelled(order, event))
         case events.HoldPlaced() | events.HoldRefused():
@@ -172,6 +174,7 @@ def _owned(
     view: View,
     event: events.OfferAmended | events.DemandAmended | events.OrderCancelled,
     change: Callable[[Order], Decision],
+    story: Story | None = None,
 ) -> Decision:
     order = view.orders.get(event.order_id)
     if order is None:
@@ -181,9 +184,12 @@ def _owned(
     offers = isinstance(event, events.OfferAmended | events.OfferCancelled)
     if isinstance(order, OfferOrder) is not offers:
         return Decision(Verdict.UNKNOWN_ORDER)
-    if not order.is_live:
-        return Decision(Verdict.CLOSED, order.why)
-    return change(order)
+    if order.is_live:
+        return change(order)
+    if isinstance(order, DemandOrder) and story is not None:
+        # The ledger may hold money for it; the next round, having read it, has that released.
+        return Decision(Verdict.CLOSED, order.why, (without_amendment(order, story.event_id),))
+    return Decision(Verdict.CLOSED, order.why)
 
 
 def _cancelled(order: Order, event: events.OrderCancelled) -> Decision:
@@ -246,7 +252,7 @@ def _demand_amended(
         order,
         pending=event.terms,
         pending_cause=story.event_id,
-        pending_since=view.next_round,
+        is_pending_answered=False,
     )
     waiting = noted(pending, why("amend_waiting_for_hold", version=order.version + 1))
     return with_early_answers(view, Decision(Verdict.ACCEPTED, waiting.why, (waiting,)))

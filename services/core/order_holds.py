@@ -32,12 +32,10 @@ def with_next_hold(order: DemandOrder, amount: int) -> DemandOrder:
     return amended_demand(replace(order, hold=amount, hold_version=order.version + 1))
 
 
-def with_late_hold(order: DemandOrder, version: int, amount: int) -> DemandOrder:
-    """Return a closed demand for which money was held; the next round has it released."""
+def with_late_hold(order: DemandOrder, amount: int) -> DemandOrder:
+    """Return a closed demand whose first hold came after; the next round has it released."""
     assert not order.is_live, f"{order.id} is {order.state}"
-    # A round that closed it has had its hold released already, whatever came before.
-    hold = 0 if any(change.keep == 0 for change in order.hold_changes) else amount
-    return replace(order, hold=hold, hold_version=version)
+    return replace(order, hold=amount, hold_version=order.version)
 
 
 def without_hold(order: DemandOrder, needed: int, free: int) -> DemandOrder:
@@ -54,7 +52,7 @@ def without_amendment(order: DemandOrder, cause: str) -> DemandOrder:
     """Return a demand for which an amendment will not count, though money may be held for it.
 
     Args:
-        order: A live demand.
+        order: A demand, closed or live.
         cause: Id of the event of the amendment.
     """
     unwanted = (*order.unwanted, cause)[-_UNWANTED_MAX:]

@@ -144,7 +144,8 @@ class DemandOrder(_Order):
         terms: Terms in force.
         pending: Terms of the next version, waiting for their hold.
         pending_cause: Id of the event that brought them; the ledger's answer names it.
-        pending_since: Number of the first round that had read them.
+        is_pending_answered: Whether the ledger has answered them, but before a round that took
+            from the hold without having read them; it tells again what it holds.
         unwanted: Ids of amendments that will not count; the ledger may yet answer them.
         alternative: Index of the alternative that it is pinned to.
         pinned_pools: Pools of that alternative when it was first used.
@@ -153,13 +154,15 @@ class DemandOrder(_Order):
         hold_due: What the ledger has to hold for it from now on.
         hold_version: Last version whose hold was applied, 0 if none.
         hold_changes: The last changes of the hold by rounds, in order.
+        told_seq: Last round after which the ledger told again what it holds.
+        told_amount: What it then held.
         is_hold_unsure: Whether the ledger may hold more, for an amendment that will not count.
     """
 
     terms: DemandTerms
     pending: DemandTerms | None = None
     pending_cause: str = ""
-    pending_since: int = 0
+    is_pending_answered: bool = False
     unwanted: tuple[str, ...] = ()
     alternative: int | None = None
     pinned_pools: tuple[str, ...] = ()
@@ -168,12 +171,21 @@ class DemandOrder(_Order):
     hold_due: int = 0
     hold_version: int = 0
     hold_changes: tuple[HoldChange, ...] = ()
+    told_seq: int = 0
+    told_amount: int = 0
     is_hold_unsure: bool = False
 
     @property
     def side(self) -> Side:
         """Return the side of the book."""
         return Side.DEMAND
+
+    @property
+    def has_hold_news(self) -> bool:
+        """Whether the ledger has to be told what to hold, by the next round."""
+        if self.pending is not None or self.hold_version == 0:
+            return False
+        return self.hold != self.hold_due or self.is_hold_unsure
 
     @property
     def group(self) -> str | None:

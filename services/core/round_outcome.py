@@ -164,15 +164,9 @@ def holds_to_adjust(orders: Iterable[Order], filled: Iterable[str]) -> list[Dema
     found = [
         order
         for order in orders
-        if isinstance(order, DemandOrder) and (order.id in ids or _has_news(order))
+        if isinstance(order, DemandOrder) and (order.id in ids or order.has_hold_news)
     ]
     return sorted(found, key=lambda order: order.id)
-
-
-def _has_news(order: DemandOrder) -> bool:
-    if order.pending is not None or order.hold_version == 0:
-        return False
-    return order.hold != order.hold_due or order.is_hold_unsure
 
 
 def _untouched(order: Order, reason: Reason) -> list[Order]:

@@ -85,7 +85,6 @@ class View:
     Attributes:
         market: The market as last defined.
         now: Instant on the market's clock.
-        next_round: Number of the round that comes next.
         orders: Every order that the record can concern, by id.
         stash: Answers of the ledger that came early: order id -> cause -> answer.
         groups: Exclusive group -> the demand of it that was accepted.
@@ -94,7 +93,6 @@ class View:
 
     market: Market
     now: datetime
-    next_round: int
     orders: Mapping[str, Order]
     stash: Mapping[str, Mapping[str, HoldAnswer]]
     groups: Mapping[str, str]

@@ -130,10 +130,9 @@ class LedgerModel:
         (through,) = closed.demand_through or [
             events.OffsetRange(topic="d", partition=0, start=0, end=0)
         ]
-        later = kept > 0 and known.offset >= through.end
+        later = not known.closed and known.offset >= through.end
         target = max(kept, known.need) if later else kept
         if paid == 0 and target == known.amount:
-            known.closed = known.closed or (keep is not None and kept == 0)
             if later:
                 self._placed(demand_id, closed.seq)
             return
@@ -143,7 +142,6 @@ class LedgerModel:
         refused = target > kept and self.free(owner) < target
         known.amount = kept if refused else target
         known.need = known.amount if refused else known.need
-        known.closed = kept == 0
         self._tell(demand_id, taken, known.amount, closed)
         if later and refused:
             self._refuse_again(demand_id, target)

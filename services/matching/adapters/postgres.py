@@ -237,6 +237,7 @@ def _order_columns(orders: Iterable[Order]) -> tuple[list[object], ...]:
         [order.has_traded for order in rows],
         [0 if order is None else order.hold for order in demands],
         [0 if order is None else order.hold_due for order in demands],
+        [order is not None and order.has_hold_news for order in demands],
         [_body(order) for order in rows],
     )
 

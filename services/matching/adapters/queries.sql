@@ -13,7 +13,7 @@ ON CONFLICT (market_id) DO UPDATE SET body = excluded.body, defined_at = exclude
 
 -- name: working_orders
 SELECT body::text AS body FROM orders
-WHERE state IN ('accepted', 'open', 'part-filled') OR hold_micro_yuan <> hold_due_micro_yuan
+WHERE state IN ('accepted', 'open', 'part-filled') OR hold_news
 
 -- name: orders_by_id
 SELECT body::text AS body FROM orders WHERE order_id = ANY ($1)
@@ -24,12 +24,12 @@ SELECT exclusive_group, order_id FROM orders WHERE exclusive_group IS NOT NULL A
 -- name: put_orders
 INSERT INTO orders (
   order_id, side, participant_id, state, version, sequence, exclusive_group, traded,
-  hold_micro_yuan, hold_due_micro_yuan, body, updated_at
+  hold_micro_yuan, hold_due_micro_yuan, hold_news, body, updated_at
 )
-SELECT given.*, $12::timestamptz
+SELECT given.*, $13::timestamptz
 FROM unnest(
   $1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::bigint[], $7::text[],
-  $8::boolean[], $9::bigint[], $10::bigint[], $11::jsonb[]
+  $8::boolean[], $9::bigint[], $10::bigint[], $11::boolean[], $12::jsonb[]
 ) AS given
 ON CONFLICT (order_id) DO UPDATE SET
   state = excluded.state,
@@ -39,6 +39,7 @@ ON CONFLICT (order_id) DO UPDATE SET
   traded = excluded.traded,
   hold_micro_yuan = excluded.hold_micro_yuan,
   hold_due_micro_yuan = excluded.hold_due_micro_yuan,
+  hold_news = excluded.hold_news,
   body = excluded.body,
   updated_at = excluded.updated_at
 

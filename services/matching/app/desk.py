@@ -82,7 +82,7 @@ class Desk:
             order = self.orders[order_id]
             if order.state not in TERMINAL_STATES:
                 continue
-            if isinstance(order, DemandOrder) and order.hold != order.hold_due:
+            if isinstance(order, DemandOrder) and order.has_hold_news:
                 continue
             del self.orders[order_id]
 
@@ -105,7 +105,6 @@ class Desk:
         return View(
             market=self.market,
             now=now,
-            next_round=self.next_round,
             orders=self.orders,
             stash=self.stash,
             groups=self.groups,

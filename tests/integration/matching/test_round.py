@@ -126,4 +126,4 @@ async def test_a_cancelled_demand_whose_hold_came_late_is_told_to_be_released(de
         0,
         ["RoundClosed"],
     )
-    assert not await desk.rows("SELECT 1 FROM orders WHERE hold_micro_yuan <> hold_due_micro_yuan")
+    assert not await desk.rows("SELECT 1 FROM orders WHERE hold_news")

@@ -127,11 +127,10 @@ def refused(version: int = 1, needed: int | None = None) -> events.HoldRefused:
 class Records:
     """Orders that grow as events are judged, one after another."""
 
-    def __init__(self, *before: events.Event, next_round: int = 1) -> None:
+    def __init__(self, *before: events.Event) -> None:
         self.orders: dict[str, Order] = {}
         self.stash: dict[str, dict[str, HoldAnswer]] = {}
         self.groups: dict[str, str] = {}
-        self.next_round = next_round
         self._offset = 0
         for event in before:
             self.judge(event)
@@ -143,7 +142,7 @@ class Records:
             for order in self.orders.values()
             if order.is_live and getattr(order.terms, "block", False)
         }
-        view = View(MARKET, NOW, self.next_round, self.orders, self.stash, self.groups, blocks)
+        view = View(MARKET, NOW, self.orders, self.stash, self.groups, blocks)
         self._offset += 1
         story = Story(event_id or f"event {self._offset}", cause, "story", self._offset)
         decision = decide(view, event, story)

@@ -43,12 +43,14 @@ CREATE TABLE orders (
   traded boolean NOT NULL,
   hold_micro_yuan bigint NOT NULL CHECK (hold_micro_yuan >= 0),
   hold_due_micro_yuan bigint NOT NULL CHECK (hold_due_micro_yuan >= 0),
+  -- Whether the next round has to tell the ledger what to hold.
+  hold_news boolean NOT NULL,
   body jsonb NOT NULL,
   updated_at timestamptz NOT NULL
 );
 -- What a start has to load: live orders, and those whose hold the ledger has yet to be told.
 CREATE INDEX orders_working ON orders (order_id)
-WHERE state IN ('accepted', 'open', 'part-filled') OR hold_micro_yuan <> hold_due_micro_yuan;
+WHERE state IN ('accepted', 'open', 'part-filled') OR hold_news;
 CREATE INDEX orders_group ON orders (exclusive_group)
 WHERE exclusive_group IS NOT NULL AND traded;
 
