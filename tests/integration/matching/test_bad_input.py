@@ -7,8 +7,7 @@ import os
 
 import pytest
 
-from schemas.codec import MESSAGE_BYTES_MAX
-from schemas.types import OrderState
+from schemas.types import MESSAGE_BYTES_MAX, OrderState
 from services.kit.clock import ManualClock
 from services.kit.kafka import OutRecord
 from services.kit.records import Record

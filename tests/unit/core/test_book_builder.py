@@ -35,7 +35,7 @@ LATER = Horizon(seq=9, first=FIRST + 2, periods=24)
 
 def opened(**terms: object) -> DemandOrder:
     """Return a demand in the book that holds 1 yuan more than it can need."""
-    submitted = demand(**terms)
+    submitted = demand(DEMAND_ID, "e-1", **terms)
     order = Records(submitted, placed(amount=10**12)).orders[submitted.order_id]
     assert isinstance(order, DemandOrder)
     return order
@@ -43,7 +43,7 @@ def opened(**terms: object) -> DemandOrder:
 
 def offered(**terms: object) -> OfferOrder:
     """Return an offer in the book."""
-    order = Records(offer(**terms)).orders[OFFER_ID]
+    order = Records(offer(OFFER_ID, "p-1", **terms)).orders[OFFER_ID]
     assert isinstance(order, OfferOrder)
     return order
 
