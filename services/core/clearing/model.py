@@ -37,6 +37,8 @@ from services.core.clearing.selection import (
 
 # Beyond this the objective is rounded; CP-SAT's own sums need room up to 2**62.
 _OBJECTIVE_MAX = 2**52
+# Beyond this ties stay as the solver found them: they would cost the proof of the welfare.
+_TIES_MAX = 2**46
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,15 @@ class Solved:
 
 
 class Model:
-    """A CP-SAT model of one scope, to which cuts can be added between solves."""
+    """A CP-SAT model of one scope, to which cuts can be added between solves.
 
-    def __init__(self, choices: Choices, scope: Scope) -> None:
+    Args:
+        choices: From `flatten`.
+        scope: What may change.
+        ties: Whether chip-hours and rounds waited decide between equal welfare.
+    """
+
+    def __init__(self, choices: Choices, scope: Scope, *, ties: bool) -> None:
         self._choices = choices
         self._problem = choices.problem
         self._scope = scope
@@ -92,7 +100,7 @@ class Model:
         self._add_relations()
         self._supply.build()
         self._add_own_support()
-        self._set_objective()
+        self._set_objective(ties=ties)
 
     # --- demands ---------------------------------------------------------------------------
 
@@ -280,27 +288,70 @@ class Model:
 
     # --- solving ---------------------------------------------------------------------------
 
-    def _set_objective(self) -> None:
+    def _set_objective(self, *, ties: bool) -> None:
         whole: dict[int, int] = {}
         variables: dict[int, Any] = {}
         for variable, weight in self._supply.terms:
             number = variable.index
             variables[number] = variable
             whole[number] = whole.get(number, 0) + weight
-        terms = [(variables[number], weight) for number, weight in whole.items() if weight]
-        divisor = math.gcd(*(weight for _, weight in terms)) if terms else 1
-        most = sum(abs(w) // divisor * self._supply.most.get(v.index, 1) for v, w in terms)
-        rounding = 1
-        if most > _OBJECTIVE_MAX:
-            rounding = -(-most // _OBJECTIVE_MAX)
+        divisor = math.gcd(*whole.values()) or 1
+        most = sum(abs(w) // divisor * self._supply.most.get(n, 1) for n, w in whole.items())
+        rounding = -(-most // _OBJECTIVE_MAX) if most > _OBJECTIVE_MAX else 1
         self.exact = rounding == 1
-        divisor *= rounding
-        self.divisor = divisor
-        self._objective = cp_model.LinearExpr.weighted_sum(
-            [v for v, _ in terms],
-            [round(w / divisor) if rounding > 1 else w // divisor for _, w in terms],
+        weights = {
+            number: weight // divisor if self.exact else round(weight / (divisor * rounding))
+            for number, weight in whole.items()
+        }
+        if ties and self.exact:
+            self._add_ties(weights, variables, most)
+        numbers = [number for number, weight in weights.items() if weight]
+        self._model.maximize(
+            cp_model.LinearExpr.weighted_sum(
+                [variables[number] for number in numbers], [weights[number] for number in numbers]
+            )
         )
-        self._model.maximize(self._objective)
+
+    def _add_ties(
+        self, weights: dict[int, int], variables: dict[int, Any], welfare_max: int
+    ) -> None:
+        """Let more chip-hours, then more rounds waited, decide between equal welfare."""
+        hours, hours_max = self._hours()
+        demands = self._problem.book.demands
+        waited = [
+            (literal, demands[d].rounds_waited)
+            for d, literals in self._accepted.items()
+            for literal in literals
+        ]
+        first, second = hours_max + 1, sum(row.rounds_waited for row in demands) + 1
+        if welfare_max * first * second > _TIES_MAX:
+            second, waited = 1, []
+        if welfare_max * first > _TIES_MAX:
+            return
+        for number, weight in weights.items():
+            weights[number] = weight * first * second
+        for rows, factor in ((hours, second), (waited, 1)):
+            for variable, count in rows:
+                number = variable.index
+                variables[number] = variable
+                weights[number] = weights.get(number, 0) + count * factor
+
+    def _hours(self) -> tuple[list[tuple[Any, int]], int]:
+        """Return the chip-hours per unit of each variable, and the most in all."""
+        runs = self._choices.runs
+        hours: list[tuple[Any, int]] = []
+        most = 0
+        for rows in self._runs.values():
+            numbers = [r for r, _, _ in rows]
+            most += int((runs.chips[numbers] * runs.duration[numbers]).max())
+            for r, taken, quantity in rows:
+                per_unit = int(runs.chips[r]) if quantity is taken else 1
+                hours.append((quantity, per_unit * int(runs.duration[r])))
+        for by_option in self._cells.values():
+            for option, members in by_option.items():
+                most += int(self._choices.cells.option_hours[option])
+                hours += [(chips, 1) for _, chips in members]
+        return hours, most
 
     def hint(self, selection: Selection) -> None:
         """Offer a selection as the start of the next solve."""

@@ -62,7 +62,30 @@ def best_welfare(book: Book, *, choices_max: int = 3_000, nodes_max: int = 2_000
         raise TooLargeError
     search = _Search(book, choices_max, nodes_max)
     search.visit(0, {}, 0, [])
-    return search.best
+    return search.best[0]
+
+
+def most_chip_hours(
+    book: Book, welfare: int, *, choices_max: int = 3_000, nodes_max: int = 20_000
+) -> int:
+    """Return the most chip-hours of any price-supported selection of the highest welfare.
+
+    Args:
+        book: As for `best_welfare`.
+        welfare: What `best_welfare` returned.
+        choices_max: Most choices of one demand.
+        nodes_max: Most partial selections to visit; ties leave many more than welfare alone.
+
+    Raises:
+        TooLargeError: There are too many ties to try them all.
+    """
+    search = _Search(book, choices_max, nodes_max)
+    # One less than the best keeps every branch that can still reach it.
+    search.best = (welfare - 1, 0)
+    search.ties = True
+    search.visit(0, {}, 0, [])
+    assert search.best[0] == welfare
+    return search.best[1]
 
 
 def options_of(book: Book, demand: BookDemand, choices_max: int) -> list[_Option]:
@@ -136,7 +159,8 @@ class _Search:
     """Depth first over the demands, each with all its choices or none."""
 
     def __init__(self, book: Book, choices_max: int, nodes_max: int) -> None:
-        self.best = 0
+        self.best = (0, 0)
+        self.ties = False
         self._book = book
         self._nodes_left = nodes_max
         self._options = [options_of(book, demand, choices_max) for demand in book.demands]
@@ -160,13 +184,13 @@ class _Search:
         self._nodes_left -= 1
         if self._nodes_left < 0:
             raise TooLargeError
-        if gain + self._rest[n] <= self.best:
+        if not self._can_matter(gain + self._rest[n]):
             return
         if n == len(self._options):
             self._judge(use, taken)
             return
         for option in self._options[n]:
-            if gain + option.gain + self._rest[n + 1] <= self.best:
+            if not self._can_matter(gain + option.gain + self._rest[n + 1]):
                 break
             after = dict(use)
             for cell, chips in option.use:
@@ -175,18 +199,23 @@ class _Search:
                 self.visit(n + 1, after, gain + option.gain, [*taken, option])
         self.visit(n + 1, use, gain, [*taken, None])
 
+    def _can_matter(self, most: int) -> bool:
+        return most > self.best[0] or (self.ties and most == self.best[0])
+
     def _judge(self, use: dict[Cell, int], taken: list[_Option | None]) -> None:
         if not self._related(taken):
             return
         value = sum(option.value for option in taken if option is not None)
+        hours = sum(use.values())
         for count in range(len(self._blocks) + 1):
             for blocks in itertools.combinations(self._blocks, count):
                 bought = self._buy(use, blocks)
                 if bought is None:
                     continue
                 cost, dearest = bought
-                if value - cost > self.best and _supported(taken, dearest):
-                    self.best = value - cost
+                worth = (value - cost, hours)
+                if worth > self.best and _supported(taken, dearest):
+                    self.best = worth
 
     def _related(self, taken: list[_Option | None]) -> bool:
         accepted = {

@@ -21,10 +21,11 @@ from services.core.clearing.response import Choices, exact, respond, run_surplus
 from services.core.clearing.selection import (
     RunChoice,
     Selection,
+    Worth,
     supply,
     unsupported,
     use_of,
-    welfare,
+    worth_of,
 )
 
 # Beyond this many columns CP-SAT does not find the optimum of a whole book in seconds.
@@ -58,14 +59,14 @@ class Found:
 @dataclass(slots=True)
 class _Incumbent:
     selection: Selection
-    welfare: int
+    worth: Worth
 
-    def take(self, selection: Selection, total: int | None) -> bool:
+    def take(self, selection: Selection, worth: Worth | None) -> bool:
         """Keep a selection if it is valid and better."""
-        if total is None or total <= self.welfare:
+        if worth is None or worth <= self.worth:
             return False
         self.selection = selection
-        self.welfare = total
+        self.worth = worth
         return True
 
 
@@ -90,7 +91,7 @@ def improve(choices: Choices, incumbent: Selection, prices: FloatArray, effort: 
         prices: P x T steering prices.
         effort: `Rules.effort`.
     """
-    start = welfare(choices.problem, incumbent)
+    start = worth_of(choices.problem, incumbent)
     assert start is not None
     held = _Incumbent(incumbent, start)
     budget = _Budget(effort * _SOLVER_SHARE)
@@ -113,7 +114,7 @@ def _whole_scope(choices: Choices, held: _Incumbent, prices: FloatArray) -> Scop
     """
     problem = choices.problem
     whole = np.rint(np.maximum(prices, 0)).astype(np.int64)
-    slack = bound(choices, whole) - held.welfare
+    slack = bound(choices, whole) - held.worth.welfare
     wide = exact(whole, problem)
     response = respond(choices, wide)
     best = response.surplus.copy()
@@ -153,7 +154,7 @@ def _search_whole(
     """Search the whole book; return whether the incumbent is proven best."""
     problem = choices.problem
     budget.spend_on_model(scope)
-    model = Model(choices, scope)
+    model = Model(choices, scope, ties=True)
     model.hint(held.selection)
     for _ in range(_CUT_ROUNDS_MAX):
         if budget.left <= 0:
@@ -166,14 +167,14 @@ def _search_whole(
         assert supplied.feasible
         lost = unsupported(problem, solved.selection, supplied.floor)
         if not lost:
-            held.take(solved.selection, welfare(problem, solved.selection))
+            held.take(solved.selection, worth_of(problem, solved.selection))
             return solved.optimal and model.exact
         for d in lost:
             choice = solved.selection.choices[d]
             assert choice is not None
             model.cut(d, choice, supplied.floor)
         repaired = repair(choices, solved.selection, prices)
-        held.take(repaired, welfare(problem, repaired))
+        held.take(repaired, worth_of(problem, repaired))
         model.hint(held.selection)
     return False
 
@@ -199,7 +200,7 @@ def _search_scope(
     """Search a neighbourhood; return whether it gave a better incumbent, and was solved whole."""
     problem = choices.problem
     budget.spend_on_model(scope)
-    model = Model(choices, scope)
+    model = Model(choices, scope, ties=False)
     model.hint(held.selection)
     for _ in range(_NEIGHBOURHOOD_CUTS_MAX):
         solved = model.solve(min(budget.left, _NEIGHBOURHOOD_EFFORT))
@@ -209,10 +210,10 @@ def _search_scope(
         supplied = supply(problem, use_of(problem, solved.selection), solved.selection.block_offers)
         lost = unsupported(problem, solved.selection, supplied.floor)
         if not lost:
-            better = held.take(solved.selection, welfare(problem, solved.selection))
+            better = held.take(solved.selection, worth_of(problem, solved.selection))
             return better, solved.optimal
         repaired = repair(choices, solved.selection, prices)
-        better = held.take(repaired, welfare(problem, repaired))
+        better = held.take(repaired, worth_of(problem, repaired))
         if better or budget.left <= 0:
             return better, solved.optimal
         for d in lost:

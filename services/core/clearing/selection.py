@@ -8,6 +8,7 @@ bounds on sums of prices with non-negative weights.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -198,12 +199,37 @@ def keeps_relations(problem: Problem, selection: Selection) -> bool:
 
 def welfare(problem: Problem, selection: Selection) -> int | None:
     """Return the welfare of a selection, or ``None`` if it breaks any rule."""
+    worth = worth_of(problem, selection)
+    return None if worth is None else worth.welfare
+
+
+class Worth(NamedTuple):
+    """What selections are compared by, first difference first.
+
+    Attributes:
+        welfare: Micro-yuan.
+        chip_hours: Chip-hours allocated.
+        waited: Rounds that the accepted demands have waited, summed.
+    """
+
+    welfare: int
+    chip_hours: int
+    waited: int
+
+
+def worth_of(problem: Problem, selection: Selection) -> Worth | None:
+    """Return the worth of a selection, or ``None`` if it breaks any rule."""
     supplied = supply(problem, use_of(problem, selection), selection.block_offers)
     if not supplied.feasible or not keeps_relations(problem, selection):
         return None
     if unsupported(problem, selection, supplied.floor):
         return None
-    return value_of(problem, selection) - supplied.cost
+    accepted = [(d, choice) for d, choice in enumerate(selection.choices) if choice is not None]
+    return Worth(
+        value_of(problem, selection) - supplied.cost,
+        sum(choice_hours(problem, d, choice) for d, choice in accepted),
+        sum(problem.book.demands[d].rounds_waited for d, _ in accepted),
+    )
 
 
 def choice_pools(problem: Problem, d: int, choice: Choice) -> set[int]:
