@@ -290,6 +290,10 @@ class Reports(Protocol):
         """Return an allocation of a whole round."""
         ...
 
+    async def is_reported(self, allocation_id: str, delivery_id: str) -> bool:
+        """Return whether this report has told periods of an allocation."""
+        ...
+
     async def account(self, participant_id: str) -> AccountView:
         """Return a participant's money, zeros if nothing was booked yet."""
         ...

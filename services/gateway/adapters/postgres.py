@@ -316,6 +316,10 @@ class PostgresReports:
         row = await self._pool.fetchrow(SQL.allocation, allocation_id)
         return None if row is None else rows.allocation_view(row)
 
+    async def is_reported(self, allocation_id: str, delivery_id: str) -> bool:
+        """Return whether this report has told periods of an allocation."""
+        return bool(await self._pool.fetchval(SQL.is_reported, allocation_id, delivery_id))
+
     async def account(self, participant_id: str) -> AccountView:
         """Return a participant's money, zeros if nothing was booked yet."""
         name = account_of(participant_id)

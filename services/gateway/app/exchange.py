@@ -247,8 +247,13 @@ class ExchangeCommands:
             if allocation is None:
                 raise not_found("allocation_id", new.allocation_id)
             require_own(principal, allocation.provider_id, "allocation_id", new.allocation_id)
-            _check_delivery(new, allocation, period_of(self._clock.now()))
             delivery_id = derive("dlv_", principal.participant_id, key)
+            try:
+                _check_delivery(new, allocation, period_of(self._clock.now()))
+            except ConflictError:
+                # After a crash between the log and the reply, it was this report that told them.
+                if not await self._reports.is_reported(new.allocation_id, delivery_id):
+                    raise
             data = events.DeliveryReported(
                 delivery_id=delivery_id,
                 allocation_id=new.allocation_id,

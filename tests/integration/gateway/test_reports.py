@@ -165,6 +165,11 @@ async def test_a_delivery_shows_on_its_allocation_and_is_told_once(market: Marke
     assert shown["delivered"] == body["periods"]
     again = await gateway.submit("deliveries", body, market.provider, "d2")
     assert (again.status_code, again.json()["code"]) == (409, "period_reported")
+    # The gateway dies between the log and the reply, and the provider asks again with its key.
+    await gateway.pool.execute("UPDATE idempotency SET reply = NULL, claimed_at = 'epoch'")
+    retried = await gateway.submit("deliveries", body, market.provider, "d1")
+    assert retried.status_code == 202, retried.text
+    assert retried.json()["delivery_id"] == told.json()["delivery_id"]
 
 
 async def test_prices_are_the_latest_with_low_high_and_average_and_count_once(

@@ -301,6 +301,9 @@ class MemoryReports:
     async def allocation(self, allocation_id: str) -> AllocationView | None:
         return self.made.get(allocation_id)
 
+    async def is_reported(self, allocation_id: str, delivery_id: str) -> bool:
+        return False
+
     async def account(self, participant_id: str) -> AccountView:
         return AccountView(
             participant_id=participant_id,

@@ -170,6 +170,11 @@ INSERT INTO delivered_period (allocation_id, period, chips, delivery_id)
 VALUES ($1, $2, $3, $4)
 ON CONFLICT (allocation_id, period) DO NOTHING;
 
+-- name: is_reported
+SELECT EXISTS (
+  SELECT FROM delivered_period WHERE allocation_id = $1 AND delivery_id = $2
+);
+
 -- name: put_finding
 INSERT INTO finding
   (finding_id, market_id, round_id, kind, ok, summary, problems, raised_at)
