@@ -154,7 +154,8 @@ class Rules:
     Attributes:
         tick: Prices are multiples of this many micro-yuan.
         seed: Seeds the solver and the last tie-break.
-        effort: Search budget in CP-SAT deterministic time units (not seconds).
+        effort: Search budget in deterministic units, each about a second of one core of 2024
+            (never measured in seconds, so that a result does not depend on the machine).
         ascent_steps: Most steps of the price ascent of the certificate.
     """
 
