@@ -42,9 +42,10 @@ if TYPE_CHECKING:
 _WORKER = "services.matching.adapters.worker"
 # Starting Python, NumPy and OR-Tools on a busy machine.
 _START_S_MAX = 30.0
-_SOLVE_S_MIN = 5.0
-# A deterministic unit takes about a second on a free core; shared cores are several times slower.
-_SOLVE_S_PER_EFFORT = 4.0
+_SOLVE_S_MIN = 20.0
+# A deterministic unit takes about a second on a free core. The deadline is for a solver that hangs,
+# not for one that shares its core with a dozen others.
+_SOLVE_S_PER_EFFORT = 10.0
 _GREEDY_S_MAX = 60.0
 
 
