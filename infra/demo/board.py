@@ -70,7 +70,7 @@ class Board:
     @property
     def closed(self) -> list[Json]:
         """Return the rounds that are closed, oldest first."""
-        return [self.rounds[seq] for seq in sorted(self.rounds) if _is_closed(self.rounds[seq])]
+        return [self.rounds[seq] for seq in sorted(self.rounds) if is_whole(self.rounds[seq])]
 
     @property
     def latest(self) -> Json | None:
@@ -114,5 +114,10 @@ def chip_of_pool(market: Json) -> dict[str, str]:
     return {pool: chip for pool, (_, chip, _) in pool_facts(market).items()}
 
 
-def _is_closed(row: Json) -> bool:
-    return bool(row["state"] == "closed")
+def is_whole(row: Json) -> bool:
+    """Return whether all that a round published is there.
+
+    Allocations and results travel on two topics, and either may be shown first; of the results
+    the file comes last.
+    """
+    return bool(row["state"] == "closed" and row["file"]["state"] == "ok")

@@ -7,7 +7,7 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
-from infra.demo.board import chip_of_pool
+from infra.demo.board import chip_of_pool, is_whole
 from infra.demo.figures import price_averages
 from infra.demo.verify import be_nice, verify_bytes
 from suanli import operations as ops
@@ -78,7 +78,7 @@ class Watcher:
             # The gateway was away for longer than a page of rounds.
             items = [item async for item in self._client.pages(path, market_id=self._market_id)]
         self._board.rounds |= {item["seq"]: item for item in items}
-        while (row := self._board.rounds.get(self._next)) and row["state"] == "closed":
+        while (row := self._board.rounds.get(self._next)) and is_whole(row):
             prices = await self._client.send(ops.read(f"{path}/{row['round_id']}/prices"))
             self._board.trades.append(price_averages(prices["curves"], self._chip_of))
             self._to_verify.put_nowait(row["round_id"])
@@ -108,7 +108,7 @@ class Watcher:
         self._pool.shutdown(cancel_futures=True)
 
     async def _file(self, round_id: str) -> bytes:
-        """Return a round's file; its last part may come a moment after the round is closed."""
+        """Return a round's file, also from a gateway that is away for a moment."""
         while True:
             try:
                 return await self._client.download(f"/v1/rounds/{round_id}/file")

@@ -71,6 +71,12 @@ def test_the_screen_can_be_drawn_before_anything_has_happened() -> None:
     assert "the market is open" in _drawn(View(board, "en"), 130)
 
 
+def test_a_round_whose_results_are_not_all_there_is_not_shown_yet() -> None:
+    board = _board()
+    board.rounds[3] = board.rounds[3] | {"file": {"state": "partial"}}
+    assert [row["seq"] for row in board.closed] == [1, 2]
+
+
 def test_progress_stops_at_the_end_of_the_day() -> None:
     board = _board()
     assert board.progress() == pytest.approx(2 / 3)
