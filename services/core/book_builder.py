@@ -142,6 +142,10 @@ def build_book(
     An order that can trade nothing within the horizon stays out and keeps its state: its
     window is still to come, all that it may use is taken, or it waits for its parent.
 
+    The book becomes public with the round, so its participants are called ``p1``, ``p2`` and so
+    on, their exclusive groups ``g1``, ``g2``: whose order it is stays with the exchange, that two
+    orders are of one hand is shown.
+
     Args:
         market: The market.
         orders: Live orders, each once, in any order.
@@ -163,15 +167,35 @@ def build_book(
             demand = _book_demand(order, market, parents, horizon)
             if demand is not None:
                 demands.append(demand)
+    offers.sort(key=lambda item: item.id)
+    demands = sorted(_with_parents(demands), key=lambda item: item.id)
+    owners = [row.participant for row in offers] + [row.participant for row in demands]
+    called = _names("p", owners)
+    groups = _names("g", [row.exclusive_group for row in demands if row.exclusive_group])
     return Book(
         market=market.id,
         round_id=round_id_of(market.id, horizon.seq),
         first_period=horizon.first,
         periods=horizon.periods,
         pools=pools,
-        offers=tuple(sorted(offers, key=lambda item: item.id)),
-        demands=tuple(sorted(_with_parents(demands), key=lambda item: item.id)),
+        offers=tuple(replace(item, participant=called[item.participant]) for item in offers),
+        demands=tuple(
+            replace(
+                item,
+                participant=called[item.participant],
+                exclusive_group=groups.get(item.exclusive_group or ""),
+            )
+            for item in demands
+        ),
     )
+
+
+def _names(letter: str, keys: Iterable[str]) -> dict[str, str]:
+    """Name keys by number as they come; order ids are hashes, so their order tells nothing."""
+    called: dict[str, str] = {}
+    for key in keys:
+        called.setdefault(key, f"{letter}{len(called) + 1}")
+    return called
 
 
 def entered(order: Order, seq: int) -> Order:

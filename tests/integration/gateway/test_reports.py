@@ -258,24 +258,33 @@ async def test_an_account_is_the_sum_of_its_postings_and_repeats_change_nothing(
     assert hidden.status_code == 404
 
 
-async def test_a_finding_marks_its_round(market: Market) -> None:
+async def test_the_verdict_of_the_auditor_marks_a_round_and_an_alarm_of_matching_does_not(
+    market: Market,
+) -> None:
     gateway = market.gateway
     finding = events.FindingRaised(
-        finding_id="f1",
+        finding_id=f"{ROUND}/auditor/0123456789abcdef",
         market_id=MARKET,
         round_id=ROUND,
         kind="round_verified",
         ok=True,
         summary=REASON,
     )
-    await gateway.publish(sealed(), finding)
+    alarm = finding.model_copy(
+        update={"finding_id": f"{ROUND}/solver", "kind": "round_refuted", "ok": False}
+    )
+    await gateway.publish(sealed(), alarm, finding)
 
     async def verified() -> object:
         return (await gateway.call("GET", f"/v1/rounds/{ROUND}")).json().get("verified")
 
     await gateway.eventually(verified, lambda found: found is True)
-    (shown,) = await items(gateway, f"/v1/findings?round_id={ROUND}")
-    assert shown["summary"]["zh"] == "已验证。"
+    shown = await items(gateway, f"/v1/findings?round_id={ROUND}")
+    assert {item["finding_id"]: item["ok"] for item in shown} == {
+        alarm.finding_id: False,
+        finding.finding_id: True,
+    }
+    assert shown[0]["summary"]["zh"] == "已验证。"
 
 
 async def test_holds_show_on_their_demand_and_a_refused_amendment_keeps_the_old_one(

@@ -53,6 +53,15 @@ def named(order: DemandOrder, order_id: str, **changes: object) -> DemandOrder:
     return replace(order, id=order_id, **changes)  # type: ignore[arg-type]
 
 
+def test_a_public_book_tells_which_orders_are_of_one_hand_but_not_whose() -> None:
+    own = [named(opened(exclusive_group="llm"), f"dem_{letter * 26}") for letter in "ab"]
+    other = named(opened(), f"dem_{'c' * 26}", participant_id="e-2")
+    book = build_book(MARKET, [*own, other, offered()], {}, HORIZON)
+    assert [row.participant for row in book.demands] == ["p2", "p2", "p3"]
+    assert [row.exclusive_group for row in book.demands] == ["g1", "g1", None]
+    assert [row.participant for row in book.offers] == ["p1"]
+
+
 def test_an_offer_shows_what_earlier_rounds_left_of_it() -> None:
     order = replace(offered(), allocated=((FIRST, 3), (FIRST + 1, 8)), chip_hours=11)
     (row,) = build_book(MARKET, [order], {}, HORIZON).offers
