@@ -13,9 +13,12 @@ import asyncpg
 
 from services.kit.errors import StaleWriterError
 from services.kit.logging import get_logger
+from services.kit.pgconnect import LOST_ERRORS
 
 if TYPE_CHECKING:
     from services.kit.pgtypes import Conn, Executor, Pool
+
+_PASSING: tuple[type[Exception], ...] = (asyncpg.PostgresError, *LOST_ERRORS)
 
 _ACQUIRE = """
 INSERT INTO lease AS held (name, epoch, holder, until)
@@ -131,7 +134,7 @@ class LeaseKeeper:
                 kept = await renew_lease(
                     self._pool, self._name, self._holder, self.epoch, self._ttl_s
                 )
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except _PASSING as error:
                 self._log.warning("lease not renewed", error=repr(error))
                 kept = loop.time() - renewed_at < self._ttl_s
             else:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from services.kit.errors import SendUnknownError
 from services.kit.logging import get_logger
+from services.kit.pgconnect import LOST_ERRORS
 from services.kit.records import OutRecord
 from services.kit.telemetry import METRICS
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _BATCH_ROWS_MAX = 500
 _POLL_S = 0.25
 _PAUSE_S_MAX = 5.0
+_PASSING: tuple[type[Exception], ...] = (SendUnknownError, *LOST_ERRORS)
 
 _NUMBER = "UPDATE outbox_head SET next_seq = next_seq + $1 RETURNING next_seq - $1"
 _APPEND = """
@@ -156,7 +158,8 @@ class OutboxRelay:
     async def run(self, stop: asyncio.Event | None = None) -> None:
         """Relay until ``stop`` is set or the task is cancelled.
 
-        An unknown outcome is sent again after a pause that doubles up to 5 s.
+        An unknown outcome, or a database that is lost for a while, is tried again after a pause
+        that doubles up to 5 s.
 
         Raises:
             SendRefusedError: if a row can never be sent; the outbox stands still at it.
@@ -167,8 +170,8 @@ class OutboxRelay:
             self._woken.clear()
             try:
                 sent = await self.relay_once()
-            except SendUnknownError as error:
-                self._log.warning("outbox not sent, will send again", error=str(error))
+            except _PASSING as error:
+                self._log.warning("outbox not sent, will send again", error=repr(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _PAUSE_S_MAX)
                 continue

@@ -23,6 +23,18 @@ CONNECT_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.ConnectionDoesNotExistError,
 )
 
+# What a server that was lost or restarts makes of work under way; the same work may be tried
+# again on a new connection. InternalClientError: the connection was cut inside an answer.
+LOST_ERRORS: tuple[type[Exception], ...] = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 
 def quote_schema(schema: str) -> str:
     """Return a schema's name quoted for SQL; only plain lower-case names are taken."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from services.kit.leases import LeaseKeeper, acquire_lease, assert_lease, release_lease, renew_lease
 from services.kit.migrations import migrate
 from services.kit.outbox import OutboxRelay, append_outbox, prune_outbox
-from services.kit.pgconnect import connect, create_pool
+from services.kit.pgconnect import LOST_ERRORS, connect, create_pool
 from services.kit.pgtypes import Conn, Pool
 from services.kit.queries import Queries
 from services.kit.tables import (
@@ -23,6 +23,7 @@ from services.kit.tables import (
 
 __all__ = [
     "KIT_TABLES_SQL",
+    "LOST_ERRORS",
     "Conn",
     "LeaseKeeper",
     "OutboxRelay",

@@ -23,7 +23,7 @@ from services.gateway.adapters.round_files import put_file_parts
 from services.gateway.ports import Position, Sent
 from services.kit.errors import LogUnavailableError
 from services.kit.logging import get_logger
-from services.kit.postgres import advance_all, assert_lease, claim_positions
+from services.kit.postgres import LOST_ERRORS, advance_all, assert_lease, claim_positions
 from services.kit.telemetry import METRICS
 
 if TYPE_CHECKING:
@@ -58,16 +58,12 @@ _LINGER_S = 0.05
 _LAG_EVERY_S = 1.0
 # A restart of the database takes some seconds; the lease (10 s) bounds how often this is tried.
 _STORE_PAUSE_S = 0.5
-STORE_LOST = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.InterfaceError,
+STORE_LOST: tuple[type[Exception], ...] = (
+    *LOST_ERRORS,
     # Two writers of copies of one event met crosswise; one of them tries again.
     asyncpg.DeadlockDetectedError,
 )
+_NOT_TOLD: tuple[type[Exception], ...] = (LogUnavailableError, *STORE_LOST)
 
 
 class Projection:
@@ -188,7 +184,7 @@ class Projection:
             lag = await self._reader.lag()
             self._lag.set(lag)
             await self._pool.execute(SQL.put_projection_state, lag)
-        except (LogUnavailableError, *STORE_LOST) as error:
+        except _NOT_TOLD as error:
             # The state grows old then, which is how every instance learns that it is not ready.
             self._log.warning("lag not known", error=repr(error))
 

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
+_CUT_WAITING = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE application_name = current_schema() AND wait_event_type = 'Lock'
+"""
+
 
 class CrashError(Exception):
     """The process ends here."""
@@ -161,3 +166,28 @@ async def test_pruning_deletes_only_rows_that_were_sent_and_never_reuses_a_numbe
         assert await prune_outbox(conn, timedelta(days=1)) == 0
         assert await prune_outbox(conn, timedelta(0)) == 2
     assert await append(pool, rows(1)) == range(4, 5)
+
+
+async def test_a_relay_outlives_the_connection_that_it_was_using(
+    pool: Pool, settings: KitSettings, make_topic: MakeTopic
+) -> None:
+    await make_topic("a")
+    await append(pool, rows(2))
+    writer = LogWriter(settings)
+    await writer.start()
+    stop = asyncio.Event()
+    try:
+        # The lock makes the relay wait inside a statement, which then is cut off.
+        async with pool.acquire() as conn, conn.transaction():
+            await conn.execute("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE")
+            relaying = asyncio.create_task(OutboxRelay(pool, writer, poll_s=0.01).run(stop))
+            cut = 0
+            while not cut:
+                await asyncio.sleep(0.01)
+                cut = await conn.fetchval(_CUT_WAITING)
+        assert [record.value for record in await read_all(settings, 2)] == [b"value 0", b"value 1"]
+        assert not relaying.done()
+    finally:
+        stop.set()
+        await relaying
+        await writer.stop()

@@ -16,6 +16,7 @@ from services.core.errors import AuthError, DomainError, Message
 from services.gateway import errors
 from services.gateway.adapters.http.translate import faults_of
 from services.kit.logging import get_logger
+from services.kit.postgres import LOST_ERRORS
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -40,15 +41,10 @@ _STATUS: tuple[tuple[type[DomainError], HTTPStatus], ...] = (
 
 # What a lost or restarting database raises; the caller may ask again.
 STORE_ERRORS: tuple[type[Exception], ...] = (
-    OSError,
+    *LOST_ERRORS,
     TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.QueryCanceledError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.InterfaceError,
     asyncpg.DeadlockDetectedError,
 )
 
