@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas import events
+from schemas import events, money
 from schemas.registry import BY_MODEL
 
 if TYPE_CHECKING:
@@ -119,6 +119,62 @@ _BODIES: dict[type[events.Event], dict[str, object]] = {
         "participant_id": "haidian-lab",
         "amount": 5_000_000_000,
         "reference": "bank slip 2026-11-23/118",
+    },
+    money.WithdrawalOrdered: {
+        "withdrawal_id": "wdr_" + "a" * 26,
+        "participant_id": "north-cloud",
+        "amount": 1_000_000_000,
+        "reference": "payout 2026-11-25/7",
+    },
+    money.CollateralOrdered: {
+        "collateral_id": "col_" + "a" * 26,
+        "participant_id": "north-cloud",
+        "direction": "in",
+        "amount": 500_000_000,
+    },
+    money.ReversalOrdered: {
+        "reversal_id": "rev_" + "a" * 26,
+        "entry_id": "31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab",
+        "participant_id": "operator",
+        "reason": "deposit was booked to the wrong participant",
+    },
+    money.SettlementTermsSet: {
+        "market_id": _MARKET,
+        "version": 1,
+        "in_force_from_round": 8,
+        "provider_fee_ppm": 5_000,
+        "enterprise_fee_ppm": 2_000,
+        "penalty_ppm": 200_000,
+        "compensation_ppm": 500_000,
+        "report_within_periods": 24,
+        "reason": "fees of 2027",
+    },
+    money.AllocationSettled: {
+        "settlement_id": "dlv_" + "a" * 26,
+        "allocation_id": _ALLOCATION,
+        "market_id": _MARKET,
+        "round_id": _ROUND,
+        "demand_id": _DEMAND,
+        "enterprise_id": "haidian-lab",
+        "provider_id": "north-cloud",
+        "lapsed": False,
+        "terms_version": 1,
+        "periods": [{"start": _MORNING, "chips": 64, "delivered": 60, "price": 9_000_000}],
+        "paid": 540_000_000,
+        "provider_fee": 2_700_000,
+        "enterprise_fee": 1_080_000,
+        "refund": 36_000_000,
+        "penalty": 7_200_000,
+        "compensation": 3_600_000,
+        "provider_owes": 0,
+        "enterprise_owes": 0,
+    },
+    money.MoneyRefused: {
+        "order_ref": "wdr_" + "a" * 26,
+        "participant_id": "north-cloud",
+        "amount": 1_000_000_000,
+        "free": 900_000_000,
+        "reason": _REASON,
     },
     events.MarketDefined: {"market": _MARKET_BODY},
     events.PolicySet: {

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas import events
+from schemas import events, money
 
 TOPICS: dict[str, str] = {
     "offers": "Offers of providers",
     "demand": "Demand of enterprises",
-    "participants": "Participants and their deposits",
-    "policies": "Markets and policies",
+    "participants": "Participants, their deposits, payouts and collateral, and reversals",
+    "policies": "Markets, policies and terms of settlement",
     "holds": "Money reserved, captured and released for demand",
     "allocations": "What each round allocated, whole rounds only",
     "rounds": "Rounds: sealed, cleared, prices, certificates, round files",
     "order-status": "States of orders",
     "journal-entries": "Every booking of the ledger",
     "deliveries": "What was delivered",
+    "settlements": "What deliveries were settled at, and orders about money that were refused",
     "checkpoints": "Tree heads of the transparency log",
     "findings": "Verdicts of the auditor",
     "dead-letters": "Records that could not be taken, with the reason (raw bytes)",
@@ -70,8 +71,16 @@ REGISTRY: tuple[EventType, ...] = (
         "participant_id",
     ),
     EventType("suanli.deposit.recorded", 1, events.DepositRecorded, "participants", _PARTICIPANT),
+    EventType(
+        "suanli.withdrawal.ordered", 1, money.WithdrawalOrdered, "participants", _PARTICIPANT
+    ),
+    EventType(
+        "suanli.collateral.ordered", 1, money.CollateralOrdered, "participants", _PARTICIPANT
+    ),
+    _row("suanli.reversal.ordered", money.ReversalOrdered, "participants", _PARTICIPANT),
     _row("suanli.market.defined", events.MarketDefined, "policies", "market.id"),
     _row("suanli.policy.set", events.PolicySet, "policies", _MARKET),
+    _row("suanli.terms.set", money.SettlementTermsSet, "policies", _MARKET),
     _row("suanli.offer.submitted", events.OfferSubmitted, "offers", _MARKET),
     _row("suanli.offer.amended", events.OfferAmended, "offers", _MARKET),
     _row("suanli.offer.cancelled", events.OfferCancelled, "offers", _MARKET),
@@ -92,6 +101,8 @@ REGISTRY: tuple[EventType, ...] = (
     _row("suanli.hold.adjusted", events.HoldAdjusted, "allocations", _MARKET),
     _row("suanli.round.closed", events.RoundClosed, "allocations", _MARKET),
     _row("suanli.delivery.reported", events.DeliveryReported, "deliveries", _MARKET),
+    _row("suanli.allocation.settled", money.AllocationSettled, "settlements", _MARKET),
+    _row("suanli.money.refused", money.MoneyRefused, "settlements", _PARTICIPANT),
     EventType(
         "suanli.journal.entry-recorded",
         1,

@@ -57,4 +57,5 @@ def money_of(
         reserved=sum(row["reserved"] for row in balances),
         captured_by_round={row["round_id"]: row["amount"] for row in captured},
         entries=entries,
+        refunded=purposes["refund"],
     )

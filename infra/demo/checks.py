@@ -149,13 +149,13 @@ def _money_checks(facts: Facts) -> Iterator[Check]:
         f"{sum(by_round.values()):,} = {by_allocation.total():,} = {captured.total():,}"
         + _named(differ),
     )
-    out = money.escrow + money.paid + money.fees
+    out = money.escrow + money.paid + money.fees + money.refunded
     yield Check(
         "captures_kept",
         money.captured == out,
         (
-            "captured = escrow + paid to providers + fees",
-            "扣款 = 托管余额 + 已付供给方 + 手续费",
+            "captured = escrow + paid to providers + fees + refunds",
+            "扣款 = 托管余额 + 已付供给方 + 手续费 + 退款",
         ),
         f"{money.captured:,} = {out:,}",
     )

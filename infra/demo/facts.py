@@ -104,6 +104,7 @@ class Money:
         reserved: Still reserved by open holds.
         captured_by_round: What each round captured.
         entries: Journal entries, each a leaf of the log.
+        refunded: Given back from escrow for hours that were not delivered.
     """
 
     deposited: int
@@ -118,6 +119,7 @@ class Money:
     reserved: int
     captured_by_round: Mapping[str, int]
     entries: int
+    refunded: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ READS: dict[str, tuple[str, ...]] = {
         "findings",
     ),
     "matching": ("policies", "offers", "demand", "holds"),
-    "ledger": ("participants", "offers", "demand", "allocations", "deliveries"),
+    "ledger": ("participants", "policies", "offers", "demand", "allocations", "deliveries"),
     "auditor": ("rounds",),
 }
 """Topics that each service reads; a test compares them with the services' own."""

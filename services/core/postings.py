@@ -2,7 +2,8 @@
 
 Every transfer debits one account and credits another in one unit. It is a `single` movement,
 a `hold` that reserves, or the one resolution of a hold: `post` (all or part; the rest is free
-again), `void` or `expire`. Nothing is edited; a correction is another transfer.
+again), `void` or `expire`. Nothing is edited; the only correction is a `reversal`, the mirror
+image of a single movement, at most one of each.
 
 An account that must not go below zero counts its holds: debits pending and posted together
 never exceed credits posted. The model is TigerBeetle's two-phase transfer.
@@ -42,6 +43,7 @@ class TransferKind(StrEnum):
     POST = "post"
     VOID = "void"
     EXPIRE = "expire"
+    REVERSAL = "reversal"
 
 
 RESOLUTIONS = frozenset({TransferKind.POST, TransferKind.VOID, TransferKind.EXPIRE})
@@ -107,6 +109,7 @@ class Transfer:
         unit: Unit of both.
         amount: What moves or is reserved; for `void` and `expire`, 0.
         pending_id: The hold that a resolution resolves, else ``None``.
+        reverses: The transfer that a reversal takes back, else ``None``.
     """
 
     id: UUID
@@ -116,6 +119,7 @@ class Transfer:
     unit: str
     amount: int
     pending_id: UUID | None = None
+    reverses: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,7 @@ def _check_form(transfer: Transfer, debit: Account, credit: Account) -> None:
             allowed=f"another account of unit {transfer.unit}",
         )
     assert (transfer.pending_id is not None) == (transfer.kind in RESOLUTIONS)
+    assert (transfer.reverses is not None) == (transfer.kind is TransferKind.REVERSAL)
 
 
 def _held(transfer: Transfer, hold: Hold | None) -> int:

@@ -1,13 +1,12 @@
 """Use cases of the ledger: records in, one batch of bookings out; no input or output here.
 
-`decode_all` sorts what can be read from what cannot, `keys_of` says what the writer must load,
-`handle` decides. A record that says something impossible becomes a dead letter and, if it
-breaks a rule of the ledger, a finding; a round that breaks one stops its market.
+`decode_all` sorts what can be read from what cannot, `handle` decides. A record that says
+something impossible becomes a dead letter and, if it breaks a rule of the ledger, a finding; a
+round that breaks one stops its market.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,28 +24,24 @@ from schemas.events import (
     ParticipantRegistered,
     RoundClosed,
 )
+from schemas.money import SettlementTermsSet
 from schemas.registry import BY_MODEL
 from schemas.types import period_of, pool_key
 from services.core.errors import DomainError, Message
-from services.core.postings import TransferKind, derive_uuid
 from services.kit.kafka import OutRecord
-from services.ledger import deliveries, holds
+from services.ledger import deliveries, holds, money
 from services.ledger.books import SOURCE, Books
 from services.ledger.findings import broken, dead_letter, raise_finding, read
-from services.ledger.journal import body_digest, entry_digest, write_leaves
+from services.ledger.journal import body_digest, write_leaves
 from services.ledger.rounds import RoundParts, book_round
 from services.ledger.state import (
-    BANK,
     Batch,
     Halt,
     Input,
-    Keys,
     OfferVersion,
     Participant,
     View,
     cny_account,
-    escrow_account,
-    fees_account,
 )
 
 if TYPE_CHECKING:
@@ -56,8 +51,8 @@ if TYPE_CHECKING:
     from services.core.merkle import Frontier
     from services.kit.kafka import Positions, Record
 
-FIRST_TOPICS = ("participants", "offers")
-"""Read to their ends before the others are judged: money and capacity come before their use."""
+FIRST_TOPICS = ("participants", "policies", "offers")
+"""Read to their ends before the others are judged: money, terms and capacity come first."""
 LAST_TOPICS = ("demand", "allocations", "deliveries")
 TOPICS = FIRST_TOPICS + LAST_TOPICS
 _ORDER = {topic: rank for rank, topic in enumerate(TOPICS)}
@@ -65,19 +60,6 @@ _ORDER = {topic: rank for rank, topic in enumerate(TOPICS)}
 # A report waits for its round. The gateway takes none of an unknown allocation, so that this many
 # wait only if somebody writes past it; each is looked at again with every batch.
 DELIVERIES_WAITING_MAX = 5_000
-
-_KEY_FIELDS = (
-    ("participant_id", "participants"),
-    ("enterprise_id", "participants"),
-    ("provider_id", "participants"),
-    ("market_id", "markets"),
-    ("round_id", "rounds"),
-    ("demand_id", "demands"),
-    ("offer_id", "offers"),
-    ("allocation_id", "allocations"),
-    ("delivery_id", "deliveries"),
-)
-"""Field of a body -> what it is a key of; `order_id` depends on the topic."""
 
 ROUND_TYPES = (AllocationMade, HoldAdjusted, RoundClosed)
 
@@ -111,31 +93,6 @@ def decode_all(records: Iterable[Record]) -> tuple[list[Input], list[OutRecord]]
         except DecodeError as error:
             letters.append(dead_letter(record, error))
     return inputs, letters
-
-
-def keys_of(inputs: Iterable[Input], waiting: Iterable[Input]) -> Keys:
-    """Return what has to be loaded to judge these records."""
-    found: dict[str, set[str]] = defaultdict(set)
-    transfers = set()
-    for item in (*inputs, *waiting):
-        body = item.envelope.data
-        for field_name, table in _KEY_FIELDS:
-            value = getattr(body, field_name, None)
-            if value is not None:
-                found[table].add(value)
-        if isinstance(body, OfferSubmitted | OfferAmended):
-            found["offers"].add(body.order_id)
-        elif isinstance(body, DemandSubmitted | DemandAmended):
-            found["demands"].add(body.order_id)
-        elif isinstance(body, DepositRecorded):
-            transfers.add(derive_uuid("deposit", body.deposit_id))
-    found["accounts"] = {cny_account(participant) for participant in found["participants"]}
-    for market_id in found["markets"]:
-        found["accounts"] |= {escrow_account(market_id), fees_account(market_id)}
-    found["accounts"].add(BANK)
-    return Keys(
-        transfers=frozenset(transfers), **{name: frozenset(ids) for name, ids in found.items()}
-    )
 
 
 def handle(
@@ -218,7 +175,11 @@ def _single(books: Books, item: Input) -> None:
         )
         books.account(cny_account(body.participant_id))
     elif isinstance(body, DepositRecorded):
-        _deposit(books, item, body)
+        money.deposited(books, item)
+    elif isinstance(body, money.ORDERS):
+        money.ordered(books, item)
+    elif isinstance(body, SettlementTermsSet):
+        money.terms_set(books, item)
     elif isinstance(body, OfferSubmitted | OfferAmended):
         _offer(books, item, body)
     elif isinstance(body, DemandSubmitted):
@@ -226,45 +187,6 @@ def _single(books: Books, item: Input) -> None:
     elif isinstance(body, DemandAmended):
         holds.amended(books, item)
     # Cancellations change no booking: matching says in the next round what is to be kept.
-
-
-def _deposit(books: Books, item: Input, body: DepositRecorded) -> None:
-    if body.participant_id not in books.participants:
-        raise broken(
-            "settle.unknown_participant",
-            Message(
-                f"a deposit must be for a registered participant, was {body.participant_id}",
-                f"入金须属于已登记的参与方，实际为 {body.participant_id}",
-            ),
-            "participant_id",
-            body.participant_id,
-            "a registered participant",
-        )
-    transfer_id = derive_uuid("deposit", body.deposit_id)
-    before = books.transfers.get(transfer_id)
-    fork = books.fork()
-    fork.transfer(
-        TransferKind.SINGLE,
-        (transfer_id, BANK, cny_account(body.participant_id)),
-        body.amount,
-        item.envelope,
-        "deposit",
-    )
-    digest = entry_digest(fork.entries[-1])
-    if before is None:
-        books.merge(fork)
-        books.transfers[transfer_id] = digest
-    elif before != digest:
-        raise broken(
-            "settle.other_body",
-            Message(
-                f"deposit {body.deposit_id} must repeat with the same body, was another",
-                f"入金 {body.deposit_id} 重发时内容须相同，实际不同",
-            ),
-            "deposit_id",
-            body.deposit_id,
-            "the body first seen",
-        )
 
 
 def _offer(books: Books, item: Input, body: OfferSubmitted | OfferAmended) -> None:
@@ -331,6 +253,8 @@ def _book_rounds(books: Books, rounds: dict[str, RoundParts], positions: Positio
             waiting.extend(parts.inputs)
             continue
         books.merge(fork)
+        assert parts.closed is not None
+        deliveries.lapse(books, parts.closed.envelope)
     return waiting
 
 
@@ -413,7 +337,9 @@ def _finish(
         offers=tuple(books.offers_new),
         rounds=tuple(books.rounds_new),
         allocations=tuple(books.allocations_new),
-        deliveries=tuple(books.deliveries_new),
+        settlements=tuple(books.settlements_new),
+        terms=tuple(books.terms_new),
+        money_orders=tuple(books.money_orders.changed.values()),
         entries=tuple(books.entries),
         leaves=tuple(leaves),
         waiting=tuple(item for item in after if item.position not in known),

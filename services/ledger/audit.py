@@ -64,7 +64,7 @@ class AuditReport:
         size: Entries of the transparency log.
         root: Its root, hexadecimal.
         captured: Micro-yuan that rounds took into escrow.
-        paid: Micro-yuan that deliveries took out of it, fees included.
+        paid: Micro-yuan that deliveries took out of it, fees included, refunds not.
     """
 
     schema: str
@@ -159,7 +159,7 @@ _RULES = (
         "no negative free balance, holds counted",
         "计入冻结后无负的可用余额",
         "accounts",
-        ("audit_free",),
+        ("audit_free", "audit_debts", "audit_reversals"),
     ),
     (
         "holds",
@@ -177,10 +177,17 @@ _RULES = (
     ),
     (
         "rounds",
-        "every round captured exactly what its allocations cost; escrow is what is not yet paid",
-        "每轮划转恰为其分配的价款；托管余额等于尚未支付之数",
+        "every round captured what its allocations cost; escrow is what is not settled",
+        "每轮划转恰为其分配的价款；托管余额等于尚未结算之数",
         "rounds",
-        ("audit_payments", "audit_captures", "audit_deliveries", "audit_escrow"),
+        (
+            "audit_payments",
+            "audit_captures",
+            "audit_deliveries",
+            "audit_settlements",
+            "audit_open_periods",
+            "audit_escrow",
+        ),
     ),
     (
         "outbox",

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from schemas.codec import Envelope, derive_id
 from services.core.postings import Account, Hold, Transfer, TransferKind, book
 from services.ledger.journal import cause_of
-from services.ledger.state import BANK, UNIT, About, Entry, View, cny_account, escrow_account
+from services.ledger.state import (
+    UNIT,
+    About,
+    Entry,
+    View,
+    cny_account,
+    debt_account,
+    escrow_account,
+    has_floor,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,12 +29,16 @@ if TYPE_CHECKING:
     from schemas.events import Event
     from services.ledger.state import (
         Allocation,
-        Delivery,
+        Booked,
         DemandHold,
         Halt,
+        MoneyOrder,
         OfferVersion,
+        OpenPeriod,
         Participant,
         RoundRow,
+        Settlement,
+        TermsRow,
     )
 
 SOURCE = "/suanli/ledger"
@@ -66,6 +79,11 @@ class Overlay(Generic[KeyT, ValueT]):
             layer = layer._parent  # noqa: SLF001
         return None
 
+    def items(self) -> list[tuple[KeyT, ValueT]]:
+        """Return all pairs with their newest values, as of now."""
+        below = self._stored if self._parent is None else dict(self._parent.items())
+        return list({**below, **self.changed}.items())
+
     def __getitem__(self, key: KeyT) -> ValueT:
         found = self.get(key)
         if found is None:
@@ -96,12 +114,17 @@ class Books:
         self.deliveries: Overlay[str, bytes] = Overlay(view.deliveries)
         self.transfers: Overlay[UUID, bytes] = Overlay(view.transfers)
         self.halts: Overlay[str, Halt] = Overlay(view.halts)
-        self.paid: Overlay[tuple[str, int], bool] = Overlay(dict.fromkeys(view.paid, True))
+        # A settled period is None: it is not there, whatever lies below.
+        self.open: Overlay[tuple[str, int], OpenPeriod | None] = Overlay({**view.open})
+        self.terms: Overlay[str, tuple[TermsRow, ...]] = Overlay(view.terms)
+        self.money_orders: Overlay[str, MoneyOrder] = Overlay(view.money_orders)
+        self.booked: Overlay[UUID, Booked] = Overlay(view.booked)
         self.entries: list[Entry] = []
         self.events: list[Envelope] = []
         self.rounds_new: list[RoundRow] = []
         self.allocations_new: list[Allocation] = []
-        self.deliveries_new: list[Delivery] = []
+        self.settlements_new: list[Settlement] = []
+        self.terms_new: list[TermsRow] = []
         self.offers_new: list[OfferVersion] = []
 
     _MAPS = (
@@ -116,14 +139,18 @@ class Books:
         "deliveries",
         "transfers",
         "halts",
-        "paid",
+        "open",
+        "terms",
+        "money_orders",
+        "booked",
     )
     _LISTS = (
         "entries",
         "events",
         "rounds_new",
         "allocations_new",
-        "deliveries_new",
+        "settlements_new",
+        "terms_new",
         "offers_new",
     )
 
@@ -150,13 +177,18 @@ class Books:
         """Return an account, made on first use."""
         found = self.accounts.get(name)
         if found is None:
-            found = self.accounts[name] = Account(name, UNIT, floor_zero=name != BANK)
+            found = self.accounts[name] = Account(name, UNIT, floor_zero=has_floor(name))
         return found
 
     def free(self, participant_id: str) -> int:
         """Return what a participant has and has not reserved."""
         account = self.accounts.get(cny_account(participant_id))
         return account.free() if account is not None else 0
+
+    def owed(self, participant_id: str) -> int:
+        """Return what a participant owes the exchange."""
+        account = self.accounts.get(debt_account(participant_id))
+        return account.debits_posted - account.credits_posted if account is not None else 0
 
     def transfer(
         self,
@@ -168,6 +200,7 @@ class Books:
         *,
         hold: Hold | None = None,
         about: About = _NOTHING,
+        reverses: UUID | None = None,
     ) -> None:
         """Book one transfer.
 
@@ -179,6 +212,7 @@ class Books:
             purpose: Why, for the journal.
             hold: The open hold that it resolves.
             about: What it is about.
+            reverses: The transfer that it takes back.
 
         Raises:
             HoldError: if there is too little free or the hold does not fit.
@@ -186,7 +220,7 @@ class Books:
         """
         transfer_id, debit, credit = ids
         transfer = Transfer(
-            transfer_id, kind, debit, credit, UNIT, amount, hold.id if hold else None
+            transfer_id, kind, debit, credit, UNIT, amount, hold.id if hold else None, reverses
         )
         accounts = {debit: self.account(debit), credit: self.account(credit)}
         booking = book(transfer, accounts, hold)

@@ -1,38 +1,47 @@
-"""Paying for what was delivered, out of the market's escrow."""
+"""Settling allocated periods out of the market's escrow: reported, or lapsed without a report.
+
+A period is settled once. What its report says was delivered is paid, less the fee; the rest is
+refunded and costs the provider the penalty. A period that nobody reports in time is settled as
+not delivered at all, by the market's clock as the next round tells it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from schemas.events import DeliveryReported
-from schemas.types import period_of
+from schemas.events import DeliveryReported, RoundClosed
+from schemas.money import AllocationSettled, SettledPeriod
+from schemas.types import period_of, period_start
 from services.core.errors import Message
 from services.core.postings import TransferKind, derive_uuid
+from services.core.settlement import Settled, levy, part, split
 from services.ledger.findings import broken
 from services.ledger.journal import body_digest
+from services.ledger.money import collect
 from services.ledger.state import (
     About,
-    Delivery,
-    PaidPeriod,
+    Settlement,
     cny_account,
+    collateral_account,
+    debt_account,
     escrow_account,
     fees_account,
+    penalties_account,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
+    from schemas.codec import Envelope
     from services.ledger.books import Books
     from services.ledger.state import Allocation, Input
 
-_MILLION = 1_000_000
-
 
 def reported(books: Books, item: Input) -> None:
-    """Pay the reported periods that were not paid before, less the round's fee.
-
-    A period pays min(delivered, allocated) chips at its price; what was not delivered stays in
-    escrow. The fee is rounded down, in the provider's favour.
+    """Settle the reported periods that are open and were reported in time.
 
     Raises:
         SettleError: if the report is not the provider's, repeats with another body, or names a
@@ -46,17 +55,45 @@ def reported(books: Books, item: Input) -> None:
         return
     allocation = books.allocations[body.allocation_id]
     _check(body, allocation, is_repeat=known is not None)
-    periods = _due(books, body, allocation)
-    amount = sum(period.delivered * period.price for period in periods)
-    fee = amount * allocation.fee_ppm // _MILLION
-    payment_id = _pay(books, item, body, allocation, amount - fee, is_fee=False)
-    fee_id = _pay(books, item, body, allocation, fee, is_fee=True)
-    for period in periods:
-        books.paid[allocation.id, period.period] = True
+    now = period_of(item.envelope.occurred_at)
+    periods = []
+    for told in body.periods:
+        period = period_of(told.start)
+        found = books.open.get((allocation.id, period))
+        if found is not None and now < found.due:
+            delivered = min(told.chips, found.chips)
+            periods.append(Settled(period, found.chips, found.price, delivered))
     books.deliveries[body.delivery_id] = digest
-    books.deliveries_new.append(
-        Delivery(body.delivery_id, allocation.id, digest, amount, fee, payment_id, fee_id, periods)
-    )
+    _settle(books, item.envelope, allocation, (body.delivery_id, digest), periods, lapsed=False)
+
+
+def lapse(books: Books, envelope: Envelope) -> None:
+    """Settle what was not reported in time, as far as it was loaded, at a booked round's time.
+
+    A report is in time until its period is due; an hour more passes before it lapses, so that
+    a report which was in time is read first.
+    """
+    closed = envelope.data
+    assert isinstance(closed, RoundClosed)
+    now = period_of(closed.market_time)
+    late: dict[str, list[Settled]] = defaultdict(list)
+    for place, found in books.open.items():
+        allocation_id, period = place
+        if found is not None and found.due < now:
+            allocation = books.allocations.get(allocation_id)
+            if allocation is not None and allocation.market_id == closed.market_id:
+                late[allocation_id].append(Settled(period, found.chips, found.price, 0))
+    for allocation_id, periods in sorted(late.items()):
+        name = f"lapse:{closed.round_id}:{allocation_id}"
+        identity = (name, hashlib.sha256(name.encode()).digest())
+        _settle(
+            books,
+            envelope,
+            books.allocations[allocation_id],
+            identity,
+            sorted(periods, key=lambda settled: settled.period),
+            lapsed=True,
+        )
 
 
 def given_up(_books: Books, item: Input) -> None:
@@ -76,6 +113,17 @@ def given_up(_books: Books, item: Input) -> None:
         "allocation_id",
         body.allocation_id,
         "a booked allocation",
+    )
+
+
+def parties_of(allocation: Allocation) -> tuple[str, ...]:
+    """Return every account that settling an allocation can touch."""
+    people = (allocation.provider_id, allocation.enterprise_id)
+    own = (cny_account, collateral_account, debt_account)
+    market = (escrow_account, fees_account, penalties_account)
+    return (
+        *(name(person) for person in people for name in own),
+        *(name(allocation.market_id) for name in market),
     )
 
 
@@ -102,36 +150,114 @@ def _check(body: DeliveryReported, allocation: Allocation, *, is_repeat: bool) -
     )
 
 
-def _due(books: Books, body: DeliveryReported, allocation: Allocation) -> tuple[PaidPeriod, ...]:
-    delivered: dict[int, int] = {period_of(period.start): period.chips for period in body.periods}
-    return tuple(
-        PaidPeriod(row.period, row.chips, row.price, min(delivered[row.period], row.chips))
-        for row in allocation.periods
-        # A period reported as 0 chips is not settled: a later report may still deliver it.
-        if delivered.get(row.period, 0) > 0 and (allocation.id, row.period) not in books.paid
-    )
-
-
-def _pay(
+def _settle(
     books: Books,
-    item: Input,
-    body: DeliveryReported,
+    envelope: Envelope,
     allocation: Allocation,
-    amount: int,
+    identity: tuple[str, bytes],
+    periods: Iterable[Settled],
     *,
-    is_fee: bool,
-) -> UUID | None:
-    if amount == 0:
-        return None
-    purpose = "fee" if is_fee else "delivery_paid"
-    payee = fees_account(allocation.market_id) if is_fee else cny_account(allocation.provider_id)
-    transfer_id = derive_uuid(purpose, body.delivery_id)
-    books.transfer(
-        TransferKind.SINGLE,
-        (transfer_id, escrow_account(allocation.market_id), payee),
-        amount,
-        item.envelope,
-        purpose,
-        about=About(allocation.market_id, allocation.round_id, allocation.demand_id),
+    lapsed: bool,
+) -> None:
+    settled = tuple(periods)
+    settlement_id, digest = identity
+    terms, parts = allocation.terms, split(settled, allocation.terms)
+    mover = _Mover(books, envelope, allocation, settlement_id)
+    provider, enterprise = allocation.provider_id, allocation.enterprise_id
+    escrow, fees = escrow_account(allocation.market_id), fees_account(allocation.market_id)
+    money = cny_account(enterprise)
+    mover.move("delivery_paid", escrow, cny_account(provider), parts.paid - parts.provider_fee)
+    mover.move("fee", escrow, fees, parts.provider_fee)
+    mover.move("refund", escrow, money, parts.refund)
+    # Only what is taken is shared: the exchange does not lend what a provider owes.
+    penalty = levy(parts.penalty, books.account(collateral_account(provider)).free())
+    compensation = part(penalty.taken, terms.compensation_ppm)
+    fund, collateral = penalties_account(allocation.market_id), collateral_account(provider)
+    mover.move("compensation", collateral, money, compensation)
+    mover.move("penalty", collateral, fund, penalty.taken - compensation)
+    mover.move("penalty_owed", debt_account(provider), fund, penalty.owed)
+    charge = levy(parts.enterprise_fee, books.free(enterprise))
+    mover.move("enterprise_fee", money, fees, charge.taken)
+    mover.move("enterprise_fee_owed", debt_account(enterprise), fees, charge.owed)
+    for person in (provider, enterprise):
+        mover.collect(person)
+    for item in settled:
+        books.open[allocation.id, item.period] = None
+    row = Settlement(
+        settlement_id,
+        allocation.id,
+        digest,
+        lapsed,
+        parts,
+        compensation,
+        penalty.owed,
+        charge.owed,
+        tuple(mover.made),
+        settled,
     )
-    return transfer_id
+    books.settlements_new.append(row)
+    if settled:
+        books.emit(_told(row, allocation), envelope, settlement_id)
+
+
+class _Mover:
+    """Books the transfers of one settlement, each under an id of its own."""
+
+    def __init__(
+        self, books: Books, envelope: Envelope, allocation: Allocation, settlement_id: str
+    ) -> None:
+        self._books = books
+        self._envelope = envelope
+        self._id = settlement_id
+        self._about = About(allocation.market_id, allocation.round_id, allocation.demand_id)
+        self.made: list[UUID] = []
+
+    def move(self, purpose: str, debit: str, credit: str, amount: int) -> None:
+        """Book one transfer, none if there is nothing to move."""
+        if amount == 0:
+            return
+        transfer_id = derive_uuid(purpose, self._id)
+        self._books.transfer(
+            TransferKind.SINGLE,
+            (transfer_id, debit, credit),
+            amount,
+            self._envelope,
+            purpose,
+            about=self._about,
+        )
+        self.made.append(transfer_id)
+
+    def collect(self, participant_id: str) -> None:
+        """Take what a participant owes from what it now has."""
+        collect(self._books, self._envelope, participant_id, self._id)
+
+
+def _told(row: Settlement, allocation: Allocation) -> AllocationSettled:
+    return AllocationSettled(
+        settlement_id=row.id,
+        allocation_id=allocation.id,
+        market_id=allocation.market_id,
+        round_id=allocation.round_id,
+        demand_id=allocation.demand_id,
+        enterprise_id=allocation.enterprise_id,
+        provider_id=allocation.provider_id,
+        lapsed=row.lapsed,
+        terms_version=allocation.terms.version,
+        periods=tuple(
+            SettledPeriod(
+                start=period_start(item.period),
+                chips=item.chips,
+                delivered=item.delivered,
+                price=item.price,
+            )
+            for item in row.periods
+        ),
+        paid=row.split.paid,
+        provider_fee=row.split.provider_fee,
+        enterprise_fee=row.split.enterprise_fee,
+        refund=row.split.refund,
+        penalty=row.split.penalty,
+        compensation=row.compensation,
+        provider_owes=row.provider_owes,
+        enterprise_owes=row.enterprise_owes,
+    )

@@ -20,6 +20,7 @@ from services.ledger.state import Leaf
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from schemas.base import Model
     from services.ledger.state import Entry
@@ -47,7 +48,7 @@ def entry_digest(entry: Entry) -> bytes:
     Only what was asked for is in it, not what came of it (balances, place in the log).
     """
     transfer = entry.transfer
-    parts = (
+    parts: tuple[str, ...] = (
         str(transfer.id),
         transfer.kind,
         entry.purpose,
@@ -60,6 +61,8 @@ def entry_digest(entry: Entry) -> bytes:
         entry.round_id or "",
         entry.order_id or "",
     )
+    if transfer.reverses is not None:
+        parts += (str(transfer.reverses),)
     return hashlib.sha256("\n".join(parts).encode()).digest()
 
 
@@ -99,10 +102,15 @@ def entry_bytes(entry: Entry, leaf_index: int) -> bytes:
         "market_id": entry.market_id,
         "round_id": entry.round_id,
         "order_id": entry.order_id,
-        "pending_id": transfer.pending_id and str(transfer.pending_id),
+        # The entry that this one resolves: a hold, or the movement that a reversal takes back.
+        "pending_id": _name_of(transfer.pending_id or transfer.reverses),
     }
     body |= {name: value for name, value in optional.items() if value is not None}
     return _CANONICAL.encode(body).encode()
+
+
+def _name_of(entry_id: UUID | None) -> str | None:
+    return None if entry_id is None else str(entry_id)
 
 
 def write_leaves(

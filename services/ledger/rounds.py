@@ -22,9 +22,11 @@ from services.ledger.books import open_hold
 from services.ledger.findings import broken
 from services.ledger.holds import refuse
 from services.ledger.journal import body_digest
+from services.ledger.money import terms_of
 from services.ledger.state import (
     About,
     Allocation,
+    OpenPeriod,
     PeriodRow,
     RoundRow,
     cny_account,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schemas.codec import Envelope
+    from services.core.settlement import Terms
     from services.kit.kafka import Positions
     from services.ledger.books import Books
     from services.ledger.state import DemandHold, Input
@@ -108,8 +111,9 @@ def book_round(books: Books, round_parts: RoundParts) -> None:
     allocations = [body for body in bodies if isinstance(body, AllocationMade)]
     keeps = {body.demand_id: body for body in bodies if isinstance(body, HoldAdjusted)}
     captured: dict[str, int] = defaultdict(int)
+    terms = terms_of(books, closed.market_id, closed.seq, closed.fee_ppm)
     for body in allocations:
-        _take(books, body, closed)
+        _take(books, body, terms)
         captured[body.demand_id] += body.payment
     for demand_id in sorted(captured.keys() | keeps.keys()):
         keep = keeps.get(demand_id)
@@ -121,7 +125,7 @@ def book_round(books: Books, round_parts: RoundParts) -> None:
         bytes.fromhex(closed.digest),
         closed.count,
         sum(captured.values()),
-        closed.fee_ppm,
+        terms,
         closed.market_time,
     )
     books.rounds[row.round_id] = row.digest
@@ -183,7 +187,7 @@ def _checked_set(
     return bodies
 
 
-def _take(books: Books, body: AllocationMade, closed: RoundClosed) -> None:
+def _take(books: Books, body: AllocationMade, terms: Terms) -> None:
     """Take an allocation's capacity; refuse what was not offered or is gone."""
     payment = sum(item.chips * item.price for item in body.periods)
     if payment != body.payment:
@@ -232,9 +236,12 @@ def _take(books: Books, body: AllocationMade, closed: RoundClosed) -> None:
         body.payment,
         body_digest(body),
         periods,
-        closed.fee_ppm,
+        terms,
     )
     books.allocations[allocation.id] = allocation
+    for item in periods:
+        due = terms.due(item.period)
+        books.open[allocation.id, item.period] = OpenPeriod(item.chips, item.price, due)
     books.allocations_new.append(allocation)
 
 

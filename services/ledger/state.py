@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
     from schemas.codec import Envelope
     from services.core.postings import Account, Posting, Transfer
+    from services.core.settlement import Settled, Split, Terms
     from services.kit.kafka import OutRecord, Record
 
 UNIT = "CNY-micro"
 BANK = "bank"
 """The world outside: what participants have is what the bank owes, so it may be negative."""
+_NO_FLOOR = (BANK, "debt:")
+_OWNED = frozenset({"cny", "collateral", "debt"})
 
 
 def cny_account(participant_id: str) -> str:
@@ -36,6 +39,32 @@ def escrow_account(market_id: str) -> str:
 def fees_account(market_id: str) -> str:
     """Return the name of the account that a market's fees go to."""
     return f"fees:{market_id}"
+
+
+def collateral_account(participant_id: str) -> str:
+    """Return the name of the account that a participant's penalties are taken from."""
+    return f"collateral:{participant_id}"
+
+
+def debt_account(participant_id: str) -> str:
+    """Return the name of the account that shows what a participant owes; never above zero."""
+    return f"debt:{participant_id}"
+
+
+def penalties_account(market_id: str) -> str:
+    """Return the name of the account that a market's penalties go to."""
+    return f"penalties:{market_id}"
+
+
+def has_floor(account: str) -> bool:
+    """Tell whether an account must never be below zero."""
+    return not account.startswith(_NO_FLOOR)
+
+
+def owner_of(account: str) -> str | None:
+    """Return the participant whose account this is, ``None`` if it is nobody's."""
+    kind, _, owner = account.partition(":")
+    return owner if kind in _OWNED else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +174,7 @@ class Allocation:
     payment: int
     body_hash: bytes
     periods: tuple[PeriodRow, ...]
-    fee_ppm: int
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,32 +187,94 @@ class RoundRow:
     digest: bytes
     records: int
     payment: int
-    fee_ppm: int
+    terms: Terms
     market_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class PaidPeriod:
-    """A period of an allocation that was paid."""
+class OpenPeriod:
+    """A period of an allocation whose money is still in escrow.
 
-    period: int
+    Attributes:
+        chips: Chips that are not settled yet.
+        price: Price of each.
+        due: First period of the market's clock in which a report comes too late.
+    """
+
     chips: int
     price: int
-    delivered: int
+    due: int
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """A booked delivery report."""
+class Settlement:
+    """What a report, or its absence, was settled at.
 
-    delivery_id: str
+    Attributes:
+        id: The delivery's id, or one made of the round in which it lapsed.
+        allocation_id: The allocation.
+        body_hash: Of the report; of the id if there was none.
+        lapsed: Whether no report came in time.
+        split: Where the money went.
+        compensation: Part of the penalty that the enterprise got.
+        provider_owes: Part of the penalty that collateral did not cover.
+        enterprise_owes: Part of the enterprise's fee that was not free.
+        transfers: Their ids.
+        periods: What was settled; none if all of it was settled before.
+    """
+
+    id: str
     allocation_id: str
     body_hash: bytes
+    lapsed: bool
+    split: Split
+    compensation: int
+    provider_owes: int
+    enterprise_owes: int
+    transfers: tuple[UUID, ...]
+    periods: tuple[Settled, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TermsRow:
+    """Terms of settlement and the round from which they are in force."""
+
+    market_id: str
+    from_seq: int
+    terms: Terms
+    body_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyOrder:
+    """A payout, a move of collateral or a reversal, booked or refused for good.
+
+    Attributes:
+        id: Its id.
+        body_hash: Of its body.
+        transfer_id: What was booked, ``None`` if it was refused.
+        refusal: Code of the refusal, ``None`` if it was booked.
+    """
+
+    id: str
+    body_hash: bytes
+    transfer_id: UUID | None
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A transfer as it is stored, for taking it back."""
+
+    kind: str
+    purpose: str
+    debit: str
+    credit: str
     amount: int
-    fee: int
-    payment_id: UUID | None
-    fee_id: UUID | None
-    periods: tuple[PaidPeriod, ...]
+    market_id: str | None
+    round_id: str | None
+    order_id: str | None
+    is_reversed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +335,11 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a batch of records touches and the writer has to load."""
+    """What a batch of records touches and the writer has to load.
+
+    Attributes not named after a table: ``reversed`` are transfers to be taken back, ``exposed``
+    providers that want collateral back, ``lapsing`` (market, period of its clock).
+    """
 
     accounts: frozenset[str] = frozenset()
     participants: frozenset[str] = frozenset()
@@ -255,6 +350,10 @@ class Keys:
     markets: frozenset[str] = frozenset()
     deliveries: frozenset[str] = frozenset()
     transfers: frozenset[UUID] = frozenset()
+    money_orders: frozenset[str] = frozenset()
+    reversed: frozenset[UUID] = frozenset()
+    exposed: frozenset[str] = frozenset()
+    lapsing: frozenset[tuple[str, int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,13 +366,17 @@ class View:
         demands: Holds by order id.
         offers: All versions of an offer by its id.
         used: (offer, period) -> chips allocated.
-        allocations: By id.
-        paid: (allocation, period) that were paid.
+        allocations: By id; also those with periods that lapse.
+        open: (allocation, period) that are not settled.
         rounds: Booked rounds: id -> digest.
         last_seq: Market -> number of its last booked round.
         halts: By market.
         deliveries: Delivery id -> hash of its body.
         transfers: Transfer id -> hash of its body.
+        terms: Terms of settlement of a market, by version.
+        money_orders: By id.
+        booked: Transfers to be taken back, by id.
+        exposure: Provider -> what its open periods could cost in penalties.
     """
 
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -282,12 +385,16 @@ class View:
     offers: dict[str, tuple[OfferVersion, ...]] = field(default_factory=dict)
     used: dict[tuple[str, int], int] = field(default_factory=dict)
     allocations: dict[str, Allocation] = field(default_factory=dict)
-    paid: frozenset[tuple[str, int]] = frozenset()
+    open: dict[tuple[str, int], OpenPeriod] = field(default_factory=dict)
     rounds: dict[str, bytes] = field(default_factory=dict)
     last_seq: dict[str, int] = field(default_factory=dict)
     halts: dict[str, Halt] = field(default_factory=dict)
     deliveries: dict[str, bytes] = field(default_factory=dict)
     transfers: dict[UUID, bytes] = field(default_factory=dict)
+    terms: dict[str, tuple[TermsRow, ...]] = field(default_factory=dict)
+    money_orders: dict[str, MoneyOrder] = field(default_factory=dict)
+    booked: dict[UUID, Booked] = field(default_factory=dict)
+    exposure: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +409,9 @@ class Batch:
         offers: New versions.
         rounds: Booked rounds.
         allocations: Booked allocations with their periods.
-        deliveries: Booked deliveries with the periods they paid.
+        settlements: Settled reports, and what lapsed, with their periods.
+        terms: New terms of settlement.
+        money_orders: Booked or refused orders about money.
         entries: Journal entries, in the order of their leaves.
         leaves: One per entry.
         waiting: Records to keep until they can be booked.
@@ -319,7 +428,9 @@ class Batch:
     offers: tuple[OfferVersion, ...] = ()
     rounds: tuple[RoundRow, ...] = ()
     allocations: tuple[Allocation, ...] = ()
-    deliveries: tuple[Delivery, ...] = ()
+    settlements: tuple[Settlement, ...] = ()
+    terms: tuple[TermsRow, ...] = ()
+    money_orders: tuple[MoneyOrder, ...] = ()
     entries: tuple[Entry, ...] = ()
     leaves: tuple[Leaf, ...] = ()
     waiting: tuple[Input, ...] = ()

@@ -17,7 +17,8 @@ from services.core.merkle import Frontier
 from services.kit.errors import LogUnavailableError
 from services.kit.logging import get_logger
 from services.kit.telemetry import METRICS
-from services.ledger.app import FIRST_TOPICS, checkpoint_event, decode_all, handle, keys_of
+from services.ledger.app import FIRST_TOPICS, checkpoint_event, decode_all, handle
+from services.ledger.keys import keys_of
 from services.ledger.ports import StoreFailedError
 from services.ledger.state import Batch, Checkpoint
 

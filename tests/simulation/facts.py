@@ -32,8 +32,9 @@ SELECT
   (SELECT count(*) FROM gateway.orders
     WHERE cancel_requested_at IS NOT NULL AND state <> ALL ($1)) AS uncancelled,
   (SELECT count(*) FROM matching.orders WHERE state = 'accepted') AS waiting,
-  (SELECT count(*) FROM gateway.delivered_period) - (SELECT count(*) FROM ledger.period_paid)
-    AS unpaid,
+  (SELECT count(*) FROM gateway.delivered_period)
+    - (SELECT count(*) FROM ledger.settled_period AS p JOIN ledger.settlement AS s
+      USING (settlement_id) WHERE NOT s.lapsed) AS unpaid,
   (SELECT count(*) FROM matching.orders AS o FULL JOIN ledger.demand_hold AS h USING (order_id)
     WHERE o.side IS DISTINCT FROM 'offer' AND o.hold_micro_yuan IS DISTINCT FROM h.amount)
     AS holds_apart,
@@ -160,8 +161,8 @@ def check_money(facts: Facts, deposited: int, accounts: Sequence[dict[str, Any]]
         order = facts.orders[order_id]
         assert order["state"] in _TERMINAL, dict(order)
         assert (hold["amount"], order["hold_micro_yuan"]) == (0, 0), (dict(order), dict(hold))
-    delivered = sum(entry.amount for entry in entries if entry.purpose in {"delivery_paid", "fee"})
-    escrow = sum(paid.values()) - delivered
+    out = {"delivery_paid", "fee", "refund"}
+    escrow = sum(paid.values()) - sum(entry.amount for entry in entries if entry.purpose in out)
     fees = sum(entry.amount for entry in entries if entry.purpose == "fee")
     assert sum(account["posted"] for account in accounts) == deposited - escrow - fees
     assert all(account["held"] == 0 for account in accounts), accounts

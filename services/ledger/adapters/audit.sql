@@ -97,8 +97,25 @@ LEFT JOIN (SELECT round_id, sum(amount) AS amount FROM transfer
   WHERE kind = 'post' GROUP BY round_id) AS t USING (round_id)
 WHERE r.payment <> coalesce(a.payment, 0) OR r.payment <> coalesce(t.amount, 0) LIMIT 20
 
+-- name: audit_settlements
+-- A settlement is what its periods come to, and its transfers out of escrow are that.
+SELECT coalesce(s.settlement_id, p.settlement_id) AS settlement_id, s.paid, s.refund,
+  coalesce(p.paid, 0)::bigint AS periods_paid,
+  coalesce(p.refund, 0)::bigint AS periods_refund, coalesce(t.amount, 0)::bigint AS transfers
+FROM settlement AS s
+FULL JOIN (SELECT settlement_id, sum(delivered * price) AS paid,
+  sum((chips - delivered) * price) AS refund FROM settled_period GROUP BY settlement_id) AS p
+  ON p.settlement_id = s.settlement_id
+LEFT JOIN LATERAL (SELECT sum(t.amount) AS amount FROM transfer AS t
+  JOIN account AS a ON a.id = t.debit_id
+  WHERE t.id = ANY (s.transfers) AND a.name LIKE 'escrow:%') AS t ON true
+WHERE s.paid IS DISTINCT FROM coalesce(p.paid, 0)
+  OR s.refund IS DISTINCT FROM coalesce(p.refund, 0)
+  OR s.paid + s.refund IS DISTINCT FROM coalesce(t.amount, 0)
+LIMIT 20
+
 -- name: audit_deliveries
--- A delivery pays what its periods cost, and its transfers are that.
+-- Before settlements: a delivery paid what its periods cost, and its transfers are that.
 SELECT d.delivery_id, d.amount, coalesce(p.amount, 0)::bigint AS periods,
   coalesce(t.amount, 0)::bigint AS transfers
 FROM delivery_booked AS d
@@ -108,18 +125,42 @@ LEFT JOIN LATERAL (SELECT sum(amount) AS amount FROM transfer
   WHERE id IN (d.payment_id, d.fee_id)) AS t ON true
 WHERE d.amount <> coalesce(p.amount, 0) OR d.amount <> coalesce(t.amount, 0) LIMIT 20
 
+-- name: audit_open_periods
+-- Of every allocated period, chips paid before, settled and open are the chips allocated.
+SELECT p.allocation_id, p.period, p.chips, coalesce(d.delivered, 0) AS paid_before,
+  coalesce(s.chips, 0) AS settled, coalesce(o.chips, 0) AS open
+FROM allocation_period AS p
+LEFT JOIN period_paid AS d USING (allocation_id, period)
+LEFT JOIN settled_period AS s USING (allocation_id, period)
+LEFT JOIN open_period AS o USING (allocation_id, period)
+WHERE p.chips <> coalesce(d.delivered, 0) + coalesce(s.chips, 0) + coalesce(o.chips, 0)
+  OR coalesce(o.price, p.price) <> p.price OR coalesce(s.price, p.price) <> p.price
+LIMIT 20
+
 -- name: audit_escrow
--- Escrow holds what was captured and not yet paid, market by market.
+-- Escrow holds what the open periods cost, market by market.
 SELECT a.name, (a.credits_posted - a.debits_posted) AS escrow,
-  (coalesce(r.payment, 0) - coalesce(d.amount, 0))::bigint AS expected
+  coalesce(o.amount, 0)::bigint AS expected
 FROM account AS a
-LEFT JOIN (SELECT market_id, sum(payment) AS payment FROM round_booked GROUP BY market_id) AS r
-  ON a.name = 'escrow:' || r.market_id
-LEFT JOIN (SELECT al.market_id, sum(d.amount) AS amount FROM delivery_booked AS d
-  JOIN allocation AS al ON al.id = d.allocation_id GROUP BY al.market_id) AS d
-  ON a.name = 'escrow:' || d.market_id
+LEFT JOIN (SELECT market_id, sum(chips * price) AS amount FROM open_period GROUP BY market_id) AS o
+  ON a.name = 'escrow:' || o.market_id
 WHERE a.name LIKE 'escrow:%'
-  AND a.credits_posted - a.debits_posted <> coalesce(r.payment, 0) - coalesce(d.amount, 0)
+  AND a.credits_posted - a.debits_posted <> coalesce(o.amount, 0)
+LIMIT 20
+
+-- name: audit_debts
+-- A debt is never above zero, and only the bank and debts are ever below.
+SELECT name, credits_posted - debits_posted AS balance FROM account
+WHERE (name LIKE 'debt:%' AND credits_posted > debits_posted)
+  OR (NOT floor_zero AND name <> 'bank' AND name NOT LIKE 'debt:%')
+LIMIT 20
+
+-- name: audit_reversals
+-- A reversal is the mirror image of a single movement, and there is one of each at most.
+SELECT r.id, r.reverses FROM transfer AS r LEFT JOIN transfer AS t ON t.id = r.reverses
+WHERE r.kind = 'reversal' AND (t.id IS NULL OR t.kind <> 'single'
+  OR (t.debit_id, t.credit_id, t.unit, t.amount) <> (r.credit_id, r.debit_id, r.unit, r.amount)
+  OR EXISTS (SELECT FROM transfer AS o WHERE o.reverses = r.reverses AND o.id <> r.id))
 LIMIT 20
 
 -- name: audit_outbox
@@ -145,14 +186,15 @@ SELECT (SELECT count(*) FROM transfer) AS transfers, (SELECT count(*) FROM accou
   (SELECT coalesce(max(seq), 0) FROM outbox) AS outbox_last,
   (SELECT count(*) FROM market_halt) AS halts,
   (SELECT coalesce(sum(amount), 0) FROM transfer WHERE kind = 'post')::bigint AS captured,
-  (SELECT coalesce(sum(amount), 0) FROM delivery_booked)::bigint AS paid
+  (SELECT coalesce(sum(amount), 0) FROM delivery_booked)::bigint
+    + (SELECT coalesce(sum(paid), 0) FROM settlement)::bigint AS paid
 
 -- name: audit_halts
 SELECT market_id, round_id, code, problem FROM market_halt LIMIT 20
 
 -- name: audit_leaves
-SELECT l.idx, l.entry, l.hash, t.id, t.kind, t.purpose, t.amount, t.unit, t.pending_id,
-  t.market_id, t.round_id, t.order_id,
+SELECT l.idx, l.entry, l.hash, t.id, t.kind, t.purpose, t.amount, t.unit,
+  coalesce(t.pending_id, t.reverses) AS pending_id, t.market_id, t.round_id, t.order_id,
   (SELECT array_agg(a.name || ' ' || p.layer || ' ' || p.amount || ' ' || p.balance_after || ' '
      || p.account_version ORDER BY a.name, p.layer)
    FROM posting AS p JOIN account AS a ON a.id = p.account_id WHERE p.transfer_id = t.id)

@@ -24,8 +24,9 @@ from services.kit.postgres import (
 )
 from services.ledger.adapters import rows
 from services.ledger.app import TOPICS
+from services.ledger.keys import accounts_behind
 from services.ledger.ports import StoreFailedError
-from services.ledger.state import View
+from services.ledger.state import View, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -39,7 +40,7 @@ LEASE = "ledger"
 
 # What can pass by itself. A broken constraint is not among them: then the rules here and in the
 # database disagree, and the process must stop and say so.
-_PASSING = (
+PASSING = (
     OSError,
     asyncpg.InterfaceError,
     # A connection that was cut in the middle of an answer; the pool throws it away.
@@ -70,7 +71,7 @@ class PostgresStore:
         try:
             async with self._pool.acquire() as conn:
                 yield conn
-        except _PASSING as error:
+        except PASSING as error:
             raise StoreFailedError(repr(error)) from error
 
     def forget(self) -> None:
@@ -112,36 +113,48 @@ class PostgresStore:
     async def load(self, keys: Keys) -> View:
         """Return what is stored about these keys."""
         async with self._connection() as conn:
-            await self._load_accounts(conn, keys.accounts)
+            lapsing = list(zip(*keys.lapsing, strict=True)) or [(), ()]
+            late = await conn.fetch(QUERIES.load_lapsing, *map(list, lapsing))
+            ids = keys.allocations | {row["allocation_id"] for row in late}
+            allocations = rows.allocations(await _fetch(conn, "load_allocations", ids))
+            booked = rows.booked(await _fetch(conn, "load_booked", keys.reversed))
+            names = keys.accounts | accounts_behind(allocations.values(), booked.values())
+            await self._load_accounts(conn, names)
             found = {
-                name: await _fetch(conn, f"load_{name}", getattr(keys, key))
-                for name, key in (
-                    ("participants", "participants"),
-                    ("demands", "demands"),
-                    ("offers", "offers"),
-                    ("used", "offers"),
-                    ("allocations", "allocations"),
-                    ("paid", "allocations"),
-                    ("rounds", "rounds"),
-                    ("last_seq", "markets"),
-                    ("halts", "markets"),
-                    ("deliveries", "deliveries"),
-                    ("transfers", "transfers"),
+                name: await _fetch(conn, f"load_{name}", wanted)
+                for name, wanted in (
+                    ("participants", keys.participants),
+                    ("demands", keys.demands),
+                    ("offers", keys.offers),
+                    ("used", keys.offers),
+                    ("open", ids),
+                    ("rounds", keys.rounds),
+                    ("last_seq", keys.markets),
+                    ("terms", keys.markets),
+                    ("halts", keys.markets),
+                    ("deliveries", keys.deliveries),
+                    ("transfers", keys.transfers),
+                    ("money_orders", keys.money_orders),
+                    ("exposure", keys.exposed),
                 )
             }
         return View(
-            accounts={n: self._accounts[n] for n in keys.accounts if n in self._accounts},
+            accounts={name: self._accounts[name] for name in names if name in self._accounts},
             participants=rows.participants(found["participants"]),
             demands=rows.demands(found["demands"]),
             offers=rows.offers(found["offers"]),
             used={(r["offer_id"], r["period"]): r["allocated"] for r in found["used"]},
-            allocations=rows.allocations(found["allocations"]),
-            paid=frozenset((r["allocation_id"], r["period"]) for r in found["paid"]),
+            allocations=allocations,
+            open=rows.open_periods(found["open"]),
             rounds={r["round_id"]: r["digest"] for r in found["rounds"]},
             last_seq={r["market_id"]: r["seq"] for r in found["last_seq"]},
             halts=rows.halts(found["halts"]),
             deliveries={r["delivery_id"]: r["body_hash"] for r in found["deliveries"]},
             transfers={r["id"]: r["body_hash"] for r in found["transfers"]},
+            terms=rows.terms(found["terms"]),
+            money_orders=rows.money_orders(found["money_orders"]),
+            booked=booked,
+            exposure={r["provider_id"]: r["exposure"] for r in found["exposure"]},
         )
 
     async def _load_accounts(self, conn: Conn, names: Iterable[str]) -> None:
@@ -202,7 +215,7 @@ class PostgresStore:
                 QUERIES.add_accounts,
                 list(numbers.values()),
                 [a.id for a in added],
-                [a.id[4:] if a.id.startswith("cny:") else None for a in added],
+                [owner_of(a.id) for a in added],
                 [a.unit for a in added],
                 [a.floor_zero for a in added],
                 *rows.counters(added),

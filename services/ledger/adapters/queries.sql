@@ -27,7 +27,9 @@ SELECT offer_id, period, allocated FROM offer_period WHERE offer_id = ANY($1::te
 
 -- name: load_allocations
 SELECT a.id, a.round_id, a.market_id, a.demand_id, a.enterprise_id, a.offer_id, a.provider_id,
-  a.offer_version, a.pool, a.payment, a.body_hash, r.fee_ppm,
+  a.offer_version, a.pool, a.payment, a.body_hash, r.fee_ppm AS provider_fee_ppm,
+  r.enterprise_fee_ppm, r.penalty_ppm, r.compensation_ppm, r.report_periods,
+  r.terms_version AS version,
   array_agg(p.period ORDER BY p.period) AS periods,
   array_agg(p.chips ORDER BY p.period) AS chips,
   array_agg(p.price ORDER BY p.period) AS prices
@@ -35,10 +37,41 @@ FROM allocation AS a
 JOIN round_booked AS r USING (round_id)
 JOIN allocation_period AS p ON p.allocation_id = a.id
 WHERE a.id = ANY($1::text[])
-GROUP BY a.id, r.fee_ppm
+GROUP BY a.id, r.round_id
 
--- name: load_paid
-SELECT allocation_id, period FROM period_paid WHERE allocation_id = ANY($1::text[])
+-- name: load_open
+SELECT allocation_id, period, chips, price, due FROM open_period
+WHERE allocation_id = ANY($1::text[])
+
+-- name: load_lapsing
+-- Of more than this, the rest lapses with the market's next round.
+SELECT DISTINCT o.allocation_id FROM open_period AS o
+JOIN unnest($1::text[], $2::bigint[]) AS n (market_id, now)
+  ON o.market_id = n.market_id AND o.due < n.now
+ORDER BY o.allocation_id LIMIT 2000
+
+-- name: load_exposure
+SELECT o.provider_id,
+  sum(ceil(o.chips::numeric * o.price * r.penalty_ppm / 1000000))::bigint AS exposure
+FROM open_period AS o
+JOIN allocation AS a ON a.id = o.allocation_id
+JOIN round_booked AS r ON r.round_id = a.round_id
+WHERE o.provider_id = ANY($1::text[]) GROUP BY o.provider_id
+
+-- name: load_terms
+SELECT market_id, from_seq, body_hash, provider_fee_ppm, enterprise_fee_ppm, penalty_ppm,
+  compensation_ppm, report_periods, version
+FROM settlement_terms WHERE market_id = ANY($1::text[]) ORDER BY market_id, version
+
+-- name: load_money_orders
+SELECT order_ref AS id, body_hash, transfer_id, refusal FROM money_order
+WHERE order_ref = ANY($1::text[])
+
+-- name: load_booked
+SELECT t.id, t.kind, t.purpose, d.name AS debit, c.name AS credit, t.amount, t.market_id,
+  t.round_id, t.order_id, EXISTS (SELECT FROM transfer AS r WHERE r.reverses = t.id) AS is_reversed
+FROM transfer AS t JOIN account AS d ON d.id = t.debit_id JOIN account AS c ON c.id = t.credit_id
+WHERE t.id = ANY($1::uuid[])
 
 -- name: load_rounds
 SELECT round_id, digest FROM round_booked WHERE round_id = ANY($1::text[])
@@ -52,6 +85,8 @@ SELECT market_id, round_id, code, problem FROM market_halt WHERE market_id = ANY
 
 -- name: load_deliveries
 SELECT delivery_id, body_hash FROM delivery_booked WHERE delivery_id = ANY($1::text[])
+UNION ALL
+SELECT settlement_id, body_hash FROM settlement WHERE settlement_id = ANY($1::text[])
 
 -- name: load_transfers
 SELECT id, body_hash FROM transfer WHERE id = ANY($1::uuid[])
@@ -96,10 +131,13 @@ WHERE a.id = n.id AND a.version = n.version_before
 
 -- name: add_transfers
 INSERT INTO transfer (id, kind, purpose, debit_id, credit_id, unit, amount, occurred_at, market_id,
-  round_id, order_id, leaf_idx, body_hash, pending_id, pending_amount)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::integer[], $6::text[],
+  round_id, order_id, leaf_idx, body_hash, pending_id, pending_amount, reverses, reverses_kind)
+SELECT n.*, CASE WHEN n.reverses IS NOT NULL THEN 'single' END
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::integer[], $6::text[],
   $7::bigint[], $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::bigint[],
-  $13::bytea[], $14::uuid[], $15::bigint[])
+  $13::bytea[], $14::uuid[], $15::bigint[], $16::uuid[])
+  AS n (id, kind, purpose, debit_id, credit_id, unit, amount, occurred_at, market_id, round_id,
+    order_id, leaf_idx, body_hash, pending_id, pending_amount, reverses)
 
 -- name: add_postings
 INSERT INTO posting (transfer_id, account_id, unit, layer, amount, account_version, balance_after)

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from services.core.settlement import Terms
 from services.ledger.journal import entry_digest
-from services.ledger.state import Allocation, DemandHold, Halt, OfferVersion, Participant, PeriodRow
+from services.ledger.state import (
+    Allocation,
+    Booked,
+    DemandHold,
+    Halt,
+    MoneyOrder,
+    OfferVersion,
+    OpenPeriod,
+    Participant,
+    PeriodRow,
+    TermsRow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
 
     import asyncpg
 
@@ -33,14 +46,29 @@ _ALLOCATION = (
     "payment",
     "body_hash",
 )
-_DELIVERY = (
-    "delivery_id",
+_ROUND = ("round_id", "market_id", "seq", "digest", "records", "payment", "market_time")
+_SETTLEMENT = (
+    "settlement_id",
     "allocation_id",
     "body_hash",
-    "amount",
-    "fee",
-    "payment_id",
-    "fee_id",
+    "lapsed",
+    "paid",
+    "provider_fee",
+    "enterprise_fee",
+    "refund",
+    "penalty",
+    "compensation",
+    "provider_owes",
+    "enterprise_owes",
+    "transfers",
+)
+_TERMS = (
+    "provider_fee_ppm",
+    "enterprise_fee_ppm",
+    "penalty_ppm",
+    "compensation_ppm",
+    "report_periods",
+    "version",
 )
 _WAITING = (
     "topic",
@@ -80,8 +108,43 @@ def allocations(found: Iterable[Row]) -> dict[str, Allocation]:
         fields = dict(row)
         periods = zip(fields.pop("periods"), fields.pop("chips"), fields.pop("prices"), strict=True)
         made[row["id"]] = Allocation(
-            **fields, periods=tuple(PeriodRow(*period) for period in periods)
+            terms=Terms(**{name: fields.pop(name) for name in _TERMS}),
+            periods=tuple(PeriodRow(*period) for period in periods),
+            **fields,
         )
+    return made
+
+
+def open_periods(found: Iterable[Row]) -> dict[tuple[str, int], OpenPeriod]:
+    """Return open periods by (allocation, period)."""
+    return {
+        (row["allocation_id"], row["period"]): OpenPeriod(row["chips"], row["price"], row["due"])
+        for row in found
+    }
+
+
+def terms(found: Iterable[Row]) -> dict[str, tuple[TermsRow, ...]]:
+    """Return the terms of each market, by version."""
+    grouped: dict[str, list[TermsRow]] = defaultdict(list)
+    for row in found:
+        kept = Terms(**{name: row[name] for name in _TERMS})
+        grouped[row["market_id"]].append(
+            TermsRow(row["market_id"], row["from_seq"], kept, row["body_hash"])
+        )
+    return {market_id: tuple(rows) for market_id, rows in grouped.items()}
+
+
+def money_orders(found: Iterable[Row]) -> dict[str, MoneyOrder]:
+    """Return orders about money by id."""
+    return {row["id"]: MoneyOrder(**dict(row)) for row in found}
+
+
+def booked(found: Iterable[Row]) -> dict[UUID, Booked]:
+    """Return transfers to be taken back, by id."""
+    made = {}
+    for row in found:
+        fields = dict(row)
+        made[fields.pop("id")] = Booked(**fields)
     return made
 
 
@@ -120,6 +183,7 @@ def transfers(batch: Batch, numbers: Mapping[str, int]) -> tuple[list[Any], ...]
         [entry_digest(e) for e in entries],
         [e.transfer.pending_id for e in entries],
         [e.held for e in entries],
+        [e.transfer.reverses for e in entries],
     )
 
 
@@ -156,11 +220,17 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
             [d.log_offset for d in held],
         )
     await _copy(conn, "offer_version", OfferVersion.__slots__, batch.offers)
-    await _copy(
+    await _copy_rows(
+        conn,
+        "settlement_terms",
+        ("market_id", "from_seq", "body_hash", *_TERMS),
+        [(t.market_id, t.from_seq, t.body_hash, *_values(t.terms)) for t in batch.terms],
+    )
+    await _copy_rows(
         conn,
         "round_booked",
-        ("round_id", "market_id", "seq", "digest", "records", "payment", "fee_ppm", "market_time"),
-        batch.rounds,
+        (*_ROUND, "fee_ppm", *_TERMS[1:-1], "terms_version"),
+        [(*(getattr(r, name) for name in _ROUND), *_values(r.terms)) for r in batch.rounds],
     )
     columns = [
         "id",
@@ -186,18 +256,51 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
             for p in a.periods
         ],
     )
-    await _copy(conn, "delivery_booked", _DELIVERY, batch.deliveries)
+    await _write_settlements(conn, batch)
+    await _copy(conn, "market_halt", ("market_id", "round_id", "code", "problem"), batch.halts)
+
+
+async def _write_settlements(conn: Conn, batch: Batch) -> None:
+    settled = batch.settlements
     await _copy_rows(
         conn,
-        "period_paid",
-        ("allocation_id", "period", "delivery_id", "chips", "price", "delivered"),
+        "settlement",
+        _SETTLEMENT,
         [
-            (d.allocation_id, p.period, d.delivery_id, p.chips, p.price, p.delivered)
-            for d in batch.deliveries
-            for p in d.periods
+            (
+                s.id,
+                s.allocation_id,
+                s.body_hash,
+                s.lapsed,
+                *(getattr(s.split, name) for name in _SETTLEMENT[4:9]),
+                s.compensation,
+                s.provider_owes,
+                s.enterprise_owes,
+                list(s.transfers),
+            )
+            for s in settled
         ],
     )
-    await _copy(conn, "market_halt", ("market_id", "round_id", "code", "problem"), batch.halts)
+    await _copy_rows(
+        conn,
+        "settled_period",
+        ("allocation_id", "period", "settlement_id", "chips", "price", "delivered"),
+        [
+            (s.allocation_id, p.period, s.id, p.chips, p.price, p.delivered)
+            for s in settled
+            for p in s.periods
+        ],
+    )
+    await _copy_rows(
+        conn,
+        "money_order",
+        ("order_ref", "body_hash", "transfer_id", "refusal"),
+        [(m.id, m.body_hash, m.transfer_id, m.refusal) for m in batch.money_orders],
+    )
+
+
+def _values(terms: Terms) -> tuple[int | None, ...]:
+    return tuple(getattr(terms, name) for name in _TERMS)
 
 
 async def write_waiting(conn: Conn, queries: Queries, batch: Batch) -> None:

@@ -15,8 +15,9 @@ from schemas.types import Role
 from services.core.merkle import Frontier
 from services.kit.postgres import acquire_lease, create_pool
 from services.ledger.adapters.postgres import LEASE, PostgresStore, writer_dsn
-from services.ledger.app import decode_all, handle, keys_of
+from services.ledger.app import decode_all, handle
 from services.ledger.audit import _audit, audit
+from services.ledger.keys import keys_of
 from services.ledger.settings import LedgerSettings
 from services.ledger.state import Checkpoint
 from tests.conftest import Stack
@@ -72,7 +73,7 @@ async def test_an_honest_ledger_passes(
 ) -> None:
     report = await audit(stack.postgres_dsn, filled[1])
     assert report.ok, "\n".join(report.lines())
-    assert (report.size, report.captured, report.paid) == (8, 11_500_000, 6_300_000)
+    assert (report.size, report.captured, report.paid) == (9, 11_500_000, 6_300_000)
     assert all(line.startswith("ok  ") for line in report.lines()[:-1])
     assert report.lines(chinese=True) != report.lines()
 
@@ -145,8 +146,19 @@ END $$;
         ("UPDATE allocation_period SET chips = chips + 1", "capacity"),
         ("UPDATE allocation SET payment = payment - 1", "rounds"),
         ("UPDATE round_booked SET payment = payment - 1", "rounds"),
-        ("UPDATE period_paid SET delivered = delivered + 1", "rounds"),
-        ("DELETE FROM delivery_booked", "rounds"),
+        ("UPDATE settled_period SET delivered = delivered + 1", "rounds"),
+        ("DELETE FROM settlement", "rounds"),
+        ("UPDATE settlement SET refund = refund + 1", "rounds"),
+        ("UPDATE open_period SET price = price + 1", "rounds"),
+        ("DELETE FROM open_period", "rounds"),
+        (
+            "UPDATE account SET name = 'debt:x', floor_zero = false WHERE name = 'cny:cloud'",
+            "free_balance",
+        ),
+        (
+            "UPDATE transfer SET kind = 'reversal', reverses = id WHERE leaf_idx = 0",
+            "free_balance",
+        ),
         ("DELETE FROM outbox WHERE seq = 5", "outbox"),
         ("UPDATE outbox SET topic = 'holds' WHERE topic = 'journal-entries'", "outbox"),
         ("INSERT INTO market_halt VALUES ('jjj', 'jjj:2', 'settle.oversold', 'x')", "no_halt"),

@@ -126,7 +126,7 @@ async def test_a_killed_process_goes_on_and_loses_nothing(
 async def progress(owner: asyncpg.Connection) -> int:
     return int(
         await owner.fetchval(
-            "SELECT (SELECT count(*) FROM round_booked) + (SELECT count(*) FROM delivery_booked)"
+            "SELECT (SELECT count(*) FROM round_booked) + (SELECT count(*) FROM settlement)"
         )
     )
 

@@ -54,7 +54,10 @@ INSERT INTO round_booked VALUES ('jjj:1', 'jjj', 1, sha256('r'), 1, 30, 0, now()
 INSERT INTO allocation VALUES ('al_1', 'jjj:1', 'jjj', 'dem_1', 'lab', 'off_1', 'cloud', 1, 'z/c',
   30, sha256('a'));
 INSERT INTO allocation_period VALUES ('al_1', 100, 'off_1', 1, 6, 5);
-INSERT INTO delivery_booked VALUES ('dlv_1', 'al_1', sha256('v'), 0, 0, NULL, NULL);
+INSERT INTO settlement VALUES
+  ('s_whole', 'al_1', sha256('v'), false, 30, 0, 0, 0, 0, 0, 0, 0, '{}'),
+  ('s_part', 'al_1', sha256('w'), false, 15, 0, 0, 15, 3, 0, 3, 0, '{}'),
+  ('s_none', 'al_1', sha256('x'), true, 0, 0, 0, 30, 6, 2, 0, 0, '{}');
 INSERT INTO consumer_offset (topic, partition, next_offset, epoch) VALUES ('demand', 0, 5, 1);
 """
 
@@ -138,6 +141,18 @@ def transfer_sql(kind: str, amount: int, **columns: object) -> str:
     )
 
 
+def reversal_sql(**columns: object) -> str:
+    """Return the reversal of the lab's deposit of 100, as far as it says."""
+    mirrored: dict[str, object] = {
+        "debit_id": 2,
+        "credit_id": 1,
+        "reverses": "'00000000-0000-0000-0000-000000000009'",
+        "reverses_kind": "'single'",
+    }
+    changed = mirrored | columns
+    return transfer_sql("reversal", int(str(changed.pop("amount", 100))), **changed)
+
+
 RESOLVES = {"pending_id": f"'{HOLD}'", "pending_amount": 40}
 
 
@@ -151,7 +166,10 @@ RESOLVES = {"pending_id": f"'{HOLD}'", "pending_amount": 40}
         transfer_sql("hold", 1),
         leaf_sql(2) + leaf_sql(3),
         "INSERT INTO allocation_period VALUES ('al_1', 101, 'off_1', 1, 10, 5)",
-        "INSERT INTO period_paid VALUES ('al_1', 100, 'dlv_1', 6, 5, 6)",
+        "INSERT INTO settled_period VALUES ('al_1', 100, 's_whole', 6, 5, 6)",
+        "INSERT INTO settled_period VALUES ('al_1', 100, 's_part', 6, 5, 3)",
+        "INSERT INTO settled_period VALUES ('al_1', 100, 's_none', 6, 5, 0)",
+        reversal_sql(),
         "UPDATE consumer_offset SET next_offset = 6",
         "UPDATE account SET debits_posted = 60, debits_pending = 40, version = 3 WHERE id = 2",
     ],
@@ -210,9 +228,38 @@ async def test_the_writer_may_do_what_the_rules_allow(roles: Roles, sql: str) ->
         "INSERT INTO offer_period VALUES ('off_1', 101, 1000, 0)",
         "UPDATE offer_period SET chips = 1000",
         # Deliveries: a period twice, more than allocated, at another price.
-        "INSERT INTO period_paid VALUES ('al_1', 100, 'dlv_1', 6, 5, 7)",
-        "INSERT INTO period_paid VALUES ('al_1', 100, 'dlv_1', 6, 6, 6)",
-        2 * "INSERT INTO period_paid VALUES ('al_1', 100, 'dlv_1', 6, 5, 3);",
+        "INSERT INTO settled_period VALUES ('al_1', 100, 's_whole', 6, 5, 7)",
+        "INSERT INTO settled_period VALUES ('al_1', 100, 's_whole', 6, 6, 5)",
+        "INSERT INTO settled_period VALUES ('al_1', 100, 's_whole', 6, 5, 5)",
+        "INSERT INTO settled_period VALUES ('al_1', 100, 's_part', 3, 5, 3)",
+        "INSERT INTO settled_period VALUES ('al_1', 101, 's_none', 6, 5, 0)",
+        2 * "INSERT INTO settled_period VALUES ('al_1', 100, 's_part', 6, 5, 3);",
+        # Only the triggers open and close periods; what the old rule paid is history.
+        "DELETE FROM open_period",
+        "UPDATE open_period SET chips = 1",
+        "INSERT INTO period_paid VALUES ('al_1', 100, 'dlv_1', 6, 5, 6)",
+        # A settlement: more penalty than what was not delivered, a payment for what lapsed.
+        (
+            "INSERT INTO settlement VALUES "
+            "('s', 'al_1', sha256('v'), false, 0, 0, 0, 30, 31, 0, 0, 0, '{}')"
+        ),
+        (
+            "INSERT INTO settlement VALUES "
+            "('s', 'al_1', sha256('v'), true, 30, 0, 0, 0, 0, 0, 0, 0, '{}')"
+        ),
+        # A reversal: of another amount, twice, of a hold, of nothing, the same way round.
+        reversal_sql(amount=99),
+        reversal_sql(debit_id=1, credit_id=2),
+        reversal_sql(reverses=f"'{HOLD}'", amount=40, debit_id=3),
+        reversal_sql(reverses=f"'{uuid.UUID(int=5)}'"),
+        reversal_sql(reverses="NULL", reverses_kind="NULL"),
+        reversal_sql()
+        + reversal_sql(id=f"'{uuid.UUID(int=78)}'", leaf_idx=3)
+        .replace("(2, 'c2'", "(3, 'c3'")
+        .replace("'c2')", "'c3')"),
+        # Accounts: a debt above zero, another account without a floor.
+        "INSERT INTO account VALUES (9, 'debt:lab', 'lab', 'CNY-micro', false, 0, 0, 1, 2, 1)",
+        "INSERT INTO account VALUES (9, 'cny:x', 'lab', 'CNY-micro', false, 0, 0, 2, 1, 1)",
         # Rounds and positions: twice, back.
         "INSERT INTO round_booked VALUES ('jjj:2', 'jjj', 1, sha256('r'), 1, 30, 0, now())",
         "UPDATE consumer_offset SET next_offset = 4",
@@ -280,7 +327,7 @@ APPEND_ONLY = (
     "round_booked",
     "allocation",
     "allocation_period",
-    "delivery_booked",
+    "settlement",
 )
 
 

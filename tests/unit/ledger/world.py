@@ -5,26 +5,28 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from schemas import events
+from schemas import events, money
 from schemas.codec import Envelope, decode, encode
 from schemas.orders import Alternative, DemandTerms, FlowShape, OfferTerms
 from schemas.registry import BY_MODEL
 from schemas.types import Role, period_of
 from services.core.merkle import Frontier
 from services.kit.kafka import Record
-from services.ledger.app import decode_all, handle, keys_of
+from services.ledger.app import decode_all, handle
 from services.ledger.journal import entry_digest
-from services.ledger.state import View
+from services.ledger.keys import accounts_behind, keys_of
+from services.ledger.state import Booked, OpenPeriod, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from services.kit.kafka import OutRecord, Positions
     from services.ledger.app import Outcome
-    from services.ledger.state import Input, Keys
+    from services.ledger.state import Entry, Input, Keys
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 MARKET = "jjj"
@@ -68,6 +70,48 @@ def deposited(participant: str, amount: int, name: str = "") -> events.DepositRe
         amount=amount,
         reference="bank transfer",
     )
+
+
+def withdrawn(participant: str, amount: int, name: str = "1") -> money.WithdrawalOrdered:
+    return money.WithdrawalOrdered(
+        withdrawal_id=f"wdr_{key26(participant + name)}",
+        participant_id=participant,
+        amount=amount,
+        reference="payout",
+    )
+
+
+def collateral(
+    participant: str, amount: int, direction: Literal["in", "out"] = "in", name: str = "1"
+) -> money.CollateralOrdered:
+    return money.CollateralOrdered(
+        collateral_id=f"col_{key26(participant + direction + name)}",
+        participant_id=participant,
+        direction=direction,
+        amount=amount,
+    )
+
+
+def reversed_entry(entry_id: str, name: str = "1") -> money.ReversalOrdered:
+    return money.ReversalOrdered(
+        reversal_id=f"rev_{key26(entry_id + name)}",
+        entry_id=entry_id,
+        participant_id="operator",
+        reason="booked to the wrong participant",
+    )
+
+
+def terms(version: int = 1, **changed: int) -> money.SettlementTermsSet:
+    """Return terms of settlement: no fees, a penalty of a fifth, a day to report."""
+    body = {
+        "in_force_from_round": 0,
+        "provider_fee_ppm": 0,
+        "enterprise_fee_ppm": 0,
+        "penalty_ppm": 200_000,
+        "compensation_ppm": 0,
+        "report_within_periods": 24,
+    } | changed
+    return money.SettlementTermsSet(market_id=MARKET, version=version, reason="test", **body)
 
 
 def demand_terms(chips: int, hours: int, limit: int) -> DemandTerms:
@@ -195,8 +239,8 @@ class Topics:
         self.ends[topic, 0] += 1
         return Record(topic, 0, offset, 0, b"key", value, headers)
 
-    def put(self, *bodies: events.Event) -> list[Record]:
-        return [self._record(body) for body in bodies]
+    def put(self, *bodies: events.Event, at: datetime = NOW) -> list[Record]:
+        return [self._record(body, at) for body in bodies]
 
     def round(
         self,
@@ -205,13 +249,15 @@ class Topics:
         fee_ppm: int = 0,
         offers_end: int | None = None,
         demand_end: int | None = None,
+        at: datetime = NOW,
     ) -> list[Record]:
         """Return the records of a whole round, the closing one last."""
         return [
-            self._record(body)
+            self._record(body, at)
             for body in round_bodies(
                 seq,
                 bodies,
+                at=at,
                 fee_ppm=fee_ppm,
                 offers_end=self.ends["offers", 0] if offers_end is None else offers_end,
                 demand_end=self.ends["demand", 0] if demand_end is None else demand_end,
@@ -222,8 +268,8 @@ class Topics:
         """Return the same bytes once more, at later offsets."""
         return [self.raw(item.topic, item.value or b"", item.headers) for item in records]
 
-    def _record(self, body: events.Event) -> Record:
-        _, value, headers = encode(envelope_of(body))
+    def _record(self, body: events.Event, at: datetime) -> Record:
+        _, value, headers = encode(envelope_of(body, at))
         return self.raw(BY_MODEL[type(body)].topic, value, headers)
 
 
@@ -231,6 +277,7 @@ def round_bodies(
     seq: int,
     bodies: Sequence[events.AllocationMade | events.HoldAdjusted],
     *,
+    at: datetime = NOW,
     fee_ppm: int = 0,
     offers_end: int = 0,
     demand_end: int = 0,
@@ -253,7 +300,7 @@ def round_bodies(
         seq=seq,
         count=len(indexed),
         digest=digest,
-        market_time=NOW,
+        market_time=at,
         fee_ppm=fee_ppm,
         offers_through=through("offers", offers_end),
         demand_through=through("demand", demand_end),
@@ -261,12 +308,12 @@ def round_bodies(
     return [*indexed, closed]
 
 
-def envelope_of(body: events.Event) -> Envelope:
+def envelope_of(body: events.Event, at: datetime = NOW) -> Envelope:
     event_id = hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]
     return Envelope(
         id=event_id,
         source="/suanli/test",
-        occurred_at=NOW,
+        occurred_at=at,
         recorded_at=NOW,
         participant_id="tester",
         correlation_id=event_id,
@@ -321,19 +368,40 @@ class MemoryLedger:
     def _load(self, keys: Keys) -> View:
         # Exactly what was asked for, so that a key that is not asked for is found missing.
         all_of = self.view
+        late = {
+            place[0]
+            for place, found in all_of.open.items()
+            for market_id, now in keys.lapsing
+            if all_of.allocations[place[0]].market_id == market_id and found.due < now
+        }
+        allocations = _pick(all_of.allocations, keys.allocations | late)
+        booked = _pick(all_of.booked, keys.reversed)
+        behind = accounts_behind(allocations.values(), booked.values())
         return View(
-            accounts=_pick(all_of.accounts, keys.accounts),
+            accounts=_pick(all_of.accounts, keys.accounts | behind),
             participants=_pick(all_of.participants, keys.participants),
             demands=_pick(all_of.demands, keys.demands),
             offers=_pick(all_of.offers, keys.offers),
             used={k: v for k, v in all_of.used.items() if k[0] in keys.offers},
-            allocations=_pick(all_of.allocations, keys.allocations),
-            paid=frozenset(k for k in all_of.paid if k[0] in keys.allocations),
+            allocations=allocations,
+            open={k: v for k, v in all_of.open.items() if k[0] in allocations},
             rounds=_pick(all_of.rounds, keys.rounds),
             last_seq=_pick(all_of.last_seq, keys.markets),
             halts=_pick(all_of.halts, keys.markets),
             deliveries=_pick(all_of.deliveries, keys.deliveries),
             transfers=_pick(all_of.transfers, keys.transfers),
+            terms=_pick(all_of.terms, keys.markets),
+            money_orders=_pick(all_of.money_orders, keys.money_orders),
+            booked=booked,
+            exposure={name: self._exposure(name) for name in keys.exposed},
+        )
+
+    def _exposure(self, provider: str) -> int:
+        found = self.view.allocations
+        return sum(
+            -(-item.chips * item.price * found[place[0]].terms.penalty_ppm // 1_000_000)
+            for place, item in self.view.open.items()
+            if found[place[0]].provider_id == provider
         )
 
     def _commit(self, outcome: Outcome) -> None:
@@ -348,23 +416,50 @@ class MemoryLedger:
         view.demands.update({item.order_id: item for item in batch.demands})
         for offer in batch.offers:
             view.offers[offer.offer_id] = (*view.offers.get(offer.offer_id, ()), offer)
-        for row in batch.rounds:
-            view.rounds[row.round_id] = row.digest
-            view.last_seq[row.market_id] = row.seq
+        for done in batch.rounds:
+            view.rounds[done.round_id] = done.digest
+            view.last_seq[done.market_id] = done.seq
         for allocation in batch.allocations:
             view.allocations[allocation.id] = allocation
             for item in allocation.periods:
                 place = (allocation.offer_id, item.period)
                 view.used[place] = view.used.get(place, 0) + item.chips
-        paid = {(item.allocation_id, p.period) for item in batch.deliveries for p in item.periods}
-        object.__setattr__(view, "paid", view.paid | paid)
-        view.deliveries.update({item.delivery_id: item.body_hash for item in batch.deliveries})
+                due = allocation.terms.due(item.period)
+                view.open[allocation.id, item.period] = OpenPeriod(item.chips, item.price, due)
+        for settled in batch.settlements:
+            view.deliveries[settled.id] = settled.body_hash
+            for period_row in settled.periods:
+                found = view.open.pop((settled.allocation_id, period_row.period))
+                assert (found.chips, found.price) == (period_row.chips, period_row.price)
+        for row in batch.terms:
+            view.terms[row.market_id] = (*view.terms.get(row.market_id, ()), row)
+        view.money_orders.update({item.id: item for item in batch.money_orders})
         for entry in batch.entries:
+            view.booked[entry.transfer.id] = booked_of(entry)
+            if entry.transfer.reverses is not None:
+                taken_back = view.booked[entry.transfer.reverses]
+                view.booked[entry.transfer.reverses] = replace(taken_back, is_reversed=True)
             assert entry.transfer.id not in view.transfers, "a transfer is booked once"
             view.transfers[entry.transfer.id] = entry_digest(entry)
         view.halts.update({item.market_id: item for item in batch.halts})
         self.leaves += [leaf.hash for leaf in batch.leaves]
         self.frontier, self.waiting = outcome.frontier, outcome.waiting
+
+
+def booked_of(entry: Entry) -> Booked:
+    """Return a journal entry as it is loaded for taking it back."""
+    transfer = entry.transfer
+    return Booked(
+        transfer.kind.value,
+        entry.purpose,
+        transfer.debit,
+        transfer.credit,
+        transfer.amount,
+        entry.market_id,
+        entry.round_id,
+        entry.order_id,
+        is_reversed=False,
+    )
 
 
 def _pick(mapping: dict[KeyT, ValueT], keys: Iterable[KeyT]) -> dict[KeyT, ValueT]:
