@@ -11,8 +11,11 @@ import random
 from dataclasses import replace
 from typing import TypeVar
 
+from hypothesis import reject
+
 from schemas.types import Shape
 from services.core.book import Alternative, Book, BookDemand, BookOffer, Pool
+from services.core.clearing.oracle import TooLargeError, best_welfare
 
 FIRST = 490_000
 _T = TypeVar("_T")
@@ -34,6 +37,14 @@ def small_book(seed: int) -> Book:
             parent = demands[chance.randrange(n)].id
             demands[n] = replace(demands[n], linked_to=parent)
     return Book("m", "m:7", FIRST, periods, pools, offers, tuple(demands))
+
+
+def oracle_welfare(book: Book) -> int:
+    """Return the best welfare; of a rare book that is too large to try out, draw another."""
+    try:
+        return best_welfare(book)
+    except TooLargeError:
+        reject()
 
 
 def _offer(chance: random.Random, n: int, pools: tuple[Pool, ...], periods: int) -> BookOffer:

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from loadtests.clearing_books import seeded_book
 from services.core.book import Book, Result, Rules
 from services.core.clearing import clear, clear_greedy, search
-from services.core.clearing.oracle import best_welfare
 from services.core.codec import canonical_json, result_to_dict, round_to_dict
 from suanli.checker import verify
-from tests.property.clearing.books import shuffled, small_book
+from tests.property.clearing.books import oracle_welfare, shuffled, small_book
 
 RULES = Rules(effort=1, ascent_steps=40)
 SEEDS = st.integers(0, 2**40)
@@ -35,7 +34,7 @@ def test_search_by_neighbourhoods_keeps_every_rule_on_small_books(seed: int) -> 
         patch.setattr(search, "_WHOLE_COLUMNS_MAX", -1)
         result = clear(book, RULES)
     assert_verified(book, result)
-    assert clear_greedy(book, RULES).welfare <= result.welfare <= best_welfare(book)
+    assert clear_greedy(book, RULES).welfare <= result.welfare <= oracle_welfare(book)
 
 
 @pytest.mark.timeout(120)
