@@ -1,11 +1,11 @@
-"""``python -m loadtests [clearing|pipeline]``: run the measurements and print them."""
+"""``python -m loadtests [checker|clearing|pipeline]``: run the measurements and print them."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-NAMES = ("clearing", "pipeline")
+NAMES = ("checker", "clearing", "pipeline")
 
 
 def main() -> int:

@@ -6,6 +6,8 @@ certificate formula of docs/reference/round-file.md states it.
 
 from __future__ import annotations
 
+from operator import add
+
 from suanli.check_formats import Alternative, Book, Demand, Offer
 
 Prices = dict[str, list[int]]
@@ -21,10 +23,11 @@ class Supply:
         self.chips = {pool: [0] * book.periods for pool in book.pools}
         self._rooms: dict[tuple[str, int], list[int]] = {}
         for offer in book.offers:
-            row = self.chips[offer.pool]
-            for t, chips in enumerate(offer.chips, start=offer.start - book.first):
-                if 0 <= t < book.periods:
-                    row[t] += chips
+            shift = offer.start - book.first
+            low, high = max(0, shift), min(book.periods, shift + len(offer.chips))
+            if low < high:
+                row = self.chips[offer.pool]
+                row[low:high] = map(add, row[low:high], offer.chips[low - shift : high - shift])
 
     def room(self, pool: str, duration: int) -> list[int]:
         """Return the least chips of the run of `duration` periods from each start on."""
@@ -57,10 +60,19 @@ class BestResponses:
             for price in curve:
                 sums.append(sums[-1] + price)
             self._sums[pool] = sums
+        self._least = {pool: min(curve, default=0) for pool, curve in prices.items()}
+
+    def demands(self, book: Book) -> list[int]:
+        """Return the best surplus of every demand, in the book's order."""
+        return [self.demand(demand) for demand in book.demands]
+
+    def offers(self, book: Book) -> list[int]:
+        """Return the best surplus of every offer, in the book's order."""
+        return [self.offer(offer) for offer in book.offers]
 
     def demand(self, demand: Demand) -> int:
         """Return the best surplus of a demand alone, micro-yuan, at least 0."""
-        best = self._block if demand.shape == "block" else self._divisible
+        best = self._block if demand.shape == "block" else self.divisible
         return max(0, *(best(alternative) for alternative in demand.alternatives))
 
     def offer(self, offer: Offer) -> int:
@@ -76,23 +88,6 @@ class BestResponses:
             return max(0, sum(gains))
         return sum(gain for gain in gains if gain > 0)
 
-    def bound(self, book: Book) -> int:
-        """Return D at these prices, micro-yuan: no clearing of the book has more welfare.
-
-        An exclusive group counts once, by its best member; links are relaxed.
-        """
-        total = sum(self.offer(offer) for offer in book.offers)
-        groups: dict[tuple[str, str], int] = {}
-        for demand in book.demands:
-            surplus = self.demand(demand)
-            if demand.exclusive_group is None:
-                total += surplus
-            else:
-                # Participants name their groups themselves, so a name is theirs alone.
-                group = (demand.participant, demand.exclusive_group)
-                groups[group] = max(groups.get(group, 0), surplus)
-        return total + sum(groups.values())
-
     def _block(self, item: Alternative) -> int:
         low, high = self._supply.window(item)
         if item.duration > high - low:
@@ -101,6 +96,9 @@ class BestResponses:
         value = item.limit * item.duration
         best = 0
         for pool in item.pools:
+            if item.limit <= self._least[pool]:
+                # No run there costs less than its value; about half of all pools end here.
+                continue
             costs = self._run_costs(pool, item.duration)[starts]
             rooms = self._supply.room(pool, item.duration)[starts]
             if min(rooms) >= item.chips:
@@ -122,26 +120,50 @@ class BestResponses:
             ]
         return self._costs[key]
 
-    def _divisible(self, item: Alternative) -> int:
-        """Fill the cheapest cells first.
+    def divisible(self, item: Alternative) -> int:
+        """Return the best surplus of a flow or work alternative, filling the cheapest cells first.
 
         The caps nest (cell within period within total), so the greedy choice is the best one.
         """
         low, high = self._supply.window(item)
-        cells = []
-        for pool in item.pools:
-            curve, row = self._prices[pool], self._supply.chips[pool]
-            cells += [(curve[t], t, row[t]) for t in range(low, high) if curve[t] < item.limit]
-        cells.sort()
         shift = self._supply.first - item.earliest
-        left = {t: item.chips_by_period[t + shift] for t in range(low, high)}
+        caps = item.chips_by_period[low + shift : high + shift]
+        cells: list[tuple[int, int, int]] = []
+        for pool in item.pools:
+            if item.limit > self._least[pool]:
+                curve, row = self._prices[pool][low:high], self._supply.chips[pool][low:high]
+                cells += zip(curve, range(high - low), row, strict=True)
+        cells.sort()
         hours = item.chip_hours
         surplus = 0
         for price, t, room in cells:
-            chips = min(room, left[t], hours)
-            surplus += chips * (item.limit - price)
-            left[t] -= chips
-            hours -= chips
-            if hours == 0:
+            if price >= item.limit or not hours:
                 break
+            chips = min(room, caps[t], hours)
+            if chips:
+                surplus += chips * (item.limit - price)
+                caps[t] -= chips
+                hours -= chips
         return surplus
+
+
+def bound_of(book: Book, demands: list[int], offers: list[int]) -> int:
+    """Return D, micro-yuan: no clearing of the book has more welfare.
+
+    An exclusive group counts once, by its best member; links are relaxed.
+
+    Args:
+        book: The book.
+        demands: Best surplus of every demand at the certificate prices.
+        offers: The same of every offer.
+    """
+    total = sum(offers)
+    groups: dict[tuple[str, str], int] = {}
+    for demand, surplus in zip(book.demands, demands, strict=True):
+        if demand.exclusive_group is None:
+            total += surplus
+        else:
+            # Participants name their groups themselves, so a name is theirs alone.
+            group = (demand.participant, demand.exclusive_group)
+            groups[group] = max(groups.get(group, 0), surplus)
+    return total + sum(groups.values())

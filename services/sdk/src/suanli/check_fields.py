@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import chain
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from suanli.check_report import MISSING, NOTHING, Log, Phrase, show
@@ -24,10 +26,18 @@ _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class Kind(NamedTuple):
-    """A test of a field's value, and the words for what passes it."""
+    """A test of a field's value, and the words for what passes it.
+
+    Attributes:
+        test: Whether one value passes.
+        expected: What passes, in words.
+        all_pass: Whether every value of a column passes. Where a million values are right, a few
+            passes over the whole column in C are ten times quicker than a test of each.
+    """
 
     test: Callable[[Any], bool]
     expected: Phrase
+    all_pass: Callable[[list[Any]], bool]
 
 
 def _is_int(value: Any) -> bool:  # noqa: ANN401 - any JSON value
@@ -48,48 +58,116 @@ def _is_param(value: Any) -> bool:  # noqa: ANN401
     return _is_int(value) or _is_text(value) or value == ""
 
 
-_INT = Kind(_is_int, ("an integer of at most 63 bits", "不超过 63 位的整数"))
-_NAT = Kind(_is_nat, ("an integer from 0 to 2^63 - 1", "0 至 2^63 - 1 的整数"))
-_POS = Kind(lambda v: _is_nat(v) and v > 0, ("an integer from 1 to 2^63 - 1", "正整数"))
-_NAT_OR_NULL = Kind(
-    lambda v: v is None or _is_nat(v), ("null or an integer from 0", "null 或非负整数")
+def _are(kind: type, column: list[Any]) -> bool:
+    return set(map(type, column)) <= {kind}
+
+
+def _are_ints(column: list[Any], least: int = -INT_MAX) -> bool:
+    return _are(int, column) and (not column or (least <= min(column) and max(column) <= INT_MAX))
+
+
+def _are_nats(column: list[Any]) -> bool:
+    return _are_ints(column, 0)
+
+
+def _are_texts(column: list[Any]) -> bool:
+    if not _are(str, column):
+        return False
+    texts = set(column)
+    return "" not in texts and all(map(str.isprintable, texts)) and _longest(texts) <= TEXT_MAX
+
+
+def _longest(items: Any) -> int:  # noqa: ANN401 - texts or lists
+    return max(map(len, items), default=0)
+
+
+def _are_nat_lists(column: list[Any]) -> bool:
+    # One list at a time: all numbers in one list would double the memory of a large file.
+    return _are(list, column) and all(map(_are_nats, column))
+
+
+def _are_params(column: list[Any]) -> bool:
+    if not _are(dict, column) or not _are_texts(list(chain.from_iterable(column))):
+        return False
+    values = list(chain.from_iterable(item.values() for item in column))
+    texts = [value for value in values if type(value) is not int and value != ""]
+    return _are_texts(texts) and _are_ints([value for value in values if type(value) is int])
+
+
+def _kind(test: Callable[[Any], bool], expected: Phrase) -> Kind:
+    return Kind(test, expected, lambda column: all(map(test, column)))
+
+
+def _or_null(kind: Kind, expected: Phrase) -> Kind:
+    return Kind(
+        lambda value: value is None or kind.test(value),
+        expected,
+        lambda column: kind.all_pass([value for value in column if value is not None]),
+    )
+
+
+_INT = Kind(_is_int, ("an integer of at most 63 bits", "不超过 63 位的整数"), _are_ints)
+_NAT = Kind(_is_nat, ("an integer from 0 to 2^63 - 1", "0 至 2^63 - 1 的整数"), _are_nats)
+_POS = Kind(
+    lambda v: _is_nat(v) and v > 0,
+    ("an integer from 1 to 2^63 - 1", "正整数"),
+    lambda column: _are_ints(column, 1),
 )
-_TEXT = Kind(_is_text, (f"printable text of 1 to {TEXT_MAX}", f"1 至 {TEXT_MAX} 个可见字符"))
-_TEXT_OR_NULL = Kind(
-    lambda v: v is None or _is_text(v),
-    (f"null or printable text of 1 to {TEXT_MAX}", f"null 或 1 至 {TEXT_MAX} 个可见字符"),
+_NAT_OR_NULL = _or_null(_NAT, ("null or an integer from 0", "null 或非负整数"))
+_TEXT = Kind(
+    _is_text, (f"printable text of 1 to {TEXT_MAX}", f"1 至 {TEXT_MAX} 个可见字符"), _are_texts
 )
-_BOOL = Kind(lambda v: type(v) is bool, "true / false")
-_LIST = Kind(lambda v: type(v) is list, ("a list", "列表"))
-_OBJECT = Kind(lambda v: type(v) is dict, ("an object", "对象"))
+_TEXT_OR_NULL = _or_null(
+    _TEXT, (f"null or printable text of 1 to {TEXT_MAX}", f"null 或 1 至 {TEXT_MAX} 个可见字符")
+)
+_BOOL = Kind(lambda v: type(v) is bool, "true / false", lambda column: _are(bool, column))
+_LIST = Kind(lambda v: type(v) is list, ("a list", "列表"), lambda column: _are(list, column))
+_FILLED_LIST = Kind(
+    lambda v: type(v) is list and len(v) > 0,
+    ("a list of at least one", "至少一项的列表"),
+    lambda column: _are(list, column) and all(column),
+)
+_OBJECT = Kind(lambda v: type(v) is dict, ("an object", "对象"), lambda column: _are(dict, column))
 _NATS = Kind(
     lambda v: type(v) is list and all(map(_is_nat, v)),
     ("a list of integers from 0 to 2^63 - 1", "非负整数列表"),
+    _are_nat_lists,
 )
 _TEXTS = Kind(
     lambda v: type(v) is list and len(v) > 0 and all(map(_is_text, v)),
     ("a list of at least one text", "至少一项的文本列表"),
+    lambda column: _FILLED_LIST.all_pass(column) and _are_texts(list(chain.from_iterable(column))),
 )
-_SHA = Kind(
+_SHA = _kind(
     lambda v: type(v) is str and _SHA256.fullmatch(v) is not None,
     ("64 lower-case hexadecimal digits", "64 位小写十六进制"),
 )
 _REASON_CODE = Kind(
     lambda v: type(v) is str and _CODE.fullmatch(v) is not None,
     ("a code of a-z, 0-9 and _", "由 a-z、0-9、_ 组成的代码"),
+    lambda column: _are(str, column) and all(map(_CODE.fullmatch, set(column))),
 )
 _PARAMS = Kind(
     lambda v: type(v) is dict and all(_is_text(k) and _is_param(x) for k, x in v.items()),
     ("an object of integers and texts", "值为整数或文本的对象"),
+    _are_params,
 )
-_CURVES = Kind(
-    lambda v: type(v) is dict and all(_is_text(k) and _NATS.test(x) for k, x in v.items()),
+_CURVES = _kind(
+    lambda v: (
+        type(v) is dict
+        and _are_texts(list(v))
+        and all(type(x) is list and _are_nats(x) for x in v.values())
+    ),
     ("an object of lists of integers from 0 to 2^63 - 1", "值为非负整数列表的对象"),
 )
 
 
 def _one_of(*allowed: str) -> Kind:
-    return Kind(lambda v: type(v) is str and v in allowed, " / ".join(allowed))
+    return Kind(
+        lambda v: type(v) is str and v in allowed,
+        " / ".join(allowed),
+        lambda column: _are(str, column) and set(column) <= set(allowed),
+    )
 
 
 ROUND: Final = {
@@ -103,7 +181,7 @@ BOOK: Final = {
     "market": _TEXT,
     "round_id": _TEXT,
     "first_period": _NAT,
-    "periods": Kind(lambda v: _is_nat(v) and 1 <= v <= HORIZON_MAX, f"1..{HORIZON_MAX}"),
+    "periods": _kind(lambda v: _is_nat(v) and 1 <= v <= HORIZON_MAX, f"1..{HORIZON_MAX}"),
     "pools": _LIST,
     "offers": _LIST,
     "demands": _LIST,
@@ -132,9 +210,7 @@ DEMAND: Final = {
     "participant": _TEXT,
     "version": _POS,
     "shape": _one_of("block", "flow", "work"),
-    "alternatives": Kind(
-        lambda v: type(v) is list and len(v) > 0, ("a list of at least one", "至少一项的列表")
-    ),
+    "alternatives": _FILLED_LIST,
     "rounds_waited": _NAT,
     "exclusive_group": _TEXT_OR_NULL,
     "linked_to": _TEXT_OR_NULL,
@@ -200,8 +276,21 @@ CERTIFICATE: Final = {"prices": _CURVES, "bound": _NAT}
 
 def each(items: list[Any], kinds: dict[str, Kind], where: str, log: Log) -> list[dict[str, Any]]:
     """Return the items that are closed objects; the others are in the log."""
+    if all_closed(items, kinds):
+        return items
     read = (closed(item, kinds, where, log, i) for i, item in enumerate(items))
     return [item for item in read if item is not None]
+
+
+def all_closed(items: list[Any], kinds: dict[str, Kind]) -> bool:
+    """Tell whether every item is an object with exactly these fields, each of its kind."""
+    if not _are(dict, items):
+        return False
+    # The rows of a file mostly have their fields in one order, or in few.
+    orders = set(map(tuple, items))
+    return all(set(order) == kinds.keys() for order in orders) and all(
+        kind.all_pass(list(map(itemgetter(name), items))) for name, kind in kinds.items()
+    )
 
 
 def closed(

@@ -27,6 +27,7 @@ from suanli.check_fields import (
     RESULT,
     ROUND,
     RULES,
+    all_closed,
     closed,
     each,
 )
@@ -187,7 +188,8 @@ def read_book(value: object, log: Log) -> Book | None:
     pools = each(fields["pools"], POOL, "book.pools", log)
     offers = each(fields["offers"], OFFER, "book.offers", log)
     demands = each(fields["demands"], DEMAND, "book.demands", log)
-    parsed = [_read_demand(item, f"book.demands[{i}]", log) for i, item in enumerate(demands)]
+    known = all_closed([a for item in demands for a in item["alternatives"]], ALTERNATIVE)
+    parsed = [_read_demand(item, i, log, known=known) for i, item in enumerate(demands)]
     if log.count > count:
         return None
     return Book(
@@ -223,8 +225,9 @@ def read_result(value: object, log: Log) -> Result | None:
     demands = each(fields["demands"], DEMAND_OUTCOME, "result.demands", log)
     offers = each(fields["offers"], OFFER_OUTCOME, "result.offers", log)
     for name, outcomes in (("demands", demands), ("offers", offers)):
-        for i, item in enumerate(outcomes):
-            closed(item["reason"], REASON, f"result.{name}[{i}].reason", log)
+        if not all_closed([item["reason"] for item in outcomes], REASON):
+            for i, item in enumerate(outcomes):
+                closed(item["reason"], REASON, f"result.{name}[{i}].reason", log)
     if log.count > count or certificate is None:
         return None
     return Result(
@@ -256,23 +259,38 @@ def _outcome(item: dict[str, Any], value: str, payment: str) -> Outcome:
     )
 
 
-def _read_demand(item: dict[str, Any], where: str, log: Log) -> Demand | None:
-    alternatives = each(item["alternatives"], ALTERNATIVE, f"{where}.alternatives", log)
-    if len(alternatives) < len(item["alternatives"]):
-        return None
+def _read_demand(item: dict[str, Any], at: int, log: Log, *, known: bool) -> Demand | None:
+    """Return one demand; `known` says that its alternatives' fields have been tested."""
+    alternatives, shape = item["alternatives"], item["shape"]
+    if not known:
+        where = f"book.demands[{at}].alternatives"
+        if len(each(alternatives, ALTERNATIVE, where, log)) < len(alternatives):
+            return None
     for i, alternative in enumerate(alternatives):
-        _check_quantities(alternative, item["shape"], f"{where}.alternatives[{i}]", log)
+        if not _quantities_fit(alternative, shape):
+            _log_quantities(alternative, shape, f"book.demands[{at}].alternatives[{i}]", log)
     return Demand(
         id=item["id"],
         participant=item["participant"],
-        shape=item["shape"],
+        shape=shape,
         alternatives=[Alternative(**alternative) for alternative in alternatives],
         exclusive_group=item["exclusive_group"],
         linked_to=item["linked_to"],
     )
 
 
-def _check_quantities(item: dict[str, Any], shape: str, where: str, log: Log) -> None:
+def _quantities_fit(item: dict[str, Any], shape: str) -> bool:
+    window = item["deadline"] - item["earliest"]
+    if shape == "block":
+        unused = item["chips_by_period"] or item["chip_hours"]
+        fits = 1 <= item["chips_min"] <= item["chips"] and item["duration"] >= 1
+    else:
+        unused = item["chips"] or item["chips_min"] or item["duration"]
+        fits = len(item["chips_by_period"]) == window
+    return fits and not unused and window >= 1
+
+
+def _log_quantities(item: dict[str, Any], shape: str, where: str, log: Log) -> None:
     window = item["deadline"] - item["earliest"]
     if window < 1:
         found = show(item["deadline"])

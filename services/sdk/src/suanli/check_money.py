@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from suanli.check_bound import BestResponses
 from suanli.check_feasible import Cleared, chip_hours
 from suanli.check_formats import Allocation, Demand, Offer, Outcome
 from suanli.check_report import NOTHING, show
@@ -82,25 +81,34 @@ def check_orders(cleared: Cleared) -> None:
     log.differ("order.count", "result.offers", len(cleared.book.offers), len(result.offers))
 
 
-def check_regret(cleared: Cleared, best: BestResponses) -> int:
-    """Check every regret and their sum; return the sum as it should be, micro-yuan."""
+def check_regret(cleared: Cleared, demands: list[int], offers: list[int]) -> int:
+    """Check every regret and their sum; return the sum as it should be, micro-yuan.
+
+    Args:
+        cleared: The round.
+        demands: Best surplus of every demand of the book at the clearing prices.
+        offers: The same of every offer.
+    """
     log = cleared.log
     total = 0
     realised: dict[str, int] = {}
     for id_, alternative in cleared.used.items():
         paid = sum(_payment(cleared, item) for item in cleared.demand_parts[id_])
         realised[id_] = alternative.limit * cleared.demand_hours[id_] - paid
-    for demand, outcome in zip(cleared.book.demands, cleared.result.demands, strict=False):
-        regret = max(0, best.demand(demand) - realised.get(demand.id, 0))
+    rows = zip(cleared.book.demands, demands, cleared.result.demands, strict=False)
+    for demand, best, outcome in rows:
+        regret = max(0, best - realised.get(demand.id, 0))
         total += regret
-        where = f"result.demands[{demand.id}]"
-        log.differ("regret.order", f"{where}.regret", regret, outcome.regret)
+        if regret != outcome.regret:
+            where = f"result.demands[{demand.id}].regret"
+            log.add("regret.order", where, show(regret), show(outcome.regret))
         if outcome.reason == "paradoxically_rejected" and regret == 0:
-            log.add("order.reason", f"{where}.reason", "regret > 0", "0")
-    for offer, outcome in zip(cleared.book.offers, cleared.result.offers, strict=False):
+            log.add("order.reason", f"result.demands[{demand.id}].reason", "regret > 0", "0")
+    given = zip(cleared.book.offers, offers, cleared.result.offers, strict=False)
+    for offer, best, outcome in given:
         parts = cleared.offer_parts.get(offer.id, ())
         got = sum(_payment(cleared, item) - offer.ask * chip_hours(item) for item in parts)
-        regret = max(0, best.offer(offer) - got)
+        regret = max(0, best - got)
         total += regret
         log.differ("regret.order", f"result.offers[{offer.id}].regret", regret, outcome.regret)
     log.differ("regret.total", "result.total_regret", total, cleared.result.total_regret)
