@@ -284,40 +284,47 @@ def _no_pool(
     if not fitting:
         most_gb = max(chip.memory_gb for chip in market.chips)
         most_tflops = max(chip.tflops for chip in market.chips)
-        allowed = (
-            f"memory_gb_min up to {most_gb}, tflops_min up to {most_tflops}, that one chip has"
+        allowed = Message(
+            f"memory_gb_min up to {most_gb}, tflops_min up to {most_tflops}, that one chip has",
+            f"同一种芯片所能满足的 memory_gb_min(至多 {most_gb})与 tflops_min(至多 {most_tflops})",
         )
         value = alternative.model_dump_json(include={"chips_any_of", "requirement"})
         return _error("validation.no_chip_fits", f"{path}.requirement", value, allowed)
     latency_ms = latencies_from(terms.user_zone, market) if terms.user_zone else {}
-    allowed = ", ".join(f"{zone} {ms} ms" for zone, ms in sorted(latency_ms.items()))
+    by_zone = ", ".join(f"{zone} {ms} ms" for zone, ms in sorted(latency_ms.items()))
     return _error(
         "validation.no_zone_fits",
         "latency_ms_max",
         str(terms.latency_ms_max),
-        f"by zone: {allowed}",
+        Message(f"by zone: {by_zone}", f"不低于各区域时延之一({by_zone})"),
     )
 
 
 def _check_known(field: str, value: str, allowed: list[str]) -> None:
     if value not in allowed:
-        raise _error("validation.unknown", field, value, f"one of {', '.join(allowed)}")
+        names = ", ".join(allowed)
+        said = Message(f"one of {names}", f"以下之一:{names}")
+        raise _error("validation.unknown", field, value, said)
 
 
 def _check_chips(field: str, chips: int, market: Market) -> None:
     most = market.rules.chips_max
     if chips > most:
-        raise _error("validation.too_many_chips", field, str(chips), f"at most {most} chips")
+        allowed = Message(f"at most {most} chips", f"至多 {most} 卡")
+        raise _error("validation.too_many_chips", field, str(chips), allowed)
 
 
 def _check_price(field: str, price: int, market: Market) -> None:
     tick, most = market.rules.tick, market.rules.price_max
     if price % tick:
         below = price // tick * tick
-        allowed = f"a multiple of the tick {tick}, such as {below} or {below + tick}"
+        allowed = Message(
+            f"a multiple of the tick {tick}, such as {below} or {below + tick}",
+            f"最小变动单位 {tick} 的整数倍,如 {below} 或 {below + tick}",
+        )
         raise _error("validation.off_tick", field, str(price), allowed)
     if price > most:
-        allowed = f"at most {most} micro-yuan per chip-hour"
+        allowed = Message(f"at most {most} micro-yuan per chip-hour", f"至多每卡时 {most} 微元")
         raise _error("validation.price_out_of_range", field, str(price), allowed)
 
 
@@ -325,11 +332,19 @@ def _check_window(
     field: str, end: int, *, earliest: int, now_period: int, market: Market, first: int
 ) -> None:
     if end < earliest:
-        allowed = f"at least {_iso(earliest)}; the running period began {_iso(now_period)}"
+        least, began = _iso(earliest), _iso(now_period)
+        allowed = Message(
+            f"at least {least}; the running period began {began}",
+            f"不早于 {least}(当前时段始于 {began})",
+        )
         raise _error("validation.window_past", field, _iso(end), allowed)
     horizon = now_period + 1 + market.rules.horizon_periods
     if first >= horizon:
-        allowed = f"start before {_iso(horizon)}, where the market's horizon ends"
+        ends = _iso(horizon)
+        allowed = Message(
+            f"start before {ends}, where the market's horizon ends",
+            f"早于 {ends}(市场交付期限的终点)",
+        )
         raise _error("validation.window_beyond_horizon", field, _iso(first), allowed)
 
 
@@ -343,26 +358,26 @@ def _budget_too_small(terms: DemandTerms) -> ValidationError:
         for alternative in terms.alternatives
     )
     if least == 0:
-        return _error("validation.no_money", "alternatives.0.limit", "0", "above 0")
-    return _error(
-        "validation.budget_too_small", "budget", str(terms.budget), f"at least {least} micro-yuan"
-    )
+        above = Message("above 0", "大于 0")
+        return _error("validation.no_money", "alternatives.0.limit", "0", above)
+    allowed = Message(f"at least {least} micro-yuan", f"至少 {least} 微元")
+    return _error("validation.budget_too_small", "budget", str(terms.budget), allowed)
 
 
 def _iso(period: int) -> str:
     return period_start(period).isoformat().replace("+00:00", "Z")
 
 
-def _error(code: str, field: str, value: str, allowed: str) -> ValidationError:
+def _error(code: str, field: str, value: str, allowed: Message) -> ValidationError:
     return ValidationError(
         code,
         Message(
-            en=f"{field} must be {allowed}, was {value}",
-            zh=f"{field} 应为 {allowed},实际为 {value}",
+            en=f"{field} must be {allowed.en}, was {value}",
+            zh=f"{field} 应为{allowed.zh},实际为 {value}",
         ),
         field=field,
         value=value,
-        allowed=allowed,
+        allowed=allowed.en,
     )
 
 

@@ -33,10 +33,10 @@ def _digests(file: bytes) -> dict[str, str]:
         value = json.loads(file)
         parts = {name: value[name] for name in ("book", "rules", "result")}
         round_id = str(parts["book"]["round_id"])
+        digests = {f"{name}_digest": _sha256(part) for name, part in parts.items()}
     except (ValueError, KeyError, TypeError, RecursionError):
-        # What is wrong with the file stands in the report already.
+        # What is wrong with the file (half a surrogate pair too) stands in the report already.
         return {}
-    digests = {f"{name}_digest": _sha256(part) for name, part in parts.items()}
     return digests | {"round_id": round_id}
 
 
