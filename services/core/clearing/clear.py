@@ -22,6 +22,7 @@ from services.core.clearing.selection import (
     use_of,
     value_of,
 )
+from services.core.clearing.why_not import left_of
 from services.core.codec import book_digest, rules_digest
 
 _PPM = 1_000_000
@@ -86,7 +87,8 @@ def _publish(
     welfare = value_of(problem, selection) - supplied.cost
     certificate = _certificate(choices, ascent, priced)
     assert certificate.bound >= welfare
-    demands = demand_outcomes(choices, selection, priced)
+    left = left_of(problem.book, priced.prices, offer_chips)
+    demands = demand_outcomes(choices, selection, priced, left)
     offers = offer_outcomes(choices, offer_chips, priced)
     assert sum(row.payment for row in demands) == sum(row.revenue for row in offers)
     return Result(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,13 @@ from services.core.clearing.selection import (
     choice_hours,
     choice_value,
 )
+from services.core.clearing.why_not import Left, hints
+
+# Reasons that another limit, size, time or place would have changed.
+_HINTED = frozenset({
+    "asks_above_limit", "at_the_margin", "gang_does_not_fit", "no_capacity",
+    "paradoxically_rejected", "price_below_clearing",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +61,16 @@ def _reason(code: str, params: dict[str, int | str] | None = None) -> Reason:
 
 
 def demand_outcomes(
-    choices: Choices, selection: Selection, priced: Priced
+    choices: Choices, selection: Selection, priced: Priced, left: Left
 ) -> tuple[DemandOutcome, ...]:
-    """Return the outcome of every demand, in book order."""
+    """Return the outcome of every demand, in book order.
+
+    Args:
+        choices: What there was to choose from.
+        selection: What was chosen.
+        priced: Clearing prices and regrets.
+        left: What the clearing leaves, for what would have let the others trade.
+    """
     problem = choices.problem
     rows = []
     for d, demand in enumerate(problem.book.demands):
@@ -83,6 +97,17 @@ def demand_outcomes(
                 reason=_accepted(problem, d, choice, hours),
             )
         )
+    return _with_hints(problem, rows, left)
+
+
+def _with_hints(
+    problem: Problem, rows: list[DemandOutcome], left: Left
+) -> tuple[DemandOutcome, ...]:
+    out = [d for d, row in enumerate(rows) if row.reason.code in _HINTED]
+    found = hints(left, [problem.book.demands[d] for d in out])
+    for d, hint in zip(out, found, strict=True):
+        params = dict(rows[d].reason.params) | hint.params(problem.rules.tick)
+        rows[d] = replace(rows[d], reason=_reason(rows[d].reason.code, params))
     return tuple(rows)
 
 

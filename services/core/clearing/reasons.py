@@ -78,7 +78,22 @@ SENTENCES: dict[str, Message] = {
 }
 """Every code that `clear` gives, with its sentence."""
 
-_MONEY = frozenset({"ask", "limit", "price", "regret"})
+HINTS: tuple[tuple[str, Message], ...] = (
+    ("limit_needed", Message("with a limit of {limit_needed}", "限价为 {limit_needed}")),
+    ("chips_would", Message("with {chips_would} chips at once", "同时使用 {chips_would} 张")),
+    (
+        "moved_pool",
+        Message("from {moved_start} in {moved_pool}", "自 {moved_start} 起于 {moved_pool}"),
+    ),
+    (
+        "other_pool",
+        Message("in {other_pool} from {other_start}", "于 {other_pool} 自 {other_start} 起"),
+    ),
+)
+"""Parameter of a reason -> the change that would have let the order trade."""
+
+_MONEY = frozenset({"ask", "limit", "limit_needed", "price", "regret"})
+_STARTS = frozenset({"moved_start", "other_start", "start"})
 
 
 def sentence(reason: Reason) -> Message:
@@ -88,13 +103,27 @@ def sentence(reason: Reason) -> Message:
     """
     template = SENTENCES[reason.code]
     shown = {name: _shown(name, value) for name, value in reason.params}
-    return Message(template.en.format(**shown), template.zh.format(**shown))
+    text = Message(template.en.format(**shown), template.zh.format(**shown))
+    changes = [message for name, message in HINTS if name in shown]
+    if not changes:
+        return text
+    en = ", or ".join(message.en.format(**shown) for message in changes)
+    zh = ",或".join(message.zh.format(**shown) for message in changes)
+    if "estimate" in shown:
+        return Message(
+            f"{text.en} It might have cleared {en}; prices would have moved.",
+            f"{text.zh}若{zh},或可成交(价格会随之变动)。",
+        )
+    return Message(
+        f"{text.en} At this round's prices it would have cleared {en}.",
+        f"{text.zh}按本轮价格,若{zh},即可成交。",
+    )
 
 
 def _shown(name: str, value: int | str) -> str:
     if name in _MONEY and isinstance(value, int):
         return f"{Decimal(value) / MICRO_YUAN_PER_YUAN:f} CNY"
-    if name == "start" and isinstance(value, int):
+    if name in _STARTS and isinstance(value, int):
         instant = datetime.fromtimestamp(value * PERIOD_SECONDS, tz=UTC)
         return instant.strftime("%Y-%m-%dT%H:%MZ")
     return str(value)
