@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,12 @@ from services.gateway.adapters.postgres import (
 )
 from services.gateway.adapters.projection import LEASE, TOPICS, Projection
 from services.gateway.adapters.queries import SQL
+from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
+from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.settings import GatewaySettings
 from services.kit.kafka import LogReader, LogWriter
@@ -72,6 +75,7 @@ def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter
             orders=OrderCommands(once, orders, markets, clock),
             exchange=ExchangeCommands(log, once, directory, markets, reports, clock, signer),
             reading=Reading(orders, directory, markets, reports),
+            quotes=Quotes(markets, reports, partial(stream_file, reports), clock),
             directory=directory,
             operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),

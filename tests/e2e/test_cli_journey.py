@@ -92,6 +92,11 @@ def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path:
         "demand create --chip ascend-910b --chips 4 --chips-min 1 --hours 2 --limit 190 "
         "--earliest +6h --deadline +20h"
     )
+    quoted = cli.json("enterprise", *create.split(), "--quote")
+    assert quoted["state"] == "filled"
+    assert 0 < quoted["cost"] <= quoted["hold"] == 1_520_000_000
+    shown = cli.run("enterprise", *create.split(), "--quote", "--lang", "zh").stdout
+    assert "预计状态" in shown
     placed = cli.json("enterprise", *create.split())
     order_id = placed["order"]["order_id"]
     assert placed["order"]["state"] == "open"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -104,19 +105,52 @@ def sentence(reason: Reason) -> Message:
     template = SENTENCES[reason.code]
     shown = {name: _shown(name, value) for name, value in reason.params}
     text = Message(template.en.format(**shown), template.zh.format(**shown))
-    changes = [message for name, message in HINTS if name in shown]
-    if not changes:
+    changes = _changes(shown)
+    if changes is None:
         return text
-    en = ", or ".join(message.en.format(**shown) for message in changes)
-    zh = ",或".join(message.zh.format(**shown) for message in changes)
     if "estimate" in shown:
         return Message(
-            f"{text.en} It might have cleared {en}; prices would have moved.",
-            f"{text.zh}若{zh},或可成交(价格会随之变动)。",
+            f"{text.en} It might have cleared {changes.en}; prices would have moved.",
+            f"{text.zh}若{changes.zh},或可成交(价格会随之变动)。",
         )
     return Message(
-        f"{text.en} At this round's prices it would have cleared {en}.",
-        f"{text.zh}按本轮价格,若{zh},即可成交。",
+        f"{text.en} At this round's prices it would have cleared {changes.en}.",
+        f"{text.zh}按本轮价格,若{changes.zh},即可成交。",
+    )
+
+
+def quoted(state: str, firm: bool, params: Mapping[str, int | str]) -> Message:  # noqa: FBT001
+    """Return a quote as a sentence in both languages.
+
+    Args:
+        state: State that the order would get.
+        firm: Whether the clearing prices alone do.
+        params: Changes that would let it trade, as `why_not.Hint.params` gives them.
+    """
+    if state == "open":
+        changes = _changes({name: _shown(name, value) for name, value in params.items()})
+        en, zh = "Nothing that it could use is left at its limit.", "按其限价已无可用供给。"
+        if changes is not None:
+            en, zh = f"{en} It would do {changes.en}.", f"{zh}若{changes.zh},即可成交。"
+        return Message(en, zh)
+    some = ("Part of it would clear", "可部分成交") if state == "part-filled" else (
+        "It would clear", "可成交"
+    )  # fmt: skip
+    if firm:
+        return Message(f"{some[0]} at the last round's prices.", f"按上一轮价格{some[1]}。")
+    return Message(
+        f"{some[0]}, with offers above the last round's prices.",
+        f"{some[1]},但需用到高于上一轮价格的报价。",
+    )
+
+
+def _changes(shown: Mapping[str, str]) -> Message | None:
+    changes = [message for name, message in HINTS if name in shown]
+    if not changes:
+        return None
+    return Message(
+        ", or ".join(message.en.format(**shown) for message in changes),
+        ",或".join(message.zh.format(**shown) for message in changes),
     )
 
 

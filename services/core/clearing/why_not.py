@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.core.book import Book, BookDemand
+from services.core.book import Book, BookDemand, BookOffer
 from services.core.clearing.presolve import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
@@ -23,8 +23,8 @@ BoolArray = npt.NDArray[np.bool_]
 NEAR_PERIODS = 24
 """How far from its window a start may be that is proposed: a day."""
 
-# Stands for a price where nothing is left; a run over it costs more than any limit.
-_NOT_TO_BE_HAD = 2**40
+NOT_TO_BE_HAD = 2**40
+"""Stands for a price where nothing is left; a run over it costs more than any limit."""
 # Starts that are looked at in one go: about 100 MB of intermediates.
 _STARTS_MAX = 2_000_000
 
@@ -104,13 +104,13 @@ def left_of(book: Book, prices: IntArray, given: Sequence[IntArray]) -> Left:
     """
     shape = prices.shape
     at = {pool.key: p for p, pool in enumerate(book.pools)}
-    unused = [_within(book, offer.start, offer.chips) - given[o] for o, offer in
+    unused = [offer_row(book, offer) - given[o] for o, offer in
               enumerate(book.offers)]  # fmt: skip
     rows = [at[offer.pool] for offer in book.offers]
     # A block offer is taken whole or not at all: nothing of it is left for somebody else.
     divisible = [o for o, offer in enumerate(book.offers) if not offer.block]
     below = np.zeros(shape, dtype=np.int64)
-    dearer = np.full(shape, _NOT_TO_BE_HAD, dtype=np.int64)
+    dearer = np.full(shape, NOT_TO_BE_HAD, dtype=np.int64)
     for o in divisible:
         ask, p = book.offers[o].ask, rows[o]
         has = unused[o] > 0
@@ -148,12 +148,13 @@ def hints(left: Left, demands: Sequence[BookDemand]) -> list[Hint]:
     return [Hint(*row) for row in zip(places[0], counts, places[1], places[2], strict=True)]
 
 
-def _within(book: Book, start: int, chips: tuple[int, ...]) -> IntArray:
+def offer_row(book: Book, offer: BookOffer) -> IntArray:
+    """Return the chips that an offer has in each period of the horizon."""
     row = np.zeros(book.periods, dtype=np.int64)
-    first = start - book.first_period
-    low, high = max(0, first), min(book.periods, first + len(chips))
+    first = offer.start - book.first_period
+    low, high = max(0, first), min(book.periods, first + len(offer.chips))
     if low < high:
-        row[low:high] = chips[low - first : high - first]
+        row[low:high] = offer.chips[low - first : high - first]
     return row
 
 

@@ -111,7 +111,7 @@ class OrderCommands:
                 markets[wanted.market_id] = await self._market(wanted.market_id)
             order_id = derive_order_id(side, principal.participant_id, wanted.key)
             try:
-                self._check(wanted.terms, markets[wanted.market_id])
+                check_terms(wanted.terms, markets[wanted.market_id], period_of(self._clock.now()))
             except ValidationError:
                 # What a gateway wrote that died before it kept the reply is told again as it was.
                 if await self._orders.order(order_id) is None:
@@ -218,7 +218,7 @@ class OrderCommands:
             return
         if change.expected_version != view.version:
             raise _stale(view, change.expected_version)
-        self._check(change.terms, await self._market(view.market_id))
+        check_terms(change.terms, await self._market(view.market_id), period_of(self._clock.now()))
 
     async def _is_sent(self, order_id: str, event_id: str) -> bool:
         found = await self._orders.history(order_id, after=None, limit=_HISTORY_MAX)
@@ -249,22 +249,27 @@ class OrderCommands:
             allowed=f"one of {known or 'none yet'}",
         )
 
-    def _check(self, terms: Terms, market: Market) -> None:
-        now_period = period_of(self._clock.now())
-        try:
-            if isinstance(terms, OfferTerms):
-                validate_offer(terms, market, now_period)
-            else:
-                validate_demand(terms, market, now_period)
-        except ValidationError as error:
-            # The core knows the terms; the caller sent them inside a body.
-            raise ValidationError(
-                error.code,
-                error.message,
-                field=f"terms.{error.field}" if error.field else "terms",
-                value=error.value,
-                allowed=error.allowed,
-            ) from None
+
+def check_terms(terms: Terms, market: Market, now_period: int) -> None:
+    """Check terms, which came inside a body, against the market's rules.
+
+    Raises:
+        ValidationError: with the field, its value and what is allowed.
+    """
+    try:
+        if isinstance(terms, OfferTerms):
+            validate_offer(terms, market, now_period)
+        else:
+            validate_demand(terms, market, now_period)
+    except ValidationError as error:
+        # The core knows the terms; the caller sent them inside a body.
+        raise ValidationError(
+            error.code,
+            error.message,
+            field=f"terms.{error.field}" if error.field else "terms",
+            value=error.value,
+            allowed=error.allowed,
+        ) from None
 
 
 def _changed(view: OfferView | DemandView, change: Change) -> events.Event:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -37,9 +38,11 @@ from services.core.errors import Message
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.server import create_app
+from services.gateway.adapters.round_files import stream_file
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
+from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.errors import UnavailableError
 from services.gateway.ports import Claim, Intent, Position, Principal, Sent
@@ -362,6 +365,9 @@ class MemoryGateway:
                 None,
             ),
             reading=Reading(self.orders, self.directory, self.markets, self.reports),
+            quotes=Quotes(
+                self.markets, self.reports, partial(stream_file, self.reports), self.clock
+            ),
             directory=self.directory,
             operator_key_sha256=hash_key("bootstrap-key-of-tests"),
             receipt_key=None,

@@ -24,6 +24,7 @@ from schemas.types import Role
 from services.core.errors import Message, ValidationError
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
 from services.gateway.app.orders import OrderCommands
+from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.errors import UnauthenticatedError
 from services.gateway.ports import Directory, Principal
@@ -43,6 +44,7 @@ class Api:
         orders: Writes about orders.
         exchange: Writes about the rest.
         reading: Reads.
+        quotes: What an order would get.
         directory: Whose key it is.
         operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
@@ -52,6 +54,7 @@ class Api:
     orders: OrderCommands
     exchange: ExchangeCommands
     reading: Reading
+    quotes: Quotes
     directory: Directory
     operator_key_sha256: bytes | None
     receipt_key: tuple[str, str] | None

@@ -23,6 +23,7 @@ from schemas.api import (
     Receipt,
 )
 from schemas.base import OrderId, Slug
+from schemas.quotes import QuoteView
 from schemas.types import OrderState, Side
 from services.core.errors import DomainError, Message
 from services.gateway.adapters.http import examples
@@ -151,6 +152,15 @@ async def submit_demands(
 ) -> BulkReply:
     """Submit up to 1,000 demands, as a JSON list or as NDJSON; each has its own verdict."""
     return await _bulk(request, api, principal, Side.DEMAND, trace)
+
+
+@router.post("/v1/demand:quote", tags=["demand"])
+async def quote_demand(
+    body: Annotated[DemandNew, examples.DEMAND_NEW], api: ApiDep, principal: PrincipalDep
+) -> QuoteView:
+    """Return what a demand would get and cost by the last round; nothing is placed."""
+    _ = principal  # anybody who is known may ask
+    return await api.quotes.quote(body.market_id, body.terms)
 
 
 @router.get("/v1/offers", tags=["offers"], response_model=Page[OfferView])

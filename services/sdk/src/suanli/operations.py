@@ -43,6 +43,12 @@ def submit(side: str, market_id: str, terms: Json, key: str | None = None) -> Op
     return Operation("POST", f"/v1/{side}", body=body, idempotency_key=key or new_key())
 
 
+def quote(market_id: str, terms: Json) -> Operation:
+    """Ask what a demand would get and cost; nothing is placed."""
+    body = {"market_id": market_id, "terms": terms}
+    return Operation("POST", "/v1/demand:quote", body=body)
+
+
 def amend(
     side: str, order_id: str, expected_version: int, terms: Json, key: str | None = None
 ) -> Operation:

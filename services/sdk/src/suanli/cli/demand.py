@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from suanli.cli import options, ordering, terms, units, words
+from suanli.cli import options, ordering, quotes, terms, units, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import Market, Session, argument, command, group, help_text, option
@@ -19,6 +19,14 @@ _SIDE: Final = "demand"
 # Chips of an alternative that stand for a thousand of the demand, unless it says otherwise.
 _SAME_MILLI: Final = 1000
 
+_Quote = Annotated[
+    bool,
+    option(
+        "--quote",
+        en="Say what it would get and cost by the last round; place nothing.",
+        zh="仅按上一轮估算可成交结果与费用,不下单。",
+    ),
+]
 _Id = Annotated[str, argument("DEMAND", en="Demand, dem_...", zh="需求,dem_...")]
 _File = Annotated[
     Path | None,
@@ -299,6 +307,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     key: options.Key = None,
     wait: options.Wait = True,
     print_terms: options.PrintTerms = False,
+    quote: _Quote = False,
 ) -> None:
     found: Json | list[Json]
     if file is not None:
@@ -329,6 +338,8 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
         }
     if print_terms:
         sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+    elif quote:
+        quotes.show(session, session.market(market), found)
     elif isinstance(found, list):
         ordering.submit_many(session, _SIDE, session.market(market), found, key=key)
     else:

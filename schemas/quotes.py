@@ -1,0 +1,41 @@
+"""What the API says an order would get."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool
+
+from schemas.base import Chips, Count, Model, Money, PeriodStart, PoolName, Price, RoundId, Slug
+from schemas.events import Reason
+
+QUOTED_PERIODS_MAX = 20_000
+"""168 periods in some 100 pools."""
+
+
+class QuotedPeriod(Model):
+    """Chips of a pool in a period."""
+
+    pool: PoolName
+    period: PeriodStart
+    chips: Chips
+    price: Price = Field(description="Micro-yuan per chip-hour")
+
+
+class QuoteView(Model):
+    """What a demand would get and cost, at the prices and with the chips that a round left.
+
+    Nothing is placed and nothing is promised: the next round clears all orders together.
+    """
+
+    market_id: Slug
+    round_id: RoundId = Field(description="Round that the quote rests on, the latest with a file")
+    state: Literal["filled", "part-filled", "open"]
+    alternative: Count | None = Field(description="Which alternative would be used")
+    periods: Annotated[tuple[QuotedPeriod, ...], Field(max_length=QUOTED_PERIODS_MAX)]
+    chip_hours: Count
+    cost: Money = Field(description="What it would pay, micro-yuan")
+    value: Money = Field(description="The same at its limit, micro-yuan")
+    hold: Money = Field(description="What placing it would reserve, micro-yuan")
+    estimate: StrictBool = Field(
+        description="Whether offers above the clearing prices are needed, so that prices would move"
+    )
+    reason: Reason

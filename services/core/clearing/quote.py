@@ -1,0 +1,214 @@
+"""What an order would get and cost now, at the prices and with the capacity a round left.
+
+A quote answers in milliseconds and promises nothing: the next round clears all orders together.
+A block is priced at its whole quantity, with every offer that it would take; `flow` and `work`
+take the cheapest cells first, as the certificate's best response does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from schemas.types import Shape
+from services.core.book import Alternative, Book, BookDemand, Result
+from services.core.clearing.presolve import IntArray
+from services.core.clearing.why_not import NOT_TO_BE_HAD, Hint, hints, left_of, offer_row
+
+# More steps of a supply curve than this make no difference that a quote should show.
+_QUANTITIES_MAX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Chips of a pool in a stretch of periods.
+
+    Attributes:
+        pool: Key of the pool.
+        start: Absolute first period.
+        chips: Chips in each period.
+        prices: Price of each period, micro-yuan per chip-hour.
+    """
+
+    pool: str
+    start: int
+    chips: tuple[int, ...]
+    prices: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a demand would get.
+
+    Attributes:
+        state: ``filled``, ``part-filled`` or ``open``.
+        alternative: Index of the alternative that would be used, ``None`` if none.
+        taken: What it would get, by pool and start.
+        chip_hours: In all.
+        cost: What it would pay, micro-yuan.
+        value: The limit value of that, micro-yuan.
+        firm: Whether the clearing prices alone do; else offers above them would be needed.
+        hint: What would let it trade, if it would get nothing.
+    """
+
+    state: str
+    alternative: int | None = None
+    taken: tuple[Taken, ...] = ()
+    chip_hours: int = 0
+    cost: int = 0
+    value: int = 0
+    firm: bool = True
+    hint: Hint = field(default_factory=Hint)
+
+
+class Standing:
+    """A cleared book, asked what further orders would get.
+
+    Args:
+        book: The book.
+        result: A result for it that has passed the checker.
+    """
+
+    def __init__(self, book: Book, result: Result) -> None:
+        self.book = book
+        curves = dict(result.prices)
+        rows = [curves[pool.key] for pool in book.pools]
+        self._prices = np.array(rows, dtype=np.int64).reshape(len(book.pools), book.periods)
+        self._at = {pool.key: p for p, pool in enumerate(book.pools)}
+        given = _given(book, result)
+        self._left = left_of(book, self._prices, given)
+        # Pool -> (ask, unused chips in each period), cheapest first.
+        self._steps: dict[str, list[tuple[int, IntArray]]] = {pool.key: [] for pool in book.pools}
+        for o, offer in enumerate(book.offers):
+            if not offer.block:
+                unused = offer_row(book, offer) - given[o]
+                self._steps[offer.pool].append((offer.ask, unused))
+        for steps in self._steps.values():
+            steps.sort(key=lambda step: step[0])
+
+    def quote(self, demand: BookDemand) -> Quote:
+        """Return what the demand would get; links and exclusive groups are not looked at."""
+        best: Quote | None = None
+        for item in demand.alternatives:
+            quotes = self._blocks if demand.shape is Shape.BLOCK else self._spreads
+            for found in quotes(item):
+                if best is None or _rank(found) > _rank(best):
+                    best = found
+        if best is not None:
+            return best
+        return Quote("open", hint=hints(self._left, [demand])[0])
+
+    def _blocks(self, item: Alternative) -> Iterator[Quote]:
+        """Yield a quote for each pool and each quantity worth a look."""
+        low, high = self._window(item)
+        if high - low < item.duration:
+            return
+        for pool in item.pools:
+            for chips in self._quantities(pool, item):
+                prices = self._prices_of(pool, chips)
+                sums = np.concatenate(([0], np.cumsum(prices)))
+                first = slice(low, high - item.duration + 1)
+                costs = (sums[item.duration :] - sums[: -item.duration])[first]
+                start = low + int(np.argmin(costs))
+                if int(costs.min()) > item.limit * item.duration:
+                    continue
+                run = slice(start, start + item.duration)
+                yield self._made(item, "filled", [(pool, run, [chips] * item.duration, prices)])
+
+    def _spreads(self, item: Alternative) -> Iterator[Quote]:
+        """Yield the quote of a flow or work alternative: the cheapest chips first."""
+        low, high = self._window(item)
+        shift = self.book.first_period - item.earliest
+        cells: list[tuple[int, int, str, int]] = []
+        for pool in item.pools:
+            floor = self._prices[self._at[pool]]
+            for ask, unused in self._steps[pool]:
+                if ask > item.limit:
+                    break
+                for t in (low + np.flatnonzero(unused[low:high])).tolist():
+                    price = max(ask, int(floor[t]))
+                    if price <= item.limit:
+                        cells.append((price, t, pool, int(unused[t])))
+        cells.sort()
+        left = {t: item.chips_by_period[t + shift] for t in range(low, high)}
+        hours = item.chip_hours
+        chips = {pool: np.zeros(self.book.periods, dtype=np.int64) for pool in item.pools}
+        price_at = {pool: np.zeros(self.book.periods, dtype=np.int64) for pool in item.pools}
+        for price, t, pool, room in cells:
+            some = min(room, left[t], hours)
+            if some:
+                chips[pool][t] += some
+                # One price a cell: the dearest chip that is taken there.
+                price_at[pool][t] = price
+                left[t] -= some
+                hours -= some
+        rows = [
+            (pool, slice(low, high), chips[pool][low:high].tolist(), price_at[pool])
+            for pool in item.pools
+            if chips[pool].any()
+        ]
+        if rows:
+            yield self._made(item, "part-filled" if hours else "filled", rows)
+
+    def _window(self, item: Alternative) -> tuple[int, int]:
+        first = self.book.first_period
+        return max(0, item.earliest - first), min(self.book.periods, item.deadline - first)
+
+    def _quantities(self, pool: str, item: Alternative) -> list[int]:
+        """Return quantities from the largest wanted down to the least, at steps of supply."""
+        low, high = self._window(item)
+        total = np.zeros(self.book.periods, dtype=np.int64)
+        steps = {item.chips, item.chips_min}
+        for _, unused in self._steps[pool]:
+            total = total + unused
+            steps |= set(total[low:high].tolist())
+        wanted = sorted((q for q in steps if item.chips_min <= q <= item.chips), reverse=True)
+        return [*wanted[: _QUANTITIES_MAX - 1], *wanted[_QUANTITIES_MAX - 1 :][-1:]]
+
+    def _prices_of(self, pool: str, chips: int) -> IntArray:
+        """Return the price in each period at which so many further chips are to be had."""
+        floor = self._prices[self._at[pool]]
+        prices = np.full(self.book.periods, NOT_TO_BE_HAD, dtype=np.int64)
+        total = np.zeros(self.book.periods, dtype=np.int64)
+        for ask, unused in self._steps[pool]:
+            before, total = total, total + unused
+            prices = np.where((before < chips) & (total >= chips), np.maximum(ask, floor), prices)
+        return prices
+
+    def _made(
+        self, item: Alternative, state: str, rows: Sequence[tuple[str, slice, list[int], IntArray]]
+    ) -> Quote:
+        taken, cost, hours, firm = [], 0, 0, True
+        for pool, span, chips, prices in rows:
+            paid = [int(price) if q else 0 for q, price in zip(chips, prices[span], strict=True)]
+            floor = self._prices[self._at[pool]][span].tolist()
+            firm &= all(p == f for q, p, f in zip(chips, paid, floor, strict=True) if q)
+            cost += sum(q * p for q, p in zip(chips, paid, strict=True))
+            hours += sum(chips)
+            start = self.book.first_period + span.start
+            taken.append(Taken(pool, start, tuple(chips), tuple(paid)))
+        return Quote(
+            state=state,
+            alternative=item.index,
+            taken=tuple(taken),
+            chip_hours=hours,
+            cost=cost,
+            value=item.limit * hours,
+            firm=firm,
+        )
+
+
+def _rank(found: Quote) -> tuple[int, int, bool]:
+    # What a clearing maximises: surplus, then chip-hours.
+    return (found.value - found.cost, found.chip_hours, found.firm)
+
+
+def _given(book: Book, result: Result) -> list[IntArray]:
+    position = {offer.id: o for o, offer in enumerate(book.offers)}
+    given = [np.zeros(book.periods, dtype=np.int64) for _ in book.offers]
+    for row in result.allocations:
+        first = row.start - book.first_period
+        given[position[row.offer]][first : first + len(row.chips)] += row.chips
+    return given

@@ -1,0 +1,130 @@
+"""Quotes: what a demand would get by the file of the market's latest round."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from schemas.events import Reason
+from schemas.quotes import QuotedPeriod, QuoteView
+from schemas.types import Shape, period_of, period_start
+from services.core.book import BookDemand
+from services.core.clearing.quote import Standing
+from services.core.clearing.reasons import quoted
+from services.core.codec import round_from_dict
+from services.core.eligibility import max_spend, resolve_alternatives
+from services.gateway.app.orders import check_terms
+from services.gateway.errors import not_found
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from schemas.market import Market
+    from schemas.orders import DemandTerms
+    from services.core.clearing.quote import Quote
+    from services.gateway.ports import Markets, Reports
+    from services.kit.clock import Clock
+
+# The latest rounds are often still being cleared; some round before them has its file.
+_ROUNDS_MAX = 10
+
+
+class Quotes:
+    """Answers from the last round's file, which is read once and kept until the next one.
+
+    Args:
+        markets: Markets.
+        reports: Rounds.
+        read_file: Yields a round's file, piece by piece.
+        clock: The market's clock.
+    """
+
+    def __init__(
+        self,
+        markets: Markets,
+        reports: Reports,
+        read_file: Callable[[str], AsyncIterator[bytes]],
+        clock: Clock,
+    ) -> None:
+        self._markets = markets
+        self._reports = reports
+        self._read_file = read_file
+        self._clock = clock
+        # Market id -> (round id, what its file leaves): one file for each market.
+        self._known: dict[str, tuple[str, Standing]] = {}
+        self._reading = asyncio.Lock()
+
+    async def quote(self, market_id: str, terms: DemandTerms) -> QuoteView:
+        """Return what a demand would get; nothing is placed.
+
+        Raises:
+            NotFoundError: if there is no such market, or no round of it has been cleared yet.
+            ValidationError: if the market would not take the demand.
+        """
+        view = await self._markets.market(market_id)
+        if view is None:
+            raise not_found("market_id", market_id)
+        check_terms(terms, view.market, period_of(self._clock.now()))
+        round_id, standing = await self._standing(market_id)
+        # Some milliseconds of arrays: not on the loop that all callers share.
+        found = await asyncio.to_thread(_ask, standing, terms, view.market)
+        return _view(market_id, round_id, found, terms, view.market.rules.tick)
+
+    async def _standing(self, market_id: str) -> tuple[str, Standing]:
+        rounds = await self._reports.rounds(market_id=market_id, before=None, limit=_ROUNDS_MAX)
+        round_id = next((item.round_id for item in rounds if item.file.state == "ok"), None)
+        if round_id is None:
+            raise not_found("market_id", f"{market_id}, which has cleared no round yet")
+        # One file at a time: a large one takes hundreds of megabytes while it is read.
+        async with self._reading:
+            known = self._known.get(market_id)
+            if known is None or known[0] != round_id:
+                file = b"".join([piece async for piece in self._read_file(round_id)])
+                known = (round_id, await asyncio.to_thread(_read, file))
+                self._known[market_id] = known
+        return known
+
+
+def _read(file: bytes) -> Standing:
+    book, _, result = round_from_dict(json.loads(file))
+    return Standing(book, result)
+
+
+def _ask(standing: Standing, terms: DemandTerms, market: Market) -> Quote:
+    return standing.quote(
+        BookDemand(
+            id="dem_quote",
+            participant="p",
+            version=1,
+            shape=Shape(terms.shape.type),
+            alternatives=resolve_alternatives(terms, market),
+        )
+    )
+
+
+def _view(market_id: str, round_id: str, found: Quote, terms: DemandTerms, tick: int) -> QuoteView:
+    hint = found.hint.params(tick)
+    told = quoted(found.state, found.firm, hint)
+    return QuoteView(
+        market_id=market_id,
+        round_id=round_id,
+        state=found.state,  # type: ignore[arg-type]
+        alternative=found.alternative,
+        periods=tuple(
+            QuotedPeriod(pool=taken.pool, period=period_start(period), chips=chips, price=price)
+            for taken in found.taken
+            for period, (chips, price) in enumerate(
+                zip(taken.chips, taken.prices, strict=True), start=taken.start
+            )
+            if chips
+        ),
+        chip_hours=found.chip_hours,
+        cost=found.cost,
+        value=found.value,
+        hold=max_spend(terms),
+        estimate=not found.firm,
+        reason=Reason(
+            code=f"quote_{found.state.replace('-', '_')}", en=told.en, zh=told.zh, params=hint
+        ),
+    )

@@ -1,0 +1,66 @@
+"""What an order would get: `suanli demand create --quote`."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from suanli import operations as ops
+from suanli.cli import units, words
+from suanli.cli.errors import UsageProblem
+from suanli.cli.render import print_details
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from suanli.cli.session import Session, Text
+
+Json = dict[str, Any]
+_RUNS_SHOWN: Final = 6
+
+
+def show(session: Session, market_id: str, terms: Json | list[Json]) -> None:
+    """Ask for a quote and print it; nothing is placed."""
+    if isinstance(terms, list):
+        raise UsageProblem("--file", str(len(terms)), ("one demand", "一项需求"))
+    found: Json = session.client.send(ops.quote(market_id, terms))
+    print_details(session, found, _facts(found))
+    session.note(
+        (
+            "A quote by the last round, no promise: the next one clears all orders together.",
+            "报价依据上一轮,并非承诺:下一轮将对全部订单统一出清。",
+        )
+    )
+
+
+def _facts(found: Json) -> Iterator[tuple[str, Text, str | Text]]:
+    hours = int(found["chip_hours"])
+    yield "state", ("would be", "预计状态"), words.state(found["state"])
+    yield "reason", ("why", "说明"), words.reason(found)
+    yield "where", ("where", "位置"), "; ".join(_runs(found["periods"]))
+    yield "chip_hours", ("chip-hours", "卡时"), f"{hours:,}" if hours else ""
+    if hours:
+        cost = int(found["cost"])
+        yield "cost_yuan", ("cost (yuan)", "费用(元)"), units.yuan(cost)
+        average = units.yuan(-(-cost // hours))
+        yield "average_yuan", ("average (yuan/chip-hour)", "均价(元/卡时)"), average
+        yield "value_yuan", ("at its limit (yuan)", "按限价(元)"), units.yuan(int(found["value"]))
+    yield "hold_yuan", ("would reserve (yuan)", "将冻结(元)"), units.yuan(int(found["hold"]))
+    yield "round_id", ("by round", "依据轮次"), str(found["round_id"])
+
+
+def _runs(periods: list[Json]) -> Iterator[str]:
+    """Yield stretches of the same chips in one pool: ``bj-1/t4 8 x 3 h from 11-24 08:00``."""
+    runs: list[tuple[str, int, datetime, int]] = []
+    for row in periods:
+        pool, chips, period = row["pool"], int(row["chips"]), units.parse(row["period"])
+        if runs:
+            *same, start, hours = runs[-1]
+            if same == [pool, chips] and start + timedelta(hours=hours) == period:
+                runs[-1] = (pool, chips, start, hours + 1)
+                continue
+        runs.append((pool, chips, period, 1))
+    for pool, chips, start, hours in runs[:_RUNS_SHOWN]:
+        yield f"{pool} {chips} x {hours} h, {units.short_time(units.iso(start))}"
+    if len(runs) > _RUNS_SHOWN:
+        yield f"+{len(runs) - _RUNS_SHOWN}"

@@ -1,0 +1,124 @@
+"""A quote is one that the left-over chips can serve, and no other would be better."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from schemas.types import Shape
+from services.core.book import Book, BookDemand, Result, Rules
+from services.core.clearing import clear_greedy
+from services.core.clearing.presolve import canonical_book
+from services.core.clearing.quote import Quote, Standing
+from tests.property.clearing.books import small_book
+
+RULES = Rules(tick=1, ascent_steps=20)
+
+
+class Chips:
+    """The price of every single chip that is left, cheapest first, by pool and period."""
+
+    def __init__(self, book: Book, result: Result) -> None:
+        curves = dict(result.prices)
+        given_: dict[tuple[str, int], int] = {}
+        for row in result.allocations:
+            for t, chips in enumerate(row.chips, start=row.start):
+                given_[row.offer, t] = given_.get((row.offer, t), 0) + chips
+        self.floor = {
+            (pool.key, book.first_period + t): curves[pool.key][t]
+            for pool in book.pools
+            for t in range(book.periods)
+        }
+        self.left: dict[tuple[str, int], list[int]] = {cell: [] for cell in self.floor}
+        for offer in book.offers:
+            for t, chips in enumerate(offer.chips, start=offer.start):
+                cell = (offer.pool, t)
+                if not offer.block and cell in self.left:
+                    price = max(offer.ask, self.floor[cell])
+                    self.left[cell] += [price] * (chips - given_.get((offer.id, t), 0))
+        for prices in self.left.values():
+            prices.sort()
+
+
+def best_block(market: Chips, book: Book, demand: BookDemand) -> int:
+    """Return the best surplus over every pool, start and quantity, -1 if none pays."""
+    best = -1
+    for item in demand.alternatives:
+        low = max(book.first_period, item.earliest)
+        high = min(book.first_period + book.periods, item.deadline)
+        for pool in item.pools:
+            for start in range(low, high - item.duration + 1):
+                cells = [(pool, t) for t in range(start, start + item.duration)]
+                for chips in range(item.chips_min, item.chips + 1):
+                    if all(len(market.left[cell]) >= chips for cell in cells):
+                        cost = sum(market.left[cell][chips - 1] for cell in cells)
+                        best = max(best, chips * (item.limit * item.duration - cost))
+    return best
+
+
+def check(market: Chips, demand: BookDemand, quote: Quote) -> None:
+    """Assert that what is quoted keeps every rule of its shape and is there to be had."""
+    item = next(row for row in demand.alternatives if row.index == quote.alternative)
+    hours = cost = 0
+    is_firm = True
+    by_period: dict[int, int] = {}
+    for taken in quote.taken:
+        assert taken.pool in item.pools
+        cells = enumerate(zip(taken.chips, taken.prices, strict=True), start=taken.start)
+        for t, (chips, price) in cells:
+            if not chips:
+                continue
+            assert item.earliest <= t < item.deadline
+            assert market.left[taken.pool, t][:chips][-1] == price
+            assert demand.shape is Shape.BLOCK or price <= item.limit
+            is_firm &= price == market.floor[taken.pool, t]
+            by_period[t] = by_period.get(t, 0) + chips
+            hours += chips
+            cost += chips * price
+    assert (quote.chip_hours, quote.cost, quote.value) == (hours, cost, hours * item.limit)
+    assert quote.cost <= quote.value
+    assert quote.firm == is_firm
+    if demand.shape is Shape.BLOCK:
+        assert len(quote.taken) == 1
+        assert len(set(by_period.values())) == 1
+        assert len(by_period) == item.duration
+        assert item.chips_min <= next(iter(by_period.values())) <= item.chips
+    else:
+        assert hours <= item.chip_hours
+        for t, chips in by_period.items():
+            assert chips <= item.chips_by_period[t - item.earliest]
+        assert quote.state == ("filled" if hours == item.chip_hours else "part-filled")
+
+
+@settings(max_examples=400, deadline=None)
+@given(seed=st.integers(0, 2**40))
+def test_a_quote_is_there_to_be_had_and_the_best_of_its_kind(seed: int) -> None:
+    whole = canonical_book(small_book(seed))
+    asked = random.Random(seed).choice(whole.demands)
+    asked = replace(asked, linked_to=None, exclusive_group=None)
+    others = tuple(
+        demand for demand in whole.demands if asked.id not in {demand.id, demand.linked_to}
+    )
+    assume(all(d.linked_to in {None, *(o.id for o in others)} for d in others))
+    book = replace(whole, demands=others)
+    result = clear_greedy(book, RULES)
+    market = Chips(book, result)
+    quote = Standing(book, result).quote(asked)
+    if quote.state != "open":
+        check(market, asked, quote)
+    if asked.shape is Shape.BLOCK:
+        found = -1 if quote.state == "open" else quote.value - quote.cost
+        assert found == best_block(market, book, asked)
+    elif quote.state == "open":
+        cells = [
+            (pool, t)
+            for item in asked.alternatives
+            for pool in item.pools
+            for t in range(item.earliest, item.deadline)
+            if min(market.left.get((pool, t), []), default=10**15) <= item.limit
+            and min(item.chip_hours, item.chips_by_period[t - item.earliest])
+        ]
+        assert not cells
