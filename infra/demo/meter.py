@@ -38,6 +38,7 @@ READS: dict[str, tuple[str, ...]] = {
         "allocations",
         "deliveries",
         "journal-entries",
+        "checkpoints",
         "findings",
     ),
     "matching": ("policies", "offers", "demand", "holds"),

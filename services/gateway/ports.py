@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         RoundPricesView,
         RoundView,
     )
+    from schemas.audit import JournalEntryView, LogHeadView, TermsVersionView
     from schemas.codec import Envelope
     from schemas.orders import DemandTerms, OfferTerms
     from schemas.types import Side
@@ -66,10 +67,17 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An event with the place that the log gave it."""
+    """An event with the place that the log gave it.
+
+    Attributes:
+        envelope: The event.
+        position: Its place.
+        value: Its bytes as they are on the log.
+    """
 
     envelope: Envelope
     position: Position
+    value: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +172,10 @@ class Orders(Protocol):
         self, order_id: str, *, after: int | None, limit: int
     ) -> list[tuple[int, OrderEvent]]:
         """Return (sequence, event) of an order, oldest first."""
+        ...
+
+    async def versions(self, order_id: str) -> list[TermsVersionView]:
+        """Return all terms that were sent for an order, oldest first, at most 1,000."""
         ...
 
     async def open_orders(self, market_id: str) -> list[tuple[str, str]]:
@@ -302,6 +314,14 @@ class Reports(Protocol):
         self, participant_id: str, *, before: int | None, limit: int
     ) -> list[tuple[int, EntryView]]:
         """Return (sequence, posting), latest first."""
+        ...
+
+    async def journal(self, *, after: int | None, limit: int) -> list[JournalEntryView]:
+        """Return the entries of the journal in the order of the log."""
+        ...
+
+    async def log_heads(self, *, before: int | None, limit: int) -> list[LogHeadView]:
+        """Return the heads of the transparency log, latest first."""
         ...
 
     async def findings(

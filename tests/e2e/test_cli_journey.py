@@ -120,8 +120,17 @@ def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path:
     assert "VERIFIED" in verified.stdout
     subprocess.run([sys.executable, "-m", "suanli.checker", file], check=True, env=ENV)
     audit = cli.json("regulator", "audit")
-    assert round_id in {verdict["round_id"] for verdict in audit}
-    assert all(verdict["ok"] for verdict in audit)
+    assert round_id in {verdict["round_id"] for verdict in audit["rounds"]}
+    assert all(verdict["ok"] for verdict in audit["rounds"])
+    ledger = {item["check"]: item for item in audit["ledger"]}
+    assert set(ledger) == {"log", "sums", "balances", "free", "holds", "capacity"}
+    for item in ledger.values():
+        assert item["ok"], item
+        assert item["checked"] > 0
+    shown = cli.run("operator", "audit", "--only", "ledger", "--lang", "zh").stdout
+    assert "没有超卖的时段" in shown
+    assert "ledger" not in cli.json("enterprise", "audit")
+    assert cli.run("enterprise", "audit", "--only", "ledger", expect=1).stdout == ""
 
 
 def test_an_offer_is_placed_amended_and_cancelled(cli: Cli) -> None:

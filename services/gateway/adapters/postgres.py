@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from schemas.api import AccountView, RoundPricesView
+from schemas.audit import JournalEntryView, LogHeadView, TermsVersionView
 from schemas.types import Role, Side
 from services.gateway.adapters import rows
 from services.gateway.adapters.queries import SQL
@@ -88,6 +89,15 @@ class PostgresOrders:
             return {}
         found = await self._pool.fetch(SQL.terms, list(ids))
         return {row["event_id"]: rows.terms_of(row) for row in found}
+
+    async def versions(self, order_id: str) -> list[TermsVersionView]:
+        """Return all terms that were sent for an order, oldest first, at most 1,000."""
+        return [
+            TermsVersionView(
+                version=row["version"], terms=rows.terms_of(row), recorded_at=row["recorded_at"]
+            )
+            for row in await self._pool.fetch(SQL.versions, order_id)
+        ]
 
 
 class PostgresDirectory:
@@ -356,6 +366,15 @@ class PostgresReports:
             (row["seq"], rows.entry_view(row, -1 if row["layer"] == "posted" else 1))
             for row in found
         ]
+
+    async def journal(self, *, after: int | None, limit: int) -> list[JournalEntryView]:
+        """Return the entries of the journal in the order of the log."""
+        found = await self._pool.fetch(SQL.journal, -1 if after is None else after, limit)
+        return [JournalEntryView(**row) for row in found]
+
+    async def log_heads(self, *, before: int | None, limit: int) -> list[LogHeadView]:
+        """Return the heads of the transparency log, latest first."""
+        return [LogHeadView(**row) for row in await self._pool.fetch(SQL.log_heads, before, limit)]
 
     async def findings(
         self, *, market_id: str | None, round_id: str | None, before: int | None, limit: int

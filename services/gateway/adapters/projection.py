@@ -47,6 +47,7 @@ TOPICS = (
     "allocations",
     "deliveries",
     "journal-entries",
+    "checkpoints",
     "findings",
 )
 # A batch is one transaction; 2,000 records take some 100 ms, so readers never wait long.
@@ -177,7 +178,7 @@ class Projection:
             return None
         self._applied.labels(record.topic).inc()
         position = Position(record.topic, record.partition, record.offset, sha256="")
-        return Sent(envelope, position)
+        return Sent(envelope, position, record.value or b"")
 
     async def _tell_lag(self) -> None:
         try:
@@ -405,6 +406,21 @@ async def _entries(conn: Conn, batch: list[Sent]) -> None:
         for line, posting in enumerate(data.postings)
     ]
     await conn.execute(SQL.put_entries, *map(list, zip(*found, strict=True)))
+    leaves = [
+        (data.leaf_index, sent.value)
+        for sent in batch
+        if isinstance(data := sent.envelope.data, events.JournalEntryRecorded)
+    ]
+    await conn.execute(SQL.put_journal, *map(list, zip(*leaves, strict=True)))
+
+
+async def _heads(conn: Conn, batch: list[Sent]) -> None:
+    heads = [
+        (data.size, data.origin, data.root, sent.envelope.occurred_at)
+        for sent in batch
+        if isinstance(data := sent.envelope.data, events.CheckpointPublished) and data.size
+    ]
+    await conn.executemany(SQL.put_log_head, heads)
 
 
 async def _findings(conn: Conn, batch: list[Sent]) -> None:
@@ -450,5 +466,6 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.AllocationMade,), _allocations),
     ((events.DeliveryReported,), _deliveries),
     ((events.JournalEntryRecorded,), _entries),
+    ((events.CheckpointPublished,), _heads),
     ((events.FindingRaised,), _findings),
 )

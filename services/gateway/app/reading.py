@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RoundPricesView,
         RoundView,
     )
+    from schemas.audit import JournalEntryView, TermsVersionView
     from services.gateway.ports import Directory, Markets, Orders, Principal, Reports
 
 
@@ -92,6 +93,27 @@ class Reading:
         side = Side.OFFER if order_id.startswith("off_") else Side.DEMAND
         await self.order(principal, side, order_id)
         return await self._orders.history(order_id, after=after, limit=limit)
+
+    async def versions(self, principal: Principal, order_id: str) -> list[TermsVersionView]:
+        """Return all terms that were sent for an order, oldest first.
+
+        Raises:
+            NotFoundError: if there is none, or it is somebody else's.
+        """
+        side = Side.OFFER if order_id.startswith("off_") else Side.DEMAND
+        await self.order(principal, side, order_id)
+        return await self._orders.versions(order_id)
+
+    async def journal(
+        self, principal: Principal, *, after: int | None, limit: int
+    ) -> list[JournalEntryView]:
+        """Return the journal in the order of the log.
+
+        Raises:
+            ForbiddenError: if the caller is neither the operator nor the regulator.
+        """
+        require_role(principal, Role.OPERATOR, Role.REGULATOR)
+        return await self.reports.journal(after=after, limit=limit)
 
     async def participants(
         self, principal: Principal, *, after: str | None, limit: int

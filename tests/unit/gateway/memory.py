@@ -28,6 +28,7 @@ from schemas.api import (
     RoundPricesView,
     RoundView,
 )
+from schemas.audit import JournalEntryView, LogHeadView, TermsVersionView
 from schemas.codec import Envelope, encode
 from schemas.events import Reason
 from schemas.market import Market
@@ -135,6 +136,9 @@ class MemoryOrders:
 
     async def terms(self, ids: Sequence[str]) -> dict[str, OfferTerms | DemandTerms]:
         return {name: self.views[name].terms for name in ids}
+
+    async def versions(self, order_id: str) -> list[TermsVersionView]:
+        return [TermsVersionView(version=1, terms=self.views[order_id].terms, recorded_at=NOW)]
 
 
 @dataclass
@@ -321,6 +325,12 @@ class MemoryReports:
     async def entries(
         self, participant_id: str, *, before: int | None, limit: int
     ) -> list[tuple[int, EntryView]]:
+        return []
+
+    async def journal(self, *, after: int | None, limit: int) -> list[JournalEntryView]:
+        return []
+
+    async def log_heads(self, *, before: int | None, limit: int) -> list[LogHeadView]:
         return []
 
     async def findings(

@@ -8,7 +8,13 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from schemas.api import DemandBulkItem, OfferBulkItem, ReceiptKey
 from schemas.problem import PROBLEM_MEDIA_TYPE, Problem
-from services.gateway.adapters.http import problems, routes_exchange, routes_orders, routes_rounds
+from services.gateway.adapters.http import (
+    problems,
+    routes_audit,
+    routes_exchange,
+    routes_orders,
+    routes_rounds,
+)
 from services.gateway.adapters.http.context import Api, ApiDep
 from services.gateway.adapters.http.middleware import BodyLimit, Measure
 from services.gateway.errors import not_found
@@ -101,6 +107,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_orders.router,
         routes_rounds.router,
         routes_exchange.router,
+        routes_audit.router,
         keys,
         health,
     ):

@@ -114,6 +114,11 @@ SELECT terms_id, state FROM order_shown
 WHERE market_id = $1 AND state IN ('accepted', 'open', 'part-filled')
 LIMIT 200000;
 
+-- name: versions
+SELECT t.version, o.side, t.terms, t.recorded_at
+FROM order_terms t JOIN orders o USING (order_id)
+WHERE t.order_id = $1 ORDER BY t.version, t.log_offset LIMIT 1000;
+
 -- name: terms
 SELECT t.event_id, o.side, t.terms
 FROM order_terms t JOIN orders o USING (order_id)

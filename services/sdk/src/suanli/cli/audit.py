@@ -1,4 +1,4 @@
-"""`suanli audit`: verify every round of a market here, without trusting the exchange."""
+"""`suanli audit`: verify rounds and ledger here, without trusting the exchange."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import json
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from suanli.cli import units, words
+from suanli.cli import ledger_audit, units, words
+from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked
-from suanli.cli.session import EXIT_REFUSED, Market, Session, command, option
+from suanli.cli.session import EXIT_REFUSED, Market, Output, Session, command, option
 from suanli.errors import ApiError
 
 if TYPE_CHECKING:
@@ -100,19 +101,25 @@ def register(app: typer.Typer) -> None:
     command(
         app,
         "audit",
-        en="Verify every published round of a market here, without trusting the exchange.\n\n"
-        "Downloads each file, compares it with its hash on the log, checks every rule in exact "
-        "integers, and compares the numbers that the exchange lists with the file's. Exit code "
-        "0: all right; 1: a problem. The ledger is checked by suanli-exchange audit.",
-        zh="在本机核验市场的全部已公布轮次,无需信任交易所。\n\n"
-        "下载每个文件,与日志中的哈希比对,以精确整数检查全部规则,并比对交易所所列数字。"
-        "退出码 0:全部通过;1:发现问题。账本由 suanli-exchange audit 检查。",
+        en="Verify rounds and ledger here, without trusting the exchange.\n\n"
+        "Rounds: downloads each file, compares it with its hash on the log, checks every rule in "
+        "exact integers, and compares the numbers that the exchange lists with the file's. Ledger "
+        "(regulator, operator): downloads the journal and works out again its hashes, sums, "
+        "balances and holds, and that no hour was oversold. Exit code 0: all right; 1: a problem.",
+        zh="在本机核验轮次与账本,无需信任交易所。\n\n"
+        "轮次:下载每个文件,与日志中的哈希比对,以精确整数检查全部规则,并比对交易所所列数字。"
+        "账本(监管方、运营方):下载日记账,重新计算哈希、合计、余额与冻结,并检查有无超卖时段。"
+        "退出码 0:全部通过;1:发现问题。",
     )(_audit)
 
 
 def _audit(
     session: Session,
     market: Market = None,
+    only: Annotated[
+        Literal["rounds", "ledger"] | None,
+        option("--only", en="One of the two parts.", zh="仅核验其中一部分。"),
+    ] = None,
     first: Annotated[
         int | None, option("--from-round", en="First round's number.", zh="起始序号。")
     ] = None,
@@ -123,23 +130,34 @@ def _audit(
         Path | None, option("--keep", en="Folder to keep the files in.", zh="保存文件的目录。")
     ] = None,
 ) -> None:
-    market_id = session.market(market)
-    rounds = sorted(_rounds(session, market_id, first, last), key=lambda item: int(item["seq"]))
-    verdicts = _gaps(rounds)
-    verdicts += _verified(session, rounds, keep)
-    verdicts.sort(key=lambda item: int(item.round_id.rpartition(":")[2]))
-    print_list(
-        session,
-        [asdict(item) for item in verdicts],
-        _COLUMNS,
-        empty=("No published round.", "尚无已公布的轮次。"),
-    )
+    if only is None and session.output is Output.CSV:
+        raise UsageProblem("--only", "-", ("rounds or ledger with -o csv", "rounds 或 ledger"))
+    parts: Json = {}
+    verdicts: list[Verdict] = []
+    if only != "ledger":
+        market_id = session.market(market)
+        rounds = sorted(_rounds(session, market_id, first, last), key=lambda it: int(it["seq"]))
+        verdicts = _gaps(rounds) + _verified(session, rounds, keep)
+        verdicts.sort(key=lambda item: int(item.round_id.rpartition(":")[2]))
+        parts["rounds"] = [asdict(item) for item in verdicts]
+    outcomes = None if only == "rounds" else ledger_audit.run(session, needed=only == "ledger")
+    if outcomes is not None:
+        parts["ledger"] = ledger_audit.items(outcomes)
+    if session.output is Output.JSON:
+        session.print_json(parts)
+    else:
+        if "rounds" in parts:
+            empty = ("No published round.", "尚无已公布的轮次。")
+            print_list(session, parts["rounds"], _COLUMNS, empty=empty)
+        if "ledger" in parts:
+            ledger_audit.show(session, parts["ledger"])
     bad = sum(not item.ok for item in verdicts)
-    good = len(verdicts) - bad
-    session.note(
-        (f"{good} rounds verified, {bad} with problems.", f"{good} 轮通过,{bad} 轮有问题。")
-    )
-    if bad:
+    if "rounds" in parts:
+        good = len(verdicts) - bad
+        session.note(
+            (f"{good} rounds verified, {bad} with problems.", f"{good} 轮通过,{bad} 轮有问题。")
+        )
+    if bad or any(not item.ok for item in outcomes or ()):
         raise typer.Exit(EXIT_REFUSED)
 
 

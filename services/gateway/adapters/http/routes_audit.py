@@ -1,0 +1,40 @@
+"""Routes for those who check the exchange: the journal byte for byte, heads, terms of old."""
+
+from fastapi import APIRouter, Response
+
+from schemas.api import Page
+from schemas.audit import JournalEntryView, LogHeadView, TermsVersionView
+from schemas.base import OrderId
+from services.gateway.adapters.http.context import (
+    ApiDep,
+    PagingDep,
+    PrincipalDep,
+    StrictRoute,
+    page,
+)
+
+router = APIRouter(route_class=StrictRoute)
+
+
+@router.get("/v1/journal", tags=["audit"], response_model=Page[JournalEntryView])
+async def list_journal(api: ApiDep, principal: PrincipalDep, paging: PagingDep) -> Response:
+    """List the journal in the order of the log, byte for byte (regulator, operator)."""
+    found = await api.reading.journal(principal, after=paging.number(), limit=paging.limit + 1)
+    last = [found[paging.limit - 1].leaf_index] if len(found) > paging.limit else None
+    return page(paging, found, last, "journal")
+
+
+@router.get("/v1/log/heads", tags=["audit"], response_model=Page[LogHeadView])
+async def list_log_heads(api: ApiDep, paging: PagingDep) -> Response:
+    """List the heads of the transparency log, latest first (public)."""
+    found = await api.reading.reports.log_heads(before=paging.number(), limit=paging.limit + 1)
+    last = [found[paging.limit - 1].size] if len(found) > paging.limit else None
+    return page(paging, found, last, "heads")
+
+
+@router.get("/v1/orders/{order_id}/versions", tags=["audit"])
+async def list_versions(
+    order_id: OrderId, api: ApiDep, principal: PrincipalDep
+) -> list[TermsVersionView]:
+    """List all terms that were sent for an order, oldest first, refused ones too."""
+    return await api.reading.versions(principal, order_id)

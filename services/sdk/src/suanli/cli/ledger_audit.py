@@ -1,0 +1,120 @@
+"""The ledger's part of `suanli audit`: the journal and the capacity, worked out again here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from suanli import operations as ops
+from suanli.check_journal import CHECKS, Journal, check_capacity, entries_of
+from suanli.cli import words
+from suanli.cli.render import Column, print_list
+from suanli.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from suanli.check_journal import Outcome
+    from suanli.cli.session import Session, Text
+
+Json = dict[str, Any]
+_HIDDEN: Final = frozenset({401, 403})
+_PROBLEMS_SHOWN: Final = 3
+
+
+def run(session: Session, *, needed: bool) -> list[Outcome] | None:
+    """Check the ledger; ``None``, with a note, if the caller may not see it.
+
+    Args:
+        session: The run.
+        needed: Whether a caller who may not see it is an error.
+
+    Raises:
+        ApiError: if the exchange refuses, but for that.
+    """
+    # Heads first: every one of them is then within the entries that follow.
+    heads = {int(h["size"]): str(h["root"]) for h in session.client.pages("/v1/log/heads")}
+    journal = Journal(heads)
+    try:
+        for place, content in _watched(session, len(heads)):
+            journal.add(place, content)
+    except ApiError as error:
+        if needed or error.status not in _HIDDEN:
+            raise
+        session.note(
+            (
+                "The ledger was not checked: that is for the regulator and the operator.",
+                "未核验账本:仅监管方与运营方可核验。",
+            )
+        )
+        return None
+    outcomes = journal.outcomes()
+    allocations = session.client.pages("/v1/allocations")
+    outcomes.append(check_capacity(allocations, _offers(session)))
+    session.note(
+        (
+            f"Journal of {journal.size} entries, root {journal.root}.",
+            f"日记账共 {journal.size} 条,根 {journal.root}。",
+        )
+    )
+    return outcomes
+
+
+def items(outcomes: Sequence[Outcome]) -> list[Json]:
+    """Return the outcomes as JSON."""
+    return [
+        {
+            "check": item.code,
+            "ok": item.ok,
+            "promise_en": CHECKS[item.code][0],
+            "promise_zh": CHECKS[item.code][1],
+            "checked": item.checked,
+            "problems": item.problems,
+        }
+        for item in outcomes
+    ]
+
+
+def show(session: Session, rows: Sequence[Json]) -> None:
+    """Print the outcomes."""
+    print_list(session, rows, _COLUMNS, empty=("Nothing to check.", "无可核验内容。"))
+
+
+def _watched(session: Session, heads: int) -> Iterator[tuple[int, bytes]]:
+    from rich.progress import track
+
+    entries = entries_of(session.client.pages("/v1/journal"))
+    yield from track(
+        entries,
+        description=session.say(("Journal", "日记账")),
+        console=session.notes,
+        transient=True,
+        disable=not session.notes.is_terminal or not heads,
+    )
+
+
+def _offers(session: Session) -> Iterator[tuple[Json, list[Json]]]:
+    for offer in session.client.pages("/v1/offers"):
+        terms = [offer["terms"]]
+        if int(offer["version"]) > 1 or offer.get("amendment"):
+            order_id = offer["order_id"]
+            found = session.client.send(ops.read(f"/v1/orders/{order_id}/versions"))
+            terms = [row["terms"] for row in found]
+        yield offer, terms
+
+
+def _result(item: Json) -> Text:
+    return ("ok", "通过") if item["ok"] else ("FAILED", "未通过")
+
+
+def _problems(item: Json) -> str:
+    more = len(item["problems"]) - _PROBLEMS_SHOWN
+    return "; ".join(item["problems"][:_PROBLEMS_SHOWN]) + (f"; +{more}" if more > 0 else "")
+
+
+_COLUMNS: Final[tuple[Column, ...]] = (
+    Column("check", ("ledger", "账本"), lambda it: (it["promise_en"], it["promise_zh"]),
+           lambda it: it["check"], wraps=True),
+    Column("result", ("result", "结果"), _result, lambda it: "ok" if it["ok"] else "failed"),
+    words.count_column("checked", ("checked", "核验数"), "checked"),
+    Column("problems", ("problems", "问题"), _problems, wraps=True),
+)  # fmt: skip

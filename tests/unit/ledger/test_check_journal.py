@@ -1,0 +1,153 @@
+"""The journal that the ledger writes, checked from outside; and every way to falsify it, found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from schemas import events
+from schemas.types import Role
+from services.core.merkle import Frontier, leaf_hash
+from suanli.check_journal import Journal, Outcome, check_capacity
+from tests.unit.ledger import world as w
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def journal() -> list[bytes]:
+    """Return the entries of holds, an amended hold, a round, a delivery and a withdrawal."""
+    topics, ledger = w.Topics(), w.MemoryLedger()
+    ledger.feed(
+        topics.put(
+            w.registered("lab"),
+            w.registered("cloud", Role.PROVIDER),
+            w.deposited("lab", 100 * w.YUAN),
+            w.offered("o1", "cloud", chips=10),
+            w.demanded("d1", "lab", chips=10),
+            w.demanded("d2", "lab", chips=1),
+        )
+    )
+    body = w.allocated(1, "d1", "lab", "o1", "cloud", [(0, 10, w.YUAN), (1, 10, w.YUAN)])
+    ledger.feed(topics.round(1, body, w.kept(1, "d1", "lab", 0), w.kept(1, "d2", "lab", 0)))
+    ledger.feed(topics.put(w.delivered(body, [(0, 10)]), w.withdrawn("lab", w.YUAN)))
+    assert ledger.events(events.JournalEntryRecorded)
+    return [row.value for row in ledger.outbox if row.topic == "journal-entries"]
+
+
+def heads_of(entries: list[bytes]) -> dict[int, str]:
+    """Return honest heads of every size."""
+    heads, frontier = {}, Frontier()
+    for entry in entries:
+        frontier = frontier.extend([leaf_hash(entry)])
+        heads[frontier.size] = frontier.root().hex()
+    return heads
+
+
+def check(entries: list[bytes], heads: dict[int, str]) -> dict[str, Outcome]:
+    found = Journal(heads)
+    for place, entry in enumerate(entries):
+        found.add(place, entry)
+    return {outcome.code: outcome for outcome in found.outcomes()}
+
+
+def broken(entries: list[bytes], heads: dict[int, str]) -> set[str]:
+    return {code for code, outcome in check(entries, heads).items() if not outcome.ok}
+
+
+def test_a_journal_as_the_ledger_writes_it_passes_every_check(journal: list[bytes]) -> None:
+    found = check(journal, heads_of(journal))
+    assert not [problem for outcome in found.values() for problem in outcome.problems]
+    assert found["log"].checked == len(journal)
+    assert found["holds"].checked == 2
+    kinds = {json.loads(entry)["kind"] for entry in journal}
+    assert {"single", "hold", "post", "void"} <= kinds
+
+
+def changed(entry: bytes, change: Callable[[Json], object]) -> bytes:
+    body = json.loads(entry)
+    change(body)
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+def at(entries: list[bytes], kind: str) -> int:
+    return next(n for n, entry in enumerate(entries) if json.loads(entry)["kind"] == kind)
+
+
+def test_any_changed_entry_is_found_by_the_heads_alone(journal: list[bytes]) -> None:
+    heads = heads_of(journal)
+    for place, entry in enumerate(journal):
+        other = [*journal]
+        other[place] = entry.replace(b'"purpose":"', b'"purpose":"x')
+        assert broken(other, heads) == {"log"}
+
+
+def test_a_missing_a_doubled_and_two_swapped_entries_are_found(journal: list[bytes]) -> None:
+    heads = heads_of(journal)
+    assert "log" in broken(journal[:-1], heads)
+    assert "log" in broken([*journal, journal[-1]], heads)
+    assert "log" in broken([journal[1], journal[0], *journal[2:]], heads)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "code"),
+    [
+        ("single", lambda body: body["postings"][0].update(amount=7), "sums"),
+        ("single", lambda body: body.update(amount=body["amount"] + 1), "sums"),
+        ("hold", lambda body: body["postings"].pop(), "sums"),
+        ("single", lambda body: body["postings"][0].update(balance_after=1), "balances"),
+        ("single", lambda body: body["postings"][0].update(account_version=9), "balances"),
+        ("post", lambda body: body.update(pending_id=body["entry_id"]), "holds"),
+        ("post", lambda body: body.update(leaf_index=0), "log"),
+        ("void", lambda body: body.pop("postings"), "log"),
+    ],
+)
+def test_a_journal_that_was_falsified_before_it_was_signed_is_found(
+    journal: list[bytes], kind: str, change: Callable[[Json], object], code: str
+) -> None:
+    other = [*journal]
+    place = at(journal, kind)
+    other[place] = changed(journal[place], change)
+    assert code in broken(other, heads_of(other))
+
+
+def test_a_balance_below_zero_is_found_although_all_sums_are_zero(journal: list[bytes]) -> None:
+    def spend(body: Json) -> None:
+        # The deposit of 100 yuan becomes one of a single micro-yuan, rightly summed.
+        body["amount"] = 1
+        for posting in body["postings"]:
+            sign = 1 if posting["amount"] > 0 else -1
+            posting.update(amount=sign, balance_after=sign)
+
+    place = at(journal, "single")
+    other = [*journal]
+    other[place] = changed(journal[place], spend)
+    assert "free" in broken(other, heads_of(other))
+
+
+def test_an_hour_given_out_beyond_every_version_of_its_offer_is_found() -> None:
+    def terms(chips: int, end: str) -> Json:
+        return {
+            "zone": "z",
+            "chip": "c",
+            "chips": chips,
+            "start": "2026-11-24T08:00:00Z",
+            "end": end,
+        }
+
+    def given(chips: int, pool: str = "z/c") -> Json:
+        periods = [{"start": f"2026-11-24T{h:02}:00:00+00:00", "chips": chips} for h in (8, 9)]
+        return {"offer_id": "off_a", "pool": pool, "periods": periods}
+
+    offer = {"order_id": "off_a"}
+    wide, narrow = terms(8, "2026-11-24T10:00:00Z"), terms(4, "2026-11-24T09:00:00Z")
+    assert check_capacity([given(4), given(4)], [(offer, [narrow, wide])]).ok
+    over = check_capacity([given(4), given(5)], [(offer, [wide])])
+    assert len(over.problems) == 2
+    outside = check_capacity([given(4)], [(offer, [narrow])])
+    assert outside.problems == ["off_a 2026-11-24T09:00:00Z: 4 chips given, offered 0"]
+    assert not check_capacity([given(1, "z/other")], [(offer, [wide])]).ok
+    assert not check_capacity([given(1)], []).ok
