@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from infra.demo.books import money_of
 from infra.local.exchange import KEEPER, SERVICES
+from infra.local.topics import declared
 from services.kit.postgres import Queries, connect
 from services.kit.retry import retry
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from services.kit.postgres import Conn
 
 _QUERIES = Queries.load(Path(__file__).resolve().parent / "sql")
-_PARTITIONS = 4
+_PARTITIONS = {topic.name: topic.partitions for topic in declared()}
 
 READS: dict[str, tuple[str, ...]] = {
     "gateway": (
@@ -117,7 +118,7 @@ class Meter:
         return money_of(turnover, balances, captured, int(entries), market_id)
 
     async def _ends(self, topics: list[str]) -> dict[tuple[str, int], int]:
-        wanted = [TopicPartition(topic, n) for topic in topics for n in range(_PARTITIONS)]
+        wanted = [TopicPartition(topic, n) for topic in topics for n in range(_PARTITIONS[topic])]
         # A busy broker may be late with one answer; the next attempt gets it.
         found: Mapping[TopicPartition, int] = await retry(
             lambda: self._consumer.end_offsets(wanted), on=(KafkaError,)
