@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -93,6 +94,7 @@ def check(market: Chips, demand: BookDemand, quote: Quote) -> None:
         assert quote.state == ("filled" if hours == item.chip_hours else "part-filled")
 
 
+@pytest.mark.timeout(240)
 @settings(max_examples=400, deadline=None)
 @given(seed=st.integers(0, 2**40))
 def test_a_quote_is_there_to_be_had_and_the_best_of_its_kind(seed: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +119,7 @@ def best_of(market: Market, demand: BookDemand) -> dict[str, int | str]:
     return found
 
 
+@pytest.mark.timeout(240)
 @settings(max_examples=300, deadline=None)
 @given(seed=st.integers(0, 2**40))
 def test_a_reason_names_the_changes_that_a_search_of_every_start_finds(seed: int) -> None:
