@@ -1,23 +1,28 @@
-"""``python -m loadtests [checker|clearing|pipeline]``: run the measurements and print them."""
+"""``python -m loadtests [checker|clearing|clearing_scale|pipeline]``: measure and print.
+
+Numbers after ``clearing_scale`` are the sizes to measure: ``clearing_scale 1000 1000000``.
+"""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-NAMES = ("checker", "clearing", "pipeline")
+NAMES = ("checker", "clearing", "clearing_scale", "pipeline")
 
 
 def main() -> int:
     """Run the named measurements, all if none is named."""
-    chosen = sys.argv[1:] or list(NAMES)
+    sizes = [word for word in sys.argv[1:] if word.isdigit()]
+    chosen = [word for word in sys.argv[1:] if not word.isdigit()] or list(NAMES)
     unknown = [name for name in chosen if name not in NAMES]
     if unknown:
         sys.stderr.write(f"must be among {', '.join(NAMES)}, was {', '.join(unknown)}\n")
         return 2
     for name in chosen:
         sys.stdout.write(f"== {name}\n")
-        for line in import_module(f"loadtests.{name}").main():
+        arguments = sizes if name == "clearing_scale" else []
+        for line in import_module(f"loadtests.{name}").main(*arguments):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
     return 0

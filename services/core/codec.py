@@ -24,7 +24,9 @@ from services.core.file_reading import (
 )
 
 if TYPE_CHECKING:
-    from services.core.book import Book, BookDemand, PriceCurve, Reason, Result, Rules
+    from collections.abc import Sequence
+
+    from services.core.book import Alternative, Book, BookDemand, PriceCurve, Reason, Result, Rules
     from services.core.reading import Json
 
 __all__ = [
@@ -114,6 +116,12 @@ def book_to_dict(book: Book) -> dict[str, Json]:
     }
 
 
+def _by_index(demand: BookDemand) -> Sequence[Alternative]:
+    # Most demands have one alternative, and a book may have a hundred thousand demands.
+    rows = demand.alternatives
+    return rows if len(rows) == 1 else sorted(rows, key=lambda row: row.index)
+
+
 def _demand_to_dict(demand: BookDemand) -> dict[str, Json]:
     return {
         "id": demand.id,
@@ -123,7 +131,7 @@ def _demand_to_dict(demand: BookDemand) -> dict[str, Json]:
         "alternatives": [
             {
                 "index": row.index,
-                "pools": sorted(row.pools),
+                "pools": sorted(row.pools) if len(row.pools) > 1 else list(row.pools),
                 "limit": row.limit,
                 "earliest": row.earliest,
                 "deadline": row.deadline,
@@ -133,7 +141,7 @@ def _demand_to_dict(demand: BookDemand) -> dict[str, Json]:
                 "chips_by_period": list(row.chips_by_period),
                 "chip_hours": row.chip_hours,
             }
-            for row in sorted(demand.alternatives, key=lambda row: row.index)
+            for row in _by_index(demand)
         ],
         "rounds_waited": demand.rounds_waited,
         "exclusive_group": demand.exclusive_group,

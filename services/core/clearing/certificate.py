@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from services.core.book import Book
 from services.core.clearing.presolve import FloatArray, IntArray, Problem
 from services.core.clearing.response import Choices, Response, exact, load, respond
 
@@ -53,24 +54,24 @@ def bound(choices: Choices, prices: IntArray) -> int:
     wide = exact(prices, choices.problem)
     response = respond(choices, wide)
     total = sum(_counted(choices.problem, response))
-    return total + sum(offer_surpluses(choices.problem, prices))
+    return total + sum(offer_surpluses(choices.problem.book, prices))
 
 
-def offer_surpluses(problem: Problem, prices: IntArray) -> list[int]:
+def offer_surpluses(book: Book, prices: IntArray) -> list[int]:
     """Return what each offer of the book could gain at most at the prices, in book order."""
-    first = problem.book.first_period
-    at = {pool.key: p for p, pool in enumerate(problem.book.pools)}
+    first = book.first_period
+    at = {pool.key: p for p, pool in enumerate(book.pools)}
     gains = []
-    for offer in problem.book.offers:
+    for offer in book.offers:
         row = prices[at[offer.pool]]
         low = max(0, offer.start - first)
         if offer.block and (
-            offer.start < first or offer.start + len(offer.chips) > first + problem.book.periods
+            offer.start < first or offer.start + len(offer.chips) > first + book.periods
         ):
             # It reaches beyond the horizon, so it cannot be taken whole in this round.
             gains.append(0)
             continue
-        high = min(problem.book.periods, offer.start - first + len(offer.chips))
+        high = min(book.periods, offer.start - first + len(offer.chips))
         skip = first - offer.start
         terms = [
             offer.chips[t + skip] * (int(row[t]) - offer.ask) for t in range(low, max(low, high))

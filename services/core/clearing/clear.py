@@ -22,10 +22,14 @@ from services.core.clearing.selection import (
     use_of,
     value_of,
 )
+from services.core.clearing.size import choices_of, fits_machine_integers
 from services.core.clearing.why_not import left_of
 from services.core.codec import book_digest, rules_digest
 
 _PPM = 1_000_000
+
+LARGE_CHOICES = 60_000
+"""From so many choices on (`choices_of`) a book is cleared without a solver (decision 0006)."""
 
 
 def clear(book: Book, rules: Rules) -> Result:
@@ -41,6 +45,8 @@ def clear(book: Book, rules: Rules) -> Result:
     Returns:
         A result whose ``status`` is ``optimal`` if no price-supported selection can be better.
     """
+    if _is_large(book):
+        return _clear_large(book, rules, search=True)
     choices, ascent = _prepare(book, rules)
     incumbent = greedy(choices, ascent.prices)
     found = improve(choices, incumbent, ascent.prices, float(rules.effort))
@@ -57,6 +63,8 @@ def clear_greedy(book: Book, rules: Rules) -> Result:
     Returns:
         A result with status ``feasible``, or ``optimal`` if its bound proves it.
     """
+    if _is_large(book):
+        return _clear_large(book, rules, search=False)
     choices, ascent = _prepare(book, rules)
     selection = greedy(choices, ascent.prices)
     return _publish(choices, selection, ascent, proven=False, by_lp=False)
@@ -67,6 +75,17 @@ def gap_ppm(result: Result) -> int:
     if result.certificate.bound == 0:
         return 0
     return (result.certificate.bound - result.welfare) * _PPM // result.certificate.bound
+
+
+def _is_large(book: Book) -> bool:
+    return choices_of(book) >= LARGE_CHOICES and fits_machine_integers(book)
+
+
+def _clear_large(book: Book, rules: Rules, *, search: bool) -> Result:
+    # The compiler takes a second and 100 MB to load, which small books never pay.
+    from services.core.clearing.scale.engine import clear_large  # noqa: PLC0415
+
+    return clear_large(book, rules, search=search)
 
 
 def _prepare(book: Book, rules: Rules) -> tuple[Choices, Ascent]:
@@ -89,7 +108,7 @@ def _publish(
     assert certificate.bound >= welfare
     left = left_of(problem.book, priced.prices, offer_chips)
     demands = demand_outcomes(choices, selection, priced, left)
-    offers = offer_outcomes(choices, offer_chips, priced)
+    offers = offer_outcomes(problem.book, offer_chips, priced.prices, priced.offer_regret)
     assert sum(row.payment for row in demands) == sum(row.revenue for row in offers)
     return Result(
         market=problem.book.market,

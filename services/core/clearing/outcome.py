@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from schemas.types import OrderState, Shape
-from services.core.book import BookDemand, BookOffer, DemandOutcome, OfferOutcome, Reason
+from services.core.book import Book, BookDemand, BookOffer, DemandOutcome, OfferOutcome, Reason
 from services.core.clearing.presolve import IntArray, Problem
 from services.core.clearing.price import Priced, payment
 from services.core.clearing.response import Choices
@@ -19,7 +20,7 @@ from services.core.clearing.selection import (
     choice_hours,
     choice_value,
 )
-from services.core.clearing.why_not import Left, hints
+from services.core.clearing.why_not import Hint, Left, hints
 
 # Reasons that another limit, size, time or place would have changed.
 _HINTED = frozenset({
@@ -56,7 +57,8 @@ class _Place:
         }
 
 
-def _reason(code: str, params: dict[str, int | str] | None = None) -> Reason:
+def reason_of(code: str, params: dict[str, int | str] | None = None) -> Reason:
+    """Return a reason with its parameters sorted."""
     return Reason(code, tuple(sorted((params or {}).items())))
 
 
@@ -97,17 +99,30 @@ def demand_outcomes(
                 reason=_accepted(problem, d, choice, hours),
             )
         )
-    return _with_hints(problem, rows, left)
+    return with_hints(problem.rules.tick, problem.book.demands, rows, hints, left)
 
 
-def _with_hints(
-    problem: Problem, rows: list[DemandOutcome], left: Left
+def with_hints(
+    tick: int,
+    demands: Sequence[BookDemand],
+    rows: list[DemandOutcome],
+    find: Callable[[Left, Sequence[BookDemand]], list[Hint]],
+    left: Left,
 ) -> tuple[DemandOutcome, ...]:
+    """Return outcomes whose reasons also say what would have let the order trade.
+
+    Args:
+        tick: Micro-yuan.
+        demands: Demands of the book.
+        rows: Their outcomes.
+        find: Finds the hints of some demands.
+        left: What the clearing leaves.
+    """
     out = [d for d, row in enumerate(rows) if row.reason.code in _HINTED]
-    found = hints(left, [problem.book.demands[d] for d in out])
+    found = find(left, [demands[d] for d in out])
     for d, hint in zip(out, found, strict=True):
-        params = dict(rows[d].reason.params) | hint.params(problem.rules.tick)
-        rows[d] = replace(rows[d], reason=_reason(rows[d].reason.code, params))
+        params = dict(rows[d].reason.params) | hint.params(tick)
+        rows[d] = replace(rows[d], reason=reason_of(rows[d].reason.code, params))
     return tuple(rows)
 
 
@@ -122,11 +137,11 @@ def _accepted(problem: Problem, d: int, choice: Choice, hours: int) -> Reason:
             "start": problem.book.first_period + choice.start,
         }
         if choice.chips < alternative.chips:
-            return _reason("curtailed", params | {"asked": alternative.chips})
-        return _reason("filled", params)
+            return reason_of("curtailed", params | {"asked": alternative.chips})
+        return reason_of("filled", params)
     if hours == alternative.chip_hours:
-        return _reason("filled", {"chip_hours": hours})
-    return _reason("part_filled", {"asked": alternative.chip_hours, "chip_hours": hours})
+        return reason_of("filled", {"chip_hours": hours})
+    return reason_of("part_filled", {"asked": alternative.chip_hours, "chip_hours": hours})
 
 
 def _why_not(choices: Choices, selection: Selection, priced: Priced, d: int) -> Reason:
@@ -134,28 +149,28 @@ def _why_not(choices: Choices, selection: Selection, priced: Priced, d: int) -> 
     demand = problem.book.demands[d]
     options = problem.demands[d]
     if not options.runs and not options.spreads:
-        return _never_fits(problem, demand)
+        return never_fits(problem.book, problem.capacity, demand)
     if options.group >= 0:
         for other in problem.groups[options.group]:
             if selection.choices[other] is not None:
-                return _reason("exclusive_group", {"other": problem.book.demands[other].id})
+                return reason_of("exclusive_group", {"other": problem.book.demands[other].id})
     if options.parent >= 0 and selection.choices[options.parent] is None:
-        return _reason("linked_order_out", {"parent": problem.book.demands[options.parent].id})
+        return reason_of("linked_order_out", {"parent": problem.book.demands[options.parent].id})
     dear = _least_supply(problem, d)
     if dear is not None:
-        return _reason("asks_above_limit", dear.params())
+        return reason_of("asks_above_limit", dear.params())
     place = _cheapest_run(problem, d, priced.prices) or _cheapest_cell(problem, d, priced.prices)
     assert place is not None
     regret = priced.demand_regret[d]
     if regret > 0:
-        return _reason("paradoxically_rejected", place.params() | {"regret": regret})
+        return reason_of("paradoxically_rejected", place.params() | {"regret": regret})
     if place.price == place.limit:
-        return _reason("at_the_margin", place.params())
-    return _reason("price_below_clearing", place.params())
+        return reason_of("at_the_margin", place.params())
+    return reason_of("price_below_clearing", place.params())
 
 
-def _never_fits(problem: Problem, demand: BookDemand) -> Reason:
-    book = problem.book
+def never_fits(book: Book, capacity: IntArray, demand: BookDemand) -> Reason:
+    """Return why a demand without a place that fits has none."""
     at = {pool.key: p for p, pool in enumerate(book.pools)}
     inside = False
     largest = (0, "")
@@ -168,16 +183,16 @@ def _never_fits(problem: Problem, demand: BookDemand) -> Reason:
             continue
         inside = True
         for key in alternative.pools:
-            row = problem.capacity[at[key], first:last]
+            row = capacity[at[key], first:last]
             width = max(1, alternative.duration)
             most = int(np.lib.stride_tricks.sliding_window_view(row, width).min(axis=1).max())
             largest = max(largest, (most, key), key=lambda item: item[0])
     if not inside:
-        return _reason("outside_horizon", {"periods": max(0, longest)})
+        return reason_of("outside_horizon", {"periods": max(0, longest)})
     if largest[0] == 0:
-        return _reason("no_capacity")
+        return reason_of("no_capacity")
     wanted = min(alternative.chips_min for alternative in demand.alternatives)
-    return _reason(
+    return reason_of(
         "gang_does_not_fit", {"chips_min": wanted, "largest": largest[0], "pool": largest[1]}
     )
 
@@ -245,15 +260,21 @@ def _cheapest_cell(problem: Problem, d: int, prices: IntArray) -> _Place | None:
 
 
 def offer_outcomes(
-    choices: Choices, offer_chips: tuple[IntArray, ...], priced: Priced
+    book: Book, offer_chips: Sequence[IntArray], prices: IntArray, regrets: Sequence[int]
 ) -> tuple[OfferOutcome, ...]:
-    """Return the outcome of every offer, in book order."""
-    problem = choices.problem
-    at = {pool.key: p for p, pool in enumerate(problem.book.pools)}
+    """Return the outcome of every offer, in book order.
+
+    Args:
+        book: The book.
+        offer_chips: Chips that each offer gives in each period of the horizon.
+        prices: P x T clearing prices, micro-yuan.
+        regrets: Regret of each offer, micro-yuan.
+    """
+    at = {pool.key: p for p, pool in enumerate(book.pools)}
     rows = []
-    for o, offer in enumerate(problem.book.offers):
+    for o, offer in enumerate(book.offers):
         given = offer_chips[o]
-        row = priced.prices[at[offer.pool]]
+        row = prices[at[offer.pool]]
         hours = int(given.sum())
         revenue = sum(int(given[t]) * int(row[t]) for t in np.flatnonzero(given).tolist())
         state = OrderState.OPEN
@@ -267,37 +288,35 @@ def offer_outcomes(
                 chip_hours=hours,
                 cost=offer.ask * hours,
                 revenue=revenue,
-                regret=priced.offer_regret[o],
-                reason=_offer_reason(problem, offer, hours, row, priced.offer_regret[o]),
+                regret=regrets[o],
+                reason=_offer_reason(book, offer, hours, row, regrets[o]),
             )
         )
     return tuple(rows)
 
 
 def _offer_reason(
-    problem: Problem, offer: BookOffer, hours: int, prices: IntArray, regret: int
+    book: Book, offer: BookOffer, hours: int, prices: IntArray, regret: int
 ) -> Reason:
-    first = offer.start - problem.book.first_period
+    first = offer.start - book.first_period
     offered = sum(offer.chips)
     periods = [
-        first + i
-        for i, chips in enumerate(offer.chips)
-        if chips and 0 <= first + i < problem.book.periods
+        first + i for i, chips in enumerate(offer.chips) if chips and 0 <= first + i < book.periods
     ]
     if not periods:
-        return _reason("outside_horizon", {"periods": 0})
+        return reason_of("outside_horizon", {"periods": 0})
     if hours == offered:
-        return _reason("filled", {"chip_hours": hours})
+        return reason_of("filled", {"chip_hours": hours})
     if hours:
-        return _reason("part_filled", {"asked": offered, "chip_hours": hours})
+        return reason_of("part_filled", {"asked": offered, "chip_hours": hours})
     best = max(periods, key=lambda t: (int(prices[t]), -t))
     params: dict[str, int | str] = {
         "ask": offer.ask,
         "price": int(prices[best]),
-        "start": problem.book.first_period + best,
+        "start": book.first_period + best,
     }
     if regret > 0:
-        return _reason("paradoxically_rejected", params | {"regret": regret})
+        return reason_of("paradoxically_rejected", params | {"regret": regret})
     if int(prices[best]) < offer.ask:
-        return _reason("ask_above_clearing", params)
-    return _reason("no_demand", params)
+        return reason_of("ask_above_clearing", params)
+    return reason_of("no_demand", params)

@@ -66,7 +66,7 @@ def judge(
         demand_regret.append(max(0, int(best[d]) - realised))
     at = {pool.key: p for p, pool in enumerate(problem.book.pools)}
     offer_regret = []
-    for o, most in enumerate(offer_surpluses(problem, prices)):
+    for o, most in enumerate(offer_surpluses(problem.book, prices)):
         offer = problem.book.offers[o]
         row = prices[at[offer.pool]]
         used = np.flatnonzero(offer_chips[o])

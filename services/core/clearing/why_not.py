@@ -128,7 +128,7 @@ def left_of(book: Book, prices: IntArray, given: Sequence[IntArray]) -> Left:
 
 def hints(left: Left, demands: Sequence[BookDemand]) -> list[Hint]:
     """Return for each demand, which got nothing, what would have let it trade."""
-    rows = _rows(left.book, demands)
+    rows = rows_of(left.book, demands)
     own = _Found(len(demands))
     near = _Found(len(demands))
     other = _Found(len(demands))
@@ -159,7 +159,7 @@ def offer_row(book: Book, offer: BookOffer) -> IntArray:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class Rows:
     """One row for each demand, alternative and pool: starts ``low`` to ``high`` (exclusive).
 
     A flow or work is looked at as a run of one chip for one period: the least that it takes.
@@ -173,9 +173,9 @@ class _Rows:
     least: IntArray
     limit: IntArray
 
-    def take(self, which: IntArray | BoolArray) -> _Rows:
+    def take(self, which: IntArray | BoolArray) -> Rows:
         """Return some of the rows."""
-        return _Rows(
+        return Rows(
             self.demand[which],
             self.pool[which],
             self.low[which],
@@ -186,7 +186,8 @@ class _Rows:
         )
 
 
-def _rows(book: Book, demands: Sequence[BookDemand]) -> _Rows:
+def rows_of(book: Book, demands: Sequence[BookDemand]) -> Rows:
+    """Return the rows of some demands, demand by demand."""
     at = {pool.key: p for p, pool in enumerate(book.pools)}
     flat: list[tuple[int, int, int, int, int, int, int]] = []
     for d, demand in enumerate(demands):
@@ -197,7 +198,7 @@ def _rows(book: Book, demands: Sequence[BookDemand]) -> _Rows:
             least = item.chips_min or 1
             flat += [(d, at[key], low, high, duration, least, item.limit) for key in item.pools]
     table = np.array(flat, dtype=np.int64).reshape(-1, 7).T
-    rows = _Rows(*table)
+    rows = Rows(*table)
     return rows.take(rows.duration <= book.periods)
 
 
@@ -219,7 +220,7 @@ class _Runs:
     """The rows of one duration, with cost and room of every run of it."""
 
     left: Left
-    rows: _Rows
+    rows: Rows
     duration: int
     costs: IntArray
     rooms: IntArray
@@ -270,13 +271,13 @@ class _Runs:
             [pair not in accepted for pair in zip(wide.demand.tolist(), flat, strict=True)],
             dtype=bool,
         )
-        moved = _Rows(
+        moved = Rows(
             wide.demand, pool, wide.low, wide.high, wide.duration, wide.least, wide.limit
         ).take(new)
         return _Runs(self.left, moved, self.duration, self.costs, self.rooms, self.firm)
 
 
-def _by_duration(left: Left, rows: _Rows) -> Iterator[_Runs]:
+def _by_duration(left: Left, rows: Rows) -> Iterator[_Runs]:
     sums = np.zeros((left.prices.shape[0], left.prices.shape[1] + 1), dtype=np.int64)
     np.cumsum(left.prices, axis=1, out=sums[:, 1:])
     for duration in np.unique(rows.duration).tolist():

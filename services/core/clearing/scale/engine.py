@@ -1,0 +1,179 @@
+"""Clear a large book: layout, ascent, search, prices, outcomes; the same rules as a small one's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from services.core.book import Book, Certificate, PriceCurve, Result, Rules
+from services.core.clearing.certificate import offer_surpluses
+from services.core.clearing.outcome import offer_outcomes
+from services.core.clearing.scale.ascent import ascend
+from services.core.clearing.scale.board import BASE, USED, Board, set_up, value_of
+from services.core.clearing.scale.layout import Layout, lay_out
+from services.core.clearing.scale.pairs import offer_use, pair
+from services.core.clearing.scale.pricing import find_prices
+from services.core.clearing.scale.report import demand_outcomes
+from services.core.clearing.scale.respond import Responder
+from services.core.clearing.scale.search import PARTS, Search
+from services.core.clearing.why_not import left_of
+from services.core.codec import book_digest, rules_digest
+
+AnyArray = npt.NDArray[Any]
+
+MOVES_PER_EFFORT = 60_000
+"""Moves that take about a second of one core of 2024, whatever the size of the book."""
+
+# Starts that the ascent looks at in about a quarter of a second of one core.
+_STARTS_PER_EFFORT = 12_000_000
+_PHASES = 12
+# Orders of insertion to begin with: wide and sure ones first, or all by what a chip-hour gains.
+_SURE_PERCENTS = (10, 100)
+# The temperature at which a fall is taken begins at the value of so many chip-hours.
+_HOT_HOURS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a search ended with.
+
+    Attributes:
+        board: The selection.
+        taken: Block offers taken, as positions in `Supplies.block_pool`.
+    """
+
+    board: Board
+    taken: tuple[int, ...]
+
+
+def clear_large(book: Book, rules: Rules, *, search: bool = True) -> Result:
+    """Clear a book too large for a solver.
+
+    Args:
+        book: What may trade; its money fits 64 bits (`fits_machine_integers`).
+        rules: Tick, seed and effort.
+        search: Whether to spend the effort; else the first selection stands.
+
+    Returns:
+        A result whose ``status`` is ``optimal`` only if its bound equals its welfare.
+    """
+    layout = lay_out(book, rules)
+    responder = Responder(layout)
+    ascended = ascend(layout, responder, rules.ascent_steps, at_least(layout, rules.effort))
+    selected = select(layout, ascended.prices, rules.effort if search else 0)
+    board, taken = selected.board, selected.taken
+    priced = find_prices(layout, board, responder, ascended.prices, taken)
+    book = layout.book
+    given = offer_use(layout, board.cells[:, :, USED], taken)
+    cost = sum(
+        int(layout.supplies.block_ask[b]) * int(layout.supplies.block_chips[b].sum()) for b in taken
+    )
+    welfare = int(value_of(board, True)) - cost  # noqa: FBT003 - compiled code has no keywords
+    bound, curve = min(
+        (ascended.bound, 1, ascended.prices), (priced.bound, 0, priced.prices), key=lambda c: c[:2]
+    )[::2]
+    assert bound >= welfare
+    left = left_of(book, priced.prices, list(given))
+    demands = demand_outcomes(layout, board, priced.prices, priced.answer.surplus, left)
+    regrets = _offer_regrets(layout, priced.prices, given)
+    offers = offer_outcomes(book, list(given), priced.prices, regrets)
+    assert sum(row.payment for row in demands) == sum(row.revenue for row in offers)
+    return Result(
+        market=book.market,
+        round_id=book.round_id,
+        book_digest=book_digest(book),
+        rules_digest=rules_digest(rules),
+        status="optimal" if bound == welfare else "feasible",
+        welfare=welfare,
+        allocations=pair(layout, board, given),
+        prices=_curves(layout, priced.prices),
+        demands=demands,
+        offers=offers,
+        certificate=Certificate(_curves(layout, curve), bound),
+        total_regret=sum(row.regret for row in demands) + sum(regrets),
+    )
+
+
+def at_least(layout: Layout, effort: int) -> int:
+    """Return the steps of the ascent that a part of the effort pays, however little they gain."""
+    spreads = layout.spreads
+    starts = int(layout.blocks.starts.sum()) + int(spreads.cell_ptr[-1])
+    return effort * _STARTS_PER_EFFORT // max(1, starts)
+
+
+def select(
+    layout: Layout,
+    prices: AnyArray,
+    effort: int,
+    watch: Callable[[Board], None] = lambda _: None,
+) -> Selected:
+    """Search for a selection.
+
+    Args:
+        layout: The book.
+        prices: P x T whole prices that steer (the certificate's).
+        effort: Search budget, see `MOVES_PER_EFFORT`.
+        watch: Shown the selection once the first one is there, and after every phase.
+    """
+    supplies = layout.supplies
+    # A block offer that gains at the ascent's prices is taken, if it comes to be used whole.
+    taken = tuple(
+        b
+        for b, (pool, ask, chips) in enumerate(
+            zip(supplies.block_pool, supplies.block_ask, supplies.block_chips, strict=True)
+        )
+        if int((chips * (prices[pool] - ask)).sum()) >= 0
+    )
+    while True:
+        search = max(
+            (_inserted(layout, prices, taken, sure) for sure in _SURE_PERCENTS),
+            key=lambda found: int(value_of(found.board, False)),  # noqa: FBT003
+        )
+        board = search.board
+        idle = board.cells[:, :, BASE] > board.cells[:, :, USED]
+        unused = [
+            b for b in taken
+            if (idle[supplies.block_pool[b]] & (supplies.block_chips[b] > 0)).any()
+        ]  # fmt: skip
+        if not unused:
+            break
+        taken = tuple(b for b in taken if b not in unused)
+    moves = effort * MOVES_PER_EFFORT // (_PHASES * PARTS)
+    hot = _HOT_HOURS * int(np.median(search.limit)) if layout.demands else 0
+    for phase in range(_PHASES if moves else 0):
+        watch(board)
+        search.anneal(
+            moves, hot * (_PHASES - phase) // _PHASES, hot * (_PHASES - phase - 1) // _PHASES
+        )
+    # What the parts could not try: what was dealt to another part, and what seemed hopeless.
+    search.insert()
+    watch(board)
+    return Selected(board, taken)
+
+
+def _inserted(
+    layout: Layout, prices: AnyArray, taken: tuple[int, ...], sure_percent: int
+) -> Search:
+    search = Search(layout, set_up(layout, prices, taken))
+    search.insert(sure_percent)
+    return search
+
+
+def _offer_regrets(layout: Layout, prices: AnyArray, given: AnyArray) -> list[int]:
+    at = {pool.key: p for p, pool in enumerate(layout.book.pools)}
+    most = offer_surpluses(layout.book, prices)
+    regrets = []
+    for o, offer in enumerate(layout.book.offers):
+        realised = int((given[o] * (prices[at[offer.pool]] - offer.ask)).sum())
+        regrets.append(max(0, most[o] - realised))
+    return regrets
+
+
+def _curves(layout: Layout, prices: AnyArray) -> tuple[PriceCurve, ...]:
+    return tuple(
+        (pool.key, tuple(row)) for pool, row in zip(layout.book.pools, prices.tolist(), strict=True)
+    )

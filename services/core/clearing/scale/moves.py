@@ -1,0 +1,401 @@
+"""Ruin and recreate: the moves of the search.
+
+A move takes an order that is out, makes room for it where it would gain most, and lets what had
+to go, and a few neighbours, find other places; it stays if welfare rises, or falls by less than
+the temperature allows (Schrimpf et al., "Record Breaking Optimization Results Using the Ruin and
+Recreate Principle", 2000; threshold accepting after Dueck and Scheuer, 1990).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from services.core.clearing.scale.board import (
+    BASE,
+    BINDS,
+    CELLS_LOW,
+    CHIPS,
+    COUNT,
+    DEMAND,
+    DURATION,
+    FIRST,
+    HOURS,
+    LAST,
+    LEAST,
+    LIMIT,
+    LOWEST,
+    MARGIN,
+    MOST,
+    POOL,
+    ROW,
+    START,
+    USED,
+    WIDTH,
+    Board,
+    allowed,
+    holds_children,
+)
+from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.parts import OUTS, SLOTS, USERS, Part, accept, reject
+from services.core.clearing.scale.places import best_run, fill_spread, grant, take_back, undo_grants
+
+AnyArray = npt.NDArray[Any]
+
+# Most runs that a move ejects, and most cells of flows and works that it frees or fills.
+_RUNS_MAX = 32
+_CELLS_MAX = 256
+_INVITED = 6
+_MORE = 4
+_DRAWS = 60
+
+# Columns of `Desk.counts`, and of the statistics.
+_EJECTED, _FREED, _GRANTED, _TODO = 0, 1, 2, 3
+ROSE, FELL, UNDONE, FAILED = 0, 1, 2, 3
+
+
+class Desk(NamedTuple):
+    """Work space of one part: what the current move did, so that it can be undone.
+
+    Attributes:
+        ejected: Runs that had to go: demand, row, start, chips.
+        freed: Chips of flows and works that had to go, as in `fill_spread`.
+        granted: Chips that were added since.
+        todo: Demands to be inserted, and their keys.
+        keys: Work space of `fill_spread`.
+        counts: Number of entries of the first four.
+        stats: Moves that rose, fell or stayed level, were undone, or came to nothing.
+        seed: State of the random numbers.
+    """
+
+    ejected: AnyArray
+    freed: AnyArray
+    granted: AnyArray
+    todo: AnyArray
+    keys: AnyArray
+    counts: AnyArray
+    stats: AnyArray
+    seed: AnyArray
+
+
+def new_desk(board: Board, seed: int, stream: int) -> Desk:
+    """Return work space with a stream of random numbers of its own."""
+    # Odd multipliers keep streams apart; a state of xorshift must not be zero.
+    state = (seed * 0x9E3779B97F4A7C15 + (stream + 1) * 0xD1B54A32D192ED03) % 2**64
+    return Desk(
+        np.zeros((_RUNS_MAX, 4), dtype=np.int64),
+        np.zeros((_CELLS_MAX, 6), dtype=np.int64),
+        np.zeros((_CELLS_MAX, 6), dtype=np.int64),
+        np.zeros((_RUNS_MAX + _INVITED, 2), dtype=np.int64),
+        np.zeros(board.room.size, dtype=np.int64),
+        np.zeros(4, dtype=np.int64),
+        np.zeros(4, dtype=np.int64),
+        np.array([state or 1], dtype=np.uint64),
+    )
+
+
+@compiled
+def draw(seed: AnyArray, below: int) -> int:
+    """Return a pseudo-random number from 0 to below a number (xorshift64*, Vigna 2016)."""
+    x = seed[0]
+    x ^= x >> np.uint64(12)
+    x ^= x << np.uint64(25)
+    x ^= x >> np.uint64(27)
+    seed[0] = x
+    high = np.int64((x * np.uint64(2685821657736338717)) >> np.uint64(33))
+    return (high * below) >> 31  # type: ignore[return-value]
+
+
+@compiled
+def anneal(board: Board, part: Part, desk: Desk, moves: int, hot: int, cold: int) -> int:
+    """Make so many moves in one part, the temperature falling from ``hot`` to ``cold``.
+
+    Returns:
+        The welfare gained.
+    """
+    total = moves * 0
+    if len(part.pools) == 0:
+        return total
+    for move in range(moves):
+        desk.counts[:] = 0
+        p = part.pools[draw(desk.seed, len(part.pools))]
+        row = -1
+        if draw(desk.seed, 4) > 0:
+            row = _pick(board, part, desk, p)
+        if row >= 0:
+            ok, low, gain = _make_room(board, part, desk, row)
+            high = low + board.runs[row, DURATION]
+            if not ok:
+                _undo(board, part, desk, -1)
+                desk.stats[FAILED] += 1
+                continue
+        else:
+            low, high, gain = _tear_down(board, part, desk, p)
+        _invite(board, part, desk, p, low, high)
+        gain += _recreate(board, part, desk, p, low, high)
+        temperature = hot - (hot - cold) * move // moves
+        fell = gain < 0 and -gain > temperature * draw(desk.seed, 1024) // 1024
+        if fell or not _backed(board, p):
+            _undo(board, part, desk, board.runs[row, DEMAND] if row >= 0 else -1)
+            desk.stats[UNDONE] += 1
+        else:
+            total += gain
+            desk.stats[ROSE if gain > 0 else FELL] += 1
+    return total
+
+
+@compiled
+def _pick(board: Board, part: Part, desk: Desk, p: int) -> int:
+    """Return a row of a demand that is out: of a few drawn the one that would gain most."""
+    best, best_gain = -1, LOWEST
+    # At times only one is drawn, so that everybody has a turn.
+    for _ in range(4 if draw(desk.seed, 8) else 1):
+        if part.counts[p, OUTS] == 0:
+            break
+        r = part.outs[part.run_ptr[p] + draw(desk.seed, part.counts[p, OUTS])]
+        d = board.runs[r, DEMAND]
+        gain = board.demands[d, MARGIN] * board.demands[d, HOURS]
+        if gain > best_gain and allowed(board, d):
+            best, best_gain = r, gain
+    return best
+
+
+@compiled
+def _make_room(board: Board, part: Part, desk: Desk, r: int) -> tuple[bool, int, int]:
+    """Choose a start of a row, free chips for it, and put it there.
+
+    Returns:
+        Whether it could, the start, and the welfare gained (less than nothing, as a rule).
+    """
+    p, duration, chips = board.runs[r, POOL], board.runs[r, DURATION], board.runs[r, LEAST]
+    start, cheapest = -1, -LOWEST
+    for _ in range(4):
+        s = board.runs[r, FIRST] + draw(desk.seed, board.runs[r, COUNT])
+        cost = board.steering[p, s + duration] - board.steering[p, s]
+        if cost < cheapest:
+            start, cheapest = s, cost
+    gain = chips * 0
+    needed = board.least[p, start + duration] - board.least[p, start]
+    if needed > board.runs[r, LIMIT] * duration:
+        return False, start, gain
+    for t in range(start, start + duration):
+        if board.room[p, t] + board.cells[p, t, USED] < chips:
+            return False, start, gain
+    for t in range(start, start + duration):
+        while board.room[p, t] < chips:
+            found, lost = _eject_at(board, part, desk, p, t)
+            gain -= lost
+            if not found:
+                return False, start, gain
+    most = board.runs[r, MOST]
+    for t in range(start, start + duration):
+        most = min(most, board.room[p, t])
+    gain += accept(board, part, board.runs[r, DEMAND], r, start, most)
+    return True, start, gain
+
+
+@compiled
+def _eject_at(board: Board, part: Part, desk: Desk, p: int, t: int) -> tuple[bool, int]:
+    """Free chips of a cell: of two of its users drawn, the one that gains less per chip-hour.
+
+    Returns:
+        Whether one was found, and the welfare lost.
+    """
+    users, slots = part.counts[p, USERS], part.counts[p, SLOTS]
+    price = board.steering[p, t + 1] - board.steering[p, t]
+    found, found_slot, least, seen = -1, -1, 0, 0
+    for _ in range(_DRAWS if users + slots else 0):
+        n = draw(desk.seed, users + slots)
+        slot = -1
+        if n < users:
+            d = part.users[part.run_ptr[p] + n]
+            start = board.demands[d, START]
+            if not start <= t < start + board.runs[board.demands[d, ROW], DURATION]:
+                continue
+            margin = board.demands[d, MARGIN]
+        else:
+            slot = part.slot_ptr[p] + n - users
+            r = part.slots[slot, 0]
+            d = board.spreads[r, DEMAND]
+            if board.demands[d, ROW] != r or _granted(board, part, slot, t) == 0:
+                continue
+            margin = board.spreads[r, LIMIT] - price
+        if (found < 0 or margin < least) and not holds_children(board, d):
+            found, found_slot, least = d, slot, margin
+        seen += 1
+        if seen >= 2 and found >= 0:
+            break
+    if found < 0:
+        return False, 0
+    if found_slot < 0:
+        return _eject_run(board, part, desk, found)
+    return _free_cell(board, part, desk, found_slot, p, t)
+
+
+@compiled
+def _granted(board: Board, part: Part, slot: int, t: int) -> int:
+    """Return the chips that a flow or work uses of a pool in a period."""
+    r = part.slots[slot, 0]
+    if not board.spreads[r, FIRST] <= t < board.spreads[r, LAST]:
+        return 0
+    return board.granted[_cell(board, part, slot, t)]  # type: ignore[no-any-return]
+
+
+@compiled
+def _cell(board: Board, part: Part, slot: int, t: int) -> int:
+    r, n = part.slots[slot, 0], part.slots[slot, 1]
+    offset = (t - board.spreads[r, FIRST]) * board.spreads[r, WIDTH] + n
+    return board.spreads[r, CELLS_LOW] + offset  # type: ignore[no-any-return]
+
+
+@compiled
+def _eject_run(board: Board, part: Part, desk: Desk, d: int) -> tuple[bool, int]:
+    n = desk.counts[_EJECTED]
+    if n >= _RUNS_MAX:
+        return False, 0
+    desk.ejected[n, 0], desk.ejected[n, 1] = d, board.demands[d, ROW]
+    desk.ejected[n, 2], desk.ejected[n, 3] = board.demands[d, START], board.demands[d, CHIPS]
+    desk.counts[_EJECTED] = n + 1
+    desk.todo[desk.counts[_TODO], 0] = d
+    desk.counts[_TODO] += 1
+    return True, reject(board, part, d)
+
+
+@compiled
+def _free_cell(board: Board, part: Part, desk: Desk, slot: int, p: int, t: int) -> tuple[bool, int]:
+    n = desk.counts[_FREED]
+    if n >= _CELLS_MAX:
+        return False, 0
+    r, cell = part.slots[slot, 0], _cell(board, part, slot, t)
+    d, chips = board.spreads[r, DEMAND], board.granted[cell]
+    desk.freed[n, 0], desk.freed[n, 1], desk.freed[n, 2] = d, r, cell
+    desk.freed[n, 3], desk.freed[n, 4], desk.freed[n, 5] = p, t, chips
+    desk.counts[_FREED] = n + 1
+    return True, take_back(board, d, r, cell, p, t, chips)
+
+
+@compiled
+def _tear_down(board: Board, part: Part, desk: Desk, p: int) -> tuple[int, int, int]:
+    """Drop a few runs that meet in a stretch of a pool.
+
+    Returns:
+        The stretch, and the welfare gained (less than nothing).
+    """
+    low = draw(desk.seed, board.room.shape[1])
+    high = min(board.room.shape[1], low + 1 + draw(desk.seed, 24))
+    want = 1 + draw(desk.seed, 8)
+    gain = want * 0
+    for _ in range(8 * want):
+        if desk.counts[_EJECTED] >= want or part.counts[p, USERS] == 0:
+            break
+        d = part.users[part.run_ptr[p] + draw(desk.seed, part.counts[p, USERS])]
+        start = board.demands[d, START]
+        end = start + board.runs[board.demands[d, ROW], DURATION]
+        if start < high and end > low and not holds_children(board, d):
+            gain -= _eject_run(board, part, desk, d)[1]
+    return low, high, gain
+
+
+@compiled
+def _invite(board: Board, part: Part, desk: Desk, p: int, low: int, high: int) -> None:
+    """Let a few demands that are out, and could use a stretch of a pool, try for it too."""
+    for _ in range(_INVITED):
+        if part.counts[p, OUTS] == 0:
+            break
+        r = part.outs[part.run_ptr[p] + draw(desk.seed, part.counts[p, OUTS])]
+        first = board.runs[r, FIRST]
+        end = first + board.runs[r, COUNT] - 1 + board.runs[r, DURATION]
+        known = first >= high or end <= low
+        for n in range(desk.counts[_TODO]):
+            known = known or desk.todo[n, 0] == board.runs[r, DEMAND]
+        if not known:
+            desk.todo[desk.counts[_TODO], 0] = board.runs[r, DEMAND]
+            desk.counts[_TODO] += 1
+
+
+@compiled
+def _recreate(board: Board, part: Part, desk: Desk, p: int, low: int, high: int) -> int:
+    """Insert what is to be done, in one of three orders; return the welfare gained."""
+    _sort_todo(board, desk)
+    gain = p * 0
+    # Flows and works fit anywhere, so they mostly come last; where they gain more, first.
+    spreads_first = part.counts[p, SLOTS] > 0 and draw(desk.seed, 3) == 0
+    if spreads_first:
+        gain += _refill(board, part, desk, p, low, high)
+    for n in range(desk.counts[_TODO]):
+        d = desk.todo[n, 0]
+        if allowed(board, d):
+            r, start, chips = best_run(board, part.is_open, d)
+            if r >= 0:
+                gain += accept(board, part, d, r, start, chips)
+    if not spreads_first:
+        gain += _refill(board, part, desk, p, low, high)
+    return gain
+
+
+@compiled
+def _refill(board: Board, part: Part, desk: Desk, p: int, low: int, high: int) -> int:
+    """Give chips to flows and works: those that had to give some, then a few more of the pool."""
+    slots, count = part.counts[p, SLOTS], desk.counts[_GRANTED]
+    gain = p * 0
+    for n in range(desk.counts[_FREED] + (_MORE if slots else 0)):
+        first, last = low, high
+        if n < desk.counts[_FREED]:
+            r = desk.freed[n, 1]
+            if board.spreads[r, BINDS]:
+                first, last = 0, board.room.shape[1]
+        else:
+            r = part.slots[part.slot_ptr[p] + draw(desk.seed, slots), 0]
+        d = board.spreads[r, DEMAND]
+        if allowed(board, d) and board.demands[d, ROW] in (-1, r):
+            more, count = fill_spread(
+                board, part.is_open, d, r, first, last, desk.keys, desk.granted, count
+            )
+            gain += more
+    desk.counts[_GRANTED] = count
+    return gain
+
+
+@compiled
+def _sort_todo(board: Board, desk: Desk) -> None:
+    mode = draw(desk.seed, 3)
+    for n in range(desk.counts[_TODO]):
+        d = desk.todo[n, 0]
+        key = board.demands[d, HOURS]
+        if mode == 0:
+            key = board.demands[d, MARGIN]
+        elif mode == 1:
+            key *= board.demands[d, MARGIN]
+        i = n
+        while i > 0 and desk.todo[i - 1, 1] < key:
+            desk.todo[i, 0], desk.todo[i, 1] = desk.todo[i - 1, 0], desk.todo[i - 1, 1]
+            i -= 1
+        desk.todo[i, 0], desk.todo[i, 1] = d, key
+
+
+@compiled
+def _undo(board: Board, part: Part, desk: Desk, picked: int) -> None:
+    """Put everything back as it was before the move that put a demand in (-1: none)."""
+    undo_grants(board, desk.granted, desk.counts[_GRANTED])
+    for n in range(desk.counts[_TODO]):
+        if board.demands[desk.todo[n, 0], ROW] >= 0:
+            reject(board, part, desk.todo[n, 0])
+    if picked >= 0:
+        reject(board, part, picked)
+    for n in range(desk.counts[_EJECTED]):
+        row = desk.ejected[n]
+        accept(board, part, row[0], row[1], row[2], row[3])
+    for n in range(desk.counts[_FREED] - 1, -1, -1):
+        row = desk.freed[n]
+        grant(board, row[0], row[1], row[2], row[3], row[4], row[5])
+
+
+@compiled
+def _backed(board: Board, p: int) -> bool:
+    """Tell whether the block offers taken of a pool are used whole."""
+    for t in range(board.room.shape[1]):
+        if board.cells[p, t, USED] < board.cells[p, t, BASE]:
+            return False
+    return True

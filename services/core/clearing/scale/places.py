@@ -1,0 +1,200 @@
+"""Where a demand would go: its best run that has room, or the cheapest cells that have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from services.core.clearing.scale.board import (
+    CELLS_LOW,
+    CHIPS,
+    CHIPS_LOW,
+    COUNT,
+    DURATION,
+    FIRST,
+    LAST,
+    LEAST,
+    LIMIT,
+    LOWEST,
+    MOST,
+    POOL,
+    POOLS_LOW,
+    ROW,
+    RUN_HIGH,
+    RUN_LOW,
+    SPREAD_HIGH,
+    SPREAD_LOW,
+    TOTAL,
+    WIDTH,
+    WORTH,
+    Board,
+    allowed,
+    buy,
+    give_back,
+    put_run,
+)
+from services.core.clearing.scale.compiled import compiled
+
+AnyArray = npt.NDArray[Any]
+
+PLACE_BITS = 20
+"""A key holds a price above a place; prices stay below 2**34."""
+
+
+@compiled
+def best_run(board: Board, is_open: AnyArray, d: int) -> tuple[int, int, int]:
+    """Return row, start and chips of the run of largest steering surplus that has room.
+
+    The row is -1 if there is none. A run that loses at the steering prices is still one if the
+    demand's limit pays the asks that its cells could need.
+    """
+    best, best_row, best_start, best_chips = LOWEST, -1, 0, 0
+    for r in range(board.demands[d, RUN_LOW], board.demands[d, RUN_HIGH]):
+        p = board.runs[r, POOL]
+        if not is_open[p]:
+            continue
+        duration, most = board.runs[r, DURATION], board.runs[r, MOST]
+        value = board.runs[r, LIMIT] * duration
+        first = board.runs[r, FIRST]
+        last = first + board.runs[r, COUNT]
+        least = board.runs[r, LEAST]
+        free = 0
+        for t in range(first, last + duration - 1):
+            if board.room[p, t] < least:
+                free = 0
+                continue
+            free += 1
+            if free < duration:
+                continue
+            s = t - duration + 1
+            margin = value - (board.steering[p, t + 1] - board.steering[p, s])
+            chips = most
+            if least < most:
+                for u in range(s, t + 1):
+                    chips = min(chips, board.room[p, u])
+            if margin * chips > best and (
+                margin >= 0 or board.least[p, t + 1] - board.least[p, s] <= value
+            ):
+                best, best_row, best_start, best_chips = margin * chips, r, s, chips
+    return best_row, best_start, best_chips
+
+
+@compiled
+def fill_spread(
+    board: Board,
+    is_open: AnyArray,
+    d: int,
+    r: int,
+    low: int,
+    high: int,
+    keys: AnyArray,
+    log: AnyArray,
+    logged: int,
+) -> tuple[int, int]:
+    """Add chips of a flow or work row in periods ``low`` to ``high``, the cheapest cells first.
+
+    Cells that have no room, or whose steering price is above its limit, stay as they are. What
+    was added is written to ``log`` from ``logged`` on, as (demand, row, cell, pool, period,
+    chips); it ends when the log is full. ``keys`` is work space, one entry per cell of the row.
+
+    Returns:
+        The welfare added, and the new end of the log.
+    """
+    limit, width = board.spreads[r, LIMIT], board.spreads[r, WIDTH]
+    first, pools = board.spreads[r, FIRST], board.spreads[r, POOLS_LOW]
+    left = board.spreads[r, TOTAL]
+    if board.demands[d, ROW] >= 0:
+        left -= board.demands[d, CHIPS]
+    gain = limit * 0
+    count = 0
+    if left > 0:
+        for t in range(max(low, first), min(high, board.spreads[r, LAST])):
+            for n in range(width):
+                p = board.pools_of[pools + n]
+                price = board.steering[p, t + 1] - board.steering[p, t]
+                if price <= limit and is_open[p] and board.room[p, t] > 0:
+                    keys[count] = (price << PLACE_BITS) | ((t - first) * width + n)
+                    count += 1
+        keys[:count].sort()
+    for i in range(count):
+        if left <= 0 or logged >= len(log):
+            break
+        place = keys[i] & ((1 << PLACE_BITS) - 1)
+        t, n = first + place // width, place % width
+        p = board.pools_of[pools + n]
+        at = board.spreads[r, CELLS_LOW] + place - n
+        chips = board.chips_of[board.spreads[r, CHIPS_LOW] + t - first]
+        for other in range(width):
+            chips -= board.granted[at + other]
+        chips = min(chips, board.room[p, t], left)
+        if chips <= 0:
+            continue
+        gain += board.spreads[r, WORTH] * chips
+        gain -= grant(board, d, r, at + n, p, t, chips)
+        log[logged, 0], log[logged, 1], log[logged, 2] = d, r, at + n
+        log[logged, 3], log[logged, 4], log[logged, 5] = p, t, chips
+        logged += 1
+        left -= chips
+    return gain, logged
+
+
+@compiled
+def grant(board: Board, d: int, r: int, cell: int, p: int, t: int, chips: int) -> int:
+    """Use chips of a cell for a flow or work; return what they cost."""
+    board.granted[cell] += chips
+    if board.demands[d, ROW] < 0:
+        board.demands[d, ROW] = r
+        board.demands[d, CHIPS] = 0
+    board.demands[d, CHIPS] += chips
+    return buy(board, p, t, chips)
+
+
+@compiled
+def take_back(board: Board, d: int, r: int, cell: int, p: int, t: int, chips: int) -> int:
+    """Free chips of a cell of a flow or work; return the welfare lost."""
+    board.granted[cell] -= chips
+    board.demands[d, CHIPS] -= chips
+    if board.demands[d, CHIPS] == 0:
+        board.demands[d, ROW] = -1
+    return board.spreads[r, WORTH] * chips - give_back(board, p, t, chips)  # type: ignore[no-any-return]
+
+
+@compiled
+def undo_grants(board: Board, log: AnyArray, count: int) -> None:
+    """Take back what a log says was added, the last first."""
+    for i in range(count - 1, -1, -1):
+        take_back(board, log[i, 0], log[i, 1], log[i, 2], log[i, 3], log[i, 4], log[i, 5])
+
+
+@compiled
+def fill(board: Board, order: AnyArray) -> None:
+    """Insert the demands of an order that have a place, one by one."""
+    pools, periods = board.room.shape
+    is_open = np.ones(pools, dtype=np.bool_)
+    keys = np.empty(pools * periods, dtype=np.int64)
+    log = np.empty((pools * periods, 6), dtype=np.int64)
+    for d in order:
+        row = board.demands[d, ROW]
+        if not allowed(board, d):
+            continue
+        if board.demands[d, RUN_LOW] < board.demands[d, RUN_HIGH]:
+            if row < 0:
+                r, s, chips = best_run(board, is_open, d)
+                if r >= 0:
+                    put_run(board, d, r, s, chips)
+            continue
+        best = 0
+        low, high = board.demands[d, SPREAD_LOW], board.demands[d, SPREAD_HIGH]
+        if row < 0 and high - low > 1:
+            # Try every alternative, keep the best.
+            for r in range(low, high):
+                gain, count = fill_spread(board, is_open, d, r, 0, periods, keys, log, 0)
+                undo_grants(board, log, count)
+                if gain > best:
+                    best, row = gain, r
+        elif row < 0 and high > low:
+            row = low
+        if row >= 0:
+            fill_spread(board, is_open, d, row, 0, periods, keys, log, 0)
