@@ -47,6 +47,10 @@ _SOLVE_S_MIN = 20.0
 # not for one that shares its core with a dozen others.
 _SOLVE_S_PER_EFFORT = 10.0
 _GREEDY_S_MAX = 60.0
+# The first book that is too large for a solver waits for the compiler: 50 s of a free core, once
+# for each installation. Books of fewer bytes never need it.
+_COMPILE_S_MAX = 180.0
+_COMPILED_FROM_BYTES = 100_000
 
 
 class WorkerError(Exception):
@@ -137,7 +141,7 @@ class ChildSolver:
         causes: list[str] = []
         for operation, deadline_s in (
             (b"clear", self._deadline_s(sealed)),
-            (b"greedy", _GREEDY_S_MAX),
+            (b"greedy", _GREEDY_S_MAX + _compiling_s(sealed)),
         ):
             result = await self._attempt(operation, sealed, deadline_s, causes)
             if result is not None:
@@ -175,7 +179,11 @@ class ChildSolver:
         if self._solve_s:
             return self._solve_s
         effort = rules_from_dict(json.loads(sealed.rules)).effort
-        return max(_SOLVE_S_MIN, _SOLVE_S_PER_EFFORT * effort)
+        return max(_SOLVE_S_MIN, _SOLVE_S_PER_EFFORT * effort) + _compiling_s(sealed)
+
+
+def _compiling_s(sealed: SealedRound) -> float:
+    return _COMPILE_S_MAX if len(sealed.book) >= _COMPILED_FROM_BYTES else 0.0
 
 
 def nothing_cleared(sealed: SealedRound) -> Result:

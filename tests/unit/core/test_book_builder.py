@@ -209,5 +209,5 @@ def test_effort_grows_with_the_book_and_depends_on_nothing_else() -> None:
     rows = tuple(replace(book.demands[0], id=f"dem_{n:026}") for n in range(3_000))
     large = rules_of(MARKET, replace(book, demands=rows))
     assert small.effort == MARKET.rules.effort
-    assert large.effort == 4 * MARKET.rules.effort
+    assert large.effort == 2 * MARKET.rules.effort
     assert small.tick == large.tick == MARKET.rules.tick
