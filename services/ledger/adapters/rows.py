@@ -144,7 +144,9 @@ def booked(found: Iterable[Row]) -> dict[UUID, Booked]:
     made = {}
     for row in found:
         fields = dict(row)
-        made[fields.pop("id")] = Booked(**fields)
+        # On its own line: the value of an assignment is made before its key.
+        entry_id = fields.pop("id")
+        made[entry_id] = Booked(**fields)
     return made
 
 
