@@ -142,6 +142,9 @@ class Receipt(Model):
 
     order_id: OrderId | None = None
     deposit_id: str | None = None
+    withdrawal_id: str | None = None
+    collateral_id: str | None = None
+    reversal_id: str | None = None
     delivery_id: str | None = None
     participant_id: ParticipantId | None = None
     market_id: Slug | None = None
@@ -444,6 +447,8 @@ class AccountView(Model):
     posted: SignedMoney = Field(description="Booked for good")
     held: Money = Field(description="Reserved for open demand")
     free: SignedMoney = Field(description="posted - held")
+    collateral: Money = Field(default=0, description="What its penalties are taken from")
+    debt: Money = Field(default=0, description="What it owes the exchange")
     entries: Count
     updated_at: Instant | None = None
 
@@ -452,14 +457,18 @@ class EntryView(Model):
     """One posting on an account, signed from the participant's side."""
 
     entry_id: str
+    account: Name
     kind: str
     purpose: str
     layer: Literal["posted", "pending"]
     amount: SignedMoney
+    balance: SignedMoney = Field(description="Of the account's layer, after this posting")
     market_id: Slug | None = None
     round_id: RoundId | None = None
     order_id: OrderId | None = None
+    pending_id: str | None = Field(default=None, description="The entry that this one resolves")
     leaf_index: Count
+    occurred_at: Instant
     recorded_at: Instant
 
 

@@ -159,6 +159,16 @@ def derive_uuid(*parts: str) -> UUID:
     return UUID(bytes=bytes(digest))
 
 
+def money_order_uuid(order_ref: str) -> UUID:
+    """Return the id of the transfer that an order about money is booked as."""
+    return derive_uuid("money_order", order_ref)
+
+
+def settlement_uuid(purpose: str, settlement_id: str) -> UUID:
+    """Return the id of the transfer that moves one part of a settlement."""
+    return derive_uuid(purpose, settlement_id)
+
+
 def book(transfer: Transfer, accounts: Mapping[str, Account], hold: Hold | None) -> Booking:
     """Return the new counters and the postings of a transfer.
 

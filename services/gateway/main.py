@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from services.gateway.adapters.funds import PostgresFunds
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.problems import STORE_ERRORS
 from services.gateway.adapters.http.server import create_app, openapi
@@ -27,6 +28,7 @@ from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.app.exchange import ExchangeCommands, hash_key
+from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
@@ -66,6 +68,7 @@ def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter
     once = Once(log, PostgresIntents(pool), signer)
     orders, markets = PostgresOrders(pool), PostgresMarkets(pool)
     directory, reports = PostgresDirectory(pool), PostgresReports(pool)
+    funds = PostgresFunds(pool)
 
     async def readiness() -> Mapping[str, bool]:
         return await _readiness(settings, pool)
@@ -75,6 +78,8 @@ def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter
             orders=OrderCommands(once, orders, markets, clock),
             exchange=ExchangeCommands(log, once, directory, markets, reports, clock, signer),
             reading=Reading(orders, directory, markets, reports),
+            funds=FundsCommands(log, once, directory, markets, funds, clock, signer),
+            money=FundsReading(funds),
             quotes=Quotes(markets, reports, partial(stream_file, reports), clock),
             directory=directory,
             operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),

@@ -29,6 +29,17 @@ if TYPE_CHECKING:
     )
     from schemas.audit import JournalEntryView, LogHeadView, TermsVersionView
     from schemas.codec import Envelope
+    from schemas.funds import (
+        AccountKind,
+        InvoiceLine,
+        InvoiceView,
+        MoneyOrderView,
+        RefusalView,
+        SettlementTermsView,
+        SettlementView,
+        StatementEntry,
+        StatementView,
+    )
     from schemas.orders import DemandTerms, OfferTerms
     from schemas.types import Side
 
@@ -311,9 +322,14 @@ class Reports(Protocol):
         ...
 
     async def entries(
-        self, participant_id: str, *, before: int | None, limit: int
+        self,
+        participant_id: str,
+        *,
+        account: AccountKind,
+        before: int | None,
+        limit: int,
     ) -> list[tuple[int, EntryView]]:
-        """Return (sequence, posting), latest first."""
+        """Return (place, posting) of one of a participant's accounts, latest first."""
         ...
 
     async def journal(self, *, after: int | None, limit: int) -> list[JournalEntryView]:
@@ -328,6 +344,78 @@ class Reports(Protocol):
         self, *, market_id: str | None, round_id: str | None, before: int | None, limit: int
     ) -> list[tuple[int, FindingView]]:
         """Return (sequence, finding), latest first."""
+        ...
+
+
+class Funds(Protocol):
+    """Settlements, orders about money, and what can be cut from the journal."""
+
+    async def terms(
+        self, *, market_id: str | None, after: tuple[str, int] | None, limit: int
+    ) -> list[SettlementTermsView]:
+        """Return all versions of the terms of settlement, by market and version."""
+        ...
+
+    async def terms_version(self, market_id: str) -> int:
+        """Return the latest version of a market's terms, 0 if there is none."""
+        ...
+
+    async def put_terms(self, sent: Sent) -> None:
+        """Show terms that were set."""
+        ...
+
+    async def settlements(
+        self,
+        *,
+        participant_id: str | None,
+        market_id: str | None,
+        allocation_id: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, SettlementView]]:
+        """Return (sequence, settlement), latest first."""
+        ...
+
+    async def refusals(
+        self, *, participant_id: str | None, before: int | None, limit: int
+    ) -> list[tuple[int, RefusalView]]:
+        """Return (sequence, refused order about money), latest first."""
+        ...
+
+    async def money_order(self, order_ref: str) -> tuple[frozenset[str], MoneyOrderView] | None:
+        """Return what became of an order, and whom it concerns; ``None`` if nothing did yet."""
+        ...
+
+    async def statement(self, participant_id: str, start: int, end: int) -> StatementView:
+        """Return a participant's accounts over periods [start, end).
+
+        Raises:
+            UnavailableError: if the journal is still being read.
+        """
+        ...
+
+    async def statement_entries(
+        self,
+        participant_id: str,
+        start: int,
+        end: int,
+        *,
+        after: tuple[int, str] | None,
+        limit: int,
+    ) -> list[StatementEntry]:
+        """Return what was posted on a participant's accounts over periods [start, end)."""
+        ...
+
+    async def invoices(
+        self, participant_id: str, *, day: int | None, before: int | None, limit: int
+    ) -> list[tuple[int, InvoiceView]]:
+        """Return (day, invoice), latest first; days count from 1970-01-01."""
+        ...
+
+    async def invoice_lines(
+        self, participant_id: str, day: int, *, after: tuple[int, str] | None, limit: int
+    ) -> list[tuple[tuple[int, str], InvoiceLine]]:
+        """Return (place, line) of an invoice in the order of the journal."""
         ...
 
 

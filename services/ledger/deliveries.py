@@ -15,7 +15,7 @@ from schemas.events import DeliveryReported, RoundClosed
 from schemas.money import AllocationSettled, SettledPeriod
 from schemas.types import period_of, period_start
 from services.core.errors import Message
-from services.core.postings import TransferKind, derive_uuid
+from services.core.postings import TransferKind, settlement_uuid
 from services.core.settlement import Settled, levy, part, split
 from services.ledger.findings import broken
 from services.ledger.journal import body_digest
@@ -216,7 +216,7 @@ class _Mover:
         """Book one transfer, none if there is nothing to move."""
         if amount == 0:
             return
-        transfer_id = derive_uuid(purpose, self._id)
+        transfer_id = settlement_uuid(purpose, self._id)
         self._books.transfer(
             TransferKind.SINGLE,
             (transfer_id, debit, credit),

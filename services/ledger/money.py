@@ -20,7 +20,7 @@ from schemas.money import (
     WithdrawalOrdered,
 )
 from services.core.errors import HoldError, Message
-from services.core.postings import TransferKind, derive_uuid
+from services.core.postings import TransferKind, derive_uuid, money_order_uuid
 from services.core.settlement import Terms, levy
 from services.ledger.findings import broken
 from services.ledger.journal import body_digest, entry_digest
@@ -140,7 +140,7 @@ def ordered(books: Books, item: Input) -> None:
                 "the body first seen",
             )
         return
-    transfer_id = derive_uuid("money_order", ref)
+    transfer_id = money_order_uuid(ref)
     fork = books.fork()
     try:
         _ACTS[type(body)](fork, item, transfer_id)

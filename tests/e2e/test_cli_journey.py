@@ -70,9 +70,19 @@ def cli() -> Iterator[Cli]:
             seeded = Cli(clients)
             # Tests come in any order, and lists need something to show.
             _first_round(seeded)
+            _terms(seeded)
             yield seeded
         finally:
             exchange.wipe()
+
+
+def _terms(cli: Cli) -> None:
+    words = "settlements set-terms --provider-fee-ppm 5000 --penalty-ppm 100000 --reason agreed"
+    set_terms = cli.json("operator", *words.split())
+    assert set_terms["terms"]["version"] == 1
+    who = cli.json("provider", "participants", "me")["participant_id"]
+    cli.run("operator", *f"participants deposit {who} --amount 9 --reference first".split())
+    cli.run("provider", *["account", "collateral", "in", "--amount", "5"])
 
 
 def _first_round(cli: Cli) -> None:
@@ -131,6 +141,43 @@ def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path:
     assert "没有超卖的时段" in shown
     assert "ledger" not in cli.json("enterprise", "audit")
     assert cli.run("enterprise", "audit", "--only", "ledger", expect=1).stdout == ""
+
+
+def test_money_is_paid_out_made_collateral_taken_back_and_stated(cli: Cli) -> None:
+    who = cli.json("provider", "participants", "me")["participant_id"]
+    cli.run("operator", *f"participants deposit {who} --amount 90 --reference e2e".split())
+    lock = ["account", "collateral", "in", "--amount", "40", "--key", "e2e"]
+    locked = cli.json("provider", *lock)
+    assert locked["order"]["state"] == "booked"
+    assert cli.json("provider", *lock) == locked
+    paid = f"participants withdraw {who} --amount 12.5 --reference e2e".split()
+    assert cli.json("operator", *paid)["order"]["state"] == "booked"
+    too_much = f"participants withdraw {who} --amount 99999999 --reference far".split()
+    refused = cli.run("operator", *too_much, "--lang", "zh", expect=1)
+    assert "已拒绝" in refused.stdout
+    assert cli.json("provider", "account", "refusals")[0]["amount"] == 99_999_999_000_000
+
+    entry = cli.json("provider", "account", "--entries")[0]
+    assert (entry["purpose"], entry["amount"]) == ("withdrawal", -12_500_000)
+    back = ["participants", "reverse", entry["entry_id"], "--reason", "bounced"]
+    assert cli.json("operator", *back)["order"]["state"] == "booked"
+    assert cli.run("operator", *back[:-1], "twice", expect=1)
+    assert cli.run("provider", *back, expect=1).stderr.startswith("refused [auth.wrong_role]")
+
+    view = cli.json("provider", "account")
+    told = cli.json("provider", "account", "statement")
+    closing = {one["account"]: one["closing"] for one in told["statement"]["accounts"]}
+    assert closing[f"cny:{who}"] == view["posted"]
+    assert closing[f"collateral:{who}"] == view["collateral"] >= 40_000_000
+    sums = dict.fromkeys(closing, 0)
+    for line in told["entries"]:
+        sums[line["account"]] += line["amount"]
+    assert sums == closing
+    purposes = [line["purpose"] for line in told["entries"] if line["account"] == f"cny:{who}"]
+    assert purposes[-3:] == ["collateral_in", "withdrawal", "reversal"]
+    assert cli.json("provider", "account", "invoice") == []
+    other = cli.run("provider", "account", "statement", "--participant", "nobody", expect=1)
+    assert "not_found" in other.stderr
 
 
 def test_an_offer_is_placed_amended_and_cancelled(cli: Cli) -> None:
@@ -235,6 +282,9 @@ def test_an_exchange_that_does_not_answer_exits_with_3(tmp_path: Path) -> None:
         ("enterprise", "rounds show latest"),
         ("enterprise", "allocations"),
         ("enterprise", "account"),
+        ("enterprise", "account statement"),
+        ("provider", "account --entries --of collateral"),
+        ("regulator", "settlements terms"),
         ("operator", "participants list"),
         ("provider", "participants me"),
         ("regulator", "findings"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from schemas.api import AccountView, RoundPricesView
 from schemas.audit import JournalEntryView, LogHeadView, TermsVersionView
+from schemas.funds import AccountKind
 from schemas.types import Role, Side
 from services.gateway.adapters import rows
 from services.gateway.adapters.queries import SQL
@@ -38,9 +39,12 @@ _SEEN_MAX = 10_000
 MONEY_UNIT = "CNY-micro"
 
 
-def account_of(participant_id: str) -> str:
-    """Return the name of a participant's money account in the journal."""
-    return f"cny:{participant_id}"
+ACCOUNT_KINDS: tuple[AccountKind, ...] = get_args(AccountKind)
+
+
+def account_of(participant_id: str, kind: AccountKind) -> str:
+    """Return the name of a participant's account in the journal."""
+    return f"{kind}:{participant_id}"
 
 
 class PostgresOrders:
@@ -332,38 +336,43 @@ class PostgresReports:
 
     async def account(self, participant_id: str) -> AccountView:
         """Return a participant's money, zeros if nothing was booked yet."""
-        name = account_of(participant_id)
-        row = await self._pool.fetchrow(SQL.account, name)
-        if row is None:
-            return AccountView(
-                participant_id=participant_id,
-                account=name,
-                unit=MONEY_UNIT,
-                posted=0,
-                held=0,
-                free=0,
-                entries=0,
-            )
+        names = {kind: account_of(participant_id, kind) for kind in ACCOUNT_KINDS}
+        found = {
+            row["account"]: row for row in await self._pool.fetch(SQL.account, [*names.values()])
+        }
+        balances = {
+            kind: -int(found[name]["posted"]) if name in found else 0
+            for kind, name in names.items()
+        }
+        row = found.get(names["cny"])
         # Debits are positive on the wire; the exchange owes a participant its credits.
-        posted, held = -int(row["posted"]), int(row["pending"])
+        posted, held = balances["cny"], 0 if row is None else int(row["pending"])
         return AccountView(
             participant_id=participant_id,
-            account=name,
-            unit=row["unit"],
+            account=names["cny"],
+            unit=MONEY_UNIT if row is None else row["unit"],
             posted=posted,
             held=held,
             free=posted - held,
-            entries=row["entries"],
-            updated_at=row["updated_at"],
+            collateral=balances["collateral"],
+            debt=-balances["debt"],
+            entries=0 if row is None else row["entries"],
+            updated_at=None if row is None else row["updated_at"],
         )
 
     async def entries(
-        self, participant_id: str, *, before: int | None, limit: int
+        self,
+        participant_id: str,
+        *,
+        account: AccountKind,
+        before: int | None,
+        limit: int,
     ) -> list[tuple[int, EntryView]]:
-        """Return (sequence, posting), latest first."""
-        found = await self._pool.fetch(SQL.entries, account_of(participant_id), before, limit)
+        """Return (place, posting) of one of a participant's accounts, latest first."""
+        name = account_of(participant_id, account)
+        found = await self._pool.fetch(SQL.entries, name, before, limit)
         return [
-            (row["seq"], rows.entry_view(row, -1 if row["layer"] == "posted" else 1))
+            (row["place"], rows.entry_view(row, -1 if row["layer"] == "posted" else 1))
             for row in found
         ]
 

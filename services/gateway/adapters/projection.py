@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from schemas import events
+from schemas import events, money
 from schemas.api import MarketView, ParticipantView, PolicyView
 from schemas.codec import DecodeError, decode
 from schemas.types import period_of
-from services.gateway.adapters import intents, postgres
+from services.gateway.adapters import bookings, intents, postgres
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
 from services.gateway.ports import Position, Sent
@@ -47,6 +47,7 @@ TOPICS = (
     "allocations",
     "deliveries",
     "journal-entries",
+    "settlements",
     "checkpoints",
     "findings",
 )
@@ -383,37 +384,6 @@ async def _deliveries(conn: Conn, batch: list[Sent]) -> None:
     await conn.executemany(SQL.put_delivered, found)
 
 
-async def _entries(conn: Conn, batch: list[Sent]) -> None:
-    found = [
-        (
-            data.entry_id,
-            line,
-            posting.account,
-            data.unit,
-            data.kind,
-            data.purpose,
-            posting.layer,
-            posting.amount,
-            posting.balance_after,
-            data.market_id,
-            data.round_id,
-            data.order_id,
-            data.leaf_index,
-            sent.envelope.recorded_at,
-        )
-        for sent in batch
-        if isinstance(data := sent.envelope.data, events.JournalEntryRecorded)
-        for line, posting in enumerate(data.postings)
-    ]
-    await conn.execute(SQL.put_entries, *map(list, zip(*found, strict=True)))
-    leaves = [
-        (data.leaf_index, sent.value)
-        for sent in batch
-        if isinstance(data := sent.envelope.data, events.JournalEntryRecorded)
-    ]
-    await conn.execute(SQL.put_journal, *map(list, zip(*leaves, strict=True)))
-
-
 async def _heads(conn: Conn, batch: list[Sent]) -> None:
     heads = [
         (data.size, data.origin, data.root, sent.envelope.occurred_at)
@@ -465,7 +435,10 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.RoundFilePart,), _files),
     ((events.AllocationMade,), _allocations),
     ((events.DeliveryReported,), _deliveries),
-    ((events.JournalEntryRecorded,), _entries),
+    ((events.JournalEntryRecorded,), bookings.put_entries),
+    ((money.AllocationSettled,), bookings.put_settlements),
+    ((money.MoneyRefused,), bookings.put_refusals),
+    ((money.SettlementTermsSet,), bookings.put_terms),
     ((events.CheckpointPublished,), _heads),
     ((events.FindingRaised,), _findings),
 )

@@ -215,8 +215,9 @@ def allocation_view(row: asyncpg.Record) -> AllocationView:
 
 def entry_view(row: asyncpg.Record, sign: int) -> EntryView:
     """Return a posting as the participant sees it."""
-    fields = {name: row[name] for name in EntryView.model_fields if name != "amount"}
-    return EntryView(**fields, amount=sign * row["amount"])
+    signed = {"amount": sign * row["amount"], "balance": sign * row["balance_after"]}
+    fields = {name: row[name] for name in EntryView.model_fields if name not in signed}
+    return EntryView(**fields, **signed)
 
 
 def finding_view(row: asyncpg.Record) -> FindingView:

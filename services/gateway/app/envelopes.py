@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 SOURCE = "/suanli/gateway"
 _ID_CHARS = 26
+_RECEIPT_FIELDS = (
+    "order_id",
+    "deposit_id",
+    "withdrawal_id",
+    "collateral_id",
+    "reversal_id",
+    "delivery_id",
+    "participant_id",
+    "policy_id",
+)
 
 
 def derive(prefix: str, *parts: str) -> str:
@@ -76,11 +86,7 @@ def make_receipt(sent: Sent, signer: Signer | None) -> Receipt:
     """Return the receipt of an event, signed if there is a signer."""
     data = sent.envelope.data
     receipt = Receipt(
-        **{
-            name: getattr(data, name)
-            for name in ("order_id", "deposit_id", "delivery_id", "participant_id", "policy_id")
-            if hasattr(data, name)
-        },
+        **{name: getattr(data, name) for name in _RECEIPT_FIELDS if hasattr(data, name)},
         market_id=_market_id(data),
         event_id=sent.envelope.id,
         topic=sent.position.topic,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         RoundView,
     )
     from schemas.audit import JournalEntryView, TermsVersionView
+    from schemas.funds import AccountKind
     from services.gateway.ports import Directory, Markets, Orders, Principal, Reports
 
 
@@ -203,17 +204,18 @@ class Reading:
         principal: Principal,
         participant_id: str | None,
         *,
+        account: AccountKind,
         before: int | None,
         limit: int,
     ) -> list[tuple[int, EntryView]]:
-        """Return the postings on a participant's account.
+        """Return the postings on one of a participant's accounts.
 
         Raises:
             NotFoundError: if it is somebody else's.
         """
         wanted = participant_id or principal.participant_id
         require_sight(principal, wanted, "participant_id", wanted)
-        return await self.reports.entries(wanted, before=before, limit=limit)
+        return await self.reports.entries(wanted, account=account, before=before, limit=limit)
 
     async def book(self, market_id: str) -> BookView:
         """Return the open orders of a market in numbers.

@@ -31,16 +31,29 @@ from schemas.api import (
 from schemas.audit import JournalEntryView, LogHeadView, TermsVersionView
 from schemas.codec import Envelope, encode
 from schemas.events import Reason
+from schemas.funds import (
+    AccountKind,
+    InvoiceLine,
+    InvoiceView,
+    MoneyOrderView,
+    RefusalView,
+    SettlementTermsView,
+    SettlementView,
+    StatementEntry,
+    StatementView,
+)
 from schemas.market import Market
+from schemas.money import SettlementTermsSet
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.registry import BY_MODEL
-from schemas.types import Role, Side
+from schemas.types import Role, Side, period_start
 from services.core.errors import Message
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.server import create_app
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.app.exchange import ExchangeCommands, hash_key
+from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
@@ -323,7 +336,7 @@ class MemoryReports:
         )
 
     async def entries(
-        self, participant_id: str, *, before: int | None, limit: int
+        self, participant_id: str, *, account: AccountKind, before: int | None, limit: int
     ) -> list[tuple[int, EntryView]]:
         return []
 
@@ -340,6 +353,84 @@ class MemoryReports:
 
 
 @dataclass
+class MemoryFunds:
+    """Terms as set; nothing was booked, settled or refused yet."""
+
+    versions: dict[str, list[SettlementTermsView]] = field(default_factory=dict)
+
+    async def terms(
+        self, *, market_id: str | None, after: tuple[str, int] | None, limit: int
+    ) -> list[SettlementTermsView]:
+        names = sorted(self.versions) if market_id is None else [market_id]
+        found = [view for name in names for view in self.versions.get(name, ())]
+        return [v for v in found if after is None or (v.market_id, v.version) > after][:limit]
+
+    async def terms_version(self, market_id: str) -> int:
+        return len(self.versions.get(market_id, ()))
+
+    async def put_terms(self, sent: Sent) -> None:
+        data = sent.envelope.data
+        assert isinstance(data, SettlementTermsSet)
+        view = SettlementTermsView(**dict(data), set_at=sent.envelope.occurred_at)
+        self.versions.setdefault(data.market_id, []).append(view)
+
+    async def settlements(
+        self,
+        *,
+        participant_id: str | None,
+        market_id: str | None,
+        allocation_id: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, SettlementView]]:
+        return []
+
+    async def refusals(
+        self, *, participant_id: str | None, before: int | None, limit: int
+    ) -> list[tuple[int, RefusalView]]:
+        return []
+
+    async def money_order(self, order_ref: str) -> tuple[frozenset[str], MoneyOrderView] | None:
+        view = MoneyOrderView(order_ref=order_ref, state="booked")
+        return (frozenset({"provider-1"}), view) if order_ref.startswith("col_") else None
+
+    async def statement(self, participant_id: str, start: int, end: int) -> StatementView:
+        return StatementView(
+            participant_id=participant_id,
+            unit="CNY-micro",
+            start=period_start(start),
+            end=period_start(end),
+            final=False,
+            first_leaf=0,
+            end_leaf=0,
+            accounts=(),
+            held=0,
+            totals=(),
+        )
+
+    async def statement_entries(
+        self,
+        participant_id: str,
+        start: int,
+        end: int,
+        *,
+        after: tuple[int, str] | None,
+        limit: int,
+    ) -> list[StatementEntry]:
+        return []
+
+    async def invoices(
+        self, participant_id: str, *, day: int | None, before: int | None, limit: int
+    ) -> list[tuple[int, InvoiceView]]:
+        return []
+
+    async def invoice_lines(
+        self, participant_id: str, day: int, *, after: tuple[int, str] | None, limit: int
+    ) -> list[tuple[tuple[int, str], InvoiceLine]]:
+        return []
+
+
+@dataclass
 class MemoryGateway:
     """The app on ports in memory, with a market and one participant of each role."""
 
@@ -348,6 +439,7 @@ class MemoryGateway:
     directory: MemoryDirectory = field(default_factory=MemoryDirectory)
     markets: MemoryMarkets = field(default_factory=MemoryMarkets)
     reports: MemoryReports = field(default_factory=MemoryReports)
+    funds: MemoryFunds = field(default_factory=MemoryFunds)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     parts: dict[str, bool] = field(default_factory=lambda: {"kafka": True})
 
@@ -375,6 +467,10 @@ class MemoryGateway:
                 None,
             ),
             reading=Reading(self.orders, self.directory, self.markets, self.reports),
+            funds=FundsCommands(
+                self.log, once, self.directory, self.markets, self.funds, self.clock, None
+            ),
+            money=FundsReading(self.funds),
             quotes=Quotes(
                 self.markets, self.reports, partial(stream_file, self.reports), self.clock
             ),

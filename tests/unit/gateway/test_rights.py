@@ -26,6 +26,9 @@ DELIVERY = {
     "periods": [{"start": "2026-11-24T05:00:00Z", "chips": 1}],
 }
 DEPOSIT = {"amount": 1, "reference": "r"}
+COLLATERAL = {"direction": "in", "amount": 1}
+STATEMENT = "/v1/account/statement?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z"
+REVERSAL = {"entry_id": "31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab", "reason": "r"}
 
 WRITES: list[tuple[str, str, Any, set[Role]]] = [
     ("POST", "/v1/offers", offer(), {Role.PROVIDER}),
@@ -34,6 +37,15 @@ WRITES: list[tuple[str, str, Any, set[Role]]] = [
     ("POST", "/v1/demand:bulk", [demand() | {"idempotency_key": "b"}], {Role.ENTERPRISE}),
     ("POST", "/v1/participants", PARTY, {Role.OPERATOR}),
     ("POST", "/v1/participants/provider-1/deposits", DEPOSIT, {Role.OPERATOR}),
+    ("POST", "/v1/participants/provider-1/withdrawals", DEPOSIT, {Role.OPERATOR}),
+    (
+        "POST",
+        "/v1/participants/provider-1/collateral",
+        COLLATERAL,
+        {Role.PROVIDER, Role.OPERATOR},
+    ),
+    ("POST", "/v1/reversals", REVERSAL, {Role.OPERATOR}),
+    ("POST", "/v1/settlement-terms", examples.SETTLEMENT_TERMS, {Role.OPERATOR}),
     ("POST", "/v1/markets", examples.MARKET, {Role.OPERATOR}),
     ("POST", "/v1/policies", POLICY, {Role.REGULATOR}),
     ("POST", "/v1/deliveries", DELIVERY, {Role.PROVIDER}),
@@ -66,6 +78,14 @@ PRIVATE = [
     "/v1/allocations",
     "/v1/account",
     "/v1/account/entries",
+    "/v1/account/statement?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z",
+    "/v1/account/statement/entries?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z",
+    "/v1/account/invoices",
+    "/v1/account/invoices/2026-11-24",
+    "/v1/account/invoices/2026-11-24/lines",
+    "/v1/settlements",
+    "/v1/refusals",
+    "/v1/money-orders/wdr_" + "a" * 26,
     "/v1/participants",
     "/v1/participants/me",
     "/v1/participants/provider-1/keys",
@@ -73,6 +93,7 @@ PRIVATE = [
     "/v1/orders/off_" + "a" * 26 + "/history",
 ]
 PUBLIC = [
+    "/v1/settlement-terms",
     "/v1/markets",
     "/v1/markets/jingjinji",
     "/v1/policies",
@@ -139,10 +160,18 @@ async def test_another_ones_order_does_not_exist_for_you() -> None:
             await http.delete(path, headers=other),
             await http.get(f"/v1/orders/{receipt['order_id']}/history", headers=other),
             await http.get("/v1/account?participant_id=provider-1", headers=other),
+            await http.get(f"{STATEMENT}&participant_id=provider-1", headers=other),
+            await http.get("/v1/account/invoices?participant_id=provider-1", headers=other),
+            await http.get(f"/v1/money-orders/col_{'a' * 26}", headers=other),
+            await http.post(
+                "/v1/participants/provider-1/collateral",
+                json=COLLATERAL,
+                headers=other | {"Idempotency-Key": "k2"},
+            ),
             await http.post("/v1/participants/provider-1/keys", json={}, headers=other),
             await http.delete(f"/v1/participants/provider-1/keys/key_{'a' * 16}", headers=other),
         ]
-        assert [reply.status_code for reply in replies] == [404] * 7
+        assert [reply.status_code for reply in replies] == [404] * 11
         listed = await http.get("/v1/offers", headers=other)
         assert listed.json()["items"] == []
         for role in (Role.REGULATOR, Role.OPERATOR):

@@ -23,6 +23,7 @@ from schemas.base import Model
 from schemas.types import Role
 from services.core.errors import Message, ValidationError
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
+from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -44,6 +45,8 @@ class Api:
         orders: Writes about orders.
         exchange: Writes about the rest.
         reading: Reads.
+        funds: Writes about money.
+        money: Reads about money.
         quotes: What an order would get.
         directory: Whose key it is.
         operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
@@ -54,6 +57,8 @@ class Api:
     orders: OrderCommands
     exchange: ExchangeCommands
     reading: Reading
+    funds: FundsCommands
+    money: FundsReading
     quotes: Quotes
     directory: Directory
     operator_key_sha256: bytes | None

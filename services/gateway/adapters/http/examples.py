@@ -72,9 +72,31 @@ PARTICIPANT: dict[str, Any] = {
     "resource_code": "CN.11.0108.BJ01-A910B",
 }
 DEPOSIT: dict[str, Any] = {"amount": 5_000_000_000_000, "reference": "bank transfer 4711"}
+SETTLEMENT_TERMS: dict[str, Any] = {
+    "market_id": "jingjinji",
+    "version": 1,
+    "in_force_from_round": 1,
+    "provider_fee_ppm": 5_000,
+    "enterprise_fee_ppm": 1_000,
+    "penalty_ppm": 100_000,
+    "compensation_ppm": 500_000,
+    "report_within_periods": 72,
+    "reason": "Fees and penalty as agreed with the participants.",
+}
 
 OFFER_NEW = Body(examples=[{"market_id": "jingjinji", "terms": OFFER_TERMS}])
 DEMAND_NEW = Body(examples=[{"market_id": "jingjinji", "terms": DEMAND_TERMS}])
 MARKET_NEW = Body(examples=[MARKET])
 PARTICIPANT_NEW = Body(examples=[PARTICIPANT])
 DEPOSIT_NEW = Body(examples=[DEPOSIT])
+WITHDRAWAL_NEW = Body(examples=[{"amount": 1_000_000_000, "reference": "payout 2026-11"}])
+COLLATERAL_NEW = Body(examples=[{"direction": "in", "amount": 2_000_000_000}])
+REVERSAL_NEW = Body(
+    examples=[
+        {
+            "entry_id": "31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab",
+            "reason": "The transfer was another participant's.",
+        }
+    ]
+)
+SETTLEMENT_TERMS_NEW = Body(examples=[SETTLEMENT_TERMS])

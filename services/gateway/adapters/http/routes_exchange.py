@@ -22,6 +22,7 @@ from schemas.api import (
     Receipt,
 )
 from schemas.base import ParticipantId, Slug
+from schemas.funds import AccountKind
 from schemas.market import Market
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import (
@@ -110,17 +111,25 @@ async def revoke_key(
 async def get_account(
     api: ApiDep, principal: PrincipalDep, participant_id: OwnerQuery = None
 ) -> AccountView:
-    """Return your money: posted, held for open demand, free."""
+    """Return your money: posted, held for open demand, free; collateral, debt."""
     return await api.reading.account(principal, participant_id)
 
 
 @router.get("/v1/account/entries", tags=["money"], response_model=Page[EntryView])
 async def list_entries(
-    api: ApiDep, principal: PrincipalDep, paging: PagingDep, participant_id: OwnerQuery = None
+    api: ApiDep,
+    principal: PrincipalDep,
+    paging: PagingDep,
+    participant_id: OwnerQuery = None,
+    account: AccountKind = "cny",
 ) -> Response:
-    """List the bookings on your account, latest first."""
+    """List the bookings on your money, collateral or debt account, latest first."""
     found = await api.reading.entries(
-        principal, participant_id, before=paging.number(), limit=paging.limit + 1
+        principal,
+        participant_id,
+        account=account,
+        before=paging.number(),
+        limit=paging.limit + 1,
     )
     last = found[paging.limit - 1][0] if len(found) > paging.limit else 0
     return page(paging, [view for _, view in found], [last], "entries")

@@ -12,6 +12,7 @@ from services.gateway.adapters.http import (
     problems,
     routes_audit,
     routes_exchange,
+    routes_funds,
     routes_orders,
     routes_rounds,
 )
@@ -107,6 +108,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_orders.router,
         routes_rounds.router,
         routes_exchange.router,
+        routes_funds.router,
         routes_audit.router,
         keys,
         health,

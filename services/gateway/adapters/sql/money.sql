@@ -3,14 +3,14 @@
 WITH fresh AS (
   INSERT INTO account_entry
     (entry_id, line, account, unit, kind, purpose, layer, amount, balance_after, market_id,
-     round_id, order_id, leaf_index, recorded_at)
+     round_id, order_id, leaf_index, recorded_at, occurred_at, pending_id)
   SELECT entry_id, line, account, unit, kind, purpose, layer, amount, balance_after, market_id,
-    round_id, order_id, leaf_index, recorded_at
+    round_id, order_id, leaf_index, recorded_at, occurred_at, pending_id
   FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
     $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[],
-    $14::timestamptz[])
+    $14::timestamptz[], $15::timestamptz[], $16::text[])
     AS e (entry_id, line, account, unit, kind, purpose, layer, amount, balance_after, market_id,
-      round_id, order_id, leaf_index, recorded_at)
+      round_id, order_id, leaf_index, recorded_at, occurred_at, pending_id)
   ON CONFLICT (entry_id, line) DO NOTHING
   RETURNING account, unit, layer, amount, recorded_at
 )
@@ -25,19 +25,35 @@ ON CONFLICT (account) DO UPDATE SET
   updated_at = GREATEST(a.updated_at, excluded.updated_at);
 
 -- name: account
-SELECT account, unit, posted, pending, entries, updated_at FROM account WHERE account = $1;
+SELECT account, unit, posted, pending, entries, updated_at FROM account
+WHERE account = ANY($1::text[]);
 
 -- name: entries
-SELECT * FROM account_entry
-WHERE account = $1 AND ($2::bigint IS NULL OR seq < $2)
-ORDER BY seq DESC LIMIT $3;
+-- By place in the log: an entry has at most 16 postings.
+SELECT *, leaf_index * 16 + line AS place FROM account_entry
+WHERE account = $1 AND ($2::bigint IS NULL OR (leaf_index, line) < ($2 / 16, $2 % 16))
+ORDER BY leaf_index DESC, line DESC LIMIT $3;
 
 -- name: put_journal
-INSERT INTO journal_entry (leaf_index, entry)
-SELECT DISTINCT ON (leaf_index) leaf_index, entry
-FROM unnest($1::bigint[], $2::bytea[]) AS e (leaf_index, entry)
-ORDER BY leaf_index
-ON CONFLICT (leaf_index) DO NOTHING;
+-- An entry is counted in its hour once.
+WITH fresh AS (
+  INSERT INTO journal_entry (leaf_index, entry)
+  SELECT DISTINCT ON (leaf_index) leaf_index, entry
+  FROM unnest($1::bigint[], $2::bytea[]) AS e (leaf_index, entry)
+  ORDER BY leaf_index
+  ON CONFLICT (leaf_index) DO NOTHING
+  RETURNING leaf_index
+), told AS (
+  SELECT DISTINCT ON (leaf_index) leaf_index, hour
+  FROM unnest($1::bigint[], $3::bigint[]) AS e (leaf_index, hour) ORDER BY leaf_index
+)
+INSERT INTO journal_hour AS h (hour, first_leaf, last_leaf, entries)
+SELECT hour, min(leaf_index), max(leaf_index), count(*)
+FROM fresh JOIN told USING (leaf_index) GROUP BY hour ORDER BY hour
+ON CONFLICT (hour) DO UPDATE SET
+  first_leaf = LEAST(h.first_leaf, excluded.first_leaf),
+  last_leaf = GREATEST(h.last_leaf, excluded.last_leaf),
+  entries = h.entries + excluded.entries;
 
 -- name: journal
 SELECT leaf_index, convert_from(entry, 'UTF8') AS entry FROM journal_entry

@@ -82,13 +82,11 @@ def register(
 
 def deposit(participant_id: str, amount: int, reference: str) -> Operation:
     """Record money that arrived, micro-yuan (operator); a reference is recorded once."""
-    # A reference may hold blanks and Chinese, a key only visible ASCII.
-    digest = hashlib.sha256(reference.encode()).hexdigest()[:32]
     return Operation(
         "POST",
         f"/v1/participants/{participant_id}/deposits",
         body={"amount": amount, "reference": reference},
-        idempotency_key=f"dep-{participant_id}-{digest}",
+        idempotency_key=f"dep-{participant_id}-{_digest(reference)}",
     )
 
 
@@ -100,3 +98,45 @@ def deliver(allocation_id: str, periods: list[Json]) -> Operation:
         body={"allocation_id": allocation_id, "periods": periods},
         idempotency_key=f"dlv-{allocation_id}-{periods[0]['start']}",
     )
+
+
+def withdraw(participant_id: str, amount: int, reference: str) -> Operation:
+    """Pay out money, micro-yuan (operator); a reference is paid once."""
+    return Operation(
+        "POST",
+        f"/v1/participants/{participant_id}/withdrawals",
+        body={"amount": amount, "reference": reference},
+        idempotency_key=f"wdr-{participant_id}-{_digest(reference)}",
+    )
+
+
+def collateral(
+    participant_id: str, direction: str, amount: int, key: str | None = None
+) -> Operation:
+    """Make money collateral (``in``), or free it (``out``), micro-yuan."""
+    return Operation(
+        "POST",
+        f"/v1/participants/{participant_id}/collateral",
+        body={"direction": direction, "amount": amount},
+        idempotency_key=key or new_key(),
+    )
+
+
+def reverse(entry_id: str, reason: str) -> Operation:
+    """Take a booking back (operator); an entry is taken back once."""
+    return Operation(
+        "POST",
+        "/v1/reversals",
+        body={"entry_id": entry_id, "reason": reason},
+        idempotency_key=f"rev-{entry_id}-{_digest(reason)}",
+    )
+
+
+def set_terms(terms: Json) -> Operation:
+    """Set the next version of a market's terms of settlement (operator)."""
+    return Operation("POST", "/v1/settlement-terms", body=terms)
+
+
+def _digest(text: str) -> str:
+    # A reference may hold blanks and Chinese, a key only visible ASCII.
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

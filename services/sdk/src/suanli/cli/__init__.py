@@ -26,6 +26,7 @@ NOUNS: Final[dict[str, str]] = {
     "rounds": "suanli.cli.rounds",
     "allocations": "suanli.cli.allocations",
     "deliveries": "suanli.cli.deliveries",
+    "settlements": "suanli.cli.settlements",
     "account": "suanli.cli.account",
     "participants": "suanli.cli.participants",
     "findings": "suanli.cli.findings",

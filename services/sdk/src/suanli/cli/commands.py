@@ -68,8 +68,8 @@ def tree(app: typer.Typer) -> Iterator[Json]:
 
 
 def _below(name: str, node: Any) -> Iterator[Json]:  # noqa: ANN401 - Typer's own click
-    children = getattr(node, "commands", None)
-    if children is None:
+    children = getattr(node, "commands", {})
+    if not children or (node.invoke_without_command and name != "suanli"):
         yield {
             "command": name,
             "help": (node.help or "").strip(),
@@ -79,7 +79,6 @@ def _below(name: str, node: Any) -> Iterator[Json]:  # noqa: ANN401 - Typer's ow
                 if "--help" not in getattr(item, "opts", [])
             ],
         }
-        return
     for child, below in children.items():
         yield from _below(f"{name} {child}", below)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from suanli import operations as ops
-from suanli.cli import options, ordering, units, words
+from suanli.cli import money_orders, options, ordering, units, words
 from suanli.cli.render import Column, print_details, print_list
 from suanli.cli.session import Output, Session, argument, command, group, option
 
@@ -60,6 +60,13 @@ def register(app: typer.Typer) -> None:
     command(
         noun, "deposit", en="Record money that arrived (operator).", zh="登记到账资金(运营方)。"
     )(_deposit)
+    command(noun, "withdraw", en="Pay out money (operator).", zh="出金(运营方)。")(_withdraw)
+    command(
+        noun,
+        "reverse",
+        en="Take a booking back by its mirror image (operator).",
+        zh="以冲正分录撤回一笔入账(运营方)。",
+    )(_reverse)
     command(noun, "keys", en="List a participant's API keys.", zh="列出参与方的密钥。")(_keys)
     command(noun, "add-key", en="Make a further API key.", zh="新建密钥。")(_add_key)
     command(noun, "revoke-key", en="Revoke an API key for good.", zh="永久吊销密钥。")(_revoke)
@@ -138,6 +145,51 @@ def _deposit(
             ("receipt", ("receipt", "回执"), position),
         ],
     )
+
+
+def _withdraw(
+    session: Session,
+    participant: _Who,
+    amount: Annotated[str, option("--amount", en="Yuan.", zh="元。")],
+    reference: Annotated[
+        str,
+        option(
+            "--reference",
+            en="Of the payout; the same one again pays nothing.",
+            zh="出金凭证号;重复提交不会再次出金。",
+        ),
+    ],
+    wait: options.Wait = True,
+) -> None:
+    micro = units.micro_of_yuan("--amount", amount)
+    receipt = session.client.send(ops.withdraw(participant, micro, reference))
+    facts: list[ordering.Fact] = [
+        ("participant_id", ("participant", "参与方"), participant),
+        ("amount_yuan", ("payout (yuan)", "出金(元)"), units.yuan(micro)),
+        ("reference", ("reference", "凭证号"), reference),
+    ]
+    money_orders.tell(session, receipt, receipt["withdrawal_id"], facts, wait=wait)
+
+
+def _reverse(
+    session: Session,
+    entry: Annotated[
+        str,
+        argument(
+            "ENTRY",
+            en="Entry's id, as suanli account --entries -o json shows it.",
+            zh="分录编号,见 suanli account --entries -o json。",
+        ),
+    ],
+    reason: Annotated[str, option("--reason", en="Why, for the log.", zh="原因,记入日志。")],
+    wait: options.Wait = True,
+) -> None:
+    receipt = session.client.send(ops.reverse(entry, reason))
+    facts: list[ordering.Fact] = [
+        ("reverses", ("takes back", "撤回分录"), entry),
+        ("reason", ("because", "事由"), reason),
+    ]
+    money_orders.tell(session, receipt, receipt["reversal_id"], facts, wait=wait)
 
 
 def _keys(session: Session, participant: _Who) -> None:

@@ -247,35 +247,51 @@ def command(
     """
 
     def add(function: Callable[..., None]) -> Callable[..., None]:
-        hints = get_type_hints(function, include_extras=True)
-        _, *own = inspect.signature(function).parameters.values()
-
-        @functools.wraps(function)
-        def run(**given: Any) -> None:  # noqa: ANN401 - Typer fills them in
-            shared = {name: given.pop(name) for name, _, _ in _SHARED}
-            _run(function, shared, given)
-
-        parameters = [
-            parameter.replace(
-                annotation=hints[parameter.name],
-                kind=inspect.Parameter.KEYWORD_ONLY,
-            )
-            for parameter in own
-        ]
-        parameters += [
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
-            )
-            for name, annotation, default in _SHARED
-        ]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {item.name: item.annotation for item in parameters}
-        # Typer looks through __wrapped__ for the signature otherwise.
-        del run.__wrapped__
+        run = _runner(function)
         app.command(name, help=help_text((en, zh)))(run)
         return run
 
     return add
+
+
+def _runner(function: Callable[..., None], *, is_group: bool = False) -> Callable[..., None]:
+    """Return a function as Typer calls it; of a group, it runs if no command below is named."""
+    hints = get_type_hints(function, include_extras=True)
+    _, *own = inspect.signature(function).parameters.values()
+
+    @functools.wraps(function)
+    def run(**given: Any) -> None:  # noqa: ANN401 - Typer fills them in
+        shared = {name: given.pop(name) for name, _, _ in _SHARED}
+        context: typer.Context | None = given.pop("context", None)
+        if context is None or context.invoked_subcommand is None:
+            _run(function, shared, given)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        parameter.replace(annotation=hints[parameter.name], kind=keyword) for parameter in own
+    ]
+    parameters += [
+        inspect.Parameter(name, keyword, annotation=annotation, default=default)
+        for name, annotation, default in _SHARED
+    ]
+    if is_group:
+        parameters.append(inspect.Parameter("context", keyword, annotation=typer.Context))
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {item.name: item.annotation for item in parameters}
+    # Typer looks through __wrapped__ for the signature otherwise.
+    del run.__wrapped__
+    return run
+
+
+def acting_group(
+    app: typer.Typer, name: str, function: Callable[..., None], *, en: str, zh: str
+) -> typer.Typer:
+    """Add a noun that does something by itself and has commands below it."""
+    below = typer.Typer(rich_markup_mode=markup_mode())
+    run = _runner(function, is_group=True)
+    below.callback(invoke_without_command=True, help=help_text((en, zh)))(run)
+    app.add_typer(below, name=name)
+    return below
 
 
 def group(app: typer.Typer, name: str, *, en: str, zh: str) -> typer.Typer:

@@ -44,6 +44,29 @@ _EVENTS: Final[dict[str, Text]] = {
     "hold_captured": ("money captured", "资金划扣"),
     "hold_released": ("money released", "资金解冻"),
 }
+_PURPOSES: Final[dict[str, Text]] = {
+    "deposit": ("deposit", "存入"),
+    "hold_placed": ("held", "冻结"),
+    "hold_replaced": ("hold replaced", "替换冻结"),
+    "hold_kept": ("still held", "继续冻结"),
+    "hold_released": ("released", "解冻"),
+    "hold_captured": ("captured into escrow", "划入托管"),
+    "delivery_paid": ("paid for delivery", "交付付款"),
+    "fee": ("fee", "费用"),
+    "refund": ("refund", "退款"),
+    "compensation": ("compensation", "补偿"),
+    "penalty": ("penalty", "违约金"),
+    "penalty_owed": ("penalty owed", "欠付违约金"),
+    "enterprise_fee": ("fee", "费用"),
+    "enterprise_fee_owed": ("fee owed", "欠付费用"),
+    "debt_collected": ("debt paid", "偿还欠款"),
+    "withdrawal": ("payout", "出金"),
+    "collateral_in": ("made collateral", "转入保证金"),
+    "collateral_out": ("collateral freed", "转出保证金"),
+    "reversal": ("reversal", "冲正"),
+    "opening": ("opening balance", "期初余额"),
+    "closing": ("closing balance", "期末余额"),
+}
 
 YUAN_PER_CHIP_HOUR: Final[Text] = ("yuan/chip-hour", "元/卡时")
 
@@ -61,6 +84,12 @@ def round_word(value: str | None) -> Text:
 def event(kind: str) -> Text:
     """Return what happened to an order."""
     return _EVENTS.get(kind, (kind, kind))
+
+
+def purpose(item: Json) -> Text:
+    """Return why something was booked."""
+    name = str(item["purpose"])
+    return _PURPOSES.get(name, (name.replace("_", " "), name))
 
 
 def reason(item: Json) -> Text:

@@ -1,0 +1,78 @@
+-- name: put_settlements
+INSERT INTO settlement
+  (settlement_id, allocation_id, market_id, enterprise_id, provider_id, body, settled_at)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[],
+  $7::timestamptz[])
+ON CONFLICT (settlement_id) DO NOTHING;
+
+-- name: put_settlement_parts
+-- What a settlement says its journal entries are.
+INSERT INTO settlement_entry
+  (entry_id, purpose, sign, settlement_id, enterprise_id, provider_id)
+SELECT DISTINCT ON (entry_id) entry_id, purpose, 1, settlement_id, enterprise_id, provider_id
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+  AS p (entry_id, purpose, settlement_id, enterprise_id, provider_id)
+ON CONFLICT (entry_id) DO UPDATE SET settlement_id = excluded.settlement_id,
+  enterprise_id = excluded.enterprise_id, provider_id = excluded.provider_id;
+
+-- name: put_settlement_entries
+-- Entries of a purpose that only settlements have.
+INSERT INTO settlement_entry (entry_id, purpose, sign, leaf_index, amount)
+SELECT DISTINCT ON (entry_id) entry_id, purpose, 1, leaf_index, amount
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
+  AS e (entry_id, purpose, leaf_index, amount)
+ON CONFLICT (entry_id) DO UPDATE SET leaf_index = excluded.leaf_index, amount = excluded.amount;
+
+-- name: put_settlement_reversals
+-- What takes an entry of a settlement back belongs to it; $1 are entries of either kind.
+INSERT INTO settlement_entry
+  (entry_id, purpose, sign, leaf_index, amount, settlement_id, enterprise_id, provider_id)
+SELECT r.entry_id, s.purpose, -s.sign, r.leaf_index, s.amount, s.settlement_id, s.enterprise_id,
+  s.provider_id
+FROM settlement_entry AS s
+JOIN account_entry AS r ON r.pending_id = s.entry_id AND r.kind = 'reversal' AND r.line = 0
+WHERE s.settlement_id IS NOT NULL AND s.leaf_index IS NOT NULL
+  AND (s.entry_id = ANY($1::text[]) OR r.entry_id = ANY($1::text[]))
+ON CONFLICT (entry_id) DO NOTHING;
+
+-- name: has_alone_entries
+SELECT EXISTS (
+  SELECT FROM settlement_entry
+  WHERE settlement_id IS NULL AND leaf_index >= $1 AND leaf_index < $2
+);
+
+-- name: settlements
+SELECT seq, body, settled_at FROM settlement
+WHERE ($1::text IS NULL OR $1 IN (enterprise_id, provider_id))
+  AND ($2::text IS NULL OR market_id = $2)
+  AND ($3::text IS NULL OR allocation_id = $3)
+  AND ($4::bigint IS NULL OR seq < $4)
+ORDER BY seq DESC LIMIT $5;
+
+-- name: put_refusal
+INSERT INTO money_refused (order_ref, participant_id, body, refused_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (order_ref) DO NOTHING;
+
+-- name: refusals
+SELECT seq, body, refused_at FROM money_refused
+WHERE ($1::text IS NULL OR participant_id = $1) AND ($2::bigint IS NULL OR seq < $2)
+ORDER BY seq DESC LIMIT $3;
+
+-- name: refusal
+SELECT participant_id, body FROM money_refused WHERE order_ref = $1;
+
+-- name: accounts_of_entry
+SELECT account FROM account_entry WHERE entry_id = $1;
+
+-- name: put_settlement_terms
+INSERT INTO settlement_terms (market_id, version, body, set_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (market_id, version) DO NOTHING;
+
+-- name: settlement_terms
+SELECT body, set_at FROM settlement_terms
+WHERE ($1::text IS NULL OR market_id = $1)
+  AND ($2::text IS NULL OR (market_id, version) > ($2, $3::integer))
+ORDER BY market_id, version LIMIT $4;
+
+-- name: settlement_terms_version
+SELECT max(version) FROM settlement_terms WHERE market_id = $1;

@@ -1,0 +1,94 @@
+-- name: journal_cut
+-- Where hours $1 and $2 begin in the log: at the first entry that happened in them or later.
+SELECT
+  COALESCE((SELECT min(first_leaf) FROM journal_hour WHERE hour >= $1), j.size) AS first_leaf,
+  COALESCE((SELECT min(first_leaf) FROM journal_hour WHERE hour >= $2), j.size) AS end_leaf,
+  EXISTS (SELECT FROM journal_hour WHERE hour >= $2) AS is_over,
+  j.size = j.entries AS is_whole
+FROM (
+  SELECT COALESCE(max(last_leaf) + 1, 0) AS size, COALESCE(sum(entries), 0) AS entries
+  FROM journal_hour
+) AS j;
+
+-- name: statement_accounts
+SELECT a.account,
+  COALESCE((
+    SELECT e.balance_after FROM account_entry AS e
+    WHERE e.account = a.account AND e.layer = 'posted' AND e.leaf_index < $2
+    ORDER BY e.leaf_index DESC LIMIT 1), 0) AS opening,
+  COALESCE((
+    SELECT e.balance_after FROM account_entry AS e
+    WHERE e.account = a.account AND e.layer = 'posted' AND e.leaf_index < $3
+    ORDER BY e.leaf_index DESC LIMIT 1), 0) AS closing,
+  COALESCE((
+    SELECT e.balance_after FROM account_entry AS e
+    WHERE e.account = a.account AND e.layer = 'pending' AND e.leaf_index < $3
+    ORDER BY e.leaf_index DESC LIMIT 1), 0) AS held
+FROM unnest($1::text[]) AS a (account);
+
+-- name: statement_totals
+SELECT account, purpose, count(*) AS entries,
+  COALESCE(sum(-amount) FILTER (WHERE amount < 0), 0)::bigint AS credits,
+  COALESCE(sum(amount) FILTER (WHERE amount > 0), 0)::bigint AS debits
+FROM account_entry
+WHERE account = ANY($1::text[]) AND layer = 'posted' AND leaf_index >= $2 AND leaf_index < $3
+GROUP BY account, purpose ORDER BY account, purpose;
+
+-- name: statement_entries
+SELECT leaf_index, account, entry_id, kind, purpose, -amount AS amount, -balance_after AS balance,
+  market_id, round_id, order_id, occurred_at, recorded_at
+FROM account_entry
+WHERE account = ANY($1::text[]) AND layer = 'posted' AND leaf_index >= $2 AND leaf_index < $3
+  AND ($4::bigint IS NULL OR (leaf_index, account) > ($4, $5::text))
+ORDER BY leaf_index, account LIMIT $6;
+
+-- name: invoice_days
+-- Days of the market's clock with charges, latest first, each with its place among all of them.
+WITH hours AS (
+  SELECT hour / 24 AS day, min(first_leaf) OVER (ORDER BY hour DESC) AS first_leaf
+  FROM journal_hour
+), days AS (
+  SELECT day, min(first_leaf) AS first_leaf,
+    COALESCE(
+      lead(min(first_leaf)) OVER (ORDER BY day),
+      (SELECT max(last_leaf) + 1 FROM journal_hour)) AS end_leaf,
+    lead(day) OVER (ORDER BY day) IS NOT NULL AS is_over
+  FROM hours GROUP BY day
+), charged AS (
+  SELECT d.*, row_number() OVER (ORDER BY d.day) AS place
+  FROM days AS d
+  WHERE EXISTS (
+    SELECT FROM charge AS c
+    WHERE c.participant_id = $1 AND c.leaf_index >= d.first_leaf AND c.leaf_index < d.end_leaf
+  )
+)
+SELECT * FROM charged
+WHERE ($2::bigint IS NULL OR day < $2) AND ($3::bigint IS NULL OR day = $3)
+ORDER BY day DESC LIMIT $4;
+
+-- name: invoice_totals
+SELECT item, count(*) AS lines, sum(amount)::bigint AS amount
+FROM (
+  SELECT settlement_id, item, sum(amount) AS amount FROM charge
+  WHERE participant_id = $1 AND leaf_index >= $2 AND leaf_index < $3
+  GROUP BY settlement_id, item
+) AS line
+GROUP BY item;
+
+-- name: invoice_lines
+-- One line per settlement and item, with the journal entries that it is the sum of.
+WITH line AS (
+  SELECT settlement_id, item, min(leaf_index) AS leaf, sum(amount)::bigint AS amount,
+    array_agg(leaf_index ORDER BY leaf_index) AS leaf_indexes
+  FROM charge
+  WHERE participant_id = $1 AND leaf_index >= $2 AND leaf_index < $3
+  GROUP BY settlement_id, item
+)
+SELECT l.settlement_id, s.allocation_id, s.market_id, s.body ->> 'round_id' AS round_id,
+  s.body ->> 'demand_id' AS order_id, l.item, l.amount, l.leaf_indexes, l.leaf,
+  CASE WHEN l.item = 'delivered' THEN (
+    SELECT sum((p ->> 'delivered')::bigint) FROM jsonb_array_elements(s.body -> 'periods') AS p
+  ) ELSE 0 END::bigint AS chip_hours
+FROM line AS l JOIN settlement AS s USING (settlement_id)
+WHERE $4::bigint IS NULL OR (l.leaf, l.settlement_id || '/' || l.item) > ($4, $5::text)
+ORDER BY l.leaf, l.settlement_id || '/' || l.item LIMIT $6;

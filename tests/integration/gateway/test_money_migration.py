@@ -1,0 +1,48 @@
+"""A gateway of before reads the journal again, and has what its statements need."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+
+import asyncpg
+from pydantic import SecretStr
+
+from services.gateway.main import MIGRATIONS
+from services.kit.postgres import migrate
+from tests.conftest import Stack
+
+OLD = """
+INSERT INTO account_entry (entry_id, line, account, unit, kind, purpose, layer, amount,
+  balance_after, leaf_index, recorded_at)
+VALUES ('e', 0, 'cny:lab', 'CNY-micro', 'single', 'deposit', 'posted', -5, -5, 0, now());
+INSERT INTO account VALUES ('cny:lab', 'CNY-micro', -5, 0, 1, now());
+INSERT INTO journal_entry VALUES (0, '{}');
+INSERT INTO consumer_offset (topic, partition, next_offset, epoch) VALUES
+  ('journal-entries', 0, 1, 1), ('policies', 0, 4, 1), ('offers', 0, 7, 1);
+"""
+
+
+async def test_what_follows_from_the_journal_is_read_again_and_the_rest_stays(
+    stack: Stack, tmp_path: Path
+) -> None:
+    dsn, schema = SecretStr(stack.postgres_dsn), f"t_{secrets.token_hex(4)}_gateway"
+    for path in sorted(MIGRATIONS.glob("*.sql")):
+        if path.name < "0004_money":
+            shutil.copy(path, tmp_path)
+    await migrate(dsn, schema, tmp_path)
+    conn = await asyncpg.connect(stack.postgres_dsn, server_settings={"search_path": schema})
+    try:
+        await conn.execute(OLD)
+        await migrate(dsn, schema, MIGRATIONS)
+        kept = await conn.fetch("SELECT topic, next_offset FROM consumer_offset")
+        assert [tuple(row) for row in kept] == [("offers", 7)]
+        left = await conn.fetchval(
+            "SELECT (SELECT count(*) FROM account_entry) + (SELECT count(*) FROM account)"
+            " + (SELECT count(*) FROM journal_entry)"
+        )
+        assert left == 0
+    finally:
+        await conn.execute(f'DROP SCHEMA "{schema}" CASCADE')
+        await conn.close()
