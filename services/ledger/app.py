@@ -127,7 +127,7 @@ def handle(
             _guarded(books, item, _single, letters)
     waiting_after = _book_rounds(books, rounds, positions)
     waiting_after += _book_deliveries(books, reports, letters)
-    return _finish(books, letters, (waiting, waiting_after), frontier)
+    return finish(books, letters, (waiting, waiting_after), frontier)
 
 
 def checkpoint_event(frontier: Frontier, origin: str, now: datetime) -> OutRecord:
@@ -309,12 +309,20 @@ def _check_repeat(books: Books, parts: RoundParts, digest: bytes) -> None:
         raise_finding(books, item.envelope, error, market_id, round_id)
 
 
-def _finish(
+def finish(
     books: Books,
     letters: list[OutRecord],
     waiting: tuple[Sequence[Input], list[Input]],
     frontier: Frontier,
 ) -> Outcome:
+    """Return what is written of the books of a batch.
+
+    Args:
+        books: After everything was decided.
+        letters: Dead letters.
+        waiting: Records that waited before, and those that wait now.
+        frontier: The log's frontier before.
+    """
     before, after = waiting
     leaves, journal = write_leaves(books.entries, frontier.size, SOURCE, books.recorded_at)
     events = []

@@ -296,6 +296,16 @@ async def test_postings_that_are_what_the_transfer_says_are_taken(roles: Roles) 
         posting_sql((2, "posted", 10), (1, "posted", -10)),
         posting_sql((2, "posted", 10), (3, "posted", -20), (1, "posted", 10)),
         posting_sql((2, "posted", 0), (3, "posted", 0)),
+        # Of no transfer, in another unit, once more.
+        posting_sql((2, "posted", 10), (3, "posted", -10)).replace("004d', 2,", "0005', 2,"),
+        posting_sql((2, "posted", 10), (3, "posted", -10)).replace(
+            "3, 'CNY-micro'", "3, 'chip-hour'"
+        ),
+        (
+            "INSERT INTO posting VALUES "
+            "('00000000-0000-0000-0000-000000000009', 1, 'CNY-micro', 'posted', 100, 8, 200),"
+            "('00000000-0000-0000-0000-000000000009', 2, 'CNY-micro', 'posted', -100, 8, -200)"
+        ),
     ],
 )
 async def test_postings_that_are_not_what_it_says_are_refused(roles: Roles, sql: str) -> None:

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import decode
+from schemas.codec import Envelope, decode, headers_of
 from schemas.events import JournalEntryRecorded
 from services.core.merkle import leaf_hash
 from services.core.postings import (
     Account,
     Hold,
+    Layer,
+    Posting,
     Transfer,
     TransferKind,
     book,
@@ -88,3 +92,77 @@ def test_what_is_written_directly_is_a_body_of_the_event_in_canonical_form(
 def test_the_digest_of_an_entry_depends_on_what_was_asked_and_not_on_what_came_of_it() -> None:
     assert entry_digest(captured()) == entry_digest(captured())
     assert entry_digest(captured(1)) != entry_digest(captured(2))
+
+
+_WORDS = st.text(max_size=12) | st.sampled_from(['"', "\\", "\n\u2028\x7f", "京津冀", "\x01"])
+
+
+@given(
+    cause=_WORDS,
+    market=st.none() | _WORDS,
+    order=st.none() | _WORDS,
+    round_id=st.none() | _WORDS,
+    resolved=st.none() | st.uuids(),
+    amount=st.integers(0, 10**17),
+    balances=st.lists(st.integers(-(10**17), 10**17), max_size=4),
+    micros=st.integers(0, 10**6 - 1),
+)
+def test_entries_are_written_as_json_would_be_with_its_keys_sorted(
+    cause: str,
+    market: str | None,
+    order: str | None,
+    round_id: str | None,
+    resolved: UUID | None,
+    amount: int,
+    balances: list[int],
+    micros: int,
+) -> None:
+    kind = TransferKind.SINGLE if resolved is None else TransferKind.VOID
+    transfer = Transfer(UUID(int=7), kind, "cny:a", "cny:b", "CNY-micro", amount, resolved)
+    postings = tuple(
+        Posting(f"cny:{cause}", Layer.PENDING, at + 1, at + 1, balance)
+        for at, balance in enumerate(balances)
+    )
+    at = datetime(2026, 11, 24, 8, microsecond=micros, tzinfo=UTC)
+    entry = Entry(transfer, postings, "test", at, cause, None, market, round_id, order)
+    written = entry_bytes(entry, 9)
+    found = json.loads(written)
+    plain = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert written == plain.encode()
+    assert found["cause"] == cause
+    optional = {"market_id": market, "order_id": order, "round_id": round_id}
+    optional["pending_id"] = None if resolved is None else str(resolved)
+    assert {name: found.get(name) for name in optional} == optional
+    assert [item["balance_after"] for item in found["postings"]] == balances
+    assert found["occurred_at"] == at.isoformat().replace("+00:00", "Z")
+
+
+def test_headers_of_an_entry_are_those_that_its_envelope_has() -> None:
+    entries = [
+        Entry(
+            Transfer(UUID(int=n), TransferKind.SINGLE, "cny:a", "cny:b", "CNY-micro", 1),
+            (),
+            "test",
+            datetime(2026, 11, 24, n, tzinfo=UTC),
+            f"cause-{n}",
+            None,
+            order_id=f"dem_{n}" if n % 2 else None,
+        )
+        for n in range(4)
+    ]
+    now = datetime(2026, 11, 25, tzinfo=UTC)
+    _, records = write_leaves(entries, 0, "/suanli/ledger", now)
+    for entry, record in zip(entries, records, strict=True):
+        entry_id = str(entry.transfer.id)
+        envelope = Envelope(
+            id=entry_id,
+            source="/suanli/ledger",
+            occurred_at=entry.occurred_at,
+            recorded_at=now,
+            participant_id="exchange",
+            correlation_id=entry.order_id or entry_id,
+            causation_id=entry.cause,
+            traceparent="",
+            data=JournalEntryRecorded.__new__(JournalEntryRecorded),
+        )
+        assert record.headers == headers_of(envelope)

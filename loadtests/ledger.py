@@ -1,0 +1,216 @@
+"""The ledger's writer against its peers, in one run on one machine, with a durable database.
+
+(1) our writer: decisions, postings, leaves, outbox and every constraint of the schema; (2) a lock
+per transfer, as most ledgers do, once statement by statement and once in one trip; (3) pgbench's
+TPC-B as the floor; (4) raw COPY of the rows of (1) into bare tables as the ceiling. Accounts are
+drawn by Zipf's law with exponents 1.0 and 2.0: the larger, the more hot accounts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import itertools
+import os
+import random
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+from pydantic import SecretStr
+
+from infra.local.stack import LocalStack
+from loadtests.ledger_peers import RAW_TABLES, SQL, Move, Rows, Speed, locking, raw_copy, tpc_b
+from schemas.codec import Envelope
+from schemas.events import DepositRecorded
+from services.core.merkle import Frontier
+from services.core.postings import TransferKind, derive_uuid
+from services.kit.postgres import LeaseKeeper, create_pool, migrate
+from services.ledger.adapters.postgres import LEASE, PostgresStore, writer_dsn
+from services.ledger.app import finish
+from services.ledger.books import Books
+from services.ledger.main import MIGRATIONS
+from services.ledger.state import BANK, Keys, cny_account
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from services.ledger.state import Batch
+
+ACCOUNTS = 100_000
+BATCH = 5_000
+TRANSFERS = int(os.environ.get("SUANLI_LOADTEST_TRANSFERS", "50000"))
+PEER_S = 8.0
+EXPONENTS = (1.0, 2.0)
+_RICH = 10**12
+_SEED = 20_261_126
+
+
+def zipf(exponent: float, count: int, seed: int = _SEED) -> Iterator[int]:
+    """Yield account numbers, low ones most often."""
+    weights = list(itertools.accumulate(1 / (n**exponent) for n in range(1, count + 1)))
+    chance = random.Random(seed)
+    while True:
+        yield bisect.bisect(weights, chance.random() * weights[-1])
+
+
+def moves_of(exponent: float, wanted: int) -> list[Move]:
+    """Return transfers between different accounts."""
+    drawn, chance = zipf(exponent, ACCOUNTS), random.Random(_SEED)
+    found: list[Move] = []
+    while len(found) < wanted:
+        debit, credit = next(drawn), next(drawn)
+        if debit != credit:
+            found.append((debit, credit, chance.randint(1, 1000)))
+    return found
+
+
+@dataclass
+class Bench:
+    """Our writer's parts on one database.
+
+    Attributes:
+        store: The database, in the writer's role.
+        frontier: The log's.
+        made: Transfers so far, which number the ids.
+    """
+
+    store: PostgresStore
+    frontier: Frontier
+    made: int = 0
+
+    async def book(self, moves: Sequence[tuple[str, str, int]]) -> Batch:
+        """Decide one batch and commit it, as the writer does after decoding."""
+        names = frozenset(name for move in moves for name in move[:2])
+        view = await self.store.load(Keys(accounts=names))
+        books = Books(view, datetime.now(UTC))
+        envelope = _cause()
+        for debit, credit, amount in moves:
+            self.made += 1
+            place = (derive_uuid("loadtest", str(self.made)), debit, credit)
+            books.transfer(TransferKind.SINGLE, place, amount, envelope, "deposit")
+        outcome = finish(books, [], ((), []), self.frontier)
+        await self.store.commit(outcome.batch, {}, {})
+        self.frontier = outcome.frontier
+        return outcome.batch
+
+
+def _cause() -> Envelope:
+    now = datetime.now(UTC)
+    body = DepositRecorded(
+        deposit_id="dep_" + "a" * 26, participant_id="p", amount=1, reference="load test"
+    )
+    return Envelope("cause", "/suanli/loadtest", now, now, "p", "load", "", "", body)
+
+
+async def ours(dsn: str, schema: str, exponent: float) -> Speed:
+    """Book `TRANSFERS` transfers after every account was funded."""
+    await migrate(SecretStr(dsn), schema, MIGRATIONS)
+    pool = await create_pool(await writer_dsn(SecretStr(dsn), schema), schema, min_size=0)
+    epoch = await LeaseKeeper(pool, LEASE, "loadtest").acquire()
+    assert epoch is not None
+    bench = Bench(PostgresStore(pool, epoch), Frontier())
+    async with pool.acquire() as conn:
+        await conn.execute(SQL.admit, ACCOUNTS - 1)
+    await _fund(bench)
+    moves = [
+        (cny_account(str(d)), cny_account(str(c)), a) for d, c, a in moves_of(exponent, TRANSFERS)
+    ]
+    waits = []
+    took = 0.0
+    for first in range(0, len(moves), BATCH):
+        began = time.perf_counter()
+        await bench.book(moves[first : first + BATCH])
+        took += time.perf_counter() - began
+        waits.append((time.perf_counter() - began) * 1000)
+    await pool.close()
+    return Speed(len(moves), took, tuple(waits))
+
+
+async def _fund(bench: Bench) -> None:
+    for first in range(0, ACCOUNTS, BATCH):
+        names = [cny_account(str(n)) for n in range(first, first + BATCH)]
+        await bench.book([(BANK, name, _RICH) for name in names])
+
+
+async def compare(dsn: str) -> list[str]:
+    """Return the lines of the comparison."""
+    lines = [
+        f"load before: {os.getloadavg()[0]:.1f}; {TRANSFERS:,} transfers, batches of {BATCH:,}"
+    ]
+    for exponent in EXPONENTS:
+        schema = f"load_{int(exponent * 10)}"
+        speed = await ours(dsn, schema, exponent)
+        lines.append(_told("ours, all constraints", exponent, speed))
+        lines += await _bytes(dsn, schema)
+        raw = await raw_copy(dsn, schema, await _rows(dsn, schema), TRANSFERS)
+        lines.append(_told("raw COPY of the same", exponent, raw))
+        for one_trip in (False, True):
+            name = "lock per transfer, one trip" if one_trip else "lock per transfer"
+            conn = await asyncpg.connect(dsn)
+            await conn.execute(SQL.make_peer)
+            await conn.execute(SQL.fill_peer, ACCOUNTS - 1)
+            peer = await locking(dsn, moves_of(exponent, 200_000), PEER_S, one_trip=one_trip)
+            await conn.execute("DROP SCHEMA peer CASCADE")
+            await conn.close()
+            lines.append(
+                f"{_told(name, exponent, peer)}; ours is {speed.per_s / peer.per_s:.1f} times that"
+            )
+    lines.append(f"pgbench TPC-B, scale 10, 8 clients: {tpc_b(dsn, int(PEER_S)):,.0f} a second")
+    return lines
+
+
+def _told(name: str, exponent: float, speed: Speed) -> str:
+    return (
+        f"Zipf {exponent}: {name}: {speed.per_s:,.0f} a second, "
+        f"p50 {speed.at(0.5):.0f} ms, p99 {speed.at(0.99):.0f} ms"
+    )
+
+
+async def _bytes(dsn: str, schema: str) -> list[str]:
+    conn = await asyncpg.connect(dsn, server_settings={"search_path": schema})
+    await conn.execute("VACUUM")
+    transfers = await conn.fetchval(SQL.count_transfers)
+    sizes = {row["name"]: (row["bytes"], row["index_bytes"]) for row in await conn.fetch(SQL.sizes)}
+    await conn.close()
+    kept = sum(
+        whole for name, (whole, _) in sizes.items() if name in ("leaf", "transfer", "posting")
+    )
+    parts = ", ".join(
+        f"{name} {whole / transfers:.0f} (indexes {index / transfers:.0f})"
+        for name, (whole, index) in sorted(sizes.items())
+    )
+    return [f"bytes a transfer: {kept / transfers:.0f} kept; {parts}"]
+
+
+async def _rows(dsn: str, schema: str) -> list[Rows]:
+    """Return the rows that our writer wrote last, by batch."""
+    conn = await asyncpg.connect(dsn, server_settings={"search_path": schema})
+    first = await conn.fetchval(SQL.first_of_last, TRANSFERS)
+    batches: list[Rows] = []
+    for start in range(first, first + TRANSFERS, BATCH):
+        batch: Rows = {}
+        for table in RAW_TABLES:
+            found = await conn.fetch(SQL[f"last_{table}"], start, start + BATCH)
+            batch[table] = [tuple(row) for row in found]
+        batches.append(batch)
+    await conn.close()
+    return batches
+
+
+def main() -> list[str]:
+    """Run the comparison on a database of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="suanli-load-"))
+    folder.chmod(0o711)
+    stack = LocalStack(folder / "s")
+    try:
+        stack.start(quiet=True)
+        return asyncio.run(compare(stack.postgres_dsn))
+    finally:
+        stack.wipe()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,106 @@
+-- name: make_peer
+-- What most ledgers do: both rows are locked for every transfer, in one order against deadlocks.
+CREATE SCHEMA peer;
+CREATE TABLE peer.account (
+  id integer PRIMARY KEY,
+  balance bigint NOT NULL CHECK (balance >= 0),
+  version bigint NOT NULL DEFAULT 0
+);
+CREATE TABLE peer.transfer (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  debit_id integer NOT NULL REFERENCES peer.account (id),
+  credit_id integer NOT NULL REFERENCES peer.account (id),
+  amount bigint NOT NULL CHECK (amount > 0),
+  occurred_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE peer.posting (
+  transfer_id bigint NOT NULL REFERENCES peer.transfer (id),
+  account_id integer NOT NULL REFERENCES peer.account (id),
+  amount bigint NOT NULL,
+  balance_after bigint NOT NULL,
+  account_version bigint NOT NULL,
+  PRIMARY KEY (account_id, account_version)
+);
+CREATE FUNCTION peer.move(debit integer, credit integer, moved bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  d peer.account;
+  c peer.account;
+  made bigint;
+BEGIN
+  PERFORM FROM peer.account WHERE id IN (debit, credit) ORDER BY id FOR UPDATE;
+  UPDATE peer.account SET balance = balance - moved, version = version + 1
+    WHERE id = debit RETURNING * INTO d;
+  UPDATE peer.account SET balance = balance + moved, version = version + 1
+    WHERE id = credit RETURNING * INTO c;
+  INSERT INTO peer.transfer (debit_id, credit_id, amount) VALUES (debit, credit, moved)
+    RETURNING id INTO made;
+  INSERT INTO peer.posting VALUES
+    (made, debit, moved, d.balance, d.version), (made, credit, -moved, c.balance, c.version);
+  RETURN made;
+END $$
+
+-- name: fill_peer
+INSERT INTO peer.account (id, balance) SELECT n, 1000000000000 FROM generate_series(0, $1::int) AS n
+
+-- name: lock_both
+SELECT id FROM peer.account WHERE id IN ($1, $2) ORDER BY id FOR UPDATE
+
+-- name: take
+UPDATE peer.account SET balance = balance - $2, version = version + 1 WHERE id = $1
+RETURNING balance, version
+
+-- name: give
+UPDATE peer.account SET balance = balance + $2, version = version + 1 WHERE id = $1
+RETURNING balance, version
+
+-- name: add_transfer
+INSERT INTO peer.transfer (debit_id, credit_id, amount) VALUES ($1, $2, $3) RETURNING id
+
+-- name: add_postings
+INSERT INTO peer.posting VALUES ($1, $2, $3, $4, $5), ($1, $6, -$3::bigint, $7, $8)
+
+-- name: move
+SELECT peer.move($1, $2, $3)
+
+-- name: peer_is_whole
+SELECT (SELECT sum(balance) FROM peer.account) = count(DISTINCT id) * 1000000000000
+FROM peer.account
+
+-- name: make_raw
+-- The same rows without a key, a check, an index or a trigger.
+CREATE SCHEMA raw;
+CREATE TABLE raw.leaf AS SELECT idx, entry, hash FROM leaf WITH NO DATA;
+CREATE TABLE raw.transfer AS SELECT * FROM transfer WITH NO DATA;
+CREATE TABLE raw.posting AS SELECT * FROM posting WITH NO DATA;
+CREATE TABLE raw.outbox AS SELECT seq, topic, key, headers, value FROM outbox WITH NO DATA
+
+-- name: sizes
+SELECT c.relname AS name, pg_total_relation_size(c.oid) AS bytes,
+  pg_indexes_size(c.oid) AS index_bytes
+FROM pg_class AS c
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+  AND c.relname IN ('leaf', 'transfer', 'posting', 'account', 'outbox')
+
+-- name: count_transfers
+SELECT count(*) FROM transfer
+
+-- name: admit
+INSERT INTO participant SELECT n::text, 'enterprise', 'x', NULL, 'active'
+FROM generate_series(0, $1::int) AS n
+
+-- name: first_of_last
+SELECT max(idx) + 1 - $1 FROM leaf
+
+-- name: last_leaf
+SELECT idx, entry, hash FROM leaf WHERE idx >= $1 AND idx < $2
+
+-- name: last_transfer
+SELECT * FROM transfer WHERE leaf_idx >= $1 AND leaf_idx < $2
+
+-- name: last_posting
+SELECT p.* FROM posting AS p JOIN transfer AS t ON t.id = p.transfer_id
+WHERE t.leaf_idx >= $1 AND t.leaf_idx < $2
+
+-- name: last_outbox
+SELECT seq, topic, key, headers, value FROM outbox WHERE seq > $1 AND seq <= $2
