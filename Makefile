@@ -77,6 +77,10 @@ test: .venv/.dev-stamp ## Lint, then run all tests
 	@echo "==> Tests"
 	@$(PY) -m pytest -n $(TEST_JOBS) $(TEST_ARGS)
 
+.PHONY: nightly
+nightly: .venv/.dev-stamp ## Kill the ledger at its named points, 200 seeded runs
+	@SUANLI_KILL_RUNS=200 $(PY) -m pytest -n $(TEST_JOBS) tests/integration/ledger/test_kills.py
+
 # One target per check, so that `make -k lint` reports the findings of all of them.
 CHECKS := style format types imports sql spelling requirements generated
 

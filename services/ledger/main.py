@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
+from services.kit.crash import RelayWriter
 from services.kit.errors import LogUnavailableError
 from services.kit.kafka import LogReader, LogWriter
 from services.kit.postgres import LeaseKeeper, OutboxRelay, Pool, create_pool, migrate, prune_outbox
@@ -17,6 +18,7 @@ from services.kit.settings import load
 from services.kit.telemetry import METRICS
 from services.ledger.adapters.postgres import LEASE, PostgresStore, writer_dsn
 from services.ledger.app import FIRST_TOPICS, LAST_TOPICS
+from services.ledger.crash import crash_point
 from services.ledger.settings import LedgerSettings
 from services.ledger.writer import LedgerWriter
 
@@ -52,7 +54,7 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
     log = LogWriter(settings)
     await log.start()
     context.on_close(log.stop)
-    relay = OutboxRelay(pool, log)
+    relay = OutboxRelay(pool, RelayWriter(log, crash_point))
     context.spawn("outbox", relay.run(stop))
 
     writer = LedgerWriter(store, readers[0], readers[1], settings, relay.wake)

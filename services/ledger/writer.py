@@ -18,6 +18,7 @@ from services.kit.errors import LogUnavailableError
 from services.kit.logging import get_logger
 from services.kit.telemetry import METRICS
 from services.ledger.app import FIRST_TOPICS, checkpoint_event, decode_all, handle
+from services.ledger.crash import crash_point
 from services.ledger.keys import keys_of
 from services.ledger.ports import StoreFailedError
 from services.ledger.state import Batch, Checkpoint
@@ -115,6 +116,7 @@ class LedgerWriter:
         self._store.forget()
         self._stored = await self._store.positions()
         self._frontier, self._checkpoint_size = await self._store.log_head()
+        crash_point("recovering")
         inputs, letters = decode_all(await self._store.waiting())
         assert not letters, "records that wait were read before"
         self._waiting = tuple(inputs)
@@ -136,12 +138,14 @@ class LedgerWriter:
             await self._beat()
             return 0
         self._is_fresh = False
+        crash_point("after_read")
         inputs, letters = decode_all(records)
         view = await self._store.load(keys_of(inputs, self._waiting))
         now = datetime.now(UTC)
         outcome = handle(view, inputs, self._waiting, after, self._frontier, now)
         batch = replace(outcome.batch, outbox=(*outcome.batch.outbox, *letters))
         batch = self._with_checkpoint(batch, outcome.frontier, now)
+        crash_point("after_decide")
         await self._store.commit(batch, self._stored, after)
         self._stored = {**self._stored, **after}
         self._frontier, self._waiting = outcome.frontier, outcome.waiting

@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from services.kit.crash import RelayWriter
 from services.kit.kafka import LogWriter
 from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
 from services.kit.run import ServiceContext, run_service
 from services.kit.settings import load
-from services.matching.adapters.kafka import RelayWriter, open_reader
+from services.matching.adapters.kafka import open_reader
 from services.matching.adapters.postgres import MIGRATIONS, PostgresStore
 from services.matching.adapters.solver import ChildSolver
 from services.matching.app.desk import Desk
 from services.matching.app.intake import TOPICS
 from services.matching.app.loop import Matching, Ports
+from services.matching.crash import crash_point
 from services.matching.settings import MatchingSettings
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ async def _relay(context: ServiceContext[MatchingSettings], pool: Pool) -> Outbo
     writer = LogWriter(context.settings)
     await writer.start()
     context.on_close(writer.stop)
-    relay = OutboxRelay(pool, RelayWriter(writer))
+    relay = OutboxRelay(pool, RelayWriter(writer, crash_point))
     context.spawn("relay", relay.run(context.stop_event))
     return relay
 

@@ -24,6 +24,7 @@ from services.kit.postgres import (
 )
 from services.ledger.adapters import rows
 from services.ledger.app import TOPICS
+from services.ledger.crash import crash_point
 from services.ledger.keys import accounts_behind
 from services.ledger.ports import StoreFailedError
 from services.ledger.state import View, owner_of
@@ -184,11 +185,16 @@ class PostgresStore:
         async with self._connection() as conn, conn.transaction():
             await assert_lease(conn, LEASE, self._epoch)
             await advance_all(conn, before, after, self._epoch)
+            crash_point("after_positions")
             await self._write_accounts(conn, batch)
+            crash_point("after_accounts")
             await self._write_journal(conn, batch)
+            crash_point("after_journal")
             await rows.write_market(conn, QUERIES, batch)
             await rows.write_waiting(conn, QUERIES, batch)
             await append_outbox(conn, batch.outbox)
+            crash_point("before_commit")
+        crash_point("after_commit")
         for account in batch.accounts_new:
             self._accounts[account.id] = account
         for _, account in batch.accounts_moved:

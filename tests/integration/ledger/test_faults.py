@@ -131,7 +131,7 @@ async def progress(owner: asyncpg.Connection) -> int:
     )
 
 
-async def start(settings: LedgerSettings) -> asyncio.subprocess.Process:
+async def start(settings: LedgerSettings, crash_at: str = "") -> asyncio.subprocess.Process:
     environment = os.environ | {
         "SUANLI_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
         "SUANLI_POSTGRES_DSN": settings.postgres_dsn.get_secret_value(),
@@ -139,6 +139,7 @@ async def start(settings: LedgerSettings) -> asyncio.subprocess.Process:
         "SUANLI_SCHEMA_PREFIX": settings.schema_prefix,
         # Small batches, so that a kill falls between the parts of a round.
         "SUANLI_LEDGER_BATCH_RECORDS_MAX": "17",
+        "SUANLI_CRASH_AT": crash_at,
         "SUANLI_LOG_LEVEL": "error",
     }
     return await asyncio.create_subprocess_exec(
