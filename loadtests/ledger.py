@@ -14,6 +14,7 @@ import itertools
 import os
 import random
 import shutil
+import statistics
 import tempfile
 import time
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from services.ledger.adapters.postgres import LEASE, PostgresStore, writer_dsn
 from services.ledger.app import finish
 from services.ledger.books import Books
 from services.ledger.main import MIGRATIONS
+from services.ledger.settings import LedgerSettings
 from services.ledger.state import BANK, Keys, cny_account
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ if TYPE_CHECKING:
     from services.ledger.state import Batch
 
 ACCOUNTS = 100_000
-BATCH = 5_000
+BATCH = int(LedgerSettings.model_fields["ledger_batch_records_max"].default)
+"""As the service does unless it is told otherwise."""
 TRANSFERS = int(os.environ.get("SUANLI_LOADTEST_TRANSFERS", "50000"))
 PEER_S = 8.0
 EXPONENTS = (1.0, 2.0)
@@ -147,6 +150,7 @@ async def compare(dsn: str) -> list[str]:
         schema = f"load_{int(exponent * 10)}"
         speed = await ours(dsn, schema, exponent)
         lines.append(_told("ours, all constraints", exponent, speed))
+        lines.append(f"growth: the last fifth of the batches took {growth(speed):.2f} of the first")
         lines += await _bytes(dsn, schema)
         raw = await raw_copy(dsn, schema, await _rows(dsn, schema), TRANSFERS)
         lines.append(_told("raw COPY of the same", exponent, raw))
@@ -163,6 +167,13 @@ async def compare(dsn: str) -> list[str]:
             )
     lines.append(f"pgbench TPC-B, scale 10, 8 clients: {tpc_b(dsn, int(PEER_S)):,.0f} a second")
     return lines
+
+
+def growth(speed: Speed) -> float:
+    """Return how much longer the last fifth of the waits was than the first, by their medians."""
+    fifth = max(1, len(speed.waits_ms) // 5)
+    first, last = speed.waits_ms[:fifth], speed.waits_ms[-fifth:]
+    return statistics.median(last) / statistics.median(first)
 
 
 def _told(name: str, exponent: float, speed: Speed) -> str:

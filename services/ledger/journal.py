@@ -84,12 +84,12 @@ def entry_bytes(entry: Entry, leaf_index: int) -> bytes:
     postings = ",".join(
         f'{{"account":{_quoted(item.account)},"account_version":{item.account_version},'
         f'"amount":{item.amount},"balance_after":{item.balance_after},'
-        f'"layer":"{item.layer.value}"}}'
+        f'"layer":"{item.layer}"}}'
         for item in entry.postings
     )
     return (
         f'{{"amount":{transfer.amount},"cause":{_quoted(entry.cause)},'
-        f'"entry_id":"{transfer.id}","kind":"{transfer.kind.value}","leaf_index":{leaf_index},'
+        f'"entry_id":"{transfer.id}","kind":"{transfer.kind}","leaf_index":{leaf_index},'
         f"{_member('market_id', entry.market_id)}"
         f'"occurred_at":"{_iso(entry.occurred_at)}",'
         f"{_member('order_id', entry.order_id)}"

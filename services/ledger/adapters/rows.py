@@ -171,7 +171,7 @@ def transfers(batch: Batch, numbers: Mapping[str, int]) -> tuple[list[Any], ...]
     entries = batch.entries
     return (
         [e.transfer.id for e in entries],
-        [e.transfer.kind.value for e in entries],
+        [e.transfer.kind for e in entries],
         [e.purpose for e in entries],
         [numbers[e.transfer.debit] for e in entries],
         [numbers[e.transfer.credit] for e in entries],
@@ -196,7 +196,7 @@ def postings(batch: Batch, numbers: Mapping[str, int]) -> tuple[list[Any], ...]:
         [t.id for t, _ in flat],
         [numbers[p.account] for _, p in flat],
         [t.unit for t, _ in flat],
-        [p.layer.value for _, p in flat],
+        [p.layer for _, p in flat],
         [p.amount for _, p in flat],
         [p.account_version for _, p in flat],
         [p.balance_after for _, p in flat],
