@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from schemas.events import JournalEntryRecorded
 from schemas.money import AllocationSettled, MoneyRefused, SettlementTermsSet
-from schemas.types import period_of
 from services.core.postings import settlement_uuid
 from services.gateway.adapters.queries import SQL
 
@@ -61,14 +60,7 @@ async def put_entries(conn: Conn, batch: list[Sent]) -> None:
         for line, posting in enumerate(data.postings)
     ]
     await conn.execute(SQL.put_entries, *_columns(found))
-    leaves = [
-        (
-            data.leaf_index,
-            sent.value,
-            period_of(data.occurred_at or sent.envelope.occurred_at),
-        )
-        for data, sent in entries
-    ]
+    leaves = [(data.leaf_index, sent.value) for data, sent in entries]
     await conn.execute(SQL.put_journal, *_columns(leaves))
     parts = [
         (data.entry_id, data.purpose, data.leaf_index, data.amount)

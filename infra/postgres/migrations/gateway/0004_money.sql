@@ -86,7 +86,7 @@ CREATE TABLE journal_hour (
 );
 
 -- Postings get what they lacked by being read again: everything here follows from the log.
-TRUNCATE account_entry, account, journal_entry;
+TRUNCATE account_entry, account;
 -- squawk-ignore adding-not-nullable-field, adding-required-field
 ALTER TABLE account_entry ADD COLUMN occurred_at timestamptz NOT NULL;
 ALTER TABLE account_entry ADD COLUMN pending_id text;

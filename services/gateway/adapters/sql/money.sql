@@ -1,5 +1,5 @@
 -- name: put_entries
--- A posting counts once: a repeat of its event changes no balance.
+-- A posting counts once: a repeat of its event changes no balance, and no count of its hour.
 WITH fresh AS (
   INSERT INTO account_entry
     (entry_id, line, account, unit, kind, purpose, layer, amount, balance_after, market_id,
@@ -12,7 +12,16 @@ WITH fresh AS (
     AS e (entry_id, line, account, unit, kind, purpose, layer, amount, balance_after, market_id,
       round_id, order_id, leaf_index, recorded_at, occurred_at, pending_id)
   ON CONFLICT (entry_id, line) DO NOTHING
-  RETURNING account, unit, layer, amount, recorded_at
+  RETURNING account, unit, layer, amount, recorded_at, line, leaf_index, occurred_at
+), hours AS (
+  INSERT INTO journal_hour AS h (hour, first_leaf, last_leaf, entries)
+  SELECT floor(extract(epoch FROM occurred_at) / 3600)::bigint AS hour,
+    min(leaf_index), max(leaf_index), count(*)
+  FROM fresh WHERE line = 0 GROUP BY 1 ORDER BY 1
+  ON CONFLICT (hour) DO UPDATE SET
+    first_leaf = LEAST(h.first_leaf, excluded.first_leaf),
+    last_leaf = GREATEST(h.last_leaf, excluded.last_leaf),
+    entries = h.entries + excluded.entries
 )
 INSERT INTO account AS a (account, unit, posted, pending, entries, updated_at)
 SELECT account, min(unit), COALESCE(sum(amount) FILTER (WHERE layer = 'posted'), 0),
@@ -35,25 +44,11 @@ WHERE account = $1 AND ($2::bigint IS NULL OR (leaf_index, line) < ($2 / 16, $2 
 ORDER BY leaf_index DESC, line DESC LIMIT $3;
 
 -- name: put_journal
--- An entry is counted in its hour once.
-WITH fresh AS (
-  INSERT INTO journal_entry (leaf_index, entry)
-  SELECT DISTINCT ON (leaf_index) leaf_index, entry
-  FROM unnest($1::bigint[], $2::bytea[]) AS e (leaf_index, entry)
-  ORDER BY leaf_index
-  ON CONFLICT (leaf_index) DO NOTHING
-  RETURNING leaf_index
-), told AS (
-  SELECT DISTINCT ON (leaf_index) leaf_index, hour
-  FROM unnest($1::bigint[], $3::bigint[]) AS e (leaf_index, hour) ORDER BY leaf_index
-)
-INSERT INTO journal_hour AS h (hour, first_leaf, last_leaf, entries)
-SELECT hour, min(leaf_index), max(leaf_index), count(*)
-FROM fresh JOIN told USING (leaf_index) GROUP BY hour ORDER BY hour
-ON CONFLICT (hour) DO UPDATE SET
-  first_leaf = LEAST(h.first_leaf, excluded.first_leaf),
-  last_leaf = GREATEST(h.last_leaf, excluded.last_leaf),
-  entries = h.entries + excluded.entries;
+INSERT INTO journal_entry (leaf_index, entry)
+SELECT DISTINCT ON (leaf_index) leaf_index, entry
+FROM unnest($1::bigint[], $2::bytea[]) AS e (leaf_index, entry)
+ORDER BY leaf_index
+ON CONFLICT (leaf_index) DO NOTHING;
 
 -- name: journal
 SELECT leaf_index, convert_from(entry, 'UTF8') AS entry FROM journal_entry
