@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas import events, money
+from schemas import events, money, transparency
 from schemas.registry import BY_MODEL
 
 if TYPE_CHECKING:
@@ -377,6 +377,20 @@ _BODIES: dict[type[events.Event], dict[str, object]] = {
             "params": {"checks": 12},
         },
         "problems": [],
+    },
+}
+_NOTE = (
+    "suanli-exchange/ledger\n13\nX19fX19fX19fX19fX19fX19fX19fX19fX19fX19fX18=\n\n"
+    "\u2014 suanli-exchange/ledger 16+QRmtJKSa/9cCU0kP1Ij\n"
+)
+_HEAD = {"origin": "suanli-exchange/ledger", "size": 13, "root": _DIGEST}
+_BODIES |= {
+    transparency.JournalEntrySalted: _BODIES[events.JournalEntryRecorded] | {"salt": "5a" * 32},
+    transparency.CheckpointSigned: _HEAD | {"note": _NOTE},
+    transparency.CheckpointCosigned: _HEAD
+    | {
+        "witness": "regulator.example/witness",
+        "line": "\u2014 regulator.example/witness 16+QRmtJKSa/9cCU0kP1Ij=\n",
     },
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas import events, money
+from schemas import events, money, transparency
 
 TOPICS: dict[str, str] = {
     "offers": "Offers of providers",
@@ -113,6 +113,21 @@ REGISTRY: tuple[EventType, ...] = (
     EventType(
         "suanli.checkpoint.published", 1, events.CheckpointPublished, "checkpoints", "origin"
     ),
+    _row(
+        "suanli.journal.entry-recorded",
+        transparency.JournalEntrySalted,
+        "journal-entries",
+        "entry_id",
+        version=2,
+    ),
+    _row(
+        "suanli.checkpoint.published",
+        transparency.CheckpointSigned,
+        "checkpoints",
+        "origin",
+        version=2,
+    ),
+    _row("suanli.checkpoint.cosigned", transparency.CheckpointCosigned, "checkpoints", "origin"),
     _row("suanli.finding.raised", events.FindingRaised, "findings", _MARKET),
 )
 """Every event ever published; one row per version."""

@@ -97,6 +97,25 @@ def audit() -> None:
     raise typer.Exit(0 if report.ok else 1)
 
 
+@app.command()
+def log_key(
+    origin: Annotated[
+        str, typer.Option(help="Name of the log, SUANLI_LEDGER_ORIGIN.")
+    ] = "suanli-exchange/ledger",
+) -> None:
+    """Make a key for the transparency log: a secret for the ledger, its verifier for all."""
+    from services.core.tlog.notes import NoteError, VerifierKey
+    from services.kit.signing import NoteSigner
+
+    signer = NoteSigner.generate(origin)
+    try:
+        VerifierKey.parse(str(signer.verifier))
+    except NoteError as error:
+        raise typer.BadParameter(str(error)) from error
+    typer.echo(f"SUANLI_LEDGER_LOG_KEY={signer.secret_text()}")
+    typer.echo(f"SUANLI_GATEWAY_LOG_KEY={signer.verifier}")
+
+
 def _on_database(work: Coroutine[Any, Any, _T]) -> _T:
     import asyncpg
 

@@ -40,6 +40,8 @@ class Stack:
 
     kafka_bootstrap: str
     postgres_dsn: str
+    # Empty for an external database; a test that plays the superuser is skipped then.
+    superuser_dsn: str = ""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -87,7 +89,7 @@ def stack() -> Stack:
     if external is not None:
         return external
     embedded = _embedded()
-    return Stack(embedded.kafka_bootstrap, embedded.postgres_dsn)
+    return Stack(embedded.kafka_bootstrap, embedded.postgres_dsn, embedded.postgres_superuser_dsn)
 
 
 @pytest_asyncio.fixture

@@ -26,6 +26,7 @@ from infra.local.processes import ProcessSpec
 from infra.local.stack import LocalStack
 from infra.local.topics import ensure_topics
 from services.kit.clock import ScaledClock
+from services.kit.signing import NoteSigner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 SERVICES = ("ledger", "matching", "auditor", "gateway")
 KEEPER = "keeper"
 MARKET_ID = "jjj-spot"
+# `SUANLI_LEDGER_ORIGIN` as it is by default.
+LOG_ORIGIN = "suanli-exchange/ledger"
 ROOT = Path(__file__).resolve().parents[2]
 
 _READY_S_MAX = 60.0
@@ -53,6 +56,7 @@ class ExchangeConfig:
         clock_speed: Market seconds per real second.
         market_id: The market that the matching service clears.
         solve_s: Real seconds that a solve may take; 0 leaves it to the round's effort.
+        log_key: Secret key of the transparency log; empty in folders from before there was one.
     """
 
     api_port: int
@@ -62,6 +66,7 @@ class ExchangeConfig:
     clock_speed: float
     market_id: str = MARKET_ID
     solve_s: float = 0.0
+    log_key: str = ""
 
 
 class Exchange:
@@ -101,6 +106,12 @@ class Exchange:
             speed=config.clock_speed,
         )
 
+    @property
+    def log_verifier(self) -> str:
+        """Return the key that heads of the log are verified with, empty if they are not signed."""
+        secret = self.config.log_key
+        return str(NoteSigner.parse(secret).verifier) if secret else ""
+
     def is_configured(self) -> bool:
         """Return whether this state folder has been configured before."""
         return self._config_path.exists()
@@ -130,6 +141,7 @@ class Exchange:
             clock_speed=clock_speed,
             market_id=market_id,
             solve_s=solve_s,
+            log_key=NoteSigner.generate(LOG_ORIGIN).secret_text(),
         )
         self.state_dir.mkdir(parents=True, exist_ok=True)
         partial = self._config_path.with_suffix(".partial")
@@ -260,7 +272,8 @@ class Exchange:
             for key in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SUANLI_CRASH_AT")
             if key in os.environ
         }
-        return kept | {
+        signs = name == "ledger" and config.log_key != ""
+        found = kept | {
             "PYTHONUNBUFFERED": "1",
             # Solver and NumPy threads would fight the services for the few cores.
             "OMP_NUM_THREADS": "1",
@@ -276,7 +289,10 @@ class Exchange:
             "SUANLI_MATCHING_SOLVE_S": str(config.solve_s),
             "SUANLI_GATEWAY_OPERATOR_KEY": config.operator_key,
             "SUANLI_GATEWAY_PORT": str(config.api_port),
+            "SUANLI_GATEWAY_LOG_KEY": self.log_verifier,
         }
+        # The secret is the ledger's alone.
+        return found | {"SUANLI_LEDGER_LOG_KEY": config.log_key} if signs else found
 
     def _state_file(self, name: str) -> Path:
         return self.state_dir / "services" / f"{name}.json"

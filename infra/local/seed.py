@@ -51,7 +51,7 @@ async def _seed(exchange: Exchange, clients: Path) -> None:
         await _until_market_is_known(operator)
     keys["operator"] = ("operator", operator_key)
     for participant, (role, key) in keys.items():
-        _write(clients, exchange.api_url, participant, role, key)
+        _write(clients, exchange, participant, role, key)
     # Whatever the hour of the day that the trace has: a newcomer wants orders in the book now.
     orders = [item for item in day.actions if item.kind in {"offer", "demand"}]
     gate = asyncio.Semaphore(8)
@@ -114,7 +114,8 @@ async def _place(client: AsyncClient, item: Action, gate: asyncio.Semaphore) -> 
                 raise
 
 
-def _write(clients: Path, url: str, participant: str, role: str, key: str) -> None:
+def _write(clients: Path, exchange: Exchange, participant: str, role: str, key: str) -> None:
+    url = exchange.api_url
     facts = {"participant_id": participant, "role": role, "api_url": url, "api_key": key}
     path = clients / f"{participant}.json"
     path.touch(mode=0o600)
@@ -122,7 +123,11 @@ def _write(clients: Path, url: str, participant: str, role: str, key: str) -> No
     shell = clients / f"{role}.env"
     if not shell.exists():
         shell.touch(mode=0o600)
-        shell.write_text(
-            f"export SUANLI_API_URL={shlex.quote(url)}\nexport SUANLI_API_KEY={shlex.quote(key)}\n",
-            encoding="utf-8",
-        )
+        facts = {
+            "SUANLI_API_URL": url,
+            "SUANLI_API_KEY": key,
+            # Known from here, and not from the gateway that serves the heads.
+            "SUANLI_LOG_KEY": exchange.log_verifier,
+        }
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in facts.items()]
+        shell.write_text("".join(lines), encoding="utf-8")

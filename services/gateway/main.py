@@ -17,6 +17,7 @@ from services.gateway.adapters.http.problems import STORE_ERRORS
 from services.gateway.adapters.http.server import create_app, openapi
 from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.kafka import KafkaLog
+from services.gateway.adapters.log_tree import PostgresLog
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
     PostgresMarkets,
@@ -29,6 +30,7 @@ from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.log import LogReading
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
@@ -38,6 +40,7 @@ from services.kit.kafka import LogReader, LogWriter
 from services.kit.postgres import LeaseKeeper, create_pool, migrate
 from services.kit.run import run_service
 from services.kit.settings import load
+from services.kit.signing import verify
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -81,6 +84,7 @@ def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter
             funds=FundsCommands(log, once, directory, markets, funds, clock, signer),
             money=FundsReading(funds),
             quotes=Quotes(markets, reports, partial(stream_file, reports), clock),
+            log=LogReading(PostgresLog(pool), settings.log_key(), verify),
             directory=directory,
             operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),

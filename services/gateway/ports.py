@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from schemas.types import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from schemas.api import (
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from schemas.orders import DemandTerms, OfferTerms
     from schemas.types import Side
+    from services.core.tlog.notes import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,6 +417,43 @@ class Funds(Protocol):
         self, participant_id: str, day: int, *, after: tuple[int, str] | None, limit: int
     ) -> list[tuple[tuple[int, str], InvoiceLine]]:
         """Return (place, line) of an invoice in the order of the journal."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """A signed head of the transparency log, with what witnesses said to it."""
+
+    size: int
+    root: bytes
+    note: Note
+
+
+class LogStore(Protocol):
+    """The transparency log, built from the entries on the topic."""
+
+    async def size(self) -> int:
+        """Return how many entries the tree has."""
+        ...
+
+    async def signed_head(self, size: int) -> SignedHead | None:
+        """Return the latest signed head up to a size."""
+        ...
+
+    async def forked_at(self) -> int | None:
+        """Return the first size for which two roots were published."""
+        ...
+
+    async def tiles(self, names: Iterable[tuple[int, int]]) -> Mapping[tuple[int, int], bytes]:
+        """Return the tiles (level, n) that there are, as long as they are now."""
+        ...
+
+    async def entries(self, first: int, end: int) -> list[bytes]:
+        """Return the canonical bytes of the entries in [first, end) that there are."""
+        ...
+
+    async def index_of(self, entry_id: str) -> int | None:
+        """Return the place of an entry in the log."""
         ...
 
 

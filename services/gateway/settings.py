@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from services.core.tlog.notes import VerifierKey
 from services.kit.settings import KitSettings
 
 # Long enough that it cannot be guessed; the generated keys have 52 characters.
@@ -20,6 +21,8 @@ class GatewaySettings(KitSettings):
             can admit the first participant.
         gateway_receipt_key: Seed of the Ed25519 key that signs receipts, Base64 of 32 bytes;
             without it receipts are not signed.
+        gateway_log_key: Verifier key of the transparency log, ``name+id+key``, which is published
+            and which every served head must fit; without it no head is served.
         gateway_pool_max: Connections to Postgres at most.
         gateway_lag_records_max: Not ready while the schema is further behind the log.
         gateway_instance: Name of this instance, the same after a restart; two gateways on one
@@ -30,6 +33,7 @@ class GatewaySettings(KitSettings):
     gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     gateway_operator_key: SecretStr | None = None
     gateway_receipt_key: SecretStr | None = None
+    gateway_log_key: Annotated[str, Field(max_length=4_000)] = ""
     gateway_pool_max: Annotated[int, Field(ge=2, le=200)] = 16
     gateway_lag_records_max: Annotated[int, Field(ge=0)] = 20_000
     gateway_instance: Annotated[str, Field(min_length=1, max_length=64)] = "gateway-0"
@@ -40,4 +44,13 @@ class GatewaySettings(KitSettings):
         if key is not None and len(key.get_secret_value()) < _OPERATOR_KEY_CHARS_MIN:
             msg = f"SUANLI_GATEWAY_OPERATOR_KEY of at least {_OPERATOR_KEY_CHARS_MIN} characters"
             raise ValueError(msg)
+        self.log_key()
         return self
+
+    def log_key(self) -> VerifierKey | None:
+        """Return the log's verifier key, if there is one.
+
+        Raises:
+            NoteError: if it is none.
+        """
+        return VerifierKey.parse(self.gateway_log_key) if self.gateway_log_key else None

@@ -7,26 +7,21 @@ beside the service.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.core.merkle import HASH_BYTES, Frontier, leaf_hash
 from services.kit.postgres import Queries, connect
+from services.ledger.audit_log import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import asyncpg
     from pydantic import SecretStr
 
     from services.kit.postgres import Conn
 
 _QUERIES = Queries.load(Path(__file__).parent / "adapters")
-# Entries are about 700 bytes: a page of leaves is a few megabytes.
-_LEAVES_PAGE = 5_000
 _PROBLEMS_MAX = 20
 
 
@@ -119,12 +114,12 @@ async def _audit(conn: Conn, schema: str) -> AuditReport:
         AuditCheck(code, en, zh, facts[count] if count else 0, await _broken(conn, queries))
         for code, en, zh, count, queries in _RULES
     ]
-    frontier, problems = await _log(conn)
+    frontier, problems = await scrub(conn, _QUERIES)
     checks.append(
         AuditCheck(
             "log_consistent",
-            "log consistent: entries match hashes and rows, roots match checkpoints",
-            "日志一致：条目与哈希及数据行相符，根与检查点相符",
+            "log consistent: entries match hashes, rows and tiles, roots match checkpoints",
+            "日志一致：条目与哈希、数据行及树块相符，根与检查点相符",
             frontier.size,
             problems,
         )
@@ -214,78 +209,3 @@ async def _broken(conn: Conn, names: Iterable[str]) -> tuple[str, ...]:
             facts = ", ".join(f"{key} {value}" for key, value in row.items())
             problems.append(f"{name.removeprefix('audit_')}: {facts}")
     return tuple(problems[:_PROBLEMS_MAX])
-
-
-async def _log(conn: Conn) -> tuple[Frontier, tuple[str, ...]]:
-    """Rebuild the tree from the entries and compare it with rows, hashes and checkpoints."""
-    frontier = Frontier()
-    problems: list[str] = []
-    while len(problems) < _PROBLEMS_MAX:
-        rows = await conn.fetch(_QUERIES.audit_leaves, frontier.size, _LEAVES_PAGE)
-        if not rows:
-            break
-        heads = await conn.fetch(
-            _QUERIES.audit_checkpoints, frontier.size, frontier.size + len(rows)
-        )
-        for index, row in enumerate(rows, start=frontier.size):
-            problems += _leaf_problems(index, row)
-        hashes = [leaf_hash(row["entry"]) for row in rows]
-        for head in heads:
-            within = frontier.extend(hashes[: head["size"] - frontier.size])
-            problems += _head_problems(head, within)
-        frontier = frontier.extend(hashes)
-    beyond = await conn.fetch(_QUERIES.audit_checkpoints_beyond, frontier.size)
-    if len(problems) < _PROBLEMS_MAX:
-        problems += [f"checkpoint of size {row['size']} is beyond the log" for row in beyond]
-    return frontier, tuple(problems[:_PROBLEMS_MAX])
-
-
-def _leaf_problems(index: int, row: asyncpg.Record) -> list[str]:
-    if row["idx"] != index:
-        return [f"leaf {index} is missing, the next is {row['idx']}"]
-    problems = []
-    if row["hash"] != hashlib.sha256(b"\x00" + row["entry"]).digest():
-        problems.append(f"leaf {index}: its hash is not that of its entry")
-    if row["id"] is None:
-        return [*problems, f"leaf {index}: no transfer has it"]
-    entry = json.loads(row["entry"])
-    said = sorted(
-        (p["account"], p["layer"], p["amount"], p["balance_after"], p["account_version"])
-        for p in entry["postings"]
-    )
-    booked = sorted(_posting(text) for text in row["postings"] or ())
-    wanted = {
-        "entry_id": str(row["id"]),
-        "leaf_index": index,
-        "kind": row["kind"],
-        "purpose": row["purpose"],
-        "amount": row["amount"],
-        "unit": row["unit"],
-        "pending_id": None if row["pending_id"] is None else str(row["pending_id"]),
-        "market_id": row["market_id"],
-        "round_id": row["round_id"],
-        "order_id": row["order_id"],
-    }
-    differs = sorted(key for key, value in wanted.items() if entry.get(key) != value)
-    if said != booked:
-        differs.append("postings")
-    if differs:
-        problems.append(f"leaf {index}: entry and rows differ in {', '.join(differs)}")
-    return problems
-
-
-def _posting(text: str) -> tuple[str, str, int, int, int]:
-    account, layer, amount, balance, version = text.rsplit(" ", 4)
-    return account, layer, int(amount), int(balance), int(version)
-
-
-def _head_problems(head: asyncpg.Record, frontier: Frontier) -> list[str]:
-    size = head["size"]
-    problems = []
-    if frontier.root() != head["root"]:
-        problems.append(f"checkpoint {size}: root is {head['root'].hex()}, log says otherwise")
-    nodes = head["frontier"]
-    kept = tuple(nodes[at : at + HASH_BYTES] for at in range(0, len(nodes), HASH_BYTES))
-    if kept != frontier.nodes:
-        problems.append(f"checkpoint {size}: its frontier is not the log's")
-    return problems

@@ -1,6 +1,6 @@
-"""The canonical bytes of a journal entry, and the leaf made of them.
+"""The canonical bytes of a journal entry, and the leaf that commits to them.
 
-The form is specified with a test vector in ``docs/reference/journal.md``; change it only by
+The form is specified with test vectors in ``docs/reference/journal.md``; change it only by
 adding a version of the event.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from schemas.codec import Envelope, derive_id, headers_of
-from schemas.events import JournalEntryRecorded
+from schemas.transparency import JournalEntrySalted
 from services.core.merkle import leaf_hash
+from services.core.tlog.openings import SALT_BYTES, log_entry
 from services.kit.kafka import OutRecord
 from services.ledger.state import Leaf
 
@@ -29,7 +31,7 @@ _quoted = json.encoder.encode_basestring
 """Returns text as JSON with only ``"``, ``\\`` and control characters escaped."""
 
 # The headers follow from the type of a body, not from what is in it.
-_TYPE_ONLY = JournalEntryRecorded.__new__(JournalEntryRecorded)
+_TYPE_ONLY = JournalEntrySalted.__new__(JournalEntrySalted)
 
 # An event id is free text of the producer; what fits is kept, the rest is hashed.
 _CAUSE = re.compile(r"[!-~]{1,200}")
@@ -72,8 +74,14 @@ def cause_of(envelope: Envelope) -> str:
     return envelope.id if _CAUSE.fullmatch(envelope.id) else derive_id(envelope.id)
 
 
-def entry_bytes(entry: Entry, leaf_index: int) -> bytes:
-    """Return the canonical JSON of a journal entry, a body of `JournalEntryRecorded`.
+def draw_salts(count: int) -> list[bytes]:
+    """Return fresh salts; nobody can guess an entry from what the log holds of it."""
+    drawn = secrets.token_bytes(SALT_BYTES * count)
+    return [drawn[at : at + SALT_BYTES] for at in range(0, len(drawn), SALT_BYTES)]
+
+
+def entry_bytes(entry: Entry, leaf_index: int, salt: bytes) -> bytes:
+    """Return the canonical JSON of a journal entry, a body of `JournalEntrySalted`.
 
     It is written member by member in the order of their names, since a model or a sorted
     dictionary per entry would be half of the ledger's time; the tests compare it with both.
@@ -96,7 +104,7 @@ def entry_bytes(entry: Entry, leaf_index: int) -> bytes:
         f"{_member('pending_id', None if resolved is None else str(resolved))}"
         f'"postings":[{postings}],"purpose":{_quoted(entry.purpose)},'
         f"{_member('round_id', entry.round_id)}"
-        f'"unit":{_quoted(transfer.unit)}}}'
+        f'"salt":"{salt.hex()}","unit":{_quoted(transfer.unit)}}}'
     ).encode()
 
 
@@ -111,19 +119,32 @@ def _iso(instant: datetime) -> str:
 
 
 def write_leaves(
-    entries: Sequence[Entry], first_index: int, source: str, recorded_at: datetime
+    entries: Sequence[Entry],
+    first_index: int,
+    source: str,
+    recorded_at: datetime,
+    salts: Sequence[bytes] | None = None,
 ) -> tuple[list[Leaf], list[OutRecord]]:
     """Return the log's new leaves and the records that publish them.
 
-    The value of each record is its leaf's entry byte for byte, so that whoever reads the topic
+    The value of each record is its leaf's opening byte for byte, so that whoever reads the topic
     can check the log without asking for anything else.
+
+    Args:
+        entries: What was booked.
+        first_index: Place of the first one in the log.
+        source: Who says so.
+        recorded_at: When, on the wall clock.
+        salts: One per entry; drawn here if none are given.
     """
     leaves: list[Leaf] = []
     records: list[OutRecord] = []
     shared: dict[str, bytes] = {}
-    for index, entry in enumerate(entries, start=first_index):
-        value = entry_bytes(entry, index)
-        leaves.append(Leaf(index, value, leaf_hash(value)))
+    drawn = draw_salts(len(entries)) if salts is None else salts
+    for index, (entry, salt) in enumerate(zip(entries, drawn, strict=True), start=first_index):
+        opening = entry_bytes(entry, index, salt)
+        logged = log_entry(opening)
+        leaves.append(Leaf(index, logged, leaf_hash(logged), opening))
         # Most headers are those of every entry, so they are written once.
         shared = shared or dict(headers_of(_envelope(entry, source, recorded_at)))
         entry_id = str(entry.transfer.id).encode()
@@ -134,7 +155,7 @@ def write_leaves(
             "ce_causationid": entry.cause.encode(),
         }
         headers = tuple({**shared, **own}.items())
-        records.append(OutRecord("journal-entries", entry_id, value, headers))
+        records.append(OutRecord("journal-entries", entry_id, opening, headers))
     return leaves, records
 
 

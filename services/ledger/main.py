@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -15,12 +16,19 @@ from services.kit.kafka import LogReader, LogWriter
 from services.kit.postgres import LeaseKeeper, OutboxRelay, Pool, create_pool, migrate, prune_outbox
 from services.kit.run import ServiceContext, run_service
 from services.kit.settings import load
+from services.kit.signing import NoteSigner
 from services.kit.telemetry import METRICS
 from services.ledger.adapters.postgres import LEASE, PostgresStore, writer_dsn
+from services.ledger.adapters.tree_log import PostgresTreeLog, last_published
+from services.ledger.adapters.witness import parse_witnesses
 from services.ledger.app import FIRST_TOPICS, LAST_TOPICS
 from services.ledger.crash import crash_point
+from services.ledger.publisher import Publisher
 from services.ledger.settings import LedgerSettings
 from services.ledger.writer import LedgerWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MIGRATIONS = Path(__file__).parents[2] / "infra" / "postgres" / "migrations" / "ledger"
 
@@ -58,10 +66,31 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
     context.spawn("outbox", relay.run(stop))
 
     writer = LedgerWriter(store, readers[0], readers[1], settings, relay.wake)
+    await _publish_heads(context, pool, epoch, relay.wake)
     context.spawn("housekeeping", _keep_house(context, writer, readers, pool))
     context.set_health("epoch", epoch)
     context.ready("ledger", ready=True)
     await writer.run(stop)
+
+
+async def _publish_heads(
+    context: ServiceContext[LedgerSettings], pool: Pool, epoch: int, wake: Callable[[], None]
+) -> None:
+    """Start signing the log's heads, if there is a key to sign with."""
+    settings = context.settings
+    if settings.ledger_log_key is None:
+        context.log.warning("no SUANLI_LEDGER_LOG_KEY: heads are published without a signature")
+        return
+    signer = NoteSigner.parse(settings.ledger_log_key.get_secret_value())
+    publisher = Publisher(
+        PostgresTreeLog(pool, epoch, settings.ledger_origin),
+        signer,
+        await last_published(settings, settings.ledger_origin),
+        parse_witnesses(settings.ledger_witnesses),
+        wake,
+    )
+    context.publish_state(log_key=str(signer.verifier))
+    context.spawn("heads", publisher.run(context.stop_event, settings.ledger_checkpoint_every_s))
 
 
 async def _keep_house(

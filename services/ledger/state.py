@@ -316,11 +316,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """An entry of the transparency log."""
+    """An entry of the transparency log.
+
+    Attributes:
+        index: Its place.
+        entry: Its bytes: a commitment to the opening.
+        hash: Its leaf hash.
+        opening: The journal entry with its salt.
+    """
 
     index: int
     entry: bytes
     hash: bytes
+    opening: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,11 +205,11 @@ class LedgerWriter:
         note = f"{origin}\n{frontier.size}\n{base64.b64encode(root).decode()}\n"
         self._checkpoint_at = time.monotonic()
         self._checkpoint_size = frontier.size
-        return replace(
-            batch,
-            checkpoint=Checkpoint(frontier.size, root, frontier, note),
-            outbox=(*batch.outbox, checkpoint_event(frontier, origin, now)),
-        )
+        kept = replace(batch, checkpoint=Checkpoint(frontier.size, root, frontier, note))
+        if self._settings.ledger_log_key is not None:
+            # The publisher tells the heads then, signed.
+            return kept
+        return replace(kept, outbox=(*batch.outbox, checkpoint_event(frontier, origin, now)))
 
     def _note(self, batch: Batch, undecoded: int) -> None:
         self._transfers.inc(len(batch.entries))

@@ -124,6 +124,14 @@ def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path:
     captured = [item for item in entries if item["order_id"] == order_id]
     assert -paid in [item["amount"] for item in captured if item["layer"] == "posted"]
 
+    proof = str(tmp_path / "hold.tlog-proof")
+    hold = next(item for item in captured if item["purpose"] == "hold_placed")
+    proved = cli.json("enterprise", "log", "proof", hold["entry_id"], "--out", proof)
+    assert proved["entry"]["amount"] == 1_520_000_000
+    key = cli.json("enterprise", "log", "key")["key"]
+    again = cli.json("enterprise", "log", "verify", proof, "--log-key", key)
+    assert again["index"] == hold["leaf_index"]
+
     round_id = shown["allocations"][0]["round_id"]
     file = str(tmp_path / "round.json")
     verified = cli.run("enterprise", "rounds", "file", round_id, "--verify", "--out", file)
@@ -133,7 +141,15 @@ def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path:
     assert round_id in {verdict["round_id"] for verdict in audit["rounds"]}
     assert all(verdict["ok"] for verdict in audit["rounds"])
     ledger = {item["check"]: item for item in audit["ledger"]}
-    assert set(ledger) == {"log", "sums", "balances", "free", "holds", "capacity"}
+    assert set(ledger) == {
+        "log",
+        "heads",
+        "sums",
+        "balances",
+        "free",
+        "holds",
+        "capacity",
+    }
     for item in ledger.values():
         assert item["ok"], item
         assert item["checked"] > 0

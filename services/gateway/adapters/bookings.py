@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from schemas.events import JournalEntryRecorded
 from schemas.money import AllocationSettled, MoneyRefused, SettlementTermsSet
 from services.core.postings import settlement_uuid
+from services.gateway.adapters import log_tree
 from services.gateway.adapters.queries import SQL
 
 if TYPE_CHECKING:
@@ -60,8 +61,7 @@ async def put_entries(conn: Conn, batch: list[Sent]) -> None:
         for line, posting in enumerate(data.postings)
     ]
     await conn.execute(SQL.put_entries, *_columns(found))
-    leaves = [(data.leaf_index, sent.value) for data, sent in entries]
-    await conn.execute(SQL.put_journal, *_columns(leaves))
+    await log_tree.put_leaves(conn, batch)
     parts = [
         (data.entry_id, data.purpose, data.leaf_index, data.amount)
         for data, _ in entries

@@ -16,8 +16,9 @@ import asyncpg
 from schemas import events, money
 from schemas.api import MarketView, ParticipantView, PolicyView
 from schemas.codec import DecodeError, decode
+from schemas.transparency import CheckpointCosigned, CheckpointSigned, JournalEntrySalted
 from schemas.types import period_of
-from services.gateway.adapters import bookings, intents, postgres
+from services.gateway.adapters import bookings, intents, log_tree, postgres
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
 from services.gateway.ports import Position, Sent
@@ -384,15 +385,6 @@ async def _deliveries(conn: Conn, batch: list[Sent]) -> None:
     await conn.executemany(SQL.put_delivered, found)
 
 
-async def _heads(conn: Conn, batch: list[Sent]) -> None:
-    heads = [
-        (data.size, data.origin, data.root, sent.envelope.occurred_at)
-        for sent in batch
-        if isinstance(data := sent.envelope.data, events.CheckpointPublished) and data.size
-    ]
-    await conn.executemany(SQL.put_log_head, heads)
-
-
 async def _findings(conn: Conn, batch: list[Sent]) -> None:
     found = []
     for sent in batch:
@@ -435,10 +427,11 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.RoundFilePart,), _files),
     ((events.AllocationMade,), _allocations),
     ((events.DeliveryReported,), _deliveries),
-    ((events.JournalEntryRecorded,), bookings.put_entries),
+    ((events.JournalEntryRecorded, JournalEntrySalted), bookings.put_entries),
     ((money.AllocationSettled,), bookings.put_settlements),
     ((money.MoneyRefused,), bookings.put_refusals),
     ((money.SettlementTermsSet,), bookings.put_terms),
-    ((events.CheckpointPublished,), _heads),
+    ((events.CheckpointPublished, CheckpointSigned), log_tree.put_heads),
+    ((CheckpointCosigned,), log_tree.put_cosignatures),
     ((events.FindingRaised,), _findings),
 )

@@ -193,7 +193,9 @@ SELECT (SELECT count(*) FROM transfer) AS transfers, (SELECT count(*) FROM accou
 SELECT market_id, round_id, code, problem FROM market_halt LIMIT 20
 
 -- name: audit_leaves
-SELECT l.idx, l.entry, l.hash, t.id, t.kind, t.purpose, t.amount, t.unit,
+SELECT l.idx, l.entry, l.hash, l.opening,
+  EXISTS (SELECT FROM erasure AS e WHERE e.idx = l.idx) AS erased,
+  t.id, t.kind, t.purpose, t.amount, t.unit,
   coalesce(t.pending_id, t.reverses) AS pending_id, t.market_id, t.round_id, t.order_id,
   (SELECT array_agg(a.name || ' ' || p.layer || ' ' || p.amount || ' ' || p.balance_after || ' '
      || p.account_version ORDER BY a.name, p.layer)
@@ -207,3 +209,9 @@ SELECT size, root, frontier, note FROM checkpoint WHERE size > $1 AND size <= $2
 
 -- name: audit_checkpoints_beyond
 SELECT size FROM checkpoint WHERE size > $1 LIMIT 20
+
+-- name: audit_signed
+SELECT size, root FROM signed_checkpoint WHERE size > $1 AND size <= $2 ORDER BY size
+
+-- name: audit_signed_beyond
+SELECT size FROM signed_checkpoint WHERE size > $1 LIMIT 20

@@ -241,8 +241,8 @@ class PostgresStore:
         if batch.leaves:
             await conn.copy_records_to_table(
                 "leaf",
-                records=[(leaf.index, leaf.entry, leaf.hash) for leaf in batch.leaves],
-                columns=["idx", "entry", "hash"],
+                records=[(x.index, x.entry, x.hash, x.opening) for x in batch.leaves],
+                columns=["idx", "entry", "hash", "opening"],
             )
             # Row-level security and COPY exclude each other, so these two are inserted.
             await conn.execute(QUERIES.add_transfers, *rows.transfers(batch, self._numbers))

@@ -24,10 +24,12 @@ from services.gateway.settings import GatewaySettings
 from services.kit.clock import ManualClock
 from services.kit.kafka import LogReader, LogWriter, OutRecord
 from services.kit.postgres import LeaseKeeper, Pool, create_pool, migrate
+from services.kit.signing import NoteSigner
 from tests.conftest import Stack
 
 OPERATOR_KEY = "operator-key-of-the-tests"
 RECEIPT_SEED = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+LOG_SIGNER = NoteSigner("suanli-exchange/test", bytes(range(32)))
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 Json = dict[str, Any]
 
@@ -107,6 +109,7 @@ async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterato
         schema_prefix=schema_prefix,
         gateway_operator_key=SecretStr(OPERATOR_KEY),
         gateway_receipt_key=SecretStr(RECEIPT_SEED),
+        gateway_log_key=str(LOG_SIGNER.verifier),
     )
     schema = settings.schema_of("gateway")
     await migrate(settings.postgres_dsn, schema, MIGRATIONS)

@@ -166,8 +166,9 @@ END $$;
         ("UPDATE leaf SET entry = entry || ' ' WHERE idx = 2", "log_consistent"),
         (
             (
-                "UPDATE leaf SET entry = replace(encode(entry, 'escape'), '100000000', "
-                "'200000000')::bytea WHERE idx = 0; UPDATE leaf SET "
+                "UPDATE leaf SET opening = convert_to(replace(convert_from(opening, 'UTF8'), "
+                "'100000000', '200000000'), 'UTF8') WHERE idx = 0; UPDATE leaf SET "
+                "entry = substr(entry, 1, 15) || sha256(opening); UPDATE leaf SET "
                 "hash = sha256('\\x00'::bytea || entry)"
             ),
             "log_consistent",
@@ -179,6 +180,7 @@ END $$;
             ),
             "log_consistent",
         ),
+        ("UPDATE leaf SET opening = NULL WHERE idx = 4", "log_consistent"),
         ("DELETE FROM leaf WHERE idx = 4", "log_consistent"),
         ("DELETE FROM leaf WHERE idx = (SELECT max(idx) FROM leaf)", "log_consistent"),
         (

@@ -11,6 +11,7 @@ from schemas import events
 from schemas.codec import decode
 from schemas.types import Role
 from services.core.merkle import Frontier, leaf_hash
+from services.core.tlog.openings import log_entry
 from services.kit.errors import StaleWriterError
 from services.kit.kafka import LogReader, LogWriter, OutRecord, Record, partition_of
 from services.kit.postgres import OutboxRelay
@@ -267,7 +268,7 @@ async def test_the_outbox_reaches_the_log_and_the_journal_topic_rebuilds_the_tre
     for record in records:
         event = decode(record.value, record.headers).data
         if isinstance(event, events.JournalEntryRecorded):
-            entries[event.leaf_index] = leaf_hash(record.value or b"")
+            entries[event.leaf_index] = leaf_hash(log_entry(record.value or b""))
         else:
             kinds.append(type(event).__name__)
     tree = Frontier().extend(entries[index] for index in sorted(entries))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -54,13 +54,15 @@ from services.gateway.adapters.http.server import create_app
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.log import LogReading
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.errors import UnavailableError
-from services.gateway.ports import Claim, Intent, Position, Principal, Sent
+from services.gateway.ports import Claim, Intent, Position, Principal, Sent, SignedHead
 from services.kit.clock import ManualClock
+from services.kit.signing import verify
 
 # One app for all: its routes are compiled at the first request, which takes half a second.
 _APP = create_app()
@@ -352,6 +354,28 @@ class MemoryReports:
         return []
 
 
+class MemoryTree:
+    """A transparency log without entries."""
+
+    async def size(self) -> int:
+        return 0
+
+    async def signed_head(self, size: int) -> SignedHead | None:
+        return None
+
+    async def forked_at(self) -> int | None:
+        return None
+
+    async def tiles(self, names: Iterable[tuple[int, int]]) -> Mapping[tuple[int, int], bytes]:
+        return {}
+
+    async def entries(self, first: int, end: int) -> list[bytes]:
+        return []
+
+    async def index_of(self, entry_id: str) -> int | None:
+        return None
+
+
 @dataclass
 class MemoryFunds:
     """Terms as set; nothing was booked, settled or refused yet."""
@@ -474,6 +498,7 @@ class MemoryGateway:
             quotes=Quotes(
                 self.markets, self.reports, partial(stream_file, self.reports), self.clock
             ),
+            log=LogReading(MemoryTree(), None, verify),
             directory=self.directory,
             operator_key_sha256=hash_key("bootstrap-key-of-tests"),
             receipt_key=None,

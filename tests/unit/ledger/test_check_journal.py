@@ -11,6 +11,7 @@ import pytest
 from schemas import events
 from schemas.types import Role
 from services.core.merkle import Frontier, leaf_hash
+from services.core.tlog.openings import log_entry
 from suanli.check_journal import Journal, Outcome, check_capacity
 from tests.unit.ledger import world as w
 
@@ -42,7 +43,7 @@ def heads_of(entries: list[bytes]) -> dict[int, str]:
     """Return honest heads of every size."""
     heads, frontier = {}, Frontier()
     for entry in entries:
-        frontier = frontier.extend([leaf_hash(entry)])
+        frontier = frontier.extend([leaf_hash(log_entry(entry))])
         heads[frontier.size] = frontier.root().hex()
     return heads
 

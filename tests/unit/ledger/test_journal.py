@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import Envelope, decode, headers_of
 from schemas.events import JournalEntryRecorded
+from schemas.transparency import JournalEntrySalted
 from services.core.merkle import leaf_hash
 from services.core.postings import (
     Account,
@@ -22,11 +23,13 @@ from services.core.postings import (
     book,
     derive_uuid,
 )
-from services.ledger.journal import entry_bytes, entry_digest, write_leaves
+from services.core.tlog.openings import is_commitment, log_entry
+from services.ledger.journal import draw_salts, entry_bytes, entry_digest, write_leaves
 from services.ledger.state import UNIT, Entry
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "journal.md"
 HELD = 20_000_000
+SALT = bytes(range(32))
 
 
 def captured(amount: int = 11_500_000) -> Entry:
@@ -67,26 +70,41 @@ def captured(amount: int = 11_500_000) -> Entry:
     )
 
 
-def test_the_bytes_and_the_hash_are_those_of_the_page() -> None:
+def test_the_bytes_the_commitment_and_the_hash_are_those_of_the_page() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    (example,) = re.findall(r"```json\n(.*)\n```", text)
-    value = entry_bytes(captured(), 41)
-    assert value.decode() == example
-    assert leaf_hash(value).hex() in text
+    example, older = re.findall(r"```json\n(.*)\n```", text)
+    opening = entry_bytes(captured(), 41, SALT)
+    assert opening.decode() == example
+    logged = log_entry(opening)
+    assert logged.hex() in text
+    assert leaf_hash(logged).hex() in text
+    assert is_commitment(logged)
+    # Leaves of version 1 go on being what they were: the entry itself.
+    assert leaf_hash(older.encode()).hex() in text
+    assert not is_commitment(older.encode())
+    assert JournalEntryRecorded.model_validate_json(older).leaf_index == 41
 
 
-@given(st.integers(1, HELD), st.integers(0, 10**9))
+@given(st.integers(1, HELD), st.integers(0, 10**9), st.binary(min_size=32, max_size=32))
 def test_what_is_written_directly_is_a_body_of_the_event_in_canonical_form(
-    amount: int, index: int
+    amount: int, index: int, salt: bytes
 ) -> None:
-    leaves, records = write_leaves([captured(amount)], index, "/suanli/ledger", datetime.now(UTC))
+    now = datetime.now(UTC)
+    leaves, records = write_leaves([captured(amount)], index, "/suanli/ledger", now, [salt])
     body = decode(records[0].value, records[0].headers).data
-    assert isinstance(body, JournalEntryRecorded)
-    assert (body.amount, body.leaf_index) == (amount, index)
+    assert isinstance(body, JournalEntrySalted)
+    assert (body.amount, body.leaf_index, body.salt) == (amount, index, salt.hex())
     again = body.model_dump(mode="json", exclude_none=True)
-    assert sorted(again) == sorted(JournalEntryRecorded.model_fields)
-    assert records[0].value == leaves[0].entry
+    assert set(JournalEntrySalted.model_fields) - set(again) <= {"reverses"}
+    assert records[0].value == leaves[0].opening
+    assert leaves[0].entry == log_entry(leaves[0].opening)
     assert records[0].key == body.entry_id.encode()
+
+
+def test_no_two_entries_share_a_salt() -> None:
+    drawn = draw_salts(1000)
+    assert {len(salt) for salt in drawn} == {32}
+    assert len(set(drawn)) == 1000
 
 
 def test_the_digest_of_an_entry_depends_on_what_was_asked_and_not_on_what_came_of_it() -> None:
@@ -125,11 +143,11 @@ def test_entries_are_written_as_json_would_be_with_its_keys_sorted(
     )
     at = datetime(2026, 11, 24, 8, microsecond=micros, tzinfo=UTC)
     entry = Entry(transfer, postings, "test", at, cause, None, market, round_id, order)
-    written = entry_bytes(entry, 9)
+    written = entry_bytes(entry, 9, SALT)
     found = json.loads(written)
     plain = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert written == plain.encode()
-    assert found["cause"] == cause
+    assert (found["cause"], found["salt"]) == (cause, SALT.hex())
     optional = {"market_id": market, "order_id": order, "round_id": round_id}
     optional["pending_id"] = None if resolved is None else str(resolved)
     assert {name: found.get(name) for name in optional} == optional
@@ -163,6 +181,6 @@ def test_headers_of_an_entry_are_those_that_its_envelope_has() -> None:
             correlation_id=entry.order_id or entry_id,
             causation_id=entry.cause,
             traceparent="",
-            data=JournalEntryRecorded.__new__(JournalEntryRecorded),
+            data=JournalEntrySalted.__new__(JournalEntrySalted),
         )
         assert record.headers == headers_of(envelope)

@@ -24,6 +24,7 @@ from schemas.types import Role
 from services.core.errors import Message, ValidationError
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.log import LogReading
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -48,6 +49,7 @@ class Api:
         funds: Writes about money.
         money: Reads about money.
         quotes: What an order would get.
+        log: The transparency log.
         directory: Whose key it is.
         operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
@@ -60,6 +62,7 @@ class Api:
     funds: FundsCommands
     money: FundsReading
     quotes: Quotes
+    log: LogReading
     directory: Directory
     operator_key_sha256: bytes | None
     receipt_key: tuple[str, str] | None

@@ -13,6 +13,7 @@ from services.gateway.adapters.http import (
     routes_audit,
     routes_exchange,
     routes_funds,
+    routes_log,
     routes_orders,
     routes_rounds,
 )
@@ -110,6 +111,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_exchange.router,
         routes_funds.router,
         routes_audit.router,
+        routes_log.router,
         keys,
         health,
     ):

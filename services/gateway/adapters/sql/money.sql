@@ -43,25 +43,6 @@ SELECT *, leaf_index * 16 + line AS place FROM account_entry
 WHERE account = $1 AND ($2::bigint IS NULL OR (leaf_index, line) < ($2 / 16, $2 % 16))
 ORDER BY leaf_index DESC, line DESC LIMIT $3;
 
--- name: put_journal
-INSERT INTO journal_entry (leaf_index, entry)
-SELECT DISTINCT ON (leaf_index) leaf_index, entry
-FROM unnest($1::bigint[], $2::bytea[]) AS e (leaf_index, entry)
-ORDER BY leaf_index
-ON CONFLICT (leaf_index) DO NOTHING;
-
--- name: journal
-SELECT leaf_index, convert_from(entry, 'UTF8') AS entry FROM journal_entry
-WHERE leaf_index > $1 ORDER BY leaf_index LIMIT $2;
-
--- name: put_log_head
-INSERT INTO log_head (size, origin, root, told_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (size) DO NOTHING;
-
--- name: log_heads
-SELECT size, origin, root, told_at FROM log_head
-WHERE $1::bigint IS NULL OR size < $1 ORDER BY size DESC LIMIT $2;
-
 -- name: put_projection_state
 INSERT INTO projection_state (lag, updated_at) VALUES ($1, now())
 ON CONFLICT (one) DO UPDATE SET lag = excluded.lag, updated_at = excluded.updated_at;

@@ -16,9 +16,13 @@ from typing import Any, Final
 Json = dict[str, Any]
 Cell = tuple[str, str]
 
+# Leaves of version 2: the log holds this, then SHA-256 of the salted entry.
+_TAG: Final = b"suanli.leaf.v2\n"
+
 _PROBLEMS_MAX: Final = 20
 _LAYERS: Final = ("posted", "pending")
 # Kind -> sign of what it books in each layer, of its amount or of what the hold had.
+_ELSEWHERE: Final = frozenset({"capacity", "heads"})
 _RESOLVES: Final = frozenset({"post", "void", "expire"})
 _MAY_OWE: Final = ("bank", "debt:")
 
@@ -26,6 +30,10 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "log": (
         "log consistent: every entry is in it once, roots match the published heads",
         "日志一致:每个条目恰有一次,根与公布的检查点相符",
+    ),
+    "heads": (
+        "every published head is signed by the log's key",
+        "每个公布的检查点都由日志密钥签名",
     ),
     "sums": ("sums are zero in every entry and layer", "每个条目各层合计为零"),
     "balances": (
@@ -74,9 +82,9 @@ class Tree:
         self.size = 0
         self._nodes: list[bytes] = []
 
-    def add(self, entry: bytes) -> None:
-        """Append an entry."""
-        node, full = hashlib.sha256(b"\x00" + entry).digest(), self.size
+    def add(self, leaf: bytes) -> None:
+        """Append a leaf hash."""
+        node, full = leaf, self.size
         while full & 1:
             node = hashlib.sha256(b"\x01" + self._nodes.pop() + node).digest()
             full >>= 1
@@ -103,7 +111,7 @@ class Journal:
     def __init__(self, heads: Mapping[int, str]) -> None:
         self._heads = dict(heads)
         self._tree = Tree()
-        self._found = {code: Outcome(code) for code in CHECKS if code != "capacity"}
+        self._found = {code: Outcome(code) for code in CHECKS if code not in _ELSEWHERE}
         self._balance: dict[Cell, int] = {}
         self._version: dict[str, int] = {}
         self._units: dict[str, str] = {}
@@ -131,15 +139,19 @@ class Journal:
         log, where = self._found["log"], f"entry {self._tree.size}"
         if leaf_index != self._tree.size:
             log.add(f"{where}: missing, the next is {leaf_index}")
-        self._tree.add(content)
+        try:
+            entry = json.loads(content)
+            salted = "salt" in entry
+        except (ValueError, TypeError, RecursionError):
+            entry, salted = None, False
+        self._tree.add(leaf_of(content, salted=salted))
         log.checked += 1
         told = self._heads.pop(self._tree.size, None)
         if told is not None and told != self._tree.root():
             log.add(f"head of size {self._tree.size}: root is {told}, the entries give another")
         try:
-            entry = json.loads(content)
             self._entry(where, entry)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.add(f"{where}: not a journal entry ({type(error).__name__})")
 
     def outcomes(self) -> list[Outcome]:
@@ -153,7 +165,7 @@ class Journal:
         self._found["holds"].checked = len(self._holds)
         return list(self._found.values())
 
-    def _entry(self, where: str, entry: Json) -> None:
+    def _entry(self, where: str, entry: Any) -> None:  # noqa: ANN401 - whatever JSON there was
         log, entry_id, kind = self._found["log"], str(entry["entry_id"]), str(entry["kind"])
         if entry["leaf_index"] != self._tree.size - 1:
             log.add(f"{where}: says that it is entry {entry['leaf_index']}")
@@ -253,6 +265,17 @@ def check_capacity(
     for offer_id in sorted(given):
         outcome.add(f"{offer_id}: allocated, but there is no such offer")
     return outcome
+
+
+def leaf_of(content: bytes, *, salted: bool) -> bytes:
+    """Return the leaf hash of an entry's canonical bytes.
+
+    Args:
+        content: The bytes.
+        salted: Whether they have a salt, so that the log holds a commitment to them.
+    """
+    logged = _TAG + hashlib.sha256(content).digest() if salted else content
+    return hashlib.sha256(b"\x00" + logged).digest()
 
 
 def entries_of(pages: Iterable[Json]) -> Iterator[tuple[int, bytes]]:

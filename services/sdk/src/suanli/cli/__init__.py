@@ -32,6 +32,7 @@ NOUNS: Final[dict[str, str]] = {
     "findings": "suanli.cli.findings",
     "audit": "suanli.cli.audit",
     "verify": "suanli.cli.verify",
+    "log": "suanli.cli.log",
     "commands": "suanli.cli.commands",
 }
 """First word of a command -> module that registers it; the order is that of the help."""

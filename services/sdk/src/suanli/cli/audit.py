@@ -13,6 +13,7 @@ import typer
 
 from suanli.cli import ledger_audit, units, words
 from suanli.cli.errors import UsageProblem
+from suanli.cli.log import LogKey
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import EXIT_REFUSED, Market, Output, Session, command, option
 from suanli.errors import ApiError
@@ -129,6 +130,7 @@ def _audit(
     keep: Annotated[
         Path | None, option("--keep", en="Folder to keep the files in.", zh="保存文件的目录。")
     ] = None,
+    key: LogKey = None,
 ) -> None:
     if only is None and session.output is Output.CSV:
         raise UsageProblem("--only", "-", ("rounds or ledger with -o csv", "rounds 或 ledger"))
@@ -140,7 +142,9 @@ def _audit(
         verdicts = _gaps(rounds) + _verified(session, rounds, keep)
         verdicts.sort(key=lambda item: int(item.round_id.rpartition(":")[2]))
         parts["rounds"] = [asdict(item) for item in verdicts]
-    outcomes = None if only == "rounds" else ledger_audit.run(session, needed=only == "ledger")
+    outcomes = (
+        None if only == "rounds" else ledger_audit.run(session, needed=only == "ledger", key=key)
+    )
     if outcomes is not None:
         parts["ledger"] = ledger_audit.items(outcomes)
     if session.output is Output.JSON:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from suanli import operations as ops
 from suanli.check_journal import CHECKS, Journal, check_capacity, entries_of
+from suanli.check_log import check_heads
 from suanli.cli import words
+from suanli.cli.log import log_key
 from suanli.cli.render import Column, print_list
 from suanli.errors import ApiError
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from suanli.check_journal import Outcome
+    from suanli.check_log import Key
     from suanli.cli.session import Session, Text
 
 Json = dict[str, Any]
@@ -21,18 +25,20 @@ _HIDDEN: Final = frozenset({401, 403})
 _PROBLEMS_SHOWN: Final = 3
 
 
-def run(session: Session, *, needed: bool) -> list[Outcome] | None:
+def run(session: Session, *, needed: bool, key: str | None = None) -> list[Outcome] | None:
     """Check the ledger; ``None``, with a note, if the caller may not see it.
 
     Args:
         session: The run.
         needed: Whether a caller who may not see it is an error.
+        key: Verifier key of the log; the exchange is asked if none is given.
 
     Raises:
         ApiError: if the exchange refuses, but for that.
     """
     # Heads first: every one of them is then within the entries that follow.
-    heads = {int(h["size"]): str(h["root"]) for h in session.client.pages("/v1/log/heads")}
+    listed = list(session.client.pages("/v1/log/heads"))
+    heads = {int(head["size"]): str(head["root"]) for head in listed}
     journal = Journal(heads)
     try:
         for place, content in _watched(session, len(heads)):
@@ -48,6 +54,9 @@ def run(session: Session, *, needed: bool) -> list[Outcome] | None:
         )
         return None
     outcomes = journal.outcomes()
+    known = _key(session, key)
+    if known is not None:
+        outcomes.insert(1, check_heads(listed, known))
     allocations = session.client.pages("/v1/allocations")
     outcomes.append(check_capacity(allocations, _offers(session)))
     session.note(
@@ -57,6 +66,17 @@ def run(session: Session, *, needed: bool) -> list[Outcome] | None:
         )
     )
     return outcomes
+
+
+def _key(session: Session, given: str | None) -> Key | None:
+    """Return the log's key; ``None``, with a note, if the exchange has none."""
+    try:
+        return log_key(session, given)
+    except ApiError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        session.note(("Heads of this log are not signed.", "该日志的检查点未签名。"))
+        return None
 
 
 def items(outcomes: Sequence[Outcome]) -> list[Json]:

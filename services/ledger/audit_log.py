@@ -1,0 +1,172 @@
+"""The audit's look at the transparency log: every leaf, tile and head, worked out again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from services.core.merkle import HASH_BYTES, Frontier, leaf_hash
+from services.core.tlog.openings import is_commitment, log_entry
+from services.core.tlog.tiles import TILE_BYTES, WIDTH, fold
+from services.kit.tree_store import load_edge, read_tiles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import asyncpg
+
+    from services.kit.postgres import Conn, Queries
+
+# 20 tiles: entries are about 800 bytes, so a page of leaves is a few megabytes.
+_LEAVES_PAGE = 20 * WIDTH
+_TILES_PAGE = 64
+_PROBLEMS_MAX = 20
+
+
+async def scrub(conn: Conn, queries: Queries) -> tuple[Frontier, tuple[str, ...]]:
+    """Rebuild the tree from the openings; compare it with rows, hashes, tiles and heads.
+
+    Args:
+        conn: Connection that reads the ledger's schema in one snapshot.
+        queries: The statements beside the adapter.
+    """
+    frontier = Frontier()
+    problems: list[str] = []
+    in_tree = (await load_edge(conn)).size
+    while len(problems) < _PROBLEMS_MAX:
+        rows = await conn.fetch(queries.audit_leaves, frontier.size, _LEAVES_PAGE)
+        if not rows:
+            break
+        end = frontier.size + len(rows)
+        kept = await conn.fetch(queries.audit_checkpoints, frontier.size, end)
+        signed = await conn.fetch(queries.audit_signed, frontier.size, end)
+        for index, row in enumerate(rows, start=frontier.size):
+            problems += _leaf_problems(index, row)
+        hashes = [leaf_hash(row["entry"]) for row in rows]
+        problems += await _tree_problems(conn, frontier.size, hashes, in_tree)
+        for head in kept:
+            within = frontier.extend(hashes[: head["size"] - frontier.size])
+            problems += _head_problems(head, within)
+        for head in signed:
+            within = frontier.extend(hashes[: head["size"] - frontier.size])
+            if within.root() != head["root"]:
+                problems.append(
+                    f"signed head {head['size']}: root is {head['root'].hex()}, log says otherwise"
+                )
+        frontier = frontier.extend(hashes)
+    if len(problems) < _PROBLEMS_MAX:
+        problems += await _missing(conn, queries, frontier.size, in_tree)
+        problems += await _inner_problems(conn, in_tree)
+    return frontier, tuple(problems[:_PROBLEMS_MAX])
+
+
+async def _missing(conn: Conn, queries: Queries, size: int, in_tree: int) -> list[str]:
+    """Return what goes beyond the last leaf: a tail that was cut off."""
+    problems = []
+    if in_tree > size:
+        problems.append(f"leaf {size} is missing, and all up to {in_tree - 1}: the tree has them")
+    beyond = await conn.fetch(queries.audit_checkpoints_beyond, size)
+    problems += [f"checkpoint of size {row['size']} is beyond the log" for row in beyond]
+    beyond = await conn.fetch(queries.audit_signed_beyond, size)
+    return problems + [f"signed head of size {row['size']} is beyond the log" for row in beyond]
+
+
+def _leaf_problems(index: int, row: asyncpg.Record) -> list[str]:
+    if row["idx"] != index:
+        return [f"leaf {index} is missing, the next is {row['idx']}"]
+    problems = []
+    if row["hash"] != leaf_hash(row["entry"]):
+        problems.append(f"leaf {index}: its hash is not that of its entry")
+    opening = row["opening"]
+    if opening is None and is_commitment(row["entry"]):
+        if not row["erased"]:
+            problems.append(f"leaf {index}: its opening is gone, and no reason is given")
+        return problems
+    if opening is not None and row["entry"] != log_entry(opening):
+        problems.append(f"leaf {index}: its entry is not the commitment to its opening")
+    if row["id"] is None:
+        return [*problems, f"leaf {index}: no transfer has it"]
+    differs = _differs(index, row, row["entry"] if opening is None else opening)
+    if differs:
+        problems.append(f"leaf {index}: entry and rows differ in {', '.join(differs)}")
+    return problems
+
+
+def _differs(index: int, row: asyncpg.Record, content: bytes) -> list[str]:
+    """Return the names of what an entry says otherwise than its transfer's rows."""
+    try:
+        entry = json.loads(content)
+        said = sorted(
+            (p["account"], p["layer"], p["amount"], p["balance_after"], p["account_version"])
+            for p in entry["postings"]
+        )
+    except (ValueError, KeyError, TypeError):
+        return ["form"]
+    booked = sorted(_posting(text) for text in row["postings"] or ())
+    wanted = {
+        "entry_id": str(row["id"]),
+        "leaf_index": index,
+        "kind": row["kind"],
+        "purpose": row["purpose"],
+        "amount": row["amount"],
+        "unit": row["unit"],
+        "pending_id": None if row["pending_id"] is None else str(row["pending_id"]),
+        "market_id": row["market_id"],
+        "round_id": row["round_id"],
+        "order_id": row["order_id"],
+    }
+    differs = sorted(key for key, value in wanted.items() if entry.get(key) != value)
+    return differs if said == booked else [*differs, "postings"]
+
+
+def _posting(text: str) -> tuple[str, str, int, int, int]:
+    account, layer, amount, balance, version = text.rsplit(" ", 4)
+    return account, layer, int(amount), int(balance), int(version)
+
+
+async def _tree_problems(
+    conn: Conn, first: int, hashes: Sequence[bytes], in_tree: int
+) -> list[str]:
+    """Compare leaves with the hashes that the tree got when they were added."""
+    stop = min(first + len(hashes), in_tree)
+    names = [(0, n) for n in range(first // WIDTH, -(-stop // WIDTH))]
+    tiles = await read_tiles(conn, names)
+    whole = b"".join(tiles.get(name, b"") for name in names)
+    at = first % WIDTH * HASH_BYTES
+    told = [whole[i : i + HASH_BYTES] for i in range(at, len(whole), HASH_BYTES)]
+    return [
+        f"leaf {index}: its hash is not the one in the tree"
+        for index, (mine, other) in enumerate(zip(hashes, told, strict=False), start=first)
+        if mine != other
+    ]
+
+
+async def _inner_problems(conn: Conn, in_tree: int) -> list[str]:
+    """Compare each inner hash with the full tile that it stands for."""
+    problems = []
+    level, below = 1, in_tree // WIDTH
+    while below:
+        for start in range(0, below, _TILES_PAGE):
+            count = min(_TILES_PAGE, below - start)
+            lower = await read_tiles(conn, ((level - 1, start + at) for at in range(count)))
+            upper = await read_tiles(conn, {(level, (start + at) // WIDTH) for at in range(count)})
+            for at in range(start, start + count):
+                tile = lower.get((level - 1, at), b"")
+                place = at % WIDTH * HASH_BYTES
+                told = upper.get((level, at // WIDTH), b"")[place : place + HASH_BYTES]
+                if len(tile) != TILE_BYTES or fold(tile) != told:
+                    problems.append(f"tile {level - 1}/{at}: level {level} has another hash of it")
+        level, below = level + 1, below // WIDTH
+    return problems
+
+
+def _head_problems(head: asyncpg.Record, frontier: Frontier) -> list[str]:
+    size = head["size"]
+    problems = []
+    if frontier.root() != head["root"]:
+        problems.append(f"checkpoint {size}: root is {head['root'].hex()}, log says otherwise")
+    nodes = head["frontier"]
+    kept = tuple(nodes[at : at + HASH_BYTES] for at in range(0, len(nodes), HASH_BYTES))
+    if kept != frontier.nodes:
+        problems.append(f"checkpoint {size}: its frontier is not the log's")
+    return problems
