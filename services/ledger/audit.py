@@ -7,6 +7,7 @@ beside the service.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +16,13 @@ from services.kit.postgres import Queries, connect
 from services.ledger.audit_log import scrub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from pydantic import SecretStr
 
     from services.kit.postgres import Conn
 
-_QUERIES = Queries.load(Path(__file__).parent / "adapters")
+QUERIES = Queries.load(Path(__file__).parent / "adapters")
 _PROBLEMS_MAX = 20
 
 
@@ -96,25 +97,32 @@ async def audit(dsn: str | SecretStr, schema: str) -> AuditReport:
     Raises:
         asyncpg.PostgresError: if the schema is not there or may not be read.
     """
+    async with snapshot(dsn, schema) as conn:
+        return await _audit(conn, schema)
+
+
+@contextlib.asynccontextmanager
+async def snapshot(dsn: str | SecretStr, schema: str) -> AsyncIterator[Conn]:
+    """Open a connection that sees one snapshot of a ledger, all rows, and writes nothing."""
     conn = await connect(dsn, schema)
     try:
         async with conn.transaction(isolation="repeatable_read", readonly=True):
             # Row-level security hides rows from an owner without a policy; the regulator has one.
-            if await conn.fetchval(_QUERIES.may_set_role, f"{schema}_regulator"):
+            if await conn.fetchval(QUERIES.may_set_role, f"{schema}_regulator"):
                 await conn.execute(f'SET LOCAL ROLE "{schema}_regulator"')
-            return await _audit(conn, schema)
+            yield conn
     finally:
         await conn.close()
 
 
 async def _audit(conn: Conn, schema: str) -> AuditReport:
-    facts = await conn.fetchrow(_QUERIES.audit_facts)
+    facts = await conn.fetchrow(QUERIES.audit_facts)
     assert facts is not None
     checks = [
         AuditCheck(code, en, zh, facts[count] if count else 0, await _broken(conn, queries))
         for code, en, zh, count, queries in _RULES
     ]
-    frontier, problems = await scrub(conn, _QUERIES)
+    frontier, problems = await scrub(conn, QUERIES)
     checks.append(
         AuditCheck(
             "log_consistent",
@@ -205,7 +213,7 @@ _RULES = (
 async def _broken(conn: Conn, names: Iterable[str]) -> tuple[str, ...]:
     problems: list[str] = []
     for name in names:
-        for row in await conn.fetch(_QUERIES[name]):
+        for row in await conn.fetch(QUERIES[name]):
             facts = ", ".join(f"{key} {value}" for key, value in row.items())
             problems.append(f"{name.removeprefix('audit_')}: {facts}")
     return tuple(problems[:_PROBLEMS_MAX])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.core.merkle import HASH_BYTES, Frontier, leaf_hash
@@ -30,34 +31,85 @@ async def scrub(conn: Conn, queries: Queries) -> tuple[Frontier, tuple[str, ...]
         conn: Connection that reads the ledger's schema in one snapshot.
         queries: The statements beside the adapter.
     """
-    frontier = Frontier()
-    problems: list[str] = []
-    in_tree = (await load_edge(conn)).size
+    frontier, problems = Frontier(), list[str]()
     while len(problems) < _PROBLEMS_MAX:
-        rows = await conn.fetch(queries.audit_leaves, frontier.size, _LEAVES_PAGE)
-        if not rows:
+        page = await scrub_page(conn, queries, frontier)
+        problems += page.problems
+        frontier = page.frontier
+        if page.is_last:
             break
-        end = frontier.size + len(rows)
-        kept = await conn.fetch(queries.audit_checkpoints, frontier.size, end)
-        signed = await conn.fetch(queries.audit_signed, frontier.size, end)
-        for index, row in enumerate(rows, start=frontier.size):
-            problems += _leaf_problems(index, row)
-        hashes = [leaf_hash(row["entry"]) for row in rows]
-        problems += await _tree_problems(conn, frontier.size, hashes, in_tree)
-        for head in kept:
-            within = frontier.extend(hashes[: head["size"] - frontier.size])
-            problems += _head_problems(head, within)
-        for head in signed:
-            within = frontier.extend(hashes[: head["size"] - frontier.size])
-            if within.root() != head["root"]:
-                problems.append(
-                    f"signed head {head['size']}: root is {head['root'].hex()}, log says otherwise"
-                )
-        frontier = frontier.extend(hashes)
-    if len(problems) < _PROBLEMS_MAX:
-        problems += await _missing(conn, queries, frontier.size, in_tree)
-        problems += await _inner_problems(conn, in_tree)
     return frontier, tuple(problems[:_PROBLEMS_MAX])
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of the log that was looked at.
+
+    Attributes:
+        frontier: That of the log up to its end.
+        is_last: Whether the log ends there.
+        problems: What is wrong in it.
+    """
+
+    frontier: Frontier
+    is_last: bool
+    problems: tuple[str, ...]
+
+
+async def scrub_page(conn: Conn, queries: Queries, frontier: Frontier) -> Page:
+    """Look at the next leaves; at the end of the log also at what must not be beyond it.
+
+    Args:
+        conn: Connection that reads the ledger's schema in one snapshot.
+        queries: The statements beside the adapter.
+        frontier: That of the leaves before.
+    """
+    in_tree = (await load_edge(conn)).size
+    rows = await conn.fetch(queries.audit_leaves, frontier.size, _LEAVES_PAGE)
+    if not rows:
+        problems = await _missing(conn, queries, frontier.size, in_tree)
+        problems += await _inner_problems(conn, in_tree)
+        return Page(frontier, is_last=True, problems=tuple(problems[:_PROBLEMS_MAX]))
+    told = await _told(conn, frontier.size, in_tree)
+    hashes, problems = _judged(frontier.size, rows, told)
+    end = frontier.size + len(hashes)
+    for head in await conn.fetch(queries.audit_checkpoints, frontier.size, end):
+        problems += _head_problems(head, frontier.extend(hashes[: head["size"] - frontier.size]))
+    for head in await conn.fetch(queries.audit_signed, frontier.size, end):
+        within = frontier.extend(hashes[: head["size"] - frontier.size])
+        if within.root() != head["root"]:
+            problems.append(
+                f"signed head {head['size']}: root is {head['root'].hex()}, log says otherwise"
+            )
+    # Without a hash for what is missing, nothing behind it can be judged.
+    is_last = end <= rows[-1]["idx"]
+    frontier = frontier.extend(hashes)
+    return Page(frontier, is_last=is_last, problems=tuple(problems[:_PROBLEMS_MAX]))
+
+
+def _judged(
+    first: int, rows: Sequence[asyncpg.Record], told: Sequence[bytes]
+) -> tuple[list[bytes], list[str]]:
+    """Return the leaf hashes of a stretch and what is wrong with its rows.
+
+    For a leaf that is missing the tree's hash stands in, so that those behind it keep their places.
+    """
+    hashes: list[bytes] = []
+    problems: list[str] = []
+    for row in rows:
+        index = first + len(hashes)
+        if row["idx"] != index:
+            problems.append(f"leaf {index} is missing, the next is {row['idx']}")
+            hashes += told[index - first : row["idx"] - first]
+            if first + len(hashes) != row["idx"]:
+                break
+        index = first + len(hashes)
+        problems += _leaf_problems(index, row)
+        hashes.append(leaf_hash(row["entry"]))
+        at = index - first
+        if at < len(told) and told[at] != hashes[at]:
+            problems.append(f"leaf {index}: its hash is not the one in the tree")
+    return hashes, problems
 
 
 async def _missing(conn: Conn, queries: Queries, size: int, in_tree: int) -> list[str]:
@@ -72,8 +124,6 @@ async def _missing(conn: Conn, queries: Queries, size: int, in_tree: int) -> lis
 
 
 def _leaf_problems(index: int, row: asyncpg.Record) -> list[str]:
-    if row["idx"] != index:
-        return [f"leaf {index} is missing, the next is {row['idx']}"]
     problems = []
     if row["hash"] != leaf_hash(row["entry"]):
         problems.append(f"leaf {index}: its hash is not that of its entry")
@@ -124,21 +174,14 @@ def _posting(text: str) -> tuple[str, str, int, int, int]:
     return account, layer, int(amount), int(balance), int(version)
 
 
-async def _tree_problems(
-    conn: Conn, first: int, hashes: Sequence[bytes], in_tree: int
-) -> list[str]:
-    """Compare leaves with the hashes that the tree got when they were added."""
-    stop = min(first + len(hashes), in_tree)
+async def _told(conn: Conn, first: int, in_tree: int) -> list[bytes]:
+    """Return the hashes that the tree got for a page of leaves when they were booked."""
+    stop = min(first + _LEAVES_PAGE, in_tree)
     names = [(0, n) for n in range(first // WIDTH, -(-stop // WIDTH))]
     tiles = await read_tiles(conn, names)
     whole = b"".join(tiles.get(name, b"") for name in names)
     at = first % WIDTH * HASH_BYTES
-    told = [whole[i : i + HASH_BYTES] for i in range(at, len(whole), HASH_BYTES)]
-    return [
-        f"leaf {index}: its hash is not the one in the tree"
-        for index, (mine, other) in enumerate(zip(hashes, told, strict=False), start=first)
-        if mine != other
-    ]
+    return [whole[i : i + HASH_BYTES] for i in range(at, len(whole), HASH_BYTES)]
 
 
 async def _inner_problems(conn: Conn, in_tree: int) -> list[str]:

@@ -24,6 +24,7 @@ from services.ledger.adapters.witness import parse_witnesses
 from services.ledger.app import FIRST_TOPICS, LAST_TOPICS
 from services.ledger.crash import crash_point
 from services.ledger.publisher import Publisher
+from services.ledger.scrubber import Scrubber
 from services.ledger.settings import LedgerSettings
 from services.ledger.writer import LedgerWriter
 
@@ -67,6 +68,10 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
 
     writer = LedgerWriter(store, readers[0], readers[1], settings, relay.wake)
     await _publish_heads(context, pool, epoch, relay.wake)
+    tree = PostgresTreeLog(pool, epoch, settings.ledger_origin)
+    if settings.ledger_scrub_every_s:
+        scrubber = Scrubber(settings.postgres_dsn, schema, tree.raise_finding, relay.wake)
+        context.spawn("scrubber", scrubber.run(stop, settings.ledger_scrub_every_s))
     context.spawn("housekeeping", _keep_house(context, writer, readers, pool))
     context.set_health("epoch", epoch)
     context.ready("ledger", ready=True)

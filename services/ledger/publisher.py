@@ -147,9 +147,8 @@ class Publisher:
 
     async def beat(self) -> Head | None:
         """Sign the log as it stands now; return the head if it is a new one."""
-        size = await self._tree.extend()
         try:
-            head = await self._checked(size)
+            head = await self._checked(await self._tree.extend())
         except NoteError as error:
             await self._refuse(_went_wrong("the tree's tiles", str(error)))
             return None

@@ -18,6 +18,8 @@ class LedgerSettings(KitSettings):
         ledger_origin: Name of the transparency log, first line of its checkpoints.
         ledger_log_key: Secret key of the log, ``PRIVATE+KEY+...`` named as the origin; without it
             heads are published without a signature.
+        ledger_scrub_every_s: Seconds between looks at the next 5,120 entries of the log in the
+            database, from the first to the last and over again; 0 = never.
         ledger_witnesses: Witnesses to be asked, ``key url`` each, separated by commas.
         ledger_holder: Name of this instance in the lease; the same after a restart.
         ledger_outbox_keep_h: Hours that sent records stay in the outbox.
@@ -29,6 +31,7 @@ class LedgerSettings(KitSettings):
     ledger_checkpoint_every_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
     ledger_origin: Annotated[str, Field(pattern=r"^[!-~]{1,100}$")] = "suanli-exchange/ledger"
     ledger_log_key: SecretStr | None = None
+    ledger_scrub_every_s: Annotated[float, Field(ge=0, le=86_400)] = 2.0
     ledger_witnesses: Annotated[str, Field(max_length=20_000)] = ""
     ledger_holder: Annotated[str, Field(min_length=1, max_length=100)] = "ledger-0"
     ledger_outbox_keep_h: Annotated[float, Field(ge=0.01, le=8760)] = 24.0

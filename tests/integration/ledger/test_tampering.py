@@ -1,0 +1,199 @@
+"""What the owner of the database can do to the log with every guard switched off, and who finds it.
+
+Each case works on a booked market day, as the superuser, without triggers, keys and checks. The
+scrubber names the exact entry; where all that the database holds was made to agree, the signed
+heads do not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from schemas.codec import decode
+from schemas.events import FindingRaised
+from services.core.merkle import leaf_hash
+from services.core.tlog.openings import log_entry
+from services.core.tlog.tiles import grow
+from services.kit.outbox import headers_from_json
+from services.kit.postgres import Pool, acquire_lease
+from services.kit.signing import NoteSigner
+from services.ledger.adapters.postgres import LEASE, PostgresStore
+from services.ledger.adapters.tree_log import PostgresTreeLog
+from services.ledger.publisher import Publisher
+from services.ledger.scrubber import Scrubber
+from services.ledger.settings import LedgerSettings
+from tests.conftest import Stack
+from tests.integration.ledger.test_audit import fill
+from tests.integration.ledger.test_publisher import ORIGIN, as_superuser
+
+pytestmark = pytest.mark.integration
+
+
+NO_CHECKS = """
+DO $$ DECLARE c record; BEGIN
+  FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint
+    WHERE connamespace = current_schema()::regnamespace AND contype = 'c' LOOP
+    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.t, c.conname);
+  END LOOP;
+END $$;
+"""
+
+
+@dataclass
+class Day:
+    """A booked and signed market day, and who looks at it."""
+
+    owner: asyncpg.Connection
+    superuser: asyncpg.Connection
+    tree: PostgresTreeLog
+    publisher: Publisher
+    scrubber: Scrubber
+
+    async def tamper(self, statement: str) -> None:
+        await as_superuser(self.superuser, self.owner, NO_CHECKS + statement)
+
+    async def forge(self, index: int, opening: bytes, *, tiles: bool = False) -> None:
+        """Replace an entry, with its commitment and hash, and with the tree if asked."""
+        entry = log_entry(opening)
+        await self.tamper(
+            f"UPDATE leaf SET opening = '\\x{opening.hex()}', entry = '\\x{entry.hex()}', "  # noqa: S608
+            f"hash = '\\x{leaf_hash(entry).hex()}' WHERE idx = {index}"
+        )
+        if tiles:
+            rows = await self.owner.fetch("SELECT hash FROM leaf ORDER BY idx")
+            made = grow(0, {}, [row["hash"] for row in rows])
+            (hashes,) = made.values()
+            await self.tamper(f"UPDATE tree_tile SET hashes = '\\x{hashes.hex()}'")  # noqa: S608
+
+    async def opening(self, index: int) -> bytes:
+        found: bytes = await self.owner.fetchval("SELECT opening FROM leaf WHERE idx = $1", index)
+        return found
+
+    async def findings(self) -> list[FindingRaised]:
+        rows = await self.owner.fetch("SELECT headers, value FROM outbox WHERE topic = 'findings'")
+        found = []
+        for row in rows:
+            data = decode(row["value"], headers_from_json(row["headers"])).data
+            assert isinstance(data, FindingRaised)
+            found.append(data)
+        return found
+
+
+@pytest_asyncio.fixture
+async def day(
+    stack: Stack, settings: LedgerSettings, schema: str, owner: asyncpg.Connection, pool: Pool
+) -> AsyncIterator[Day]:
+    if not stack.superuser_dsn:
+        pytest.skip("the superuser of an external database is not known")
+    epoch = await acquire_lease(pool, LEASE, "test", 60)
+    assert epoch is not None
+    await fill(PostgresStore(pool, epoch))
+    tree = PostgresTreeLog(pool, epoch, ORIGIN)
+    publisher = Publisher(tree, NoteSigner.generate(ORIGIN), None)
+    head = await publisher.beat()
+    assert head is not None
+    assert head.size == 9
+    scrubber = Scrubber(settings.postgres_dsn, schema, tree.raise_finding)
+    assert list(await scrubber.step()) == []
+    superuser = await asyncpg.connect(stack.superuser_dsn)
+    yield Day(owner, superuser, tree, publisher, scrubber)
+    await superuser.close()
+
+
+SWAP = (
+    "UPDATE leaf SET idx = -1 - idx WHERE idx IN (2, 3);"
+    "UPDATE leaf SET idx = CASE idx WHEN -3 THEN 3 ELSE 2 END WHERE idx < 0"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "problems"),
+    [
+        # An amount in the rows alone: the entry says otherwise.
+        (
+            "UPDATE transfer SET amount = amount + 1 WHERE leaf_idx = 4",
+            ["leaf 4: entry and rows differ in amount"],
+        ),
+        (
+            (
+                "UPDATE posting SET amount = amount * 2 WHERE transfer_id = "
+                "(SELECT id FROM transfer WHERE leaf_idx = 0)"
+            ),
+            ["leaf 0: entry and rows differ in postings"],
+        ),
+        (
+            "UPDATE leaf SET opening = opening || ' ' WHERE idx = 5",
+            ["leaf 5: its entry is not the commitment to its opening"],
+        ),
+        (
+            "UPDATE leaf SET hash = sha256('x') WHERE idx = 6",
+            ["leaf 6: its hash is not that of its entry"],
+        ),
+        ("UPDATE leaf SET opening = NULL WHERE idx = 1",
+         ["leaf 1: its opening is gone, and no reason is given"]),
+        ("DELETE FROM leaf WHERE idx = 3", ["leaf 3 is missing, the next is 4"]),
+        (SWAP, ["leaf 2: ", "leaf 3: "]),
+        ("DELETE FROM leaf WHERE idx >= 7", ["leaf 7 is missing, and all up to 8"]),
+        ("DELETE FROM transfer WHERE leaf_idx = 8", ["leaf 8: no transfer has it"]),
+    ],
+)  # fmt: skip
+async def test_the_scrubber_names_the_entry_that_was_touched(
+    day: Day, statement: str, problems: list[str]
+) -> None:
+    await day.tamper(statement)
+    found = await day.scrubber.step()
+    for problem in problems:
+        assert any(text.startswith(problem) for text in found), found
+    # Nor is another entry blamed.
+    touched = {problem.split()[1].rstrip(":") for problem in problems}
+    assert {text.split()[1].rstrip(":") for text in found if text[:4] == "leaf"} == touched, found
+    told = await day.findings()
+    assert [finding.summary.code for finding in told] == ["settle.log_changed"] * len(told)
+    assert {finding.problems[0].split("changed: ")[1] for finding in told} == set(found)
+    # The same again is told once.
+    await day.scrubber.step()
+    assert len(await day.findings()) == len(told)
+
+
+async def test_an_entry_that_was_forged_with_its_hashes_is_not_the_one_in_the_tree(
+    day: Day,
+) -> None:
+    entry = json.loads(await day.opening(0))
+    entry["amount"] *= 2
+    await day.forge(0, json.dumps(entry, sort_keys=True, separators=(",", ":")).encode())
+    found = await day.scrubber.step()
+    assert "leaf 0: its hash is not the one in the tree" in found
+    assert "leaf 0: entry and rows differ in amount" in found
+
+
+async def test_a_tree_that_was_made_anew_over_a_forged_entry_has_not_the_signed_root(
+    day: Day,
+) -> None:
+    forged = (await day.opening(2)).replace(b'"salt":"', b'"salt":"00')
+    await day.forge(2, forged, tiles=True)
+    found = await day.scrubber.step()
+    assert any(text.startswith("signed head 9: root is") for text in found), found
+    # And nothing is signed any more.
+    await day.tamper(
+        "INSERT INTO leaf (idx, entry, hash, opening) SELECT 9, entry, hash, opening FROM leaf "
+        "WHERE idx = 8"
+    )
+    assert await day.publisher.beat() is None
+    assert "an extension of the head of size 9" in day.publisher.refused
+    codes = {finding.summary.code for finding in await day.findings()}
+    assert codes == {"settle.log_changed", "settle.log_refused"}
+
+
+async def test_a_hole_stops_the_signing(day: Day) -> None:
+    await day.tamper(
+        "INSERT INTO leaf (idx, entry, hash, opening) SELECT 10, entry, hash, opening FROM leaf "
+        "WHERE idx = 8"
+    )
+    assert await day.publisher.beat() is None
+    assert "leaf 9 must be there" in day.publisher.refused
