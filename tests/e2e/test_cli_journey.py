@@ -153,6 +153,11 @@ def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path:
     for item in ledger.values():
         assert item["ok"], item
         assert item["checked"] > 0
+    folder = str(tmp_path / "export")
+    cli.run("regulator", "log", "export", folder)
+    offline = cli.json("enterprise", "audit", "--offline", folder, "--log-key", key)
+    assert round_id in {verdict["round_id"] for verdict in offline["rounds"]}
+    assert all(item["ok"] for item in (*offline["rounds"], *offline["ledger"])), offline
     shown = cli.run("operator", "audit", "--only", "ledger", "--lang", "zh").stdout
     assert "没有超卖的时段" in shown
     assert "ledger" not in cli.json("enterprise", "audit")

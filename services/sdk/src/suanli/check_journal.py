@@ -205,6 +205,9 @@ class Journal:
         }
         for layer in _LAYERS:
             rows = [int(p["amount"]) for p in entry["postings"] if p["layer"] == layer]
+            # What nearly every entry is: two sides of the same amount, or none.
+            if rows == [wanted[layer], -wanted[layer]] or (not rows and not wanted[layer]):
+                continue
             if sum(rows):
                 sums.add(f"{where}: {layer} sums to {sum(rows)}")
             if sorted(map(abs, rows)) != [wanted[layer]] * (2 if wanted[layer] else 0):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from suanli.cli import ledger_audit, units, words
+from suanli.cli import offline as export
 from suanli.cli.errors import UsageProblem
-from suanli.cli.log import LogKey
+from suanli.cli.log import KEY_ALLOWED, LogKey, Witnesses, parse_key
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import EXIT_REFUSED, Market, Output, Session, command, option
 from suanli.errors import ApiError
@@ -21,6 +22,7 @@ from suanli.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from suanli.check_journal import Outcome
     from suanli.checker import Report
 
 Json = dict[str, Any]
@@ -114,8 +116,9 @@ def register(app: typer.Typer) -> None:
     )(_audit)
 
 
-def _audit(
+def _audit(  # noqa: PLR0913 - each is an option of the command line
     session: Session,
+    *,
     market: Market = None,
     only: Annotated[
         Literal["rounds", "ledger"] | None,
@@ -131,9 +134,25 @@ def _audit(
         Path | None, option("--keep", en="Folder to keep the files in.", zh="保存文件的目录。")
     ] = None,
     key: LogKey = None,
+    offline: Annotated[
+        Path | None,
+        option(
+            "--offline",
+            en="Audit this export of `suanli log export`, without the exchange.",
+            zh="离线核验 `suanli log export` 的导出目录。",
+        ),
+    ] = None,
+    witness: Witnesses = None,
 ) -> None:
     if only is None and session.output is Output.CSV:
         raise UsageProblem("--only", "-", ("rounds or ledger with -o csv", "rounds 或 ledger"))
+    if offline is not None:
+        _audit_offline(session, offline, only, (key, witness or []))
+        return
+    if witness:
+        raise UsageProblem(
+            "--witness", witness[0][:80], ("given with --offline", "与 --offline 同用")
+        )
     parts: Json = {}
     verdicts: list[Verdict] = []
     if only != "ledger":
@@ -147,6 +166,33 @@ def _audit(
     )
     if outcomes is not None:
         parts["ledger"] = ledger_audit.items(outcomes)
+    _finish(session, parts, verdicts, outcomes)
+
+
+def _audit_offline(
+    session: Session, folder: Path, only: str | None, keys: tuple[str | None, list[str]]
+) -> None:
+    parts: Json = {}
+    verdicts: list[Verdict] = []
+    outcomes = None
+    if only != "ledger":
+        verdicts = [judge(item, content) for item, content in export.rounds_of(folder)]
+        verdicts.sort(key=lambda item: int(item.round_id.rpartition(":")[2]))
+        parts["rounds"] = [asdict(item) for item in verdicts]
+    if only != "rounds":
+        key, witness = keys
+        if key is None:
+            raise UsageProblem("--log-key", session.say(("absent", "缺失")), KEY_ALLOWED)
+        witnesses = [parse_key("--witness", text) for text in witness]
+        outcomes = export.run(folder, parse_key("--log-key", key), witnesses)
+        parts["ledger"] = ledger_audit.items(outcomes)
+    _finish(session, parts, verdicts, outcomes)
+
+
+def _finish(
+    session: Session, parts: Json, verdicts: Sequence[Verdict], outcomes: Sequence[Outcome] | None
+) -> None:
+    """Print what was found; end with the exit code that says so."""
     if session.output is Output.JSON:
         session.print_json(parts)
     else:

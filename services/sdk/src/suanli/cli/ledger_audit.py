@@ -58,7 +58,7 @@ def run(session: Session, *, needed: bool, key: str | None = None) -> list[Outco
     if known is not None:
         outcomes.insert(1, check_heads(listed, known))
     allocations = session.client.pages("/v1/allocations")
-    outcomes.append(check_capacity(allocations, _offers(session)))
+    outcomes.append(check_capacity(allocations, offers(session)))
     session.note(
         (
             f"Journal of {journal.size} entries, root {journal.root}.",
@@ -112,7 +112,8 @@ def _watched(session: Session, heads: int) -> Iterator[tuple[int, bytes]]:
     )
 
 
-def _offers(session: Session) -> Iterator[tuple[Json, list[Json]]]:
+def offers(session: Session) -> Iterator[tuple[Json, list[Json]]]:
+    """Yield each offer with all terms that it had."""
     for offer in session.client.pages("/v1/offers"):
         terms = [offer["terms"]]
         if int(offer["version"]) > 1 or offer.get("amendment"):

@@ -44,7 +44,7 @@ Witnesses = Annotated[
         zh="必须共同签名的见证方公钥;可重复。",
     ),
 ]
-_KEY_ALLOWED: Final = ("name+id+base64 of an Ed25519 key", "Ed25519 公钥 name+id+base64")
+KEY_ALLOWED: Final = ("name+id+base64 of an Ed25519 key", "Ed25519 公钥 name+id+base64")
 
 
 def register(app: typer.Typer) -> None:
@@ -68,6 +68,12 @@ def register(app: typer.Typer) -> None:
         en="Download the proof that an entry is in the log, verified; it stays valid offline.",
         zh="下载并验证条目在日志中的证明;此后可离线验证。",
     )(_proof)
+    command(
+        log,
+        "export",
+        en="Download all that `suanli audit --offline` reads (regulator, operator).",
+        zh="下载 `suanli audit --offline` 所需的全部内容(监管方、运营方)。",
+    )(_export)
     command(
         log,
         "verify",
@@ -104,7 +110,7 @@ def parse_key(field: str, text: str) -> Key:
     try:
         return Key.parse(text)
     except LogError as error:
-        raise UsageProblem(field, text[:80], _KEY_ALLOWED) from error
+        raise UsageProblem(field, text[:80], KEY_ALLOWED) from error
 
 
 def _key(session: Session) -> None:
@@ -148,6 +154,15 @@ def _proof(
     _show(session, [_proved_json(str(file), proved)])
 
 
+def _export(
+    session: Session,
+    folder: Annotated[Path, argument("DIR", en="New folder.", zh="新目录。", file_okay=False)],
+) -> None:
+    from suanli.cli import offline
+
+    offline.export(session, folder)
+
+
 def _verify(
     session: Session,
     files: Annotated[
@@ -157,7 +172,7 @@ def _verify(
     witness: Witnesses = None,
 ) -> None:
     if key is None:
-        raise UsageProblem("--log-key", session.say(("absent", "缺失")), _KEY_ALLOWED)
+        raise UsageProblem("--log-key", session.say(("absent", "缺失")), KEY_ALLOWED)
     known = parse_key("--log-key", key)
     wanted = [parse_key("--witness", text) for text in witness or ()]
     rows = []

@@ -1,0 +1,160 @@
+"""An export of all that an audit needs, and the audit of it without the exchange.
+
+The folder is described in ``docs/reference/transparency-log.md``.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from suanli.check_journal import Journal, check_capacity
+from suanli.check_log import LogError, check_heads, read_head
+from suanli.cli import ledger_audit
+from suanli.cli.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from suanli.check_journal import Outcome
+    from suanli.check_log import Key
+    from suanli.cli.session import Session
+
+Json = dict[str, Any]
+
+CHECKPOINT: Final = "checkpoint"
+HEADS: Final = "heads.jsonl"
+JOURNAL: Final = "journal.jsonl"
+OFFERS: Final = "offers.jsonl"
+ALLOCATIONS: Final = "allocations.jsonl"
+ROUNDS: Final = "rounds.jsonl"
+ROUND_FILES: Final = "rounds"
+
+
+def export(session: Session, folder: Path) -> None:
+    """Download all that `suanli audit --offline` reads.
+
+    Raises:
+        UsageProblem: if the folder holds something already.
+        ApiError: if the caller is neither the regulator nor the operator.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageProblem("DIR", str(folder), ("a new or an empty folder", "新目录或空目录"))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ROUND_FILES).mkdir()
+    client = session.client
+    # The head first, the entries later: all that it covers is then among them.
+    (folder / CHECKPOINT).write_bytes(client.download("/v1/log/checkpoint"))
+    _write(folder / HEADS, client.pages("/v1/log/heads"))
+    count = 0
+    with (folder / JOURNAL).open("wb") as file:
+        for item in client.pages("/v1/journal"):
+            file.write(str(item["entry"]).encode() + b"\n")
+            count += 1
+    _write(folder / ALLOCATIONS, client.pages("/v1/allocations"))
+    offers = ledger_audit.offers(session)
+    _write(folder / OFFERS, ({"offer": offer, "versions": terms} for offer, terms in offers))
+    rounds = [item for item in client.pages("/v1/rounds") if item["file"]["state"] == "ok"]
+    for item in rounds:
+        round_id = str(item["round_id"])
+        content = client.download(f"/v1/rounds/{round_id}/file")
+        round_file(folder, round_id).write_bytes(content)
+    _write(folder / ROUNDS, rounds)
+    session.note(
+        (
+            f"{count} entries and {len(rounds)} rounds in {folder}.",
+            f"已导出 {count} 条条目与 {len(rounds)} 个轮次至 {folder}。",
+        )
+    )
+
+
+def round_file(folder: Path, round_id: str) -> Path:
+    """Return where a round's file is in an export."""
+    return folder / ROUND_FILES / f"{round_id.replace(':', '-')}.round.json"
+
+
+def rounds_of(folder: Path) -> Iterator[tuple[Json, bytes]]:
+    """Yield each round of an export as it was listed, with its file.
+
+    Raises:
+        UsageProblem: if the folder is no whole export.
+    """
+    with _reading(folder):
+        for item in _lines(folder / ROUNDS):
+            yield item, round_file(folder, str(item["round_id"])).read_bytes()
+
+
+def run(folder: Path, key: Key, witnesses: Sequence[Key]) -> list[Outcome]:
+    """Check the ledger of an export.
+
+    Args:
+        folder: The export.
+        key: The log's key.
+        witnesses: Witnesses that must have cosigned the checkpoint.
+
+    Raises:
+        UsageProblem: if the folder is no whole export.
+    """
+    with _reading(folder):
+        listed = list(_lines(folder / HEADS))
+        heads = check_heads(listed, key)
+        roots = {int(item["size"]): str(item["root"]) for item in listed}
+        _add_checkpoint(folder, roots, heads, (key, witnesses))
+        journal = Journal(roots)
+        with (folder / JOURNAL).open("rb") as file:
+            for line in file:
+                journal.add(journal.size, line.removesuffix(b"\n"))
+        outcomes = journal.outcomes()
+        outcomes.insert(1, heads)
+        pairs = ((item["offer"], item["versions"]) for item in _lines(folder / OFFERS))
+        outcomes.append(check_capacity(_lines(folder / ALLOCATIONS), pairs))
+    return outcomes
+
+
+def _add_checkpoint(
+    folder: Path, roots: dict[int, str], heads: Outcome, keys: tuple[Key, Sequence[Key]]
+) -> None:
+    """Check the checkpoint and its cosignatures; its root must be that of the entries too."""
+    key, witnesses = keys
+    heads.checked += 1
+    try:
+        head = read_head((folder / CHECKPOINT).read_text(encoding="utf-8"), key, witnesses)
+    except (LogError, UnicodeDecodeError) as error:
+        heads.add(f"checkpoint: {error}")
+        return
+    if roots.setdefault(head.size, head.root.hex()) != head.root.hex():
+        heads.add(f"checkpoint of size {head.size}: another head of that size has another root")
+    cosigned = {name for name, _ in head.witnesses}
+    for witness in witnesses:
+        if witness.name not in cosigned:
+            heads.add(f"checkpoint of size {head.size}: must be cosigned by {witness.name}")
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageProblem(
+            "--offline",
+            f"{folder}: {error!r}"[:300],
+            ("a folder that `suanli log export` made", "由 `suanli log export` 生成的目录"),
+        ) from error
+
+
+def _lines(path: Path) -> Iterator[Json]:
+    with path.open("rb") as file:
+        yield from map(json.loads, file)
+
+
+def _write(path: Path, items: Iterable[Json]) -> None:
+    with path.open("wb") as file:
+        for item in items:
+            _line(file, item)
+
+
+def _line(file: BinaryIO, item: Json) -> None:
+    file.write(json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
