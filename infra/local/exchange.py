@@ -269,7 +269,15 @@ class Exchange:
         config = self.config
         kept = {
             key: os.environ[key]
-            for key in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SUANLI_CRASH_AT")
+            for key in (
+                "PATH",
+                "HOME",
+                "LANG",
+                "LC_ALL",
+                "TMPDIR",
+                "SUANLI_CRASH_AT",
+                "SUANLI_LEDGER_WITNESSES",
+            )
             if key in os.environ
         }
         signs = name == "ledger" and config.log_key != ""

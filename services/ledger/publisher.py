@@ -50,6 +50,10 @@ class TreeLog(Protocol):
         """Return the last head that was signed."""
         ...
 
+    async def signed_note(self, size: int) -> Note:
+        """Return the signed head of a size for which there is one."""
+        ...
+
     async def root_at(self, size: int) -> bytes:
         """Return the root of the first ``size`` entries, computed from the tiles."""
         ...
@@ -77,8 +81,8 @@ class Witness(Protocol):
     name: str
 
     @property
-    def size(self) -> int:
-        """Return the size that it is known to have cosigned last."""
+    def problem(self) -> str:
+        """Return how the last head contradicts what the witness holds, empty if it does not."""
         ...
 
     async def cosign(
@@ -113,6 +117,8 @@ class Publisher:
         self._witnesses = tuple(witnesses)
         self._committed = committed
         self._refused: SettleError | None = None
+        # Witness -> last head that it cosigned for this process.
+        self._heard: dict[str, Head] = {}
         self._log = get_logger("ledger.publisher")
         self._size = METRICS.gauge("ledger_signed_size", "Entries under the last signed head")
         self._refusals = METRICS.counter("ledger_head_refusals_total", "Heads not signed")
@@ -153,6 +159,7 @@ class Publisher:
             await self._refuse(_went_wrong("the tree's tiles", str(error)))
             return None
         if head is None:
+            await self._ask_again()
             return None
         text = str(Checkpoint(self._signer.verifier.name, head.size, head.root))
         note = self._signer.sign(text)
@@ -192,23 +199,27 @@ class Publisher:
             await self._tree.raise_finding(error)
             self._committed()
 
+    async def _ask_again(self) -> None:
+        """Ask those who have not cosigned the last head, for example before a restart."""
+        head = await self._tree.last_signed() if self._witnesses else None
+        if head is None or all(self._heard.get(w.name) == head for w in self._witnesses):
+            return
+        await self._ask_witnesses(head, await self._tree.signed_note(head.size))
+
     async def _ask_witnesses(self, head: Head, note: Note) -> None:
         prove = self._tree.consistency
-        answers = await asyncio.gather(
-            *(witness.cosign(note, head.size, prove) for witness in self._witnesses)
-        )
-        for cosigned in answers:
+        asked = [w for w in self._witnesses if self._heard.get(w.name) != head]
+        answers = await asyncio.gather(*(w.cosign(note, head.size, prove) for w in asked))
+        for witness, cosigned in zip(asked, answers, strict=True):
             if cosigned is not None:
                 await self._tree.add_cosignature(head, cosigned)
+                self._heard[witness.name] = head
         if any(answers):
             self._committed()
         for witness in self._witnesses:
-            if witness.size > head.size:
+            if witness.problem:
                 await self._refuse(
-                    _went_wrong(
-                        f"at least the {witness.size} entries that {witness.name} cosigned",
-                        f"{head.size} entries",
-                    )
+                    _went_wrong(witness.problem, f"another log of {head.size} entries")
                 )
 
 

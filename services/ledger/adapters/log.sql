@@ -9,6 +9,9 @@ SELECT max(idx) FROM leaf
 -- name: load_last_signed
 SELECT size, root FROM signed_checkpoint ORDER BY size DESC LIMIT 1
 
+-- name: load_signed_note
+SELECT note FROM signed_checkpoint WHERE size = $1
+
 -- name: add_signed
 INSERT INTO signed_checkpoint (size, root, note) VALUES ($1, $2, $3)
 

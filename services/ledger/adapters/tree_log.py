@@ -10,7 +10,7 @@ from schemas.codec import DecodeError, Envelope, decode, derive_id, encode
 from schemas.events import Event, FindingRaised, Reason
 from schemas.registry import BY_MODEL
 from schemas.transparency import CheckpointCosigned, CheckpointSigned
-from services.core.tlog.notes import NoteError
+from services.core.tlog.notes import Note, NoteError
 from services.kit import tree_store
 from services.kit.kafka import LogReader, OutRecord
 from services.kit.postgres import append_outbox, assert_lease
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from services.core.errors import SettleError
     from services.core.tlog.checkpoints import Cosignature
-    from services.core.tlog.notes import Note
     from services.kit.postgres import Conn, Pool
     from services.kit.settings import KitSettings
 
@@ -85,6 +84,11 @@ class PostgresTreeLog:
         async with self._transaction() as conn:
             row = await conn.fetchrow(QUERIES.load_last_signed)
         return None if row is None else Head(row["size"], bytes(row["root"]))
+
+    async def signed_note(self, size: int) -> Note:
+        """Return the signed head of a size for which there is one."""
+        async with self._transaction() as conn:
+            return Note.parse(await conn.fetchval(QUERIES.load_signed_note, size))
 
     async def root_at(self, size: int) -> bytes:
         """Return the root of the first ``size`` entries, computed from the tiles."""

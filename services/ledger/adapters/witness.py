@@ -38,6 +38,7 @@ class HttpWitness:
         self._url = url.rstrip("/") + "/add-checkpoint"
         # What it cosigned last; 0 lets its first answer say so.
         self._size = 0
+        self._problem = ""
         self._log = get_logger("ledger.witness")
         self._asked = METRICS.counter(
             "ledger_witness_answers_total", "Answers of witnesses", ("witness", "status")
@@ -47,6 +48,11 @@ class HttpWitness:
     def size(self) -> int:
         """Return the size that it is known to have cosigned last."""
         return self._size
+
+    @property
+    def problem(self) -> str:
+        """Return how the last head contradicts what the witness holds, empty if it does not."""
+        return self._problem
 
     async def cosign(
         self, note: Note, size: int, prove: Callable[[int, int], Awaitable[Sequence[bytes]]]
@@ -58,10 +64,11 @@ class HttpWitness:
             size: Its size.
             prove: Returns the consistency proof from a size to another.
         """
+        self._problem = ""
         # The first try may be told which size the witness is at; the second one knows.
         for _ in range(2):
             if self._size > size:
-                self._log.error("witness is ahead of the log", witness=self.name, at=self._size)
+                self._problem = f"the {self._size} entries that {self.name} cosigned"
                 return None
             proof = () if self._size == 0 else tuple(await prove(self._size, size))
             body = str(AddCheckpoint(self._size, proof, note)).encode()
@@ -69,6 +76,9 @@ class HttpWitness:
             self._asked.labels(self.name, str(status)).inc()
             if status == http.HTTPStatus.OK:
                 return self._taken(note, size, answer)
+            if status == http.HTTPStatus.UNPROCESSABLE_ENTITY:
+                self._problem = f"the first {self._size} entries as {self.name} cosigned them"
+                return None
             if status != http.HTTPStatus.CONFLICT:
                 self._log.warning("witness gave no cosignature", witness=self.name, status=status)
                 return None
@@ -78,7 +88,7 @@ class HttpWitness:
                 return None
             if at == self._size:
                 # The same size and still a conflict: it holds another root.
-                self._log.error("witness holds another root", witness=self.name, size=at)
+                self._problem = f"the root that {self.name} cosigned for {at} entries"
                 return None
             self._size = at
         return None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,19 @@ from pydantic import SecretStr
 
 from schemas.codec import encode
 from schemas.registry import BY_MODEL
+from services.core.merkle import Frontier, leaf_hash
+from services.core.tlog import notes
+from services.core.tlog.checkpoints import Checkpoint
+from services.core.tlog.notes import Note
+from services.core.tlog.openings import log_entry
 from services.kit.kafka import LogReader, LogWriter, OutRecord
-from services.kit.postgres import LeaseKeeper, create_pool, migrate
+from services.kit.postgres import LeaseKeeper, acquire_lease, create_pool, migrate
+from services.kit.signing import NoteSigner, verify
 from services.ledger.adapters.postgres import LEASE, PostgresStore, writer_dsn
+from services.ledger.adapters.tree_log import PostgresTreeLog
 from services.ledger.app import FIRST_TOPICS, LAST_TOPICS
 from services.ledger.main import MIGRATIONS
+from services.ledger.publisher import Head, Publisher
 from services.ledger.settings import LedgerSettings
 from services.ledger.writer import LedgerWriter
 from tests.unit.ledger import world as w
@@ -28,6 +37,8 @@ if TYPE_CHECKING:
     from services.kit.kafka import Positions, Receipt
     from services.kit.postgres import Pool
     from tests.conftest import Stack
+
+ORIGIN = "suanli-exchange/ledger"
 
 
 @pytest.fixture
@@ -156,3 +167,47 @@ async def stack_conn(stack: Stack) -> AsyncIterator[asyncpg.Connection]:
     conn = await asyncpg.connect(stack.postgres_dsn)
     yield conn
     await conn.close()
+
+
+@dataclass
+class Tree:
+    """A ledger's log with leaves of this test alone."""
+
+    owner: asyncpg.Connection
+    log: PostgresTreeLog
+    signer: NoteSigner
+
+    async def add(self, count: int) -> None:
+        first = await self.owner.fetchval("SELECT count(*) FROM leaf")
+        rows = []
+        for index in range(first, first + count):
+            opening = f'{{"leaf_index":{index},"salt":"{secrets.token_hex(32)}"}}'.encode()
+            entry = log_entry(opening)
+            rows.append((index, entry, leaf_hash(entry), opening))
+        await self.owner.copy_records_to_table(
+            "leaf", records=rows, columns=["idx", "entry", "hash", "opening"]
+        )
+
+    async def notes(self) -> list[Checkpoint]:
+        """Return the signed heads in the outbox, their signatures verified."""
+        rows = await self.owner.fetch("SELECT note FROM signed_checkpoint ORDER BY size")
+        found = []
+        for row in rows:
+            note = Note.parse(row["note"])
+            assert notes.verified(note, [self.signer.verifier], verify)
+            found.append(Checkpoint.parse(note.text))
+        return found
+
+    async def root(self) -> bytes:
+        rows = await self.owner.fetch("SELECT hash FROM leaf ORDER BY idx")
+        return Frontier().extend(row["hash"] for row in rows).root()
+
+    def publisher(self, published: Head | None = None) -> Publisher:
+        return Publisher(self.log, self.signer, published)
+
+
+@pytest_asyncio.fixture
+async def tree(owner: asyncpg.Connection, pool: Pool) -> AsyncIterator[Tree]:
+    epoch = await acquire_lease(pool, LEASE, "test", 60)
+    assert epoch is not None
+    yield Tree(owner, PostgresTreeLog(pool, epoch, ORIGIN), NoteSigner.generate(ORIGIN))

@@ -3,75 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
-from services.core.merkle import Frontier, leaf_hash, verify_consistency
-from services.core.tlog import notes
-from services.core.tlog.checkpoints import Checkpoint
-from services.core.tlog.notes import Note
-from services.core.tlog.openings import log_entry
+from services.core.merkle import verify_consistency
 from services.kit.kafka import LogWriter, OutRecord
 from services.kit.outbox import headers_from_json
-from services.kit.postgres import Pool, acquire_lease
-from services.kit.signing import NoteSigner, verify
-from services.ledger.adapters.postgres import LEASE
-from services.ledger.adapters.tree_log import PostgresTreeLog, last_published
-from services.ledger.publisher import Head, Publisher
+from services.kit.postgres import Pool
+from services.ledger.adapters.tree_log import last_published
+from services.ledger.publisher import Head
 from services.ledger.settings import LedgerSettings
 from tests.conftest import Stack
+from tests.integration.ledger.conftest import ORIGIN, Tree
 
 pytestmark = pytest.mark.integration
-ORIGIN = "suanli-exchange/ledger"
-
-
-@dataclass
-class Tree:
-    """A ledger's log with leaves of this test alone."""
-
-    owner: asyncpg.Connection
-    log: PostgresTreeLog
-    signer: NoteSigner
-
-    async def add(self, count: int) -> None:
-        first = await self.owner.fetchval("SELECT count(*) FROM leaf")
-        rows = []
-        for index in range(first, first + count):
-            opening = f'{{"leaf_index":{index},"salt":"{secrets.token_hex(32)}"}}'.encode()
-            entry = log_entry(opening)
-            rows.append((index, entry, leaf_hash(entry), opening))
-        await self.owner.copy_records_to_table(
-            "leaf", records=rows, columns=["idx", "entry", "hash", "opening"]
-        )
-
-    async def notes(self) -> list[Checkpoint]:
-        """Return the signed heads in the outbox, their signatures verified."""
-        rows = await self.owner.fetch("SELECT note FROM signed_checkpoint ORDER BY size")
-        found = []
-        for row in rows:
-            note = Note.parse(row["note"])
-            assert notes.verified(note, [self.signer.verifier], verify)
-            found.append(Checkpoint.parse(note.text))
-        return found
-
-    async def root(self) -> bytes:
-        rows = await self.owner.fetch("SELECT hash FROM leaf ORDER BY idx")
-        return Frontier().extend(row["hash"] for row in rows).root()
-
-    def publisher(self, published: Head | None = None) -> Publisher:
-        return Publisher(self.log, self.signer, published)
-
-
-@pytest_asyncio.fixture
-async def tree(owner: asyncpg.Connection, pool: Pool) -> AsyncIterator[Tree]:
-    epoch = await acquire_lease(pool, LEASE, "test", 60)
-    assert epoch is not None
-    yield Tree(owner, PostgresTreeLog(pool, epoch, ORIGIN), NoteSigner.generate(ORIGIN))
 
 
 async def test_a_beat_signs_what_was_added_and_each_head_extends_the_last(tree: Tree) -> None:

@@ -29,8 +29,9 @@ from services.ledger.publisher import Publisher
 from services.ledger.scrubber import Scrubber
 from services.ledger.settings import LedgerSettings
 from tests.conftest import Stack
+from tests.integration.ledger.conftest import ORIGIN
 from tests.integration.ledger.test_audit import fill
-from tests.integration.ledger.test_publisher import ORIGIN, as_superuser
+from tests.integration.ledger.test_publisher import as_superuser
 
 pytestmark = pytest.mark.integration
 

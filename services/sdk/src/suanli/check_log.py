@@ -128,7 +128,7 @@ def read_head(note: str, key: Key, witnesses: Sequence[Key] = ()) -> Head:
                 cosigned.setdefault(name, time)
     if not signed:
         raise LogError(f"a head must be signed by {key.name}, was not")
-    return Head(origin, _size(lines[1]), root, tuple(cosigned.items()))
+    return Head(origin, parse_size(lines[1]), root, tuple(cosigned.items()))
 
 
 def check_heads(listed: Iterable[dict[str, Any]], key: Key) -> Outcome:
@@ -178,10 +178,10 @@ def check_proof(content: bytes, key: Key, witnesses: Sequence[Key] = ()) -> Prov
     extra = _unpack(lines.pop(0).removeprefix("extra "))
     if not lines or not lines[0].startswith("index "):
         raise LogError("a proof must name its index, did not")
-    index = _size(lines.pop(0).removeprefix("index "))
+    index = parse_size(lines.pop(0).removeprefix("index "))
     head = read_head(note, key, witnesses)
     entry, logged, leaf = _leaf(extra)
-    if not included(index, head.size, leaf, [_hash(line) for line in lines], head.root):
+    if not included(index, head.size, leaf, [parse_hash(line) for line in lines], head.root):
         raise LogError(f"entry {index} must be under the head of size {head.size}, was not")
     if entry is not None and entry.get("leaf_index") != index:
         raise LogError(f"the entry must say that it is entry {index}, said another")
@@ -204,6 +204,36 @@ def included(index: int, size: int, leaf: bytes, path: Iterable[bytes], root: by
             node = hashlib.sha256(b"\x01" + node + other).digest()
         first, last = first >> 1, last >> 1
     return last == 0 and node == root
+
+
+def extends(old: tuple[int, bytes], new: tuple[int, bytes], proof: Iterable[bytes]) -> bool:
+    """Return whether a proof leads from a tree (size, root), not empty, to a later one.
+
+    Source: RFC 9162, section 2.1.4.2.
+    """
+    path = list(proof)
+    if not 0 < old[0] < new[0]:
+        return not path and old == new
+    if old[0] & (old[0] - 1) == 0:
+        path.insert(0, old[1])
+    if not path:
+        return False
+    first, last = old[0] - 1, new[0] - 1
+    while first & 1:
+        first, last = first >> 1, last >> 1
+    before = after = path[0]
+    for other in path[1:]:
+        if last == 0:
+            return False
+        if first & 1 or first == last:
+            before = hashlib.sha256(b"\x01" + other + before).digest()
+            after = hashlib.sha256(b"\x01" + other + after).digest()
+            while not first & 1 and first:
+                first, last = first >> 1, last >> 1
+        else:
+            after = hashlib.sha256(b"\x01" + after + other).digest()
+        first, last = first >> 1, last >> 1
+    return last == 0 and before == old[1] and after == new[1]
 
 
 def _leaf(extra: bytes) -> tuple[Any, bytes, bytes]:
@@ -247,14 +277,24 @@ def _unpack(text: str) -> bytes:
     return raw
 
 
-def _hash(text: str) -> bytes:
+def parse_hash(text: str) -> bytes:
+    """Return a hash written in Base64.
+
+    Raises:
+        LogError: if it is none.
+    """
     raw = _unpack(text)
     if len(raw) != _HASH_BYTES:
         raise LogError(f"a hash must have {_HASH_BYTES} bytes, was {len(raw)}")
     return raw
 
 
-def _size(text: str) -> int:
+def parse_size(text: str) -> int:
+    """Return a size written in decimal without leading zeros.
+
+    Raises:
+        LogError: if it is none, or past 2**63 - 1.
+    """
     if not (text.isascii() and text.isdecimal()) or str(int(text[:20])) != text:
         raise LogError(f"a size must be a decimal, was {text[:30]!r}")
     if int(text) > _SIZE_MAX:

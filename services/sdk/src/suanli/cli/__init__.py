@@ -33,6 +33,7 @@ NOUNS: Final[dict[str, str]] = {
     "audit": "suanli.cli.audit",
     "verify": "suanli.cli.verify",
     "log": "suanli.cli.log",
+    "witness": "suanli.cli.witness",
     "commands": "suanli.cli.commands",
 }
 """First word of a command -> module that registers it; the order is that of the help."""
