@@ -67,7 +67,7 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
     context.spawn("outbox", relay.run(stop))
 
     writer = LedgerWriter(store, readers[0], readers[1], settings, relay.wake)
-    await _publish_heads(context, pool, epoch, relay.wake)
+    context.spawn("heads", _publish_heads(context, pool, epoch, relay.wake))
     tree = PostgresTreeLog(pool, epoch, settings.ledger_origin)
     if settings.ledger_scrub_every_s:
         scrubber = Scrubber(settings.postgres_dsn, schema, tree.raise_finding, relay.wake)
@@ -81,21 +81,34 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
 async def _publish_heads(
     context: ServiceContext[LedgerSettings], pool: Pool, epoch: int, wake: Callable[[], None]
 ) -> None:
-    """Start signing the log's heads, if there is a key to sign with."""
-    settings = context.settings
+    """Sign the log's heads on a beat, if there is a key to sign with; booking does not wait."""
+    settings, stop = context.settings, context.stop_event
     if settings.ledger_log_key is None:
         context.log.warning("no SUANLI_LEDGER_LOG_KEY: heads are published without a signature")
         return
     signer = NoteSigner.parse(settings.ledger_log_key.get_secret_value())
+    context.publish_state(log_key=str(signer.verifier))
+    published = None
+    while not stop.is_set():
+        try:
+            published = await last_published(settings, settings.ledger_origin)
+            break
+        except LogUnavailableError as error:
+            # What was published before must be known before anything is signed.
+            context.log.warning("last head not known yet", error=str(error))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(settings.ledger_checkpoint_every_s):
+                    await stop.wait()
+    else:
+        return
     publisher = Publisher(
         PostgresTreeLog(pool, epoch, settings.ledger_origin),
         signer,
-        await last_published(settings, settings.ledger_origin),
+        published,
         parse_witnesses(settings.ledger_witnesses),
         wake,
     )
-    context.publish_state(log_key=str(signer.verifier))
-    context.spawn("heads", publisher.run(context.stop_event, settings.ledger_checkpoint_every_s))
+    await publisher.run(stop, settings.ledger_checkpoint_every_s)
 
 
 async def _keep_house(
