@@ -56,21 +56,24 @@ class Page:
     problems: tuple[str, ...]
 
 
-async def scrub_page(conn: Conn, queries: Queries, frontier: Frontier) -> Page:
+async def scrub_page(
+    conn: Conn, queries: Queries, frontier: Frontier, leaves: int = _LEAVES_PAGE
+) -> Page:
     """Look at the next leaves; at the end of the log also at what must not be beyond it.
 
     Args:
         conn: Connection that reads the ledger's schema in one snapshot.
         queries: The statements beside the adapter.
         frontier: That of the leaves before.
+        leaves: How many to look at.
     """
     in_tree = (await load_edge(conn)).size
-    rows = await conn.fetch(queries.audit_leaves, frontier.size, _LEAVES_PAGE)
+    rows = await conn.fetch(queries.audit_leaves, frontier.size, leaves)
     if not rows:
         problems = await _missing(conn, queries, frontier.size, in_tree)
         problems += await _inner_problems(conn, in_tree)
         return Page(frontier, is_last=True, problems=tuple(problems[:_PROBLEMS_MAX]))
-    told = await _told(conn, frontier.size, in_tree)
+    told = await _told(conn, frontier.size, min(frontier.size + leaves, in_tree))
     hashes, problems = _judged(frontier.size, rows, told)
     end = frontier.size + len(hashes)
     for head in await conn.fetch(queries.audit_checkpoints, frontier.size, end):
@@ -174,9 +177,8 @@ def _posting(text: str) -> tuple[str, str, int, int, int]:
     return account, layer, int(amount), int(balance), int(version)
 
 
-async def _told(conn: Conn, first: int, in_tree: int) -> list[bytes]:
-    """Return the hashes that the tree got for a page of leaves when they were booked."""
-    stop = min(first + _LEAVES_PAGE, in_tree)
+async def _told(conn: Conn, first: int, stop: int) -> list[bytes]:
+    """Return the hashes that the tree got for leaves when they were booked, or some more."""
     names = [(0, n) for n in range(first // WIDTH, -(-stop // WIDTH))]
     tiles = await read_tiles(conn, names)
     whole = b"".join(tiles.get(name, b"") for name in names)

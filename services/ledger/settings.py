@@ -18,7 +18,7 @@ class LedgerSettings(KitSettings):
         ledger_origin: Name of the transparency log, first line of its checkpoints.
         ledger_log_key: Secret key of the log, ``PRIVATE+KEY+...`` named as the origin; without it
             heads are published without a signature.
-        ledger_scrub_every_s: Seconds between looks at the next 5,120 entries of the log in the
+        ledger_scrub_every_s: Seconds between looks at the next 1,024 entries of the log in the
             database, from the first to the last and over again; 0 = never.
         ledger_witnesses: Witnesses to be asked, ``key url`` each, separated by commas.
         ledger_holder: Name of this instance in the lease; the same after a restart.

@@ -162,6 +162,17 @@ async def test_the_scrubber_names_the_entry_that_was_touched(
     assert len(await day.findings()) == len(told)
 
 
+async def test_what_is_read_in_steps_is_found_at_its_place_and_begins_anew(
+    day: Day, settings: LedgerSettings, schema: str
+) -> None:
+    await day.tamper("DELETE FROM transfer WHERE leaf_idx = 6")
+    scrubber = Scrubber(settings.postgres_dsn, schema, day.tree.raise_finding, leaves=4)
+    for _ in range(2):
+        steps = [list(await scrubber.step()) for _ in range(3)]
+        assert steps == [[], ["leaf 6: no transfer has it"], []]
+    assert len(await day.findings()) == 1
+
+
 async def test_an_entry_that_was_forged_with_its_hashes_is_not_the_one_in_the_tree(
     day: Day,
 ) -> None:
