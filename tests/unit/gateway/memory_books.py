@@ -1,0 +1,120 @@
+"""The gateway's ports to the transparency log and to money, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from schemas.funds import (
+    InvoiceLine,
+    InvoiceView,
+    MoneyOrderView,
+    RefusalView,
+    SettlementTermsView,
+    SettlementView,
+    StatementEntry,
+    StatementView,
+)
+from schemas.money import SettlementTermsSet
+from schemas.types import period_start
+from services.gateway.ports import Sent, SignedHead
+
+
+class MemoryTree:
+    """A transparency log without entries."""
+
+    async def size(self) -> int:
+        return 0
+
+    async def signed_head(self, size: int) -> SignedHead | None:
+        return None
+
+    async def forked_at(self) -> int | None:
+        return None
+
+    async def tiles(self, names: Iterable[tuple[int, int]]) -> Mapping[tuple[int, int], bytes]:
+        return {}
+
+    async def entries(self, first: int, end: int) -> list[bytes]:
+        return []
+
+    async def index_of(self, entry_id: str) -> int | None:
+        return None
+
+
+@dataclass
+class MemoryFunds:
+    """Terms as set; nothing was booked, settled or refused yet."""
+
+    versions: dict[str, list[SettlementTermsView]] = field(default_factory=dict)
+
+    async def terms(
+        self, *, market_id: str | None, after: tuple[str, int] | None, limit: int
+    ) -> list[SettlementTermsView]:
+        names = sorted(self.versions) if market_id is None else [market_id]
+        found = [view for name in names for view in self.versions.get(name, ())]
+        return [v for v in found if after is None or (v.market_id, v.version) > after][:limit]
+
+    async def terms_version(self, market_id: str) -> int:
+        return len(self.versions.get(market_id, ()))
+
+    async def put_terms(self, sent: Sent) -> None:
+        data = sent.envelope.data
+        assert isinstance(data, SettlementTermsSet)
+        view = SettlementTermsView(**dict(data), set_at=sent.envelope.occurred_at)
+        self.versions.setdefault(data.market_id, []).append(view)
+
+    async def settlements(
+        self,
+        *,
+        participant_id: str | None,
+        market_id: str | None,
+        allocation_id: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, SettlementView]]:
+        return []
+
+    async def refusals(
+        self, *, participant_id: str | None, before: int | None, limit: int
+    ) -> list[tuple[int, RefusalView]]:
+        return []
+
+    async def money_order(self, order_ref: str) -> tuple[frozenset[str], MoneyOrderView] | None:
+        view = MoneyOrderView(order_ref=order_ref, state="booked")
+        return (frozenset({"provider-1"}), view) if order_ref.startswith("col_") else None
+
+    async def statement(self, participant_id: str, start: int, end: int) -> StatementView:
+        return StatementView(
+            participant_id=participant_id,
+            unit="CNY-micro",
+            start=period_start(start),
+            end=period_start(end),
+            final=False,
+            first_leaf=0,
+            end_leaf=0,
+            accounts=(),
+            held=0,
+            totals=(),
+        )
+
+    async def statement_entries(
+        self,
+        participant_id: str,
+        start: int,
+        end: int,
+        *,
+        after: tuple[int, str] | None,
+        limit: int,
+    ) -> list[StatementEntry]:
+        return []
+
+    async def invoices(
+        self, participant_id: str, *, day: int | None, before: int | None, limit: int
+    ) -> list[tuple[int, InvoiceView]]:
+        return []
+
+    async def invoice_lines(
+        self, participant_id: str, day: int, *, after: tuple[int, str] | None, limit: int
+    ) -> list[tuple[tuple[int, str], InvoiceLine]]:
+        return []
