@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 SIZES = (1_000, 10_000, 100_000)
-EFFORTS = {1_000: 2, 10_000: 6, 100_000: 5, 1_000_000: 100}
+EFFORTS = {1_000: 2, 10_000: 6, 100_000: 5, 1_000_000: 60}
 PEER_SECONDS_MIN = 10.0
 MODEL_DEMANDS_MAX = 10_000
 CURVES = Path("var") / "clearing-scale.svg"
