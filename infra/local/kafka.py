@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.errors import ProcessFailedError, not_installed
+from infra.local.partials import clear_partials, fresh_partial
 from infra.local.ports import LOOPBACK
 from infra.local.processes import ProcessSpec
 from services.core.errors import Message
@@ -134,11 +134,8 @@ class KafkaNode:
         )
 
     def _format(self) -> None:
-        # Formatted under another name and renamed, so that a kill half-way leaves nothing that
-        # looks formatted.
-        partial = self.folder / "data.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        settings = self.folder / "format.properties"
+        partial = fresh_partial(self.data)
+        settings = partial.with_suffix(".properties")
         settings.write_text(self._properties(partial.name), encoding="ascii")
         options = (f"--cluster-id={_cluster_id()}", f"--config={settings.name}")
         tool = ("kafka.tools.StorageTool", "format", *options)
@@ -165,6 +162,7 @@ class KafkaNode:
             )
         settings.unlink()
         partial.rename(self.data)
+        clear_partials(self.data)
 
     def _java(self) -> tuple[str]:
         # Imported here: the deployed services import this package without the embedded stack.

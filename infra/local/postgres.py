@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import signal
 import socket
 import struct
@@ -21,6 +20,7 @@ from pathlib import Path
 from infra.local import identity
 from infra.local.accounts import Account
 from infra.local.errors import ProcessFailedError, not_installed
+from infra.local.partials import clear_partials, fresh_partial
 from infra.local.ports import LOOPBACK
 from infra.local.processes import ProcessSpec, StopSteps
 from services.core.errors import Message
@@ -138,11 +138,8 @@ class PostgresServer:
             (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def _create(self, role_password: str, superuser_password: str) -> None:
-        # Made under another name and renamed, so that a kill half-way leaves nothing that looks
-        # complete.
-        partial = self.folder / "data.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        password_file = self.folder / "initdb.password"
+        partial = fresh_partial(self.data)
+        password_file = partial.with_suffix(".password")
         password_file.touch(mode=0o600)
         self.account.give(password_file)
         password_file.write_text(superuser_password, encoding="ascii")
@@ -162,6 +159,7 @@ class PostgresServer:
         single = ("--single", "-D", str(partial), "postgres")
         self._run(binary("postgres"), *single, stdin="\n".join(statements) + "\n")
         partial.rename(self.data)
+        clear_partials(self.data)
 
     def _run(self, program: Path, *arguments: str, stdin: str = "") -> None:
         uid, gid = self.account.as_user or (None, None)

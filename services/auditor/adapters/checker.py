@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from services.auditor.ports import Checked
+from services.kit.children import end_child
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +39,7 @@ class ChildChecker:
         except TimeoutError:
             return _failed(f"the check must end within {self._check_s:g} s, did not")
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await end_child(process)
         if process.returncode != 0:
             return _failed(f"the checker must exit with 0, was {process.returncode}")
         value = json.loads(answer)

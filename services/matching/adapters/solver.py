@@ -28,6 +28,7 @@ from services.core.codec import (
     result_to_dict,
     rules_from_dict,
 )
+from services.kit.children import end_child
 from services.kit.logging import get_logger
 from services.matching.adapters import frames
 from services.matching.crash import crash_point
@@ -95,11 +96,7 @@ class Worker:
     async def kill(self) -> int | None:
         """End the child at once; return its exit code."""
         process, self._process = self._process, None
-        if process is None:
-            return None
-        if process.returncode is None:
-            process.kill()
-        return await process.wait()
+        return None if process is None else await end_child(process)
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process is not None and self._process.returncode is None:
