@@ -112,6 +112,7 @@ class RulesFile(Model):
     seed: Natural
     effort: Natural
     ascent_steps: Natural
+    start_prices: Curves = Field(default_factory=dict)
 
 
 class AllocationRow(Model):

@@ -147,6 +147,10 @@ class Book:
     demands: tuple[BookDemand, ...]
 
 
+PriceCurve = tuple[str, tuple[int, ...]]
+"""A pool key and its price in each period of the horizon."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Everything besides the book that a clearing depends on.
@@ -157,12 +161,15 @@ class Rules:
         effort: Search budget in deterministic units, each about a second of one core of 2024
             (never measured in seconds, so that a result does not depend on the machine).
         ascent_steps: Most steps of the price ascent of the certificate.
+        start_prices: Where the ascent of a large book starts: the last certificate's prices, for
+            the periods of this book. Empty, and for pools not named: at the asks.
     """
 
     tick: int = 100
     seed: int = 1
     effort: int = 4
     ascent_steps: int = 400
+    start_prices: tuple[PriceCurve, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,10 +254,6 @@ class OfferOutcome:
     revenue: int
     regret: int
     reason: Reason
-
-
-PriceCurve = tuple[str, tuple[int, ...]]
-"""A pool key and its price in each period of the horizon."""
 
 
 @dataclass(frozen=True, slots=True)

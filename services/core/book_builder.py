@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from schemas.types import OrderState, Shape, period_of
 from services.core.book import Book, BookDemand, BookOffer, Rules
+from services.core.clearing.size import is_large
 from services.core.eligibility import pools_of, validate_demand, validate_offer
 from services.core.errors import ValidationError
 from services.core.order_left import demand_left, offer_chips_left, passed
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schemas.market import Market
+    from services.core.round_pace import Pace
 
 # (orders in the book at most, effort as a multiple of the market's own). A round of a small
 # book proves its optimum long before the budget. Above, the search is compiled and its moves cost
@@ -203,16 +205,22 @@ def entered(order: Order, seq: int) -> Order:
     return order if order.waiting_since is not None else replace(order, waiting_since=seq)
 
 
-def rules_of(market: Market, book: Book) -> Rules:
-    """Return the rules of a round: the market's, with the effort that the book's size needs.
+def rules_of(market: Market, book: Book, pace: Pace) -> Rules:
+    """Return the rules of a round: the market's, with the effort that size and time call for.
 
-    A function of book and market alone, so that the same book is always cleared alike.
+    Args:
+        market: Gives the tick, and the effort for a small book.
+        book: Its size multiplies the effort; a large one starts at the last prices.
+        pace: Cuts the effort to what there is time for.
     """
     size = len(book.offers) + len(book.demands)
     multiple = next(
         (factor for most, factor in _EFFORT_BY_ORDERS if size <= most), _EFFORT_MULTIPLE_MAX
     )
-    return Rules(tick=market.rules.tick, effort=min(_EFFORT_MAX, market.rules.effort * multiple))
+    wanted = min(_EFFORT_MAX, market.rules.effort * multiple)
+    # Small books find their prices at once; the curves would only lengthen the round's file.
+    start_prices = pace.start_prices(book) if is_large(book) else ()
+    return Rules(tick=market.rules.tick, effort=pace.effort(wanted), start_prices=start_prices)
 
 
 def _waited(order: Order, horizon: Horizon) -> int:

@@ -151,13 +151,17 @@ def _demand_to_dict(demand: BookDemand) -> dict[str, Json]:
 
 def rules_to_dict(rules: Rules) -> dict[str, Json]:
     """Return the JSON value of the rules."""
-    return {
+    value: dict[str, Json] = {
         "format": RULES_FORMAT,
         "tick": rules.tick,
         "seed": rules.seed,
         "effort": rules.effort,
         "ascent_steps": rules.ascent_steps,
     }
+    # Absent, not empty, where there are none: so it was before there could be any.
+    if rules.start_prices:
+        value["start_prices"] = _curves_to_dict(rules.start_prices)
+    return value
 
 
 def result_to_dict(result: Result) -> dict[str, Json]:

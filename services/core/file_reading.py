@@ -218,6 +218,9 @@ def rules_from_dict(value: Json) -> Rules:
         seed=fields.integer("seed", 0, 2**31 - 1),
         effort=fields.integer("effort", 0, 10_000),
         ascent_steps=fields.integer("ascent_steps", 0, 100_000),
+        start_prices=_curves(fields.part("start_prices"))
+        if "start_prices" in fields.names()
+        else (),
     )
     fields.end()
     return rules

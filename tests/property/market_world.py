@@ -295,7 +295,7 @@ class World:
         result = clear_greedy_of(sealed)
         content = canonical_json(result_to_dict(result.result))
         assert content == result.result_bytes
-        settle(self.desk, sealed, result)
+        settle(self.desk, sealed, result, budget_ms=10_000)
         for out in self.desk.changes.outbox:
             if out.topic == "allocations":
                 envelope = decode(out.value, out.headers)

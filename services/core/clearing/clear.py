@@ -22,14 +22,11 @@ from services.core.clearing.selection import (
     use_of,
     value_of,
 )
-from services.core.clearing.size import choices_of, fits_machine_integers
+from services.core.clearing.size import is_large
 from services.core.clearing.why_not import left_of
 from services.core.codec import book_digest, rules_digest
 
 _PPM = 1_000_000
-
-LARGE_CHOICES = 60_000
-"""From so many choices on (`choices_of`) a book is cleared without a solver (decision 0006)."""
 
 
 def clear(book: Book, rules: Rules) -> Result:
@@ -45,7 +42,7 @@ def clear(book: Book, rules: Rules) -> Result:
     Returns:
         A result whose ``status`` is ``optimal`` if no price-supported selection can be better.
     """
-    if _is_large(book):
+    if is_large(book):
         return _clear_large(book, rules, search=True)
     choices, ascent = _prepare(book, rules)
     incumbent = greedy(choices, ascent.prices)
@@ -63,7 +60,7 @@ def clear_greedy(book: Book, rules: Rules) -> Result:
     Returns:
         A result with status ``feasible``, or ``optimal`` if its bound proves it.
     """
-    if _is_large(book):
+    if is_large(book):
         return _clear_large(book, rules, search=False)
     choices, ascent = _prepare(book, rules)
     selection = greedy(choices, ascent.prices)
@@ -75,10 +72,6 @@ def gap_ppm(result: Result) -> int:
     if result.certificate.bound == 0:
         return 0
     return (result.certificate.bound - result.welfare) * _PPM // result.certificate.bound
-
-
-def _is_large(book: Book) -> bool:
-    return choices_of(book) >= LARGE_CHOICES and fits_machine_integers(book)
 
 
 def _clear_large(book: Book, rules: Rules, *, search: bool) -> Result:

@@ -5,10 +5,18 @@ from __future__ import annotations
 from services.core.book import Book
 from services.core.clearing.price_search import PRICE_MAX
 
+LARGE_CHOICES = 60_000
+"""From so many choices on (`choices_of`) a book is cleared without a solver (decision 0006)."""
+
 # Sums of money below this leave room for every intermediate of the compiled loops.
 _MONEY_MAX = 2**61
 # A key of the compiled loops holds a pool x period in so many bits.
 _CELLS_MAX = 2**20
+
+
+def is_large(book: Book) -> bool:
+    """Tell whether a book is cleared by compiled search, without a solver."""
+    return choices_of(book) >= LARGE_CHOICES and fits_machine_integers(book)
 
 
 def choices_of(book: Book) -> int:

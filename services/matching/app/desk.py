@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from schemas.types import TERMINAL_STATES
 from services.core.orders import DemandOrder, OfferOrder
+from services.core.round_pace import Pace
 from services.core.verdicts import View
 from services.matching.ports import Changes
 
@@ -39,6 +40,7 @@ class Desk:
         next_round: Number of the round that comes next.
         last_time: Instant of the last seal; the market's time never goes back behind it.
         market_changed: Whether the market was defined anew since the last seal.
+        pace: What the rounds since the start of this process have shown; a restart forgets it.
     """
 
     def __init__(self, market_id: str) -> None:
@@ -51,6 +53,7 @@ class Desk:
         self.next_round = 1
         self.last_time = datetime.min.replace(tzinfo=UTC)
         self.market_changed = False
+        self.pace = Pace()
         self._block_offers: dict[str, str] = {}
         self._changes = Changes()
 

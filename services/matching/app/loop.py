@@ -163,7 +163,7 @@ class Matching:
         started = self._clock.monotonic()
         # Every order of a sealed book is live, hence in memory, also after a restart.
         assert sealed.seq == self._desk.next_round, f"round {sealed.seq} is not the next"
-        settle(self._desk, sealed, cleared)
+        settle(self._desk, sealed, cleared, budget_ms=self._budget_ms(sealed))
         await self._store.publish(sealed, cleared, self._desk.changes)
         self._committed()
         self._seconds.labels("publish").observe(self._clock.monotonic() - started)
@@ -177,6 +177,10 @@ class Matching:
             allocations=len(cleared.result.allocations),
             solve_ms=cleared.solve_ms,
         )
+
+    def _budget_ms(self, sealed: SealedRound) -> int:
+        """Return the real time that a solve may take and leave as much for the rest of a round."""
+        return round(sealed.market.rules.round_every_s * 1000 / self._speed / 2)
 
     async def _recall(self, ids: set[str]) -> None:
         if ids:

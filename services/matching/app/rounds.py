@@ -81,7 +81,7 @@ def freeze(
         order = desk.orders[order_id]
         if order.waiting_since is None:
             desk.put(entered(order, seq))
-    rules = canonical_json(rules_to_dict(rules_of(market, book)))
+    rules = canonical_json(rules_to_dict(rules_of(market, book, desk.pace)))
     content = canonical_json(book_to_dict(book))
     sealed = SealedRound(
         seq=seq,
@@ -105,16 +105,18 @@ def freeze(
     return sealed
 
 
-def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound) -> None:
+def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms: int) -> None:
     """Take over a checked result; the desk then holds what the publication has to write.
 
     Args:
         desk: State of the market as it was when the round was sealed.
         sealed: The round.
         cleared: Its result.
+        budget_ms: Real milliseconds that it should have taken at most.
     """
     book = book_from_dict(json.loads(sealed.book))
     result = cleared.result
+    desk.pace = desk.pace.after(book, result, cleared.solve_ms, budget_ms)
     facts = RoundFacts(
         market=sealed.market,
         round_id=sealed.round_id,

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from schemas.types import Shape
 from services.core.book import Alternative, Book, BookDemand, BookOffer, Pool, Result, Rules
 from services.core.clearing import clear
 from services.core.clearing.presolve import IntArray, canonical_book
+from services.core.clearing.price_search import PRICE_MAX
 from services.core.clearing.scale import engine
 from services.core.clearing.scale.engine import clear_large
 from services.core.clearing.scale.losers import hints_of
@@ -64,6 +66,26 @@ def test_every_rule_holds_and_no_bound_is_too_low(seed: int, search: bool, tick:
     result = clear_large(book, rules, search=search)
     assert_verified(book, result, rules)
     assert result.welfare <= oracle_welfare(book) <= result.certificate.bound
+
+
+@SOME
+@given(seed=SEEDS, prices=st.lists(st.integers(0, PRICE_MAX), max_size=6))
+def test_a_start_at_any_prices_changes_no_rule(seed: int, prices: list[int]) -> None:
+    book = small_book(seed)
+    curves = tuple((pool.key, tuple(prices)) for pool in book.pools[1:] if prices)
+    rules = replace(RULES, start_prices=curves)
+    result = clear_large(book, rules)
+    assert_verified(book, result, rules)
+    assert result.welfare <= oracle_welfare(book) <= result.certificate.bound
+
+
+def test_a_start_at_the_last_prices_bounds_better_in_as_many_steps() -> None:
+    book, short = large_book(300, 3), Rules(effort=0, ascent_steps=12)
+    before = clear_large(book, Rules(effort=0))
+    changed = replace(book, demands=large_book(320, 3).demands[20:])
+    warm = replace(short, start_prices=before.certificate.prices)
+    bounds = [clear_large(changed, rules).certificate.bound for rules in (warm, short)]
+    assert bounds[0] < bounds[1]
 
 
 def test_most_of_the_best_welfare_is_found_on_small_books() -> None:

@@ -16,6 +16,7 @@ from services.core.book_builder import (
     rules_of,
 )
 from services.core.orders import DemandOrder, OfferOrder, Order
+from services.core.round_pace import Pace
 from tests.unit.core.orders_world import (
     DEMAND_ID,
     MARKET,
@@ -203,11 +204,13 @@ def test_a_new_definition_of_the_market_lets_go_of_what_it_no_longer_takes() -> 
     assert not no_longer_taken([opened(), offered()], MARKET, started)
 
 
-def test_effort_grows_with_the_book_and_depends_on_nothing_else() -> None:
+def test_effort_grows_with_the_book_up_to_what_there_is_time_for() -> None:
     book = build_book(MARKET, [opened(), offered()], {}, HORIZON)
-    small = rules_of(MARKET, book)
+    small = rules_of(MARKET, book, Pace())
     rows = tuple(replace(book.demands[0], id=f"dem_{n:026}") for n in range(3_000))
-    large = rules_of(MARKET, replace(book, demands=rows))
+    large = rules_of(MARKET, replace(book, demands=rows), Pace())
     assert small.effort == MARKET.rules.effort
     assert large.effort == 2 * MARKET.rules.effort
+    hurried = rules_of(MARKET, replace(book, demands=rows), Pace(share_ppm=500_000))
+    assert hurried.effort == MARKET.rules.effort
     assert small.tick == large.tick == MARKET.rules.tick

@@ -122,6 +122,20 @@ def grown(prices: AnyArray, exponent: AnyArray) -> AnyArray:
 
 
 def _start(layout: Layout) -> AnyArray:
+    """Return P x T prices to start from: those that the rules give, elsewhere the dearest ask."""
+    supplies = layout.supplies
+    prices = _dearest_asks(layout)
+    periods = layout.shape[1]
+    given = dict(layout.rules.start_prices)
+    for p, pool in enumerate(layout.book.pools):
+        curve = given.get(pool.key, ())
+        prices[p, : len(curve)] = curve[:periods]
+    # A price of zero could never rise by multiplication, so free supply starts just above it.
+    least = max(1.0, 0.01 * layout.limit_max)
+    return np.where(supplies.capacity > 0, np.maximum(prices, least), 0.0)
+
+
+def _dearest_asks(layout: Layout) -> AnyArray:
     supplies = layout.supplies
     prices = np.zeros(layout.shape)
     for p in range(layout.shape[0]):
@@ -131,6 +145,4 @@ def _start(layout: Layout) -> AnyArray:
         row = prices[pool]
         used = supplies.block_chips[b] > 0
         row[used] = np.maximum(row[used], supplies.block_ask[b])
-    # A price of zero could never rise by multiplication, so free supply starts just above it.
-    least = max(1.0, 0.01 * layout.limit_max)
-    return np.where(supplies.capacity > 0, np.maximum(prices, least), 0.0)
+    return prices

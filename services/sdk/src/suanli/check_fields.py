@@ -234,6 +234,7 @@ RULES: Final = {
     "effort": _NAT,
     "ascent_steps": _NAT,
 }
+WARM_RULES: Final = {**RULES, "start_prices": _CURVES}
 RESULT: Final = {
     "format": _one_of("suanli.result.v1"),
     "market": _TEXT,

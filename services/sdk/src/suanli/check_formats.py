@@ -27,6 +27,7 @@ from suanli.check_fields import (
     RESULT,
     ROUND,
     RULES,
+    WARM_RULES,
     all_closed,
     closed,
     each,
@@ -211,7 +212,8 @@ def read_book(value: object, log: Log) -> Book | None:
 
 def read_tick(value: object, log: Log) -> int | None:
     """Return the tick of the rules, micro-yuan, or None and the problems in the log."""
-    fields = closed(value, RULES, "rules", log)
+    warm = type(value) is dict and "start_prices" in value
+    fields = closed(value, WARM_RULES if warm else RULES, "rules", log)
     return None if fields is None else int(fields["tick"])
 
 

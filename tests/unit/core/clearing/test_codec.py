@@ -40,7 +40,8 @@ def test_a_book_survives_json() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_round_survives_json_and_fits_its_schema(seed: int) -> None:
-    of, rules = small_book(seed), Rules(ascent_steps=5)
+    of = small_book(seed)
+    rules = Rules(ascent_steps=5, start_prices=(("a/b", (1, 2)),) if seed % 2 else ())
     value = json.loads(canonical_json(round_to_dict(of, rules, clear(of, rules))))
     RoundFile.model_validate(value)
     again = round_from_dict(value)
@@ -132,7 +133,16 @@ def test_a_wrong_field_is_refused_with_its_path(
 
 
 @pytest.mark.parametrize(
-    ("path", "new"), [("tick", 0), ("seed", -1), ("effort", 10**6), ("ascent_steps", None)]
+    ("path", "new"),
+    [
+        ("tick", 0),
+        ("seed", -1),
+        ("effort", 10**6),
+        ("ascent_steps", None),
+        ("start_prices", None),
+        ("start_prices", {"a/b": [1, -1]}),
+        ("start_prices", {"a/b": 1}),
+    ],
 )
 def test_wrong_rules_are_refused(path: str, new: object) -> None:
     value = {
