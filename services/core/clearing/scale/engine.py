@@ -35,6 +35,10 @@ _PHASES = 12
 _SURE_PERCENTS = (10, 100)
 # The temperature at which a fall is taken begins at the value of so many chip-hours.
 _HOT_HOURS = 4
+# More moves for each demand have the time to climb out of deeper valleys: so many make it hotter by
+# one more such value.
+_MOVES_WARM = 100
+_HOT_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,10 @@ def select(
             break
         taken = tuple(b for b in taken if b not in unused)
     moves = effort * MOVES_PER_EFFORT // (_PHASES * PARTS)
-    hot = _HOT_HOURS * int(np.median(search.limit)) if layout.demands else 0
+    hot = 0
+    if layout.demands:
+        share = min(_HOT_MAX, max(1, moves * _PHASES * PARTS // (_MOVES_WARM * layout.demands)))
+        hot = _HOT_HOURS * share * int(np.median(search.limit))
     for phase in range(_PHASES if moves else 0):
         watch(board)
         search.anneal(
