@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from loadtests.clearing_books import seeded_book
-from loadtests.clearing_peers import CpSat, Highs, Peer, first_come_first_fit, whole_model
+from loadtests.clearing_peers import Peer, first_come_first_fit, whole_model
 from services.core.book import Book, Rules
 from services.core.clearing import clear, clear_greedy
 from services.core.codec import canonical_json, round_to_dict
@@ -39,8 +39,7 @@ def measure(book: Book) -> Iterator[str]:
     rows: list[Peer] = [first_come_first_fit(book)]
     rows += [_ours(book, effort) for effort in (0, *EFFORTS)]
     if len(book.demands) <= MIP_DEMANDS_MAX:
-        rows.append(whole_model(book, Highs(), "HiGHS, whole model", MIP_SECONDS))
-        rows.append(whole_model(book, CpSat(), "CP-SAT, whole model", MIP_SECONDS))
+        rows += [whole_model(book, name, MIP_SECONDS) for name in ("HiGHS", "CP-SAT")]
     bound = min(row.bound for row in rows if row.bound is not None)
     for row in rows:
         found = "-" if row.welfare is None else f"{row.welfare / 1e6:,.0f}"

@@ -10,10 +10,9 @@ import time
 from typing import Any
 
 import numpy as np
-from ortools.linear_solver import pywraplp
 
 from loadtests.clearing_large_books import large_book
-from loadtests.clearing_peers import CpSat, Highs, whole_model
+from loadtests.clearing_peers import whole_model
 from loadtests.clearing_scale import EFFORTS
 from services.core.book import Book, Rules
 from services.core.clearing.presolve import tie_hash
@@ -25,31 +24,6 @@ from services.core.clearing.scale.places import fill
 from services.core.clearing.scale.respond import Responder
 
 _SEED = 1
-
-
-class _Relaxed(Highs):
-    """The whole model without whole numbers, by an LP solver."""
-
-    def __init__(self, name: str) -> None:
-        self._solver: Any = pywraplp.Solver.CreateSolver(name)
-        self._solver.SuppressOutput()
-
-    def boolean(self) -> Any:  # noqa: ANN401 - a solver's variable
-        return self._solver.NumVar(0, 1, "")
-
-    def integer(self, most: int) -> Any:  # noqa: ANN401
-        return self._solver.NumVar(0, most, "")
-
-    def solve(self, terms: list[tuple[Any, int]], seconds: float) -> tuple[int, int] | None:
-        """Maximise the terms; only an optimal value bounds anything."""
-        objective = self._solver.Objective()
-        for variable, weight in terms:
-            objective.SetCoefficient(variable, weight / 1e6)
-        objective.SetMaximization()
-        self._solver.SetTimeLimit(int(seconds * 1000))
-        if self._solver.Solve() != pywraplp.Solver.OPTIMAL:
-            return None
-        return 0, round(objective.Value() * 1e6)
 
 
 def _ours(size: int) -> dict[str, Any]:
@@ -111,14 +85,10 @@ def _first_come_first_fit(size: int) -> dict[str, Any]:
 
 
 def _solver(name: str, size: int, seconds: float) -> dict[str, Any]:
-    whole = {"HiGHS": Highs, "CP-SAT": CpSat}.get(name)
-    builder: Any = _Relaxed(name) if whole is None else whole()
-    began = time.perf_counter()
-    found = whole_model(large_book(size, _SEED), builder, name, seconds)
-    spent = time.perf_counter() - began
+    found = whole_model(large_book(size, _SEED), name, seconds)
     return {
-        "method": f"{name}, {seconds:.0f} s", "bound": found.bound, "seconds": spent,
-        "welfare": None if whole is None else found.welfare, "curve": [], "stages": {},
+        "method": found.name, "bound": found.bound, "seconds": found.seconds,
+        "welfare": found.welfare, "curve": [], "stages": {},
     }  # fmt: skip
 
 
