@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from schemas.api import ParticipantView
 from schemas.types import Role, Side
 from services.gateway.app.depth import Depth
 from services.gateway.app.rights import require_role, require_sight
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
         MarketView,
         OfferView,
         OrderEvent,
-        ParticipantView,
         RoundPricesView,
         RoundView,
     )
     from schemas.audit import JournalEntryView, TermsVersionView
     from schemas.funds import AccountKind
     from services.gateway.ports import Directory, Markets, Orders, Principal, Reports
+
+_BOOTSTRAP_NAME = "operator's bootstrap key"
 
 
 class Reading:
@@ -128,15 +130,17 @@ class Reading:
         return await self._directory.participants(after=after, limit=limit)
 
     async def me(self, principal: Principal) -> ParticipantView:
-        """Return the caller.
-
-        Raises:
-            NotFoundError: for the operator's bootstrap key, which is nobody's.
-        """
+        """Return the caller; the bootstrap key, which nobody registered, is the operator."""
         view = await self._directory.participant(principal.participant_id)
-        if view is None:
-            raise not_found("participant_id", principal.participant_id)
-        return view
+        if view is not None:
+            return view
+        return ParticipantView(
+            participant_id=principal.participant_id,
+            role=principal.role,
+            name=_BOOTSTRAP_NAME,
+            status="active",
+            registered_at=None,
+        )
 
     async def market_view(self, market_id: str) -> MarketView:
         """Return a market.

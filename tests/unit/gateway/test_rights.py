@@ -136,7 +136,17 @@ async def test_the_bootstrap_key_is_the_operator() -> None:
         assert made.status_code == 201
         mine = {"Authorization": f"Bearer {made.json()['api_key']}"}
         me = await http.get("/v1/participants/me", headers=mine)
+        operator = await http.get("/v1/participants/me", headers=headers)
     assert me.json()["participant_id"] == "new-1"
+    assert operator.status_code == 200
+    assert operator.json() | {"name": ""} == {
+        "participant_id": "operator",
+        "role": "operator",
+        "name": "",
+        "resource_code": None,
+        "status": "active",
+        "registered_at": None,
+    }
 
 
 async def test_another_ones_order_does_not_exist_for_you() -> None:
