@@ -17,6 +17,7 @@ from services.gateway.adapters.http.problems import STORE_ERRORS
 from services.gateway.adapters.http.server import create_app, openapi
 from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.kafka import KafkaLog
+from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
@@ -30,6 +31,7 @@ from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
@@ -85,6 +87,7 @@ def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter
             money=FundsReading(funds),
             quotes=Quotes(markets, reports, partial(stream_file, reports), clock),
             log=LogReading(PostgresLog(pool), settings.log_key(), verify),
+            life=LifeReading(PostgresLives(pool)),
             directory=directory,
             operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),

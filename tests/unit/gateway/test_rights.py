@@ -91,6 +91,7 @@ PRIVATE = [
     "/v1/participants/provider-1/keys",
     "/v1/offers/off_" + "a" * 26,
     "/v1/orders/off_" + "a" * 26 + "/history",
+    "/v1/orders/off_" + "a" * 26 + "/life",
 ]
 PUBLIC = [
     "/v1/settlement-terms",
@@ -169,6 +170,7 @@ async def test_another_ones_order_does_not_exist_for_you() -> None:
             await http.put(path, json=amend, headers=other),
             await http.delete(path, headers=other),
             await http.get(f"/v1/orders/{receipt['order_id']}/history", headers=other),
+            await http.get(f"/v1/orders/{receipt['order_id']}/life", headers=other),
             await http.get("/v1/account?participant_id=provider-1", headers=other),
             await http.get(f"{STATEMENT}&participant_id=provider-1", headers=other),
             await http.get("/v1/account/invoices?participant_id=provider-1", headers=other),
@@ -181,7 +183,7 @@ async def test_another_ones_order_does_not_exist_for_you() -> None:
             await http.post("/v1/participants/provider-1/keys", json={}, headers=other),
             await http.delete(f"/v1/participants/provider-1/keys/key_{'a' * 16}", headers=other),
         ]
-        assert [reply.status_code for reply in replies] == [404] * 11
+        assert [reply.status_code for reply in replies] == [404] * 12
         listed = await http.get("/v1/offers", headers=other)
         assert listed.json()["items"] == []
         for role in (Role.REGULATOR, Role.OPERATOR):

@@ -24,6 +24,7 @@ from schemas.types import Role
 from services.core.errors import Message, ValidationError
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
@@ -50,6 +51,7 @@ class Api:
         money: Reads about money.
         quotes: What an order would get.
         log: The transparency log.
+        life: Lives of orders.
         directory: Whose key it is.
         operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
@@ -63,6 +65,7 @@ class Api:
     money: FundsReading
     quotes: Quotes
     log: LogReading
+    life: LifeReading
     directory: Directory
     operator_key_sha256: bytes | None
     receipt_key: tuple[str, str] | None
@@ -184,11 +187,13 @@ class Paging:
         limit: Items at most.
         after: What the cursor holds, ``None`` at the start.
         as_csv: Whether the caller asks for CSV.
+        as_lines: Whether the caller asks for one JSON object a line.
     """
 
     limit: int
     after: tuple[str | int, ...] | None
     as_csv: bool
+    as_lines: bool = False
 
     def number(self) -> int | None:
         """Return the cursor of a list by sequence number."""
@@ -229,8 +234,9 @@ async def get_paging(
     Raises:
         ValidationError: if the cursor is not one that a list gave out.
     """
-    as_csv = "text/csv" in request.headers.get("accept", "")
-    return Paging(limit, None if cursor is None else _decode(cursor), as_csv)
+    wanted = request.headers.get("accept", "")
+    after = None if cursor is None else _decode(cursor)
+    return Paging(limit, after, "text/csv" in wanted, "application/x-ndjson" in wanted)
 
 
 PagingDep = Annotated[Paging, Depends(get_paging)]
@@ -275,7 +281,7 @@ def _bad_cursor(value: str) -> ValidationError:
 def page(
     paging: Paging, items: Sequence[ItemT], last: Sequence[str | int] | None, name: str
 ) -> Response:
-    """Return a page as JSON or CSV.
+    """Return a page as JSON, CSV or one JSON object a line.
 
     Args:
         paging: What was asked for.
@@ -289,10 +295,18 @@ def page(
     if paging.as_csv:
         headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
         if cursor is not None:
-            headers["Link"] = f'<?cursor={cursor}&limit={paging.limit}>; rel="next"'
+            headers["Link"] = _next(cursor, paging.limit)
         return Response(_csv(shown), media_type="text/csv; charset=utf-8", headers=headers)
+    if paging.as_lines:
+        lines = "".join(item.model_dump_json() + "\n" for item in shown)
+        headers = {} if cursor is None else {"Link": _next(cursor, paging.limit)}
+        return Response(lines, media_type="application/x-ndjson", headers=headers)
     body = Page[Model](items=shown, next_cursor=cursor)
     return Response(body.model_dump_json(serialize_as_any=True), media_type="application/json")
+
+
+def _next(cursor: str, limit: int) -> str:
+    return f'<?cursor={cursor}&limit={limit}>; rel="next"'
 
 
 def _csv(items: Sequence[Model]) -> str:
