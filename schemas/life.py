@@ -13,12 +13,17 @@ from schemas.base import (
     Money,
     Name,
     OrderId,
+    ParticipantId,
+    Price,
     ReasonCode,
     RoundId,
+    Sha256Hex,
+    Slug,
     Version,
 )
 from schemas.events import Reason
-from schemas.types import OrderState
+from schemas.orders import DemandTerms, OfferTerms
+from schemas.types import OrderState, Side
 
 LifeKind = Literal[
     "submitted",
@@ -76,3 +81,40 @@ class LifeStep(Model):
     reason: Reason | None
     occurred_at: Instant = Field(description="On the market's clock")
     recorded_at: Instant = Field(description="When it was written, on the writer's wall clock")
+
+
+class BookOrderView(Model):
+    """A live order as it stood at a moment."""
+
+    order_id: OrderId
+    participant_id: ParticipantId
+    side: Side
+    state: OrderState
+    version: Version
+    in_book: bool = Field(description="Whether a round could give it something then")
+    rounds_waited: Count
+    price: Price = Field(description="The ask, or the highest limit")
+    chip_hours_allocated: ChipHoursOrNone
+    chip_hours_left: ChipHoursOrNone
+    held: Money
+    terms: OfferTerms | DemandTerms
+
+
+class BookThenView(Model):
+    """The book of a market at a moment, rebuilt from the log alone."""
+
+    market_id: Slug
+    at: Instant = Field(description="On the market's clock")
+    round_id: RoundId = Field(description="The round that sealed it, or the one to come")
+    book_digest: Sha256Hex = Field(description="SHA-256 of the rebuilt book's canonical JSON")
+    sealed_digest: Sha256Hex | None = Field(description="What the round's seal says; null if none")
+    differing: tuple[Name, ...] = Field(
+        max_length=20,
+        description=(
+            "Events whose status does not follow from the log, and rounds up to this one that "
+            "sealed another book; empty if the log agrees with itself"
+        ),
+    )
+    offers: Count
+    demands: Count
+    orders: tuple[BookOrderView, ...] = Field(description="Live orders, in the book or not, by id")

@@ -19,6 +19,7 @@ from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
+from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
     PostgresMarkets,
@@ -29,6 +30,7 @@ from services.gateway.adapters.projection import LEASE, TOPICS, Projection
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.signing import ReceiptSigner
+from services.gateway.app.books_then import BooksThen
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
@@ -88,6 +90,7 @@ def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter
             quotes=Quotes(markets, reports, partial(stream_file, reports), clock),
             log=LogReading(PostgresLog(pool), settings.log_key(), verify),
             life=LifeReading(PostgresLives(pool)),
+            books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
             directory=directory,
             operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),

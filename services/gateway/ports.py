@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     )
     from schemas.orders import DemandTerms, OfferTerms
     from schemas.types import Side
-    from services.core.order_life import Happening
     from services.core.tlog.notes import Note
 
 
@@ -197,18 +196,6 @@ class Orders(Protocol):
 
     async def terms(self, ids: Sequence[str]) -> dict[str, OfferTerms | DemandTerms]:
         """Return terms by their ids."""
-        ...
-
-
-class Lives(Protocol):
-    """What happened to orders."""
-
-    async def owner(self, order_id: str) -> str | None:
-        """Return whose order it is, refused ones too."""
-        ...
-
-    async def happenings(self, order_id: str, limit: int) -> list[Happening]:
-        """Return all that happened to an order, at most so many of each kind."""
         ...
 
 

@@ -11,7 +11,8 @@ from services.gateway.errors import not_found
 
 if TYPE_CHECKING:
     from services.core.order_life import Step
-    from services.gateway.ports import Lives, Principal
+    from services.gateway.life_ports import Lives
+    from services.gateway.ports import Principal
 
 # Of each kind. An order lives for a week and has a few events in a round at most.
 _HAPPENINGS_MAX = 10_000

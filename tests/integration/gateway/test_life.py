@@ -135,3 +135,36 @@ async def test_a_life_is_exported_as_lines_and_as_csv_page_by_page(market: Marke
     page = (await gateway.call("GET", f"{path}?limit=4")).json()
     rest = (await gateway.call("GET", f"{path}?limit=4&cursor={page['next_cursor']}")).json()
     assert [*page["items"], *rest["items"]] == whole
+
+
+async def test_the_book_of_a_moment_is_rebuilt_for_those_who_check(market: Market) -> None:
+    gateway = market.gateway
+    sent = (await gateway.submit("offers", offer(), market.provider, "k1")).json()
+    await gateway.publish(status_of(sent), cause=sent["event_id"])
+    path = "/v1/book/at?market_id=jingjinji"
+    now = NOW.isoformat().replace("+00:00", "Z")
+
+    async def look() -> Json:
+        reply = await gateway.call("GET", f"{path}&time={now}", key=market.regulator)
+        assert reply.status_code == 200, reply.text
+        return dict(reply.json())
+
+    view = await gateway.eventually(look, lambda found: bool(found["orders"]))
+    (order,) = view["orders"]
+    assert (order["order_id"], order["state"], order["in_book"]) == (sent["order_id"], "open", True)
+    assert order["terms"]["ask"] == offer()["terms"]["ask"]
+    assert (view["sealed_digest"], view["differing"]) == (None, [])
+    table = await gateway.call("GET", f"{path}&time={now}", headers={"Accept": "text/csv"})
+    assert [line.split(",")[0] for line in table.text.splitlines()][1:] == [sent["order_id"]]
+    refused = {
+        "": (422, "validation.time_or_round"),
+        f"&time={now}&round=1": (422, "validation.time_or_round"),
+        "&round=7": (404, "not_found"),
+        "&round=0": (422, "validation.out_of_range"),
+    }
+    for query, (status, code) in refused.items():
+        reply = await gateway.call("GET", path + query)
+        assert reply.status_code == status, reply.text
+        assert code in reply.text or status == 422
+    own = await gateway.call("GET", f"{path}&time={now}", key=market.provider)
+    assert (own.status_code, own.json()["code"]) == (403, "auth.wrong_role")

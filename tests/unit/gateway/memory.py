@@ -40,10 +40,12 @@ from schemas.registry import BY_MODEL
 from schemas.types import Role, Side
 from services.core.errors import Message
 from services.core.order_life import Happening
+from services.core.replay import MarketLog
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.server import create_app
 from services.gateway.adapters.round_files import stream_file
+from services.gateway.app.books_then import BooksThen
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
@@ -157,6 +159,13 @@ class MemoryOrders:
 
     async def versions(self, order_id: str) -> list[TermsVersionView]:
         return [TermsVersionView(version=1, terms=self.views[order_id].terms, recorded_at=NOW)]
+
+
+class NoLogs:
+    """No market has anything on the log."""
+
+    async def read(self, market_id: str) -> MarketLog:
+        return MarketLog(market_id, {}, (), (), {})
 
 
 @dataclass
@@ -403,6 +412,7 @@ class MemoryGateway:
             ),
             log=LogReading(MemoryTree(), None, verify),
             life=LifeReading(self.orders),
+            books=BooksThen(NoLogs()),
             directory=self.directory,
             operator_key_sha256=hash_key("bootstrap-key-of-tests"),
             receipt_key=None,

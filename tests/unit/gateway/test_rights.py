@@ -92,6 +92,7 @@ PRIVATE = [
     "/v1/offers/off_" + "a" * 26,
     "/v1/orders/off_" + "a" * 26 + "/history",
     "/v1/orders/off_" + "a" * 26 + "/life",
+    "/v1/book/at?market_id=jingjinji&round=1",
 ]
 PUBLIC = [
     "/v1/settlement-terms",
