@@ -23,7 +23,8 @@ class GatewaySettings(KitSettings):
             without it receipts are not signed.
         gateway_log_key: Verifier key of the transparency log, ``name+id+key``, which is published
             and which every served head must fit; without it no head is served.
-        gateway_pool_max: Connections to Postgres at most.
+        gateway_pool_max: Connections to Postgres at most, of each of two pools: what the gateway
+            does itself, and what requests read under row-level security.
         gateway_lag_records_max: Not ready while the schema is further behind the log.
         gateway_replay_records_max: Records of a market's log that are read at most to rebuild its
             book of a past moment.

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from schemas.api import ParticipantView
 from schemas.types import Role, Side
-from services.gateway.app.depth import Depth
 from services.gateway.app.rights import require_role, require_sight
 from services.gateway.errors import not_found
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     )
     from schemas.audit import JournalEntryView, TermsVersionView
     from schemas.funds import AccountKind
+    from services.gateway.app.depth import Depth
     from services.gateway.ports import Directory, Markets, Orders, Principal, Reports
 
 _BOOTSTRAP_NAME = "operator's bootstrap key"
@@ -40,13 +40,19 @@ class Reading:
         directory: Participants.
         markets: Markets and policies.
         reports: Rounds, prices, allocations, money.
+        depth: Sums of the open orders, whosesoever they are.
     """
 
     def __init__(
-        self, orders: Orders, directory: Directory, markets: Markets, reports: Reports
+        self,
+        orders: Orders,
+        directory: Directory,
+        markets: Markets,
+        reports: Reports,
+        depth: Depth,
     ) -> None:
         self._orders = orders
-        self._depth = Depth(orders)
+        self._depth = depth
         self._directory = directory
         self.markets = markets
         self.reports = reports

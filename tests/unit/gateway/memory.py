@@ -46,6 +46,7 @@ from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.server import create_app
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.app.books_then import BooksThen
+from services.gateway.app.depth import Depth
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
@@ -402,7 +403,9 @@ class MemoryGateway:
                 self.clock,
                 None,
             ),
-            reading=Reading(self.orders, self.directory, self.markets, self.reports),
+            reading=Reading(
+                self.orders, self.directory, self.markets, self.reports, Depth(self.orders)
+            ),
             funds=FundsCommands(
                 self.log, once, self.directory, self.markets, self.funds, self.clock, None
             ),

@@ -22,6 +22,7 @@ from schemas.api import PAGE_ITEMS_MAX, IdempotencyKey, Page
 from schemas.base import Model
 from schemas.types import Role
 from services.core.errors import Message, ValidationError
+from services.gateway.adapters.sight import see_as, see_nothing
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
@@ -105,10 +106,12 @@ async def get_principal(
     sha256 = hash_key(api_key)
     operator = api.operator_key_sha256
     if operator is not None and hmac.compare_digest(sha256, operator):
-        return Principal(OPERATOR_ID, Role.OPERATOR, "bootstrap")
-    found = await api.directory.principal(sha256)
+        found: Principal | None = Principal(OPERATOR_ID, Role.OPERATOR, "bootstrap")
+    else:
+        found = await api.directory.principal(sha256)
     if found is None:
         raise _unauthenticated("auth.key_unknown", "unknown or revoked", "未知或已吊销")
+    see_as(found)
     return found
 
 
@@ -173,6 +176,7 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
+            see_nothing()
             response: Response = await handler(StrictRequest(request.scope, request.receive))
             return response
 
