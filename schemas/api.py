@@ -184,7 +184,9 @@ class ParticipantView(Model):
     name: Name
     resource_code: ResourceCode | None = None
     status: str
-    registered_at: Instant
+    registered_at: Instant | None = Field(
+        description="Null for the operator's bootstrap key, which nobody registered"
+    )
 
 
 class KeyView(Model):

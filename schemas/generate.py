@@ -207,7 +207,10 @@ def _events_page() -> str:
         if not rows:
             lines += [
                 "Values are the refused bytes as they came; `dlq_*` headers say where they came",
-                "from, which field was wrong, what it held and what is allowed.",
+                "from, which field was wrong, what it held and what is allowed. `dlq_consumer`",
+                "is who refused it: `matching` what is no event on `offers`, `demand`, `policies`",
+                "and `holds`, for all that read them; `ledger` what is no event on its other",
+                "topics, or cannot be booked.",
                 "",
             ]
             continue

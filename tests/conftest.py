@@ -119,6 +119,11 @@ async def schema_prefix(stack: Stack) -> AsyncIterator[str]:
         )
         for row in rows:
             await connection.execute(f'DROP SCHEMA "{row["nspname"]}" CASCADE')
+        roles = await connection.fetch(
+            "SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1)", prefix
+        )
+        for row in roles:
+            await connection.execute(f'DROP ROLE "{row["rolname"]}"')
     finally:
         await connection.close()
 

@@ -17,7 +17,9 @@ from services.gateway.adapters.http.problems import STORE_ERRORS
 from services.gateway.adapters.http.server import create_app, openapi
 from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.kafka import KafkaLog
+from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
+from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
     PostgresMarkets,
@@ -27,9 +29,13 @@ from services.gateway.adapters.postgres import (
 from services.gateway.adapters.projection import LEASE, TOPICS, Projection
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
+from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
+from services.gateway.app.books_then import BooksThen
+from services.gateway.app.depth import Depth
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
@@ -62,15 +68,25 @@ _BACKLOG = 2048
 _READINESS_EVERY_S = 1.0
 
 
-def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter) -> FastAPI:
-    """Return the app on a pool of the gateway's schema and a started writer."""
+def build(
+    settings: GatewaySettings, clock: Clock, pool: Pool, reader: Pool, writer: LogWriter
+) -> FastAPI:
+    """Return the app.
+
+    Args:
+        settings: The gateway's settings.
+        clock: The market's clock.
+        pool: Pool of the gateway's schema, for what the gateway does itself.
+        reader: Pool for what requests read, each with its caller's eyes.
+        writer: Started writer of the log.
+    """
     seed = settings.gateway_receipt_key
     signer = None if seed is None else ReceiptSigner(seed.get_secret_value())
     operator = settings.gateway_operator_key
     log = KafkaLog(writer)
     once = Once(log, PostgresIntents(pool), signer)
-    orders, markets = PostgresOrders(pool), PostgresMarkets(pool)
-    directory, reports = PostgresDirectory(pool), PostgresReports(pool)
+    orders, markets = PostgresOrders(reader), PostgresMarkets(pool)
+    directory, reports = PostgresDirectory(pool), PostgresReports(reader)
     funds = PostgresFunds(pool)
 
     async def readiness() -> Mapping[str, bool]:
@@ -80,11 +96,13 @@ def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter
         Api(
             orders=OrderCommands(once, orders, markets, clock),
             exchange=ExchangeCommands(log, once, directory, markets, reports, clock, signer),
-            reading=Reading(orders, directory, markets, reports),
+            reading=Reading(orders, directory, markets, reports, Depth(PostgresOrders(pool))),
             funds=FundsCommands(log, once, directory, markets, funds, clock, signer),
-            money=FundsReading(funds),
+            money=FundsReading(PostgresFunds(reader)),
             quotes=Quotes(markets, reports, partial(stream_file, reports), clock),
-            log=LogReading(PostgresLog(pool), settings.log_key(), verify),
+            log=LogReading(PostgresLog(reader), settings.log_key(), verify),
+            life=LifeReading(PostgresLives(reader)),
+            books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
             directory=directory,
             operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),
@@ -122,13 +140,15 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
         settings.postgres_dsn, schema, min_size=2, max_size=settings.gateway_pool_max
     )
     context.on_close(pool.close)
+    reader = await reader_pool(settings.postgres_dsn, schema, max_size=settings.gateway_pool_max)
+    context.on_close(reader.close)
     writer = LogWriter(settings, send_s_max=_SEND_S_MAX)
     await writer.start()
     context.on_close(writer.stop)
     keeper = LeaseKeeper(pool, LEASE, settings.gateway_instance)
     projection = Projection(pool, LogReader(settings, TOPICS), keeper)
     context.spawn("projection", projection.run(context.stop_event))
-    server = _Server(build(settings, context.clock, pool, writer), settings)
+    server = _Server(build(settings, context.clock, pool, reader, writer), settings)
     context.spawn("http", server.run_until(context.stop_event))
     port = await server.port()
     context.publish_state(http_port=port, http_url=f"http://{settings.gateway_host}:{port}")

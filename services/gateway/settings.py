@@ -23,8 +23,11 @@ class GatewaySettings(KitSettings):
             without it receipts are not signed.
         gateway_log_key: Verifier key of the transparency log, ``name+id+key``, which is published
             and which every served head must fit; without it no head is served.
-        gateway_pool_max: Connections to Postgres at most.
+        gateway_pool_max: Connections to Postgres at most, of each of two pools: what the gateway
+            does itself, and what requests read under row-level security.
         gateway_lag_records_max: Not ready while the schema is further behind the log.
+        gateway_replay_records_max: Records of a market's log that are read at most to rebuild its
+            book of a past moment.
         gateway_instance: Name of this instance, the same after a restart; two gateways on one
             database need two names.
     """
@@ -36,6 +39,7 @@ class GatewaySettings(KitSettings):
     gateway_log_key: Annotated[str, Field(max_length=4_000)] = ""
     gateway_pool_max: Annotated[int, Field(ge=2, le=200)] = 16
     gateway_lag_records_max: Annotated[int, Field(ge=0)] = 20_000
+    gateway_replay_records_max: Annotated[int, Field(ge=1)] = 200_000
     gateway_instance: Annotated[str, Field(min_length=1, max_length=64)] = "gateway-0"
 
     @model_validator(mode="after")

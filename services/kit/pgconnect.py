@@ -11,7 +11,14 @@ from pydantic import SecretStr
 from services.kit.retry import retry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from asyncpg.pool import PoolConnectionProxy
+
     from services.kit.pgtypes import Pool
+
+    Setup = Callable[[PoolConnectionProxy[asyncpg.Record]], Coroutine[Any, Any, None]]
 
 _SCHEMA = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 
@@ -49,6 +56,8 @@ async def create_pool(
     min_size: int = 1,
     max_size: int = 8,
     statement_timeout_s: float = 30.0,
+    role: str | None = None,
+    setup: Setup | None = None,
 ) -> Pool:
     """Return an open pool whose connections see only this schema.
 
@@ -58,6 +67,8 @@ async def create_pool(
         min_size: Connections that are kept open.
         max_size: Connections at most.
         statement_timeout_s: Seconds after which the server cancels a statement.
+        role: Role that connections act in; the login user's if not given.
+        setup: Called with each connection that is taken from the pool.
 
     Raises:
         OSError: if the server cannot be reached within about 12 s.
@@ -72,7 +83,9 @@ async def create_pool(
             max_size=max_size,
             # A little later than the server's own, which gives the better message.
             command_timeout=statement_timeout_s + 5,
+            setup=setup,
             server_settings=_server_settings(schema)
+            | ({} if role is None else {"role": role})
             | {
                 "statement_timeout": timeout_ms,
                 # A writer that hangs inside a transaction must not block the next holder.

@@ -31,7 +31,13 @@ from services.core.errors import DomainError, Message
 from services.kit.kafka import OutRecord
 from services.ledger import deliveries, holds, money
 from services.ledger.books import SOURCE, Books
-from services.ledger.findings import broken, dead_letter, raise_finding, read
+from services.ledger.findings import (
+    broken,
+    dead_letter,
+    is_buried_by_matching,
+    raise_finding,
+    read,
+)
 from services.ledger.journal import body_digest, write_leaves
 from services.ledger.rounds import RoundParts, book_round
 from services.ledger.state import (
@@ -84,14 +90,18 @@ class Outcome:
 
 
 def decode_all(records: Iterable[Record]) -> tuple[list[Input], list[OutRecord]]:
-    """Return the events, topics in the order they are judged, and dead letters of the rest."""
+    """Return the events, topics in the order they are judged, and dead letters of the rest.
+
+    Of what is no event, that is; what matching buries too has no letter here.
+    """
     inputs: list[Input] = []
     letters: list[OutRecord] = []
     for record in sorted(records, key=lambda found: _ORDER[found.topic]):
         try:
             inputs.append(Input(record, read(record)))
         except DecodeError as error:
-            letters.append(dead_letter(record, error))
+            if not is_buried_by_matching(record, error):
+                letters.append(dead_letter(record, error))
     return inputs, letters
 
 

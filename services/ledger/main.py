@@ -43,7 +43,7 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
     settings, stop = context.settings, context.stop_event
     context.ready("ledger", ready=False)
     schema = settings.schema_of("ledger")
-    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    await migrate(settings.ledger_owner_dsn or settings.postgres_dsn, schema, MIGRATIONS)
     dsn = await writer_dsn(settings.postgres_dsn, schema)
     pool = await create_pool(dsn, schema)
     context.on_close(pool.close)

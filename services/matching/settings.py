@@ -18,7 +18,8 @@ class MatchingSettings(KitSettings):
             different for another instance.
         matching_lease_s: Seconds after which another instance may take over.
         matching_partitions: ``all``: read every partition and dead-letter what no market's
-            key leads to; ``own``: only those that the market's key leads to.
+            key leads to; ``own``: only those that the market's key leads to, and strays on
+            others have no dead letter.
         matching_batch_records: Records per intake transaction at most.
         matching_solve_s: Real seconds that a solve may take before the fallback rule is used;
             0 = from the effort of the round.

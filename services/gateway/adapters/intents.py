@@ -60,7 +60,7 @@ async def put_intents(
             *_columns(replies, 2),
             *_columns([_submission(item) for item in first.values()], 7),
             *_columns([_terms(item) for item in with_terms], 6),
-            *_columns([_happening(item) for item in found], 6),
+            *_columns(_first([_happening(item) for item in found]), 10),
         )
     if cancelled:
         await conn.execute(
@@ -75,11 +75,19 @@ async def put_events(conn: Conn, found: Sequence[tuple[Any, ...]]) -> None:
 
     Args:
         conn: Connection.
-        found: (event_id, order_id, kind, version, state, reason, round_id, amount, cause,
-            occurred_at, recorded_at).
+        found: (event_id, order_id, kind, version, state, reason, round_id, amount, held,
+            chip_hours_allocated, chip_hours_left, cause, then its `origin`).
     """
     if found:
-        await conn.execute(SQL.put_events, *_columns(found, 11))
+        await conn.execute(SQL.put_events, *_columns(_first(found), 18))
+
+
+def _first(found: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    # One statement cannot touch a row twice; copies of an event have one id, the first column.
+    rows: dict[str, tuple[Any, ...]] = {}
+    for row in found:
+        rows.setdefault(row[0], row)
+    return list(rows.values())
 
 
 def _columns(found: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
@@ -124,8 +132,20 @@ def _happening(item: Sent) -> tuple[Any, ...]:
         kind, version = "submitted", 1
     elif isinstance(data, Amended):
         kind, version = "amended", data.expected_version + 1
-    stamps = (item.envelope.occurred_at, item.envelope.recorded_at)
-    return (item.envelope.id, data.order_id, kind, version, *stamps)
+    return (item.envelope.id, data.order_id, kind, version, *origin(item))
+
+
+def origin(item: Sent) -> tuple[Any, ...]:
+    """Return when an event happened and was written, its story, and its place in the log."""
+    envelope, place = item.envelope, item.position
+    return (
+        envelope.occurred_at,
+        envelope.recorded_at,
+        envelope.correlation_id,
+        place.topic,
+        place.partition,
+        place.offset,
+    )
 
 
 class PostgresIntents:

@@ -259,6 +259,7 @@ def _hold_event(sent: Sent) -> tuple[Any, ...]:
     data: Any = sent.envelope.data
     kind, amount = _HOLD_KINDS[type(data)]
     reason = getattr(data, "reason", None)
+    held = data.amount if isinstance(data, events.HoldPlaced) else getattr(data, "kept", None)
     return (
         sent.envelope.id,
         data.order_id,
@@ -268,9 +269,11 @@ def _hold_event(sent: Sent) -> tuple[Any, ...]:
         reason and reason.model_dump_json(),
         getattr(data, "round_id", None),
         getattr(data, amount),
+        held,
+        None,
+        None,
         sent.envelope.causation_id,
-        sent.envelope.occurred_at,
-        sent.envelope.recorded_at,
+        *intents.origin(sent),
     )
 
 
@@ -298,9 +301,11 @@ async def _statuses(conn: Conn, batch: list[Sent]) -> None:
                 occurred_at,
             )
         )
-        fact = (data.version, data.state.value, reason, data.round_id, None, cause)
-        stamps = (occurred_at, sent.envelope.recorded_at)
-        history.append((sent.envelope.id, data.order_id, "status", *fact, *stamps))
+        fact = (data.version, data.state.value, reason, data.round_id, None, None)
+        left = (data.chip_hours_allocated, data.chip_hours_left)
+        history.append(
+            (sent.envelope.id, data.order_id, "status", *fact, *left, cause, *intents.origin(sent))
+        )
     await conn.executemany(SQL.put_status, states)
     await intents.put_events(conn, history)
 
@@ -370,6 +375,11 @@ async def _allocations(conn: Conn, batch: list[Sent]) -> None:
                 json.dumps(periods),
                 data.payment,
                 sent.envelope.occurred_at,
+                sent.envelope.id,
+                sent.envelope.correlation_id,
+                sent.position.partition,
+                sent.position.offset,
+                sent.envelope.recorded_at,
             )
         )
     await conn.executemany(SQL.put_allocation, found)

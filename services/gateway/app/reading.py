@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from schemas.api import ParticipantView
 from schemas.types import Role, Side
-from services.gateway.app.depth import Depth
 from services.gateway.app.rights import require_role, require_sight
 from services.gateway.errors import not_found
 
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
         MarketView,
         OfferView,
         OrderEvent,
-        ParticipantView,
         RoundPricesView,
         RoundView,
     )
     from schemas.audit import JournalEntryView, TermsVersionView
     from schemas.funds import AccountKind
+    from services.gateway.app.depth import Depth
     from services.gateway.ports import Directory, Markets, Orders, Principal, Reports
+
+_BOOTSTRAP_NAME = "operator's bootstrap key"
 
 
 class Reading:
@@ -38,13 +40,19 @@ class Reading:
         directory: Participants.
         markets: Markets and policies.
         reports: Rounds, prices, allocations, money.
+        depth: Sums of the open orders, whosesoever they are.
     """
 
     def __init__(
-        self, orders: Orders, directory: Directory, markets: Markets, reports: Reports
+        self,
+        orders: Orders,
+        directory: Directory,
+        markets: Markets,
+        reports: Reports,
+        depth: Depth,
     ) -> None:
         self._orders = orders
-        self._depth = Depth(orders)
+        self._depth = depth
         self._directory = directory
         self.markets = markets
         self.reports = reports
@@ -128,15 +136,17 @@ class Reading:
         return await self._directory.participants(after=after, limit=limit)
 
     async def me(self, principal: Principal) -> ParticipantView:
-        """Return the caller.
-
-        Raises:
-            NotFoundError: for the operator's bootstrap key, which is nobody's.
-        """
+        """Return the caller; the bootstrap key, which nobody registered, is the operator."""
         view = await self._directory.participant(principal.participant_id)
-        if view is None:
-            raise not_found("participant_id", principal.participant_id)
-        return view
+        if view is not None:
+            return view
+        return ParticipantView(
+            participant_id=principal.participant_id,
+            role=principal.role,
+            name=_BOOTSTRAP_NAME,
+            status="active",
+            registered_at=None,
+        )
 
     async def market_view(self, market_id: str) -> MarketView:
         """Return a market.

@@ -132,6 +132,7 @@ class Intake:
         """Keep a bad record in the dead letters; return its order's id if it has one."""
         value = record.value or b""
         facts = {
+            "dlq_consumer": "matching",
             "dlq_reason": error.code,
             "dlq_field": error.field,
             "dlq_value": error.value,

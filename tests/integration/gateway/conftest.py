@@ -19,6 +19,7 @@ from schemas.events import Event
 from schemas.registry import BY_MODEL
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.projection import LEASE, TOPICS, Projection
+from services.gateway.adapters.sight import reader_pool
 from services.gateway.main import MIGRATIONS, build
 from services.gateway.settings import GatewaySettings
 from services.kit.clock import ManualClock
@@ -40,6 +41,7 @@ class Gateway:
 
     http: httpx.AsyncClient
     pool: Pool
+    reader: Pool
     writer: LogWriter
     settings: GatewaySettings
     clock: ManualClock
@@ -117,16 +119,18 @@ async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterato
     writer = LogWriter(settings, send_s_max=8)
     await writer.start()
     clock = ManualClock(NOW)
-    app = build(settings, clock, pool, writer)
+    reader = await reader_pool(settings.postgres_dsn, schema, max_size=8)
+    app = build(settings, clock, pool, reader, writer)
     stop = asyncio.Event()
     keeper = LeaseKeeper(pool, LEASE, "gateway-test")
     reading = asyncio.create_task(Projection(pool, LogReader(settings, TOPICS), keeper).run(stop))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Gateway(http, pool, writer, settings, clock)
+        yield Gateway(http, pool, reader, writer, settings, clock)
     stop.set()
     await reading
     await writer.stop()
+    await reader.close()
     await pool.close()
 
 

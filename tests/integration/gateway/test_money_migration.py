@@ -20,7 +20,7 @@ VALUES ('e', 0, 'cny:lab', 'CNY-micro', 'single', 'deposit', 'posted', -5, -5, 0
 INSERT INTO account VALUES ('cny:lab', 'CNY-micro', -5, 0, 1, now());
 INSERT INTO journal_entry VALUES (0, '{}');
 INSERT INTO consumer_offset (topic, partition, next_offset, epoch) VALUES
-  ('journal-entries', 0, 1, 1), ('policies', 0, 4, 1), ('offers', 0, 7, 1);
+  ('journal-entries', 0, 1, 1), ('policies', 0, 4, 1), ('rounds', 0, 7, 1);
 """
 
 
@@ -37,7 +37,7 @@ async def test_what_follows_from_the_journal_is_read_again_and_the_rest_stays(
         await conn.execute(OLD)
         await migrate(dsn, schema, MIGRATIONS)
         kept = await conn.fetch("SELECT topic, next_offset FROM consumer_offset")
-        assert [tuple(row) for row in kept] == [("offers", 7)]
+        assert [tuple(row) for row in kept] == [("rounds", 7)]
         left = await conn.fetchval(
             "SELECT (SELECT count(*) FROM account_entry) + (SELECT count(*) FROM account)"
         )

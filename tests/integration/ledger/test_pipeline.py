@@ -191,7 +191,12 @@ async def test_poison_goes_to_the_dead_letters_and_the_partition_moves_on(
     await sender.send_many([*poison, good])
     await ledger.settle()
     rows = await owner.fetch("SELECT value FROM outbox WHERE topic = 'dead-letters'")
-    assert {row["value"] for row in rows} == {record.value for record in poison}
+    # Matching reads offers and demand as well, and buries what is no event there.
+    buried = [record for record in poison if record.topic in ("offers", "demand")]
+    assert len(buried) == len(poison) - 2
+    assert {row["value"] for row in rows} == {
+        record.value for record in poison if record not in buried
+    }
     assert await free(owner, schema, "lab") == 80 * w.YUAN
     await check(settings, schema)
 

@@ -81,6 +81,7 @@ async def test_every_bad_record_is_kept_with_its_reason_and_the_good_ones_go_on(
     assert found[GOOD.value] == ("missing_attribute", "ce_specversion")
     assert len(letters) == len(BAD) + 2
     assert all(header(letter, "dlq_allowed") for letter in letters)
+    assert {header(letter, "dlq_consumer") for letter in letters} == {"matching"}
     assert [status.state for status in desk.statuses(need)][-1] == OrderState.FILLED
     verdicts = await desk.rows("SELECT verdict, count(*) AS n FROM intake GROUP BY verdict")
     assert {row["verdict"]: row["n"] for row in verdicts}["dead-letter"] == len(BAD) + 2

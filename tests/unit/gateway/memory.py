@@ -39,12 +39,17 @@ from schemas.orders import DemandTerms, OfferTerms
 from schemas.registry import BY_MODEL
 from schemas.types import Role, Side
 from services.core.errors import Message
+from services.core.order_life import Happening
+from services.core.replay import MarketLog
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.server import create_app
 from services.gateway.adapters.round_files import stream_file
+from services.gateway.app.books_then import BooksThen
+from services.gateway.app.depth import Depth
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
@@ -138,6 +143,15 @@ class MemoryOrders:
     ) -> list[tuple[int, OrderEvent]]:
         return []
 
+    async def owner(self, order_id: str) -> str | None:
+        view = self.views.get(order_id)
+        return None if view is None else view.participant_id
+
+    async def happenings(self, order_id: str, limit: int) -> list[Happening]:
+        at = self.views[order_id].submitted_at
+        told = Happening(kind="submitted", event_id=order_id, occurred_at=at, recorded_at=at)
+        return [told][:limit]
+
     async def open_orders(self, market_id: str) -> list[tuple[str, str]]:
         return [(name, view.state.value) for name, view in self.views.items()]
 
@@ -146,6 +160,13 @@ class MemoryOrders:
 
     async def versions(self, order_id: str) -> list[TermsVersionView]:
         return [TermsVersionView(version=1, terms=self.views[order_id].terms, recorded_at=NOW)]
+
+
+class NoLogs:
+    """No market has anything on the log."""
+
+    async def read(self, market_id: str) -> MarketLog:
+        return MarketLog(market_id, {}, (), (), {})
 
 
 @dataclass
@@ -382,7 +403,9 @@ class MemoryGateway:
                 self.clock,
                 None,
             ),
-            reading=Reading(self.orders, self.directory, self.markets, self.reports),
+            reading=Reading(
+                self.orders, self.directory, self.markets, self.reports, Depth(self.orders)
+            ),
             funds=FundsCommands(
                 self.log, once, self.directory, self.markets, self.funds, self.clock, None
             ),
@@ -391,6 +414,8 @@ class MemoryGateway:
                 self.markets, self.reports, partial(stream_file, self.reports), self.clock
             ),
             log=LogReading(MemoryTree(), None, verify),
+            life=LifeReading(self.orders),
+            books=BooksThen(NoLogs()),
             directory=self.directory,
             operator_key_sha256=hash_key("bootstrap-key-of-tests"),
             receipt_key=None,

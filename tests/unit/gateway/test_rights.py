@@ -91,6 +91,8 @@ PRIVATE = [
     "/v1/participants/provider-1/keys",
     "/v1/offers/off_" + "a" * 26,
     "/v1/orders/off_" + "a" * 26 + "/history",
+    "/v1/orders/off_" + "a" * 26 + "/life",
+    "/v1/book/at?market_id=jingjinji&round=1",
 ]
 PUBLIC = [
     "/v1/settlement-terms",
@@ -136,7 +138,17 @@ async def test_the_bootstrap_key_is_the_operator() -> None:
         assert made.status_code == 201
         mine = {"Authorization": f"Bearer {made.json()['api_key']}"}
         me = await http.get("/v1/participants/me", headers=mine)
+        operator = await http.get("/v1/participants/me", headers=headers)
     assert me.json()["participant_id"] == "new-1"
+    assert operator.status_code == 200
+    assert operator.json() | {"name": ""} == {
+        "participant_id": "operator",
+        "role": "operator",
+        "name": "",
+        "resource_code": None,
+        "status": "active",
+        "registered_at": None,
+    }
 
 
 async def test_another_ones_order_does_not_exist_for_you() -> None:
@@ -159,6 +171,7 @@ async def test_another_ones_order_does_not_exist_for_you() -> None:
             await http.put(path, json=amend, headers=other),
             await http.delete(path, headers=other),
             await http.get(f"/v1/orders/{receipt['order_id']}/history", headers=other),
+            await http.get(f"/v1/orders/{receipt['order_id']}/life", headers=other),
             await http.get("/v1/account?participant_id=provider-1", headers=other),
             await http.get(f"{STATEMENT}&participant_id=provider-1", headers=other),
             await http.get("/v1/account/invoices?participant_id=provider-1", headers=other),
@@ -171,7 +184,7 @@ async def test_another_ones_order_does_not_exist_for_you() -> None:
             await http.post("/v1/participants/provider-1/keys", json={}, headers=other),
             await http.delete(f"/v1/participants/provider-1/keys/key_{'a' * 16}", headers=other),
         ]
-        assert [reply.status_code for reply in replies] == [404] * 11
+        assert [reply.status_code for reply in replies] == [404] * 12
         listed = await http.get("/v1/offers", headers=other)
         assert listed.json()["items"] == []
         for role in (Role.REGULATOR, Role.OPERATOR):

@@ -413,11 +413,11 @@ def test_a_delivery_by_another_provider_or_of_another_period_pays_nothing(
 @pytest.mark.parametrize(
     ("topic", "value", "code"),
     [
-        ("demand", b"\xff\x00random", "not_json"),
-        ("demand", b"", "not_json"),
-        ("demand", b"[" * 5000, "not_json"),
-        ("demand", b"{" + b" " * (64 * 1024) + b"}", "too_large"),
-        ("demand", b'{"order_id": NaN}', "invalid_body"),
+        ("deliveries", b"\xff\x00random", "not_json"),
+        ("deliveries", b"", "not_json"),
+        ("allocations", b"[" * 5000, "not_json"),
+        ("allocations", b"{" + b" " * (64 * 1024) + b"}", "too_large"),
+        ("deliveries", b'{"order_id": NaN}', "invalid_body"),
     ],
 )
 def test_bytes_that_are_no_event_go_to_the_dead_letters_as_they_are(
@@ -428,14 +428,14 @@ def test_bytes_that_are_no_event_go_to_the_dead_letters_as_they_are(
     _, letters = decode_all([bad])
     headers = dict(letters[0].headers)
     assert headers["dlq_reason"].decode() in (code, "not_json")
-    assert headers["dlq_offset"] == b"1"
+    assert (headers["dlq_offset"], headers["dlq_consumer"]) == (b"0", b"ledger")
     assert letters[0].value == value
 
 
 def test_records_without_attributes_of_unknown_type_or_on_the_wrong_topic_are_dead_letters(
     topics: w.Topics,
 ) -> None:
-    good = topics.put(w.demanded("d1", "lab"))[0]
+    good = topics.put(w.deposited("lab", 1))[0]
     attributes = dict(good.headers)
     records = [
         replace(good, headers=()),
@@ -444,12 +444,19 @@ def test_records_without_attributes_of_unknown_type_or_on_the_wrong_topic_are_de
             good, headers=tuple((attributes | {"ce_time": b"0001-01-01T00:00:00+23:59"}).items())
         ),
         replace(good, headers=tuple((attributes | {"ce_time": b"1999-01-01T00:00:00Z"}).items())),
-        replace(good, topic="offers"),
+        replace(good, topic="deliveries"),
         replace(good, value=(good.value or b"").replace(b'"lab"', b'"l\\u0000b"')),
     ]
     inputs, letters = decode_all(records)
     assert not inputs
     assert len(letters) == len(records)
+
+
+@pytest.mark.parametrize("topic", ["offers", "demand", "policies"])
+def test_what_matching_buries_gets_no_second_letter(topics: w.Topics, topic: str) -> None:
+    inputs, letters = decode_all([topics.raw(topic, b"no event")])
+    assert not inputs
+    assert not letters
 
 
 def test_an_event_id_of_any_text_does_not_stop_the_journal(

@@ -22,8 +22,11 @@ from schemas.api import PAGE_ITEMS_MAX, IdempotencyKey, Page
 from schemas.base import Model
 from schemas.types import Role
 from services.core.errors import Message, ValidationError
+from services.gateway.adapters.sight import see_as, see_nothing
+from services.gateway.app.books_then import BooksThen
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
@@ -50,6 +53,8 @@ class Api:
         money: Reads about money.
         quotes: What an order would get.
         log: The transparency log.
+        life: Lives of orders.
+        books: Books of the past.
         directory: Whose key it is.
         operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
@@ -63,6 +68,8 @@ class Api:
     money: FundsReading
     quotes: Quotes
     log: LogReading
+    life: LifeReading
+    books: BooksThen
     directory: Directory
     operator_key_sha256: bytes | None
     receipt_key: tuple[str, str] | None
@@ -99,10 +106,12 @@ async def get_principal(
     sha256 = hash_key(api_key)
     operator = api.operator_key_sha256
     if operator is not None and hmac.compare_digest(sha256, operator):
-        return Principal(OPERATOR_ID, Role.OPERATOR, "bootstrap")
-    found = await api.directory.principal(sha256)
+        found: Principal | None = Principal(OPERATOR_ID, Role.OPERATOR, "bootstrap")
+    else:
+        found = await api.directory.principal(sha256)
     if found is None:
         raise _unauthenticated("auth.key_unknown", "unknown or revoked", "未知或已吊销")
+    see_as(found)
     return found
 
 
@@ -167,6 +176,7 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
+            see_nothing()
             response: Response = await handler(StrictRequest(request.scope, request.receive))
             return response
 
@@ -184,11 +194,13 @@ class Paging:
         limit: Items at most.
         after: What the cursor holds, ``None`` at the start.
         as_csv: Whether the caller asks for CSV.
+        as_lines: Whether the caller asks for one JSON object a line.
     """
 
     limit: int
     after: tuple[str | int, ...] | None
     as_csv: bool
+    as_lines: bool = False
 
     def number(self) -> int | None:
         """Return the cursor of a list by sequence number."""
@@ -229,8 +241,9 @@ async def get_paging(
     Raises:
         ValidationError: if the cursor is not one that a list gave out.
     """
-    as_csv = "text/csv" in request.headers.get("accept", "")
-    return Paging(limit, None if cursor is None else _decode(cursor), as_csv)
+    wanted = request.headers.get("accept", "")
+    after = None if cursor is None else _decode(cursor)
+    return Paging(limit, after, "text/csv" in wanted, "application/x-ndjson" in wanted)
 
 
 PagingDep = Annotated[Paging, Depends(get_paging)]
@@ -275,7 +288,7 @@ def _bad_cursor(value: str) -> ValidationError:
 def page(
     paging: Paging, items: Sequence[ItemT], last: Sequence[str | int] | None, name: str
 ) -> Response:
-    """Return a page as JSON or CSV.
+    """Return a page as JSON, CSV or one JSON object a line.
 
     Args:
         paging: What was asked for.
@@ -289,10 +302,18 @@ def page(
     if paging.as_csv:
         headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
         if cursor is not None:
-            headers["Link"] = f'<?cursor={cursor}&limit={paging.limit}>; rel="next"'
+            headers["Link"] = _next(cursor, paging.limit)
         return Response(_csv(shown), media_type="text/csv; charset=utf-8", headers=headers)
+    if paging.as_lines:
+        lines = "".join(item.model_dump_json() + "\n" for item in shown)
+        headers = {} if cursor is None else {"Link": _next(cursor, paging.limit)}
+        return Response(lines, media_type="application/x-ndjson", headers=headers)
     body = Page[Model](items=shown, next_cursor=cursor)
     return Response(body.model_dump_json(serialize_as_any=True), media_type="application/json")
+
+
+def _next(cursor: str, limit: int) -> str:
+    return f'<?cursor={cursor}&limit={limit}>; rel="next"'
 
 
 def _csv(items: Sequence[Model]) -> str:

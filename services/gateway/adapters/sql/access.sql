@@ -44,3 +44,10 @@ ON CONFLICT (participant_id) DO UPDATE SET
   role = excluded.role, name = excluded.name, resource_code = excluded.resource_code,
   status = excluded.status, log_offset = excluded.log_offset
 WHERE p.log_offset < excluded.log_offset;
+
+-- name: may_set_role
+SELECT coalesce(bool_or(pg_has_role(current_user, oid, 'SET')), false)
+FROM pg_roles WHERE rolname = $1;
+
+-- name: identify
+SELECT set_config('suanli.participant_id', $1, false);

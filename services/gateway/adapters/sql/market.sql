@@ -135,11 +135,14 @@ WHERE market_id = $1
 ORDER BY pool, period LIMIT $7;
 
 -- name: put_allocation
-INSERT INTO allocation
+INSERT INTO allocation AS a
   (allocation_id, round_id, market_id, demand_id, enterprise_id, offer_id, provider_id, pool,
-   periods, payment, made_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11)
-ON CONFLICT (allocation_id) DO NOTHING;
+   periods, payment, made_at, event_id, correlation, log_partition, log_offset, recorded_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11, $12, $13, $14, $15, $16)
+ON CONFLICT (allocation_id) DO UPDATE SET event_id = excluded.event_id,
+  correlation = excluded.correlation, log_partition = excluded.log_partition,
+  log_offset = excluded.log_offset, recorded_at = excluded.recorded_at
+WHERE a.event_id IS NULL;
 
 -- name: allocations
 -- Whole rounds only: a round's allocations show once its last record was seen.

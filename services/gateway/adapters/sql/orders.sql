@@ -32,12 +32,19 @@ told AS (
   ON CONFLICT (event_id) DO NOTHING
 ),
 happened AS (
-  INSERT INTO order_event (event_id, order_id, kind, version, occurred_at, recorded_at)
-  SELECT event_id, order_id, kind, version, occurred_at, recorded_at
+  INSERT INTO order_event AS k
+    (event_id, order_id, kind, version, occurred_at, recorded_at, correlation, log_topic,
+     log_partition, log_offset)
+  SELECT event_id, order_id, kind, version, occurred_at, recorded_at, correlation, log_topic,
+    log_partition, log_offset
   FROM unnest($17::text[], $18::text[], $19::text[], $20::int[], $21::timestamptz[],
-    $22::timestamptz[])
-    AS e (event_id, order_id, kind, version, occurred_at, recorded_at)
-  ON CONFLICT (event_id) DO NOTHING
+    $22::timestamptz[], $23::text[], $24::text[], $25::int[], $26::bigint[])
+    AS e (event_id, order_id, kind, version, occurred_at, recorded_at, correlation, log_topic,
+      log_partition, log_offset)
+  ON CONFLICT (event_id) DO UPDATE SET correlation = excluded.correlation,
+    log_topic = excluded.log_topic, log_partition = excluded.log_partition,
+    log_offset = excluded.log_offset
+  WHERE k.log_offset IS NULL
 )
 SELECT set_config('synchronous_commit', 'off', true);
 
@@ -47,16 +54,25 @@ FROM unnest($1::text[], $2::timestamptz[]) AS c (order_id, occurred_at)
 WHERE o.order_id = c.order_id AND o.cancel_requested_at IS NULL;
 
 -- name: put_events
-INSERT INTO order_event
-  (event_id, order_id, kind, version, state, reason, round_id, amount, cause, occurred_at,
-   recorded_at)
-SELECT event_id, order_id, kind, version, state, reason::jsonb, round_id, amount, cause,
-  occurred_at, recorded_at
+INSERT INTO order_event AS k
+  (event_id, order_id, kind, version, state, reason, round_id, amount, held, chip_hours_allocated,
+   chip_hours_left, cause, occurred_at, recorded_at, correlation, log_topic, log_partition,
+   log_offset)
+SELECT event_id, order_id, kind, version, state, reason::jsonb, round_id, amount, held, allocated,
+  chip_hours_left, cause, occurred_at, recorded_at, correlation, log_topic, log_partition,
+  log_offset
 FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[],
-  $8::bigint[], $9::text[], $10::timestamptz[], $11::timestamptz[])
-  AS e (event_id, order_id, kind, version, state, reason, round_id, amount, cause, occurred_at,
-    recorded_at)
-ON CONFLICT (event_id) DO NOTHING;
+  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::timestamptz[],
+  $14::timestamptz[], $15::text[], $16::text[], $17::int[], $18::bigint[])
+  AS e (event_id, order_id, kind, version, state, reason, round_id, amount, held, allocated,
+    chip_hours_left, cause, occurred_at, recorded_at, correlation, log_topic, log_partition,
+    log_offset)
+ON CONFLICT (event_id) DO UPDATE SET correlation = excluded.correlation,
+  log_topic = excluded.log_topic, log_partition = excluded.log_partition,
+  log_offset = excluded.log_offset, held = excluded.held,
+  chip_hours_allocated = excluded.chip_hours_allocated,
+  chip_hours_left = excluded.chip_hours_left
+WHERE k.log_offset IS NULL;
 
 -- name: put_status
 INSERT INTO orders AS o

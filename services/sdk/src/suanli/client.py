@@ -120,6 +120,10 @@ class Client(_Base):
             return self._result(response)
         raise AssertionError
 
+    def be_patient(self, timeout_s: float) -> None:
+        """Wait so long for a reply from now on."""
+        self._http.timeout = httpx.Timeout(timeout_s)
+
     def pages(self, path: str, **params: str | int | None) -> Iterator[Json]:
         """Yield every item of a list, page by page."""
         cursor: str | None = None

@@ -205,7 +205,10 @@ def _finish(
     if "rounds" in parts:
         good = len(verdicts) - bad
         session.note(
-            (f"{good} rounds verified, {bad} with problems.", f"{good} 轮通过,{bad} 轮有问题。")
+            (
+                f"{good} {'round' if good == 1 else 'rounds'} verified, {bad} with problems.",
+                f"{good} 轮通过,{bad} 轮有问题。",
+            )
         )
     if bad or any(not item.ok for item in outcomes or ()):
         raise typer.Exit(EXIT_REFUSED)

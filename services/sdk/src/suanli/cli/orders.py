@@ -1,4 +1,4 @@
-"""`suanli orders watch`: follow one order to its end."""
+"""`suanli orders`: follow an order to its end, and tell its life."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -13,7 +14,17 @@ import typer
 from suanli import operations as ops
 from suanli.cli import ordering, units, words
 from suanli.cli.errors import UsageProblem
-from suanli.cli.session import EXIT_REFUSED, Output, Session, argument, command, group, help_text
+from suanli.cli.render import Column, print_list, ranked
+from suanli.cli.session import (
+    EXIT_REFUSED,
+    Output,
+    Session,
+    Text,
+    argument,
+    command,
+    group,
+    help_text,
+)
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -33,6 +44,57 @@ def register(app: typer.Typer) -> None:
         "Exit code 0: filled; 1: it ended otherwise, or the time was up.",
         zh="持续打印订单经过直至结束。\n\n退出码 0:已成交;1:以其他方式结束或超时。",
     )(_watch)
+    command(
+        noun,
+        "life",
+        en="Tell all that happened to an order, each step linked to its cause, with what was left "
+        "of it after each.",
+        zh="订单全程:每一步及其起因、之后的剩余数量。",
+    )(_life)
+
+
+def _what(item: Json) -> Text:
+    booked, purpose = words.event(item["kind"]), item.get("purpose")
+    if purpose is None:
+        return booked
+    of = words.purpose(item)
+    return (f"{booked[0]}: {of[0]}", f"{booked[1]}:{of[1]}")
+
+
+_STEPS: Final[tuple[Column, ...]] = (
+    words.count_column("step", ("step", "步骤"), "step"),
+    words.time_column("occurred_at", ("market time", "市场时间"), "occurred_at", seconds=True),
+    ranked(2, words.time_column("recorded_at", ("recorded", "记录时间"), "recorded_at")),
+    Column("kind", ("what", "事项"), _what, lambda item: item["kind"]),
+    words.text_column("code", ("code", "代码"), "code"),
+    Column(
+        "state",
+        ("state after", "之后状态"),
+        lambda item: words.state(item["state"]),
+        lambda item: item["state"],
+    ),
+    ranked(3, words.text_column("round_id", ("round", "轮次"), "round_id")),
+    words.money_column("amount", ("amount", "金额"), "amount"),
+    words.money_column("held", ("held after", "之后冻结"), "held"),
+    words.count_column("chip_hours", ("chip-hours", "卡时"), "chip_hours"),
+    words.count_column("left", ("left after", "之后剩余"), "chip_hours_left"),
+    ranked(4, words.count_column("leaf_index", ("leaf of the log", "日志叶序号"), "leaf_index")),
+    *(
+        Column(name, ("", ""), lambda _: "", itemgetter(name))
+        for name in (
+            *("event_id", "correlation_id", "causation_id", "allocation_id"),
+            *("counter_order_id", "entry_id", "version", "chip_hours_allocated"),
+        )
+    ),
+)
+
+
+def _life(
+    session: Session,
+    order: Annotated[str, argument("ORDER", en="off_... or dem_...", zh="off_... 或 dem_...")],
+) -> None:
+    found = list(session.client.pages(f"/v1/orders/{order}/life"))
+    print_list(session, found, _STEPS, empty=("Nothing happened to it.", "暂无记录。"))
 
 
 def _watch(

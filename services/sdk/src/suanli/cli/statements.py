@@ -124,22 +124,29 @@ def _statement(
             {"account": one["account"], "purpose": edge, "balance": one[edge], "occurred_at": at}
             for one in shown
         ]
-        for edge, at in (("opening", view["start"]), ("closing", view["end"]))
+        # Where no end was given, there is no instant of the market to show.
+        for edge, at in (
+            ("opening", None if start is None else view["start"]),
+            ("closing", None if end is None else view["end"]),
+        )
     ]
     rows = [*edges[0], *found, *edges[1]]
     if session.output is Output.TABLE:
-        print_details(session, view, _facts(view, is_open=end is None))
+        print_details(
+            session, view, _facts(view, has_start=start is not None, has_end=end is not None)
+        )
         print_titled(session, ("Totals", "合计"))
         print_list(session, view["totals"], _TOTALS, empty=("none", "暂无"))
         print_titled(session, ("Bookings", "分录"))
     print_list(session, rows, _ENTRIES, empty=("none", "暂无"))
 
 
-def _facts(view: Json, *, is_open: bool) -> list[ordering.Fact]:
-    end = ("now", "至今") if is_open else (view["end"], view["end"])
+def _facts(view: Json, *, has_start: bool, has_end: bool) -> list[ordering.Fact]:
+    start = (view["start"], view["start"]) if has_start else ("the beginning", "开始")
+    end = (view["end"], view["end"]) if has_end else ("now", "至今")
     return [
         ("participant_id", ("participant", "参与方"), view["participant_id"]),
-        ("start", ("from", "自"), view["start"]),
+        ("start", ("from", "自"), start),
         ("end", ("to", "至"), end),
         ("final", ("final", "已定"), words.yes(view["final"])),
         ("held_yuan", ("held at the end (yuan)", "期末冻结(元)"), words.money(view["held"])),

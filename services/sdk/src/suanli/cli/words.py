@@ -43,6 +43,8 @@ _EVENTS: Final[dict[str, Text]] = {
     "hold_refused": ("hold refused", "冻结被拒"),
     "hold_captured": ("money captured", "资金划扣"),
     "hold_released": ("money released", "资金解冻"),
+    "allocated": ("allocated", "分配"),
+    "booked": ("booked", "记账"),
 }
 _PURPOSES: Final[dict[str, Text]] = {
     "deposit": ("deposit", "存入"),

@@ -1,0 +1,442 @@
+"""The book of a market at any time, rebuilt from the log alone.
+
+Matching's decisions are pure, so they can be made again: records are judged in the order in which
+the statuses that they caused were told, at the market's time that those statuses carry; a round
+takes in what its manifest names, freezes the book, and applies the result of its file. What
+matching keeps in its database is not needed for it.
+
+A record that caused no status is judged no later than the next one of its topic that did. Where in
+between does not matter: it changed nothing that a status tells, and answers of the ledger wait
+for what they answer in either order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from schemas import events
+from schemas.types import OrderState, period_of
+from services.core.book_builder import (
+    build_book,
+    entered,
+    horizon_of,
+    leaving,
+    no_longer_taken,
+)
+from services.core.codec import book_to_dict, canonical_json
+from services.core.intake import decide, order_id_of
+from services.core.order_holds import told
+from services.core.orders import DemandOrder, OfferOrder, Order
+from services.core.round_outcome import apply_result, group_losers, holds_to_adjust
+from services.core.verdicts import Decision, HoldAnswer, Story, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from schemas.market import Market
+    from services.core.book import Book, Result
+
+INPUTS = ("policies", "offers", "demand", "holds")
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_DIFFERENCES_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A record of one of `INPUTS` that is an event of the market.
+
+    Attributes:
+        topic: Its topic.
+        offset: Its offset.
+        event_id: Id of the event.
+        cause: Id of the event that caused it.
+        correlation_id: The story that it belongs to.
+        occurred_at: When it happened, on the market's clock.
+        event: The body.
+    """
+
+    topic: str
+    offset: int
+    event_id: str
+    cause: str
+    correlation_id: str
+    occurred_at: datetime
+    event: events.Event
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A status as it was told.
+
+    Attributes:
+        cause: Id of the event that caused it, ``""`` if a round did.
+        at: When, on the market's clock.
+        state: State that it tells.
+        version: Version that it tells.
+        reason: Code of its reason.
+    """
+
+    cause: str
+    at: datetime
+    state: OrderState
+    version: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round as the log tells it.
+
+    Attributes:
+        sealed: Its seal.
+        result: The result of its file, ``None`` if it is not cleared.
+        closed_id: Id of the event that closed it.
+    """
+
+    sealed: events.RoundSealed
+    result: Result | None
+    closed_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarketLog:
+    """All that the log has of one market.
+
+    Attributes:
+        market_id: The market.
+        inputs: Topic -> its records of the market, by offset.
+        statuses: Statuses in the order of the log.
+        rounds: Rounds in their order.
+        partitions: Topic -> the partition that the market's key leads to.
+    """
+
+    market_id: str
+    inputs: Mapping[str, Sequence[Read]]
+    statuses: Sequence[Status]
+    rounds: Sequence[Round]
+    partitions: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BookThen:
+    """The book of a moment.
+
+    Attributes:
+        at: The moment, on the market's clock.
+        seq: Number of the round that sealed it; of the one to come, if it is not a seal.
+        market: The market as it was.
+        book: The book.
+        digest: SHA-256 of its canonical JSON.
+        sealed_digest: What the seal says, ``None`` if it is not a seal.
+        orders: Live orders, in the book or not, by id.
+        differing: Ids of events whose status does not follow from the log, and of earlier rounds
+            that sealed another book than this, at most 20; not empty, the book is not to be
+            trusted.
+    """
+
+    at: datetime
+    seq: int
+    market: Market
+    book: Book
+    digest: str
+    sealed_digest: str | None
+    orders: tuple[Order, ...]
+    differing: tuple[str, ...]
+
+
+def book_at(log: MarketLog, at: datetime) -> BookThen | None:
+    """Return the book as a round would have frozen it at an instant of the market's clock.
+
+    ``None`` before the market was defined.
+    """
+    replaying = _Replay(log)
+    for one in log.rounds:
+        if one.sealed.market_time > at:
+            break
+        replaying.seal(one)
+        replaying.settle(one)
+    replaying.take_rest(at)
+    if replaying.market is None:
+        return None
+    return replaying.shown(replaying.freeze(replaying.next_round, at), at, None)
+
+
+def book_of_round(log: MarketLog, seq: int) -> BookThen | None:
+    """Return the book that a round sealed, rebuilt; ``None`` if there was no such round."""
+    for found in sealed_books(log):
+        if found.seq == seq:
+            return found
+    return None
+
+
+def sealed_books(log: MarketLog) -> Iterator[BookThen]:
+    """Yield the book of each round, rebuilt; its digest is to be compared with the sealed one."""
+    replaying = _Replay(log)
+    for one in log.rounds:
+        yield replaying.seal(one)
+        replaying.settle(one)
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Records of a topic that are still to be judged."""
+
+    records: Sequence[Read]
+    next: int = 0
+    early: set[str] = field(default_factory=set)
+
+    def before(self, end: int) -> Iterator[Read]:
+        """Yield and take the records below an offset."""
+        while self.next < len(self.records) and self.records[self.next].offset < end:
+            record = self.records[self.next]
+            self.next += 1
+            if record.event_id not in self.early:
+                yield record
+
+    def ahead(self, end: int) -> Iterator[Read]:
+        """Yield the records below an offset, and leave them."""
+        at = self.next
+        while at < len(self.records) and self.records[at].offset < end:
+            if self.records[at].event_id not in self.early:
+                yield self.records[at]
+            at += 1
+
+
+def _agrees(decision: Decision, statuses: Sequence[Status]) -> bool:
+    if not statuses or not decision.orders:
+        return not statuses
+    first = decision.orders[0]
+    return (first.state, first.version) == (statuses[0].state, statuses[0].version)
+
+
+class _Replay:
+    """The state of a market, as matching had it."""
+
+    def __init__(self, log: MarketLog) -> None:
+        self._log = log
+        self._queues = {topic: _Queue(log.inputs.get(topic, ())) for topic in INPUTS}
+        self._told: dict[str, list[Status]] = defaultdict(list)
+        self._rank: dict[str, int] = {}
+        for rank, status in enumerate(log.statuses):
+            if status.cause:
+                self._told[status.cause].append(status)
+                self._rank.setdefault(status.cause, rank)
+        self._orders: dict[str, Order] = {}
+        self._working: dict[str, Order] = {}
+        self._stash: dict[str, dict[str, HoldAnswer]] = {}
+        self._groups: dict[str, str] = {}
+        self._block_offers: dict[str, str] = {}
+        self._market_changed = True
+        self._now = datetime.min.replace(tzinfo=UTC)
+        self._book: Book | None = None
+        self._differing: list[str] = []
+        self.market: Market | None = None
+        self.next_round = 1
+
+    # --- records ------------------------------------------------------------------------------
+
+    def take_window(self, sealed: events.RoundSealed) -> None:
+        """Judge the records that a round took in."""
+        ends = {
+            item.topic: item.end
+            for item in sealed.manifest
+            if item.partition == self._log.partitions.get(item.topic)
+        }
+        self._take(ends, _NEVER)
+        for topic in INPUTS:
+            for record in self._queues[topic].before(ends.get(topic, 0)):
+                self._judge(record, ends)
+
+    def take_rest(self, at: datetime) -> None:
+        """Judge what was read after the last seal, up to an instant."""
+        ends = dict.fromkeys(INPUTS, 2**63 - 1)
+        self._take(ends, at)
+        for record in self._queues["policies"].before(ends["policies"]):
+            if record.occurred_at <= at:
+                self._judge(record, ends)
+
+    def _take(self, ends: Mapping[str, int], until: datetime) -> None:
+        ranked = [
+            record
+            for topic in INPUTS
+            for record in self._queues[topic].ahead(ends.get(topic, 0))
+            if record.event_id in self._rank
+        ]
+        ranked.sort(key=lambda record: self._rank[record.event_id])
+        for record in ranked:
+            statuses = self._told.get(record.event_id)
+            if statuses and statuses[0].at > until:
+                return
+            queue = self._queues[record.topic]
+            for earlier in queue.before(record.offset + 1):
+                self._judge(earlier, ends)
+
+    def _judge(self, record: Read, ends: Mapping[str, int]) -> None:
+        event = record.event
+        if isinstance(event, events.MarketDefined):
+            self._define(event.market)
+            return
+        if self.market is None:
+            self._next_market(ends)
+        if self.market is None:
+            return
+        # A copy of an event is a repeat: what was told is what the first one caused.
+        statuses = self._told.pop(record.event_id, [])
+        if len(statuses) > 1 and record.topic == "demand":
+            self._take_answers(order_id_of(event), ends)
+        self._now = max(self._now, statuses[0].at) if statuses else self._now
+        decision = self._decided(record)
+        # A definition of the market has no status: one that explains this verdict was read before.
+        while not _agrees(decision, statuses) and self._next_market(ends):
+            decision = self._decided(record)
+        if not _agrees(decision, statuses):
+            self._differing.append(record.event_id)
+        self._apply(decision)
+
+    def _decided(self, record: Read) -> Decision:
+        assert self.market is not None
+        view = View(
+            market=self.market,
+            now=self._now,
+            orders=self._orders,
+            stash=self._stash,
+            groups=self._groups,
+            block_offers=self._block_offers,
+        )
+        story = Story(record.event_id, record.cause, record.correlation_id, record.offset)
+        return decide(view, record.event, story)
+
+    def _next_market(self, ends: Mapping[str, int]) -> bool:
+        queue = self._queues["policies"]
+        for record in queue.ahead(ends.get("policies", 0)):
+            queue.early.add(record.event_id)
+            if isinstance(record.event, events.MarketDefined):
+                self._define(record.event.market)
+                return True
+        return False
+
+    def _take_answers(self, order_id: str | None, ends: Mapping[str, int]) -> None:
+        """Judge answers for a demand that came before it and were applied with it."""
+        queue = self._queues["holds"]
+        waiting = [
+            record
+            for record in queue.ahead(ends.get("holds", 0))
+            if record.event_id not in self._rank and order_id_of(record.event) == order_id
+        ]
+        for record in waiting:
+            queue.early.add(record.event_id)
+            self._apply(self._decided(record))
+
+    def _define(self, market: Market) -> None:
+        self._market_changed = self._market_changed or self.market not in (None, market)
+        self.market = market
+
+    # --- state --------------------------------------------------------------------------------
+
+    def _apply(self, decision: Decision) -> None:
+        self._put_all(decision.orders)
+        if decision.put is not None:
+            self._stash.setdefault(decision.put.order_id, {})[decision.put.cause] = decision.put
+        for answer in decision.drop:
+            self._drop(answer)
+
+    def _drop(self, answer: HoldAnswer) -> None:
+        kept = self._stash.get(answer.order_id, {})
+        kept.pop(answer.cause, None)
+        if not kept:
+            self._stash.pop(answer.order_id, None)
+
+    def _put_all(self, orders: Iterable[Order]) -> None:
+        for order in orders:
+            self._orders[order.id] = order
+            if order.is_live or (isinstance(order, DemandOrder) and order.has_hold_news):
+                self._working[order.id] = order
+            else:
+                self._working.pop(order.id, None)
+            if isinstance(order, OfferOrder):
+                self._put_block_offer(order)
+            elif order.has_traded and order.group is not None:
+                self._groups[order.group] = order.id
+
+    def _put_block_offer(self, order: OfferOrder) -> None:
+        if order.terms.block and order.is_live:
+            self._block_offers[order.participant_id] = order.id
+        elif self._block_offers.get(order.participant_id) == order.id:
+            del self._block_offers[order.participant_id]
+
+    def _live(self) -> list[Order]:
+        return [order for order in self._working.values() if order.is_live]
+
+    # --- rounds -------------------------------------------------------------------------------
+
+    def seal(self, one: Round) -> BookThen:
+        """Freeze the book of a round that the log has."""
+        sealed = one.sealed
+        self.take_window(sealed)
+        book = self.freeze(sealed.seq, sealed.market_time)
+        then = self.shown(book, sealed.market_time, sealed.book_digest)
+        if then.digest != then.sealed_digest:
+            self._differing.append(sealed.round_id)
+        return then
+
+    def freeze(self, seq: int, at: datetime) -> Book:
+        """Let leave what leaves before a round, and return the book."""
+        assert self.market is not None, "rounds begin once the market is defined"
+        horizon = horizon_of(self.market, seq, at)
+        if self._market_changed:
+            self._put_all(no_longer_taken(self._live(), self.market, period_of(at)))
+        while gone := leaving(self._live(), self._orders, self._groups, at, horizon.first):
+            self._put_all(gone)
+        self._drop_old_answers()
+        book = build_book(self.market, self._live(), self._orders, horizon)
+        ids = [*(row.id for row in book.offers), *(row.id for row in book.demands)]
+        self._put_all([entered(self._orders[order_id], seq) for order_id in ids])
+        self._market_changed = False
+        self._now = max(self._now, at)
+        self._book = book
+        return book
+
+    def settle(self, one: Round) -> None:
+        """Apply what a round allocated, and what it told the ledger."""
+        self.next_round = one.sealed.seq + 1
+        if one.result is None:
+            return
+        assert self.market is not None
+        assert self._book is not None
+        seq = one.sealed.seq
+        changed = apply_result(self._book, one.result, self._orders, self.market, seq)
+        self._put_all(changed)
+        self._put_all(group_losers(changed, self._live()))
+        filled = {item.demand for item in one.result.allocations}
+        adjusted = holds_to_adjust(self._working_and(filled), filled)
+        self._put_all([told(order, seq, one.closed_id) for order in adjusted])
+
+    def shown(self, book: Book, at: datetime, sealed_digest: str | None) -> BookThen:
+        """Return the book that was frozen last, with the live orders."""
+        assert self.market is not None
+        content = canonical_json(book_to_dict(book))
+        return BookThen(
+            at=at,
+            seq=int(book.round_id.rpartition(":")[2]),
+            market=self.market,
+            book=book,
+            digest=hashlib.sha256(content).hexdigest(),
+            sealed_digest=sealed_digest,
+            orders=tuple(sorted(self._live(), key=lambda order: order.id)),
+            differing=tuple(self._differing[:_DIFFERENCES_MAX]),
+        )
+
+    def _working_and(self, ids: Iterable[str]) -> list[Order]:
+        wanted = {**self._working, **{order_id: self._orders[order_id] for order_id in ids}}
+        return list(wanted.values())
+
+    def _drop_old_answers(self) -> None:
+        for order_id, answers in list(self._stash.items()):
+            order = self._orders.get(order_id)
+            for answer in list(answers.values()):
+                if order is not None and (not order.is_live or answer.version <= order.version):
+                    self._drop(answer)
