@@ -95,7 +95,8 @@ WITH looked_at AS (
       WHERE later.market_id = r.market_id AND later.seq > r.seq AND later.booked_at IS NOT NULL
     ) AS overtaken
   FROM round_audit AS r
-  WHERE NOT (r.allocations_compared AND r.capacity_compared AND r.payments_compared)
+  WHERE (r.judged AND NOT (r.allocations_compared AND r.payments_compared))
+    OR NOT r.capacity_compared
 )
 SELECT * FROM looked_at
 WHERE (judged AND offers_through IS NOT NULL AND NOT allocations_compared)

@@ -14,6 +14,7 @@ from services.auditor.crash import crash_point
 from services.auditor.journal_findings import finding_event, finding_id, progress_event, severity_of
 from services.auditor.journal_state import Edge, HeadSeen, JournalFacts, RoundAudit
 from services.kit.postgres import advance_all, append_outbox, assert_lease, claim_positions
+from services.kit.telemetry import METRICS
 from suanli.check_booking import Claim, Facts, allocation_told
 from suanli.check_journal import Account, Books
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 TOPICS = ("journal-entries", "checkpoints", "allocations", "offers")
 # Beyond this many, findings say nothing new, and the topic is not to be flooded.
 FINDINGS_MAX = 1_000
+_UNTOLD = METRICS.counter("audit_findings_untold_total", "Findings beyond the most that are told")
 _HASH = 32
 
 
@@ -338,9 +340,10 @@ async def _put_found(conn: Conn, wanted: Sequence[Found], now: datetime) -> list
     """Write findings and queue their events, each once and no more than a bounded number."""
     if not wanted:
         return []
-    left = FINDINGS_MAX - await conn.fetchval(QUERIES.count_found)
+    left = max(0, FINDINGS_MAX - await conn.fetchval(QUERIES.count_found))
+    _UNTOLD.inc(max(0, len(wanted) - left))
     codes, events = [], []
-    for found in wanted[: max(0, left)]:
+    for found in wanted[:left]:
         known = finding_id(found)
         done = await conn.execute(QUERIES.put_found, known, found.code, severity_of(found), now)
         if done == "INSERT 0 1":

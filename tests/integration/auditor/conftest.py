@@ -14,7 +14,7 @@ from services.auditor.settings import AuditorSettings
 from services.kit.kafka import OutRecord
 from services.kit.signing import NoteSigner
 from tests.conftest import Stack
-from tests.integration.auditor.wire import ORIGIN, Wire, open_wire
+from tests.integration.auditor.wire import ORIGIN, WITNESS, Wire, open_wire
 from tests.unit.ledger import world as w
 
 
@@ -28,6 +28,7 @@ async def wire(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterator[W
         topic_prefix=topics,
         schema_prefix=schema_prefix,
         auditor_log_key=str(signer.verifier),
+        auditor_witness_keys=str(WITNESS.verifier),
         auditor_gap_s=0.5,
         auditor_progress_s=0.2,
         auditor_compare_s=0.2,

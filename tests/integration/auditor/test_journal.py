@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from services.core.tlog.notes import KeyKind
 from services.kit.kafka import OutRecord
 from services.kit.signing import NoteSigner
-from tests.integration.auditor.wire import ORIGIN, Json, Wire, changed, codes
+from tests.integration.auditor.wire import ORIGIN, WITNESS, Json, Wire, changed, codes
 
 pytestmark = pytest.mark.integration
 
@@ -22,6 +23,10 @@ async def test_an_honest_journal_leaves_no_finding_and_its_balances(
     await wire.head(entries, 5)
     await wire.writer.send_many(entries[::-1])
     await wire.head(entries)
+    # A witness that is known, and one that is not: only the first counts, however often it comes.
+    stranger = NoteSigner.generate("stranger.example/w", KeyKind.COSIGNATURE_ED25519)
+    for signer in (WITNESS, WITNESS, stranger):
+        await wire.cosign(entries, signer)
     async with wire.auditing():
         await wire.until_checked(size)
         # Again, which changes nothing.
@@ -34,7 +39,7 @@ async def test_an_honest_journal_leaves_no_finding_and_its_balances(
         assert await wire.findings() == []
         await wire.until("SELECT count(*) FROM head_seen WHERE fits", lambda n: n == 2)
         told = await wire.told(lambda found: found.entries_checked == found.head_size == size)
-        assert (told.entries_published, told.findings) == (size, 0)
+        assert (told.entries_published, told.findings, told.cosignatures) == (size, 0, 1)
     rows = await wire.rows("SELECT account, sums::text FROM account_sum")
     last: dict[tuple[str, str], int] = {}
     for record in entries:

@@ -15,11 +15,12 @@ import asyncpg
 from schemas import events
 from schemas.codec import decode, encode
 from schemas.registry import BY_MODEL
-from schemas.transparency import AuditProgressed, CheckpointSigned
+from schemas.transparency import AuditProgressed, CheckpointCosigned, CheckpointSigned
 from services.auditor.main import run
 from services.auditor.settings import AuditorSettings
 from services.core.merkle import Frontier, leaf_hash
 from services.core.tlog.checkpoints import Checkpoint
+from services.core.tlog.notes import KeyKind
 from services.core.tlog.openings import logged
 from services.kit.kafka import LogReader, LogWriter, OutRecord
 from services.kit.run import ServiceContext
@@ -27,6 +28,7 @@ from services.kit.signing import NoteSigner
 from tests.unit.ledger import world as w
 
 ORIGIN = "suanli-exchange/ledger"
+WITNESS = NoteSigner.generate("regulator.example/w", KeyKind.COSIGNATURE_ED25519)
 Json = dict[str, Any]
 # A machine at load 6 starts a service in some seconds.
 WITHIN_S = 20
@@ -60,6 +62,23 @@ class Wire:
         note = (signer or self.signer).sign(str(Checkpoint(ORIGIN, size, root)))
         head = CheckpointSigned(origin=ORIGIN, size=size, root=root.hex(), note=str(note))
         await self.say(head)
+
+    async def cosign(
+        self, entries: Sequence[OutRecord], signer: NoteSigner = WITNESS, name: str = ""
+    ) -> None:
+        """Publish a witness's cosignature of the head over all entries."""
+        leaves = [leaf_hash(logged(record.value)) for record in entries]
+        root = Frontier().extend(leaves).root()
+        line = str(signer.cosign(str(Checkpoint(ORIGIN, len(leaves), root)), 1_790_000_000).line())
+        await self.say(
+            CheckpointCosigned(
+                origin=ORIGIN,
+                size=len(leaves),
+                root=root.hex(),
+                witness=name or signer.verifier.name,
+                line=line,
+            )
+        )
 
     @asynccontextmanager
     async def auditing(self) -> AsyncIterator[None]:

@@ -65,7 +65,8 @@ CREATE TABLE round_audit (
   payments_compared boolean NOT NULL DEFAULT false
 );
 CREATE INDEX round_audit_open ON round_audit (market_id, seq)
-WHERE NOT (allocations_compared AND capacity_compared AND payments_compared);
+WHERE (judged AND NOT (allocations_compared AND payments_compared)) OR NOT capacity_compared;
+CREATE INDEX round_audit_booked ON round_audit (market_id, seq) WHERE booked_at IS NOT NULL;
 
 -- What the verified file says that each demand pays; dropped once it was compared.
 CREATE TABLE round_payment (
