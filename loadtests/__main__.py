@@ -1,4 +1,4 @@
-"""``python -m loadtests [checker|clearing|clearing_scale|ledger|pipeline]``: measure and print.
+"""``python -m loadtests [NAME]``: measure and print; the names are in `NAMES`.
 
 Numbers after ``clearing_scale`` are the sizes to measure: ``clearing_scale 1000 1000000``.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-NAMES = ("checker", "clearing", "clearing_scale", "ledger", "pipeline")
+NAMES = ("audit", "checker", "clearing", "clearing_scale", "ledger", "pipeline")
 
 
 def main() -> int:

@@ -58,6 +58,22 @@ class ConsistencyView(Model):
     proof: HashList
 
 
+class AuditView(Model):
+    """How far the exchange's auditor is, all markets together."""
+
+    told_at: Instant = Field(description="When the auditor said so, by the market's clock")
+    rounds_verified: Count = Field(description="Rounds whose file was found right")
+    rounds_refuted: Count
+    rounds_booked: Count = Field(description="Of those, rounds whose money in the journal fits")
+    entries_checked: Count = Field(description="Entries of the journal that were checked, from 0")
+    entries_published: Count = Field(description="Entries that there are, by the heads")
+    head_size: Count = Field(description="Entries under the last head that fits; 0: none yet")
+    head_root: Sha256Hex | None = None
+    head_told_at: Instant | None = None
+    cosignatures: Count = Field(description="Witnesses that cosigned that head")
+    findings: Count = Field(description="Faults found, refuted rounds among them")
+
+
 class TermsVersionView(Model):
     """Terms that an order had, or that were proposed for it."""
 

@@ -392,6 +392,19 @@ _BODIES |= {
         "witness": "regulator.example/witness",
         "line": "\u2014 regulator.example/witness 16+QRmtJKSa/9cCU0kP1Ij=\n",
     },
+    transparency.AuditProgressed: {
+        "market_id": "exchange",
+        "rounds_verified": 7,
+        "rounds_refuted": 0,
+        "rounds_booked": 6,
+        "entries_checked": 20,
+        "entries_published": 20,
+        "head_size": 13,
+        "head_root": _DIGEST,
+        "head_told_at": "2026-11-24T08:15:00Z",
+        "cosignatures": 1,
+        "findings": 0,
+    },
 }
 
 

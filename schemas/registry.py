@@ -24,7 +24,7 @@ TOPICS: dict[str, str] = {
     "deliveries": "What was delivered",
     "settlements": "What deliveries were settled at, and orders about money that were refused",
     "checkpoints": "Tree heads of the transparency log",
-    "findings": "Verdicts of the auditor",
+    "findings": "Verdicts of the auditor, and how far it is",
     "dead-letters": "Records that could not be taken, with the reason (raw bytes)",
 }
 """Topic name -> what is on it. Names carry a configured prefix on a shared broker."""
@@ -129,6 +129,7 @@ REGISTRY: tuple[EventType, ...] = (
     ),
     _row("suanli.checkpoint.cosigned", transparency.CheckpointCosigned, "checkpoints", "origin"),
     _row("suanli.finding.raised", events.FindingRaised, "findings", _MARKET),
+    _row("suanli.audit.progressed", transparency.AuditProgressed, "findings", _MARKET),
 )
 """Every event ever published; one row per version."""
 

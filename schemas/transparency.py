@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from schemas.base import Count, Name, Sha256Hex
+from schemas.base import Count, Instant, Name, Sha256Hex, Slug
 from schemas.events import CheckpointPublished, Event, JournalEntryRecorded
 
 # A head with 16 post-quantum cosignatures of some 3.3 kB each still fits.
@@ -38,3 +38,19 @@ class CheckpointCosigned(Event):
     root: Sha256Hex
     witness: Name = Field(description="Name of the witness's key")
     line: SignatureLine = Field(description="Its signature line, to be put under the note")
+
+
+class AuditProgressed(Event):
+    """How far the exchange's auditor is, all markets together; the latest one counts."""
+
+    market_id: Slug = Field(description="Always `exchange`")
+    rounds_verified: Count = Field(description="Rounds whose file was found right")
+    rounds_refuted: Count
+    rounds_booked: Count = Field(description="Of those, rounds whose money in the journal fits")
+    entries_checked: Count = Field(description="Entries of the journal that were checked, from 0")
+    entries_published: Count = Field(description="Entries that there are, by the heads")
+    head_size: Count = Field(description="Entries under the last head that fits; 0: none yet")
+    head_root: Sha256Hex | None = None
+    head_told_at: Instant | None = None
+    cosignatures: Count = Field(description="Witnesses that cosigned that head")
+    findings: Count = Field(description="Faults found, refuted rounds among them")

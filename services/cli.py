@@ -114,6 +114,7 @@ def log_key(
         raise typer.BadParameter(str(error)) from error
     typer.echo(f"SUANLI_LEDGER_LOG_KEY={signer.secret_text()}")
     typer.echo(f"SUANLI_GATEWAY_LOG_KEY={signer.verifier}")
+    typer.echo(f"SUANLI_AUDITOR_LOG_KEY={signer.verifier}")
 
 
 def _on_database(work: Coroutine[Any, Any, _T]) -> _T:

@@ -45,7 +45,7 @@ READS: dict[str, tuple[str, ...]] = {
     ),
     "matching": ("policies", "offers", "demand", "holds"),
     "ledger": ("participants", "policies", "offers", "demand", "allocations", "deliveries"),
-    "auditor": ("rounds",),
+    "auditor": ("rounds", "journal-entries", "checkpoints", "allocations", "offers"),
 }
 """Topics that each service reads; a test compares them with the services' own."""
 

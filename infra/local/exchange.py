@@ -298,6 +298,7 @@ class Exchange:
             "SUANLI_GATEWAY_OPERATOR_KEY": config.operator_key,
             "SUANLI_GATEWAY_PORT": str(config.api_port),
             "SUANLI_GATEWAY_LOG_KEY": self.log_verifier,
+            "SUANLI_AUDITOR_LOG_KEY": self.log_verifier,
         }
         # The secret is the ledger's alone.
         return found | {"SUANLI_LEDGER_LOG_KEY": config.log_key} if signs else found

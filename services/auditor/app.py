@@ -139,7 +139,7 @@ class Auditor:
         if len(parts) < next(iter(parts.values())).parts:
             return None
         started = self._clock.monotonic()
-        problems = await self._problems(sealed, cleared, parts)
+        checked, problems = await self._problems(sealed, cleared, parts)
         for kept in (self._sealed, self._cleared, self._parts):
             kept.pop(round_id)
         verdict = Verdict(
@@ -149,6 +149,8 @@ class Auditor:
             problems=problems,
             file_sha256=parts[min(parts)].sha256,
             check_ms=round((self._clock.monotonic() - started) * 1000),
+            payments=checked.payments,
+            allocations=checked.allocations,
         )
         self._verdicts.labels(str(verdict.ok).lower()).inc()
         level = self._log.info if verdict.ok else self._log.error
@@ -157,17 +159,18 @@ class Auditor:
 
     async def _problems(
         self, sealed: RoundSealed, cleared: RoundCleared, parts: Mapping[int, RoundFilePart]
-    ) -> tuple[str, ...]:
+    ) -> tuple[Checked, tuple[str, ...]]:
         try:
             file = join_file(tuple(parts.values()), self._file_bytes_max)
         except ValueError as error:
-            return (f"round file: {error}",)
+            return Checked(ok=False, problems=()), (f"round file: {error}",)
         checked = await self._checker.check(file)
         problems = list(checked.problems)
         if not checked.ok and not problems:
             problems.append("the checker refused the round without a reason")
         problems += _differences(sealed, cleared, checked)
-        return tuple(text[:_PROBLEM_CHARACTERS_MAX] for text in problems[:_PROBLEMS_MAX])
+        shown = problems[:_PROBLEMS_MAX]
+        return checked, tuple(text[:_PROBLEM_CHARACTERS_MAX] for text in shown)
 
     def _finding(self, verdict: Verdict) -> OutRecord:
         count = len(verdict.problems)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from schemas.events import RoundCleared, RoundFilePart, RoundSealed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from services.kit.records import OutRecord, Positions
 
@@ -28,6 +28,8 @@ class Checked:
         rules_digest: The same of the rules.
         result_digest: The same of the result.
         round_id: Round that the file says it is.
+        payments: Demand -> what it pays, of a file that is right.
+        allocations: (demand, offer, pool, first period, payment, digest of its periods) of each.
     """
 
     ok: bool
@@ -38,6 +40,8 @@ class Checked:
     rules_digest: str = ""
     result_digest: str = ""
     round_id: str = ""
+    payments: Mapping[str, int] = field(default_factory=dict)
+    allocations: tuple[tuple[str, str, str, int, int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Verdict:
         problems: What is not.
         file_sha256: Digest of the round file.
         check_ms: Real milliseconds that the check took.
+        payments: As in `Checked`.
+        allocations: The same.
     """
 
     round_id: str
@@ -59,6 +65,8 @@ class Verdict:
     problems: tuple[str, ...]
     file_sha256: str
     check_ms: int
+    payments: Mapping[str, int] = field(default_factory=dict)
+    allocations: tuple[tuple[str, str, str, int, int, str], ...] = ()
 
 
 @dataclass(slots=True)

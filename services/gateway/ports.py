@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         RoundPricesView,
         RoundView,
     )
-    from schemas.audit import JournalEntryView, LogHeadView, TermsVersionView
+    from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersionView
     from schemas.codec import Envelope
     from schemas.funds import (
         AccountKind,
@@ -339,6 +339,10 @@ class Reports(Protocol):
 
     async def log_heads(self, *, before: int | None, limit: int) -> list[LogHeadView]:
         """Return the heads of the transparency log, latest first."""
+        ...
+
+    async def audit(self) -> AuditView | None:
+        """Return how far the auditor said last that it is."""
         ...
 
     async def findings(

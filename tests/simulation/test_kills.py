@@ -221,6 +221,22 @@ async def _withdraw(play: Play) -> None:
     await asyncio.sleep(2 * orders.MARKET["rules"]["round_every_s"] / SPEED)
 
 
+async def _check_audit(play: Play, entries: int) -> None:
+    """Assert that the auditor checked all there is, killed or not, and found nothing wrong."""
+    until = time.monotonic() + _HEAL_S_MAX
+    while True:
+        told = await play.send("operator", ops.read("/v1/audit"))
+        findings = await play.pages("operator", "/v1/findings")
+        wrong = [item for item in findings if not item["ok"]]
+        assert not wrong, wrong
+        if isinstance(told, dict) and told["head_size"] == told["entries_checked"] == entries:
+            break
+        assert time.monotonic() < until, told
+        await asyncio.sleep(0.2)
+    assert (told["rounds_refuted"], told["findings"]) == (0, 0)
+    assert told["rounds_booked"] > 0
+
+
 async def _check(play: Play) -> None:
     stack = play.exchange.stack
     found = await facts.gather(stack.postgres_dsn, stack.kafka_bootstrap)
@@ -233,6 +249,7 @@ async def _check(play: Play) -> None:
         assert verdict.ok, (round_id, verdict.problems)
     report = await audit(stack.postgres_dsn, "ledger")
     assert report.ok, report.lines()
+    await _check_audit(play, report.size)
     shown = [
         order
         for name, role in orders.PARTICIPANTS.items()

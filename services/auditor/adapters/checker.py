@@ -43,7 +43,9 @@ class ChildChecker:
         if process.returncode != 0:
             return _failed(f"the checker must exit with 0, was {process.returncode}")
         value = json.loads(answer)
-        return Checked(**{**value, "problems": tuple(value["problems"])})
+        value["problems"] = tuple(value["problems"])
+        value["allocations"] = tuple(map(tuple, value.get("allocations", ())))
+        return Checked(**value)
 
 
 def _failed(problem: str) -> Checked:

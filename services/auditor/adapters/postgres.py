@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.events import RoundCleared, RoundFilePart, RoundSealed
+from services.auditor.adapters.judged import put_judged
+from services.auditor.adapters.queries import QUERIES
 from services.auditor.app import TOPIC
 from services.kit.postgres import (
-    Queries,
     advance_all,
     append_outbox,
     assert_lease,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).parents[3] / "infra" / "postgres" / "migrations" / "auditor"
 
-_QUERIES = Queries.load(Path(__file__).parent)
 _KINDS: dict[str, type[RoundEvent]] = {
     "sealed": RoundSealed,
     "cleared": RoundCleared,
@@ -54,12 +54,12 @@ class PostgresStore:
         async with self._pool.acquire() as conn, conn.transaction():
             await assert_lease(conn, self._lease, self._epoch)
             positions = await claim_positions(conn, [TOPIC], self._epoch)
-            rows = await conn.fetch(_QUERIES.parts)
+            rows = await conn.fetch(QUERIES.parts)
         return positions, [_KINDS[row["kind"]].model_validate_json(row["body"]) for row in rows]
 
     async def judged(self, round_ids: Iterable[str]) -> dict[str, str]:
         """Return round -> file digest of those that have a verdict."""
-        rows = await self._pool.fetch(_QUERIES.judged, list(round_ids))
+        rows = await self._pool.fetch(QUERIES.judged, list(round_ids))
         return {row["round_id"]: row["file_sha256"] for row in rows}
 
     async def commit(self, before: Positions, after: Positions, changes: Changes) -> None:
@@ -78,7 +78,7 @@ class PostgresStore:
                     continue
                 number = part.part if isinstance(part, RoundFilePart) else 0
                 await conn.execute(
-                    _QUERIES.put_part,
+                    QUERIES.put_part,
                     part.round_id,
                     _NAMES[type(part)],
                     number,
@@ -86,7 +86,7 @@ class PostgresStore:
                 )
             for verdict in changes.verdicts:
                 await conn.execute(
-                    _QUERIES.put_verdict,
+                    QUERIES.put_verdict,
                     verdict.round_id,
                     verdict.market_id,
                     verdict.ok,
@@ -95,5 +95,8 @@ class PostgresStore:
                     verdict.check_ms,
                     now,
                 )
-            await conn.execute(_QUERIES.drop_parts, list(done))
+                if verdict.ok:
+                    told = (verdict.payments, verdict.allocations)
+                    await put_judged(conn, verdict.round_id, verdict.market_id, *told)
+            await conn.execute(QUERIES.drop_parts, list(done))
             await append_outbox(conn, changes.outbox)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import sys
 
+from suanli.check_booking import allocations_of, payments_of
 from suanli.checker import verify_round_file
 
 _PROBLEMS_MAX = 20
@@ -25,7 +26,15 @@ def main() -> None:
         "welfare": report.welfare,
         "bound": report.bound,
     }
-    sys.stdout.write(json.dumps(verdict | _digests(file)))
+    told = _told(file) if report.ok else {}
+    sys.stdout.write(json.dumps(verdict | _digests(file) | told))
+
+
+def _told(file: bytes) -> dict[str, object]:
+    """Return what a file that is right says of money, for the journal to be compared with."""
+    value = json.loads(file)
+    made = [(*place, facts.payment, facts.digest) for place, facts in allocations_of(value).items()]
+    return {"payments": payments_of(value), "allocations": made}
 
 
 def _digests(file: bytes) -> dict[str, str]:

@@ -102,6 +102,13 @@ async def put_heads(conn: Conn, batch: list[Sent]) -> None:
         await conn.execute(SQL.put_log_fork, data.size, data.root, note, told_at)
 
 
+async def put_progress(conn: Conn, batch: list[Sent]) -> None:
+    """Keep what the auditor said last; a copy that comes late changes nothing."""
+    for sent in batch:
+        told = sent.envelope.data.model_dump_json(exclude={"market_id"})
+        await conn.execute(SQL.put_audit_progress, told, sent.envelope.occurred_at)
+
+
 async def put_cosignatures(conn: Conn, batch: list[Sent]) -> None:
     """Keep what witnesses said."""
     for sent in batch:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, get_args
 
 from schemas.api import AccountView, RoundPricesView
-from schemas.audit import JournalEntryView, LogHeadView, TermsVersionView
+from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersionView
 from schemas.funds import AccountKind
 from schemas.types import Role, Side
 from services.gateway.adapters import rows
@@ -384,6 +385,13 @@ class PostgresReports:
     async def log_heads(self, *, before: int | None, limit: int) -> list[LogHeadView]:
         """Return the heads of the transparency log, latest first."""
         return [LogHeadView(**row) for row in await self._pool.fetch(SQL.log_heads, before, limit)]
+
+    async def audit(self) -> AuditView | None:
+        """Return how far the auditor said last that it is."""
+        row = await self._pool.fetchrow(SQL.audit_progress)
+        if row is None:
+            return None
+        return AuditView.model_validate(json.loads(row["told"]) | {"told_at": row["told_at"]})
 
     async def findings(
         self, *, market_id: str | None, round_id: str | None, before: int | None, limit: int

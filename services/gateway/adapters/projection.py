@@ -16,7 +16,12 @@ import asyncpg
 from schemas import events, money
 from schemas.api import MarketView, ParticipantView, PolicyView
 from schemas.codec import DecodeError, decode
-from schemas.transparency import CheckpointCosigned, CheckpointSigned, JournalEntrySalted
+from schemas.transparency import (
+    AuditProgressed,
+    CheckpointCosigned,
+    CheckpointSigned,
+    JournalEntrySalted,
+)
 from schemas.types import period_of
 from services.gateway.adapters import bookings, intents, log_tree, postgres
 from services.gateway.adapters.queries import SQL
@@ -444,4 +449,5 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.CheckpointPublished, CheckpointSigned), log_tree.put_heads),
     ((CheckpointCosigned,), log_tree.put_cosignatures),
     ((events.FindingRaised,), _findings),
+    ((AuditProgressed,), log_tree.put_progress),
 )

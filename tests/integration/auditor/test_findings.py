@@ -39,8 +39,8 @@ async def findings(desk: Desk, count: int) -> list[events.FindingRaised]:  # noq
             while len(found) < count:
                 for record in await reader.read(100, 100):
                     event = decode(record.value, record.headers).data
-                    assert isinstance(event, events.FindingRaised)
-                    found.append(event)
+                    if isinstance(event, events.FindingRaised):
+                        found.append(event)
     finally:
         context.stop_event.set()
         assert await auditing == 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from schemas import events
+from schemas.transparency import AuditProgressed
 from tests.integration.gateway.conftest import Market, demand
 from tests.integration.gateway.test_reports import DIGEST, entry, items
 
@@ -48,3 +51,69 @@ async def test_all_terms_of_an_order_are_told_to_its_owner(market: Market) -> No
         (2, 10**9),
     ]
     assert (await gateway.call("GET", path, key=market.provider)).status_code == 404
+
+
+async def test_how_far_the_auditor_is_is_told_to_anybody(market: Market) -> None:
+    gateway = market.gateway
+    path = "/v1/audit"
+    assert (await gateway.http.get(path)).status_code == 404
+    told = AuditProgressed(
+        market_id="exchange",
+        rounds_verified=7,
+        rounds_refuted=0,
+        rounds_booked=6,
+        entries_checked=20,
+        entries_published=22,
+        head_size=13,
+        head_root=DIGEST,
+        head_told_at=datetime(2026, 11, 24, 7, tzinfo=UTC),
+        cosignatures=1,
+        findings=0,
+    )
+    await gateway.publish(told, told.model_copy(update={"entries_checked": 22}))
+
+    async def seen() -> int:
+        reply = await gateway.http.get(path)
+        return int(reply.json().get("entries_checked", 0))
+
+    await gateway.eventually(seen, lambda checked: checked == 22)
+    found = (await gateway.http.get(path)).json()
+    assert (found["rounds_booked"], found["head_root"], found["cosignatures"]) == (6, DIGEST, 1)
+
+
+async def test_whose_money_a_finding_is_about_is_shown_to_those_who_see_all(
+    market: Market,
+) -> None:
+    gateway = market.gateway
+    finding = events.FindingRaised(
+        finding_id="journal.entry/1",
+        market_id="exchange",
+        kind="journal_refuted",
+        ok=False,
+        summary=events.Reason(
+            code="journal.entry",
+            en="Entry 4 of the journal breaks a rule.",
+            zh="日记账第 4 条违反规则。",
+            params={"leaf_index": 4, "severity": "critical", "account": MINE},
+        ),
+        problems=(f"entry 4: {MINE} posted is -7 by its postings, said -9",),
+    )
+    summary = finding.summary.model_copy(
+        update={"code": "settle.payment", "en": f"{MINE} must pay 7", "zh": f"{MINE} 应付 7"}
+    )
+    other = finding.model_copy(update={"finding_id": "settle/1", "summary": summary})
+    await gateway.publish(finding, other)
+
+    async def count() -> int:
+        return len(await items(gateway, "/v1/findings"))
+
+    await gateway.eventually(count, lambda found: found == 2)
+    for headers in ({}, {"Authorization": f"Bearer {market.provider}"}):
+        reply = await gateway.http.get("/v1/findings", headers=headers)
+        assert MINE not in reply.text
+        assert {item["summary"]["params"]["leaf_index"] for item in reply.json()["items"]} == {4}
+    for item in (await gateway.call("GET", "/v1/findings", key=market.regulator)).json()["items"]:
+        assert item["summary"]["params"]["account"] == MINE
+        assert item["problems"]
+    refused = await gateway.http.get("/v1/findings", headers={"Authorization": "Bearer sk_none"})
+    assert refused.status_code == 401

@@ -55,6 +55,7 @@ class Day:
     tree: PostgresTreeLog
     publisher: Publisher
     scrubber: Scrubber
+    signer: NoteSigner
 
     async def tamper(self, statement: str) -> None:
         await as_superuser(self.superuser, self.owner, NO_CHECKS + statement)
@@ -96,14 +97,15 @@ async def day(
     assert epoch is not None
     await fill(PostgresStore(pool, epoch))
     tree = PostgresTreeLog(pool, epoch, ORIGIN)
-    publisher = Publisher(tree, NoteSigner.generate(ORIGIN), None)
+    signer = NoteSigner.generate(ORIGIN)
+    publisher = Publisher(tree, signer, None)
     head = await publisher.beat()
     assert head is not None
     assert head.size == 9
     scrubber = Scrubber(settings.postgres_dsn, schema, tree.raise_finding)
     assert list(await scrubber.step()) == []
     superuser = await asyncpg.connect(stack.superuser_dsn)
-    yield Day(owner, superuser, tree, publisher, scrubber)
+    yield Day(owner, superuser, tree, publisher, scrubber, signer)
     await superuser.close()
 
 

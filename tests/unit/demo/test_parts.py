@@ -15,7 +15,7 @@ from infra.demo.opening import deposits_of
 from infra.demo.options import parse
 from infra.demo.pace import processor_share, slower_by
 from infra.demo.trials import wrong_orders
-from services.auditor.app import TOPIC as AUDITOR_TOPIC
+from services.auditor.main import TOPICS as AUDITOR_TOPICS
 from services.gateway.adapters.projection import TOPICS as GATEWAY_TOPICS
 from services.ledger.app import TOPICS as LEDGER_TOPICS
 from services.matching.app.intake import TOPICS as MATCHING_TOPICS
@@ -147,7 +147,7 @@ def test_lag_is_measured_on_the_topics_that_each_service_reads() -> None:
         "gateway": GATEWAY_TOPICS,
         "matching": MATCHING_TOPICS,
         "ledger": LEDGER_TOPICS,
-        "auditor": (AUDITOR_TOPIC,),
+        "auditor": AUDITOR_TOPICS,
     }
     assert {name: set(topics) for name, topics in READS.items()} == {
         name: set(topics) for name, topics in read.items()

@@ -103,6 +103,7 @@ PUBLIC = [
     "/v1/prices?market_id=jingjinji",
     "/v1/book?market_id=jingjinji",
     "/v1/findings",
+    "/v1/audit",
     "/livez",
     "/readyz",
     "/metrics",

@@ -11,9 +11,10 @@ import pytest
 from suanli.checker import verify
 from suanli.cli import words
 from suanli.cli.audit import judge
+from suanli.cli.audit_status import rows_of
 from suanli.cli.complaint import Complaint
 from suanli.cli.errors import UsageProblem
-from suanli.cli.render import Column, fit, print_list, ranked
+from suanli.cli.render import Column, fit, print_details, print_list, ranked
 from suanli.cli.session import Output, Session
 from suanli.errors import ApiError
 from tests.unit.sdk import rounds
@@ -213,3 +214,26 @@ def test_audit_finds_a_file_that_breaks_a_rule() -> None:
     changed = content.replace(b'"welfare": ', b'"welfare": 1')
     assert changed != content
     assert not judge(listed, changed).ok
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "20 of 22"), ("zh", "20 / 22")])
+def test_the_status_of_the_audit_names_what_was_checked_of_what_there_is(
+    capsys: pytest.CaptureFixture[str], lang: str, words: str
+) -> None:
+    item = {
+        "told_at": "2026-11-24T08:15:00Z",
+        "rounds_verified": 7,
+        "rounds_refuted": 0,
+        "rounds_booked": 6,
+        "entries_checked": 20,
+        "entries_published": 22,
+        "head_size": 0,
+        "head_root": None,
+        "head_told_at": None,
+        "cosignatures": 0,
+        "findings": 0,
+    }
+    print_details(_session(Output.TABLE, lang), item, rows_of(item))
+    shown = capsys.readouterr().out
+    assert words in shown
+    assert "11-24 08:15:00" in shown

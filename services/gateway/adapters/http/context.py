@@ -132,6 +132,22 @@ def _unauthenticated(code: str, found_en: str, found_zh: str) -> Unauthenticated
 PrincipalDep = Annotated[Principal, Depends(get_principal)]
 
 
+async def get_caller(
+    request: Request, api: ApiDep, shown: Annotated[object, Depends(_bearer)]
+) -> Principal | None:
+    """Return the caller of what anybody may read; ``None`` if the request has no key.
+
+    Raises:
+        UnauthenticatedError: if it has one that is unknown or revoked.
+    """
+    if "authorization" not in request.headers:
+        return None
+    return await get_principal(request, api, shown)
+
+
+CallerDep = Annotated[Principal | None, Depends(get_caller)]
+
+
 async def get_trace(traceparent: Annotated[str, Header(include_in_schema=False)] = "") -> str:
     """Return the trace context of what the request leads to."""
     return child_traceparent(traceparent)

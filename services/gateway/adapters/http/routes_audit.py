@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from schemas.api import Page
-from schemas.audit import JournalEntryView, LogHeadView, TermsVersionView
+from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersionView
 from schemas.base import OrderId
 from services.gateway.adapters.http.context import (
     ApiDep,
@@ -12,6 +12,7 @@ from services.gateway.adapters.http.context import (
     StrictRoute,
     page,
 )
+from services.gateway.errors import not_found
 
 router = APIRouter(route_class=StrictRoute)
 
@@ -22,6 +23,15 @@ async def list_journal(api: ApiDep, principal: PrincipalDep, paging: PagingDep) 
     found = await api.reading.journal(principal, after=paging.number(), limit=paging.limit + 1)
     last = [found[paging.limit - 1].leaf_index] if len(found) > paging.limit else None
     return page(paging, found, last, "journal")
+
+
+@router.get("/v1/audit", tags=["audit"])
+async def get_audit(api: ApiDep) -> AuditView:
+    """Return how far the exchange's own auditor is, and how much it found (public)."""
+    found = await api.reading.reports.audit()
+    if found is None:
+        raise not_found("audit", "none: the auditor has not told anything yet")
+    return found
 
 
 @router.get("/v1/log/heads", tags=["audit"], response_model=Page[LogHeadView])

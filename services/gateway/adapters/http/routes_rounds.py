@@ -19,12 +19,14 @@ from schemas.base import Instant, OrderId, PoolName, RoundId, Slug
 from schemas.types import period_of
 from services.gateway.adapters.http.context import (
     ApiDep,
+    CallerDep,
     PagingDep,
     PrincipalDep,
     StrictRoute,
     page,
 )
 from services.gateway.adapters.round_files import stream_file
+from services.gateway.app.findings import shown
 from services.gateway.errors import not_found
 
 router = APIRouter(route_class=StrictRoute)
@@ -137,12 +139,13 @@ async def list_allocations(
 async def list_findings(
     api: ApiDep,
     paging: PagingDep,
+    caller: CallerDep,
     market_id: Slug | None = None,
     round_id: RoundId | None = None,
 ) -> Response:
-    """List the auditor's verdicts, latest first (public)."""
+    """List findings, latest first (public; whose money it is, regulator and operator)."""
     found = await api.reading.reports.findings(
         market_id=market_id, round_id=round_id, before=paging.number(), limit=paging.limit + 1
     )
     last = [found[paging.limit - 1][0]] if len(found) > paging.limit else None
-    return page(paging, [view for _, view in found], last, "findings")
+    return page(paging, [shown(view, caller) for _, view in found], last, "findings")

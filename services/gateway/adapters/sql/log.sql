@@ -22,6 +22,14 @@ WHERE leaf_index >= $1 AND leaf_index < $2 ORDER BY leaf_index;
 -- name: leaf_of_entry
 SELECT leaf_index FROM account_entry WHERE entry_id = $1 LIMIT 1;
 
+-- name: put_audit_progress
+INSERT INTO audit_progress AS a (told, told_at) VALUES ($1::text::jsonb, $2)
+ON CONFLICT (one) DO UPDATE SET told = excluded.told, told_at = excluded.told_at
+WHERE a.told_at <= excluded.told_at;
+
+-- name: audit_progress
+SELECT told::text AS told, told_at FROM audit_progress;
+
 -- name: put_log_head
 INSERT INTO log_head AS h (size, origin, root, told_at, note) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (size) DO UPDATE SET note = excluded.note

@@ -14,15 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 Json = dict[str, Any]
-Cell = tuple[str, str]
 
 # Leaves of version 2: the log holds this, then SHA-256 of the salted entry.
 _TAG: Final = b"suanli.leaf.v2\n"
 
 _PROBLEMS_MAX: Final = 20
+_FAULTS_MAX: Final = 1_000
+_NTH: Final = "version"
 _LAYERS: Final = ("posted", "pending")
-# Kind -> sign of what it books in each layer, of its amount or of what the hold had.
-_ELSEWHERE: Final = frozenset({"capacity", "heads"})
+# What other functions look at.
+_ELSEWHERE: Final = frozenset({"capacity", "heads", "rounds"})
 _RESOLVES: Final = frozenset({"post", "void", "expire"})
 _MAY_OWE: Final = ("bank", "debt:")
 
@@ -46,6 +47,10 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
         "每笔冻结至多处理一次且不超额",
     ),
     "capacity": ("no oversold period", "没有超卖的时段"),
+    "rounds": (
+        "every round is booked as its verified file says, and escrow pays out no more",
+        "每一轮按其已核验文件入账,托管支出不超过其收入",
+    ),
 }
 """Code of a check -> the promise in English and Chinese."""
 
@@ -76,11 +81,22 @@ class Outcome:
 
 
 class Tree:
-    """The hash tree of RFC 6962 (section 2.1) over entries as they come."""
+    """The hash tree of RFC 6962 (section 2.1) over entries as they come.
 
-    def __init__(self) -> None:
-        self.size = 0
-        self._nodes: list[bytes] = []
+    Args:
+        size: Entries that are in it already.
+        nodes: Roots of the perfect subtrees that those are made of, largest first.
+    """
+
+    def __init__(self, size: int = 0, nodes: Iterable[bytes] = ()) -> None:
+        self.size = size
+        self._nodes = list(nodes)
+        assert len(self._nodes) == size.bit_count(), "one node per set bit of the size"
+
+    @property
+    def nodes(self) -> tuple[bytes, ...]:
+        """Return the roots of the perfect subtrees, largest first."""
+        return tuple(self._nodes)
 
     def add(self, leaf: bytes) -> None:
         """Append a leaf hash."""
@@ -101,27 +117,84 @@ class Tree:
         return node.hex()
 
 
+@dataclass
+class Account:
+    """What the postings so far make of an account.
+
+    Attributes:
+        unit: Unit of its amounts.
+        version: How many postings it has.
+        sums: Layer -> sum of its postings.
+        off: Layer, or ``version`` -> by how much the last entry said otherwise. A difference is a
+            problem where it begins, not in every entry after it.
+    """
+
+    unit: str = ""
+    version: int = 0
+    sums: dict[str, int] = field(default_factory=dict)
+    off: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Books:
+    """What a journal is checked against: all that the entries so far left behind.
+
+    Whoever keeps it elsewhere loads what `named_in` says of the next entries.
+
+    Attributes:
+        accounts: By name.
+        holds: Open hold -> what it holds; 0 once it is resolved.
+        ids: Entries that were there.
+    """
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    holds: dict[str, int] = field(default_factory=dict)
+    ids: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A problem with an entry or a head, for a program.
+
+    Attributes:
+        code: Key of `CHECKS`.
+        index: Place of the entry; of a head, its size.
+        text: What is wrong, as in the outcome.
+        account: The account that it is about, if it is about one.
+    """
+
+    code: str
+    index: int
+    text: str
+    account: str = ""
+
+
 class Journal:
     """Checks entries in the order of the log; ask for `outcomes` at the end.
 
     Args:
         heads: Size -> root, hexadecimal, of the heads that were published.
+        tree: Tree of the entries before, if these are not the first.
+        books: What those left behind.
+
+    Attributes:
+        faults: All that was found so far, at most 1,000.
+        told: Size -> whether its head fits, of the heads that were passed.
     """
 
-    def __init__(self, heads: Mapping[int, str]) -> None:
+    def __init__(
+        self, heads: Mapping[int, str], tree: Tree | None = None, books: Books | None = None
+    ) -> None:
+        self.faults: list[Fault] = []
+        self.told: dict[int, bool] = {}
         self._heads = dict(heads)
-        self._tree = Tree()
+        self._tree = tree or Tree()
+        self._books = books or Books()
         self._found = {code: Outcome(code) for code in CHECKS if code not in _ELSEWHERE}
-        self._balance: dict[Cell, int] = {}
-        self._version: dict[str, int] = {}
-        self._units: dict[str, str] = {}
-        # Hold -> what it holds, 0 once it is resolved.
-        self._holds: dict[str, int] = {}
-        self._ids: set[str] = set()
 
     @property
     def size(self) -> int:
-        """Return how many entries were checked."""
+        """Return how many entries there are up to here."""
         return self._tree.size
 
     @property
@@ -129,75 +202,93 @@ class Journal:
         """Return the root over them."""
         return self._tree.root()
 
-    def add(self, leaf_index: int, content: bytes) -> None:
+    @property
+    def nodes(self) -> tuple[bytes, ...]:
+        """Return the perfect subtrees over them, as `Tree` takes them."""
+        return self._tree.nodes
+
+    def add(self, leaf_index: int, content: bytes, read: tuple[Any, bytes] | None = None) -> None:
         """Check the next entry.
 
         Args:
             leaf_index: Its place, as the exchange says.
             content: Its canonical bytes.
+            read: What `read_entry` makes of them, if that is known already.
         """
-        log, where = self._found["log"], f"entry {self._tree.size}"
-        if leaf_index != self._tree.size:
-            log.add(f"{where}: missing, the next is {leaf_index}")
+        size = self._tree.size
+        self._found["log"].checked += 1
+        if leaf_index != size:
+            self._note("log", size, f"missing, the next is {leaf_index}")
+        entry, leaf = read or read_entry(content)
+        self._tree.add(leaf)
+        self._head(self._tree.size)
         try:
-            entry = json.loads(content)
-            salted = "salt" in entry
-        except (ValueError, TypeError, RecursionError):
-            entry, salted = None, False
-        self._tree.add(leaf_of(content, salted=salted))
-        log.checked += 1
-        told = self._heads.pop(self._tree.size, None)
-        if told is not None and told != self._tree.root():
-            log.add(f"head of size {self._tree.size}: root is {told}, the entries give another")
-        try:
-            self._entry(where, entry)
+            self._entry(size, entry)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            log.add(f"{where}: not a journal entry ({type(error).__name__})")
+            self._note("log", size, f"not a journal entry ({type(error).__name__})")
 
     def outcomes(self) -> list[Outcome]:
         """Return what was found, once all entries were added."""
-        log = self._found["log"]
+        log, accounts = self._found["log"], self._books.accounts
         for size in sorted(self._heads):
             log.add(f"head of size {size}: is beyond the {self._tree.size} entries")
         self._heads.clear()
-        self._found["balances"].checked = len(self._version)
-        self._found["free"].checked = len(self._version)
-        self._found["holds"].checked = len(self._holds)
+        self._found["balances"].checked = len(accounts)
+        self._found["free"].checked = len(accounts)
+        self._found["holds"].checked = len(self._books.holds)
         return list(self._found.values())
 
-    def _entry(self, where: str, entry: Any) -> None:  # noqa: ANN401 - whatever JSON there was
-        log, entry_id, kind = self._found["log"], str(entry["entry_id"]), str(entry["kind"])
-        if entry["leaf_index"] != self._tree.size - 1:
-            log.add(f"{where}: says that it is entry {entry['leaf_index']}")
-        if entry_id in self._ids:
-            log.add(f"{where}: {entry_id} is there twice")
-        self._ids.add(entry_id)
-        held = self._resolved(where, entry, kind)
-        self._sums(where, entry, kind, held)
-        for posting in entry["postings"]:
-            self._posting(where, posting, str(entry["unit"]))
-        for account in dict.fromkeys(str(posting["account"]) for posting in entry["postings"]):
-            self._free(where, account)
+    def _note(self, code: str, index: int, what: str, account: str = "") -> None:
+        text = f"entry {index}: {what}"
+        self._found[code].add(text)
+        if len(self.faults) < _FAULTS_MAX:
+            self.faults.append(Fault(code, index, text, account))
 
-    def _resolved(self, where: str, entry: Json, kind: str) -> int:
+    def _head(self, size: int) -> None:
+        told = self._heads.pop(size, None)
+        if told is None:
+            return
+        self.told[size] = told == self._tree.root()
+        if not self.told[size]:
+            self._found["log"].add(f"head of size {size}: root is {told}, the entries give another")
+
+    def _entry(self, index: int, entry: Any) -> None:  # noqa: ANN401 - whatever JSON there was
+        entry_id, kind = str(entry["entry_id"]), str(entry["kind"])
+        if entry["leaf_index"] != index:
+            self._note("log", index, f"says that it is entry {entry['leaf_index']}")
+        if entry_id in self._books.ids:
+            self._note("log", index, f"{entry_id} is there twice")
+        self._books.ids.add(entry_id)
+        held = self._resolved(index, entry, kind)
+        self._sums(index, entry, kind, held)
+        for posting in entry["postings"]:
+            self._posting(index, posting, str(entry["unit"]))
+        for account in dict.fromkeys(str(posting["account"]) for posting in entry["postings"]):
+            self._free(index, account)
+
+    def _resolved(self, index: int, entry: Json, kind: str) -> int:
         """Check what happens to holds; return what the resolved hold held."""
-        holds = self._found["holds"]
+        holds = self._books.holds
         if kind == "hold":
-            self._holds[str(entry["entry_id"])] = int(entry["amount"])
+            # Where amount and postings differ, which is a problem of this entry alone, two equal
+            # sides outvote the amount.
+            sides = [int(row["amount"]) for row in entry["postings"] if row["layer"] == "pending"]
+            is_pair = len(sides) == 2 and sides[0] == -sides[1]
+            held = abs(sides[0]) if is_pair else int(entry["amount"])
+            holds[str(entry["entry_id"])] = held
         if kind not in _RESOLVES:
             return 0
         hold = str(entry["pending_id"])
-        held = self._holds.get(hold, 0)
+        held = holds.get(hold, 0)
         if not held:
-            holds.add(f"{where}: hold {hold} is unknown or resolved before")
+            self._note("holds", index, f"hold {hold} is unknown or resolved before")
         if int(entry["amount"]) > held:
-            holds.add(f"{where}: takes {entry['amount']} of a hold of {held}")
-        self._holds[hold] = 0
+            self._note("holds", index, f"takes {entry['amount']} of a hold of {held}")
+        holds[hold] = 0
         return held
 
-    def _sums(self, where: str, entry: Json, kind: str, held: int) -> None:
-        sums = self._found["sums"]
-        sums.checked += 1
+    def _sums(self, index: int, entry: Json, kind: str, held: int) -> None:
+        self._found["sums"].checked += 1
         amount = int(entry["amount"])
         wanted = {
             "posted": amount if kind in {"single", "post", "reversal"} else 0,
@@ -209,32 +300,65 @@ class Journal:
             if rows == [wanted[layer], -wanted[layer]] or (not rows and not wanted[layer]):
                 continue
             if sum(rows):
-                sums.add(f"{where}: {layer} sums to {sum(rows)}")
+                self._note("sums", index, f"{layer} sums to {sum(rows)}")
             if sorted(map(abs, rows)) != [wanted[layer]] * (2 if wanted[layer] else 0):
-                sums.add(f"{where}: {layer} must move {wanted[layer]}, was {rows}")
+                self._note("sums", index, f"{layer} must move {wanted[layer]}, was {rows}")
 
-    def _posting(self, where: str, posting: Json, unit: str) -> None:
-        balances, account = self._found["balances"], str(posting["account"])
-        cell = (account, str(posting["layer"]))
-        self._balance[cell] = self._balance.get(cell, 0) + int(posting["amount"])
-        if self._balance[cell] != posting["balance_after"]:
-            balances.add(
-                f"{where}: {account} {cell[1]} is {self._balance[cell]} by its postings, "
-                f"said {posting['balance_after']}"
-            )
-        version = self._version[account] = self._version.get(account, 0) + 1
-        if posting.get("account_version", version) != version:
-            balances.add(f"{where}: {account} has posting {version}, said "
-                         f"{posting['account_version']}")  # fmt: skip
-        if self._units.setdefault(account, unit) != unit:
-            balances.add(f"{where}: {account} is in {self._units[account]}, was {unit}")
+    def _posting(self, index: int, posting: Json, unit: str) -> None:
+        name, layer = str(posting["account"]), str(posting["layer"])
+        account = self._books.accounts.get(name)
+        if account is None:
+            account = self._books.accounts[name] = Account(unit)
+        total = account.sums[layer] = account.sums.get(layer, 0) + int(posting["amount"])
+        account.version += 1
+        said = int(posting["balance_after"])
+        if said - total != account.off.get(layer, 0):
+            account.off[layer] = said - total
+            if said != total:
+                what = f"{name} {layer} is {total} by its postings, said {said}"
+                self._note("balances", index, what, name)
+        numbered = int(posting.get("account_version", account.version + account.off.get(_NTH, 0)))
+        if numbered - account.version != account.off.get(_NTH, 0):
+            account.off[_NTH] = numbered - account.version
+            if numbered != account.version:
+                what = f"{name} has posting {account.version}, said {numbered}"
+                self._note("balances", index, what, name)
+        if account.unit != unit:
+            self._note("balances", index, f"{name} is in {account.unit}, was {unit}", name)
 
-    def _free(self, where: str, account: str) -> None:
+    def _free(self, index: int, name: str) -> None:
         # Debits are positive: money is a negative balance, and a hold is a debit to come.
-        posted = self._balance.get((account, "posted"), 0)
-        reserved = max(0, self._balance.get((account, "pending"), 0))
-        if -posted - reserved < 0 and not account.startswith(_MAY_OWE):
-            self._found["free"].add(f"{where}: {account} has {-posted - reserved} free")
+        sums = self._books.accounts[name].sums
+        posted, reserved = sums.get("posted", 0), max(0, sums.get("pending", 0))
+        if -posted - reserved < 0 and not name.startswith(_MAY_OWE):
+            self._note("free", index, f"{name} has {-posted - reserved} free", name)
+
+
+def read_entry(content: bytes) -> tuple[Any, bytes]:
+    """Return (what an entry says, its leaf hash); of what is no JSON, ``None`` and its hash."""
+    try:
+        entry = json.loads(content)
+        salted = "salt" in entry
+    except (ValueError, TypeError, RecursionError):
+        entry, salted = None, False
+    return entry, leaf_of(content, salted=salted)
+
+
+def named_in(entries: Iterable[Any]) -> tuple[set[str], set[str], set[str]]:
+    """Return the accounts, the holds and the entry ids that entries name.
+
+    Args:
+        entries: As `read_entry` returns them.
+    """
+    accounts: set[str] = set()
+    holds: set[str] = set()
+    ids: set[str] = set()
+    for entry in entries:
+        if isinstance(entry, dict):
+            accounts.update(str(posting["account"]) for posting in entry.get("postings", ()))
+            holds.add(str(entry.get("pending_id")))
+            ids.add(str(entry.get("entry_id")))
+    return accounts, holds, ids
 
 
 def check_capacity(

@@ -121,14 +121,34 @@ def read_head(note: str, key: Key, witnesses: Sequence[Key] = ()) -> Head:
             signed = True
         for witness in witnesses:
             if (name, raw[:4]) == (witness.name, witness.key_id):
-                time = int.from_bytes(raw[4:12], "big")
-                message = f"cosignature/v1\ntime {time}\n{text}".encode()
-                if not verify(witness.public, raw[12:], message):
+                if not _cosigned(witness, raw, text):
                     raise LogError(f"the cosignature of {name} must fit the head, did not")
-                cosigned.setdefault(name, time)
+                cosigned.setdefault(name, int.from_bytes(raw[4:12], "big"))
     if not signed:
         raise LogError(f"a head must be signed by {key.name}, was not")
     return Head(origin, parse_size(lines[1]), root, tuple(cosigned.items()))
+
+
+def cosigner(head: Head, line: str, witnesses: Sequence[Key]) -> str | None:
+    """Return the name of the known witness whose cosignature of a head a line is.
+
+    Args:
+        head: The head, without extensions.
+        line: The signature line, newline included.
+        witnesses: The known witnesses.
+
+    Raises:
+        LogError: if it is no signature line, or does not fit the head.
+    """
+    text = f"{head.origin}\n{head.size}\n{base64.b64encode(head.root).decode()}\n"
+    _, found = _open_note(f"{text}\n{line}")
+    for name, raw in found:
+        for witness in witnesses:
+            if (name, raw[:4]) == (witness.name, witness.key_id):
+                if not _cosigned(witness, raw, text):
+                    raise LogError(f"the cosignature of {name} must fit the head, did not")
+                return name
+    return None
 
 
 def check_heads(listed: Iterable[dict[str, Any]], key: Key) -> Outcome:
@@ -234,6 +254,12 @@ def extends(old: tuple[int, bytes], new: tuple[int, bytes], proof: Iterable[byte
             after = hashlib.sha256(b"\x01" + after + other).digest()
         first, last = first >> 1, last >> 1
     return last == 0 and before == old[1] and after == new[1]
+
+
+def _cosigned(witness: Key, raw: bytes, text: str) -> bool:
+    time = int.from_bytes(raw[4:12], "big")
+    message = f"cosignature/v1\ntime {time}\n{text}".encode()
+    return verify(witness.public, raw[12:], message)
 
 
 def _leaf(extra: bytes) -> tuple[Any, bytes, bytes]:

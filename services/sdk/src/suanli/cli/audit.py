@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from suanli.cli import ledger_audit, units, words
+from suanli.cli import audit_status, ledger_audit, units, words
 from suanli.cli import offline as export
 from suanli.cli.errors import UsageProblem
 from suanli.cli.log import KEY_ALLOWED, LogKey, Witnesses, parse_key
 from suanli.cli.render import Column, print_list, ranked
-from suanli.cli.session import EXIT_REFUSED, Market, Output, Session, command, option
+from suanli.cli.session import (
+    EXIT_REFUSED,
+    Market,
+    Output,
+    Session,
+    argument,
+    command,
+    option,
+)
 from suanli.errors import ApiError
 
 if TYPE_CHECKING:
@@ -118,6 +126,14 @@ def register(app: typer.Typer) -> None:
 
 def _audit(  # noqa: PLR0913 - each is an option of the command line
     session: Session,
+    what: Annotated[
+        Literal["status"] | None,
+        argument(
+            "[status]",
+            en="How far the exchange's own auditor is, instead.",
+            zh="改为显示交易所审计服务的进度。",
+        ),
+    ] = None,
     *,
     market: Market = None,
     only: Annotated[
@@ -144,6 +160,9 @@ def _audit(  # noqa: PLR0913 - each is an option of the command line
     ] = None,
     witness: Witnesses = None,
 ) -> None:
+    if what == "status":
+        audit_status.show(session)
+        return
     if only is None and session.output is Output.CSV:
         raise UsageProblem("--only", "-", ("rounds or ledger with -o csv", "rounds 或 ledger"))
     if offline is not None:

@@ -6,9 +6,10 @@ The folder is described in ``docs/reference/transparency-log.md``.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from suanli.check_booking import allocations_of, check_rounds, payments_of
 from suanli.check_journal import Journal, check_capacity
 from suanli.check_log import LogError, check_heads, read_head
 from suanli.cli import ledger_audit
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from suanli.check_booking import Allocated, Facts
     from suanli.check_journal import Outcome
     from suanli.check_log import Key
     from suanli.cli.session import Session
@@ -32,6 +34,7 @@ OFFERS: Final = "offers.jsonl"
 ALLOCATIONS: Final = "allocations.jsonl"
 ROUNDS: Final = "rounds.jsonl"
 ROUND_FILES: Final = "rounds"
+_ONLY_PENDING: Final = frozenset({"hold", "void", "expire"})
 
 
 def export(session: Session, folder: Path) -> None:
@@ -110,8 +113,30 @@ def run(folder: Path, key: Key, witnesses: Sequence[Key]) -> list[Outcome]:
         outcomes = journal.outcomes()
         outcomes.insert(1, heads)
         pairs = ((item["offer"], item["versions"]) for item in _lines(folder / OFFERS))
-        outcomes.append(check_capacity(_lines(folder / ALLOCATIONS), pairs))
+        allocations = list(_lines(folder / ALLOCATIONS))
+        outcomes.append(check_capacity(allocations, pairs))
+        outcomes.append(check_rounds(_escrow(folder), _verified(folder), allocations))
     return outcomes
+
+
+def _escrow(folder: Path) -> Iterator[tuple[int, Json]]:
+    """Yield the entries that may move escrow; what is no entry, the journal's check names."""
+    with (folder / JOURNAL).open("rb") as file:
+        for index, line in enumerate(file):
+            # A look at the bytes spares reading most entries once more.
+            if b'"escrow:' in line:
+                with suppress(ValueError, KeyError, TypeError):
+                    entry = json.loads(line)
+                    if entry["kind"] not in _ONLY_PENDING and entry["postings"]:
+                        yield index, entry
+
+
+def _verified(folder: Path) -> Iterator[tuple[str, dict[str, int], dict[Allocated, Facts]]]:
+    """Yield what each round's file says; a file that breaks a rule is a problem of the rounds."""
+    for item, content in rounds_of(folder):
+        with suppress(ValueError, KeyError, TypeError, IndexError):
+            file = json.loads(content)
+            yield str(item["round_id"]), payments_of(file), allocations_of(file)
 
 
 def _add_checkpoint(

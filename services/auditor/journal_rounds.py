@@ -1,0 +1,290 @@
+"""Rounds against the journal: what a verified file says must be what was told and booked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from services.auditor.journal_state import Found, RoundAudit
+from suanli.check_booking import (
+    check_parties,
+    compare_allocations,
+    compare_payments,
+    parties_of,
+    place_of,
+)
+from suanli.check_journal import Fault, check_capacity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from services.auditor.journal_state import JournalChanges, JournalStore
+    from services.kit.records import Positions
+
+Json = dict[str, Any]
+
+# A look at a round reads all of its allocations, so one batch looks at a few.
+_ROUNDS_MAX = 8
+_PROBLEMS_MAX = 20
+
+
+class Passing:
+    """Notes which round's entries pass, and when all of them have.
+
+    A round is booked in one commit, so its entries follow each other, have one cause, and a head
+    is never between them.
+
+    Args:
+        rounds: The rounds that the entries name, as far as they are known.
+        booking: Round whose entries were passing before.
+        cause: What those were caused by.
+    """
+
+    def __init__(self, rounds: dict[str, RoundAudit], booking: str, cause: str) -> None:
+        self.faults: list[Fault] = []
+        self._rounds = rounds
+        self._booking, self._cause = booking, cause
+        self._done: dict[str, int] = {}
+
+    def add(self, index: int, entry: Json, *, is_head: bool) -> None:
+        """Take in the next entry.
+
+        Args:
+            index: Its place.
+            entry: What it says.
+            is_head: Whether a head was signed right after it.
+        """
+        cause = str(entry.get("cause"))
+        if self._booking and cause != self._cause:
+            self._finish(index - 1)
+        place = place_of(entry)
+        if place is not None and _fills_escrow(entry):
+            known = self._rounds.get(place[0])
+            if place[0] in self._done or (known is not None and known.booked_at is not None):
+                text = f"entry {index}: books {place[1]} of {place[0]}, which was booked before"
+                self.faults.append(Fault("rounds", index, text))
+            else:
+                self._booking, self._cause = place[0], cause
+        if is_head:
+            self._finish(index)
+
+    def _finish(self, index: int) -> None:
+        if self._booking:
+            self._done[self._booking] = index
+        self._booking = self._cause = ""
+
+    def finish(self, changes: JournalChanges) -> None:
+        """Note what was found, once the entries have passed."""
+        changes.facts = replace(changes.facts, booking=self._booking, cause=self._cause)
+        for round_id, index in self._done.items():
+            known = self._rounds.get(round_id) or changes.rounds.get(round_id) or _new(round_id)
+            changes.rounds[round_id] = replace(known, booked_at=index)
+
+
+class RoundChecks:
+    """Compares rounds as soon as both sides of a comparison are there.
+
+    Args:
+        store: Where both sides are kept.
+
+    Attributes:
+        has_more: Whether the last look left rounds for the next.
+    """
+
+    def __init__(self, store: JournalStore) -> None:
+        self._store = store
+        self.has_more = False
+
+    async def passing(self, changes: JournalChanges, entries: Iterable[Json]) -> Passing:
+        """Return what follows the rounds of these entries."""
+        named = {str(entry["round_id"]) for entry in entries if entry.get("round_id")}
+        facts = changes.facts
+        if facts.booking:
+            named.add(facts.booking)
+        return Passing(await self._store.rounds(named), facts.booking, facts.cause)
+
+    async def compare(self, changes: JournalChanges, positions: Positions) -> None:
+        """Compare what can be compared now.
+
+        What this batch brings is compared with the next, once it is committed.
+        """
+        await self._take_in_closed(changes)
+        await self._finish_at_head(changes)
+        rounds = await self._store.open_rounds(_ROUNDS_MAX)
+        self.has_more = len(rounds) == _ROUNDS_MAX
+        for known in rounds:
+            row = changes.rounds.get(known.round_id, known)
+            row = replace(row, judged=known.judged, overtaken=known.overtaken)
+            # What this batch told of it is not stored yet.
+            is_told = known.offers_through is not None
+            is_due = known.overtaken or (is_told and known.booked_at is not None)
+            if row.judged and is_told and not row.allocations_compared:
+                row = await self._compare_allocations(row, changes)
+            if is_told and not row.capacity_compared:
+                row = await self._compare_capacity(row, changes, positions)
+            if row.judged and is_due and not row.payments_compared:
+                row = await self._compare_payments(row, changes)
+            if row != changes.rounds.get(known.round_id, known):
+                changes.rounds[known.round_id] = row
+        self.has_more = self.has_more and bool(changes.rounds)
+        await self._compare_parties(changes)
+
+    async def _take_in_closed(self, changes: JournalChanges) -> None:
+        named = {body.round_id for body in changes.closed}
+        named |= {body.round_id for body in changes.allocations}
+        known = await self._store.rounds(named) if named else {}
+        # Records of a round that come again, after all of it was told, are no news.
+        changes.allocations = [
+            body for body in changes.allocations
+            if body.round_id not in known or known[body.round_id].offers_through is None
+        ]  # fmt: skip
+        for body in changes.closed:
+            row = changes.rounds.get(body.round_id) or known.get(body.round_id)
+            row = row or _new(body.round_id)
+            if row.offers_through is None:
+                ends = tuple((one.partition, one.end) for one in body.offers_through)
+                changes.rounds[body.round_id] = replace(row, offers_through=ends)
+
+    async def _finish_at_head(self, changes: JournalChanges) -> None:
+        """Call the passing round whole if a head covers all that there is."""
+        facts = changes.facts
+        head = changes.heads.get(facts.size)
+        if facts.booking and head is not None:
+            known = changes.rounds.get(facts.booking)
+            if known is None:
+                found = await self._store.rounds([facts.booking])
+                known = found.get(facts.booking) or _new(facts.booking)
+            changes.rounds[facts.booking] = replace(known, booked_at=facts.size - 1)
+            changes.facts = replace(facts, booking="", cause="")
+
+    async def _compare_allocations(self, row: RoundAudit, changes: JournalChanges) -> RoundAudit:
+        file = await self._store.allocations(row.round_id, "file")
+        told = await self._store.allocations(row.round_id, "topic")
+        problems = compare_allocations(file, told)
+        if problems:
+            changes.found.append(_found("round.allocations", row, problems))
+        return replace(row, allocations_compared=True)
+
+    async def _compare_capacity(
+        self, row: RoundAudit, changes: JournalChanges, positions: Positions
+    ) -> RoundAudit:
+        ends = row.offers_through or ()
+        if any(positions.get(("offers", part), 0) < end for part, end in ends) or changes.offers:
+            # The offers that it had read are not kept yet.
+            return row
+        made = await self._store.told(row.round_id)
+        offer_ids = {str(item["offer_id"]) for item in made}
+        given = await self._store.given(offer_ids)
+        given |= {place: n for place, n in changes.given.items() if place[0] in offer_ids}
+        terms = await self._store.offers(offer_ids)
+        touched = _places(made)
+        before = [
+            {"offer_id": offer, "pool": pool, "periods": [{"start": hour, "chips": chips}]}
+            for (offer, pool, hour), chips in given.items()
+            if (offer, hour) in {(one, at) for one, _, at in touched}
+        ]
+        offers = [({"order_id": one}, versions) for one, versions in terms.items()]
+        outcome = check_capacity([*before, *made], offers)
+        if outcome.problems:
+            changes.found.append(_found("round.oversold", row, outcome.problems))
+        for place, chips in touched.items():
+            changes.given[place] = given.get(place, 0) + chips
+        return replace(row, capacity_compared=True)
+
+    async def _compare_payments(self, row: RoundAudit, changes: JournalChanges) -> RoundAudit:
+        payments = await self._store.payments(row.round_id)
+        claims = await self._store.claims_of(row.round_id)
+        if row.overtaken and row.booked_at is None:
+            # A later round of this market was booked, and rounds are booked in order.
+            if payments:
+                what = f"{row.round_id}: a later round was booked, this one was not"
+                changes.found.append(_found("round.unbooked", row, [what]))
+            return replace(row, payments_compared=True)
+        taken = {place[1]: claim.taken for place, claim in claims.items()}
+        problems = compare_payments(payments, taken)
+        if problems:
+            entries = {place[1]: claim.index for place, claim in claims.items()}
+            named = [entries[text.split(":")[0]] for text in problems
+                     if text.split(":")[0] in entries]  # fmt: skip
+            more = {"leaf_index": min(named)} if named else {}
+            changes.found.append(_found("round.payments", row, problems, more))
+        for place, claim in claims.items():
+            changes.claims.setdefault(place, claim)
+        return replace(row, payments_compared=True)
+
+    async def _compare_parties(self, changes: JournalChanges) -> None:
+        """Look at whom money came from and went to; forget what went out whole."""
+        named = {place[0] for place in changes.claims}
+        rounds = {**(await self._store.rounds(named) if named else {}), **changes.rounds}
+        ready = [
+            place
+            for place in changes.claims
+            if place[0] in rounds and rounds[place[0]].offers_through is not None
+        ]
+        parties = parties_of(await self._store.told_at(ready)) if ready else {}
+        for place, claim in changes.claims.items():
+            row = rounds.get(place[0])
+            if row is None or place not in parties:
+                continue
+            problems = [f"{place[1]}: {text}" for text in check_parties(claim, parties[place])]
+            if problems:
+                more: dict[str, str | int] = {"leaf_index": claim.index, "demand_id": place[1]}
+                changes.found.append(_found("round.parties", row, problems, more, place[1]))
+            if row.payments_compared and claim.paid == claim.taken:
+                changes.settled.add(place)
+
+
+def faults_of_entries(faults: Iterable[Fault], entries: Sequence[Json], first: int) -> list[Found]:
+    """Return one finding for each entry that breaks a rule, with all that it breaks."""
+    by_entry: dict[int, list[Fault]] = {}
+    for fault in faults:
+        by_entry.setdefault(fault.index, []).append(fault)
+    found = []
+    for index, these in sorted(by_entry.items()):
+        entry = entries[index - first]
+        evidence: dict[str, str | int] = {"leaf_index": index, "rule": these[0].code}
+        for name in ("entry_id", "round_id", "order_id"):
+            if entry.get(name):
+                evidence[name] = str(entry[name])
+        account = next((fault.account for fault in these if fault.account), "")
+        if account:
+            evidence["account"] = account
+        texts = tuple(dict.fromkeys(fault.text for fault in these))
+        market = str(entry.get("market_id") or "exchange")
+        round_id = str(entry["round_id"]) if entry.get("round_id") else None
+        found.append(Found("journal.entry", str(index), texts, evidence, market, round_id))
+    return found
+
+
+def _found(
+    code: str,
+    row: RoundAudit,
+    problems: Sequence[str],
+    more: Mapping[str, str | int] | None = None,
+    key: str = "",
+) -> Found:
+    evidence = {"round_id": row.round_id, **(more or {})}
+    texts = tuple(problems[:_PROBLEMS_MAX])
+    return Found(code, f"{row.round_id}/{key}", texts, evidence, row.market_id, row.round_id)
+
+
+def _new(round_id: str) -> RoundAudit:
+    market_id, _, seq = round_id.rpartition(":")
+    return RoundAudit(round_id, market_id, int(seq) if seq.isdecimal() else 0)
+
+
+def _fills_escrow(entry: Json) -> bool:
+    return any(
+        row["layer"] == "posted" and row["account"].startswith("escrow:") and row["amount"] < 0
+        for row in entry["postings"]
+    )
+
+
+def _places(made: Iterable[Json]) -> dict[tuple[str, str, str], int]:
+    """Return (offer, pool, hour) -> chips of allocations."""
+    found: dict[tuple[str, str, str], int] = {}
+    for item in made:
+        for period in item["periods"]:
+            place = (str(item["offer_id"]), str(item["pool"]), str(period["start"]))
+            found[place] = found.get(place, 0) + int(period["chips"])
+    return found

@@ -1,0 +1,49 @@
+"""The ledger's database rewritten, every hash in it too: the auditor's own copy names the entry."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.kit.kafka import OutRecord
+from services.kit.outbox import headers_from_json
+from tests.integration.auditor.wire import Wire, codes
+from tests.integration.ledger.conftest import owner, pool, schema, settings  # noqa: F401
+from tests.integration.ledger.test_tampering import Day, day  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.integration
+
+
+async def published(day: Day, topic: str) -> list[OutRecord]:  # noqa: F811
+    """Return what the ledger has to publish on a topic."""
+    rows = await day.owner.fetch(
+        "SELECT key, headers, value FROM outbox WHERE topic = $1 ORDER BY seq", topic
+    )
+    return [
+        OutRecord(topic, row["key"], row["value"], headers_from_json(row["headers"]))
+        for row in rows
+    ]
+
+
+async def test_an_entry_that_was_rewritten_with_every_hash_above_it_is_named(
+    day: Day,  # noqa: F811
+    wire: Wire,
+) -> None:
+    await wire.writer.send_many(await published(day, "journal-entries"))
+    key = {"auditor_log_key": str(day.signer.verifier)}
+    wire.settings = wire.settings.model_copy(update=key)
+    await wire.writer.send_many(await published(day, "checkpoints"))
+    async with wire.auditing():
+        await wire.until_checked(9)
+        assert await wire.findings() == []
+        # Entry, commitment, leaf hash and tile, all made to agree.
+        forged = (await day.opening(2)).replace(b'"salt":"', b'"salt":"00')
+        await day.forge(2, forged, tiles=True)
+        # Where the ledger looks at itself alone, it sees that a head does not fit.
+        itself = await day.scrubber.step()
+        assert any(text.startswith("signed head 9: root is") for text in itself), itself
+        assert not any(text.startswith("leaf 2:") for text in itself), itself
+        await day.tamper("DELETE FROM leaf WHERE idx = 8")
+        await wire.until("SELECT count(*) FROM finding", lambda n: n == 2)
+        found = await wire.findings()
+    assert codes(found) == ["journal.rewritten"] * 2
+    assert sorted(finding.summary.params["leaf_index"] for finding in found) == [2, 8]
