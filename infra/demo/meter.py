@@ -42,6 +42,7 @@ READS: dict[str, tuple[str, ...]] = {
         "settlements",
         "checkpoints",
         "findings",
+        "surveillance-cases",
     ),
     "matching": ("policies", "offers", "demand", "holds"),
     "ledger": ("participants", "policies", "offers", "demand", "allocations", "deliveries"),

@@ -6,6 +6,7 @@ from services.auditor.adapters.checker import ChildChecker
 from services.auditor.adapters.postgres import MIGRATIONS, PostgresStore
 from services.auditor.app import TOPIC, Auditor
 from services.auditor.settings import AuditorSettings
+from services.auditor.watch import watch_markets
 from services.kit.kafka import LogReader, LogWriter
 from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
 from services.kit.run import ServiceContext, run_service
@@ -39,6 +40,7 @@ async def run(context: ServiceContext[AuditorSettings]) -> None:
     context.on_close(writer.stop)
     relay = OutboxRelay(pool, writer)
     context.spawn("relay", relay.run(context.stop_event))
+    context.spawn("surveillance", watch_markets(context, writer))
     reader = LogReader(settings, [TOPIC])
     context.on_close(reader.stop)
     auditor = Auditor(

@@ -28,6 +28,7 @@ from services.gateway.adapters.projection import LEASE, TOPICS, Projection
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.signing import ReceiptSigner
+from services.gateway.adapters.surveillance import PostgresCases
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.log import LogReading
@@ -35,6 +36,7 @@ from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.surveillance import CaseWork
 from services.gateway.settings import GatewaySettings
 from services.kit.kafka import LogReader, LogWriter
 from services.kit.postgres import LeaseKeeper, create_pool, migrate
@@ -85,6 +87,7 @@ def build(settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter
             money=FundsReading(funds),
             quotes=Quotes(markets, reports, partial(stream_file, reports), clock),
             log=LogReading(PostgresLog(pool), settings.log_key(), verify),
+            cases=CaseWork(once, PostgresCases(pool), clock),
             directory=directory,
             operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),

@@ -16,9 +16,14 @@ import asyncpg
 from schemas import events, money
 from schemas.api import MarketView, ParticipantView, PolicyView
 from schemas.codec import DecodeError, decode
+from schemas.surveillance import (
+    ParticipantOwned,
+    SurveillanceCaseRaised,
+    SurveillanceCaseStateChanged,
+)
 from schemas.transparency import CheckpointCosigned, CheckpointSigned, JournalEntrySalted
 from schemas.types import period_of
-from services.gateway.adapters import bookings, intents, log_tree, postgres
+from services.gateway.adapters import bookings, intents, log_tree, postgres, surveillance
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
 from services.gateway.ports import Position, Sent
@@ -51,6 +56,7 @@ TOPICS = (
     "settlements",
     "checkpoints",
     "findings",
+    "surveillance-cases",
 )
 # A batch is one transaction; 2,000 records take some 100 ms, so readers never wait long.
 _BATCH_RECORDS = 2000
@@ -416,7 +422,7 @@ _INTENTS = (
 
 # In the order of an order's life, so that a batch that holds it all leaves a history in order.
 _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
-    ((events.ParticipantRegistered,), _participants),
+    ((events.ParticipantRegistered, ParticipantOwned), _participants),
     ((events.MarketDefined,), _markets),
     ((events.PolicySet,), _policies),
     (_INTENTS, intents.put_intents),
@@ -434,4 +440,6 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.CheckpointPublished, CheckpointSigned), log_tree.put_heads),
     ((CheckpointCosigned,), log_tree.put_cosignatures),
     ((events.FindingRaised,), _findings),
+    ((SurveillanceCaseRaised,), surveillance.put_cases),
+    ((SurveillanceCaseStateChanged,), surveillance.put_changes),
 )

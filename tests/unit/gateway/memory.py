@@ -50,11 +50,12 @@ from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnavailableError
 from services.gateway.ports import Claim, Intent, Position, Principal, Sent
 from services.kit.clock import ManualClock
 from services.kit.signing import verify
-from tests.unit.gateway.memory_books import MemoryFunds, MemoryTree
+from tests.unit.gateway.memory_books import MemoryCases, MemoryFunds, MemoryTree
 
 # One app for all: its routes are compiled at the first request, which takes half a second.
 _APP = create_app()
@@ -391,6 +392,7 @@ class MemoryGateway:
                 self.markets, self.reports, partial(stream_file, self.reports), self.clock
             ),
             log=LogReading(MemoryTree(), None, verify),
+            cases=CaseWork(once, MemoryCases(), self.clock),
             directory=self.directory,
             operator_key_sha256=hash_key("bootstrap-key-of-tests"),
             receipt_key=None,

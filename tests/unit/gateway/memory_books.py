@@ -16,8 +16,28 @@ from schemas.funds import (
     StatementView,
 )
 from schemas.money import SettlementTermsSet
+from schemas.surveillance import CaseView
 from schemas.types import period_start
 from services.gateway.ports import Sent, SignedHead
+
+
+class MemoryCases:
+    """Surveillance without a case."""
+
+    async def case(self, case_id: str) -> CaseView | None:
+        return None
+
+    async def cases(
+        self,
+        *,
+        market_id: str | None,
+        day: str | None,
+        state: str | None,
+        kind: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, CaseView]]:
+        return []
 
 
 class MemoryTree:

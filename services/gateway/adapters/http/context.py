@@ -28,6 +28,7 @@ from services.gateway.app.log import LogReading
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnauthenticatedError
 from services.gateway.ports import Directory, Principal
 from services.kit.telemetry import child_traceparent
@@ -50,6 +51,7 @@ class Api:
         money: Reads about money.
         quotes: What an order would get.
         log: The transparency log.
+        cases: Cases of surveillance.
         directory: Whose key it is.
         operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
@@ -63,6 +65,7 @@ class Api:
     money: FundsReading
     quotes: Quotes
     log: LogReading
+    cases: CaseWork
     directory: Directory
     operator_key_sha256: bytes | None
     receipt_key: tuple[str, str] | None

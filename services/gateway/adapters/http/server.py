@@ -16,6 +16,7 @@ from services.gateway.adapters.http import (
     routes_log,
     routes_orders,
     routes_rounds,
+    routes_surveillance,
 )
 from services.gateway.adapters.http.context import Api, ApiDep
 from services.gateway.adapters.http.middleware import BodyLimit, Measure
@@ -112,6 +113,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_funds.router,
         routes_audit.router,
         routes_log.router,
+        routes_surveillance.router,
         keys,
         health,
     ):

@@ -30,6 +30,7 @@ NOUNS: Final[dict[str, str]] = {
     "account": "suanli.cli.account",
     "participants": "suanli.cli.participants",
     "findings": "suanli.cli.findings",
+    "surveillance": "suanli.cli.surveillance",
     "audit": "suanli.cli.audit",
     "verify": "suanli.cli.verify",
     "log": "suanli.cli.log",
