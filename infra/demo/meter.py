@@ -43,6 +43,7 @@ READS: dict[str, tuple[str, ...]] = {
         "checkpoints",
         "findings",
         "surveillance-cases",
+        "dead-letters",
     ),
     "matching": ("policies", "offers", "demand", "holds"),
     "ledger": ("participants", "policies", "offers", "demand", "allocations", "deliveries"),

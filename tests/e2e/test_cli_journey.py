@@ -255,6 +255,37 @@ def test_an_owner_that_trades_with_itself_becomes_a_case_for_the_regulator_alone
         assert told.stderr.startswith("refused [auth.wrong_role]")
 
 
+def test_the_day_is_reported_in_signed_files(cli: Cli, tmp_path: Path) -> None:
+    linkage = cli.json("regulator", "reports", "linkage")
+    assert linkage["rows"] == []
+    assert linkage["figures"][0]["value"] > 100
+    clock = cli.json("operator", "reports", "clock")
+    sources = {row[0]: row for row in clock["rows"]}
+    assert {"gateway", "ledger", "matching"} == set(sources)
+    # Nothing was recorded before it happened; the gateway stamps as it records.
+    assert [row[2] >= 0 for row in sources.values()] == [True] * 3
+    share = cli.json("enterprise", "reports", "domestic-share")
+    assert share["rows"]
+    assert 0 < share["figures"][0]["value"] < 1_000_000
+    for kind in ("concentration", "regional-flows", "emergency-use", "dead-letters"):
+        shown = cli.run("regulator", "reports", kind, "--lang", "zh").stdout
+        assert any("\u4e00" <= char <= "\u9fff" for char in shown)
+    assert cli.run("operator", "reports", "concentration", expect=1).stdout == ""
+    for suffix in ("json", "html", "parquet", "csv"):
+        path = tmp_path / f"report.{suffix}"
+        cli.run("regulator", "reports", "concentration", "--out", str(path), "--lang", "zh")
+        if suffix != "csv":
+            told = cli.json("provider", "reports", "verify", str(path))
+            assert (told["ok"], told["kind"]) == (True, "concentration")
+    page = tmp_path / "report.html"
+    page.write_text(page.read_text("utf-8").replace("市场集中度 ·", "市场 ·"), "utf-8")
+    assert (
+        "已被改动"
+        in cli.run("provider", "reports", "verify", str(page), "--lang", "zh", expect=1).stdout
+    )
+    assert "--out" in cli.run("regulator", "reports", "clock", "--out", "r.pdf", expect=2).stderr
+
+
 def test_an_offer_is_placed_amended_and_cancelled(cli: Cli) -> None:
     create = [
         "offers",

@@ -24,6 +24,7 @@ from schemas.surveillance import (
 from schemas.transparency import CheckpointCosigned, CheckpointSigned, JournalEntrySalted
 from schemas.types import period_of
 from services.gateway.adapters import bookings, intents, log_tree, postgres, surveillance
+from services.gateway.adapters.days import put_dead_letters
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
 from services.gateway.ports import Position, Sent
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Conn, list[Sent]], Awaitable[None]]
 
 LEASE = "projection"
+DEAD_LETTERS = "dead-letters"
 TOPICS = (
     "participants",
     "policies",
@@ -57,6 +59,7 @@ TOPICS = (
     "checkpoints",
     "findings",
     "surveillance-cases",
+    DEAD_LETTERS,
 )
 # A batch is one transaction; 2,000 records take some 100 ms, so readers never wait long.
 _BATCH_RECORDS = 2000
@@ -157,7 +160,11 @@ class Projection:
             StaleWriterError: if this writer no longer holds the lease.
         """
         by_type: dict[type[events.Event], list[Sent]] = {}
+        buried = [record for record in found if record.topic == DEAD_LETTERS]
         for record in found:
+            if record.topic == DEAD_LETTERS:
+                # Whatever a stranger wrote: it is no event, only the reason beside it is read.
+                continue
             sent = self._decoded(record)
             if sent is not None:
                 by_type.setdefault(type(sent.envelope.data), []).append(sent)
@@ -169,6 +176,7 @@ class Projection:
                 batch = [sent for kind in types for sent in by_type.get(kind, [])]
                 if batch:
                     await handler(conn, batch)
+            await put_dead_letters(conn, buried)
             await advance_all(conn, before, after, epoch)
 
     def _decoded(self, record: Record) -> Sent | None:

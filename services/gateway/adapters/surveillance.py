@@ -76,15 +76,14 @@ class PostgresCases:
         self,
         *,
         market_id: str | None,
-        day: str | None,
+        day: date | None,
         state: str | None,
         kind: str | None,
         before: int | None,
         limit: int,
     ) -> list[tuple[int, CaseView]]:
         """Return (sequence, case), latest first."""
-        on = None if day is None else date.fromisoformat(day)
-        rows = await self._pool.fetch(SQL.cases, market_id, on, state, kind, before, limit)
+        rows = await self._pool.fetch(SQL.cases, market_id, day, state, kind, before, limit)
         views = await self._views(rows)
         return [(row["seq"], view) for row, view in zip(rows, views, strict=True)]
 

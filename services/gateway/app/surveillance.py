@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
 from schemas.codec import derive_id
 from schemas.surveillance import SurveillanceCaseStateChanged
 from schemas.types import Role
-from services.core.errors import Message
+from services.core.errors import Message, ValidationError
 from services.gateway.app.envelopes import make_envelope
 from services.gateway.app.once import make_intent
 from services.gateway.app.rights import require_role
@@ -32,7 +33,7 @@ class Cases(Protocol):
         self,
         *,
         market_id: str | None,
-        day: str | None,
+        day: date | None,
         state: str | None,
         kind: str | None,
         before: int | None,
@@ -84,10 +85,16 @@ class CaseWork:
 
         Raises:
             ForbiddenError: if the caller is not a regulator.
+            ValidationError: if the calendar has no such day.
         """
         require_role(principal, Role.REGULATOR)
         return await self._cases.cases(
-            market_id=market_id, day=day, state=state, kind=kind, before=before, limit=limit
+            market_id=market_id,
+            day=None if day is None else day_of(day),
+            state=state,
+            kind=kind,
+            before=before,
+            limit=limit,
         )
 
     async def change(
@@ -131,6 +138,25 @@ class CaseWork:
 
         intent = make_intent(key, "case_state", {"case_id": case_id, **new.model_dump(mode="json")})
         return await self._once.one(principal.participant_id, intent, plan)
+
+
+def day_of(text: str) -> date:
+    """Return the day of a text of that form.
+
+    Raises:
+        ValidationError: if the calendar has no such day.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        allowed = "a day that is there, such as 2026-11-24"
+        raise ValidationError(
+            "validation.period",
+            Message(f"day: must be {allowed}, was {text}", f"day：须为 {allowed}，实为 {text}"),
+            field="day",
+            value=text,
+            allowed=allowed,
+        ) from None
 
 
 def _has_made(view: CaseView, who: str, new: CaseStateNew) -> bool:

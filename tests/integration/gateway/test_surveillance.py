@@ -112,6 +112,7 @@ async def test_bad_input_about_a_case_is_told_with_field_value_and_what_is_allow
     gateway, key = market.gateway, market.regulator
     replies = [
         await gateway.call("GET", "/v1/surveillance/cases?day=yesterday", key=key),
+        await gateway.call("GET", "/v1/surveillance/cases?day=2026-02-30", key=key),
         await gateway.call("GET", "/v1/surveillance/cases?state=done", key=key),
         await gateway.call("GET", "/v1/surveillance/cases/nothing", key=key),
         await gateway.call(
@@ -122,7 +123,7 @@ async def test_bad_input_about_a_case_is_told_with_field_value_and_what_is_allow
             headers={"Idempotency-Key": "k"},
         ),
     ]
-    assert [reply.status_code for reply in replies] == [422] * 4
+    assert [reply.status_code for reply in replies] == [422] * 5
     for reply in replies:
         (error, *_) = reply.json()["errors"]
         assert error["field"]

@@ -22,6 +22,7 @@ from schemas.api import PAGE_ITEMS_MAX, IdempotencyKey, Page
 from schemas.base import Model
 from schemas.types import Role
 from services.core.errors import Message, ValidationError
+from services.gateway.app.day_reports import DayReports
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.log import LogReading
@@ -52,6 +53,7 @@ class Api:
         quotes: What an order would get.
         log: The transparency log.
         cases: Cases of surveillance.
+        reports: Daily reports.
         directory: Whose key it is.
         operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
@@ -66,6 +68,7 @@ class Api:
     quotes: Quotes
     log: LogReading
     cases: CaseWork
+    reports: DayReports
     directory: Directory
     operator_key_sha256: bytes | None
     receipt_key: tuple[str, str] | None

@@ -15,6 +15,7 @@ from services.gateway.adapters.http import (
     routes_funds,
     routes_log,
     routes_orders,
+    routes_reports,
     routes_rounds,
     routes_surveillance,
 )
@@ -114,6 +115,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_audit.router,
         routes_log.router,
         routes_surveillance.router,
+        routes_reports.router,
         keys,
         health,
     ):

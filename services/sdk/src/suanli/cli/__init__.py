@@ -31,6 +31,7 @@ NOUNS: Final[dict[str, str]] = {
     "participants": "suanli.cli.participants",
     "findings": "suanli.cli.findings",
     "surveillance": "suanli.cli.surveillance",
+    "reports": "suanli.cli.reports",
     "audit": "suanli.cli.audit",
     "verify": "suanli.cli.verify",
     "log": "suanli.cli.log",
