@@ -102,6 +102,9 @@ class ParticipantNew(Model):
     role: Role
     name: Name
     resource_code: ResourceCode | None = None
+    beneficial_owner: Slug | None = Field(
+        default=None, description="Who owns it in the end; one name for all that it owns"
+    )
 
 
 class DepositNew(Model):
@@ -149,6 +152,7 @@ class Receipt(Model):
     participant_id: ParticipantId | None = None
     market_id: Slug | None = None
     policy_id: Slug | None = None
+    case_id: str | None = None
     event_id: str
     topic: str
     partition: Annotated[int, Field(ge=0)]
@@ -183,6 +187,7 @@ class ParticipantView(Model):
     role: Role
     name: Name
     resource_code: ResourceCode | None = None
+    beneficial_owner: Slug | None = None
     status: str
     registered_at: Instant | None = Field(
         description="Null for the operator's bootstrap key, which nobody registered"

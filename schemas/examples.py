@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas import events, money, transparency
+from schemas import events, money, surveillance, transparency
 from schemas.registry import BY_MODEL
 
 if TYPE_CHECKING:
@@ -404,6 +404,37 @@ _BODIES |= {
         "head_told_at": "2026-11-24T08:15:00Z",
         "cosignatures": 1,
         "findings": 0,
+    },
+}
+_CASE = {"case_id": "sc_" + "a" * 26, "market_id": _MARKET}
+_BODIES |= {
+    surveillance.ParticipantOwned: _BODIES[events.ParticipantRegistered]
+    | {"beneficial_owner": "haidian-group"},
+    surveillance.SurveillanceCaseRaised: _CASE
+    | {
+        "day": "2026-11-24",
+        "revision": 1,
+        "is_final": False,
+        "kind": "wash",
+        "severity": "high",
+        "participants": ["haidian-lab", "north-cloud"],
+        "participants_total": 2,
+        "evidence": ["al_" + "a" * 26],
+        "evidence_total": 1,
+        "figures": {"chip_hours": 640, "net_chip_hours": 0, "owners": 1, "pool": _POOL},
+        "summary": {
+            "code": "wash",
+            "en": "640 chip-hours went from one owner to itself.",
+            "zh": "640 卡时由同一实际控制人自成交。",
+            "params": {"chip_hours": 640},
+        },
+    },
+    surveillance.SurveillanceCaseStateChanged: _CASE
+    | {
+        "version": 1,
+        "state": "under-review",
+        "reason": "asked both for their contracts",
+        "changed_by": "regulator-1",
     },
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas import events, money, transparency
+from schemas import events, money, surveillance, transparency
 
 TOPICS: dict[str, str] = {
     "offers": "Offers of providers",
@@ -25,6 +25,7 @@ TOPICS: dict[str, str] = {
     "settlements": "What deliveries were settled at, and orders about money that were refused",
     "checkpoints": "Tree heads of the transparency log",
     "findings": "Verdicts of the auditor, and how far it is",
+    "surveillance-cases": "Cases of market surveillance; for the exchange and regulators alone",
     "dead-letters": "Records that could not be taken, with the reason (raw bytes)",
 }
 """Topic name -> what is on it. Names carry a configured prefix on a shared broker."""
@@ -130,6 +131,25 @@ REGISTRY: tuple[EventType, ...] = (
     _row("suanli.checkpoint.cosigned", transparency.CheckpointCosigned, "checkpoints", "origin"),
     _row("suanli.finding.raised", events.FindingRaised, "findings", _MARKET),
     _row("suanli.audit.progressed", transparency.AuditProgressed, "findings", _MARKET),
+    _row(
+        "suanli.participant.registered",
+        surveillance.ParticipantOwned,
+        "participants",
+        _PARTICIPANT,
+        version=2,
+    ),
+    _row(
+        "suanli.surveillance.case-raised",
+        surveillance.SurveillanceCaseRaised,
+        "surveillance-cases",
+        _MARKET,
+    ),
+    _row(
+        "suanli.surveillance.case-state-changed",
+        surveillance.SurveillanceCaseStateChanged,
+        "surveillance-cases",
+        _MARKET,
+    ),
 )
 """Every event ever published; one row per version."""
 

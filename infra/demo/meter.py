@@ -42,6 +42,8 @@ READS: dict[str, tuple[str, ...]] = {
         "settlements",
         "checkpoints",
         "findings",
+        "surveillance-cases",
+        "dead-letters",
     ),
     "matching": ("policies", "offers", "demand", "holds"),
     "ledger": ("participants", "policies", "offers", "demand", "allocations", "deliveries"),

@@ -7,6 +7,7 @@ service again when it has ended, which is the recovery that the services are bui
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import secrets
@@ -57,6 +58,7 @@ class ExchangeConfig:
         market_id: The market that the matching service clears.
         solve_s: Real seconds that a solve may take; 0 leaves it to the round's effort.
         log_key: Secret key of the transparency log; empty in folders from before there was one.
+        receipt_key: Seed of the key that receipts and reports are signed with, Base64; the same.
     """
 
     api_port: int
@@ -67,6 +69,7 @@ class ExchangeConfig:
     market_id: str = MARKET_ID
     solve_s: float = 0.0
     log_key: str = ""
+    receipt_key: str = ""
 
 
 class Exchange:
@@ -142,6 +145,7 @@ class Exchange:
             market_id=market_id,
             solve_s=solve_s,
             log_key=NoteSigner.generate(LOG_ORIGIN).secret_text(),
+            receipt_key=base64.b64encode(secrets.token_bytes(32)).decode(),
         )
         self.state_dir.mkdir(parents=True, exist_ok=True)
         partial = self._config_path.with_suffix(".partial")
@@ -300,7 +304,9 @@ class Exchange:
             "SUANLI_GATEWAY_LOG_KEY": self.log_verifier,
             "SUANLI_AUDITOR_LOG_KEY": self.log_verifier,
         }
-        # The secret is the ledger's alone.
+        # Each secret is given to the one service that signs with it.
+        if name == "gateway":
+            found["SUANLI_GATEWAY_RECEIPT_KEY"] = config.receipt_key
         return found | {"SUANLI_LEDGER_LOG_KEY": config.log_key} if signs else found
 
     def _state_file(self, name: str) -> Path:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from services.gateway.adapters.days import PostgresDays
 from services.gateway.adapters.funds import PostgresFunds
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.problems import STORE_ERRORS
@@ -31,7 +33,9 @@ from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
+from services.gateway.adapters.surveillance import PostgresCases
 from services.gateway.app.books_then import BooksThen
+from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
@@ -41,6 +45,7 @@ from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.surveillance import CaseWork
 from services.gateway.settings import GatewaySettings
 from services.kit.kafka import LogReader, LogWriter
 from services.kit.postgres import LeaseKeeper, create_pool, migrate
@@ -103,12 +108,22 @@ def build(
             log=LogReading(PostgresLog(reader), settings.log_key(), verify),
             life=LifeReading(PostgresLives(reader)),
             books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
+            cases=CaseWork(once, PostgresCases(pool), clock),
+            reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             directory=directory,
             operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),
             readiness=readiness,
         )
     )
+
+
+def _timeline(settings: GatewaySettings) -> Timeline:
+    market, real = settings.clock_market_epoch, settings.clock_real_epoch
+    if market is None or real is None:
+        now = datetime.now(UTC)
+        return Timeline(now, now, 1.0)
+    return Timeline(market, real, settings.clock_speed)
 
 
 async def _readiness(settings: GatewaySettings, pool: Pool) -> Mapping[str, bool]:

@@ -41,6 +41,13 @@ class Cli:
         }
         self._runner = CliRunner(env={"LANG": "C.UTF-8", "SUANLI_MARKET": None})
 
+    def join(self, who: str, api_key: str, folder: Path) -> None:
+        """Run commands as one more participant too, by its id."""
+        url = json.loads(self._files["operator"].read_text(encoding="utf-8"))["api_url"]
+        path = folder / f"{who}.json"
+        path.write_text(json.dumps({"api_url": url, "api_key": api_key}), encoding="utf-8")
+        self._files[who] = path
+
     def run(self, who: str, *words: str, expect: int = 0) -> Result:
         """Run a command; insist on its exit code."""
         done = self._runner.invoke(build_app(), [*words, "--client", str(self._files[who])])
@@ -199,6 +206,84 @@ def test_money_is_paid_out_made_collateral_taken_back_and_stated(cli: Cli) -> No
     assert cli.json("provider", "account", "invoice") == []
     other = cli.run("provider", "account", "statement", "--participant", "nobody", expect=1)
     assert "not_found" in other.stderr
+
+
+def test_an_owner_that_trades_with_itself_becomes_a_case_for_the_regulator_alone(
+    cli: Cli, tmp_path: Path
+) -> None:
+    for role in ("provider", "enterprise"):
+        who = f"hidden-{role}"
+        add = f"participants add {who} --role {role} --name {who} --owner hidden-group "
+        add += "--resource-code CN.11.0108.HIDDEN"
+        made = cli.json("operator", *add.split())
+        assert made["participant"]["beneficial_owner"] == "hidden-group"
+        cli.join(who, made["api_key"], tmp_path)
+    money = "participants deposit hidden-enterprise --amount 99999 --reference start"
+    cli.run("operator", *money.split())
+    # Hours so far ahead that nobody else trades in them.
+    sell = "offers create --pool bj-haidian/t4 --chips 64 --ask 1 --start +60h --end +66h"
+    cli.json("hidden-provider", *sell.split())
+    buy = (
+        "demand create --chip t4 --zone bj-haidian --chips 64 --hours 5 --limit 2 "
+        "--earliest +60h --deadline +66h"
+    )
+    order_id = cli.json("hidden-enterprise", *buy.split())["order"]["order_id"]
+    cli.run("hidden-enterprise", "orders", "watch", order_id, "--timeout", "90", "-o", "json")
+    shown = cli.json("hidden-enterprise", "demand", "show", order_id)
+    evidence = {item["allocation_id"] for item in shown["allocations"]}
+    assert evidence
+
+    end_s = time.monotonic() + 60
+    while not (found := cli.json("regulator", "surveillance", "cases", "--kind", "wash")):
+        assert time.monotonic() < end_s, "no case was raised"
+        time.sleep(0.5)
+    (case,) = found
+    assert set(case["evidence"]) == evidence
+    assert case["participants"] == ["hidden-enterprise", "hidden-provider"]
+    assert (case["figures"]["chip_hours"], case["state"]) == (320, "open")
+    closed = cli.json(
+        "regulator", "surveillance", "close", case["case_id"], "--reason", "fined", "--key", "c1"
+    )["case"]
+    assert closed["state"] == "closed"
+    assert [one["changed_by"] for one in closed["changes"]] == ["jjj-regulator"]
+    table = cli.run("regulator", "surveillance", "show", case["case_id"], "--lang", "zh").stdout
+    assert "已结案" in table
+    assert "hidden-provider" in table
+    assert cli.json("regulator", "surveillance", "cases", "--state", "open", "--kind", "wash") == []
+    for who in ("hidden-provider", "enterprise", "operator"):
+        told = cli.run(who, "surveillance", "cases", expect=1)
+        assert told.stderr.startswith("refused [auth.wrong_role]")
+
+
+def test_the_day_is_reported_in_signed_files(cli: Cli, tmp_path: Path) -> None:
+    linkage = cli.json("regulator", "reports", "linkage")
+    assert linkage["rows"] == []
+    assert linkage["figures"][0]["value"] > 100
+    clock = cli.json("operator", "reports", "clock")
+    sources = {row[0]: row for row in clock["rows"]}
+    assert {"gateway", "ledger", "matching"} == set(sources)
+    # Nothing was recorded before it happened; the gateway stamps as it records.
+    assert [row[2] >= 0 for row in sources.values()] == [True] * 3
+    share = cli.json("enterprise", "reports", "domestic-share")
+    assert share["rows"]
+    assert 0 < share["figures"][0]["value"] < 1_000_000
+    for kind in ("concentration", "regional-flows", "emergency-use", "dead-letters"):
+        shown = cli.run("regulator", "reports", kind, "--lang", "zh").stdout
+        assert any("\u4e00" <= char <= "\u9fff" for char in shown)
+    assert cli.run("operator", "reports", "concentration", expect=1).stdout == ""
+    for suffix in ("json", "html", "parquet", "csv"):
+        path = tmp_path / f"report.{suffix}"
+        cli.run("regulator", "reports", "concentration", "--out", str(path), "--lang", "zh")
+        if suffix != "csv":
+            told = cli.json("provider", "reports", "verify", str(path))
+            assert (told["ok"], told["kind"]) == (True, "concentration")
+    page = tmp_path / "report.html"
+    page.write_text(page.read_text("utf-8").replace("市场集中度 ·", "市场 ·"), "utf-8")
+    assert (
+        "已被改动"
+        in cli.run("provider", "reports", "verify", str(page), "--lang", "zh", expect=1).stdout
+    )
+    assert "--out" in cli.run("regulator", "reports", "clock", "--out", "r.pdf", expect=2).stderr
 
 
 def test_an_offer_is_placed_amended_and_cancelled(cli: Cli) -> None:

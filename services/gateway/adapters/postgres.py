@@ -191,6 +191,8 @@ async def put_participant(conn: Conn, view: ParticipantView, offset: int) -> Non
         view.registered_at,
         offset,
     )
+    if view.beneficial_owner is not None:
+        await conn.execute(SQL.put_owner, view.participant_id, view.beneficial_owner, offset)
 
 
 class PostgresMarkets:

@@ -16,6 +16,11 @@ import asyncpg
 from schemas import events, money
 from schemas.api import MarketView, ParticipantView, PolicyView
 from schemas.codec import DecodeError, decode
+from schemas.surveillance import (
+    ParticipantOwned,
+    SurveillanceCaseRaised,
+    SurveillanceCaseStateChanged,
+)
 from schemas.transparency import (
     AuditProgressed,
     CheckpointCosigned,
@@ -23,7 +28,8 @@ from schemas.transparency import (
     JournalEntrySalted,
 )
 from schemas.types import period_of
-from services.gateway.adapters import bookings, intents, log_tree, postgres
+from services.gateway.adapters import bookings, intents, log_tree, postgres, surveillance
+from services.gateway.adapters.days import put_dead_letters
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
 from services.gateway.ports import Position, Sent
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Conn, list[Sent]], Awaitable[None]]
 
 LEASE = "projection"
+DEAD_LETTERS = "dead-letters"
 TOPICS = (
     "participants",
     "policies",
@@ -56,6 +63,8 @@ TOPICS = (
     "settlements",
     "checkpoints",
     "findings",
+    "surveillance-cases",
+    DEAD_LETTERS,
 )
 # A batch is one transaction; 2,000 records take some 100 ms, so readers never wait long.
 _BATCH_RECORDS = 2000
@@ -156,7 +165,11 @@ class Projection:
             StaleWriterError: if this writer no longer holds the lease.
         """
         by_type: dict[type[events.Event], list[Sent]] = {}
+        buried = [record for record in found if record.topic == DEAD_LETTERS]
         for record in found:
+            if record.topic == DEAD_LETTERS:
+                # Whatever a stranger wrote: it is no event, only the reason beside it is read.
+                continue
             sent = self._decoded(record)
             if sent is not None:
                 by_type.setdefault(type(sent.envelope.data), []).append(sent)
@@ -168,6 +181,7 @@ class Projection:
                 batch = [sent for kind in types for sent in by_type.get(kind, [])]
                 if batch:
                     await handler(conn, batch)
+            await put_dead_letters(conn, buried)
             await advance_all(conn, before, after, epoch)
 
     def _decoded(self, record: Record) -> Sent | None:
@@ -431,7 +445,7 @@ _INTENTS = (
 
 # In the order of an order's life, so that a batch that holds it all leaves a history in order.
 _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
-    ((events.ParticipantRegistered,), _participants),
+    ((events.ParticipantRegistered, ParticipantOwned), _participants),
     ((events.MarketDefined,), _markets),
     ((events.PolicySet,), _policies),
     (_INTENTS, intents.put_intents),
@@ -450,4 +464,6 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((CheckpointCosigned,), log_tree.put_cosignatures),
     ((events.FindingRaised,), _findings),
     ((AuditProgressed,), log_tree.put_progress),
+    ((SurveillanceCaseRaised,), surveillance.put_cases),
+    ((SurveillanceCaseStateChanged,), surveillance.put_changes),
 )

@@ -29,6 +29,7 @@ _RECEIPT_FIELDS = (
     "delivery_id",
     "participant_id",
     "policy_id",
+    "case_id",
 )
 
 

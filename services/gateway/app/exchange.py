@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from schemas import events
 from schemas.api import KeyCreated, MarketView, ParticipantCreated, ParticipantView, PolicyView
 from schemas.codec import derive_id
+from schemas.surveillance import ParticipantOwned
 from schemas.types import Role, period_of, period_start
 from services.core.errors import Message, ValidationError
 from services.gateway.app.envelopes import canonical, derive, make_envelope, make_receipt
@@ -98,7 +99,7 @@ class ExchangeCommands:
             # The reply with the first key may have been lost; it cannot be shown again.
             made = await self.add_key(principal, new.participant_id, "repeat")
             return ParticipantCreated(participant=known, api_key=made.api_key)
-        data = events.ParticipantRegistered(**new.model_dump())
+        data = _registered(new)
         # Given out again after a crash, so the body is part of the id.
         event_id = derive_id("gateway", "registered", canonical(data.model_dump(mode="json")))
         sent = await self._send(data, event_id, principal, new.participant_id, traceparent)
@@ -307,6 +308,13 @@ def _new_key() -> tuple[str, str]:
     key_id = "key_" + base64.b32encode(secrets.token_bytes(10)).decode().lower()
     secret = base64.b32encode(secrets.token_bytes(_SECRET_BYTES)).decode().lower().rstrip("=")
     return key_id, KEY_PREFIX + secret
+
+
+def _registered(new: ParticipantNew) -> events.ParticipantRegistered:
+    # Without an owner it is the event that it always was, so that its id stays what it was.
+    if new.beneficial_owner is None:
+        return events.ParticipantRegistered(**new.model_dump(exclude={"beneficial_owner"}))
+    return ParticipantOwned.model_validate(new.model_dump())
 
 
 def _same(known: ParticipantView, new: ParticipantNew) -> bool:

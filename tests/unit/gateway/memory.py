@@ -46,6 +46,7 @@ from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.server import create_app
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.app.books_then import BooksThen
+from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
@@ -55,11 +56,12 @@ from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnavailableError
 from services.gateway.ports import Claim, Intent, Position, Principal, Sent
 from services.kit.clock import ManualClock
 from services.kit.signing import verify
-from tests.unit.gateway.memory_books import MemoryFunds, MemoryTree
+from tests.unit.gateway.memory_books import MemoryCases, MemoryDays, MemoryFunds, MemoryTree
 
 # One app for all: its routes are compiled at the first request, which takes half a second.
 _APP = create_app()
@@ -420,6 +422,10 @@ class MemoryGateway:
             log=LogReading(MemoryTree(), None, verify),
             life=LifeReading(self.orders),
             books=BooksThen(NoLogs()),
+            cases=CaseWork(once, MemoryCases(), self.clock),
+            reports=DayReports(
+                MemoryDays(), self.markets, self.clock, Timeline(NOW, NOW, 1.0), None
+            ),
             directory=self.directory,
             operator_key_sha256=hash_key("bootstrap-key-of-tests"),
             receipt_key=None,

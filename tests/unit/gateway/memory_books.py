@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 
 from schemas.funds import (
     InvoiceLine,
@@ -16,8 +17,66 @@ from schemas.funds import (
     StatementView,
 )
 from schemas.money import SettlementTermsSet
+from schemas.surveillance import CaseView
 from schemas.types import period_start
+from services.gateway.app.day_reports import DayOf, Timeline
+from services.gateway.app.report_tables import (
+    CaseRow,
+    ClockRow,
+    FlowRow,
+    LetterRow,
+    LinkageRow,
+    TradeRow,
+    UrgentRow,
+)
 from services.gateway.ports import Sent, SignedHead
+
+
+class MemoryCases:
+    """Surveillance without a case."""
+
+    async def case(self, case_id: str) -> CaseView | None:
+        return None
+
+    async def cases(
+        self,
+        *,
+        market_id: str | None,
+        day: date | None,
+        state: str | None,
+        kind: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, CaseView]]:
+        return []
+
+
+class MemoryDays:
+    """Days on which nothing happened."""
+
+    async def rounds(self, day: DayOf) -> tuple[int, datetime | None]:
+        return 0, None
+
+    async def trades(self, day: DayOf) -> list[TradeRow]:
+        return []
+
+    async def flows(self, day: DayOf) -> list[FlowRow]:
+        return []
+
+    async def urgent(self, day: DayOf, limit: int) -> list[UrgentRow]:
+        return []
+
+    async def clock(self, day: DayOf, timeline: Timeline, bound_us: int) -> list[ClockRow]:
+        return []
+
+    async def linkage(self, day: DayOf, limit: int) -> tuple[int, list[LinkageRow]]:
+        return 0, []
+
+    async def dead_letters(self, start: datetime, end: datetime, limit: int) -> list[LetterRow]:
+        return []
+
+    async def cases(self, day: DayOf, limit: int) -> list[CaseRow]:
+        return []
 
 
 class MemoryTree:

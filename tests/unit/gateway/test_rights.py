@@ -29,6 +29,9 @@ DEPOSIT = {"amount": 1, "reference": "r"}
 COLLATERAL = {"direction": "in", "amount": 1}
 STATEMENT = "/v1/account/statement?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z"
 REVERSAL = {"entry_id": "31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab", "reason": "r"}
+DAY = "market_id=jingjinji&day=2026-11-24"
+CASE = "sc_" + "a" * 26
+CASE_STATE = {"state": "closed", "reason": "r", "expected_version": 0}
 
 WRITES: list[tuple[str, str, Any, set[Role]]] = [
     ("POST", "/v1/offers", offer(), {Role.PROVIDER}),
@@ -50,6 +53,17 @@ WRITES: list[tuple[str, str, Any, set[Role]]] = [
     ("POST", "/v1/policies", POLICY, {Role.REGULATOR}),
     ("POST", "/v1/deliveries", DELIVERY, {Role.PROVIDER}),
     ("GET", "/v1/participants", None, {Role.OPERATOR, Role.REGULATOR}),
+    ("GET", "/v1/surveillance/cases", None, {Role.REGULATOR}),
+    ("GET", f"/v1/surveillance/cases/{CASE}", None, {Role.REGULATOR}),
+    ("GET", f"/v1/reports/surveillance?{DAY}", None, {Role.REGULATOR}),
+    ("GET", f"/v1/reports/concentration?{DAY}", None, {Role.REGULATOR}),
+    ("GET", f"/v1/reports/emergency-use?{DAY}", None, {Role.REGULATOR, Role.OPERATOR}),
+    ("GET", f"/v1/reports/clock?{DAY}", None, {Role.REGULATOR, Role.OPERATOR}),
+    ("GET", f"/v1/reports/linkage?{DAY}", None, {Role.REGULATOR, Role.OPERATOR}),
+    ("GET", f"/v1/reports/dead-letters?{DAY}", None, {Role.REGULATOR, Role.OPERATOR}),
+    ("GET", f"/v1/reports/domestic-share?{DAY}", None, set(Role)),
+    ("GET", f"/v1/reports/regional-flows?{DAY}", None, set(Role)),
+    ("POST", f"/v1/surveillance/cases/{CASE}/state", CASE_STATE, {Role.REGULATOR}),
 ]
 
 

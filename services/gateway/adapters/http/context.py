@@ -24,6 +24,7 @@ from schemas.types import Role
 from services.core.errors import Message, ValidationError
 from services.gateway.adapters.sight import see_as, see_nothing
 from services.gateway.app.books_then import BooksThen
+from services.gateway.app.day_reports import DayReports
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
@@ -31,6 +32,7 @@ from services.gateway.app.log import LogReading
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnauthenticatedError
 from services.gateway.ports import Directory, Principal
 from services.kit.telemetry import child_traceparent
@@ -55,6 +57,8 @@ class Api:
         log: The transparency log.
         life: Lives of orders.
         books: Books of the past.
+        cases: Cases of surveillance.
+        reports: Daily reports.
         directory: Whose key it is.
         operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
@@ -70,6 +74,8 @@ class Api:
     log: LogReading
     life: LifeReading
     books: BooksThen
+    cases: CaseWork
+    reports: DayReports
     directory: Directory
     operator_key_sha256: bytes | None
     receipt_key: tuple[str, str] | None

@@ -100,3 +100,12 @@ REVERSAL_NEW = Body(
     ]
 )
 SETTLEMENT_TERMS_NEW = Body(examples=[SETTLEMENT_TERMS])
+CASE_STATE_NEW = Body(
+    examples=[
+        {
+            "state": "closed",
+            "reason": "Both sides showed the contract behind it.",
+            "expected_version": 1,
+        }
+    ]
+)

@@ -16,7 +16,9 @@ from services.gateway.adapters.http import (
     routes_life,
     routes_log,
     routes_orders,
+    routes_reports,
     routes_rounds,
+    routes_surveillance,
 )
 from services.gateway.adapters.http.context import Api, ApiDep
 from services.gateway.adapters.http.middleware import BodyLimit, Measure
@@ -114,6 +116,8 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_audit.router,
         routes_life.router,
         routes_log.router,
+        routes_surveillance.router,
+        routes_reports.router,
         keys,
         health,
     ):

@@ -27,12 +27,13 @@ FROM api_key WHERE participant_id = $1
 ORDER BY created_at, key_id LIMIT 500;
 
 -- name: participant
-SELECT participant_id, role, name, resource_code, status, registered_at
-FROM participant WHERE participant_id = $1;
+SELECT participant_id, role, name, resource_code, beneficial_owner, status, registered_at
+FROM participant LEFT JOIN participant_owner USING (participant_id)
+WHERE participant_id = $1;
 
 -- name: participants
-SELECT participant_id, role, name, resource_code, status, registered_at
-FROM participant
+SELECT participant_id, role, name, resource_code, beneficial_owner, status, registered_at
+FROM participant LEFT JOIN participant_owner USING (participant_id)
 WHERE ($1::text IS NULL OR participant_id > $1)
 ORDER BY participant_id LIMIT $2;
 

@@ -68,7 +68,11 @@ def read(path: str, **params: str | int | None) -> Operation:
 
 
 def register(
-    participant_id: str, role: str, name: str, resource_code: str | None = None
+    participant_id: str,
+    role: str,
+    name: str,
+    resource_code: str | None = None,
+    beneficial_owner: str | None = None,
 ) -> Operation:
     """Admit a participant (operator)."""
     body = {
@@ -76,6 +80,7 @@ def register(
         "role": role,
         "name": name,
         "resource_code": resource_code,
+        "beneficial_owner": beneficial_owner,
     }
     return Operation("POST", "/v1/participants", body=body, idempotency_key=f"reg-{participant_id}")
 
@@ -129,6 +134,18 @@ def reverse(entry_id: str, reason: str) -> Operation:
         "/v1/reversals",
         body={"entry_id": entry_id, "reason": reason},
         idempotency_key=f"rev-{entry_id}-{_digest(reason)}",
+    )
+
+
+def change_case(
+    case_id: str, state: str, reason: str, expected_version: int, key: str | None = None
+) -> Operation:
+    """Change the state of a case of surveillance (regulator)."""
+    return Operation(
+        "POST",
+        f"/v1/surveillance/cases/{case_id}/state",
+        body={"state": state, "reason": reason, "expected_version": expected_version},
+        idempotency_key=key or new_key(),
     )
 
 

@@ -30,6 +30,8 @@ NOUNS: Final[dict[str, str]] = {
     "account": "suanli.cli.account",
     "participants": "suanli.cli.participants",
     "findings": "suanli.cli.findings",
+    "surveillance": "suanli.cli.surveillance",
+    "reports": "suanli.cli.reports",
     "audit": "suanli.cli.audit",
     "verify": "suanli.cli.verify",
     "log": "suanli.cli.log",

@@ -8,7 +8,7 @@ import typer
 
 from suanli import operations as ops
 from suanli.cli import money_orders, options, ordering, units, words
-from suanli.cli.render import Column, print_details, print_list
+from suanli.cli.render import Column, print_details, print_list, ranked
 from suanli.cli.session import Output, Session, argument, command, group, option
 
 Json = dict[str, Any]
@@ -32,6 +32,7 @@ _COLUMNS: Final[tuple[Column, ...]] = (
     Column("role", ("role", "角色"), _role),
     words.text_column("name", ("name", "名称"), "name"),
     words.text_column("resource_code", ("resource code", "资源标识编码"), "resource_code"),
+    ranked(1, words.text_column("beneficial_owner", ("owner", "实际控制人"), "beneficial_owner")),
     words.text_column("status", ("status", "状态"), "status"),
     words.time_column("registered_at", ("since", "注册时间"), "registered_at"),
 )
@@ -87,6 +88,7 @@ def _facts(view: Json) -> list[ordering.Fact]:
             ("resource code", "资源标识编码"),
             view.get("resource_code") or "",
         ),
+        ("beneficial_owner", ("owner", "实际控制人"), view.get("beneficial_owner") or ""),
         ("status", ("status", "状态"), view["status"]),
     ]
 
@@ -108,8 +110,16 @@ def _add(
         str | None,
         option("--resource-code", en="Resource identification code.", zh="资源标识编码。"),
     ] = None,
+    owner: Annotated[
+        str | None,
+        option(
+            "--owner",
+            en="Who owns it in the end; one name for all that it owns.",
+            zh="实际控制人;同一控制人使用同一名称。",
+        ),
+    ] = None,
 ) -> None:
-    reply = session.client.send(ops.register(participant, role, name, resource_code))
+    reply = session.client.send(ops.register(participant, role, name, resource_code, owner))
     facts = _facts(reply["participant"])
     key: ordering.Fact = ("api_key", ("API key", "密钥"), reply["api_key"])
     if session.output is Output.JSON:

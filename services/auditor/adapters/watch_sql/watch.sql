@@ -1,0 +1,19 @@
+-- name: kept
+SELECT event_id, subject, value, headers::text AS headers FROM tape_event ORDER BY seq
+
+-- name: told
+SELECT case_id, market_id, day, revision, digest FROM told_case WHERE case_id = ANY ($1)
+
+-- name: forget
+DELETE FROM tape_event WHERE subject = ANY ($1)
+
+-- name: keep
+INSERT INTO tape_event (event_id, subject, value, headers)
+VALUES ($1, $2, $3, $4::text::jsonb)
+ON CONFLICT (event_id) DO NOTHING
+
+-- name: tell
+INSERT INTO told_case AS t (case_id, market_id, day, revision, digest)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (case_id) DO UPDATE
+SET revision = excluded.revision, digest = excluded.digest, told_at = now()

@@ -1,0 +1,46 @@
+"""Starts the market watch beside the auditor's other work, with a lease of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from services.auditor.adapters.watch_store import MIGRATIONS, PostgresWatchStore
+from services.auditor.surveillance import TOPICS, MarketWatch
+from services.kit.kafka import LogReader
+from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
+
+if TYPE_CHECKING:
+    from services.auditor.settings import AuditorSettings
+    from services.kit.kafka import LogWriter
+    from services.kit.run import ServiceContext
+
+_LEASE = "surveillance"
+_CONNECTIONS_MAX = 4
+
+
+async def watch_markets(context: ServiceContext[AuditorSettings], writer: LogWriter) -> None:
+    """Watch all markets until the context stops.
+
+    Args:
+        context: The auditor's process.
+        writer: Its writer, started.
+
+    Raises:
+        StaleWriterError: if another process takes the lease; a restart waits for it again.
+    """
+    settings = context.settings
+    schema = settings.schema_of("surveillance")
+    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    pool = await create_pool(settings.postgres_dsn, schema, max_size=_CONNECTIONS_MAX)
+    context.on_close(pool.close)
+    keeper = LeaseKeeper(pool, _LEASE, settings.auditor_holder, settings.auditor_lease_s)
+    epoch = await keeper.acquire(context.stop_event)
+    if epoch is None:
+        return
+    context.on_close(keeper.release)
+    context.spawn("surveillance-lease", keeper.keep(context.stop_event))
+    context.spawn("surveillance-relay", OutboxRelay(pool, writer).run(context.stop_event))
+    reader = LogReader(settings, TOPICS)
+    context.on_close(reader.stop)
+    store = PostgresWatchStore(pool, lease=_LEASE, epoch=epoch)
+    await MarketWatch(store, reader, context.clock).run(context.stop_event)

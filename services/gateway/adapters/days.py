@@ -1,0 +1,150 @@
+"""What happened on a market's day, from the gateway's schema, and the register of dead letters."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from services.gateway.adapters.queries import SQL
+from services.gateway.app.report_tables import (
+    CaseRow,
+    ClockRow,
+    FlowRow,
+    LetterRow,
+    LinkageRow,
+    TradeRow,
+    UrgentRow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    import asyncpg
+
+    from services.gateway.app.day_reports import DayOf, Timeline
+    from services.kit.postgres import Conn, Pool
+    from services.kit.records import Record
+
+# The far end of the calendar: any round after the day will do.
+_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+_CHARACTERS_MAX = 500
+
+
+async def put_dead_letters(conn: Conn, records: Sequence[Record]) -> None:
+    """Keep what is told of records that nobody could take."""
+    await conn.executemany(SQL.put_dead_letter, [_letter(record) for record in records])
+
+
+def _letter(record: Record) -> tuple[Any, ...]:
+    told = {
+        name: raw.decode(errors="replace").replace("\0", "\\0")[:_CHARACTERS_MAX]
+        for name, raw in record.headers
+        if name.startswith("dlq_") and raw is not None
+    }
+
+    def number(name: str) -> int:
+        text = told.get(name, "")
+        return int(text) if text.isdecimal() else 0
+
+    return (
+        record.partition,
+        record.offset,
+        told.get("dlq_reason", ""),
+        told.get("dlq_field", ""),
+        told.get("dlq_value", ""),
+        told.get("dlq_allowed", ""),
+        told.get("dlq_topic", ""),
+        number("dlq_partition"),
+        number("dlq_offset"),
+        number("dlq_bytes"),
+        datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
+    )
+
+
+class PostgresDays:
+    """`services.gateway.app.day_reports.Days` on Postgres."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def rounds(self, day: DayOf) -> tuple[int, datetime | None]:
+        """Return how many rounds closed on a day, and the market's latest closed round."""
+        row = await self._pool.fetchrow(SQL.day_rounds, day.market_id, day.start, day.end)
+        later = await self._pool.fetchrow(SQL.day_rounds, day.market_id, day.start, _LATEST)
+        assert row is not None, "a count has a row"
+        assert later is not None, "a count has a row"
+        return row["rounds"], later["latest"]
+
+    async def trades(self, day: DayOf) -> list[TradeRow]:
+        """Return what was allocated, by pool, hour and owners."""
+        rows = await self._pool.fetch(SQL.day_trades, day.market_id, day.start, day.end)
+        return [_made(TradeRow, row) for row in rows]
+
+    async def flows(self, day: DayOf) -> list[FlowRow]:
+        """Return what was allocated, by pool and where the demand is."""
+        rows = await self._pool.fetch(SQL.day_flows, day.market_id, day.start, day.end)
+        return [_made(FlowRow, row) for row in rows]
+
+    async def urgent(self, day: DayOf, limit: int) -> list[UrgentRow]:
+        """Return the urgent demand that was submitted."""
+        rows = await self._pool.fetch(SQL.day_urgent, day.market_id, day.start, day.end, limit)
+        return [_made(UrgentRow, row) for row in rows]
+
+    async def clock(self, day: DayOf, timeline: Timeline, bound_us: int) -> list[ClockRow]:
+        """Return how far stamps were from the market's clock, by source."""
+        rows = await self._pool.fetch(
+            SQL.day_clock,
+            day.market_id,
+            day.start,
+            day.end,
+            timeline.market,
+            timeline.real,
+            timeline.speed,
+            bound_us,
+        )
+        return [_made(ClockRow, row) for row in rows]
+
+    async def linkage(self, day: DayOf, limit: int) -> tuple[int, list[LinkageRow]]:
+        """Return how many events were looked at, and those that lead nowhere."""
+        looked_at = await self._pool.fetchval(SQL.day_linked, day.market_id, day.start, day.end)
+        rows = await self._pool.fetch(SQL.day_linkage, day.market_id, day.start, day.end, limit)
+        return looked_at, [_made(LinkageRow, row) for row in rows]
+
+    async def dead_letters(self, start: datetime, end: datetime, limit: int) -> list[LetterRow]:
+        """Return the records that nobody could take, by real instants."""
+        rows = await self._pool.fetch(SQL.day_dead_letters, start, end, limit)
+        return [_made(LetterRow, row) for row in rows]
+
+    async def cases(self, day: DayOf, limit: int) -> list[CaseRow]:
+        """Return the cases of surveillance."""
+        rows = await self._pool.fetch(SQL.day_cases, day.market_id, day.day, limit)
+        return [_case(row) for row in rows]
+
+
+def _made(kind: Any, row: asyncpg.Record) -> Any:  # noqa: ANN401 - one of the row types
+    return kind(**{item.name: _whole(row[item.name]) for item in fields(kind)})
+
+
+def _whole(value: object) -> object:
+    # A sum of 64-bit numbers is numeric, as it may pass them; it is whole all the same.
+    return int(value) if isinstance(value, Decimal) else value
+
+
+def _case(row: asyncpg.Record) -> CaseRow:
+    told = json.loads(row["body"])
+    return CaseRow(
+        case_id=row["case_id"],
+        kind=row["kind"],
+        severity=row["severity"],
+        state=row["state"],
+        revision=row["revision"],
+        raised_at=row["raised_at"],
+        participants=tuple(told["participants"]),
+        evidence_total=told["evidence_total"],
+        en=told["summary"]["en"],
+        zh=told["summary"]["zh"],
+    )

@@ -1,0 +1,414 @@
+"""The tables of the daily reports: pure functions from what was read to columns and rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from schemas.reports import ReportColumn, ReportFigure
+from services.core.surveillance.concentration import concentration_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from schemas.market import Market
+    from schemas.reports import Cell, Unit
+
+_PPM = 1_000_000
+_TOP = 3
+_WHOLE_DAY = "all"
+_UNSTATED = "unstated"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Headline figures and a table."""
+
+    figures: tuple[ReportFigure, ...]
+    columns: tuple[ReportColumn, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRow:
+    """Chips allocated in a pool and hour between two owners, and their value, micro-yuan."""
+
+    pool: str
+    seller: str
+    buyer: str
+    hour: datetime
+    chips: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRow:
+    """Chip-hours allocated in a pool to demand with these zones, and their value, micro-yuan."""
+
+    pool: str
+    user_zone: str | None
+    data_zone: str | None
+    chips: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class UrgentRow:
+    """An urgent demand."""
+
+    order_id: str
+    participant_id: str
+    state: str
+    submitted_at: datetime
+    chip_hours_allocated: int
+    chip_hours_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRow:
+    """How late the events of a source were recorded, microseconds; negative is early."""
+
+    source: str
+    events: int
+    earliest_us: int
+    p50_us: int
+    p99_us: int
+    latest_us: int
+    beyond: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkageRow:
+    """An event that does not lead to its order, cause or round."""
+
+    missing: str
+    parent_id: str
+    event_id: str
+    kind: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRow:
+    """A record that nobody could take."""
+
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    reason: str
+    field: str
+    value: str
+    allowed: str
+    bytes: int
+    buried_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A case of surveillance."""
+
+    case_id: str
+    kind: str
+    severity: str
+    state: str
+    revision: int
+    raised_at: datetime
+    participants: tuple[str, ...]
+    evidence_total: int
+    en: str
+    zh: str
+
+
+def surveillance(found: Sequence[CaseRow]) -> Content:
+    """Return the table of the day's cases."""
+    figures = [
+        _figure("cases", ("Cases", "案件"), "count", len(found)),
+        _figure(
+            "open",
+            ("Not closed", "未结案"),
+            "count",
+            sum(one.state != "closed" for one in found),
+        ),
+        _figure(
+            "high",
+            ("Of high severity", "高程度"),
+            "count",
+            sum(one.severity == "high" for one in found),
+        ),
+    ]
+    columns = (
+        _column("case_id", ("case", "案件")),
+        _column("kind", ("kind", "类别")),
+        _column("severity", ("severity", "程度")),
+        _column("state", ("state", "状态")),
+        _column("revision", ("revision", "修订"), "count"),
+        _column("raised_at", ("raised", "提出时间"), "instant"),
+        _column("participants", ("participants", "参与方")),
+        _column("evidence", ("evidence", "证据数"), "count"),
+        _column("summary_en", ("what was found", "发现（英文）")),
+        _column("summary_zh", ("what was found (Chinese)", "发现")),
+    )
+    rows = tuple(
+        (
+            one.case_id,
+            one.kind,
+            one.severity,
+            one.state,
+            one.revision,
+            iso(one.raised_at),
+            " ".join(one.participants),
+            one.evidence_total,
+            one.en,
+            one.zh,
+        )
+        for one in found
+    )
+    return Content(tuple(figures), columns, rows)
+
+
+def concentration(found: Sequence[TradeRow], market: Market) -> Content:
+    """Return the index and the largest three by side, region, chip class and hour."""
+    regions = {zone.id: zone.region for zone in market.zones}
+    volumes: dict[tuple[str, str, str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for one in found:
+        zone, _, chip = one.pool.partition("/")
+        for side, owner in (("seller", one.seller), ("buyer", one.buyer)):
+            for hour in (_WHOLE_DAY, iso(one.hour)):
+                volumes[side, regions.get(zone, zone), chip, hour][owner] += one.chips
+    columns = [
+        _column("side", ("side", "买卖方")),
+        _column("region", ("region", "地区")),
+        _column("chip", ("chip class", "芯片类别")),
+        _column("hour", ("hour from", "时段始")),
+        _column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
+        _column("owners", ("owners", "控制人数"), "count"),
+        _column("hhi", ("index", "集中度指数"), "count"),
+    ]
+    for place in range(1, _TOP + 1):
+        columns.append(_column(f"top_{place}", (f"largest {place}", f"第 {place} 大")))
+        columns.append(_column(f"top_{place}_ppm", (f"share {place}", f"占比 {place}"), "ppm"))
+    rows: list[tuple[Cell, ...]] = []
+    # The day before its hours.
+    for key in sorted(volumes, key=lambda key: (key[:3], key[3] != _WHOLE_DAY, key[3])):
+        measured = concentration_of(volumes[key])
+        row: list[Cell] = [*key, measured.total, len(volumes[key]), measured.hhi]
+        for place in range(_TOP):
+            row += measured.top[place] if place < len(measured.top) else (None, None)
+        rows.append(tuple(row))
+    days = [row for row in rows if row[3] == _WHOLE_DAY and row[0] == "seller"]
+    highest = max((int(row[6] or 0) for row in days), default=0)
+    figures = (
+        _figure("areas", ("Regions and chip classes", "地区与芯片类别"), "count", len(days)),
+        _figure("hhi_max", ("Highest index of sellers", "供给方最高指数"), "count", highest),
+    )
+    return Content(figures, tuple(columns), tuple(rows))
+
+
+def domestic_share(found: Sequence[TradeRow], market: Market) -> Content:
+    """Return compute allocated by region and chip class, and the domestic share."""
+    regions = {zone.id: zone.region for zone in market.zones}
+    chips = {chip.id: chip for chip in market.chips}
+    hours: dict[tuple[str, str], int] = defaultdict(int)
+    for one in found:
+        zone, _, chip = one.pool.partition("/")
+        hours[regions.get(zone, zone), chip] += one.chips
+    whole: dict[str, int] = defaultdict(int)
+    domestic: dict[str, int] = defaultdict(int)
+    rows: list[tuple[Cell, ...]] = []
+    for (region, chip), count in sorted(hours.items()):
+        kind = chips.get(chip)
+        tflops = count * (0 if kind is None else kind.tflops)
+        is_domestic = kind is not None and kind.domestic
+        for name in (region, _WHOLE_DAY):
+            whole[name] += tflops
+            domestic[name] += tflops * is_domestic
+        rows.append((region, chip, "domestic" if is_domestic else "imported", count, tflops))
+    shares = {name: _share(domestic[name], total) for name, total in whole.items()}
+    columns = (
+        _column("region", ("region", "地区")),
+        _column("chip", ("chip class", "芯片类别")),
+        _column("origin", ("origin", "来源")),
+        _column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
+        _column("tflops_hours", ("TFLOPS-hours", "TFLOPS 小时"), "tflops-hours"),
+        _column("region_share_ppm", ("domestic share of the region", "地区国产占比"), "ppm"),
+    )
+    figures = (
+        _figure(
+            "domestic_ppm",
+            ("Domestic share", "国产占比"),
+            "ppm",
+            shares.get(_WHOLE_DAY),
+        ),
+        _figure(
+            "tflops_hours",
+            ("Allocated in all", "分配总量"),
+            "tflops-hours",
+            whole.get(_WHOLE_DAY, 0),
+        ),
+    )
+    return Content(figures, columns, tuple((*row, shares[str(row[0])]) for row in rows))
+
+
+def regional_flows(found: Sequence[FlowRow], market: Market) -> Content:
+    """Return chip-hours and their value from region to region."""
+    regions = {zone.id: zone.region for zone in market.zones}
+    hours: dict[tuple[str, str], int] = defaultdict(int)
+    value: dict[tuple[str, str], int] = defaultdict(int)
+    for one in found:
+        zone = one.pool.partition("/")[0]
+        wanted = one.user_zone or one.data_zone
+        target = _UNSTATED if wanted is None else regions.get(wanted, wanted)
+        key = regions.get(zone, zone), target
+        hours[key] += one.chips
+        value[key] += one.value
+    columns = (
+        _column("capacity_region", ("capacity in", "算力所在地区")),
+        _column("demand_region", ("demand from", "需求所在地区")),
+        _column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
+        _column("value", ("value", "金额"), "micro-yuan"),
+    )
+    stated = {key: count for key, count in hours.items() if key[1] != _UNSTATED}
+    crossing = sum(count for key, count in stated.items() if key[0] != key[1])
+    figures = (
+        _figure("chip_hours", ("Allocated in all", "分配总量"), "chip-hours", sum(hours.values())),
+        _figure(
+            "crossing_ppm",
+            ("Crossing regions, of what is stated", "跨地区占比（已说明部分）"),
+            "ppm",
+            _share(crossing, sum(stated.values())),
+        ),
+    )
+    rows = tuple((*key, hours[key], value[key]) for key in sorted(hours))
+    return Content(figures, columns, rows)
+
+
+def emergency_use(found: Sequence[UrgentRow]) -> Content:
+    """Return the register of urgent demand."""
+    columns = (
+        _column("order_id", ("demand", "需求")),
+        _column("participant_id", ("enterprise", "需求方")),
+        _column("state", ("state", "状态")),
+        _column("submitted_at", ("submitted", "提交时间"), "instant"),
+        _column("chip_hours_allocated", ("given", "已分配"), "chip-hours"),
+        _column("chip_hours_left", ("still wanted", "仍需"), "chip-hours"),
+    )
+    rows = tuple(
+        (
+            one.order_id,
+            one.participant_id,
+            one.state,
+            iso(one.submitted_at),
+            one.chip_hours_allocated,
+            one.chip_hours_left,
+        )
+        for one in found
+    )
+    given = sum(one.chip_hours_allocated for one in found)
+    figures = (
+        _figure("demands", ("Urgent demands", "紧急需求"), "count", len(found)),
+        _figure("chip_hours", ("Given to them", "已分配"), "chip-hours", given),
+    )
+    return Content(figures, columns, rows)
+
+
+def clock(found: Sequence[ClockRow], bound_us: int) -> Content:
+    """Return the divergence of each source from the market's clock."""
+    columns = (
+        _column("source", ("source", "来源")),
+        _column("events", ("events", "事件数"), "count"),
+        _column("earliest_us", ("earliest", "最早"), "us"),
+        _column("p50_us", ("half within", "中位"), "us"),
+        _column("p99_us", ("99 % within", "99 分位"), "us"),
+        _column("latest_us", ("latest", "最晚"), "us"),
+        _column("bound_us", ("bound", "限值"), "us"),
+        _column("beyond", ("beyond the bound", "超限数"), "count"),
+    )
+    rows = tuple(
+        (
+            one.source,
+            one.events,
+            one.earliest_us,
+            one.p50_us,
+            one.p99_us,
+            one.latest_us,
+            bound_us,
+            one.beyond,
+        )
+        for one in found
+    )
+    figures = (
+        _figure("events", ("Events", "事件数"), "count", sum(one.events for one in found)),
+        _figure(
+            "beyond", ("Beyond the bound", "超限数"), "count", sum(one.beyond for one in found)
+        ),
+    )
+    return Content(figures, columns, rows)
+
+
+def linkage(looked_at: int, found: Sequence[LinkageRow]) -> Content:
+    """Return what does not lead back to its order, cause or round."""
+    columns = (
+        _column("missing", ("missing", "缺失")),
+        _column("parent_id", ("id of it", "其编号")),
+        _column("event_id", ("event", "事件")),
+        _column("kind", ("kind", "类别")),
+        _column("occurred_at", ("happened", "发生时间"), "instant"),
+    )
+    rows = tuple(
+        (one.missing, one.parent_id, one.event_id, one.kind, iso(one.occurred_at)) for one in found
+    )
+    figures = (
+        _figure("events", ("Events of orders", "订单事件数"), "count", looked_at),
+        _figure("errors", ("Linkage errors", "链路错误"), "count", len(found)),
+    )
+    return Content(figures, columns, rows)
+
+
+def dead_letters(found: Sequence[LetterRow]) -> Content:
+    """Return the register of records that nobody could take."""
+    columns = (
+        _column("topic", ("topic", "主题")),
+        _column("partition", ("partition", "分区"), "count"),
+        _column("offset", ("offset", "位置"), "count"),
+        _column("reason", ("reason", "原因")),
+        _column("field", ("field", "字段")),
+        _column("value", ("value", "值")),
+        _column("allowed", ("allowed", "允许值")),
+        _column("bytes", ("bytes", "字节数"), "count"),
+        _column("buried_at", ("buried (real time)", "登记时间（真实时间）"), "instant"),
+    )
+    rows = tuple(
+        (
+            one.source_topic,
+            one.source_partition,
+            one.source_offset,
+            one.reason,
+            one.field,
+            one.value,
+            one.allowed,
+            one.bytes,
+            iso(one.buried_at),
+        )
+        for one in found
+    )
+    figures = (_figure("records", ("Records", "记录数"), "count", len(found)),)
+    return Content(figures, columns, rows)
+
+
+def iso(instant: datetime) -> str:
+    """Return an instant as the wire writes it."""
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def _share(part: int, whole: int) -> int | None:
+    return part * _PPM // whole if whole else None
+
+
+def _column(name: str, words: tuple[str, str], unit: Unit = "text") -> ReportColumn:
+    return ReportColumn(name=name, en=words[0], zh=words[1], unit=unit)
+
+
+def _figure(name: str, words: tuple[str, str], unit: Unit, value: Cell) -> ReportFigure:
+    return ReportFigure(name=name, en=words[0], zh=words[1], unit=unit, value=value)

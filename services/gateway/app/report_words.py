@@ -1,0 +1,76 @@
+"""Titles of the daily reports and what they are about, in English and Chinese."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas.reports import ReportKind
+
+TITLES: dict[ReportKind, tuple[str, str]] = {
+    "surveillance": ("Surveillance cases", "市场监察案件"),
+    "concentration": ("Market concentration", "市场集中度"),
+    "domestic-share": ("Share of domestic chips", "国产芯片占比"),
+    "regional-flows": ("Flows between regions", "区域间算力流动"),
+    "emergency-use": ("Register of emergency use", "应急用算登记"),
+    "clock": ("Clock compliance", "时钟合规"),
+    "linkage": ("Linkage errors", "订单链路错误"),
+    "dead-letters": ("Dead-letter register", "死信登记"),
+}
+ABOUT: dict[ReportKind, tuple[str, str]] = {
+    "surveillance": (
+        "What the rules of surveillance found; for regulators alone.",
+        "监察规则的发现，仅供监管方查阅。",
+    ),
+    "concentration": (
+        (
+            "Herfindahl-Hirschman index (0 to 10,000) and the largest three beneficial owners, by "
+            "side, region, chip class and hour of delivery; hour 'all' is the day."
+        ),
+        (
+            "按买卖方、地区、芯片类别与交付时段列出集中度指数（0 至 10,000）及前三大实际控制人；"
+            "时段 all 为全天合计。"
+        ),
+    ),
+    "domestic-share": (
+        (
+            "Compute allocated by the day's rounds, by region and chip class, with the share of "
+            "domestic chips in TFLOPS-hours."
+        ),
+        "当日各轮分配的算力，按地区与芯片类别列出，并给出国产芯片占比（按 TFLOPS 小时）。",
+    ),
+    "regional-flows": (
+        (
+            "Where capacity lies against where demand is: the region of a demand's users, else of "
+            "its data, else unstated."
+        ),
+        "算力所在地区与需求所在地区：需求地区取用户所在地，否则取数据所在地，否则为未说明。",
+    ),
+    "emergency-use": (
+        "Urgent demand submitted on the day, with what it was given.",
+        "当日提交的紧急需求及其获得的算力。",
+    ),
+    "clock": (
+        (
+            "How far the stamp of an event is from the market's clock at the instant of its "
+            "recording, in real microseconds. The gateway stamps and records at once, so it is "
+            "bound on both sides; matching and the ledger record later than what they tell of, "
+            "never before."
+        ),
+        (
+            "事件时间戳与其记录时刻市场时钟之差（真实微秒）。网关即时记录，双向受限；"
+            "撮合与账本记录晚于所述事件，但不得早于它。"
+        ),
+    ),
+    "linkage": (
+        (
+            "Events of orders, and allocations, that do not lead back to an order, a cause or a "
+            "round. It must be empty."
+        ),
+        "无法追溯到订单、原因或轮次的订单事件与分配，应为空。",
+    ),
+    "dead-letters": (
+        "Records that no service could take, of all markets, with the reason.",
+        "各服务无法接收的记录（全部市场）及原因。",
+    ),
+}

@@ -1,0 +1,200 @@
+"""`suanli reports`: daily reports on a market, as tables and as signed files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from suanli import operations as ops
+from suanli import report_page
+from suanli.cli.errors import UsageProblem
+from suanli.cli.render import Column, print_details, print_list
+from suanli.cli.session import (
+    EXIT_REFUSED,
+    Market,
+    Output,
+    Session,
+    argument,
+    command,
+    group,
+    option,
+)
+from suanli.report_files import SUFFIXES, ReportError, content, verify_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Json = dict[str, Any]
+
+KINDS: Final[dict[str, tuple[str, str]]] = {
+    "surveillance": ("Cases of surveillance (regulator).", "市场监察案件(监管方)。"),
+    "concentration": ("Concentration by region, chip class, hour (regulator).", "集中度(监管方)。"),
+    "domestic-share": ("Share of domestic chips by region.", "各地区国产芯片占比。"),
+    "regional-flows": ("Capacity against demand by region.", "区域间算力流动。"),
+    "emergency-use": ("Urgent demand (regulator, operator).", "应急用算登记。"),
+    "clock": ("Clock compliance by source (regulator, operator).", "时钟合规。"),
+    "linkage": ("Linkage errors; must be empty (regulator, operator).", "订单链路错误,应为空。"),
+    "dead-letters": ("Records nobody could take (regulator, operator).", "死信登记。"),
+}
+_Day = Annotated[
+    str | None,
+    option(
+        "--day", en="UTC, such as 2026-11-24; by default the latest.", zh="UTC 日期;默认最近一日。"
+    ),
+]
+_Out = Annotated[
+    Path | None,
+    option(
+        "--out",
+        en="Write FILE.json, .csv, .parquet or .html (a page) instead.",
+        zh="写入文件:.json、.csv、.parquet 或 .html(网页)。",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    noun = group(
+        app, "reports", en="Daily reports, signed by the exchange.", zh="每日报告(已签名)。"
+    )
+    for kind, (en, zh) in KINDS.items():
+        command(noun, kind, en=en, zh=zh)(_reporter(kind))
+    command(
+        noun,
+        "verify",
+        en="Check the signature of a report's file (.json, .parquet, .html), and that a page or a "
+        "table shows what was signed.",
+        zh="核验报告文件(.json、.parquet、.html)的签名,以及网页或表格与已签名内容一致。",
+    )(_verify)
+
+
+def _reporter(kind: str) -> Callable[..., None]:
+    def run(session: Session, market: Market = None, day: _Day = None, out: _Out = None) -> None:
+        _report(session, kind, (market, day), out)
+
+    return run
+
+
+def _report(
+    session: Session, kind: str, of: tuple[str | None, str | None], out: Path | None
+) -> None:
+    if out is not None and out.suffix.lower() not in SUFFIXES:
+        listed = ", ".join(SUFFIXES)
+        raise UsageProblem("--out", str(out), (f"a file ending in {listed}", f"以 {listed} 结尾"))
+    market = session.market(of[0])
+    day = of[1] or _latest_day(session, market)
+    report = session.client.send(ops.read(f"/v1/reports/{kind}", market_id=market, day=day))
+    if out is not None:
+        try:
+            out.write_bytes(content(report, out.suffix.lower(), session.lang))
+        except ReportError as error:
+            raise UsageProblem("--out", str(out), (error.en, error.zh)) from error
+        except OSError as error:
+            text = f"a file that can be written ({error.strerror})"
+            raise UsageProblem(
+                "--out", str(out), (text, f"可写入的文件({error.strerror})")
+            ) from error
+        session.note((f"Written: {out}", f"已写入:{out}"))
+        return
+    if session.output is Output.JSON:
+        session.print_json(report)
+        return
+    rows = [
+        {column["name"]: value for column, value in zip(report["columns"], row, strict=True)}
+        for row in report["rows"]
+    ]
+    if session.output is Output.TABLE:
+        facts = [
+            (one["name"], (one["en"], one["zh"]), report_page.cell(one["value"], one["unit"]))
+            for one in report["figures"]
+        ]
+        title = (f"{report['title_en']}, {day}", f"{report['title_zh']},{day}")
+        print_details(session, report, [("title", ("report", "报告"), title), *facts])
+    columns = [_column(one) for one in report["columns"]]
+    print_list(session, rows, columns, empty=("Nothing to report.", "无记录。"))
+
+
+def _column(told: Json) -> Column:
+    name, unit = told["name"], told["unit"]
+    is_text = unit in {"text", "instant"}
+    return Column(
+        name,
+        (told["en"], told["zh"]),
+        lambda item: "" if item[name] is None else report_page.cell(item[name], unit),
+        lambda item: item[name],
+        number=not is_text,
+        wraps=unit == "text",
+        # Figures first where a terminal is narrow.
+        rank=1 if is_text else 0,
+    )
+
+
+def _latest_day(session: Session, market: str) -> str:
+    page = session.client.send(ops.read("/v1/rounds", market_id=market, limit=1))
+    if not page["items"]:
+        raise UsageProblem(
+            "--day",
+            session.say(("absent", "缺失")),
+            ("given: no round has run yet", "给出:尚无轮次"),
+        )
+    return str(page["items"][0]["market_time"])[:10]
+
+
+def _verify(
+    session: Session,
+    file: Annotated[Path, argument("FILE", en="The report's file.", zh="报告文件。")],
+    key: Annotated[
+        str | None,
+        option(
+            "--key",
+            en="The exchange's public key, Base64; by default asked for at the exchange.",
+            zh="交易所公钥(Base64);默认向交易所查询。",
+            envvar="SUANLI_RECEIPT_KEY",
+        ),
+    ] = None,
+) -> None:
+    if file.suffix.lower() == ".csv":
+        raise UsageProblem(
+            "FILE", str(file), ("JSON, Parquet or a page: CSV has no signature", "CSV 不含签名")
+        )
+    if key is None:
+        key = str(session.client.send(ops.read("/v1/receipt-key"))["public_key"])
+        session.note(
+            (
+                "The key is the exchange's own word; keep it with --key or SUANLI_RECEIPT_KEY.",
+                "公钥由交易所当场提供;请自行保存并用 --key 或 SUANLI_RECEIPT_KEY 给出。",
+            )
+        )
+    try:
+        report = verify_file(file, key)
+    except OSError as error:
+        raise UsageProblem(
+            "FILE", str(file), (f"a readable file ({error})", f"可读取的文件({error})")
+        ) from error
+    except ReportError as error:
+        if session.output is Output.JSON:
+            session.print_json({"ok": False, "problem": {"en": error.en, "zh": error.zh}})
+        else:
+            said = session.say((f"NOT GENUINE: {error.en}", f"未通过:{error.zh}"))
+            session.console.print(said, markup=False)
+        raise typer.Exit(EXIT_REFUSED) from error
+    facts = {
+        "ok": True,
+        "kind": report["kind"],
+        "market_id": report["market_id"],
+        "day": report["day"],
+        "key_id": report["signature"]["key_id"],
+    }
+    print_details(
+        session,
+        facts,
+        [
+            ("ok", ("result", "结果"), ("genuine", "真实")),
+            ("kind", ("report", "报告"), (report["title_en"], report["title_zh"])),
+            ("market_id", ("market", "市场"), report["market_id"]),
+            ("day", ("day", "日期"), report["day"]),
+            ("key_id", ("key", "密钥"), facts["key_id"]),
+        ],
+    )

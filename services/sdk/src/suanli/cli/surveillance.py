@@ -1,0 +1,180 @@
+"""`suanli surveillance`: cases of market surveillance, for regulators."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from suanli import operations as ops
+from suanli.cli import options, ordering, words
+from suanli.cli.ordering import VERDICT_S_MAX
+from suanli.cli.render import Column, print_details, print_list, print_titled, ranked
+from suanli.cli.session import Market, Output, Session, Text, argument, command, group, option
+
+if TYPE_CHECKING:
+    import typer
+
+Json = dict[str, Any]
+_POLL_S: Final = 0.2
+
+KINDS: Final[dict[str, Text]] = {
+    "self_match": ("self-match", "自成交"),
+    "wash": ("wash trade", "对敲"),
+    "layering": ("layering", "虚假申报"),
+    "stuffing": ("quote stuffing", "报单轰炸"),
+    "marking": ("marking the round", "封盘操纵"),
+    "withholding": ("withholding", "囤积容量"),
+    "concentration": ("concentration", "集中度"),
+    "pivotal": ("pivotal supplier", "关键供给方"),
+    "outlier": ("price outlier", "异常价格"),
+    "favouritism": ("favouritism", "撮合偏袒"),
+}
+_STATES: Final[dict[str, str]] = {"open": "待处理", "under-review": "审查中", "closed": "已结案"}
+_SEVERITIES: Final[dict[str, str]] = {"low": "低", "medium": "中", "high": "高"}
+
+_Case = Annotated[str, argument("CASE", en="Case's id, sc_...", zh="案件编号,sc_...")]
+_Reason = Annotated[str, option("--reason", en="Why, for the record.", zh="原因,记入档案。")]
+
+
+def kind_word(item: Json) -> Text:
+    """Return the kind of a case in words."""
+    name = str(item["kind"])
+    return KINDS.get(name, (name, name))
+
+
+def _state(item: Json) -> Text:
+    name = str(item["state"])
+    return (name, _STATES.get(name, name))
+
+
+def _severity(item: Json) -> Text:
+    name = str(item["severity"])
+    return (name, _SEVERITIES.get(name, name))
+
+
+def _summary(item: Json) -> Text:
+    return (item["summary"]["en"], item["summary"]["zh"])
+
+
+_COLUMNS: Final[tuple[Column, ...]] = (
+    words.text_column("case_id", ("case", "案件"), "case_id"),
+    words.text_column("day", ("day", "日期"), "day"),
+    Column("kind", ("kind", "类别"), kind_word, lambda item: item["kind"]),
+    Column("severity", ("severity", "程度"), _severity, lambda item: item["severity"]),
+    Column("state", ("state", "状态"), _state, lambda item: item["state"]),
+    Column("summary", ("what was found", "发现"), _summary, wraps=True),
+    ranked(
+        1,
+        Column(
+            "participants",
+            ("participants", "参与方"),
+            lambda item: " ".join(item["participants"]),
+            wraps=True,
+        ),
+    ),
+    ranked(2, words.count_column("evidence_total", ("evidence", "证据数"), "evidence_total")),
+)
+_CHANGES: Final[tuple[Column, ...]] = (
+    words.time_column("changed_at", ("time", "时间"), "changed_at", seconds=True),
+    Column("state", ("state", "状态"), _state, lambda item: item["state"]),
+    words.text_column("changed_by", ("by", "操作人"), "changed_by"),
+    Column("reason", ("reason", "原因"), lambda item: str(item["reason"]), wraps=True),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    noun = group(
+        app,
+        "surveillance",
+        en="Cases of market surveillance (regulator).",
+        zh="市场监察案件(监管方)。",
+    )
+    command(noun, "cases", en="List cases, latest first.", zh="列出案件,新者在前。")(_cases)
+    command(noun, "show", en="Show a case with its evidence.", zh="查看案件及证据。")(_show)
+    command(noun, "review", en="Take a case up.", zh="开始审查案件。")(_review)
+    command(noun, "close", en="Close a case.", zh="结案。")(_close)
+    command(noun, "reopen", en="Open a closed case again.", zh="重新开启案件。")(_reopen)
+
+
+def _cases(
+    session: Session,
+    *,
+    market: Market = None,
+    day: Annotated[
+        str | None, option("--day", en="Only of this day (UTC).", zh="仅此日期(UTC)。")
+    ] = None,
+    state: Annotated[
+        Literal["open", "under-review", "closed"] | None,
+        option("--state", en="Only in this state.", zh="仅此状态。"),
+    ] = None,
+    kind: Annotated[
+        str | None, option("--kind", en="Only of this kind, such as wash.", zh="仅此类别。")
+    ] = None,
+    limit: options.Limit = ordering.LIMIT,
+) -> None:
+    pages = session.client.pages(
+        "/v1/surveillance/cases", market_id=market, day=day, state=state, kind=kind
+    )
+    found = ordering.take(session, pages, limit)
+    print_list(session, found, _COLUMNS, empty=("No cases.", "暂无案件。"))
+
+
+def _show(session: Session, case: _Case) -> None:
+    _print(session, _read(session, case))
+
+
+def _review(session: Session, case: _Case, reason: _Reason, key: options.Key = None) -> None:
+    _change(session, case, ("under-review", reason), key)
+
+
+def _close(session: Session, case: _Case, reason: _Reason, key: options.Key = None) -> None:
+    _change(session, case, ("closed", reason), key)
+
+
+def _reopen(session: Session, case: _Case, reason: _Reason, key: options.Key = None) -> None:
+    _change(session, case, ("open", reason), key)
+
+
+def _read(session: Session, case: str) -> Json:
+    view: Json = session.client.send(ops.read(f"/v1/surveillance/cases/{case}"))
+    return view
+
+
+def _change(session: Session, case: str, to: tuple[str, str], key: str | None) -> None:
+    version = _read(session, case)["version"]
+    state, reason = to
+    receipt = session.client.send(ops.change_case(case, state, reason, version, key))
+    end_s = time.monotonic() + VERDICT_S_MAX
+    while (view := _read(session, case))["version"] <= version and time.monotonic() < end_s:
+        time.sleep(_POLL_S)
+    if session.output is Output.JSON:
+        session.print_json({"receipt": receipt, "case": view})
+        return
+    _print(session, view)
+
+
+def _print(session: Session, view: Json) -> None:
+    if session.output is Output.JSON:
+        session.print_json(view)
+        return
+    figures = "  ".join(f"{name} {value}" for name, value in view["figures"].items())
+    print_details(
+        session,
+        view,
+        [
+            ("case_id", ("case", "案件"), view["case_id"]),
+            ("day", ("day", "日期"), view["day"]),
+            ("kind", ("kind", "类别"), kind_word(view)),
+            ("severity", ("severity", "程度"), _severity(view)),
+            ("state", ("state", "状态"), _state(view)),
+            ("summary", ("what was found", "发现"), _summary(view)),
+            ("participants", ("participants", "参与方"), " ".join(view["participants"])),
+            ("figures", ("figures", "指标"), figures),
+            ("evidence_total", ("pieces of evidence", "证据数"), str(view["evidence_total"])),
+            ("evidence", ("evidence", "证据"), " ".join(view["evidence"])),
+        ],
+    )
+    if session.output is Output.TABLE and view["changes"]:
+        print_titled(session, ("Record", "处理记录"))
+        print_list(session, view["changes"], _CHANGES, empty=("", ""))
