@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SQL = Queries.load(Path(__file__).parent / "sql")
 CONNECTIONS = 16
 _TPS = re.compile(r"tps = ([0-9.]+)")
-RAW_TABLES = ("leaf", "transfer", "posting", "outbox")
+RAW_TABLES = ("leaf", "transfer", "transfer_key")
 
 Rows = dict[str, list[tuple[Any, ...]]]
 """Rows of a batch, by table."""

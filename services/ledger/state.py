@@ -323,12 +323,14 @@ class Leaf:
         entry: Its bytes: a commitment to the opening.
         hash: Its leaf hash.
         opening: The journal entry with its salt.
+        salt: The salt.
     """
 
     index: int
     entry: bytes
     hash: bytes
     opening: bytes
+    salt: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,6 +424,7 @@ class Batch:
         money_orders: Booked or refused orders about money.
         entries: Journal entries, in the order of their leaves.
         leaves: One per entry.
+        recorded_at: When it was decided, on the wall clock; ``None`` if nothing is booked.
         waiting: Records to keep until they can be booked.
         waited: (topic, partition, offset) of records that no longer wait.
         halts: Markets that stopped.
@@ -441,6 +444,7 @@ class Batch:
     money_orders: tuple[MoneyOrder, ...] = ()
     entries: tuple[Entry, ...] = ()
     leaves: tuple[Leaf, ...] = ()
+    recorded_at: datetime | None = None
     waiting: tuple[Input, ...] = ()
     waited: tuple[tuple[str, int, int], ...] = ()
     halts: tuple[Halt, ...] = ()
