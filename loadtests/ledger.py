@@ -16,7 +16,6 @@ import os
 import random
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from infra.local.stack import LocalStack
-from loadtests.ledger_peers import RAW_TABLES, SQL, Move, Rows, Speed, locking, raw_copy, tpc_b
+from loadtests.ledger_peers import RAW_TABLES, SQL, Cpu, Move, Rows, Speed, locking, raw_copy, tpc_b
 from schemas.codec import Envelope
 from schemas.events import DepositRecorded
 from services.core.merkle import Frontier
@@ -38,7 +37,7 @@ from services.ledger.adapters.postgres import LEASE, PostgresStore, writer_dsn
 from services.ledger.app import finish
 from services.ledger.books import Books
 from services.ledger.main import MIGRATIONS
-from services.ledger.pipeline import Pipeline
+from services.ledger.pipeline import Pipeline, tune_interpreter
 from services.ledger.settings import LedgerSettings
 from services.ledger.state import BANK, Keys, cny_account
 
@@ -61,7 +60,6 @@ TRANSFERS = int(os.environ.get("SUANLI_LOADTEST_TRANSFERS", "50000"))
 PEER_S = 8.0
 EXPONENTS = (1.0, 2.0)
 KEPT = ("leaf", "transfer", "transfer_key", "transfer_done")
-SWITCH_S = 0.0005
 _RICH = 10**12
 _SEED = 20_261_126
 
@@ -145,7 +143,7 @@ def _cause() -> Envelope:
 @contextlib.asynccontextmanager
 async def funded(dsn: str, schema: str) -> AsyncIterator[Bench]:
     """Make a ledger in which every account has money."""
-    sys.setswitchinterval(SWITCH_S)
+    tune_interpreter()
     await migrate(SecretStr(dsn), schema, MIGRATIONS)
     pool = await create_pool(await writer_dsn(SecretStr(dsn), schema), schema, min_size=0)
     epoch = await LeaseKeeper(pool, LEASE, "loadtest").acquire()
@@ -162,42 +160,45 @@ def _named(moves: Iterable[Move]) -> list[NamedMove]:
     return [(cny_account(str(d)), cny_account(str(c)), a) for d, c, a in moves]
 
 
-async def ours(dsn: str, schema: str, exponent: float) -> Speed:
-    """Book `TRANSFERS` transfers after every account was funded."""
+async def ours(dsn: str, folder: Path, schema: str, exponent: float) -> tuple[Speed, str]:
+    """Book `TRANSFERS` transfers after every account was funded; return processor time too."""
     async with funded(dsn, schema) as bench:
-        return await bench.book_all(_named(moves_of(exponent, TRANSFERS)))
+        moves = _named(moves_of(exponent, TRANSFERS))
+        before = Cpu.now(folder)
+        speed = await bench.book_all(moves)
+        return speed, Cpu.now(folder).since(before, len(moves))
 
 
-async def grow(dsn: str, millions: int) -> AsyncIterator[str]:
+async def grow(dsn: str, folder: Path, millions: int) -> AsyncIterator[str]:
     """Yield speed and size per million transfers, Zipf 1.0, in one ledger that grows."""
     schema = "load_grow"
     async with funded(dsn, schema) as bench:
         for number in range(1, millions + 1):
             moves = _named(moves_of(1.0, 1_000_000, seed=_SEED + number))
+            before = Cpu.now(folder)
             speed = await bench.book_all(moves)
+            used = Cpu.now(folder).since(before, len(moves))
             conn = await asyncpg.connect(dsn, server_settings={"search_path": schema})
             kept = sum(row["bytes"] for row in await conn.fetch(SQL.sizes) if row["name"] in KEPT)
             await conn.close()
             yield (
                 f"million {number}: {speed.per_s:,.0f} a second, p50 {speed.at(0.5):.0f} ms, "
                 f"p99 {speed.at(0.99):.0f} ms; {kept / bench.made:.0f} bytes a transfer, "
-                f"{kept / 1e9:.1f} GB; load {os.getloadavg()[0]:.1f}"
+                f"{kept / 1e9:.1f} GB; {used}; load {os.getloadavg()[0]:.1f}"
             )
 
 
-async def compare(dsn: str) -> list[str]:
-    """Return the lines of the comparison."""
-    lines = [
-        f"load before: {os.getloadavg()[0]:.1f}; {TRANSFERS:,} transfers, batches of {BATCH:,}"
-    ]
+async def compare(dsn: str, folder: Path) -> AsyncIterator[str]:
+    """Yield the lines of the comparison."""
+    yield f"load before: {os.getloadavg()[0]:.1f}; {TRANSFERS:,} transfers, batches of {BATCH:,}"
     for exponent in EXPONENTS:
         schema = f"load_{int(exponent * 10)}"
-        speed = await ours(dsn, schema, exponent)
-        lines.append(_told("ours, all constraints", exponent, speed))
-        lines.append(f"growth: the last fifth of the batches took {growth(speed):.2f} of the first")
-        lines += await _bytes(dsn, schema)
+        speed, used = await ours(dsn, folder, schema, exponent)
+        yield f"{_told('ours, all constraints', exponent, speed)}; {used}"
+        yield f"growth: the last fifth of the batches took {growth(speed):.2f} of the first"
+        yield await _bytes(dsn, schema)
         raw = await raw_copy(dsn, schema, await _rows(dsn, schema), TRANSFERS)
-        lines.append(_told("raw COPY of the same", exponent, raw))
+        yield _told("raw COPY of the same", exponent, raw)
         for one_trip in (False, True):
             name = "lock per transfer, one trip" if one_trip else "lock per transfer"
             conn = await asyncpg.connect(dsn)
@@ -206,11 +207,11 @@ async def compare(dsn: str) -> list[str]:
             peer = await locking(dsn, moves_of(exponent, 200_000), PEER_S, one_trip=one_trip)
             await conn.execute("DROP SCHEMA peer CASCADE")
             await conn.close()
-            lines.append(
+            yield (
                 f"{_told(name, exponent, peer)}; ours is {speed.per_s / peer.per_s:.1f} times that"
             )
-    lines.append(f"pgbench TPC-B, scale 10, 8 clients: {tpc_b(dsn, int(PEER_S)):,.0f} a second")
-    return lines
+    yield f"pgbench TPC-B, scale 10, 8 clients: {tpc_b(dsn, int(PEER_S)):,.0f} a second"
+    yield f"load after: {os.getloadavg()[0]:.1f}"
 
 
 def growth(speed: Speed) -> float:
@@ -227,7 +228,7 @@ def _told(name: str, exponent: float, speed: Speed) -> str:
     )
 
 
-async def _bytes(dsn: str, schema: str) -> list[str]:
+async def _bytes(dsn: str, schema: str) -> str:
     conn = await asyncpg.connect(dsn, server_settings={"search_path": schema})
     transfers = await conn.fetchval(SQL.count_transfers)
     sizes = {row["name"]: (row["bytes"], row["index_bytes"]) for row in await conn.fetch(SQL.sizes)}
@@ -237,12 +238,13 @@ async def _bytes(dsn: str, schema: str) -> list[str]:
         f"{name} {whole / transfers:.0f} (indexes {index / transfers:.0f})"
         for name, (whole, index) in sorted(sizes.items())
     )
-    return [f"bytes a transfer: {kept / transfers:.0f} kept; {parts}"]
+    return f"bytes a transfer: {kept / transfers:.0f} kept; {parts}"
 
 
 async def _rows(dsn: str, schema: str) -> list[Rows]:
     """Return the rows that our writer wrote last, by batch."""
     conn = await asyncpg.connect(dsn, server_settings={"search_path": schema})
+    await conn.execute(f'SET ROLE "{schema}_writer"')
     first = await conn.fetchval(SQL.first_of_last, TRANSFERS)
     batches: list[Rows] = []
     for start in range(first, first + TRANSFERS, BATCH):
@@ -263,13 +265,10 @@ def main(*millions: str) -> Iterator[str]:
     loop = asyncio.new_event_loop()
     try:
         stack.start(quiet=True)
-        told = grow(stack.postgres_dsn, int(millions[0])) if millions else None
-        while told is not None:
-            line = loop.run_until_complete(anext(told, ""))
-            if not line:
-                return
+        dsn = stack.postgres_dsn
+        told = grow(dsn, folder, int(millions[0])) if millions else compare(dsn, folder)
+        while line := loop.run_until_complete(anext(told, "")):
             yield line
-        yield from loop.run_until_complete(compare(stack.postgres_dsn))
     finally:
         loop.close()
         stack.wipe()

@@ -107,10 +107,11 @@ def entry_bytes(entry: Entry, leaf_index: int, salt: bytes | None) -> bytes:
     # The entry that this one resolves: a hold, or the movement that a reversal takes back.
     resolved = transfer.pending_id or transfer.reverses
     postings = ",".join(
-        f'{{"account":{_quoted(item.account)},"account_version":{item.account_version},'
-        f'"amount":{item.amount},"balance_after":{item.balance_after},'
-        f'"layer":"{item.layer}"}}'
-        for item in entry.postings
+        [
+            f'{{"account":{_quoted(account)},"account_version":{version},'
+            f'"amount":{amount},"balance_after":{balance},"layer":"{layer}"}}'
+            for account, layer, amount, version, balance in entry.postings
+        ]
     )
     return (
         f'{{"amount":{transfer.amount},"cause":{_quoted(entry.cause)},'

@@ -24,6 +24,7 @@ from services.ledger.adapters.tree_log import PostgresTreeLog, last_published
 from services.ledger.adapters.witness import parse_witnesses
 from services.ledger.app import FIRST_TOPICS, LAST_TOPICS
 from services.ledger.crash import crash_point
+from services.ledger.pipeline import tune_interpreter
 from services.ledger.publisher import Publisher
 from services.ledger.scrubber import Scrubber
 from services.ledger.settings import LedgerSettings
@@ -43,6 +44,7 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
     """Migrate, take the lease, then book until told to stop."""
     settings, stop = context.settings, context.stop_event
     context.ready("ledger", ready=False)
+    tune_interpreter()
     schema = settings.schema_of("ledger")
     await migrate(settings.postgres_dsn, schema, MIGRATIONS)
     dsn = await writer_dsn(settings.postgres_dsn, schema)

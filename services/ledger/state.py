@@ -6,7 +6,7 @@ Money is in micro-yuan, periods are absolute hours, quantities are whole chips.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from services.core.merkle import Frontier
 
@@ -287,8 +287,7 @@ class Halt:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A booked transfer with what the journal says about it.
 
     Attributes:

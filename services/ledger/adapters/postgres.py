@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from pydantic import SecretStr
@@ -39,6 +39,23 @@ QUERIES = Queries.load(Path(__file__).parent)
 LEASE = "ledger"
 # About 450 MB with indexes: what is written to stays in memory, what is old can be moved.
 LEAVES_A_PARTITION = 2**20
+_TRANSFER = (
+    "leaf_idx",
+    "amount",
+    "occurred_at",
+    "pending_amount",
+    "debit_id",
+    "credit_id",
+    "id",
+    "pending_id",
+    "reverses",
+    "kind",
+    "purpose",
+    "unit",
+    "market_id",
+    "round_id",
+    "order_id",
+)
 _LEAF = (
     "idx",
     "recorded_at",
@@ -80,7 +97,7 @@ class PostgresStore:
         self._pool = pool
         self._epoch = epoch
         self._partition_leaves = partition_leaves
-        self._room = 0
+        self._parts: list[tuple[int, int]] = []
         self._accounts: dict[str, Account] = {}
         self._numbers: dict[str, int] = {}
 
@@ -195,12 +212,13 @@ class PostgresStore:
 
     async def _make_room(self, size: int) -> None:
         """See to it that the journal has partitions for this many leaves and one to spare."""
-        if size + self._partition_leaves <= self._room:
+        wanted = size + self._partition_leaves
+        if self._parts and wanted <= self._parts[-1][1]:
             return
         async with self._connection() as conn:
-            self._room = await conn.fetchval(
-                QUERIES.add_partitions, size + self._partition_leaves, self._partition_leaves
-            )
+            await conn.execute(QUERIES.add_partitions, wanted, self._partition_leaves)
+            found = await conn.fetch(QUERIES.load_partitions)
+            self._parts = [(row["first_idx"], row["end_idx"]) for row in found]
 
     async def commit(self, batch: Batch, before: Positions, after: Positions) -> None:
         """Write a batch and move the positions, in one transaction.
@@ -256,10 +274,15 @@ class PostgresStore:
 
     async def _write_journal(self, conn: Conn, batch: Batch) -> None:
         if batch.leaves:
-            await conn.copy_records_to_table("leaf", records=rows.leaves(batch), columns=_LEAF)
-            # Row-level security and COPY exclude each other, so these are inserted; a trigger
-            # checks them and moves the counters of their accounts.
-            await conn.execute(QUERIES.add_transfers, *rows.transfers(batch, self._numbers))
+            # Of each partition, the leaves first: a trigger compares the transfers with them and
+            # moves the counters of their accounts.
+            leaves, transfers = rows.leaves(batch), rows.transfers(batch, self._numbers)
+            start = batch.leaves[0].index
+            for first, end in self._parts:
+                part = slice(max(0, first - start), max(0, end - start))
+                if leaves[part]:
+                    await _copy(conn, f"leaf_{first}", _LEAF, leaves[part])
+                    await _copy(conn, f"transfer_{first}", _TRANSFER, transfers[part])
         if batch.checkpoint is not None:
             head = batch.checkpoint
             await conn.copy_records_to_table(
@@ -297,6 +320,12 @@ def unpack(size: int, raw: bytes) -> Frontier:
     """Return the frontier that `pack` wrote."""
     nodes = tuple(raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES))
     return Frontier(size, nodes)
+
+
+async def _copy(
+    conn: Conn, table: str, columns: tuple[str, ...], records: list[tuple[Any, ...]]
+) -> None:
+    await conn.copy_records_to_table(table, records=records, columns=columns)
 
 
 async def _fetch(conn: Conn, query: str, ids: frozenset[object]) -> list[rows.Row]:

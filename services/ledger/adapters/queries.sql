@@ -126,15 +126,11 @@ ON CONFLICT (id) DO UPDATE SET role = EXCLUDED.role, name = EXCLUDED.name,
 INSERT INTO account (id, name, participant_id, unit, floor_zero)
 SELECT * FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::boolean[])
 
--- name: add_transfers
-INSERT INTO transfer (leaf_idx, amount, occurred_at, pending_amount, debit_id, credit_id, id,
-  pending_id, reverses, kind, purpose, unit, market_id, round_id, order_id)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::integer[],
-  $6::integer[], $7::uuid[], $8::uuid[], $9::uuid[], $10::text[], $11::text[], $12::text[],
-  $13::text[], $14::text[], $15::text[])
-
 -- name: add_partitions
 SELECT add_partitions($1, $2)
+
+-- name: load_partitions
+SELECT first_idx, end_idx FROM journal_partition ORDER BY first_idx
 
 -- name: load_unsent
 SELECT idx, id, opening, occurred_at, recorded_at, order_id, cause FROM journal_entry

@@ -190,26 +190,31 @@ def leaves(batch: Batch) -> list[tuple[Any, ...]]:
     return made
 
 
-def transfers(batch: Batch, numbers: Mapping[str, int]) -> tuple[list[Any], ...]:
-    """Return the columns of the transfers."""
-    entries = batch.entries
-    return (
-        [leaf.index for leaf in batch.leaves],
-        [e.transfer.amount for e in entries],
-        [e.occurred_at for e in entries],
-        [e.held for e in entries],
-        [numbers[e.transfer.debit] for e in entries],
-        [numbers[e.transfer.credit] for e in entries],
-        [e.transfer.id for e in entries],
-        [e.transfer.pending_id for e in entries],
-        [e.transfer.reverses for e in entries],
-        [e.transfer.kind for e in entries],
-        [e.purpose for e in entries],
-        [e.transfer.unit for e in entries],
-        [e.market_id for e in entries],
-        [e.round_id for e in entries],
-        [e.order_id for e in entries],
-    )
+def transfers(batch: Batch, numbers: Mapping[str, int]) -> list[tuple[Any, ...]]:
+    """Return the rows of the transfers."""
+    made = []
+    for entry, leaf in zip(batch.entries, batch.leaves, strict=True):
+        id_, kind, debit, credit, unit, amount, pending_id, reverses = entry.transfer
+        made.append(
+            (
+                leaf.index,
+                amount,
+                entry.occurred_at,
+                entry.held,
+                numbers[debit],
+                numbers[credit],
+                id_,
+                pending_id,
+                reverses,
+                kind,
+                entry.purpose,
+                unit,
+                entry.market_id,
+                entry.round_id,
+                entry.order_id,
+            )
+        )
+    return made
 
 
 async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:

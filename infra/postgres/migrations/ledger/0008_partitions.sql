@@ -313,6 +313,7 @@ DECLARE
   first bigint;
   name text;
   part text;
+  writer text := (SELECT rolname FROM pg_roles WHERE rolname = current_schema() || '_writer');
 BEGIN
   IF leaves < 1 THEN
     RAISE EXCEPTION 'leaves of a partition must be at least 1, was %', leaves
@@ -331,6 +332,16 @@ BEGIN
       EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT '
         'EXECUTE FUNCTION refuse_change()', part || '_no_truncate', part);
       EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER %I', part, part || '_no_truncate');
+      -- What is added to a partition is checked as what is added to the whole.
+      EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS added '
+        'FOR EACH STATEMENT EXECUTE FUNCTION %I()', part || '_checked', part,
+        CASE name WHEN 'leaf' THEN 'check_leaves' ELSE 'book_transfers' END);
+      EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER %I', part, part || '_checked');
+      -- The writer copies into the partition: COPY and row-level security exclude each other. It
+      -- may add here and not read; participants have no right here at all.
+      IF writer IS NOT NULL THEN
+        EXECUTE format('GRANT INSERT ON %I TO %I', part, writer);
+      END IF;
     END LOOP;
     INSERT INTO journal_partition (first_idx, end_idx) VALUES (first, first + leaves);
   END LOOP;
