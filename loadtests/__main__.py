@@ -1,6 +1,7 @@
 """``python -m loadtests [NAME]``: measure and print; the names are in `NAMES`.
 
-Numbers after ``clearing_scale`` are the sizes to measure: ``clearing_scale 1000 1000000``.
+Numbers after ``clearing_scale`` are the sizes to measure: ``clearing_scale 1000 1000000``;
+``ledger --grow 10`` books ten million transfers into one ledger instead of comparing.
 """
 
 from __future__ import annotations
@@ -14,17 +15,22 @@ NAMES = ("audit", "checker", "clearing", "clearing_scale", "ledger", "pipeline")
 def main() -> int:
     """Run the named measurements, all if none is named."""
     sizes = [word for word in sys.argv[1:] if word.isdigit()]
-    chosen = [word for word in sys.argv[1:] if not word.isdigit()] or list(NAMES)
+    is_growing = "--grow" in sys.argv
+    words = [word for word in sys.argv[1:] if word != "--grow" and not word.isdigit()]
+    chosen = words or list(NAMES)
+    if is_growing and (chosen != ["ledger"] or len(sizes) != 1 or not 1 <= int(sizes[0]) <= 100):
+        sys.stderr.write("--grow must be with ledger and 1 to 100 millions, was otherwise\n")
+        return 2
     unknown = [name for name in chosen if name not in NAMES]
     if unknown:
         sys.stderr.write(f"must be among {', '.join(NAMES)}, was {', '.join(unknown)}\n")
         return 2
     for name in chosen:
         sys.stdout.write(f"== {name}\n")
-        arguments = sizes if name == "clearing_scale" else []
+        arguments = sizes if name == "clearing_scale" or is_growing else []
         for line in import_module(f"loadtests.{name}").main(*arguments):
             sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+            sys.stdout.flush()
     return 0
 
 

@@ -1,6 +1,6 @@
 """The ledger's writer against its peers, in one run on one machine, with a durable database.
 
-(1) our writer: decisions, postings, leaves, outbox and every constraint of the schema; (2) a lock
+(1) our writer: decisions, postings, leaves and every constraint of the schema; (2) a lock
 per transfer, as most ledgers do, once statement by statement and once in one trip; (3) pgbench's
 TPC-B as the floor; (4) raw COPY of the rows of (1) into bare tables as the ceiling. Accounts are
 drawn by Zipf's law with exponents 1.0 and 2.0: the larger, the more hot accounts.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import contextlib
 import itertools
 import os
 import random
@@ -17,7 +18,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from infra.local.stack import LocalStack
-from loadtests.ledger_peers import RAW_TABLES, SQL, Move, Rows, Speed, locking, raw_copy, tpc_b
+from loadtests.ledger_peers import RAW_TABLES, SQL, Cpu, Move, Rows, Speed, locking, raw_copy, tpc_b
 from schemas.codec import Envelope
 from schemas.events import DepositRecorded
 from services.core.merkle import Frontier
@@ -36,20 +37,29 @@ from services.ledger.adapters.postgres import LEASE, PostgresStore, writer_dsn
 from services.ledger.app import finish
 from services.ledger.books import Books
 from services.ledger.main import MIGRATIONS
+from services.ledger.pipeline import Pipeline, tune_interpreter
 from services.ledger.settings import LedgerSettings
 from services.ledger.state import BANK, Keys, cny_account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
-    from services.ledger.state import Batch
+    from services.ledger.app import Outcome
+    from services.ledger.state import View
+
+NamedMove = tuple[str, str, int]
+"""Name of the account debited, of the one credited, amount."""
 
 ACCOUNTS = 100_000
-BATCH = int(LedgerSettings.model_fields["ledger_batch_records_max"].default)
+BATCH = int(
+    os.environ.get("SUANLI_LOADTEST_BATCH")
+    or LedgerSettings.model_fields["ledger_batch_records_max"].default
+)
 """As the service does unless it is told otherwise."""
 TRANSFERS = int(os.environ.get("SUANLI_LOADTEST_TRANSFERS", "50000"))
 PEER_S = 8.0
 EXPONENTS = (1.0, 2.0)
+KEPT = ("leaf", "transfer", "transfer_key", "transfer_done")
 _RICH = 10**12
 _SEED = 20_261_126
 
@@ -62,9 +72,9 @@ def zipf(exponent: float, count: int, seed: int = _SEED) -> Iterator[int]:
         yield bisect.bisect(weights, chance.random() * weights[-1])
 
 
-def moves_of(exponent: float, wanted: int) -> list[Move]:
+def moves_of(exponent: float, wanted: int, seed: int = _SEED) -> list[Move]:
     """Return transfers between different accounts."""
-    drawn, chance = zipf(exponent, ACCOUNTS), random.Random(_SEED)
+    drawn, chance = zipf(exponent, ACCOUNTS, seed), random.Random(seed)
     found: list[Move] = []
     while len(found) < wanted:
         debit, credit = next(drawn), next(drawn)
@@ -78,29 +88,48 @@ class Bench:
     """Our writer's parts on one database.
 
     Attributes:
-        store: The database, in the writer's role.
+        pipeline: The database, in the writer's role, one commit ahead.
         frontier: The log's.
         made: Transfers so far, which number the ids.
+        waits_ms: From the beginning of each decision until its commit.
     """
 
-    store: PostgresStore
-    frontier: Frontier
+    pipeline: Pipeline
+    frontier: Frontier = field(default_factory=Frontier)
     made: int = 0
+    waits_ms: list[float] = field(default_factory=list)
 
-    async def book(self, moves: Sequence[tuple[str, str, int]]) -> Batch:
-        """Decide one batch and commit it, as the writer does after decoding."""
+    async def book(self, moves: Sequence[NamedMove]) -> None:
+        """Decide one batch and begin to commit it, as the writer does after decoding."""
+        began = time.perf_counter()
         names = frozenset(name for move in moves for name in move[:2])
-        view = await self.store.load(Keys(accounts=names))
-        books = Books(view, datetime.now(UTC))
-        envelope = _cause()
-        for debit, credit, amount in moves:
-            self.made += 1
-            place = (derive_uuid("loadtest", str(self.made)), debit, credit)
-            books.transfer(TransferKind.SINGLE, place, amount, envelope, "deposit")
-        outcome = finish(books, [], ((), []), self.frontier)
-        await self.store.commit(outcome.batch, {}, {})
+        view = await self.pipeline.load(Keys(accounts=names))
+        outcome = await asyncio.to_thread(_decided, view, moves, self.made, self.frontier)
+
+        def done() -> None:
+            self.waits_ms.append((time.perf_counter() - began) * 1000)
+
+        await self.pipeline.commit(outcome.batch, {}, {}, done)
+        self.made += len(moves)
         self.frontier = outcome.frontier
-        return outcome.batch
+
+    async def book_all(self, moves: Sequence[NamedMove]) -> Speed:
+        """Book batch after batch and wait for the last commit."""
+        self.waits_ms = []
+        began = time.perf_counter()
+        for first in range(0, len(moves), BATCH):
+            await self.book(moves[first : first + BATCH])
+        await self.pipeline.drain()
+        return Speed(len(moves), time.perf_counter() - began, tuple(self.waits_ms))
+
+
+def _decided(view: View, moves: Sequence[NamedMove], made: int, frontier: Frontier) -> Outcome:
+    books = Books(view, datetime.now(UTC))
+    envelope = _cause()
+    for number, (debit, credit, amount) in enumerate(moves, start=made + 1):
+        place = (derive_uuid("loadtest", str(number)), debit, credit)
+        books.transfer(TransferKind.SINGLE, place, amount, envelope, "deposit")
+    return finish(books, [], ((), []), frontier)
 
 
 def _cause() -> Envelope:
@@ -111,49 +140,65 @@ def _cause() -> Envelope:
     return Envelope("cause", "/suanli/loadtest", now, now, "p", "load", "", "", body)
 
 
-async def ours(dsn: str, schema: str, exponent: float) -> Speed:
-    """Book `TRANSFERS` transfers after every account was funded."""
+@contextlib.asynccontextmanager
+async def funded(dsn: str, schema: str) -> AsyncIterator[Bench]:
+    """Make a ledger in which every account has money."""
+    tune_interpreter()
     await migrate(SecretStr(dsn), schema, MIGRATIONS)
     pool = await create_pool(await writer_dsn(SecretStr(dsn), schema), schema, min_size=0)
     epoch = await LeaseKeeper(pool, LEASE, "loadtest").acquire()
     assert epoch is not None
-    bench = Bench(PostgresStore(pool, epoch), Frontier())
+    bench = Bench(Pipeline(PostgresStore(pool, epoch)))
     async with pool.acquire() as conn:
         await conn.execute(SQL.admit, ACCOUNTS - 1)
-    await _fund(bench)
-    moves = [
-        (cny_account(str(d)), cny_account(str(c)), a) for d, c, a in moves_of(exponent, TRANSFERS)
-    ]
-    waits = []
-    took = 0.0
-    for first in range(0, len(moves), BATCH):
-        began = time.perf_counter()
-        await bench.book(moves[first : first + BATCH])
-        took += time.perf_counter() - began
-        waits.append((time.perf_counter() - began) * 1000)
+    await bench.book_all([(BANK, cny_account(str(n)), _RICH) for n in range(ACCOUNTS)])
+    yield bench
     await pool.close()
-    return Speed(len(moves), took, tuple(waits))
 
 
-async def _fund(bench: Bench) -> None:
-    for first in range(0, ACCOUNTS, BATCH):
-        names = [cny_account(str(n)) for n in range(first, first + BATCH)]
-        await bench.book([(BANK, name, _RICH) for name in names])
+def _named(moves: Iterable[Move]) -> list[NamedMove]:
+    return [(cny_account(str(d)), cny_account(str(c)), a) for d, c, a in moves]
 
 
-async def compare(dsn: str) -> list[str]:
-    """Return the lines of the comparison."""
-    lines = [
-        f"load before: {os.getloadavg()[0]:.1f}; {TRANSFERS:,} transfers, batches of {BATCH:,}"
-    ]
+async def ours(dsn: str, folder: Path, schema: str, exponent: float) -> tuple[Speed, str]:
+    """Book `TRANSFERS` transfers after every account was funded; return processor time too."""
+    async with funded(dsn, schema) as bench:
+        moves = _named(moves_of(exponent, TRANSFERS))
+        before = Cpu.now(folder)
+        speed = await bench.book_all(moves)
+        return speed, Cpu.now(folder).since(before, len(moves))
+
+
+async def grow(dsn: str, folder: Path, millions: int) -> AsyncIterator[str]:
+    """Yield speed and size per million transfers, Zipf 1.0, in one ledger that grows."""
+    schema = "load_grow"
+    async with funded(dsn, schema) as bench:
+        for number in range(1, millions + 1):
+            moves = _named(moves_of(1.0, 1_000_000, seed=_SEED + number))
+            before = Cpu.now(folder)
+            speed = await bench.book_all(moves)
+            used = Cpu.now(folder).since(before, len(moves))
+            conn = await asyncpg.connect(dsn, server_settings={"search_path": schema})
+            kept = sum(row["bytes"] for row in await conn.fetch(SQL.sizes) if row["name"] in KEPT)
+            await conn.close()
+            yield (
+                f"million {number}: {speed.per_s:,.0f} a second, p50 {speed.at(0.5):.0f} ms, "
+                f"p99 {speed.at(0.99):.0f} ms; {kept / bench.made:.0f} bytes a transfer, "
+                f"{kept / 1e9:.1f} GB; {used}; load {os.getloadavg()[0]:.1f}"
+            )
+
+
+async def compare(dsn: str, folder: Path) -> AsyncIterator[str]:
+    """Yield the lines of the comparison."""
+    yield f"load before: {os.getloadavg()[0]:.1f}; {TRANSFERS:,} transfers, batches of {BATCH:,}"
     for exponent in EXPONENTS:
         schema = f"load_{int(exponent * 10)}"
-        speed = await ours(dsn, schema, exponent)
-        lines.append(_told("ours, all constraints", exponent, speed))
-        lines.append(f"growth: the last fifth of the batches took {growth(speed):.2f} of the first")
-        lines += await _bytes(dsn, schema)
+        speed, used = await ours(dsn, folder, schema, exponent)
+        yield f"{_told('ours, all constraints', exponent, speed)}; {used}"
+        yield f"growth: the last fifth of the batches took {growth(speed):.2f} of the first"
+        yield await _bytes(dsn, schema)
         raw = await raw_copy(dsn, schema, await _rows(dsn, schema), TRANSFERS)
-        lines.append(_told("raw COPY of the same", exponent, raw))
+        yield _told("raw COPY of the same", exponent, raw)
         for one_trip in (False, True):
             name = "lock per transfer, one trip" if one_trip else "lock per transfer"
             conn = await asyncpg.connect(dsn)
@@ -162,11 +207,11 @@ async def compare(dsn: str) -> list[str]:
             peer = await locking(dsn, moves_of(exponent, 200_000), PEER_S, one_trip=one_trip)
             await conn.execute("DROP SCHEMA peer CASCADE")
             await conn.close()
-            lines.append(
+            yield (
                 f"{_told(name, exponent, peer)}; ours is {speed.per_s / peer.per_s:.1f} times that"
             )
-    lines.append(f"pgbench TPC-B, scale 10, 8 clients: {tpc_b(dsn, int(PEER_S)):,.0f} a second")
-    return lines
+    yield f"pgbench TPC-B, scale 10, 8 clients: {tpc_b(dsn, int(PEER_S)):,.0f} a second"
+    yield f"load after: {os.getloadavg()[0]:.1f}"
 
 
 def growth(speed: Speed) -> float:
@@ -183,25 +228,23 @@ def _told(name: str, exponent: float, speed: Speed) -> str:
     )
 
 
-async def _bytes(dsn: str, schema: str) -> list[str]:
+async def _bytes(dsn: str, schema: str) -> str:
     conn = await asyncpg.connect(dsn, server_settings={"search_path": schema})
-    await conn.execute("VACUUM")
     transfers = await conn.fetchval(SQL.count_transfers)
     sizes = {row["name"]: (row["bytes"], row["index_bytes"]) for row in await conn.fetch(SQL.sizes)}
     await conn.close()
-    kept = sum(
-        whole for name, (whole, _) in sizes.items() if name in ("leaf", "transfer", "posting")
-    )
+    kept = sum(whole for name, (whole, _) in sizes.items() if name in KEPT)
     parts = ", ".join(
         f"{name} {whole / transfers:.0f} (indexes {index / transfers:.0f})"
         for name, (whole, index) in sorted(sizes.items())
     )
-    return [f"bytes a transfer: {kept / transfers:.0f} kept; {parts}"]
+    return f"bytes a transfer: {kept / transfers:.0f} kept; {parts}"
 
 
 async def _rows(dsn: str, schema: str) -> list[Rows]:
     """Return the rows that our writer wrote last, by batch."""
     conn = await asyncpg.connect(dsn, server_settings={"search_path": schema})
+    await conn.execute(f'SET ROLE "{schema}_writer"')
     first = await conn.fetchval(SQL.first_of_last, TRANSFERS)
     batches: list[Rows] = []
     for start in range(first, first + TRANSFERS, BATCH):
@@ -214,14 +257,19 @@ async def _rows(dsn: str, schema: str) -> list[Rows]:
     return batches
 
 
-def main() -> list[str]:
-    """Run the comparison on a database of its own."""
+def main(*millions: str) -> Iterator[str]:
+    """Run the comparison on a database of its own; with a number, grow to so many millions."""
     folder = Path(tempfile.mkdtemp(prefix="suanli-load-"))
     folder.chmod(0o711)
     stack = LocalStack(folder / "s")
+    loop = asyncio.new_event_loop()
     try:
         stack.start(quiet=True)
-        return asyncio.run(compare(stack.postgres_dsn))
+        dsn = stack.postgres_dsn
+        told = grow(dsn, folder, int(millions[0])) if millions else compare(dsn, folder)
+        while line := loop.run_until_complete(anext(told, "")):
+            yield line
     finally:
+        loop.close()
         stack.wipe()
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import re
 import subprocess
 import time
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 SQL = Queries.load(Path(__file__).parent / "sql")
 CONNECTIONS = 16
 _TPS = re.compile(r"tps = ([0-9.]+)")
-RAW_TABLES = ("leaf", "transfer", "posting", "outbox")
+RAW_TABLES = ("leaf", "transfer", "transfer_key")
 
 Rows = dict[str, list[tuple[Any, ...]]]
 """Rows of a batch, by table."""
@@ -54,6 +56,37 @@ class Speed:
         """Return the wait within which this share of them was committed, milliseconds."""
         ordered = sorted(self.waits_ms)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """Processor time of this process and of the servers below a folder, which run there.
+
+    Attributes:
+        client_s: Seconds of this process.
+        server_s: Seconds of the servers; 0 where there is no ``/proc``.
+    """
+
+    client_s: float
+    server_s: float
+
+    @classmethod
+    def now(cls, folder: Path) -> Cpu:
+        """Return what was used so far."""
+        ticks = 0
+        for path in Path("/proc").glob("[0-9]*"):
+            # A process may end while it is looked at, and others are not ours to look at.
+            with contextlib.suppress(OSError):
+                if (path / "cwd").readlink().is_relative_to(folder):
+                    words = (path / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+                    ticks += int(words[11]) + int(words[12])
+        return cls(time.process_time(), ticks / os.sysconf("SC_CLK_TCK"))
+
+    def since(self, before: Cpu, moved: int) -> str:
+        """Return what a transfer took in between, microseconds."""
+        client = (self.client_s - before.client_s) / moved * 1e6
+        server = (self.server_s - before.server_s) / moved * 1e6
+        return f"processor time a transfer: client {client:.0f} us, server {server:.0f} us"
 
 
 async def locking(dsn: str, moves: Sequence[Move], within_s: float, *, one_trip: bool) -> Speed:

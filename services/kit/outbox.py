@@ -11,6 +11,7 @@ import asyncio
 import base64
 import contextlib
 import json
+from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -129,26 +130,17 @@ def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-class OutboxRelay:
-    """Sends the outbox's rows in the order of their numbers, each at least once.
-
-    A row is marked only after its acknowledgement. A crash between the two sends it again,
-    with the same bytes.
+class Relay(ABC):
+    """Sends what a database holds, in its order, each record at least once.
 
     Args:
-        pool: Pool of the service's schema.
-        writer: Log to send to, started.
         poll_s: Seconds between looks at the table when nobody calls `wake`.
     """
 
-    def __init__(self, pool: Pool, writer: Writer, *, poll_s: float = _POLL_S) -> None:
-        self._pool = pool
-        self._writer = writer
+    def __init__(self, *, poll_s: float = _POLL_S) -> None:
         self._poll_s = poll_s
         self._woken = asyncio.Event()
         self._log = get_logger("kit.outbox")
-        self._unsent = METRICS.gauge("outbox_unsent_rows", "Rows of the outbox not yet sent")
-        self._sent = METRICS.counter("outbox_sent_total", "Rows of the outbox sent")
 
     def wake(self) -> None:
         """Look at the table now; call it after a commit that appended rows."""
@@ -178,6 +170,45 @@ class OutboxRelay:
             if sent == 0:
                 await self._wait(stop)
 
+    @abstractmethod
+    async def relay_once(self) -> int:
+        """Send and mark the next unsent rows; return how many.
+
+        Raises:
+            SendUnknownError: if not all were acknowledged; none is marked.
+            SendRefusedError: if a row can never be sent; none is marked.
+        """
+
+    async def _wait(self, stop: asyncio.Event) -> None:
+        waiters = [asyncio.ensure_future(event.wait()) for event in (stop, self._woken)]
+        try:
+            await asyncio.wait(waiters, timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiter in waiters:
+                waiter.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await waiter
+
+
+class OutboxRelay(Relay):
+    """Sends the outbox's rows in the order of their numbers, each at least once.
+
+    A row is marked only after its acknowledgement. A crash between the two sends it again,
+    with the same bytes.
+
+    Args:
+        pool: Pool of the service's schema.
+        writer: Log to send to, started.
+        poll_s: Seconds between looks at the table when nobody calls `wake`.
+    """
+
+    def __init__(self, pool: Pool, writer: Writer, *, poll_s: float = _POLL_S) -> None:
+        super().__init__(poll_s=poll_s)
+        self._pool = pool
+        self._writer = writer
+        self._unsent = METRICS.gauge("outbox_unsent_rows", "Rows of the outbox not yet sent")
+        self._sent = METRICS.counter("outbox_sent_total", "Rows of the outbox sent")
+
     async def relay_once(self) -> int:
         """Send and mark the next unsent rows, at most 500; return how many.
 
@@ -197,16 +228,6 @@ class OutboxRelay:
         head = await self._pool.fetchval("SELECT next_seq FROM outbox_head")
         self._unsent.set(head - 1 - last)
         return len(rows)
-
-    async def _wait(self, stop: asyncio.Event) -> None:
-        waiters = [asyncio.ensure_future(event.wait()) for event in (stop, self._woken)]
-        try:
-            await asyncio.wait(waiters, timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for waiter in waiters:
-                waiter.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await waiter
 
 
 def _record(row: asyncpg.Record) -> OutRecord:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from services.kit.leases import LeaseKeeper, acquire_lease, assert_lease, release_lease, renew_lease
 from services.kit.migrations import migrate
-from services.kit.outbox import OutboxRelay, append_outbox, prune_outbox
+from services.kit.outbox import OutboxRelay, Relay, append_outbox, prune_outbox
 from services.kit.pgconnect import LOST_ERRORS, connect, create_pool
 from services.kit.pgtypes import Conn, Pool
 from services.kit.queries import Queries
@@ -29,6 +29,7 @@ __all__ = [
     "OutboxRelay",
     "Pool",
     "Queries",
+    "Relay",
     "acquire_lease",
     "advance",
     "advance_all",

@@ -334,7 +334,7 @@ def finish(
         frontier: The log's frontier before.
     """
     before, after = waiting
-    leaves, journal = write_leaves(books.entries, frontier.size, SOURCE, books.recorded_at)
+    leaves = write_leaves(books.entries, frontier.size)
     events = []
     for envelope in books.events:
         key, value, headers = encode(envelope)
@@ -360,10 +360,11 @@ def finish(
         money_orders=tuple(books.money_orders.changed.values()),
         entries=tuple(books.entries),
         leaves=tuple(leaves),
+        recorded_at=books.recorded_at,
         waiting=tuple(item for item in after if item.position not in known),
         waited=tuple(item.position for item in before if item.position not in kept),
         halts=tuple(books.halts.changed.values()),
-        outbox=(*events, *journal, *letters),
+        outbox=(*events, *letters),
     )
     return Outcome(
         batch=batch,

@@ -148,7 +148,7 @@ _RULES = (
         "sums are zero per unit and layer; every transfer has its postings",
         "每个单位与层的合计为零；每笔转账都有分录",
         "transfers",
-        ("audit_sums", "audit_transfers_without_postings"),
+        ("audit_sums", "audit_transfers_without_postings", "audit_keys"),
     ),
     (
         "counters",
@@ -169,7 +169,12 @@ _RULES = (
         "every hold resolved at most once, for no more than it held; open ones are the demands'",
         "每笔冻结至多处理一次且不超额；未处理的即各需求当前的冻结",
         "holds",
-        ("audit_holds_resolved_twice", "audit_holds_posted_beyond", "audit_open_holds"),
+        (
+            "audit_holds_resolved_twice",
+            "audit_holds_posted_beyond",
+            "audit_open_holds",
+            "audit_done",
+        ),
     ),
     (
         "capacity",
@@ -194,8 +199,8 @@ _RULES = (
     ),
     (
         "outbox",
-        "outbox without a gap, every entry published",
-        "发件箱无缺口，每个条目均已发布",
+        "outbox without a gap, entries published in their order",
+        "发件箱无缺口，条目按顺序发布",
         "outbox_last",
         ("audit_outbox", "audit_journal_unpublished"),
     ),

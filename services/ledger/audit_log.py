@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.core.merkle import HASH_BYTES, Frontier, leaf_hash
+from services.core.postings import Layer, Posting, Transfer, TransferKind
 from services.core.tlog.openings import is_commitment, log_entry
 from services.core.tlog.tiles import TILE_BYTES, WIDTH, fold
 from services.kit.tree_store import load_edge, read_tiles
+from services.ledger.journal import entry_bytes
+from services.ledger.state import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
     from services.kit.postgres import Conn, Queries
 
-# 20 tiles: entries are about 800 bytes, so a page of leaves is a few megabytes.
+# 20 tiles: an entry's rows are about 400 bytes, so a page is two megabytes.
 _LEAVES_PAGE = 20 * WIDTH
 _TILES_PAGE = 64
 _PROBLEMS_MAX = 20
@@ -127,54 +130,70 @@ async def _missing(conn: Conn, queries: Queries, size: int, in_tree: int) -> lis
 
 
 def _leaf_problems(index: int, row: asyncpg.Record) -> list[str]:
-    problems = []
-    if row["hash"] != leaf_hash(row["entry"]):
-        problems.append(f"leaf {index}: its hash is not that of its entry")
-    opening = row["opening"]
-    if opening is None and is_commitment(row["entry"]):
-        if not row["erased"]:
-            problems.append(f"leaf {index}: its opening is gone, and no reason is given")
-        return problems
-    if opening is not None and row["entry"] != log_entry(opening):
-        problems.append(f"leaf {index}: its entry is not the commitment to its opening")
+    salt = row["opening"]
+    is_salted = is_commitment(row["entry"])
+    if salt is None and is_salted:
+        if row["erased"]:
+            return []
+        return [f"leaf {index}: its opening is gone, and no reason is given"]
     if row["id"] is None:
-        return [*problems, f"leaf {index}: no transfer has it"]
-    differs = _differs(index, row, row["entry"] if opening is None else opening)
-    if differs:
-        problems.append(f"leaf {index}: entry and rows differ in {', '.join(differs)}")
-    return problems
+        return [f"leaf {index}: no transfer has it"]
+    told = entry_bytes(_entry_of(row), index, salt)
+    if is_salted:
+        if row["entry"] != log_entry(told):
+            return [f"leaf {index}: its rows are not what it commits to"]
+        return []
+    differs = _differs(row["entry"], told)
+    return [f"leaf {index}: entry and rows differ in {', '.join(differs)}"] if differs else []
 
 
-def _differs(index: int, row: asyncpg.Record, content: bytes) -> list[str]:
-    """Return the names of what an entry says otherwise than its transfer's rows."""
+def _entry_of(row: asyncpg.Record) -> Entry:
+    """Return the journal entry that the rows of a leaf and its transfer tell of."""
+    transfer = Transfer(
+        row["id"],
+        TransferKind(row["kind"]),
+        row["debit"],
+        row["credit"],
+        row["unit"],
+        row["amount"],
+        row["pending_id"],
+        row["reverses"],
+    )
+    held = row["pending_amount"]
+    reserved = transfer.amount if transfer.kind is TransferKind.HOLD else -(held or 0)
+    postings = []
+    for layer, amount in ((Layer.PENDING, reserved), (Layer.POSTED, transfer.amount)):
+        for side, sign in (("debit", 1), ("credit", -1)):
+            balance = row[f"{side}_{layer.value}"]
+            if balance is not None:
+                # The version is that of the side's last posting; a reservation comes before.
+                is_last = layer is Layer.POSTED or row[f"{side}_posted"] is None
+                version = row[f"{side}_version"] - (not is_last)
+                postings.append(Posting(row[side], layer, sign * amount, version, balance))
+    return Entry(
+        transfer,
+        tuple(postings),
+        row["purpose"],
+        row["occurred_at"],
+        row["cause"] or "",
+        held,
+        row["market_id"],
+        row["round_id"],
+        row["order_id"],
+    )
+
+
+def _differs(content: bytes, told: bytes) -> list[str]:
+    """Return the names of what an entry of version 1 says otherwise than its rows."""
+    if content == told:
+        return []
+    wanted = json.loads(told)
     try:
-        entry = json.loads(content)
-        said = sorted(
-            (p["account"], p["layer"], p["amount"], p["balance_after"], p["account_version"])
-            for p in entry["postings"]
-        )
-    except (ValueError, KeyError, TypeError):
+        entry = dict(json.loads(content))
+    except (ValueError, TypeError):
         return ["form"]
-    booked = sorted(_posting(text) for text in row["postings"] or ())
-    wanted = {
-        "entry_id": str(row["id"]),
-        "leaf_index": index,
-        "kind": row["kind"],
-        "purpose": row["purpose"],
-        "amount": row["amount"],
-        "unit": row["unit"],
-        "pending_id": None if row["pending_id"] is None else str(row["pending_id"]),
-        "market_id": row["market_id"],
-        "round_id": row["round_id"],
-        "order_id": row["order_id"],
-    }
-    differs = sorted(key for key, value in wanted.items() if entry.get(key) != value)
-    return differs if said == booked else [*differs, "postings"]
-
-
-def _posting(text: str) -> tuple[str, str, int, int, int]:
-    account, layer, amount, balance, version = text.rsplit(" ", 4)
-    return account, layer, int(amount), int(balance), int(version)
+    names = sorted(entry.keys() | wanted.keys())
+    return [name for name in names if entry.get(name) != wanted.get(name)] or ["form"]
 
 
 async def _told(conn: Conn, first: int, stop: int) -> list[bytes]:

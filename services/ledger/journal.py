@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import secrets
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,12 @@ from services.kit.kafka import OutRecord
 from services.ledger.state import Leaf
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from schemas.base import Model
+    from services.core.postings import Transfer
     from services.ledger.state import Entry
 
 _quoted = json.encoder.encode_basestring
@@ -50,19 +53,31 @@ def entry_digest(entry: Entry) -> bytes:
 
     Only what was asked for is in it, not what came of it (balances, place in the log).
     """
-    transfer = entry.transfer
+    return transfer_digest(
+        entry.transfer, entry.purpose, entry.market_id, entry.round_id, entry.order_id
+    )
+
+
+def transfer_digest(
+    transfer: Transfer,
+    purpose: str,
+    market_id: str | None,
+    round_id: str | None,
+    order_id: str | None,
+) -> bytes:
+    """Return `entry_digest` of a transfer and what it is about."""
     parts: tuple[str, ...] = (
         str(transfer.id),
         transfer.kind,
-        entry.purpose,
+        purpose,
         transfer.debit,
         transfer.credit,
         transfer.unit,
         str(transfer.amount),
         str(transfer.pending_id or ""),
-        entry.market_id or "",
-        entry.round_id or "",
-        entry.order_id or "",
+        market_id or "",
+        round_id or "",
+        order_id or "",
     )
     if transfer.reverses is not None:
         parts += (str(transfer.reverses),)
@@ -80,8 +95,10 @@ def draw_salts(count: int) -> list[bytes]:
     return [drawn[at : at + SALT_BYTES] for at in range(0, len(drawn), SALT_BYTES)]
 
 
-def entry_bytes(entry: Entry, leaf_index: int, salt: bytes) -> bytes:
+def entry_bytes(entry: Entry, leaf_index: int, salt: bytes | None) -> bytes:
     """Return the canonical JSON of a journal entry, a body of `JournalEntrySalted`.
+
+    Without a salt it is a body of version 1, `JournalEntryRecorded`.
 
     It is written member by member in the order of their names, since a model or a sorted
     dictionary per entry would be half of the ledger's time; the tests compare it with both.
@@ -90,10 +107,11 @@ def entry_bytes(entry: Entry, leaf_index: int, salt: bytes) -> bytes:
     # The entry that this one resolves: a hold, or the movement that a reversal takes back.
     resolved = transfer.pending_id or transfer.reverses
     postings = ",".join(
-        f'{{"account":{_quoted(item.account)},"account_version":{item.account_version},'
-        f'"amount":{item.amount},"balance_after":{item.balance_after},'
-        f'"layer":"{item.layer}"}}'
-        for item in entry.postings
+        [
+            f'{{"account":{_quoted(account)},"account_version":{version},'
+            f'"amount":{amount},"balance_after":{balance},"layer":"{layer}"}}'
+            for account, layer, amount, version, balance in entry.postings
+        ]
     )
     return (
         f'{{"amount":{transfer.amount},"cause":{_quoted(entry.cause)},'
@@ -104,7 +122,8 @@ def entry_bytes(entry: Entry, leaf_index: int, salt: bytes) -> bytes:
         f"{_member('pending_id', None if resolved is None else str(resolved))}"
         f'"postings":[{postings}],"purpose":{_quoted(entry.purpose)},'
         f"{_member('round_id', entry.round_id)}"
-        f'"salt":"{salt.hex()}","unit":{_quoted(transfer.unit)}}}'
+        f"{_member('salt', None if salt is None else salt.hex())}"
+        f'"unit":{_quoted(transfer.unit)}}}'
     ).encode()
 
 
@@ -119,56 +138,69 @@ def _iso(instant: datetime) -> str:
 
 
 def write_leaves(
-    entries: Sequence[Entry],
-    first_index: int,
-    source: str,
-    recorded_at: datetime,
-    salts: Sequence[bytes] | None = None,
-) -> tuple[list[Leaf], list[OutRecord]]:
-    """Return the log's new leaves and the records that publish them.
+    entries: Sequence[Entry], first_index: int, salts: Sequence[bytes] | None = None
+) -> list[Leaf]:
+    """Return the log's new leaves.
+
+    Args:
+        entries: What was booked.
+        first_index: Place of the first one in the log.
+        salts: One per entry; drawn here if none are given.
+    """
+    leaves: list[Leaf] = []
+    drawn = draw_salts(len(entries)) if salts is None else salts
+    for index, (entry, salt) in enumerate(zip(entries, drawn, strict=True), start=first_index):
+        opening = entry_bytes(entry, index, salt)
+        logged = log_entry(opening)
+        leaves.append(Leaf(index, logged, leaf_hash(logged), opening, salt))
+    return leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the record of an entry is made of.
+
+    Attributes:
+        id: Of the entry.
+        opening: Its canonical bytes.
+        occurred_at: On the market's clock.
+        recorded_at: On the wall clock.
+        order_id: The order that it is about, ``None`` if there is none.
+        cause: Id of the event that caused it.
+    """
+
+    id: UUID
+    opening: bytes
+    occurred_at: datetime
+    recorded_at: datetime
+    order_id: str | None
+    cause: str
+
+
+def journal_records(entries: Iterable[Published], source: str) -> list[OutRecord]:
+    """Return the records that publish entries.
 
     The value of each record is its leaf's opening byte for byte, so that whoever reads the topic
     can check the log without asking for anything else.
 
     Args:
-        entries: What was booked.
-        first_index: Place of the first one in the log.
+        entries: What to publish.
         source: Who says so.
-        recorded_at: When, on the wall clock.
-        salts: One per entry; drawn here if none are given.
     """
-    leaves: list[Leaf] = []
     records: list[OutRecord] = []
-    shared: dict[str, bytes] = {}
-    drawn = draw_salts(len(entries)) if salts is None else salts
-    for index, (entry, salt) in enumerate(zip(entries, drawn, strict=True), start=first_index):
-        opening = entry_bytes(entry, index, salt)
-        logged = log_entry(opening)
-        leaves.append(Leaf(index, logged, leaf_hash(logged), opening))
-        # Most headers are those of every entry, so they are written once.
-        shared = shared or dict(headers_of(_envelope(entry, source, recorded_at)))
-        entry_id = str(entry.transfer.id).encode()
-        own = {
-            "ce_id": entry_id,
-            "ce_time": _iso(entry.occurred_at).encode(),
-            "ce_correlationid": entry.order_id.encode() if entry.order_id else entry_id,
-            "ce_causationid": entry.cause.encode(),
-        }
-        headers = tuple({**shared, **own}.items())
-        records.append(OutRecord("journal-entries", entry_id, opening, headers))
-    return leaves, records
-
-
-def _envelope(entry: Entry, source: str, recorded_at: datetime) -> Envelope:
-    entry_id = str(entry.transfer.id)
-    return Envelope(
-        id=entry_id,
-        source=source,
-        occurred_at=entry.occurred_at,
-        recorded_at=recorded_at,
-        participant_id="exchange",
-        correlation_id=entry.order_id or entry_id,
-        causation_id=entry.cause,
-        traceparent="",
-        data=_TYPE_ONLY,
-    )
+    for entry in entries:
+        entry_id = str(entry.id)
+        envelope = Envelope(
+            id=entry_id,
+            source=source,
+            occurred_at=entry.occurred_at,
+            recorded_at=entry.recorded_at,
+            participant_id="exchange",
+            correlation_id=entry.order_id or entry_id,
+            causation_id=entry.cause,
+            traceparent="",
+            data=_TYPE_ONLY,
+        )
+        key = entry_id.encode()
+        records.append(OutRecord("journal-entries", key, entry.opening, headers_of(envelope)))
+    return records

@@ -18,11 +18,13 @@ from services.kit.run import ServiceContext, run_service
 from services.kit.settings import load
 from services.kit.signing import NoteSigner
 from services.kit.telemetry import METRICS
+from services.ledger.adapters.journal_relay import JournalRelay
 from services.ledger.adapters.postgres import LEASE, PostgresStore, writer_dsn
 from services.ledger.adapters.tree_log import PostgresTreeLog, last_published
 from services.ledger.adapters.witness import parse_witnesses
 from services.ledger.app import FIRST_TOPICS, LAST_TOPICS
 from services.ledger.crash import crash_point
+from services.ledger.pipeline import tune_interpreter
 from services.ledger.publisher import Publisher
 from services.ledger.scrubber import Scrubber
 from services.ledger.settings import LedgerSettings
@@ -42,6 +44,7 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
     """Migrate, take the lease, then book until told to stop."""
     settings, stop = context.settings, context.stop_event
     context.ready("ledger", ready=False)
+    tune_interpreter()
     schema = settings.schema_of("ledger")
     await migrate(settings.ledger_owner_dsn or settings.postgres_dsn, schema, MIGRATIONS)
     dsn = await writer_dsn(settings.postgres_dsn, schema)
@@ -63,10 +66,16 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
     log = LogWriter(settings)
     await log.start()
     context.on_close(log.stop)
-    relay = OutboxRelay(pool, RelayWriter(log, crash_point))
+    outgoing = RelayWriter(log, crash_point)
+    relay, journal = OutboxRelay(pool, outgoing), JournalRelay(pool, outgoing)
     context.spawn("outbox", relay.run(stop))
+    context.spawn("journal", journal.run(stop))
 
-    writer = LedgerWriter(store, readers[0], readers[1], settings, relay.wake)
+    def wake() -> None:
+        relay.wake()
+        journal.wake()
+
+    writer = LedgerWriter(store, readers[0], readers[1], settings, wake)
     context.spawn("heads", _publish_heads(context, pool, epoch, relay.wake))
     tree = PostgresTreeLog(pool, epoch, settings.ledger_origin)
     if settings.ledger_scrub_every_s:

@@ -6,7 +6,7 @@ Money is in micro-yuan, periods are absolute hours, quantities are whole chips.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from services.core.merkle import Frontier
 
@@ -287,8 +287,7 @@ class Halt:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A booked transfer with what the journal says about it.
 
     Attributes:
@@ -323,12 +322,14 @@ class Leaf:
         entry: Its bytes: a commitment to the opening.
         hash: Its leaf hash.
         opening: The journal entry with its salt.
+        salt: The salt.
     """
 
     index: int
     entry: bytes
     hash: bytes
     opening: bytes
+    salt: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,6 +423,7 @@ class Batch:
         money_orders: Booked or refused orders about money.
         entries: Journal entries, in the order of their leaves.
         leaves: One per entry.
+        recorded_at: When it was decided, on the wall clock; ``None`` if nothing is booked.
         waiting: Records to keep until they can be booked.
         waited: (topic, partition, offset) of records that no longer wait.
         halts: Markets that stopped.
@@ -441,6 +443,7 @@ class Batch:
     money_orders: tuple[MoneyOrder, ...] = ()
     entries: tuple[Entry, ...] = ()
     leaves: tuple[Leaf, ...] = ()
+    recorded_at: datetime | None = None
     waiting: tuple[Input, ...] = ()
     waited: tuple[tuple[str, int, int], ...] = ()
     halts: tuple[Halt, ...] = ()

@@ -20,6 +20,7 @@ from services.kit.telemetry import METRICS
 from services.ledger.app import FIRST_TOPICS, checkpoint_event, decode_all, handle
 from services.ledger.crash import crash_point
 from services.ledger.keys import keys_of
+from services.ledger.pipeline import Pipeline
 from services.ledger.ports import StoreFailedError
 from services.ledger.state import Batch, Checkpoint
 
@@ -62,9 +63,15 @@ class LedgerWriter:
         self._last = last
         self._settings = settings
         self._committed = committed
+        self._pipeline = Pipeline(store)
+        # As of the last commit, and as of the last decision, which may be one batch ahead.
         self._stored: Positions = {}
+        self._committed_frontier = Frontier()
+        self._decided: Positions = {}
         self._frontier = Frontier()
         self._waiting: tuple[Input, ...] = ()
+        # In a row, without a commit between them.
+        self._failures = 0
         self._carried: list[Record] = []
         self._is_fresh = True
         self._checkpoint_size = 0
@@ -80,7 +87,7 @@ class LedgerWriter:
     @property
     def frontier(self) -> Frontier:
         """Return the log's frontier as of the last commit."""
-        return self._frontier
+        return self._committed_frontier
 
     def positions(self) -> Positions:
         """Return where the log has been read to, as of the last commit."""
@@ -93,7 +100,6 @@ class LedgerWriter:
             StaleWriterError: if another writer has taken over.
             StoreFailedError: if the database stays away.
         """
-        failures = 0
         must_recover = True
         while not stop.is_set():
             try:
@@ -101,21 +107,21 @@ class LedgerWriter:
                     await self.recover()
                     must_recover = False
                 await self.step()
-                failures = 0
             except StoreFailedError as error:
-                failures += 1
+                self._failures += 1
                 must_recover = True
-                self._log.warning("batch given up", error=str(error), failures=failures)
-                if failures > _FAILURES_MAX:
+                self._log.warning("batch given up", error=str(error), failures=self._failures)
+                if self._failures > _FAILURES_MAX:
                     raise
-                await asyncio.sleep(min(_PAUSE_S * 2**failures, _PAUSE_S_MAX))
+                await asyncio.sleep(min(_PAUSE_S * 2**self._failures, _PAUSE_S_MAX))
         await self._final_checkpoint()
 
     async def recover(self) -> None:
         """Take everything from the store, and read the log from where it says."""
-        self._store.forget()
-        self._stored = await self._store.positions()
+        await self._pipeline.forget()
+        self._stored = self._decided = await self._store.positions()
         self._frontier, self._checkpoint_size = await self._store.log_head()
+        self._committed_frontier = self._frontier
         crash_point("recovering")
         inputs, letters = decode_all(await self._store.waiting())
         assert not letters, "records that wait were read before"
@@ -132,24 +138,36 @@ class LedgerWriter:
             )
 
     async def step(self) -> int:
-        """Read and book one batch; return how many records it had."""
+        """Read and decide one batch and begin to commit it; return how many records it had.
+
+        With nothing to read, it waits for the commit under way.
+        """
         records, after = await self._read()
         if not records and not (self._is_fresh and self._waiting):
             await self._beat()
             return 0
         self._is_fresh = False
         crash_point("after_read")
-        inputs, letters = decode_all(records)
-        view = await self._store.load(keys_of(inputs, self._waiting))
+        # In a thread, so that the commit under way goes on meanwhile.
+        inputs, letters = await asyncio.to_thread(decode_all, records)
+        view = await self._pipeline.load(keys_of(inputs, self._waiting))
         now = datetime.now(UTC)
-        outcome = handle(view, inputs, self._waiting, after, self._frontier, now)
+        outcome = await asyncio.to_thread(
+            handle, view, inputs, self._waiting, after, self._frontier, now
+        )
         batch = replace(outcome.batch, outbox=(*outcome.batch.outbox, *letters))
         batch = self._with_checkpoint(batch, outcome.frontier, now)
         crash_point("after_decide")
-        await self._store.commit(batch, self._stored, after)
-        self._stored = {**self._stored, **after}
+        stored = {**self._decided, **after}
+
+        def done() -> None:
+            self._failures = 0
+            self._stored, self._committed_frontier = stored, outcome.frontier
+            self._note(batch, len(letters))
+
+        await self._pipeline.commit(batch, self._decided, after, done)
+        self._decided = stored
         self._frontier, self._waiting = outcome.frontier, outcome.waiting
-        self._note(batch, len(letters))
         return len(records)
 
     async def _read(self) -> tuple[list[Record], Positions]:
@@ -178,7 +196,7 @@ class LedgerWriter:
         else:
             records = await self._first.read(limit, 0)
         # Of what is carried, nothing is read yet; of the rest, as far as it is stored.
-        after = self._stored | self._first.positions()
+        after = self._decided | self._first.positions()
         if caught_up and self._carried:
             records += self._carried
             self._carried = []
@@ -186,7 +204,9 @@ class LedgerWriter:
         return records, after
 
     async def _beat(self) -> None:
-        """Keep a checkpoint of what the last batches added, if it is time."""
+        """Wait for the commit under way; keep a checkpoint of what was added, if it is time."""
+        await self._pipeline.drain()
+        self._failures = 0
         batch = self._with_checkpoint(_EMPTY, self._frontier, datetime.now(UTC))
         if batch.checkpoint is not None:
             await self._store.commit(batch, self._stored, self._stored)
@@ -214,7 +234,7 @@ class LedgerWriter:
     def _note(self, batch: Batch, undecoded: int) -> None:
         self._transfers.inc(len(batch.entries))
         self._rounds.inc(len(batch.rounds))
-        self._size.set(self._frontier.size)
+        self._size.set(self._committed_frontier.size)
         self._wait.set(len(self._waiting))
         letters = sum(record.topic == "dead-letters" for record in batch.outbox)
         if letters:
@@ -231,7 +251,7 @@ class LedgerWriter:
                 code=halt.code,
                 problem=halt.problem,
             )
-        if batch.outbox:
+        if batch.outbox or batch.entries:
             self._committed()
 
 

@@ -26,7 +26,8 @@ SELECT
     - (SELECT count(DISTINCT round_id) FROM gateway.finding WHERE kind = 'round_verified' AND ok)
     AS rounds_unverified,
   (SELECT count(*) FROM matching.outbox WHERE sent_at IS NULL)
-    + (SELECT count(*) FROM ledger.outbox WHERE sent_at IS NULL) AS unsent,
+    + (SELECT count(*) FROM ledger.outbox WHERE sent_at IS NULL)
+    + (SELECT count(*) FROM ledger.leaf) - (SELECT next_idx FROM ledger.journal_sent) AS unsent,
   (SELECT count(*) FROM gateway.orders WHERE submitted_at IS NOT NULL AND status_sequence < 0)
     AS unjudged,
   (SELECT count(*) FROM gateway.orders

@@ -5,10 +5,27 @@ SELECT unit, layer, sum(amount)::bigint AS total FROM posting
 GROUP BY unit, layer HAVING sum(amount) <> 0
 
 -- name: audit_transfers_without_postings
-SELECT t.id FROM transfer AS t
-WHERE (SELECT count(*) FROM posting AS p WHERE p.transfer_id = t.id)
-  <> CASE WHEN t.kind = 'post' THEN 4 ELSE 2 END
+SELECT t.id FROM transfer AS t LEFT JOIN leaf AS l ON l.idx = t.leaf_idx
+WHERE (
+    l.debit_posted IS NOT NULL, l.credit_posted IS NOT NULL,
+    l.debit_pending IS NOT NULL, l.credit_pending IS NOT NULL
+  ) <> (
+    t.kind IN ('single', 'post', 'reversal'), t.kind IN ('single', 'post', 'reversal'),
+    t.kind IN ('hold', 'post', 'void', 'expire'), t.kind IN ('hold', 'post', 'void', 'expire')
+  )
 LIMIT 20
+
+-- name: audit_keys
+-- Ids, and what is resolved or taken back, are those of the transfers.
+SELECT t.id, k.id AS key, t.leaf_idx, k.leaf_idx AS key_leaf_idx
+FROM transfer AS t FULL JOIN transfer_key AS k ON k.id = t.id
+WHERE t.leaf_idx IS DISTINCT FROM k.leaf_idx LIMIT 20
+
+-- name: audit_done
+SELECT t.id, d.id AS done, d.leaf_idx
+FROM (SELECT * FROM transfer WHERE pending_id IS NOT NULL OR reverses IS NOT NULL) AS t
+FULL JOIN transfer_done AS d ON d.id = coalesce(t.pending_id, t.reverses)
+WHERE t.leaf_idx IS DISTINCT FROM d.leaf_idx LIMIT 20
 
 -- name: audit_counters
 SELECT a.name, a.debits_pending - a.credits_pending AS pending,
@@ -106,9 +123,9 @@ FROM settlement AS s
 FULL JOIN (SELECT settlement_id, sum(delivered * price) AS paid,
   sum((chips - delivered) * price) AS refund FROM settled_period GROUP BY settlement_id) AS p
   ON p.settlement_id = s.settlement_id
-LEFT JOIN LATERAL (SELECT sum(t.amount) AS amount FROM transfer AS t
-  JOIN account AS a ON a.id = t.debit_id
-  WHERE t.id = ANY (s.transfers) AND a.name LIKE 'escrow:%') AS t ON true
+LEFT JOIN LATERAL (SELECT sum(t.amount) AS amount FROM transfer_key AS k
+  JOIN transfer AS t USING (leaf_idx) JOIN account AS a ON a.id = t.debit_id
+  WHERE k.id = ANY (s.transfers) AND a.name LIKE 'escrow:%') AS t ON true
 WHERE s.paid IS DISTINCT FROM coalesce(p.paid, 0)
   OR s.refund IS DISTINCT FROM coalesce(p.refund, 0)
   OR s.paid + s.refund IS DISTINCT FROM coalesce(t.amount, 0)
@@ -121,8 +138,9 @@ SELECT d.delivery_id, d.amount, coalesce(p.amount, 0)::bigint AS periods,
 FROM delivery_booked AS d
 LEFT JOIN (SELECT delivery_id, sum(amount) AS amount FROM period_paid GROUP BY delivery_id) AS p
   USING (delivery_id)
-LEFT JOIN LATERAL (SELECT sum(amount) AS amount FROM transfer
-  WHERE id IN (d.payment_id, d.fee_id)) AS t ON true
+LEFT JOIN LATERAL (SELECT sum(t.amount) AS amount
+  FROM transfer_key AS k JOIN transfer AS t USING (leaf_idx)
+  WHERE k.id IN (d.payment_id, d.fee_id)) AS t ON true
 WHERE d.amount <> coalesce(p.amount, 0) OR d.amount <> coalesce(t.amount, 0) LIMIT 20
 
 -- name: audit_open_periods
@@ -172,10 +190,10 @@ SELECT next_seq, first, last, rows FROM (
 WHERE rows > 0 AND (last <> next_seq - 1 OR rows <> last - first + 1)
 
 -- name: audit_journal_unpublished
--- Each leaf was put into the outbox, if the outbox still has its beginning.
-SELECT (SELECT count(*) FROM leaf) AS leaves, count(*) AS published FROM outbox
-WHERE topic = 'journal-entries'
-HAVING (SELECT min(seq) FROM outbox) = 1 AND count(*) <> (SELECT count(*) FROM leaf)
+-- Entries are sent in their order, so what is not sent yet is the end of the log.
+SELECT s.next_idx, l.leaves FROM (SELECT coalesce(max(idx), -1) + 1 AS leaves FROM leaf) AS l
+LEFT JOIN journal_sent AS s ON true
+WHERE s.next_idx IS NULL OR s.next_idx > l.leaves
 
 -- name: audit_facts
 SELECT (SELECT count(*) FROM transfer) AS transfers, (SELECT count(*) FROM account) AS accounts,
@@ -193,15 +211,14 @@ SELECT (SELECT count(*) FROM transfer) AS transfers, (SELECT count(*) FROM accou
 SELECT market_id, round_id, code, problem FROM market_halt LIMIT 20
 
 -- name: audit_leaves
-SELECT l.idx, l.entry, l.hash, l.opening,
+SELECT l.idx, l.entry, l.opening,
   EXISTS (SELECT FROM erasure AS e WHERE e.idx = l.idx) AS erased,
-  t.id, t.kind, t.purpose, t.amount, t.unit,
-  coalesce(t.pending_id, t.reverses) AS pending_id, t.market_id, t.round_id, t.order_id,
-  (SELECT array_agg(a.name || ' ' || p.layer || ' ' || p.amount || ' ' || p.balance_after || ' '
-     || p.account_version ORDER BY a.name, p.layer)
-   FROM posting AS p JOIN account AS a ON a.id = p.account_id WHERE p.transfer_id = t.id)
-    AS postings
+  t.id, t.kind, t.purpose, t.amount, t.unit, t.occurred_at, t.pending_id, t.reverses,
+  t.pending_amount, t.market_id, t.round_id, t.order_id, l.cause, d.name AS debit, c.name AS credit,
+  l.debit_version, l.credit_version, l.debit_posted, l.credit_posted, l.debit_pending,
+  l.credit_pending
 FROM leaf AS l LEFT JOIN transfer AS t ON t.leaf_idx = l.idx
+LEFT JOIN account AS d ON d.id = t.debit_id LEFT JOIN account AS c ON c.id = t.credit_id
 WHERE l.idx >= $1 ORDER BY l.idx LIMIT $2
 
 -- name: audit_checkpoints

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from pydantic import SecretStr
 
 from services.core.merkle import HASH_BYTES, Frontier
 from services.core.postings import Account
-from services.kit.errors import StaleWriterError
 from services.kit.kafka import Record
 from services.kit.logging import get_logger
 from services.kit.postgres import (
@@ -38,6 +37,38 @@ if TYPE_CHECKING:
 
 QUERIES = Queries.load(Path(__file__).parent)
 LEASE = "ledger"
+# About 450 MB with indexes: what is written to stays in memory, what is old can be moved.
+LEAVES_A_PARTITION = 2**20
+_TRANSFER = (
+    "leaf_idx",
+    "amount",
+    "occurred_at",
+    "pending_amount",
+    "debit_id",
+    "credit_id",
+    "id",
+    "pending_id",
+    "reverses",
+    "kind",
+    "purpose",
+    "unit",
+    "market_id",
+    "round_id",
+    "order_id",
+)
+_LEAF = (
+    "idx",
+    "recorded_at",
+    "debit_version",
+    "credit_version",
+    "debit_posted",
+    "credit_posted",
+    "debit_pending",
+    "credit_pending",
+    "entry",
+    "opening",
+    "cause",
+)
 
 # What can pass by itself. A broken constraint is not among them: then the rules here and in the
 # database disagree, and the process must stop and say so.
@@ -59,11 +90,14 @@ class PostgresStore:
     Args:
         pool: Pool of the ledger's schema, in the writer's role.
         epoch: Fencing epoch of the lease.
+        partition_leaves: Leaves of each partition of the journal.
     """
 
-    def __init__(self, pool: Pool, epoch: int) -> None:
+    def __init__(self, pool: Pool, epoch: int, partition_leaves: int = LEAVES_A_PARTITION) -> None:
         self._pool = pool
         self._epoch = epoch
+        self._partition_leaves = partition_leaves
+        self._parts: list[tuple[int, int]] = []
         self._accounts: dict[str, Account] = {}
         self._numbers: dict[str, int] = {}
 
@@ -151,7 +185,7 @@ class PostgresStore:
             last_seq={r["market_id"]: r["seq"] for r in found["last_seq"]},
             halts=rows.halts(found["halts"]),
             deliveries={r["delivery_id"]: r["body_hash"] for r in found["deliveries"]},
-            transfers={r["id"]: r["body_hash"] for r in found["transfers"]},
+            transfers=rows.digests(found["transfers"]),
             terms=rows.terms(found["terms"]),
             money_orders=rows.money_orders(found["money_orders"]),
             booked=booked,
@@ -176,12 +210,24 @@ class PostgresStore:
                 row["version"],
             )
 
+    async def _make_room(self, size: int) -> None:
+        """See to it that the journal has partitions for this many leaves and one to spare."""
+        wanted = size + self._partition_leaves
+        if self._parts and wanted <= self._parts[-1][1]:
+            return
+        async with self._connection() as conn:
+            await conn.execute(QUERIES.add_partitions, wanted, self._partition_leaves)
+            found = await conn.fetch(QUERIES.load_partitions)
+            self._parts = [(row["first_idx"], row["end_idx"]) for row in found]
+
     async def commit(self, batch: Batch, before: Positions, after: Positions) -> None:
         """Write a batch and move the positions, in one transaction.
 
         Raises:
             StaleWriterError: if another writer has taken over.
         """
+        if batch.leaves:
+            await self._make_room(batch.leaves[-1].index + 1)
         async with self._connection() as conn, conn.transaction():
             await assert_lease(conn, LEASE, self._epoch)
             await advance_all(conn, before, after, self._epoch)
@@ -224,29 +270,19 @@ class PostgresStore:
                 [owner_of(a.id) for a in added],
                 [a.unit for a in added],
                 [a.floor_zero for a in added],
-                *rows.counters(added),
             )
-        if batch.accounts_moved:
-            moved = [account for _, account in batch.accounts_moved]
-            done = await conn.execute(
-                QUERIES.move_accounts,
-                [self._numbers[a.id] for a in moved],
-                [version for version, _ in batch.accounts_moved],
-                *rows.counters(moved),
-            )
-            if done != f"UPDATE {len(moved)}":
-                raise StaleWriterError("accounts", done, f"UPDATE {len(moved)}")
 
     async def _write_journal(self, conn: Conn, batch: Batch) -> None:
         if batch.leaves:
-            await conn.copy_records_to_table(
-                "leaf",
-                records=[(x.index, x.entry, x.hash, x.opening) for x in batch.leaves],
-                columns=["idx", "entry", "hash", "opening"],
-            )
-            # Row-level security and COPY exclude each other, so these two are inserted.
-            await conn.execute(QUERIES.add_transfers, *rows.transfers(batch, self._numbers))
-            await conn.execute(QUERIES.add_postings, *rows.postings(batch, self._numbers))
+            # Of each partition, the leaves first: a trigger compares the transfers with them and
+            # moves the counters of their accounts.
+            leaves, transfers = rows.leaves(batch), rows.transfers(batch, self._numbers)
+            start = batch.leaves[0].index
+            for first, end in self._parts:
+                part = slice(max(0, first - start), max(0, end - start))
+                if leaves[part]:
+                    await _copy(conn, f"leaf_{first}", _LEAF, leaves[part])
+                    await _copy(conn, f"transfer_{first}", _TRANSFER, transfers[part])
         if batch.checkpoint is not None:
             head = batch.checkpoint
             await conn.copy_records_to_table(
@@ -284,6 +320,12 @@ def unpack(size: int, raw: bytes) -> Frontier:
     """Return the frontier that `pack` wrote."""
     nodes = tuple(raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES))
     return Frontier(size, nodes)
+
+
+async def _copy(
+    conn: Conn, table: str, columns: tuple[str, ...], records: list[tuple[Any, ...]]
+) -> None:
+    await conn.copy_records_to_table(table, records=records, columns=columns)
 
 
 async def _fetch(conn: Conn, query: str, ids: frozenset[object]) -> list[rows.Row]:

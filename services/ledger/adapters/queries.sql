@@ -69,9 +69,11 @@ WHERE order_ref = ANY($1::text[])
 
 -- name: load_booked
 SELECT t.id, t.kind, t.purpose, d.name AS debit, c.name AS credit, t.amount, t.market_id,
-  t.round_id, t.order_id, EXISTS (SELECT FROM transfer AS r WHERE r.reverses = t.id) AS is_reversed
-FROM transfer AS t JOIN account AS d ON d.id = t.debit_id JOIN account AS c ON c.id = t.credit_id
-WHERE t.id = ANY($1::uuid[])
+  t.round_id, t.order_id, t.kind = 'single'
+    AND EXISTS (SELECT FROM transfer_done AS r WHERE r.id = t.id) AS is_reversed
+FROM transfer_key AS k JOIN transfer AS t USING (leaf_idx)
+JOIN account AS d ON d.id = t.debit_id JOIN account AS c ON c.id = t.credit_id
+WHERE k.id = ANY($1::uuid[])
 
 -- name: load_rounds
 SELECT round_id, digest FROM round_booked WHERE round_id = ANY($1::text[])
@@ -89,7 +91,12 @@ UNION ALL
 SELECT settlement_id, body_hash FROM settlement WHERE settlement_id = ANY($1::text[])
 
 -- name: load_transfers
-SELECT id, body_hash FROM transfer WHERE id = ANY($1::uuid[])
+-- What was asked for, of which the digest is made.
+SELECT t.id, t.kind, t.purpose, d.name AS debit, c.name AS credit, t.unit, t.amount, t.pending_id,
+  t.reverses, t.market_id, t.round_id, t.order_id
+FROM transfer_key AS k JOIN transfer AS t USING (leaf_idx)
+JOIN account AS d ON d.id = t.debit_id JOIN account AS c ON c.id = t.credit_id
+WHERE k.id = ANY($1::uuid[])
 
 -- name: load_waiting
 SELECT topic, partition, log_offset, timestamp_ms, key, value, header_names, header_values
@@ -116,33 +123,21 @@ ON CONFLICT (id) DO UPDATE SET role = EXCLUDED.role, name = EXCLUDED.name,
   resource_code = EXCLUDED.resource_code, status = EXCLUDED.status
 
 -- name: add_accounts
-INSERT INTO account (id, name, participant_id, unit, floor_zero, debits_pending, credits_pending,
-  debits_posted, credits_posted, version)
-SELECT * FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::boolean[],
-  $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
+INSERT INTO account (id, name, participant_id, unit, floor_zero)
+SELECT * FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::boolean[])
 
--- name: move_accounts
-UPDATE account AS a SET debits_pending = n.debits_pending, credits_pending = n.credits_pending,
-  debits_posted = n.debits_posted, credits_posted = n.credits_posted, version = n.version
-FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-  $7::bigint[])
-  AS n (id, version_before, debits_pending, credits_pending, debits_posted, credits_posted, version)
-WHERE a.id = n.id AND a.version = n.version_before
+-- name: add_partitions
+SELECT add_partitions($1, $2)
 
--- name: add_transfers
-INSERT INTO transfer (id, kind, purpose, debit_id, credit_id, unit, amount, occurred_at, market_id,
-  round_id, order_id, leaf_idx, body_hash, pending_id, pending_amount, reverses, reverses_kind)
-SELECT n.*, CASE WHEN n.reverses IS NOT NULL THEN 'single' END
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::integer[], $6::text[],
-  $7::bigint[], $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::bigint[],
-  $13::bytea[], $14::uuid[], $15::bigint[], $16::uuid[])
-  AS n (id, kind, purpose, debit_id, credit_id, unit, amount, occurred_at, market_id, round_id,
-    order_id, leaf_idx, body_hash, pending_id, pending_amount, reverses)
+-- name: load_partitions
+SELECT first_idx, end_idx FROM journal_partition ORDER BY first_idx
 
--- name: add_postings
-INSERT INTO posting (transfer_id, account_id, unit, layer, amount, account_version, balance_after)
-SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
-  $7::bigint[])
+-- name: load_unsent
+SELECT idx, id, opening, occurred_at, recorded_at, order_id, cause FROM journal_entry
+WHERE idx >= (SELECT next_idx FROM journal_sent) ORDER BY idx LIMIT $1
+
+-- name: mark_sent
+UPDATE journal_sent SET next_idx = $2 WHERE next_idx = $1
 
 -- name: save_demands
 INSERT INTO demand_hold (order_id, market_id, participant_id, version, need, amount, hold_id,

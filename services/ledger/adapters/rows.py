@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from services.core.postings import Layer, Transfer, TransferKind
 from services.core.settlement import Terms
-from services.ledger.journal import entry_digest
+from services.ledger.journal import transfer_digest
 from services.ledger.state import (
     Allocation,
     Booked,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from services.core.postings import Account
     from services.kit.postgres import Conn, Queries
     from services.ledger.state import Batch
 
@@ -70,6 +70,7 @@ _TERMS = (
     "report_periods",
     "version",
 )
+_NEITHER = (None, None)
 _WAITING = (
     "topic",
     "partition",
@@ -155,52 +156,65 @@ def halts(found: Iterable[Row]) -> dict[str, Halt]:
     return {row["market_id"]: Halt(**dict(row)) for row in found}
 
 
-def counters(accounts: Sequence[Account]) -> tuple[list[int], ...]:
-    """Return the columns of the counters and the version."""
-    return (
-        [a.debits_pending for a in accounts],
-        [a.credits_pending for a in accounts],
-        [a.debits_posted for a in accounts],
-        [a.credits_posted for a in accounts],
-        [a.version for a in accounts],
-    )
+def digests(found: Iterable[Row]) -> dict[UUID, bytes]:
+    """Return the digests of transfers by id."""
+    made = {}
+    for row in found:
+        fields = dict(row)
+        about = [fields.pop(name) for name in ("market_id", "round_id", "order_id")]
+        purpose = fields.pop("purpose")
+        kind = TransferKind(fields.pop("kind"))
+        made[row["id"]] = transfer_digest(Transfer(kind=kind, **fields), purpose, *about)
+    return made
 
 
-def transfers(batch: Batch, numbers: Mapping[str, int]) -> tuple[list[Any], ...]:
-    """Return the columns of the transfers."""
-    entries = batch.entries
-    return (
-        [e.transfer.id for e in entries],
-        [e.transfer.kind for e in entries],
-        [e.purpose for e in entries],
-        [numbers[e.transfer.debit] for e in entries],
-        [numbers[e.transfer.credit] for e in entries],
-        [e.transfer.unit for e in entries],
-        [e.transfer.amount for e in entries],
-        [e.occurred_at for e in entries],
-        [e.market_id for e in entries],
-        [e.round_id for e in entries],
-        [e.order_id for e in entries],
-        [leaf.index for leaf in batch.leaves],
-        [entry_digest(e) for e in entries],
-        [e.transfer.pending_id for e in entries],
-        [e.held for e in entries],
-        [e.transfer.reverses for e in entries],
-    )
+def leaves(batch: Batch) -> list[tuple[Any, ...]]:
+    """Return the rows of the leaves: what the transfer's row does not say of the entry."""
+    made = []
+    for entry, leaf in zip(batch.entries, batch.leaves, strict=True):
+        debit, credit = entry.postings[-2:]
+        pending = entry.postings[:2] if entry.postings[0].layer is Layer.PENDING else _NEITHER
+        posted = (debit, credit) if debit.layer is Layer.POSTED else _NEITHER
+        made.append(
+            (
+                leaf.index,
+                batch.recorded_at,
+                debit.account_version,
+                credit.account_version,
+                *(side and side.balance_after for side in (*posted, *pending)),
+                leaf.entry,
+                leaf.salt,
+                entry.cause,
+            )
+        )
+    return made
 
 
-def postings(batch: Batch, numbers: Mapping[str, int]) -> tuple[list[Any], ...]:
-    """Return the columns of the postings."""
-    flat = [(e.transfer, posting) for e in batch.entries for posting in e.postings]
-    return (
-        [t.id for t, _ in flat],
-        [numbers[p.account] for _, p in flat],
-        [t.unit for t, _ in flat],
-        [p.layer for _, p in flat],
-        [p.amount for _, p in flat],
-        [p.account_version for _, p in flat],
-        [p.balance_after for _, p in flat],
-    )
+def transfers(batch: Batch, numbers: Mapping[str, int]) -> list[tuple[Any, ...]]:
+    """Return the rows of the transfers."""
+    made = []
+    for entry, leaf in zip(batch.entries, batch.leaves, strict=True):
+        id_, kind, debit, credit, unit, amount, pending_id, reverses = entry.transfer
+        made.append(
+            (
+                leaf.index,
+                amount,
+                entry.occurred_at,
+                entry.held,
+                numbers[debit],
+                numbers[credit],
+                id_,
+                pending_id,
+                reverses,
+                kind,
+                entry.purpose,
+                unit,
+                entry.market_id,
+                entry.round_id,
+                entry.order_id,
+            )
+        )
+    return made
 
 
 async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from schemas.codec import encode
 from schemas.registry import BY_MODEL
-from services.core.merkle import Frontier, leaf_hash
+from services.core.merkle import Frontier
 from services.core.tlog import notes
 from services.core.tlog.checkpoints import Checkpoint
 from services.core.tlog.notes import Note
@@ -28,6 +28,7 @@ from services.ledger.main import MIGRATIONS
 from services.ledger.publisher import Head, Publisher
 from services.ledger.settings import LedgerSettings
 from services.ledger.writer import LedgerWriter
+from tests.integration.ledger.bookings import BOOK, SETUP, Roles
 from tests.unit.ledger import world as w
 
 if TYPE_CHECKING:
@@ -90,6 +91,29 @@ async def migrated(settings: LedgerSettings, schema: str) -> AsyncIterator[async
         for suffix in ("writer", "regulator", "participant"):
             await conn.execute(f'DROP ROLE IF EXISTS "{schema}_{suffix}"')
         await conn.close()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def made(stack: Stack) -> AsyncIterator[tuple[asyncpg.Connection, str]]:
+    """Return the owner's connection to a schema with a deposit of 100, a hold of 40, a round."""
+    settings = LedgerSettings(postgres_dsn=SecretStr(stack.postgres_dsn), _env_file=None)
+    schema = f"t_{secrets.token_hex(4)}_ledger"
+    async with migrated(settings, schema) as conn:
+        await conn.execute(BOOK.format(schema))
+        await conn.execute(f'SET ROLE "{schema}_writer"')
+        await conn.execute(SETUP)
+        await conn.execute("RESET ROLE")
+        yield conn, schema
+
+
+@pytest_asyncio.fixture
+async def roles(made: tuple[asyncpg.Connection, str]) -> AsyncIterator[Roles]:
+    """Return the ledger's roles inside a transaction that is rolled back."""
+    conn, schema = made
+    transaction = conn.transaction()
+    await transaction.start()
+    yield Roles(conn, schema)
+    await transaction.rollback()
 
 
 @dataclass
@@ -181,12 +205,10 @@ class Tree:
         first = await self.owner.fetchval("SELECT count(*) FROM leaf")
         rows = []
         for index in range(first, first + count):
-            opening = f'{{"leaf_index":{index},"salt":"{secrets.token_hex(32)}"}}'.encode()
-            entry = log_entry(opening)
-            rows.append((index, entry, leaf_hash(entry), opening))
-        await self.owner.copy_records_to_table(
-            "leaf", records=rows, columns=["idx", "entry", "hash", "opening"]
-        )
+            salt = secrets.token_bytes(32)
+            rows.append((index, 1, 1, log_entry(salt), salt))
+        columns = ["idx", "debit_version", "credit_version", "entry", "opening"]
+        await self.owner.copy_records_to_table("leaf", records=rows, columns=columns)
 
     async def notes(self) -> list[Checkpoint]:
         """Return the signed heads in the outbox, their signatures verified."""

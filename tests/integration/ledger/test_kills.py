@@ -116,7 +116,8 @@ async def is_done(owner: asyncpg.Connection) -> bool:
     row = await owner.fetchrow(
         "SELECT (SELECT count(*) FROM settlement) AS settled, "
         "(SELECT count(*) FROM money_order) AS orders, "
-        "(SELECT count(*) FROM outbox WHERE sent_at IS NULL) AS unsent"
+        "(SELECT count(*) FROM outbox WHERE sent_at IS NULL) + (SELECT count(*) FROM leaf)"
+        " - (SELECT next_idx FROM journal_sent) AS unsent"
     )
     assert row is not None
     return tuple(row) == (ROUNDS * EACH, 3, 0)
@@ -142,7 +143,7 @@ async def check(owner: asyncpg.Connection, settings: LedgerSettings, schema: str
         "compensation": demands // 2,
         "penalty": demands // 2,
     }
-    rows = await owner.fetch("SELECT entry, opening FROM leaf ORDER BY idx")
+    rows = await owner.fetch("SELECT entry, opening FROM journal_entry ORDER BY idx")
     leaves = [bytes(row["entry"]) for row in rows]
     openings = {bytes(row["opening"]) for row in rows}
     assert set(await published(settings)) == openings

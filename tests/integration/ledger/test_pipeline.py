@@ -15,6 +15,7 @@ from services.core.tlog.openings import log_entry
 from services.kit.errors import StaleWriterError
 from services.kit.kafka import LogReader, LogWriter, OutRecord, Record, partition_of
 from services.kit.postgres import OutboxRelay
+from services.ledger.adapters.journal_relay import JournalRelay
 from services.ledger.audit import audit
 from services.ledger.settings import LedgerSettings
 from tests.integration.ledger.conftest import Ledger, record_of
@@ -230,6 +231,8 @@ async def test_a_halted_market_goes_on_once_its_cause_and_its_row_are_gone(
     assert await owner.fetchval("SELECT count(*) FROM round_booked") == 0
     await owner.execute("DELETE FROM market_halt")
     await ledger.writer.recover()
+    # One to decide, one to wait for the commit.
+    await ledger.writer.step()
     await ledger.writer.step()
     assert await owner.fetchval("SELECT count(*) FROM round_booked") == 1
     assert await owner.fetchval("SELECT count(*) FROM waiting_record") == 0
@@ -259,9 +262,9 @@ async def test_the_outbox_reaches_the_log_and_the_journal_topic_rebuilds_the_tre
     await open_market(ledger)
     await ledger.send(w.demanded("d1", "lab", chips=10), *ROUND)
     await ledger.settle()
-    relay = OutboxRelay(pool, sender)
-    while await relay.relay_once():
-        pass
+    for relay in (OutboxRelay(pool, sender), JournalRelay(pool, sender)):
+        while await relay.relay_once():
+            pass
     reader = LogReader(settings, ["journal-entries", "holds"])
     await reader.start({})
     records: list[Record] = []

@@ -110,7 +110,8 @@ async def test_the_writer_can_change_neither_head_nor_tile(tree: Tree, pool: Poo
         "TRUNCATE signed_checkpoint CASCADE",
         "INSERT INTO signed_checkpoint (size, root, note) VALUES (3, sha256('x'), 'two')",
         "INSERT INTO signed_checkpoint (size, root, note) VALUES (4, sha256('x'), 'beyond')",
-        "UPDATE leaf SET opening = '{}' WHERE idx = 0",
+        "UPDATE leaf SET opening = sha256('x') WHERE idx = 0",
+        "UPDATE leaf SET cause = 'x' WHERE idx = 0",
     ):
         with pytest.raises(asyncpg.IntegrityConstraintViolationError):
             await tree.owner.execute(statement)
@@ -150,7 +151,7 @@ async def as_superuser(conn: asyncpg.Connection, owner: asyncpg.Connection, stat
         await conn.execute("SET LOCAL session_replication_role = replica")
         await conn.execute(
             "DO $$ DECLARE t record; BEGIN FOR t IN SELECT relname FROM pg_class WHERE "
-            "relnamespace = current_schema()::regnamespace AND relkind = 'r' LOOP "
+            "relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') LOOP "
             "EXECUTE format('ALTER TABLE %I DISABLE TRIGGER USER', t.relname); END LOOP; END $$"
         )
         await conn.execute(statement)

@@ -94,10 +94,10 @@ def test_a_refusal_tells_what_is_free() -> None:
 
 @pytest.mark.parametrize(
     "credit",
-    [replace(ESCROW, unit="chip-hour"), replace(ESCROW, id=LAB.id)],
+    [ESCROW._replace(unit="chip-hour"), ESCROW._replace(id=LAB.id)],
 )
 def test_a_transfer_joins_two_accounts_of_one_unit(credit: Account) -> None:
-    asked = replace(transfer(TransferKind.SINGLE, 1), credit=credit.id)
+    asked = transfer(TransferKind.SINGLE, 1)._replace(credit=credit.id)
     with pytest.raises(DomainError) as caught:
         book(asked, {credit.id: credit, LAB.id: LAB}, None)
     assert caught.value.code == "settle.accounts"
@@ -114,7 +114,7 @@ def test_a_balance_past_the_limit_is_refused() -> None:
 
 def test_an_account_without_a_floor_may_owe() -> None:
     bank = Account("bank", "CNY-micro", floor_zero=False)
-    asked = replace(transfer(TransferKind.SINGLE, 500), debit="bank", credit=LAB.id)
+    asked = transfer(TransferKind.SINGLE, 500)._replace(debit="bank", credit=LAB.id)
     booking = book(asked, {"bank": bank, LAB.id: LAB}, None)
     assert booking.debit.free() == -500
 

@@ -488,7 +488,7 @@ def test_every_leaf_is_the_value_on_the_journal_topic(
     topics: w.Topics, ledger: w.MemoryLedger
 ) -> None:
     outcome = ledger.feed(topics.put(w.demanded("d1", "lab")))
-    journal = [record for record in outcome.batch.outbox if record.topic == "journal-entries"]
+    journal = w.published(outcome.batch)
     assert [record.value for record in journal] == [leaf.opening for leaf in outcome.batch.leaves]
     entry = w.event_of(journal[0])
     assert isinstance(entry, events.JournalEntryRecorded)

@@ -24,7 +24,14 @@ from services.core.postings import (
     derive_uuid,
 )
 from services.core.tlog.openings import is_commitment, log_entry
-from services.ledger.journal import draw_salts, entry_bytes, entry_digest, write_leaves
+from services.ledger.journal import (
+    Published,
+    draw_salts,
+    entry_bytes,
+    entry_digest,
+    journal_records,
+    write_leaves,
+)
 from services.ledger.state import UNIT, Entry
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "journal.md"
@@ -83,14 +90,25 @@ def test_the_bytes_the_commitment_and_the_hash_are_those_of_the_page() -> None:
     assert leaf_hash(older.encode()).hex() in text
     assert not is_commitment(older.encode())
     assert JournalEntryRecorded.model_validate_json(older).leaf_index == 41
+    assert entry_bytes(captured(), 41, None).decode() == older
+
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+def told_of(entry: Entry, opening: bytes) -> Published:
+    return Published(
+        entry.transfer.id, opening, entry.occurred_at, NOW, entry.order_id, entry.cause
+    )
 
 
 @given(st.integers(1, HELD), st.integers(0, 10**9), st.binary(min_size=32, max_size=32))
 def test_what_is_written_directly_is_a_body_of_the_event_in_canonical_form(
     amount: int, index: int, salt: bytes
 ) -> None:
-    now = datetime.now(UTC)
-    leaves, records = write_leaves([captured(amount)], index, "/suanli/ledger", now, [salt])
+    entry = captured(amount)
+    leaves = write_leaves([entry], index, [salt])
+    records = journal_records([told_of(entry, leaves[0].opening)], "/suanli/ledger")
     body = decode(records[0].value, records[0].headers).data
     assert isinstance(body, JournalEntrySalted)
     assert (body.amount, body.leaf_index, body.salt) == (amount, index, salt.hex())
@@ -98,6 +116,7 @@ def test_what_is_written_directly_is_a_body_of_the_event_in_canonical_form(
     assert set(JournalEntrySalted.model_fields) - set(again) <= {"reverses"}
     assert records[0].value == leaves[0].opening
     assert leaves[0].entry == log_entry(leaves[0].opening)
+    assert leaves[0].salt == salt
     assert records[0].key == body.entry_id.encode()
 
 
@@ -168,15 +187,14 @@ def test_headers_of_an_entry_are_those_that_its_envelope_has() -> None:
         )
         for n in range(4)
     ]
-    now = datetime(2026, 11, 25, tzinfo=UTC)
-    _, records = write_leaves(entries, 0, "/suanli/ledger", now)
+    records = journal_records([told_of(entry, b"{}") for entry in entries], "/suanli/ledger")
     for entry, record in zip(entries, records, strict=True):
         entry_id = str(entry.transfer.id)
         envelope = Envelope(
             id=entry_id,
             source="/suanli/ledger",
             occurred_at=entry.occurred_at,
-            recorded_at=now,
+            recorded_at=NOW,
             participant_id="exchange",
             correlation_id=entry.order_id or entry_id,
             causation_id=entry.cause,
