@@ -18,9 +18,9 @@ from pydantic import SecretStr
 
 from services.gateway.main import MIGRATIONS as GATEWAY
 from services.kit.postgres import migrate
+from tests.integration.ledger.bookings import BOOK, SETUP
 from tests.integration.ledger.conftest import record_of
 from tests.integration.ledger.test_faults import kill
-from tests.integration.ledger.test_invariants import SETUP
 from tests.integration.ledger.test_pipeline import check
 from tests.integration.ledger.test_stopped_and_cut import start, until
 from tests.unit.ledger import world as w
@@ -46,6 +46,7 @@ UPDATED = {
     "lease",
     "offer_period",
     "outbox",
+    "journal_sent",
     "outbox_head",
     "participant",
     "tree_tile",
@@ -67,14 +68,14 @@ ATTACKS = (
     "SET session_replication_role = replica",
     "ALTER TABLE transfer DISABLE TRIGGER ALL",
     "ALTER TABLE leaf DISABLE TRIGGER leaf_append_only",
-    "DROP TRIGGER posting_balanced ON posting",
+    "DROP TRIGGER transfer_books ON transfer",
     "DROP TRIGGER account_counters ON account",
     "ALTER TABLE account DROP CONSTRAINT account_no_overdraft",
     "ALTER TABLE transfer DISABLE ROW LEVEL SECURITY",
-    "DROP POLICY participant ON posting",
-    "CREATE POLICY mine ON posting USING (true)",
+    "DROP POLICY participant ON transfer",
+    "CREATE POLICY mine ON transfer USING (true)",
     "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE sql AS ''",
-    "ALTER FUNCTION check_postings() RESET ALL",
+    "ALTER FUNCTION book_transfers() RESET ALL",
     "DROP TABLE leaf CASCADE",
     "DROP SCHEMA {schema} CASCADE",
     "CREATE TABLE mine (n integer)",
@@ -148,6 +149,7 @@ async def test_whoever_steals_that_login_changes_nothing_that_is_booked(
         "schema": schema,
         "gateway": gateway,
     }
+    await owner.execute(BOOK.format(schema))
     async with owner.transaction():
         await owner.execute(f'SET LOCAL ROLE "{schema}_writer"')
         await owner.execute(SETUP)

@@ -161,6 +161,7 @@ async def test_the_bootstrap_key_is_the_operator() -> None:
         "role": "operator",
         "name": "",
         "resource_code": None,
+        "beneficial_owner": None,
         "status": "active",
         "registered_at": None,
     }
