@@ -24,6 +24,8 @@ MODEL_DEMANDS_MAX = 10_000
 CURVES = Path("var") / "clearing-scale.svg"
 _LEVELS = (5.0, 2.0, 1.0)
 _PEERS = ("HiGHS", "CP-SAT", "GLOP", "PDLP")
+# Solvers look at their clock between steps that can be long; past this they are stopped.
+_OVERTIME_S = 120.0
 
 
 def main(*arguments: str) -> Iterator[str]:
@@ -52,14 +54,22 @@ def main(*arguments: str) -> Iterator[str]:
 
 
 def _apart(method: str, size: int, seconds: float) -> dict[str, Any]:
-    """Run one method in a process of its own; a method that dies found nothing."""
+    """Run one method in a process of its own; a method that dies or hangs found nothing."""
     command = [sys.executable, "-m", "loadtests.clearing_methods", method, str(size), str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return dict(json.loads(done.stdout.splitlines()[-1]))
+    limit = 2 * seconds + _OVERTIME_S if seconds else None
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return _nothing(f"{method}, stopped", limit or 0.0)
+    # What a solver prints comes before the line of JSON, or after it.
+    rows = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return dict(json.loads(rows[-1])) if rows else _nothing(f"{method}, {done.returncode}", 0.0)
+
+
+def _nothing(method: str, seconds: float) -> dict[str, Any]:
     return {
-        "method": f"{method} (died: {done.returncode})", "welfare": None, "bound": None,
-        "seconds": 0.0, "mib": 0, "curve": [], "stages": {},
+        "method": method, "welfare": None, "bound": None,
+        "seconds": seconds, "mib": 0, "curve": [], "stages": {},
     }  # fmt: skip
 
 
