@@ -27,7 +27,7 @@ from schemas.base import (
     Slug,
     Version,
 )
-from schemas.events import AllocatedPeriod, DeliveredPeriod, PolicySet, Reason
+from schemas.events import AllocatedPeriod, DeliveredPeriod, OffsetRange, PolicySet, Reason
 from schemas.market import Market
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.problem import Problem
@@ -354,6 +354,9 @@ class RoundView(Model):
     book_digest: Sha256Hex | None = None
     rules_digest: Sha256Hex | None = None
     result_digest: Sha256Hex | None = None
+    manifest: tuple[OffsetRange, ...] = Field(
+        default=(), description="Records of the log that were taken in since the round before"
+    )
     verified: bool | None = Field(default=None, description="The auditor's verdict; null = none")
     file: RoundFileView
 

@@ -158,6 +158,7 @@ def round_view(row: asyncpg.Record) -> RoundView:
         **{name: cleared.get(name) for name in _CLEARED_FIELDS},
         book_digest=sealed.get("book_digest"),
         rules_digest=sealed.get("rules_digest"),
+        manifest=sealed.get("manifest", ()),
         verified=row["verified"],
         file=RoundFileView(
             state=row["file_state"], sha256=row["file_sha256"], bytes=row["file_bytes"]
