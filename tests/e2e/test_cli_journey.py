@@ -112,8 +112,7 @@ def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path:
     quoted = cli.json("enterprise", *create.split(), "--quote")
     assert quoted["state"] == "filled"
     assert 0 < quoted["cost"] <= quoted["hold"] == 1_520_000_000
-    shown = cli.run("enterprise", *create.split(), "--quote", "--lang", "zh").stdout
-    assert "预计状态" in shown
+    assert "预计状态" in cli.run("enterprise", *create.split(), "--quote", "--lang", "zh").stdout
     placed = cli.json("enterprise", *create.split())
     order_id = placed["order"]["order_id"]
     assert placed["order"]["state"] == "open"
@@ -124,6 +123,7 @@ def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path:
     states = [json.loads(line).get("state") for line in watched.stdout.splitlines()]
     assert [state for state in states if state] == ["accepted", "open", "filled"]
 
+    check_its_life(cli, placed, tmp_path)
     shown = cli.json("enterprise", "demand", "show", order_id)
     paid = sum(item["payment"] for item in shown["allocations"])
     assert 0 < paid <= 1_520_000_000
@@ -169,6 +169,26 @@ def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path:
     assert "没有超卖的时段" in shown
     assert "ledger" not in cli.json("enterprise", "audit")
     assert cli.run("enterprise", "audit", "--only", "ledger", expect=1).stdout == ""
+
+
+def check_its_life(cli: Cli, placed: Json, tmp_path: Path) -> None:
+    """Check that a filled demand's life is told, its book rebuilt, its receipt found taken in."""
+    order_id = placed["order"]["order_id"]
+    life = cli.json("enterprise", "orders", "life", order_id)
+    assert [step["code"] for step in life if step["code"]] == ["NEWO", "FILL"]
+    assert {"submitted", "status", "hold_placed", "allocated", "booked"} <= {
+        step["kind"] for step in life
+    }
+    assert (life[-1]["state"], life[-1]["chip_hours_left"]) == ("filled", 0)
+    cli.run("provider", "orders", "life", order_id, expect=1)
+    seq = next(step["round_id"] for step in life if step["kind"] == "allocated").partition(":")[2]
+    book = cli.json("regulator", "book", "--round", seq)
+    assert (book["book_digest"], book["differing"]) == (book["sealed_digest"], [])
+    assert order_id in {item["order_id"] for item in book["orders"] if item["in_book"]}
+    receipt = tmp_path / "receipt.json"
+    receipt.write_text(json.dumps(placed["receipt"]), "utf-8")
+    found = cli.json("enterprise", "receipt", "verify", str(receipt))
+    assert found["state"] == "taken"
 
 
 def test_money_is_paid_out_made_collateral_taken_back_and_stated(cli: Cli) -> None:
