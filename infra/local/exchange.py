@@ -284,7 +284,12 @@ class Exchange:
             )
             if key in os.environ
         }
-        signs = name == "ledger" and config.log_key != ""
+        # Each secret is its service's alone.
+        signing = {
+            "ledger": ("SUANLI_LEDGER_LOG_KEY", config.log_key),
+            "gateway": ("SUANLI_GATEWAY_RECEIPT_KEY", config.receipt_key),
+        }
+        variable, secret = signing.get(name, ("", ""))
         found = kept | {
             "PYTHONUNBUFFERED": "1",
             # Solver and NumPy threads would fight the services for the few cores.
@@ -304,10 +309,7 @@ class Exchange:
             "SUANLI_GATEWAY_LOG_KEY": self.log_verifier,
             "SUANLI_AUDITOR_LOG_KEY": self.log_verifier,
         }
-        # Each secret is given to the one service that signs with it.
-        if name == "gateway":
-            found["SUANLI_GATEWAY_RECEIPT_KEY"] = config.receipt_key
-        return found | {"SUANLI_LEDGER_LOG_KEY": config.log_key} if signs else found
+        return found | {variable: secret} if secret else found
 
     def _state_file(self, name: str) -> Path:
         return self.state_dir / "services" / f"{name}.json"

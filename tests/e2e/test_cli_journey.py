@@ -188,7 +188,10 @@ def check_its_life(cli: Cli, placed: Json, tmp_path: Path) -> None:
     receipt = tmp_path / "receipt.json"
     receipt.write_text(json.dumps(placed["receipt"]), "utf-8")
     found = cli.json("enterprise", "receipt", "verify", str(receipt))
-    assert found["state"] == "taken"
+    assert (found["state"], found["signed"]) == ("taken", True)
+    receipt.write_text(json.dumps(placed["receipt"] | {"offset": 0}), "utf-8")
+    forged = cli.run("enterprise", "receipt", "verify", str(receipt), "-o", "json", expect=1)
+    assert json.loads(forged.stdout)["signed"] is False
 
 
 def test_money_is_paid_out_made_collateral_taken_back_and_stated(cli: Cli) -> None:
