@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from services.gateway.ports import Principal
     from services.kit.postgres import Conn, Pool
 
-# No participant's id is like these.
+# No participant's id is like these; the second only stands for a role here.
 NOBODY = ""
 EVERYBODY = "*"
 _SEE_ALL = frozenset({Role.REGULATOR, Role.OPERATOR})
@@ -39,20 +39,22 @@ def see_as(principal: Principal) -> None:
 
 
 async def reader_pool(dsn: SecretStr, schema: str, *, max_size: int) -> Pool:
-    """Return a pool in the reader's role; each connection has the identity of who takes it."""
-    role = f"{schema}_reader"
+    """Return a pool whose connections read with the eyes of whoever takes them."""
+    reader, overseer = f"{schema}_reader", f"{schema}_overseer"
     conn = await connect(dsn, schema)
     try:
-        may = await conn.fetchval(SQL.may_set_role, role)
+        may = await conn.fetchval(SQL.may_set_role, reader)
     finally:
         await conn.close()
     if not may:
-        get_logger("gateway").warning("no reader role, reading as the login user", role=role)
-    return await create_pool(
-        dsn, schema, max_size=max_size, role=role if may else None, setup=_identify
-    )
+        get_logger("gateway").warning("no reader role, reading as the login user", role=reader)
+        return await create_pool(dsn, schema, max_size=max_size)
 
+    async def identify(conn: Conn) -> None:
+        sight = _sight.get()
+        if sight == EVERYBODY:
+            await conn.execute(SQL.identify, overseer, NOBODY)
+        else:
+            await conn.execute(SQL.identify, reader, sight)
 
-async def _identify(conn: Conn) -> None:
-    # The pool resets it when the connection comes back.
-    await conn.execute(SQL.identify, _sight.get())
+    return await create_pool(dsn, schema, max_size=max_size, role=reader, setup=identify)

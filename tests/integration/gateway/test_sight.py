@@ -95,7 +95,15 @@ async def test_the_database_shows_each_identity_its_own_rows_and_nobody_none(
     for identity, wanted in zip(("provider-1", "enterprise-1"), own, strict=True):
         found = await counts(reader, identity)
         assert found == dict(zip(PRIVATE, wanted, strict=True)), identity
-    for identity in ("", "regulator-1", "provider-2", "' OR true --", "cny:enterprise-1", "%"):
+    for identity in (
+        "",
+        "regulator-1",
+        "provider-2",
+        "' OR true --",
+        "cny:enterprise-1",
+        "%",
+        "**",
+    ):
         found = await counts(reader, identity)
         del found["participant"]
         assert set(found.values()) == {0}, identity

@@ -67,13 +67,15 @@ CREATE INDEX order_event_at ON order_event (occurred_at);
 
 -- Nothing of this is read with a participant's eyes.
 DO $$
-DECLARE reader text := current_schema() || '_reader';
+DECLARE name text;
 BEGIN
-  IF EXISTS (SELECT FROM pg_roles WHERE rolname = reader) THEN
+  FOR name IN SELECT rolname FROM pg_roles
+    WHERE rolname IN (current_schema() || '_reader', current_schema() || '_overseer')
+  LOOP
     EXECUTE format(
       'REVOKE ALL ON participant_owner, surveillance_case, surveillance_case_change, dead_letter '
-      'FROM %I', reader);
-  END IF;
+      'FROM %I', name);
+  END LOOP;
 END
 $$;
 

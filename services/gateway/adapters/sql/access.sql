@@ -51,4 +51,4 @@ SELECT coalesce(bool_or(pg_has_role(current_user, oid, 'SET')), false)
 FROM pg_roles WHERE rolname = $1;
 
 -- name: identify
-SELECT set_config('suanli.participant_id', $1, false);
+SELECT set_config('role', $1, false), set_config('suanli.participant_id', $2, false);
