@@ -58,6 +58,17 @@ class ConsistencyView(Model):
     proof: HashList
 
 
+class FinalityView(Model):
+    """What makes settlements, statements and invoices final, and how far that is."""
+
+    needed: Count = Field(description="Witnesses that must have cosigned; 0: none is asked for")
+    witnesses: Annotated[tuple[Name, ...], Field(max_length=64)]
+    witnessed_size: Count | None = Field(
+        description="Entries under the last head that enough cosigned; null: none is asked for"
+    )
+    log_size: Count
+
+
 class AuditView(Model):
     """How far the exchange's auditor is, all markets together."""
 

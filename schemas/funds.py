@@ -83,6 +83,8 @@ class SettlementView(AllocationSettled):
     """Periods of an allocation that were settled."""
 
     settled_at: Instant
+    end_leaf: Count = Field(description="First entry of the log after its own; 0: it has none")
+    final: bool = Field(description="Its entries are in the log, under a witnessed head if asked")
 
 
 class RefusalView(MoneyRefused):
@@ -132,7 +134,10 @@ class StatementView(Model):
     unit: Name
     start: PeriodStart
     end: PeriodStart
-    final: bool = Field(description="The log has gone past the end: this will not change")
+    final: bool = Field(
+        description="The log has gone past the end, under a witnessed head if the exchange asks "
+        "for one: this will not change"
+    )
     first_leaf: Count = Field(description="First entry of the log in the period")
     end_leaf: Count = Field(description="First entry of the log after it")
     accounts: tuple[StatementAccount, ...]

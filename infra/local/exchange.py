@@ -281,6 +281,9 @@ class Exchange:
                 "TMPDIR",
                 "SUANLI_CRASH_AT",
                 "SUANLI_LEDGER_WITNESSES",
+                "SUANLI_GATEWAY_WITNESS_KEYS",
+                "SUANLI_GATEWAY_WITNESSES_NEEDED",
+                "SUANLI_AUDITOR_WITNESS_KEYS",
             )
             if key in os.environ
         }

@@ -38,6 +38,7 @@ from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
 from services.gateway.app.exchange import ExchangeCommands, hash_key
+from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
@@ -93,6 +94,10 @@ def build(
     orders, markets = PostgresOrders(reader), PostgresMarkets(pool)
     directory, reports = PostgresDirectory(pool), PostgresReports(reader)
     funds = PostgresFunds(pool)
+    key = settings.log_key()
+    finality = Finality(
+        PostgresLog(pool), key, settings.witness_keys(), settings.gateway_witnesses_needed, verify
+    )
 
     async def readiness() -> Mapping[str, bool]:
         return await _readiness(settings, pool)
@@ -103,13 +108,14 @@ def build(
             exchange=ExchangeCommands(log, once, directory, markets, reports, clock, signer),
             reading=Reading(orders, directory, markets, reports, Depth(PostgresOrders(pool))),
             funds=FundsCommands(log, once, directory, markets, funds, clock, signer),
-            money=FundsReading(PostgresFunds(reader)),
+            money=FundsReading(PostgresFunds(reader), finality),
             quotes=Quotes(markets, reports, partial(stream_file, reports), clock),
-            log=LogReading(PostgresLog(reader), settings.log_key(), verify),
+            log=LogReading(PostgresLog(reader), key, verify),
             life=LifeReading(PostgresLives(reader)),
             books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
+            finality=finality,
             directory=directory,
             operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),

@@ -444,6 +444,13 @@ class LogStore(Protocol):
         """Return the latest signed head up to a size."""
         ...
 
+    async def cosigned_heads(self, size: int, until: int, needed: int) -> list[SignedHead]:
+        """Return signed heads in (size, until] with as many cosignatures, nothing verified.
+
+        The latest come first, and no more than a bounded number.
+        """
+        ...
+
     async def forked_at(self) -> int | None:
         """Return the first size for which two roots were published."""
         ...

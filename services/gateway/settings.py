@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from services.core.tlog.notes import VerifierKey
+from services.core.tlog.notes import KeyKind, NoteError, VerifierKey
 from services.kit.settings import KitSettings
 
 # Long enough that it cannot be guessed; the generated keys have 52 characters.
@@ -25,6 +25,10 @@ class GatewaySettings(KitSettings):
             and which every served head must fit; without it no head is served.
         gateway_pool_max: Connections to Postgres at most, of each of two pools: what the gateway
             does itself, and what requests read under row-level security.
+        gateway_witness_keys: Verifier keys of the witnesses whose cosignatures make settlements
+            final, separated by commas.
+        gateway_witnesses_needed: How many of them must have cosigned a head for what is under it
+            to be called final; 0: none, the log alone decides.
         gateway_lag_records_max: Not ready while the schema is further behind the log.
         gateway_replay_records_max: Records of a market's log that are read at most to rebuild its
             book of a past moment.
@@ -37,6 +41,8 @@ class GatewaySettings(KitSettings):
     gateway_operator_key: SecretStr | None = None
     gateway_receipt_key: SecretStr | None = None
     gateway_log_key: Annotated[str, Field(max_length=4_000)] = ""
+    gateway_witness_keys: Annotated[str, Field(max_length=200_000)] = ""
+    gateway_witnesses_needed: Annotated[int, Field(ge=0, le=64)] = 0
     gateway_pool_max: Annotated[int, Field(ge=2, le=200)] = 16
     gateway_lag_records_max: Annotated[int, Field(ge=0)] = 20_000
     gateway_replay_records_max: Annotated[int, Field(ge=1)] = 200_000
@@ -49,7 +55,29 @@ class GatewaySettings(KitSettings):
             msg = f"SUANLI_GATEWAY_OPERATOR_KEY of at least {_OPERATOR_KEY_CHARS_MIN} characters"
             raise ValueError(msg)
         self.log_key()
+        known = len(self.witness_keys())
+        if self.gateway_witnesses_needed > known:
+            msg = f"SUANLI_GATEWAY_WITNESSES_NEEDED of at most {known}, the witnesses with a key"
+            raise ValueError(msg)
+        if self.gateway_witnesses_needed and not self.gateway_log_key:
+            raise ValueError("SUANLI_GATEWAY_LOG_KEY with SUANLI_GATEWAY_WITNESSES_NEEDED")
         return self
+
+    def witness_keys(self) -> tuple[VerifierKey, ...]:
+        """Return the witnesses' verifier keys, each once.
+
+        Raises:
+            NoteError: if one is none, or is a log's.
+        """
+        found = dict.fromkeys(
+            VerifierKey.parse(text.strip())
+            for text in self.gateway_witness_keys.split(",")
+            if text.strip()
+        )
+        for key in found:
+            if key.kind is KeyKind.ED25519:
+                raise NoteError(f"a witness's key must be of kind 4 or 6, {key.name}'s was of 1")
+        return tuple(found)
 
     def log_key(self) -> VerifierKey | None:
         """Return the log's verifier key, if there is one.

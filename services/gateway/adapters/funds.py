@@ -82,6 +82,8 @@ class PostgresFunds:
                 SettlementView(
                     **dict(AllocationSettled.model_validate_json(row["body"])),
                     settled_at=row["settled_at"],
+                    end_leaf=row["end_leaf"],
+                    final=row["is_logged"],
                 ),
             )
             for row in found

@@ -20,11 +20,15 @@ from services.kit import tree_store
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import asyncpg
+
     from services.gateway.ports import Sent
     from services.kit.postgres import Conn, Pool
 
 # Bounds what one look at the leaves reads; a batch of records has at most 2,000.
 _LEAVES_MAX = 5_000
+# The first of them is right unless somebody writes cosignatures that are none.
+_HEADS_MAX = 20
 
 
 class PostgresLog:
@@ -40,8 +44,14 @@ class PostgresLog:
     async def signed_head(self, size: int) -> SignedHead | None:
         """Return the latest signed head up to a size, with what witnesses said to it."""
         row = await self._pool.fetchrow(SQL.signed_head, size)
-        if row is None:
-            return None
+        return None if row is None else await self._with_cosignatures(row)
+
+    async def cosigned_heads(self, size: int, until: int, needed: int) -> list[SignedHead]:
+        """Return signed heads in (size, until] with as many cosignatures, nothing verified."""
+        rows = await self._pool.fetch(SQL.cosigned_heads, size, until, needed, _HEADS_MAX)
+        return [await self._with_cosignatures(row) for row in rows]
+
+    async def _with_cosignatures(self, row: asyncpg.Record) -> SignedHead:
         lines = await self._pool.fetch(SQL.log_cosignatures, row["size"], row["root"])
         cosigned = [Signature.parse(item["line"].removesuffix("\n")) for item in lines]
         note = Note.parse(row["note"]).with_signatures(cosigned)

@@ -10,6 +10,7 @@ from schemas.codec import derive_id
 from schemas.types import Role, period_of
 from services.core.errors import Message, ValidationError
 from services.gateway.app.envelopes import derive, make_envelope, make_receipt
+from services.gateway.app.finality import as_final
 from services.gateway.app.once import make_intent
 from services.gateway.app.rights import require_own, require_role, require_sight
 from services.gateway.errors import ConflictError, not_found
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         StatementView,
         WithdrawalNew,
     )
+    from services.gateway.app.finality import Finality
     from services.gateway.app.once import Once
     from services.gateway.ports import (
         Directory,
@@ -232,10 +234,15 @@ class FundsReading:
 
     Args:
         funds: Settlements, orders about money, statements, invoices.
+        finality: How far the log is final; without it, as far as it goes.
     """
 
-    def __init__(self, funds: Funds) -> None:
+    def __init__(self, funds: Funds, finality: Finality | None = None) -> None:
         self.funds = funds
+        self._finality = finality
+
+    async def _witnessed(self) -> int | None:
+        return None if self._finality is None else await self._finality.size()
 
     async def settlements(
         self,
@@ -247,13 +254,15 @@ class FundsReading:
         limit: int,
     ) -> list[tuple[int, SettlementView]]:
         """Return settlements of the caller's allocations, or everybody's to those who see all."""
-        return await self.funds.settlements(
+        found = await self.funds.settlements(
             participant_id=_own(principal),
             market_id=market_id,
             allocation_id=allocation_id,
             before=before,
             limit=limit,
         )
+        witnessed = await self._witnessed()
+        return [(seq, as_final(view, witnessed)) for seq, view in found]
 
     async def refusals(
         self, principal: Principal, *, before: int | None, limit: int
@@ -285,7 +294,8 @@ class FundsReading:
             ValidationError: if the period does not begin before it ends.
         """
         wanted = _sighted(principal, participant_id)
-        return await self.funds.statement(wanted, *_periods(start, end))
+        found = await self.funds.statement(wanted, *_periods(start, end))
+        return as_final(found, await self._witnessed())
 
     async def statement_entries(
         self,
@@ -320,7 +330,9 @@ class FundsReading:
             NotFoundError: if it is somebody else's.
         """
         wanted = _sighted(principal, participant_id)
-        return await self.funds.invoices(wanted, day=None, before=before, limit=limit)
+        found = await self.funds.invoices(wanted, day=None, before=before, limit=limit)
+        witnessed = await self._witnessed()
+        return [(place, as_final(view, witnessed)) for place, view in found]
 
     async def invoice(
         self, principal: Principal, participant_id: str | None, day: str
@@ -335,7 +347,7 @@ class FundsReading:
         found = await self.funds.invoices(wanted, day=_day(day), before=None, limit=1)
         if not found:
             raise not_found("day", day)
-        return found[0][1]
+        return as_final(found[0][1], await self._witnessed())
 
     async def invoice_lines(
         self,

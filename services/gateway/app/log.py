@@ -176,25 +176,34 @@ class LogReading:
         if head is None or self._key is None:
             raise not_found("checkpoint", "none: no head was signed yet")
         if head.size != self._checked:
-            tiles = await self._store.tiles(tiles_of([(0, head.size)]))
-            if frontier_of(head.size, tiles).root() != head.root:
-                raise _refused(
-                    "log.root",
-                    f"the root of the {head.size} published entries, was another",
-                    f"签名检查点的根须与已公布的 {head.size} 条条目一致，实不一致",
-                )
-            try:
-                verified(head.note, [self._key], self._verify)
-                told = Checkpoint.parse(head.note.text)
-                if told != Checkpoint(self._key.name, head.size, head.root, told.extensions):
-                    raise NoteError(f"the signed text must be that of size {head.size}, was not")
-            except NoteError as error:
-                raise _refused("log.signature", str(error), f"签名无效：{error}") from error
+            await check_head(self._store, head, self._key, self._verify)
             self._checked = head.size
         return head
 
     async def _roots(self, spans: Sequence[tuple[int, int]]) -> tuple[bytes, ...]:
         return tuple(roots(spans, await self._store.tiles(tiles_of(spans))))
+
+
+async def check_head(store: LogStore, head: SignedHead, key: VerifierKey, verify: Verify) -> None:
+    """Check a head's root against the published entries, and its signature.
+
+    Raises:
+        UnavailableError: if one of them does not fit.
+    """
+    tiles = await store.tiles(tiles_of([(0, head.size)]))
+    if frontier_of(head.size, tiles).root() != head.root:
+        raise _refused(
+            "log.root",
+            f"the root of the {head.size} published entries, was another",
+            f"签名检查点的根须与已公布的 {head.size} 条条目一致，实不一致",
+        )
+    try:
+        verified(head.note, [key], verify)
+        told = Checkpoint.parse(head.note.text)
+        if told != Checkpoint(key.name, head.size, head.root, told.extensions):
+            raise NoteError(f"the signed text must be that of size {head.size}, was not")
+    except NoteError as error:
+        raise _refused("log.signature", str(error), f"签名无效：{error}") from error
 
 
 def _texts(hashes: Sequence[bytes]) -> tuple[str, ...]:

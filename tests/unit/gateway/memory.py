@@ -49,6 +49,7 @@ from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
 from services.gateway.app.exchange import ExchangeCommands, hash_key
+from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
@@ -426,6 +427,7 @@ class MemoryGateway:
             reports=DayReports(
                 MemoryDays(), self.markets, self.clock, Timeline(NOW, NOW, 1.0), None
             ),
+            finality=Finality(MemoryTree(), None, (), 0, verify),
             directory=self.directory,
             operator_key_sha256=hash_key("bootstrap-key-of-tests"),
             receipt_key=None,

@@ -88,6 +88,9 @@ class MemoryTree:
     async def signed_head(self, size: int) -> SignedHead | None:
         return None
 
+    async def cosigned_heads(self, size: int, until: int, needed: int) -> list[SignedHead]:
+        return []
+
     async def forked_at(self) -> int | None:
         return None
 

@@ -118,6 +118,7 @@ PUBLIC = [
     "/v1/book?market_id=jingjinji",
     "/v1/findings",
     "/v1/audit",
+    "/v1/log/finality",
     "/livez",
     "/readyz",
     "/metrics",

@@ -196,3 +196,27 @@ def test_a_journal_rewritten_and_signed_anew_lacks_the_witness(folder: Path) -> 
     code, problems = audit(folder, *words)
     assert code == 1
     assert problems == ["heads: checkpoint of size 10: must be cosigned by regulator.example/w"]
+
+
+def test_k_of_n_witnesses_make_an_export_final(folder: Path) -> None:
+    others = [
+        NoteSigner(f"w{n}.example/w", bytes([n] * 32), KeyKind.COSIGNATURE_ED25519)
+        for n in range(1, 4)
+    ]
+    note = (folder / "checkpoint").read_text(encoding="utf-8")
+    text = note.split("\n\n", maxsplit=1)[0] + "\n"
+    lines_of = "".join(str(signer.cosign(text, 1_790_000_000).line()) for signer in others[:2])
+    (folder / "checkpoint").write_text(note + lines_of, encoding="utf-8")
+    words = [word for signer in others for word in ("--witness", str(signer.verifier))]
+    assert audit(folder, *words, "--witnesses-needed", "2") == (0, [])
+    code, problems = audit(folder, *words, "--witnesses-needed", "3")
+    assert code == 1
+    (problem,) = problems
+    assert "must be cosigned by 3 of 3 witnesses, was by 2: it is not final" in problem
+    # All, if nothing is said.
+    assert audit(folder, *words)[0] == 1
+    given = ["audit", "--offline", str(folder), "--log-key", str(exports.SIGNER.verifier)]
+    done = CliRunner(env={"LANG": "C.UTF-8"}).invoke(
+        build_app(), [*given, *words, "--witnesses-needed", "4"]
+    )
+    assert done.exit_code == 2

@@ -8,4 +8,8 @@ CREATE TABLE audit_progress (
   told_at timestamptz NOT NULL
 );
 
+-- Where the entries of a settlement end in the log.
+CREATE INDEX settlement_entry_settlement ON settlement_entry (settlement_id, leaf_index)
+WHERE settlement_id IS NOT NULL;
+
 -- migrate:down

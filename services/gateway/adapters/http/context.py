@@ -26,6 +26,7 @@ from services.gateway.adapters.sight import see_as, see_nothing
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
+from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
@@ -59,6 +60,7 @@ class Api:
         books: Books of the past.
         cases: Cases of surveillance.
         reports: Daily reports.
+        finality: How far the log is final.
         directory: Whose key it is.
         operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
@@ -76,6 +78,7 @@ class Api:
     books: BooksThen
     cases: CaseWork
     reports: DayReports
+    finality: Finality
     directory: Directory
     operator_key_sha256: bytes | None
     receipt_key: tuple[str, str] | None

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from schemas.audit import ConsistencyView, InclusionView, LogKeyView
+from schemas.audit import ConsistencyView, FinalityView, InclusionView, LogKeyView
 from services.core.tlog.notes import NoteError
 from services.core.tlog.tiles import WIDTH, TilePath
 from services.gateway.adapters.http.context import (
@@ -28,6 +28,12 @@ _Size = Annotated[int, Query(ge=1, le=_SIZE_MAX)]
 async def get_log_key(api: ApiDep) -> LogKeyView:
     """Return the key that heads of the log are signed with (public)."""
     return api.log.key()
+
+
+@router.get("/v1/log/finality", tags=["audit"])
+async def get_finality(api: ApiDep) -> FinalityView:
+    """Return which witnesses make settlements final, and how far they have (public)."""
+    return await api.finality.view()
 
 
 @router.get(

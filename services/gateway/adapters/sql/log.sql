@@ -47,6 +47,14 @@ SELECT size FROM log_fork ORDER BY size LIMIT 1;
 INSERT INTO log_cosignature (size, root, witness, line) VALUES ($1, $2, $3, $4)
 ON CONFLICT DO NOTHING;
 
+-- name: cosigned_heads
+SELECT h.size, h.root, h.note FROM log_head AS h
+WHERE h.note IS NOT NULL AND h.size > $1 AND h.size <= $2 AND (
+  SELECT count(DISTINCT c.line) FROM log_cosignature AS c
+  WHERE c.size = h.size AND c.root = h.root
+) >= $3
+ORDER BY h.size DESC LIMIT $4;
+
 -- name: log_heads
 SELECT size, origin, root, told_at, note FROM log_head
 WHERE $1::bigint IS NULL OR size < $1 ORDER BY size DESC LIMIT $2;

@@ -42,7 +42,15 @@ SELECT EXISTS (
 );
 
 -- name: settlements
-SELECT seq, body, settled_at FROM settlement
+-- With where its own entries end in the log; what took one of them back is another matter.
+SELECT s.seq, s.body, s.settled_at, e.end_leaf, e.is_logged
+FROM settlement AS s
+CROSS JOIN LATERAL (
+  SELECT COALESCE(max(p.leaf_index) + 1, 0) AS end_leaf,
+    COALESCE(bool_and(p.leaf_index IS NOT NULL), true) AS is_logged
+  FROM settlement_entry AS p
+  WHERE p.settlement_id = s.settlement_id AND p.sign = 1
+) AS e
 WHERE ($1::text IS NULL OR $1 IN (enterprise_id, provider_id))
   AND ($2::text IS NULL OR market_id = $2)
   AND ($3::text IS NULL OR allocation_id = $3)

@@ -36,6 +36,15 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _PROBLEMS_SHOWN: Final = 3
+_WitnessesNeeded = Annotated[
+    int | None,
+    option(
+        "--witnesses-needed",
+        en="How many of these witnesses must have cosigned; all if left out.",
+        zh="其中至少须有多少见证方共同签名;默认全部。",
+        min=1,
+    ),
+]
 # Number that the exchange lists of a round -> where the file has it.
 _CLAIMS: Final[tuple[str, ...]] = ("welfare", "book_digest", "rules_digest", "total_regret")
 
@@ -159,6 +168,7 @@ def _audit(  # noqa: PLR0913 - each is an option of the command line
         ),
     ] = None,
     witness: Witnesses = None,
+    needed: _WitnessesNeeded = None,
 ) -> None:
     if what == "status":
         audit_status.show(session)
@@ -166,11 +176,11 @@ def _audit(  # noqa: PLR0913 - each is an option of the command line
     if only is None and session.output is Output.CSV:
         raise UsageProblem("--only", "-", ("rounds or ledger with -o csv", "rounds 或 ledger"))
     if offline is not None:
-        _audit_offline(session, offline, only, (key, witness or []))
+        _audit_offline(session, offline, only, (key, witness or [], needed))
         return
-    if witness:
+    if witness or needed:
         raise UsageProblem(
-            "--witness", witness[0][:80], ("given with --offline", "与 --offline 同用")
+            "--witness", (witness or [""])[0][:80], ("given with --offline", "与 --offline 同用")
         )
     parts: Json = {}
     verdicts: list[Verdict] = []
@@ -189,7 +199,7 @@ def _audit(  # noqa: PLR0913 - each is an option of the command line
 
 
 def _audit_offline(
-    session: Session, folder: Path, only: str | None, keys: tuple[str | None, list[str]]
+    session: Session, folder: Path, only: str | None, keys: tuple[str | None, list[str], int | None]
 ) -> None:
     parts: Json = {}
     verdicts: list[Verdict] = []
@@ -199,11 +209,17 @@ def _audit_offline(
         verdicts.sort(key=lambda item: int(item.round_id.rpartition(":")[2]))
         parts["rounds"] = [asdict(item) for item in verdicts]
     if only != "rounds":
-        key, witness = keys
+        key, witness, needed = keys
         if key is None:
             raise UsageProblem("--log-key", session.say(("absent", "缺失")), KEY_ALLOWED)
         witnesses = [parse_key("--witness", text) for text in witness]
-        outcomes = export.run(folder, parse_key("--log-key", key), witnesses)
+        if needed is not None and needed > len(witnesses):
+            raise UsageProblem(
+                "--witnesses-needed",
+                str(needed),
+                (f"1 to {len(witnesses)}, the witnesses given", f"1 至 {len(witnesses)}"),
+            )
+        outcomes = export.run(folder, parse_key("--log-key", key), witnesses, needed)
         parts["ledger"] = ledger_audit.items(outcomes)
     _finish(session, parts, verdicts, outcomes)
 

@@ -90,13 +90,16 @@ def rounds_of(folder: Path) -> Iterator[tuple[Json, bytes]]:
             yield item, round_file(folder, str(item["round_id"])).read_bytes()
 
 
-def run(folder: Path, key: Key, witnesses: Sequence[Key]) -> list[Outcome]:
+def run(
+    folder: Path, key: Key, witnesses: Sequence[Key], needed: int | None = None
+) -> list[Outcome]:
     """Check the ledger of an export.
 
     Args:
         folder: The export.
         key: The log's key.
         witnesses: Witnesses that must have cosigned the checkpoint.
+        needed: How many of them must have; all if left out.
 
     Raises:
         UsageProblem: if the folder is no whole export.
@@ -105,7 +108,7 @@ def run(folder: Path, key: Key, witnesses: Sequence[Key]) -> list[Outcome]:
         listed = list(_lines(folder / HEADS))
         heads = check_heads(listed, key)
         roots = {int(item["size"]): str(item["root"]) for item in listed}
-        _add_checkpoint(folder, roots, heads, (key, witnesses))
+        _add_checkpoint(folder, roots, heads, (key, witnesses, needed))
         journal = Journal(roots)
         with (folder / JOURNAL).open("rb") as file:
             for line in file:
@@ -140,10 +143,13 @@ def _verified(folder: Path) -> Iterator[tuple[str, dict[str, int], dict[Allocate
 
 
 def _add_checkpoint(
-    folder: Path, roots: dict[int, str], heads: Outcome, keys: tuple[Key, Sequence[Key]]
+    folder: Path,
+    roots: dict[int, str],
+    heads: Outcome,
+    keys: tuple[Key, Sequence[Key], int | None],
 ) -> None:
     """Check the checkpoint and its cosignatures; its root must be that of the entries too."""
-    key, witnesses = keys
+    key, witnesses, needed = keys
     heads.checked += 1
     try:
         head = read_head((folder / CHECKPOINT).read_text(encoding="utf-8"), key, witnesses)
@@ -153,6 +159,13 @@ def _add_checkpoint(
     if roots.setdefault(head.size, head.root.hex()) != head.root.hex():
         heads.add(f"checkpoint of size {head.size}: another head of that size has another root")
     cosigned = {name for name, _ in head.witnesses}
+    if needed is not None:
+        if len(cosigned) < needed:
+            heads.add(
+                f"checkpoint of size {head.size}: must be cosigned by {needed} of "
+                f"{len(witnesses)} witnesses, was by {len(cosigned)}: it is not final"
+            )
+        return
     for witness in witnesses:
         if witness.name not in cosigned:
             heads.add(f"checkpoint of size {head.size}: must be cosigned by {witness.name}")

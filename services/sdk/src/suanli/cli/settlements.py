@@ -32,6 +32,7 @@ _COLUMNS: Final[tuple[Column, ...]] = (
     words.money_column("refund", ("refund", "退款"), "refund"),
     words.money_column("penalty", ("penalty", "违约金"), "penalty"),
     words.money_column("compensation", ("compensation", "补偿"), "compensation"),
+    Column("final", ("final", "已定"), lambda item: words.yes(item["final"])),
 )
 _TERMS: Final[tuple[Column, ...]] = (
     words.text_column("market_id", ("market", "市场"), "market_id"),
