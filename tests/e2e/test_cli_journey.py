@@ -61,6 +61,17 @@ class Cli:
         return json.loads(self.run(who, *words, "-o", "json").stdout)
 
 
+def _audited(cli: Cli) -> Any:  # noqa: ANN401 - JSON
+    """Return the status of the exchange's auditor once it has held a booking against its round."""
+    until = time.monotonic() + FIRST_ROUND_S_MAX
+    while True:
+        status = cli.json("regulator", "audit", "status")
+        if status["rounds_booked"] and status["entries_checked"] == status["entries_published"]:
+            return status
+        assert time.monotonic() < until, status
+        time.sleep(0.5)
+
+
 @pytest.fixture(scope="module")
 def cli() -> Iterator[Cli]:
     """A seeded exchange of its own and the command line on it."""
@@ -98,6 +109,20 @@ def _first_round(cli: Cli) -> None:
     while not (cli.json("enterprise", "allocations") and cli.json("regulator", "findings")):
         assert time.monotonic() < end_s, "no round traded anything"
         time.sleep(1)
+
+
+def _check_export(cli: Cli, folder: str, round_id: str, key: str) -> None:
+    """Audit an export offline, and ask how far the exchange's own auditor is."""
+    cli.run("regulator", "log", "export", folder)
+    offline = cli.json("enterprise", "audit", "--offline", folder, "--log-key", key)
+    assert round_id in {verdict["round_id"] for verdict in offline["rounds"]}
+    assert all(item["ok"] for item in (*offline["rounds"], *offline["ledger"])), offline
+    booked = next(item for item in offline["ledger"] if item["check"] == "rounds")
+    assert booked["checked"] >= 1
+    status = _audited(cli)
+    assert (status["findings"], status["rounds_refuted"]) == (0, 0)
+    assert status["entries_checked"] > 0
+    assert "as of" in cli.run("enterprise", "audit", "status").stdout
 
 
 def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path: Path) -> None:
@@ -160,11 +185,7 @@ def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path:
     for item in ledger.values():
         assert item["ok"], item
         assert item["checked"] > 0
-    folder = str(tmp_path / "export")
-    cli.run("regulator", "log", "export", folder)
-    offline = cli.json("enterprise", "audit", "--offline", folder, "--log-key", key)
-    assert round_id in {verdict["round_id"] for verdict in offline["rounds"]}
-    assert all(item["ok"] for item in (*offline["rounds"], *offline["ledger"])), offline
+    _check_export(cli, str(tmp_path / "export"), round_id, key)
     shown = cli.run("operator", "audit", "--only", "ledger", "--lang", "zh").stdout
     assert "没有超卖的时段" in shown
     assert "ledger" not in cli.json("enterprise", "audit")
