@@ -29,6 +29,9 @@ def favouritism(view: View, _thresholds: Thresholds) -> Iterator[Case]:
     demands = _plain(view, Side.DEMAND)
     offers = _plain(view, Side.OFFER)
     used: dict[tuple[str, int], int] = defaultdict(int)
+    for item in view.tape.earlier:
+        for period, chips, _ in item.periods:
+            used[item.offer_id, period] += chips
     for sealed in view.tape.rounds:
         items = view.allocations.get(sealed.round_id, ())
         if not items:

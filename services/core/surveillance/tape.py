@@ -132,6 +132,7 @@ class Tape:
         allocations: What the day's rounds allocated.
         rounds: The day's rounds, in order.
         curves: Their prices.
+        earlier: Allocations of earlier days with hours that were still to come.
         owners: Participant -> beneficial owner, of those that told one.
         regions: Zone -> region.
     """
@@ -143,6 +144,7 @@ class Tape:
     allocations: tuple[Allocation, ...]
     rounds: tuple[Round, ...]
     curves: tuple[Curve, ...]
+    earlier: tuple[Allocation, ...] = ()
     owners: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     regions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 

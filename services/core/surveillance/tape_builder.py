@@ -73,7 +73,10 @@ def milliseconds(instant: datetime) -> int:
 
 
 def subject_of(event: events.Event) -> str:
-    """Return what an event is kept and forgotten with: its order, round or market."""
+    """Return what an event is kept and forgotten with: its order, round, market or itself."""
+    if isinstance(event, events.AllocationMade):
+        # It outlives its round: what an offer has sold is not to be had again.
+        return f"allocation:{event.allocation_id}"
     order_id, round_id = getattr(event, "order_id", None), getattr(event, "round_id", None)
     if order_id is not None:
         return f"order:{order_id}"
@@ -122,6 +125,7 @@ class TapeBuilder:
         self._market: Market | None = None
         self._orders: dict[str, _Order] = defaultdict(_Order)
         self._rounds: dict[str, _Round] = defaultdict(_Round)
+        self._earlier: dict[str, events.AllocationMade] = {}
 
     def add(self, event: events.Event, event_id: str, at_ms: int) -> None:
         """Take in an event of the market; one that came before changes nothing.
@@ -204,18 +208,28 @@ class TapeBuilder:
             allocations=tuple(map(_allocation, made)),
             rounds=tuple(sorted(rounds, key=lambda item: item.seq)),
             curves=tuple(curve for key in closed for curve in _curves(self._rounds[key])),
+            earlier=tuple(map(_allocation, self._before(min(map(_seq, closed), default=0)))),
             owners=dict(owners),
             regions={zone.id: zone.region for zone in market.zones},
         )
 
+    def _before(self, seq: int) -> Iterator[events.AllocationMade]:
+        """Yield the allocations of rounds before this one, whether they were let go or not."""
+        yield from self._earlier.values()
+        for round_id, item in self._rounds.items():
+            if _seq(round_id) < seq:
+                yield from item.made.values()
+
     def forget(self, day: int) -> list[str]:
         """Drop a day that is over, with the orders that ended in it; return their subjects."""
         end_ms = (day + 1) * DAY_MS
-        rounds = [
-            round_id
+        over = [
+            _seq(round_id)
             for round_id, item in self._rounds.items()
             if item.closed is not None and milliseconds(item.closed.market_time) < end_ms
         ]
+        # After a restart a round that was let go is there again with its allocations alone.
+        rounds = [one for one in self._rounds if _seq(one) <= max(over, default=-1)]
         old_ms = end_ms - _UNANSWERED_DAYS_MAX * DAY_MS
         orders = [
             order_id
@@ -223,11 +237,21 @@ class TapeBuilder:
             if (order.is_over and order.last_ms < end_ms)
             or (not order.statuses and order.last_ms < old_ms)
         ]
+        made = dict(self._earlier)
         for round_id in rounds:
-            del self._rounds[round_id]
+            made |= self._rounds.pop(round_id).made
         for order_id in orders:
             del self._orders[order_id]
-        return [*(f"round:{one}" for one in rounds), *(f"order:{one}" for one in orders)]
+        self._earlier = {
+            key: item
+            for key, item in made.items()
+            if milliseconds(item.periods[-1].start) >= end_ms
+        }
+        return [
+            *(f"round:{one}" for one in rounds),
+            *(f"order:{one}" for one in orders),
+            *(f"allocation:{one}" for one in made if one not in self._earlier),
+        ]
 
     def _is_whole(self, round_id: str, item: _Round) -> bool:
         # Once whole it stays so; asked for at every batch, a day's rounds are not gone through.
@@ -254,6 +278,10 @@ class TapeBuilder:
                 if event_id not in order.acts:
                     order.acts[event_id] = _act(message, at_ms, market)
                 yield order.acts[event_id]
+
+
+def _seq(round_id: str) -> int:
+    return int(round_id.rpartition(":")[2])
 
 
 def _act(message: _Message, at_ms: int, market: Market) -> Act:

@@ -81,7 +81,7 @@ def _high(view: View, thresholds: Thresholds) -> dict[str, set[int]]:
 
 def _sold(view: View, pools: set[str]) -> Mapping[tuple[str, str, int], int]:
     sold: dict[tuple[str, str, int], int] = defaultdict(int)
-    for item in view.tape.allocations:
+    for item in (*view.tape.earlier, *view.tape.allocations):
         if item.pool in pools:
             owner = view.tape.owner(item.provider_id)
             for period, chips, _ in item.periods:
