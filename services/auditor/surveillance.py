@@ -54,6 +54,8 @@ TOPICS = (
 _SOURCE = "/suanli/auditor"
 _READ_RECORDS_MAX = 1000
 _READ_MS_MAX = 250
+# A running day is judged for at most a tenth of the time, however many orders and rounds it has.
+_REST = 10
 _EPOCH = date(1970, 1, 1).toordinal()
 _TYPES = frozenset(
     row.type.encode()
@@ -153,6 +155,9 @@ class MarketWatch:
         self._builders: dict[str, TapeBuilder] = {}
         self._owners: dict[str, str] = {}
         self._judged: set[str] = set()
+        # Market -> real second before which its running day is not judged again.
+        self._rests_until_s: dict[str, float] = {}
+        self._resting = False
         self._log = get_logger("auditor.surveillance")
         self._cases = METRICS.counter("surveillance_cases_total", "Cases raised", ("kind",))
         self._seconds = METRICS.histogram("surveillance_seconds", "Time to run all rules")
@@ -170,8 +175,9 @@ class MarketWatch:
         """Read one batch, run the rules over the days that it completes, and commit."""
         before = self._reader.positions()
         records = await self._reader.read(_READ_RECORDS_MAX, _READ_MS_MAX)
-        if not records:
+        if not records and not self._resting:
             return
+        self._resting = False
         changes = WatchChanges()
         for record in records:
             envelope = _watched(record)
@@ -203,8 +209,12 @@ class MarketWatch:
         }
         if not fresh:
             return
-        self._judged |= fresh
         days = builder.days()
+        started_s = self._clock.monotonic()
+        if len(days) == 1 and started_s < self._rests_until_s.get(builder.market_id, 0.0):
+            self._resting = True
+            return
+        self._judged |= fresh
         for day in days:
             is_final = day < days[-1]
             tape = builder.tape(day, self._owners)
@@ -216,6 +226,8 @@ class MarketWatch:
                 forgotten = builder.forget(day)
                 changes.forgotten += forgotten
                 self._judged -= {one.removeprefix("round:") for one in forgotten}
+        took_s = self._clock.monotonic() - started_s
+        self._rests_until_s[builder.market_id] = started_s + took_s * _REST
 
     async def _tell(self, cases: Sequence[Case], changes: WatchChanges, *, is_final: bool) -> None:
         known = await self._store.told([case.case_id for case in cases])
