@@ -61,7 +61,8 @@ async def asking(gateway: Gateway, needed: int) -> AsyncIterator[Gateway]:
     keys = ",".join(str(signer.verifier) for signer in WITNESSES)
     update: dict[str, Any] = {"gateway_witness_keys": keys, "gateway_witnesses_needed": needed}
     settings = gateway.settings.model_copy(update=update)
-    transport = httpx.ASGITransport(build(settings, gateway.clock, gateway.pool, gateway.writer))
+    app = build(settings, gateway.clock, gateway.pool, gateway.reader, gateway.writer)
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
         yield replace(gateway, http=http)
 
