@@ -1,10 +1,10 @@
 -- migrate:up
 SET LOCAL lock_timeout = '30s';
 
--- What belongs to participants is seen row by row. Requests are read in one of two roles that only
--- select: the overseer's (regulator, operator) sees all, the reader's the rows of the identity that
--- the gateway found by the key, and none if no identity is set, whatever a query forgets to ask for.
--- Two roles and not a wildcard identity, so that plans know which of the two it is. Where the
+-- What belongs to participants is seen row by row. Requests are read in one of two roles that
+-- only select: the overseer's (regulator, operator) sees all, the reader's the rows of the identity
+-- that the gateway found by the key, none if no identity is set, whatever a query forgets to ask
+-- for. Two roles and not a wildcard identity, so that plans know which of the two it is. Where the
 -- migrating user may not make roles, requests are read in its own and see all.
 CREATE FUNCTION sees(owner text) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT owner = nullif(current_setting('suanli.participant_id', true), '') $$;
