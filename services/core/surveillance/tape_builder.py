@@ -91,6 +91,8 @@ class _Order:
     messages: dict[str, tuple[int, _Message]] = field(default_factory=dict)
     statuses: dict[int, Status] = field(default_factory=dict)
     acts: dict[str, Act] = field(default_factory=dict)
+    # As matching tells it; a message of somebody else about the order was refused.
+    owner: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -139,7 +141,9 @@ class TapeBuilder:
             case events.MarketDefined():
                 self._market = event.market
             case events.OrderStatusChanged():
-                self._orders[event.order_id].statuses[event.sequence] = Status(
+                order = self._orders[event.order_id]
+                order.owner = event.participant_id
+                order.statuses[event.sequence] = Status(
                     event.order_id, at_ms, event.state, event.round_id or ""
                 )
             case events.RoundSealed():
@@ -275,6 +279,8 @@ class TapeBuilder:
     def _acts(self, market: Market) -> Iterator[Act]:
         for order in self._orders.values():
             for event_id, (at_ms, message) in order.messages.items():
+                if order.owner not in {"", message.participant_id}:
+                    continue
                 if event_id not in order.acts:
                     order.acts[event_id] = _act(message, at_ms, market)
                 yield order.acts[event_id]

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 # The far end of the calendar: any round after the day will do.
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+_MS_MAX = int(_LATEST.timestamp() * 1000)
 _CHARACTERS_MAX = 500
+# Of 32 and 64 bits.
+_DIGITS_MAX = {"dlq_partition": 9, "dlq_offset": 18, "dlq_bytes": 18}
 
 
 async def put_dead_letters(conn: Conn, records: Sequence[Record]) -> None:
@@ -48,7 +51,9 @@ def _letter(record: Record) -> tuple[Any, ...]:
 
     def number(name: str) -> int:
         text = told.get(name, "")
-        return int(text) if text.isdecimal() else 0
+        # A stranger may have written it: only what fits the column is taken for a number.
+        fits = text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX[name]
+        return int(text) if fits else 0
 
     return (
         record.partition,
@@ -61,7 +66,8 @@ def _letter(record: Record) -> tuple[Any, ...]:
         number("dlq_partition"),
         number("dlq_offset"),
         number("dlq_bytes"),
-        datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
+        # When it was written is the producer's claim, which may be no instant at all.
+        datetime.fromtimestamp(min(max(record.timestamp_ms, 0), _MS_MAX) / 1000, UTC),
     )
 
 

@@ -88,3 +88,11 @@ def test_an_event_that_makes_no_tape_is_an_error_of_the_program(role: Role) -> N
     event = events.ParticipantRegistered(participant_id="p", role=role, name="p")
     with pytest.raises(AssertionError):
         TapeBuilder("jjj").add(event, "e", 0)
+
+
+def test_a_message_about_an_order_of_somebody_else_is_not_on_the_tape() -> None:
+    cancelled = events.OfferCancelled(
+        order_id=offer("a").order_id, market_id=MARKET.id, participant_id="stranger"
+    )
+    story = [*one_round(), (cancelled, milliseconds(START) - 1_000)]
+    assert fed(*story).tape(DAY, OWNERS) == fed(*one_round()).tape(DAY, OWNERS)
