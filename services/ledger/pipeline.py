@@ -142,10 +142,10 @@ def overlaid(view: View, batch: Batch, keys: Keys) -> View:
         for entry in batch.entries
         if entry.transfer.id in keys.transfers
     }
-    wanted = view.accounts.keys() | keys.accounts
     return replace(
         view,
-        accounts=view.accounts | {name: accounts[name] for name in wanted & accounts.keys()},
+        # All of them: allocations and reversals name accounts that the keys do not.
+        accounts=view.accounts | accounts,
         participants=view.participants
         | {name: people[name] for name in keys.participants & people.keys()},
         demands=view.demands | {name: demands[name] for name in keys.demands & demands.keys()},

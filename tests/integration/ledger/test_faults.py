@@ -115,7 +115,7 @@ async def test_a_killed_process_goes_on_and_loses_nothing(
             if number % 5 == 0:
                 await kill(process)
                 process = await start(settings)
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(75):
             while await progress(owner) < ROUNDS + DEMANDS // 2:  # noqa: ASYNC110 - polls a process
                 await asyncio.sleep(0.1)
     finally:

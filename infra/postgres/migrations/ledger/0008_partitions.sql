@@ -315,9 +315,10 @@ DECLARE
   part text;
   writer text := (SELECT rolname FROM pg_roles WHERE rolname = current_schema() || '_writer');
 BEGIN
-  IF leaves < 1 THEN
-    RAISE EXCEPTION 'leaves of a partition must be at least 1, was %', leaves
-      USING ERRCODE = 'invalid_parameter_value';
+  -- A bound, so that whoever has the writer's credential cannot fill the catalogue with tables.
+  IF leaves < 1 OR wanted > (SELECT coalesce(max(idx), 0) FROM leaf) + 1000 * leaves THEN
+    RAISE EXCEPTION 'partitions must be of at least 1 leaf and at most 1000 ahead, was % up to %',
+      leaves, wanted USING ERRCODE = 'invalid_parameter_value';
   END IF;
   LOOP
     SELECT coalesce(max(end_idx), 0) INTO first FROM journal_partition;
