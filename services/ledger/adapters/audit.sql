@@ -217,7 +217,8 @@ SELECT l.idx, l.entry, l.opening,
   t.pending_amount, t.market_id, t.round_id, t.order_id, l.cause, d.name AS debit, c.name AS credit,
   l.debit_version, l.credit_version, l.debit_posted, l.credit_posted, l.debit_pending,
   l.credit_pending
-FROM leaf AS l LEFT JOIN transfer AS t ON t.leaf_idx = l.idx
+FROM leaf AS l
+LEFT JOIN LATERAL (SELECT * FROM transfer WHERE leaf_idx = l.idx OFFSET 0) AS t ON true
 LEFT JOIN account AS d ON d.id = t.debit_id LEFT JOIN account AS c ON c.id = t.credit_id
 WHERE l.idx >= $1 ORDER BY l.idx LIMIT $2
 

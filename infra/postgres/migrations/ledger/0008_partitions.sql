@@ -462,7 +462,8 @@ CREATE VIEW journal_entry WITH (security_invoker = true) AS
         l.credit_posted, l.debit_pending, l.credit_pending)
     END AS opening
   FROM leaf AS l
-  LEFT JOIN transfer AS t ON t.leaf_idx = l.idx
+  -- One by one: merged, a few entries at the end would read all transfers from the first.
+  LEFT JOIN LATERAL (SELECT * FROM transfer WHERE leaf_idx = l.idx OFFSET 0) AS t ON true
   LEFT JOIN account AS d ON d.id = t.debit_id
   LEFT JOIN account AS c ON c.id = t.credit_id;
 
