@@ -17,7 +17,7 @@ from services.auditor.app import TOPIC, Auditor
 from services.auditor.crash import crash_point
 from services.auditor.journal import JournalAuditor
 from services.auditor.settings import AuditorSettings
-from services.auditor.watch import watch_markets
+from services.auditor.watch import OUTBOX_KEEP, watch_markets
 from services.kit.crash import RelayWriter
 from services.kit.errors import LogUnavailableError
 from services.kit.kafka import LogReader, LogWriter
@@ -59,7 +59,7 @@ async def run(context: ServiceContext[AuditorSettings]) -> None:
     writer = LogWriter(settings)
     await writer.start()
     context.on_close(writer.stop)
-    relay = OutboxRelay(pool, RelayWriter(writer, crash_point))
+    relay = OutboxRelay(pool, RelayWriter(writer, crash_point), keep=OUTBOX_KEEP)
     context.spawn("relay", relay.run(context.stop_event))
     context.spawn("surveillance", watch_markets(context, writer))
     reader = LogReader(settings, [TOPIC])

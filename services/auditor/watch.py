@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from services.auditor.adapters.watch_store import MIGRATIONS, PostgresWatchStore
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from services.auditor.settings import AuditorSettings
     from services.kit.kafka import LogWriter
     from services.kit.run import ServiceContext
+
+OUTBOX_KEEP = timedelta(days=1)
+"""How long what the auditor told stays in its outboxes."""
 
 _LEASE = "surveillance"
 _CONNECTIONS_MAX = 4
@@ -39,7 +43,9 @@ async def watch_markets(context: ServiceContext[AuditorSettings], writer: LogWri
         return
     context.on_close(keeper.release)
     context.spawn("surveillance-lease", keeper.keep(context.stop_event))
-    context.spawn("surveillance-relay", OutboxRelay(pool, writer).run(context.stop_event))
+    context.spawn(
+        "surveillance-relay", OutboxRelay(pool, writer, keep=OUTBOX_KEEP).run(context.stop_event)
+    )
     reader = LogReader(settings, TOPICS)
     context.on_close(reader.stop)
     store = PostgresWatchStore(pool, lease=_LEASE, epoch=epoch)

@@ -11,6 +11,8 @@ import asyncio
 import base64
 import contextlib
 import json
+import math
+import time
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _BATCH_ROWS_MAX = 500
 _POLL_S = 0.25
 _PAUSE_S_MAX = 5.0
+_PRUNE_EVERY_S = 600.0
 _PASSING: tuple[type[Exception], ...] = (SendUnknownError, *LOST_ERRORS)
 
 _quoted = json.encoder.encode_basestring
@@ -200,10 +203,15 @@ class OutboxRelay(Relay):
         pool: Pool of the service's schema.
         writer: Log to send to, started.
         poll_s: Seconds between looks at the table when nobody calls `wake`.
+        keep: How long rows stay after they were sent; None leaves it to somebody else to prune.
     """
 
-    def __init__(self, pool: Pool, writer: Writer, *, poll_s: float = _POLL_S) -> None:
+    def __init__(
+        self, pool: Pool, writer: Writer, *, poll_s: float = _POLL_S, keep: timedelta | None = None
+    ) -> None:
         super().__init__(poll_s=poll_s)
+        self._keep = keep
+        self._pruned_at = -math.inf
         self._pool = pool
         self._writer = writer
         self._unsent = METRICS.gauge("outbox_unsent_rows", "Rows of the outbox not yet sent")
@@ -219,6 +227,7 @@ class OutboxRelay(Relay):
         rows = await self._pool.fetch(_UNSENT, _BATCH_ROWS_MAX)
         if not rows:
             self._unsent.set(0)
+            await self._prune()
             return 0
         first, last = rows[0]["seq"], rows[-1]["seq"]
         assert last - first + 1 == len(rows), f"a gap between {first} and {last}"
@@ -228,6 +237,14 @@ class OutboxRelay(Relay):
         head = await self._pool.fetchval("SELECT next_seq FROM outbox_head")
         self._unsent.set(head - 1 - last)
         return len(rows)
+
+    async def _prune(self) -> None:
+        now = time.monotonic()
+        if self._keep is None or now - self._pruned_at < _PRUNE_EVERY_S:
+            return
+        async with self._pool.acquire() as conn:
+            await prune_outbox(conn, self._keep)
+        self._pruned_at = now
 
 
 def _record(row: asyncpg.Record) -> OutRecord:

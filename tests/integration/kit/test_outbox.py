@@ -191,3 +191,15 @@ async def test_a_relay_outlives_the_connection_that_it_was_using(
         stop.set()
         await relaying
         await writer.stop()
+
+
+async def test_a_relay_that_keeps_house_drops_what_was_sent_once_it_has_nothing_to_send(
+    pool: Pool, writer: LogWriter, make_topic: MakeTopic
+) -> None:
+    await make_topic("a")
+    await append(pool, rows(2))
+    relay = OutboxRelay(pool, writer, keep=timedelta(0))
+    assert await relay.relay_once() == 2
+    assert await pool.fetchval("SELECT count(*) FROM outbox") == 2
+    assert await relay.relay_once() == 0
+    assert await pool.fetchval("SELECT count(*) FROM outbox") == 0
