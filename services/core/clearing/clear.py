@@ -29,7 +29,7 @@ from services.core.codec import book_digest, rules_digest
 _PPM = 1_000_000
 
 
-def clear(book: Book, rules: Rules) -> Result:
+def clear(book: Book, rules: Rules, *, digest: str | None = None) -> Result:
     """Clear a book: best selection found, its prices, the bound, and every order's outcome.
 
     No clock, no I/O, no randomness beyond the seed: the same book (in any row order) and rules
@@ -38,33 +38,35 @@ def clear(book: Book, rules: Rules) -> Result:
     Args:
         book: What may trade.
         rules: Tick, seed and effort.
+        digest: The book's digest where it is known, which saves writing a large book out.
 
     Returns:
         A result whose ``status`` is ``optimal`` if no price-supported selection can be better.
     """
     if is_large(book):
-        return _clear_large(book, rules, search=True)
+        return _clear_large(book, rules, digest, search=True)
     choices, ascent = _prepare(book, rules)
     incumbent = greedy(choices, ascent.prices)
     found = improve(choices, incumbent, ascent.prices, float(rules.effort))
-    return _publish(choices, found.selection, ascent, proven=found.proven, by_lp=True)
+    return _publish(choices, found.selection, ascent, digest, proven=found.proven, by_lp=True)
 
 
-def clear_greedy(book: Book, rules: Rules) -> Result:
+def clear_greedy(book: Book, rules: Rules, *, digest: str | None = None) -> Result:
     """Clear a book without any solver: a valid result of stated quality, for when one died.
 
     Args:
         book: What may trade.
         rules: Tick and seed.
+        digest: As in `clear`.
 
     Returns:
         A result with status ``feasible``, or ``optimal`` if its bound proves it.
     """
     if is_large(book):
-        return _clear_large(book, rules, search=False)
+        return _clear_large(book, rules, digest, search=False)
     choices, ascent = _prepare(book, rules)
     selection = greedy(choices, ascent.prices)
-    return _publish(choices, selection, ascent, proven=False, by_lp=False)
+    return _publish(choices, selection, ascent, digest, proven=False, by_lp=False)
 
 
 def gap_ppm(result: Result) -> int:
@@ -74,11 +76,11 @@ def gap_ppm(result: Result) -> int:
     return (result.certificate.bound - result.welfare) * _PPM // result.certificate.bound
 
 
-def _clear_large(book: Book, rules: Rules, *, search: bool) -> Result:
+def _clear_large(book: Book, rules: Rules, digest: str | None, *, search: bool) -> Result:
     # The compiler takes a second and 100 MB to load, which small books never pay.
     from services.core.clearing.scale.engine import clear_large  # noqa: PLC0415
 
-    return clear_large(book, rules, search=search)
+    return clear_large(book, rules, digest=digest, search=search)
 
 
 def _prepare(book: Book, rules: Rules) -> tuple[Choices, Ascent]:
@@ -87,7 +89,13 @@ def _prepare(book: Book, rules: Rules) -> tuple[Choices, Ascent]:
 
 
 def _publish(
-    choices: Choices, selection: Selection, ascent: Ascent, *, proven: bool, by_lp: bool
+    choices: Choices,
+    selection: Selection,
+    ascent: Ascent,
+    digest: str | None,
+    *,
+    proven: bool,
+    by_lp: bool,
 ) -> Result:
     problem = choices.problem
     supplied = supply(problem, use_of(problem, selection), selection.block_offers)
@@ -106,7 +114,7 @@ def _publish(
     return Result(
         market=problem.book.market,
         round_id=problem.book.round_id,
-        book_digest=book_digest(problem.book),
+        book_digest=digest or book_digest(problem.book),
         rules_digest=rules_digest(problem.rules),
         status="optimal" if proven or certificate.bound == welfare else "feasible",
         welfare=welfare,

@@ -54,12 +54,15 @@ class Selected:
     taken: tuple[int, ...]
 
 
-def clear_large(book: Book, rules: Rules, *, search: bool = True) -> Result:
+def clear_large(
+    book: Book, rules: Rules, *, digest: str | None = None, search: bool = True
+) -> Result:
     """Clear a book too large for a solver.
 
     Args:
         book: What may trade; its money fits 64 bits (`fits_machine_integers`).
         rules: Tick, seed and effort.
+        digest: The book's digest where it is known.
         search: Whether to spend the effort; else the first selection stands.
 
     Returns:
@@ -89,7 +92,7 @@ def clear_large(book: Book, rules: Rules, *, search: bool = True) -> Result:
     return Result(
         market=book.market,
         round_id=book.round_id,
-        book_digest=book_digest(book),
+        book_digest=digest or book_digest(book),
         rules_digest=rules_digest(rules),
         status="optimal" if bound == welfare else "feasible",
         welfare=welfare,
