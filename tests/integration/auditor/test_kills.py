@@ -20,7 +20,7 @@ from tests.integration.auditor.wire import Wire, changed
 ALL = int(os.environ.get("SUANLI_KILL_RUNS", "20")) >= 200
 KILLED_AT = POINTS if ALL else ("journal_before_commit", "journal_after_commit", "relay_after_ack")
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 async def start(wire: Wire, crash_at: str = "") -> asyncio.subprocess.Process:

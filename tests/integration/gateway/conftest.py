@@ -91,7 +91,7 @@ class Gateway:
         await self.writer.send_many(records)
 
     async def eventually(
-        self, look: Callable[[], Awaitable[Any]], want: Callable[[Any], bool], within_s: float = 10
+        self, look: Callable[[], Awaitable[Any]], want: Callable[[Any], bool], within_s: float = 30
     ) -> Any:  # noqa: ANN401 - whatever look returns
         """Return what ``look`` returns once ``want`` holds for it."""
         found: Any = None

@@ -23,7 +23,7 @@ from infra.local.kafka import brokers_alive
 from infra.local.stack import LocalStack
 from infra.local.topics import ensure_topics
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[3]
 

@@ -24,7 +24,7 @@ from tests.unit.ledger import world as w
 if TYPE_CHECKING:
     from services.kit.kafka import LogWriter
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
 
 LABS = [f"lab-{n}" for n in range(5)]
 DEMANDS = 240

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from services.kit.kafka import LogWriter
     from services.ledger.settings import LedgerSettings
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
 
 RUNS = int(os.environ.get("SUANLI_KILL_RUNS", "20"))
 KILLS = 2

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from services.kit.kafka import LogWriter
     from services.ledger.settings import LedgerSettings
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 
 async def start(settings: LedgerSettings, holder: str) -> asyncio.subprocess.Process:

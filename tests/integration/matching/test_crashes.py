@@ -78,7 +78,7 @@ def running(desk: Desk) -> MatchingSettings:
     )
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_process_killed_at_any_point_goes_on_where_it_was(desk: Desk, point: str) -> None:
     supply, need, more = offer("a"), demand("a"), demand("b", priority="interruptible")

@@ -22,7 +22,7 @@ from tests.integration.matching.desk import (
 )
 from tests.integration.matching.test_crashes import assert_whole, process, running, until_filled
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 
 async def migrated(desk: Desk) -> None:

@@ -59,6 +59,8 @@ def test_both_backends_find_the_same_in_right_and_wrong_rounds(seed: int) -> Non
         curve[at] = before
 
 
+# It is cleared as a large book, and the first of these waits for the compiler.
+@pytest.mark.timeout(600)
 def test_both_backends_find_the_same_in_a_round_of_a_thousand_demands() -> None:
     assert assert_same(parts_of(seeded_book(1_000, seed=5)))
 
