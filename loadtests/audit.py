@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from infra.local.stack import LocalStack
 from infra.local.topics import ensure_topics
+from loadtests.journal_records import published
 from loadtests.ledger import zipf
 from schemas.codec import Envelope, derive_id, encode
 from schemas.events import DepositRecorded
@@ -71,7 +72,7 @@ def journal() -> list[OutRecord]:
         place = (derive_uuid("loadtest", str(len(books.entries))), first[0], first[1])
         books.transfer(TransferKind.SINGLE, place, first[2], cause, "deposit")
     outcome = finish(books, [], ((), []), Frontier())
-    return [record for record in outcome.batch.outbox if record.topic == "journal-entries"]
+    return published(outcome.batch)
 
 
 def head_of(records: Sequence[OutRecord], signer: NoteSigner) -> CheckpointSigned:

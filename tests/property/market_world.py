@@ -290,6 +290,9 @@ class World:
         """Seal, clear by the fallback rule and publish a round."""
         self.now += timedelta(minutes=minutes)
         through = {("offers", 0): self.offers_read, ("demand", 0): self.demand_read}
+        # As the service does before a seal: a parent that traded and left is looked up again.
+        parents = self.desk.missing_parents()
+        self.desk.recall(order for name, order in self.orders.items() if name in parents)
         sealed = freeze(self.desk, self.now, 1, {}, through)
         self._commit()
         result = clear_greedy_of(sealed)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from loadtests.journal_records import published
 from schemas import events
 from schemas.types import Role
 from services.kit.kafka import Record
@@ -488,7 +489,7 @@ def test_every_leaf_is_the_value_on_the_journal_topic(
     topics: w.Topics, ledger: w.MemoryLedger
 ) -> None:
     outcome = ledger.feed(topics.put(w.demanded("d1", "lab")))
-    journal = w.published(outcome.batch)
+    journal = published(outcome.batch)
     assert [record.value for record in journal] == [leaf.opening for leaf in outcome.batch.leaves]
     entry = w.event_of(journal[0])
     assert isinstance(entry, events.JournalEntryRecorded)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from loadtests.journal_records import published
 from schemas import events, money
 from schemas.codec import Envelope, decode, encode
 from schemas.orders import Alternative, DemandTerms, FlowShape, OfferTerms
@@ -17,8 +18,7 @@ from schemas.types import Role, period_of
 from services.core.merkle import Frontier
 from services.kit.kafka import Record
 from services.ledger.app import decode_all, handle
-from services.ledger.books import SOURCE
-from services.ledger.journal import Published, entry_digest, journal_records
+from services.ledger.journal import entry_digest
 from services.ledger.keys import accounts_behind, keys_of
 from services.ledger.state import Booked, OpenPeriod, View
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from services.kit.kafka import OutRecord, Positions
     from services.ledger.app import Outcome
-    from services.ledger.state import Batch, Entry, Input, Keys
+    from services.ledger.state import Entry, Input, Keys
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 MARKET = "jjj"
@@ -322,23 +322,6 @@ def envelope_of(body: events.Event, at: datetime = NOW) -> Envelope:
         traceparent="",
         data=body,
     )
-
-
-def published(batch: Batch) -> list[OutRecord]:
-    """Return the records by which the entries of a batch are published."""
-    assert batch.recorded_at is not None
-    told = [
-        Published(
-            entry.transfer.id,
-            leaf.opening,
-            entry.occurred_at,
-            batch.recorded_at,
-            entry.order_id,
-            entry.cause,
-        )
-        for entry, leaf in zip(batch.entries, batch.leaves, strict=True)
-    ]
-    return journal_records(told, SOURCE)
 
 
 def event_of(record: OutRecord) -> events.Event:
