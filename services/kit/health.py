@@ -54,11 +54,18 @@ class Health:
         with contextlib.suppress(OSError, TimeoutError):
             try:
                 async with asyncio.timeout(_REQUEST_S_MAX):
-                    head = await reader.readuntil(b"\r\n\r\n")
-                    writer.write(self._answer(head))
-                    await writer.drain()
-            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                pass
+                    try:
+                        head = await reader.readuntil(b"\r\n\r\n")
+                        writer.write(self._answer(head))
+                        await writer.drain()
+                    except asyncio.IncompleteReadError:
+                        pass
+                    except asyncio.LimitOverrunError:
+                        # A close with input unread is a reset, which the other end takes for a
+                        # fault of the network.
+                        writer.write_eof()
+                        while await reader.read(_HEAD_BYTES_MAX):
+                            pass
             finally:
                 writer.close()
                 await writer.wait_closed()
