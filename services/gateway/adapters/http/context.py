@@ -337,6 +337,12 @@ def page(
     return Response(body.model_dump_json(serialize_as_any=True), media_type="application/json")
 
 
+def numbered_page(paging: Paging, found: Sequence[tuple[int, ItemT]], name: str) -> Response:
+    """Return a `page` of items that come with the number that they are sorted by."""
+    last = [found[paging.limit - 1][0]] if len(found) > paging.limit else None
+    return page(paging, [item for _, item in found], last, name)
+
+
 def _next(cursor: str, limit: int) -> str:
     return f'<?cursor={cursor}&limit={limit}>; rel="next"'
 

@@ -30,6 +30,7 @@ from services.gateway.adapters.http.context import (
     PrincipalDep,
     StrictRoute,
     TraceDep,
+    numbered_page,
     page,
 )
 from services.gateway.adapters.http.routes_exchange import OwnerQuery
@@ -91,8 +92,7 @@ async def get_money_order(
 async def list_refusals(api: ApiDep, principal: PrincipalDep, paging: PagingDep) -> Response:
     """List your orders about money that were refused, latest first."""
     found = await api.money.refusals(principal, before=paging.number(), limit=paging.limit + 1)
-    last = [found[paging.limit - 1][0]] if len(found) > paging.limit else None
-    return page(paging, [view for _, view in found], last, "refusals")
+    return numbered_page(paging, found, "refusals")
 
 
 @router.get("/v1/settlements", tags=["money"], response_model=Page[SettlementView])
@@ -111,8 +111,7 @@ async def list_settlements(
         before=paging.number(),
         limit=paging.limit + 1,
     )
-    last = [found[paging.limit - 1][0]] if len(found) > paging.limit else None
-    return page(paging, [view for _, view in found], last, "settlements")
+    return numbered_page(paging, found, "settlements")
 
 
 @router.post("/v1/settlement-terms", tags=["markets"], **_ACCEPTED)
@@ -186,8 +185,7 @@ async def list_invoices(
     found = await api.money.invoices(
         principal, participant_id, before=paging.number(), limit=paging.limit + 1
     )
-    last = [found[paging.limit - 1][0]] if len(found) > paging.limit else None
-    return page(paging, [view for _, view in found], last, "invoices")
+    return numbered_page(paging, found, "invoices")
 
 
 @router.get("/v1/account/invoices/{day}", tags=["money"])

@@ -37,7 +37,7 @@ from services.gateway.adapters.http.context import (
     PrincipalDep,
     StrictRoute,
     TraceDep,
-    page,
+    numbered_page,
     parse_json,
 )
 from services.gateway.adapters.http.middleware import BODY_BYTES_MAX
@@ -268,7 +268,7 @@ async def get_history(
     found = await api.reading.history(
         principal, order_id, after=paging.number(), limit=paging.limit + 1
     )
-    return _numbered(paging, found, "history")
+    return numbered_page(paging, found, "history")
 
 
 def _key(given: str | None) -> str:
@@ -292,12 +292,7 @@ async def _list(
         before=paging.number(),
         limit=paging.limit + 1,
     )
-    return _numbered(paging, found, "offers" if side is Side.OFFER else "demand")
-
-
-def _numbered(paging: Paging, found: list[tuple[int, Any]], name: str) -> Response:
-    last = [found[paging.limit - 1][0]] if len(found) > paging.limit else None
-    return page(paging, [view for _, view in found], last, name)
+    return numbered_page(paging, found, "offers" if side is Side.OFFER else "demand")
 
 
 # --- many at once ---------------------------------------------------------------------------

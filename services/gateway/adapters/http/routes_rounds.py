@@ -23,6 +23,7 @@ from services.gateway.adapters.http.context import (
     PagingDep,
     PrincipalDep,
     StrictRoute,
+    numbered_page,
     page,
 )
 from services.gateway.adapters.round_files import stream_file
@@ -131,8 +132,7 @@ async def list_allocations(
         before=paging.number(),
         limit=paging.limit + 1,
     )
-    last = [found[paging.limit - 1][0]] if len(found) > paging.limit else None
-    return page(paging, [view for _, view in found], last, "allocations")
+    return numbered_page(paging, found, "allocations")
 
 
 @router.get("/v1/findings", tags=["findings"], response_model=Page[FindingView])
@@ -147,5 +147,5 @@ async def list_findings(
     found = await api.reading.reports.findings(
         market_id=market_id, round_id=round_id, before=paging.number(), limit=paging.limit + 1
     )
-    last = [found[paging.limit - 1][0]] if len(found) > paging.limit else None
-    return page(paging, [shown(view, caller) for _, view in found], last, "findings")
+    seen = [(number, shown(view, caller)) for number, view in found]
+    return numbered_page(paging, seen, "findings")

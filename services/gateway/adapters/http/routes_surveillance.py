@@ -16,7 +16,7 @@ from services.gateway.adapters.http.context import (
     PrincipalDep,
     StrictRoute,
     TraceDep,
-    page,
+    numbered_page,
 )
 
 router = APIRouter(route_class=StrictRoute)
@@ -44,8 +44,7 @@ async def list_cases(
         before=paging.number(),
         limit=paging.limit + 1,
     )
-    last = [found[paging.limit - 1][0]] if len(found) > paging.limit else None
-    return page(paging, [view for _, view in found], last, "cases")
+    return numbered_page(paging, found, "cases")
 
 
 @router.get("/v1/surveillance/cases/{case_id}", tags=["surveillance"])
