@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from schemas.base import MONEY_MAX_MICRO_YUAN
 from schemas.codec import DecodeError, Envelope, decode, derive_id, encode
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
-    from services.auditor.ports import Checker, RoundEvent, Store
+    from services.auditor.ports import Checker, Log, RoundEvent, Store
     from services.kit.clock import Clock
-    from services.kit.records import Positions, Record
+    from services.kit.records import Record
 
 TOPIC = "rounds"
 
@@ -33,22 +33,6 @@ _READ_RECORDS_MAX = 200
 _READ_MS_MAX = 250
 _PROBLEMS_MAX = 20
 _PROBLEM_CHARACTERS_MAX = 1000
-
-
-class Log(Protocol):
-    """Records of the topic of rounds, in order per partition."""
-
-    async def start(self, positions: Positions) -> None:
-        """Go to the positions."""
-        ...
-
-    async def read(self, max_records: int = 500, timeout_ms: int = 500) -> list[Record]:
-        """Return the next records; empty after the timeout."""
-        ...
-
-    def positions(self) -> Positions:
-        """Return the offset of the next record by (topic, partition)."""
-        ...
 
 
 class Auditor:

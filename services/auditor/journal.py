@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from schemas.codec import DecodeError, decode
 from schemas.events import (
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
     from schemas.codec import Envelope
     from services.auditor.journal_state import Edge, JournalFacts, JournalStore
+    from services.auditor.ports import MeasuredLog
     from services.kit.clock import Clock
-    from services.kit.records import Positions, Record
+    from services.kit.records import Record
     from suanli.check_log import Key
 
 _READ_RECORDS_MAX = 2_000
@@ -46,26 +47,6 @@ _READ_MS_MAX = 250
 _RUN_MAX = 5_000
 Content = tuple[bytes, Any, bytes]
 """(bytes, what they say, leaf hash) of an entry."""
-
-
-class Log(Protocol):
-    """Records of some topics, in order per partition."""
-
-    async def start(self, positions: Positions) -> None:
-        """Go to the positions."""
-        ...
-
-    async def read(self, max_records: int = 500, timeout_ms: int = 500) -> list[Record]:
-        """Return the next records; empty after the timeout."""
-        ...
-
-    def positions(self) -> Positions:
-        """Return the offset of the next record by (topic, partition)."""
-        ...
-
-    async def lag(self) -> int:
-        """Return how many records are still to be read."""
-        ...
 
 
 class JournalAuditor:
@@ -84,7 +65,7 @@ class JournalAuditor:
     def __init__(
         self,
         store: JournalStore,
-        log: Log,
+        log: MeasuredLog,
         clock: Clock,
         *,
         key: Key | None = None,

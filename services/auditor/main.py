@@ -51,11 +51,9 @@ async def run(context: ServiceContext[AuditorSettings]) -> None:
     pool = await create_pool(settings.postgres_dsn, schema, max_size=_CONNECTIONS_MAX)
     context.on_close(pool.close)
     keeper = LeaseKeeper(pool, _LEASE, settings.auditor_holder, settings.auditor_lease_s)
-    epoch = await keeper.acquire(context.stop_event)
+    epoch = await context.take_lease(keeper)
     if epoch is None:
         return
-    context.on_close(keeper.release)
-    context.spawn("lease", keeper.keep(context.stop_event))
     writer = LogWriter(settings)
     await writer.start()
     context.on_close(writer.stop)

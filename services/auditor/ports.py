@@ -10,7 +10,7 @@ from schemas.events import RoundCleared, RoundFilePart, RoundSealed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from services.kit.records import OutRecord, Positions
+    from services.kit.records import OutRecord, Positions, Record
 
 RoundEvent = RoundSealed | RoundCleared | RoundFilePart
 
@@ -91,6 +91,30 @@ class Store(Protocol):
 
     async def commit(self, before: Positions, after: Positions, changes: Changes) -> None:
         """Move the positions and write parts, verdicts and records, in one transaction."""
+        ...
+
+
+class Log(Protocol):
+    """Records of some topics, in order per partition."""
+
+    async def start(self, positions: Positions) -> None:
+        """Go to the positions."""
+        ...
+
+    async def read(self, max_records: int = 500, timeout_ms: int = 500) -> list[Record]:
+        """Return the next records; empty after the timeout."""
+        ...
+
+    def positions(self) -> Positions:
+        """Return the offset of the next record by (topic, partition)."""
+        ...
+
+
+class MeasuredLog(Log, Protocol):
+    """A log that also says how much of it is unread."""
+
+    async def lag(self) -> int:
+        """Return how many records are still to be read."""
         ...
 
 

@@ -37,6 +37,7 @@ from services.kit.telemetry import METRICS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from services.auditor.ports import Log
     from services.core.surveillance.cases import Case
     from services.kit.clock import Clock
     from services.kit.records import Headers, Positions, Record
@@ -123,22 +124,6 @@ class WatchStore(Protocol):
         ...
 
 
-class WatchLog(Protocol):
-    """Records of `TOPICS`, in order per partition."""
-
-    async def start(self, positions: Positions) -> None:
-        """Go to the positions."""
-        ...
-
-    async def read(self, max_records: int = 500, timeout_ms: int = 500) -> list[Record]:
-        """Return the next records; empty after the timeout."""
-        ...
-
-    def positions(self) -> Positions:
-        """Return the offset of the next record by (topic, partition)."""
-        ...
-
-
 class MarketWatch:
     """Runs the rules of surveillance over what the log tells.
 
@@ -148,7 +133,7 @@ class MarketWatch:
         clock: The market's clock.
     """
 
-    def __init__(self, store: WatchStore, log: WatchLog, clock: Clock) -> None:
+    def __init__(self, store: WatchStore, log: Log, clock: Clock) -> None:
         self._store = store
         self._reader = log
         self._clock = clock

@@ -38,11 +38,9 @@ async def watch_markets(context: ServiceContext[AuditorSettings], writer: LogWri
     pool = await create_pool(settings.postgres_dsn, schema, max_size=_CONNECTIONS_MAX)
     context.on_close(pool.close)
     keeper = LeaseKeeper(pool, _LEASE, settings.auditor_holder, settings.auditor_lease_s)
-    epoch = await keeper.acquire(context.stop_event)
+    epoch = await context.take_lease(keeper)
     if epoch is None:
         return
-    context.on_close(keeper.release)
-    context.spawn("surveillance-lease", keeper.keep(context.stop_event))
     context.spawn(
         "surveillance-relay", OutboxRelay(pool, writer, keep=OUTBOX_KEEP).run(context.stop_event)
     )

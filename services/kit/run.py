@@ -23,6 +23,8 @@ from services.kit.settings import KitSettings
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from services.kit.leases import LeaseKeeper
+
 SettingsT = TypeVar("SettingsT", bound=KitSettings)
 
 # Closing a pool or a client takes milliseconds unless its other end is gone.
@@ -77,6 +79,17 @@ class ServiceContext(Generic[SettingsT]):
     def on_close(self, close: Callable[[], Awaitable[object]]) -> None:
         """Call this after all tasks have ended, the last registered first."""
         self._closers.append(close)
+
+    async def take_lease(self, keeper: LeaseKeeper) -> int | None:
+        """Wait for a lease and hold it until the end; return its epoch.
+
+        ``None`` if the context stopped before it came.
+        """
+        epoch = await keeper.acquire(self.stop_event)
+        if epoch is not None:
+            self.on_close(keeper.release)
+            self.spawn("lease", keeper.keep(self.stop_event))
+        return epoch
 
     def publish_state(self, **facts: str | float) -> None:
         """Add facts, such as the port of an HTTP server, to the state file if there is one."""

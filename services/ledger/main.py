@@ -50,12 +50,10 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
     dsn = await writer_dsn(settings.postgres_dsn, schema)
     pool = await create_pool(dsn, schema)
     context.on_close(pool.close)
-    lease = LeaseKeeper(pool, LEASE, settings.ledger_holder, settings.ledger_lease_s)
-    epoch = await lease.acquire(stop)
+    keeper = LeaseKeeper(pool, LEASE, settings.ledger_holder, settings.ledger_lease_s)
+    epoch = await context.take_lease(keeper)
     if epoch is None:
         return
-    context.on_close(lease.release)
-    context.spawn("lease", lease.keep(stop))
 
     store = PostgresStore(pool, epoch)
     positions = await store.positions()

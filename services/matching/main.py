@@ -53,11 +53,9 @@ async def open_matching(context: ServiceContext[MatchingSettings]) -> Matching |
     context.on_close(pool.close)
     lease = f"market:{market_id}"
     keeper = LeaseKeeper(pool, lease, settings.matching_holder, settings.matching_lease_s)
-    epoch = await keeper.acquire(context.stop_event)
+    epoch = await context.take_lease(keeper)
     if epoch is None:
         return None
-    context.on_close(keeper.release)
-    context.spawn("lease", keeper.keep(context.stop_event))
     relay = await _relay(context, pool)
     store = PostgresStore(
         pool,
