@@ -8,8 +8,6 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from schemas import events
-from schemas.types import Role
 from services.auditor.settings import AuditorSettings
 from services.kit.kafka import OutRecord
 from services.kit.signing import NoteSigner
@@ -40,19 +38,4 @@ async def wire(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterator[W
 @pytest.fixture(scope="session")
 def entries() -> list[OutRecord]:
     """Return the journal's records of holds, an amended hold, a round, a delivery, a payout."""
-    topics, ledger = w.Topics(), w.MemoryLedger()
-    ledger.feed(
-        topics.put(
-            w.registered("lab"),
-            w.registered("cloud", Role.PROVIDER),
-            w.deposited("lab", 100 * w.YUAN),
-            w.offered("o1", "cloud", chips=10),
-            w.demanded("d1", "lab", chips=10),
-            w.demanded("d2", "lab", chips=1),
-        )
-    )
-    body = w.allocated(1, "d1", "lab", "o1", "cloud", [(0, 10, w.YUAN), (1, 10, w.YUAN)])
-    ledger.feed(topics.round(1, body, w.kept(1, "d1", "lab", 0), w.kept(1, "d2", "lab", 0)))
-    ledger.feed(topics.put(w.delivered(body, [(0, 10)]), w.withdrawn("lab", w.YUAN)))
-    assert ledger.events(events.JournalEntryRecorded)
-    return [record for record in ledger.outbox if record.topic == "journal-entries"]
+    return w.whole_journal()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
-from pathlib import Path
-
 import asyncpg
 import pytest
-from pydantic import SecretStr
 
 from services.auditor.adapters.postgres import MIGRATIONS
-from services.kit.postgres import migrate
 from tests.conftest import Stack
+from tests.integration.migrating import schema_before
 
 pytestmark = pytest.mark.integration
 
@@ -32,18 +27,11 @@ BREACHES = [
 ]
 
 
-async def test_rounds_are_judged_again_and_what_is_no_hash_is_refused(
-    stack: Stack, tmp_path: Path
-) -> None:
-    dsn, schema = SecretStr(stack.postgres_dsn), f"t_{secrets.token_hex(4)}_auditor"
-    for path in sorted(MIGRATIONS.glob("*.sql")):
-        if path.name < "0003_journal":
-            shutil.copy(path, tmp_path)
-    await migrate(dsn, schema, tmp_path)
-    conn = await asyncpg.connect(stack.postgres_dsn, server_settings={"search_path": schema})
-    try:
+async def test_rounds_are_judged_again_and_what_is_no_hash_is_refused(stack: Stack) -> None:
+    async with schema_before(stack, "auditor", MIGRATIONS, "0003_journal") as before:
+        conn = before.conn
         await conn.execute(OLD)
-        await migrate(dsn, schema, MIGRATIONS)
+        await before.upgrade()
         for table in ("verdict", "round_part", "consumer_offset"):
             assert await conn.fetchval(f"SELECT count(*) FROM {table}") == 0, table  # noqa: S608
         assert await conn.fetchval("SELECT epoch FROM lease") == 4
@@ -51,6 +39,3 @@ async def test_rounds_are_judged_again_and_what_is_no_hash_is_refused(
             with pytest.raises(asyncpg.CheckViolationError):
                 await conn.execute(statement)
         await conn.execute("INSERT INTO leaf_tile VALUES (0, '', sha256('x'))")
-    finally:
-        await conn.execute(f'DROP SCHEMA "{schema}" CASCADE')
-        await conn.close()

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from datetime import UTC, datetime
-from pathlib import Path
-
-import asyncpg
-from pydantic import SecretStr
 
 from services.gateway.adapters.intents import put_events
 from services.gateway.main import MIGRATIONS
-from services.kit.postgres import migrate
 from tests.conftest import Stack
+from tests.integration.migrating import schema_before
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 OLD = """
@@ -25,16 +19,11 @@ INSERT INTO consumer_offset (topic, partition, next_offset, epoch) VALUES
 FACTS = ("off_1", "status", 1, "open", None, None, None, None, 3, 5, "cause", NOW, NOW, "off_1")
 
 
-async def test_histories_are_read_again_and_told_once(stack: Stack, tmp_path: Path) -> None:
-    dsn, schema = SecretStr(stack.postgres_dsn), f"t_{secrets.token_hex(4)}_gateway"
-    for path in sorted(MIGRATIONS.glob("*.sql")):
-        if path.name < "0006":
-            shutil.copy(path, tmp_path)
-    await migrate(dsn, schema, tmp_path)
-    conn = await asyncpg.connect(stack.postgres_dsn, server_settings={"search_path": schema})
-    try:
+async def test_histories_are_read_again_and_told_once(stack: Stack) -> None:
+    async with schema_before(stack, "gateway", MIGRATIONS, "0006") as before:
+        conn = before.conn
         await conn.execute(OLD)
-        await migrate(dsn, schema, MIGRATIONS)
+        await before.upgrade()
         kept = await conn.fetch("SELECT topic FROM consumer_offset")
         assert [row["topic"] for row in kept] == ["journal-entries"]
         told = ("old", *FACTS, "order-status", 2, 7)
@@ -42,6 +31,3 @@ async def test_histories_are_read_again_and_told_once(stack: Stack, tmp_path: Pa
         await put_events(conn, [("old", *FACTS, "order-status", 2, 8)])
         rows = await conn.fetch("SELECT log_offset, chip_hours_left, cause FROM order_event")
         assert [tuple(row) for row in rows] == [(7, 5, "")]
-    finally:
-        await conn.execute(f'DROP SCHEMA "{schema}" CASCADE')
-        await conn.close()

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
-from pathlib import Path
-
-import asyncpg
-from pydantic import SecretStr
-
 from services.gateway.main import MIGRATIONS
-from services.kit.postgres import migrate
 from tests.conftest import Stack
+from tests.integration.migrating import schema_before
 
 OLD = """
 INSERT INTO account_entry (entry_id, line, account, unit, kind, purpose, layer, amount,
@@ -24,24 +17,14 @@ INSERT INTO consumer_offset (topic, partition, next_offset, epoch) VALUES
 """
 
 
-async def test_what_follows_from_the_journal_is_read_again_and_the_rest_stays(
-    stack: Stack, tmp_path: Path
-) -> None:
-    dsn, schema = SecretStr(stack.postgres_dsn), f"t_{secrets.token_hex(4)}_gateway"
-    for path in sorted(MIGRATIONS.glob("*.sql")):
-        if path.name < "0004_money":
-            shutil.copy(path, tmp_path)
-    await migrate(dsn, schema, tmp_path)
-    conn = await asyncpg.connect(stack.postgres_dsn, server_settings={"search_path": schema})
-    try:
+async def test_what_follows_from_the_journal_is_read_again_and_the_rest_stays(stack: Stack) -> None:
+    async with schema_before(stack, "gateway", MIGRATIONS, "0004_money") as before:
+        conn = before.conn
         await conn.execute(OLD)
-        await migrate(dsn, schema, MIGRATIONS)
+        await before.upgrade()
         kept = await conn.fetch("SELECT topic, next_offset FROM consumer_offset")
         assert [tuple(row) for row in kept] == [("rounds", 7)]
         left = await conn.fetchval(
             "SELECT (SELECT count(*) FROM account_entry) + (SELECT count(*) FROM account)"
         )
         assert left == 0
-    finally:
-        await conn.execute(f'DROP SCHEMA "{schema}" CASCADE')
-        await conn.close()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
-from pathlib import Path
-
 import asyncpg
 import pytest
-from pydantic import SecretStr
 
-from services.kit.postgres import migrate
 from services.ledger.main import MIGRATIONS
 from tests.conftest import Stack
+from tests.integration.migrating import schema_before
 
 pytestmark = pytest.mark.integration
 
@@ -32,16 +27,11 @@ INSERT INTO period_paid VALUES ('al_1', 100, 'dlv_1', 6, 5, 6), ('al_1', 101, 'd
 """
 
 
-async def test_what_was_not_paid_before_is_open_and_falls_due(stack: Stack, tmp_path: Path) -> None:
-    dsn, schema = SecretStr(stack.postgres_dsn), f"t_{secrets.token_hex(4)}_ledger"
-    for path in sorted(MIGRATIONS.glob("*.sql")):
-        if path.name < "0005_money":
-            shutil.copy(path, tmp_path)
-    await migrate(dsn, schema, tmp_path)
-    conn = await asyncpg.connect(stack.postgres_dsn, server_settings={"search_path": schema})
-    try:
+async def test_what_was_not_paid_before_is_open_and_falls_due(stack: Stack) -> None:
+    async with schema_before(stack, "ledger", MIGRATIONS, "0005_money") as before:
+        conn = before.conn
         await conn.execute(OLD)
-        await migrate(dsn, schema, MIGRATIONS)
+        await before.upgrade()
         found = await conn.fetch("SELECT period, chips, price, due FROM open_period ORDER BY 1")
         assert [tuple(row) for row in found] == [(101, 4, 5, 174), (102, 6, 5, 175)]
         await conn.execute(
@@ -51,8 +41,3 @@ async def test_what_was_not_paid_before_is_open_and_falls_due(stack: Stack, tmp_
         assert await conn.fetchval("SELECT count(*) FROM open_period") == 1
         with pytest.raises(asyncpg.IntegrityConstraintViolationError):
             await conn.execute("INSERT INTO settled_period VALUES ('al_1', 100, 's', 6, 5, 0)")
-    finally:
-        await conn.execute(f'DROP SCHEMA "{schema}" CASCADE')
-        for suffix in ("writer", "regulator", "participant"):
-            await conn.execute(f'DROP ROLE IF EXISTS "{schema}_{suffix}"')
-        await conn.close()

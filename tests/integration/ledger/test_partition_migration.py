@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
-import shutil
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 import pytest
-from pydantic import SecretStr
 
 from services.core.merkle import leaf_hash
 from services.core.postings import Account, Booking, Hold, Transfer, TransferKind, book
 from services.core.tlog.openings import log_entry
-from services.kit.postgres import migrate
 from services.ledger.audit import audit
 from services.ledger.journal import entry_bytes
 from services.ledger.main import MIGRATIONS
 from services.ledger.state import UNIT, Entry
 from tests.conftest import Stack
+from tests.integration.migrating import schema_before
 
 pytestmark = pytest.mark.integration
 
@@ -131,14 +127,9 @@ async def store_as_before(conn: asyncpg.Connection) -> list[bytes | None]:
     return openings
 
 
-async def test_a_journal_of_before_is_the_same_one_afterwards(stack: Stack, tmp_path: Path) -> None:
-    dsn, schema = SecretStr(stack.postgres_dsn), f"t_{secrets.token_hex(4)}_ledger"
-    for path in sorted(MIGRATIONS.glob("*.sql")):
-        if path.name < "0008":
-            shutil.copy(path, tmp_path)
-    await migrate(dsn, schema, tmp_path)
-    conn = await asyncpg.connect(stack.postgres_dsn, server_settings={"search_path": schema})
-    try:
+async def test_a_journal_of_before_is_the_same_one_afterwards(stack: Stack) -> None:
+    async with schema_before(stack, "ledger", MIGRATIONS, "0008") as before:
+        conn = before.conn
         await conn.execute("ALTER TABLE account NO FORCE ROW LEVEL SECURITY")
         await conn.execute("ALTER TABLE transfer NO FORCE ROW LEVEL SECURITY")
         await conn.execute("ALTER TABLE posting NO FORCE ROW LEVEL SECURITY")
@@ -146,12 +137,12 @@ async def test_a_journal_of_before_is_the_same_one_afterwards(stack: Stack, tmp_
         hashes = [row["hash"] for row in await conn.fetch("SELECT hash FROM leaf ORDER BY idx")]
         for table in ("account", "transfer", "posting"):
             await conn.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-        await migrate(dsn, schema, MIGRATIONS)
-        report = await audit(dsn, schema)
+        await before.upgrade()
+        report = await audit(before.dsn, before.schema)
         kept = {check.code: check.problems for check in report.checks}
         for code in ("sums_zero", "counters", "free_balance", "holds", "outbox", "log_consistent"):
             assert kept[code] == (), code
-        await conn.execute(f'SET ROLE "{schema}_regulator"')
+        await conn.execute(f'SET ROLE "{before.schema}_regulator"')
         rows = await conn.fetch("SELECT opening, hash FROM journal_entry ORDER BY idx")
         assert [row["opening"] for row in rows] == openings
         assert [row["hash"] for row in rows] == hashes
@@ -163,9 +154,3 @@ async def test_a_journal_of_before_is_the_same_one_afterwards(stack: Stack, tmp_
         for done in (HOLD.id, UUID(int=4)):
             with pytest.raises(asyncpg.UniqueViolationError):
                 await conn.execute("INSERT INTO transfer_done VALUES ($1, 9)", done)
-    finally:
-        await conn.execute("SET ROLE NONE")
-        await conn.execute(f'DROP SCHEMA "{schema}" CASCADE')
-        for suffix in ("writer", "regulator", "participant"):
-            await conn.execute(f'DROP ROLE IF EXISTS "{schema}_{suffix}"')
-        await conn.close()

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from schemas import events
-from schemas.types import Role
 from services.core.merkle import Frontier, leaf_hash
 from services.core.tlog.openings import log_entry
 from suanli.check_journal import Journal, Outcome, check_capacity
@@ -21,22 +19,7 @@ Json = dict[str, Any]
 @pytest.fixture(scope="module")
 def journal() -> list[bytes]:
     """Return the entries of holds, an amended hold, a round, a delivery and a withdrawal."""
-    topics, ledger = w.Topics(), w.MemoryLedger()
-    ledger.feed(
-        topics.put(
-            w.registered("lab"),
-            w.registered("cloud", Role.PROVIDER),
-            w.deposited("lab", 100 * w.YUAN),
-            w.offered("o1", "cloud", chips=10),
-            w.demanded("d1", "lab", chips=10),
-            w.demanded("d2", "lab", chips=1),
-        )
-    )
-    body = w.allocated(1, "d1", "lab", "o1", "cloud", [(0, 10, w.YUAN), (1, 10, w.YUAN)])
-    ledger.feed(topics.round(1, body, w.kept(1, "d1", "lab", 0), w.kept(1, "d2", "lab", 0)))
-    ledger.feed(topics.put(w.delivered(body, [(0, 10)]), w.withdrawn("lab", w.YUAN)))
-    assert ledger.events(events.JournalEntryRecorded)
-    return [row.value for row in ledger.outbox if row.topic == "journal-entries"]
+    return [record.value for record in w.whole_journal()]
 
 
 def heads_of(entries: list[bytes]) -> dict[int, str]:

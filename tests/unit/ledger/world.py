@@ -470,3 +470,23 @@ def _pick(mapping: dict[KeyT, ValueT], keys: Iterable[KeyT]) -> dict[KeyT, Value
 def period(offset: int) -> int:
     """Return the absolute period of an hour offset."""
     return period_of(hour(offset))
+
+
+def whole_journal() -> list[OutRecord]:
+    """Return the journal's records of holds, a round, a delivery, refunds and a payout."""
+    topics, ledger = Topics(), MemoryLedger()
+    ledger.feed(
+        topics.put(
+            registered("lab"),
+            registered("cloud", Role.PROVIDER),
+            deposited("lab", 100 * YUAN),
+            offered("o1", "cloud", chips=10),
+            demanded("d1", "lab", chips=10),
+            demanded("d2", "lab", chips=1),
+        )
+    )
+    body = allocated(1, "d1", "lab", "o1", "cloud", [(0, 10, YUAN), (1, 10, YUAN)])
+    ledger.feed(topics.round(1, body, kept(1, "d1", "lab", 0), kept(1, "d2", "lab", 0)))
+    ledger.feed(topics.put(delivered(body, [(0, 10)]), withdrawn("lab", YUAN)))
+    assert ledger.events(events.JournalEntryRecorded)
+    return [record for record in ledger.outbox if record.topic == "journal-entries"]
