@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -74,56 +74,64 @@ def demand_outcomes(
         left: What the clearing leaves, for what would have let the others trade.
     """
     problem = choices.problem
+    demands = problem.book.demands
+    hours = [
+        0 if choice is None else choice_hours(problem, d, choice)
+        for d, choice in enumerate(selection.choices)
+    ]
+    reasons = [
+        _why_not(choices, selection, priced, d)
+        if choice is None
+        else _accepted(problem, d, choice, hours[d])
+        for d, choice in enumerate(selection.choices)
+    ]
     rows = []
-    for d, demand in enumerate(problem.book.demands):
-        choice = selection.choices[d]
-        regret = priced.demand_regret[d]
+    for d, reason in enumerate(with_hints(problem.rules.tick, demands, reasons, hints, left)):
+        demand, choice, regret = demands[d], selection.choices[d], priced.demand_regret[d]
         if choice is None:
-            reason = _why_not(choices, selection, priced, d)
             rows.append(
                 DemandOutcome(demand.id, OrderState.OPEN.value, None, 0, 0, 0, regret, reason)
             )
             continue
-        hours = choice_hours(problem, d, choice)
         alternative = demand.alternatives[choice_alternative(problem, d, choice)]
-        whole = demand.shape is Shape.BLOCK or hours == alternative.chip_hours
+        whole = demand.shape is Shape.BLOCK or hours[d] == alternative.chip_hours
         rows.append(
             DemandOutcome(
                 id=demand.id,
                 state=(OrderState.FILLED if whole else OrderState.PART_FILLED).value,
                 alternative=alternative.index,
-                chip_hours=hours,
+                chip_hours=hours[d],
                 value=choice_value(problem, d, choice),
                 payment=payment(problem, selection, d, priced.prices),
                 regret=regret,
-                reason=_accepted(problem, d, choice, hours),
+                reason=reason,
             )
         )
-    return with_hints(problem.rules.tick, problem.book.demands, rows, hints, left)
+    return tuple(rows)
 
 
 def with_hints(
     tick: int,
     demands: Sequence[BookDemand],
-    rows: list[DemandOutcome],
+    reasons: Sequence[Reason],
     find: Callable[[Left, Sequence[BookDemand]], list[Hint]],
     left: Left,
-) -> tuple[DemandOutcome, ...]:
-    """Return outcomes whose reasons also say what would have let the order trade.
+) -> list[Reason]:
+    """Return reasons that also say what would have let the order trade.
 
     Args:
         tick: Micro-yuan.
         demands: Demands of the book.
-        rows: Their outcomes.
+        reasons: Why each left the round as it did.
         find: Finds the hints of some demands.
         left: What the clearing leaves.
     """
-    out = [d for d, row in enumerate(rows) if row.reason.code in _HINTED]
+    told = list(reasons)
+    out = [d for d, reason in enumerate(reasons) if reason.code in _HINTED]
     found = find(left, [demands[d] for d in out])
     for d, hint in zip(out, found, strict=True):
-        params = dict(rows[d].reason.params) | hint.params(tick)
-        rows[d] = replace(rows[d], reason=reason_of(rows[d].reason.code, params))
-    return tuple(rows)
+        told[d] = reason_of(told[d].code, dict(told[d].params) | hint.params(tick))
+    return told
 
 
 def _accepted(problem: Problem, d: int, choice: Choice, hours: int) -> Reason:

@@ -209,27 +209,27 @@ def _fragments(layout: Layout, entries: AnyArray) -> tuple[Allocation, ...]:
     if not len(entries):
         return ()
     demand, offer, period = entries[:, 0], entries[:, 1], -1 - entries[:, 2]
-    order = np.lexsort((period, offer, demand))
-    demand, offer, period = demand[order], offer[order], period[order]
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (
-        (demand[1:] != demand[:-1])
-        | (offer[1:] != offer[:-1])
-        | (period[1:] != period[:-1] + 1)
-    )  # fmt: skip
-    starts = np.flatnonzero(new)
-    ends = np.append(starts[1:], len(order))
-    chips = entries[order, 3].tolist()
     book = layout.book
-    ids = [row.id for row in book.demands]
+    # One key instead of three columns: a third of the time of a sort by each in turn.
+    key = (demand * len(book.offers) + offer) * book.periods + period
+    order = np.argsort(key, kind="stable")
+    key, chips = key[order], entries[order, 3]
+    # The next period of the same pair has the next key; so might the first of the next pair.
+    new = np.ones(len(key), dtype=bool)
+    new[1:] = (key[1:] != key[:-1] + 1) | (key[1:] % book.periods == 0)
+    starts = np.flatnonzero(new)
+    ends = np.append(starts[1:], len(key))
+    pairs, first = np.divmod(key[starts], book.periods)
+    level = np.minimum.reduceat(chips, starts) == np.maximum.reduceat(chips, starts)
+    demands, offers = np.divmod(pairs, len(book.offers))
     rows = zip(
-        demand[starts].tolist(), offer[starts].tolist(), period[starts].tolist(), starts.tolist(),
-        ends.tolist(), strict=True,
+        demands.tolist(), offers.tolist(), (first + book.first_period).tolist(), starts.tolist(),
+        ends.tolist(), chips[starts].tolist(), level.tolist(), strict=True,
     )  # fmt: skip
     return tuple(
         Allocation(
-            ids[d], book.offers[o].id, book.offers[o].pool, book.first_period + t,
-            tuple(chips[low:high]),
+            book.demands[d].id, book.offers[o].id, book.offers[o].pool, t,
+            (count,) * (high - low) if same else tuple(chips[low:high].tolist()),
         )
-        for d, o, t, low, high in rows
+        for d, o, t, low, high, count, same in rows
     )  # fmt: skip

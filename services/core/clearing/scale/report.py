@@ -38,23 +38,26 @@ def demand_outcomes(
     places, dear = cheapest_places(layout, prices)
     losers = _Losers(layout, board, places, dear)
     winners = _Winners(layout, board)
-    rows: list[DemandOutcome] = []
-    for d, (row, missed, price, worth) in enumerate(
-        zip(board.demands[:, ROW].tolist(), regret.tolist(), paid.tolist(), value.tolist(),
-            strict=True)
-    ):  # fmt: skip
-        demand = layout.book.demands[d]
+    reasons: list[Reason] = []
+    accepted: list[tuple[str, int | None, int]] = []
+    rows = zip(board.demands[:, ROW].tolist(), layout.book.demands, regret.tolist(), strict=True)
+    for d, (row, demand, missed) in enumerate(rows):
         if row < 0:
-            reason = losers.reason(d, demand, missed)
-            rows.append(
-                DemandOutcome(demand.id, OrderState.OPEN.value, None, 0, 0, 0, missed, reason)
-            )
-            continue
-        state, alternative, hours, reason = winners.outcome(d, demand, row)
-        rows.append(
-            DemandOutcome(demand.id, state, alternative, hours, worth, price, missed, reason)
-        )
-    return with_hints(layout.rules.tick, layout.book.demands, rows, hints_of, left)
+            accepted.append((OrderState.OPEN.value, None, 0))
+            reasons.append(losers.reason(d, demand, missed))
+        else:
+            state, alternative, hours, reason = winners.outcome(d, demand, row)
+            accepted.append((state, alternative, hours))
+            reasons.append(reason)
+    told = with_hints(layout.rules.tick, layout.book.demands, reasons, hints_of, left)
+    columns = zip(
+        layout.book.demands, accepted, value.tolist(), paid.tolist(), regret.tolist(), told,
+        strict=True,
+    )  # fmt: skip
+    return tuple(
+        DemandOutcome(demand.id, state, alternative, hours, worth, price, missed, reason)
+        for demand, (state, alternative, hours), worth, price, missed, reason in columns
+    )
 
 
 class _Winners:
