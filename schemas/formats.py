@@ -180,6 +180,7 @@ class ResultFile(Model):
     offers: Annotated[tuple[OfferOutcomeRow, ...], Field(max_length=_ROWS_MAX)]
     certificate: CertificateRow
     total_regret: Amount
+    support_loss: Amount = 0
 
 
 class RoundFile(Model):

@@ -286,6 +286,9 @@ class Result:
         offers: One outcome per offer of the book, same order.
         certificate: The bound and the prices that prove it.
         total_regret: Sum of all regrets, micro-yuan.
+        support_loss: How much more welfare the best selection had that the search met and had to
+            refuse because no prices support it, micro-yuan; 0 if it met none. A book too large
+            for a solver is searched among supported selections alone, and shows 0.
     """
 
     market: str
@@ -300,3 +303,4 @@ class Result:
     offers: tuple[OfferOutcome, ...]
     certificate: Certificate
     total_regret: int = field(default=0)
+    support_loss: int = field(default=0)

@@ -166,6 +166,8 @@ def rules_to_dict(rules: Rules) -> dict[str, Json]:
 
 def result_to_dict(result: Result) -> dict[str, Json]:
     """Return the JSON value of a result."""
+    # Absent where nothing was lost, as in every file from before it was told.
+    loss = {"support_loss": result.support_loss} if result.support_loss else {}
     return {
         "format": RESULT_FORMAT,
         "market": result.market,
@@ -215,6 +217,7 @@ def result_to_dict(result: Result) -> dict[str, Json]:
             "bound": result.certificate.bound,
         },
         "total_regret": result.total_regret,
+        **loss,
     }
 
 

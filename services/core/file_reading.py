@@ -265,6 +265,9 @@ def result_from_dict(value: Json) -> Result:
             _curves(certificate.part("prices")), certificate.integer("bound", 0, MONEY_MAX)
         ),
         total_regret=fields.integer("total_regret", 0, MONEY_MAX),
+        support_loss=fields.integer("support_loss", 0, MONEY_MAX)
+        if "support_loss" in fields.names()
+        else 0,
     )
     certificate.end()
     fields.end()

@@ -13,9 +13,8 @@ from services.core.clearing.presolve import IntArray, Problem, presolve
 from services.core.clearing.price import Priced, price
 from services.core.clearing.price_search import PRICE_MAX
 from services.core.clearing.response import Choices, flatten
-from services.core.clearing.search import improve
+from services.core.clearing.search import Found, improve
 from services.core.clearing.selection import (
-    Selection,
     keeps_relations,
     supply,
     unsupported,
@@ -48,7 +47,7 @@ def clear(book: Book, rules: Rules, *, digest: str | None = None) -> Result:
     choices, ascent = _prepare(book, rules)
     incumbent = greedy(choices, ascent.prices)
     found = improve(choices, incumbent, ascent.prices, float(rules.effort))
-    return _publish(choices, found.selection, ascent, digest, proven=found.proven, by_lp=True)
+    return _publish(choices, found, ascent, digest, by_lp=True)
 
 
 def clear_greedy(book: Book, rules: Rules, *, digest: str | None = None) -> Result:
@@ -66,7 +65,8 @@ def clear_greedy(book: Book, rules: Rules, *, digest: str | None = None) -> Resu
         return _clear_large(book, rules, digest, search=False)
     choices, ascent = _prepare(book, rules)
     selection = greedy(choices, ascent.prices)
-    return _publish(choices, selection, ascent, digest, proven=False, by_lp=False)
+    found = Found(selection, proven=False, refused=None)
+    return _publish(choices, found, ascent, digest, by_lp=False)
 
 
 def gap_ppm(result: Result) -> int:
@@ -89,15 +89,9 @@ def _prepare(book: Book, rules: Rules) -> tuple[Choices, Ascent]:
 
 
 def _publish(
-    choices: Choices,
-    selection: Selection,
-    ascent: Ascent,
-    digest: str | None,
-    *,
-    proven: bool,
-    by_lp: bool,
+    choices: Choices, found: Found, ascent: Ascent, digest: str | None, *, by_lp: bool
 ) -> Result:
-    problem = choices.problem
+    problem, selection = choices.problem, found.selection
     supplied = supply(problem, use_of(problem, selection), selection.block_offers)
     assert supplied.feasible
     assert keeps_relations(problem, selection)
@@ -116,7 +110,7 @@ def _publish(
         round_id=problem.book.round_id,
         book_digest=digest or book_digest(problem.book),
         rules_digest=rules_digest(problem.rules),
-        status="optimal" if proven or certificate.bound == welfare else "feasible",
+        status="optimal" if found.proven or certificate.bound == welfare else "feasible",
         welfare=welfare,
         allocations=pair(problem, selection, offer_chips),
         prices=_curves(problem, priced.prices),
@@ -124,6 +118,7 @@ def _publish(
         offers=offers,
         certificate=certificate,
         total_regret=priced.total,
+        support_loss=0 if found.refused is None else max(0, found.refused - welfare),
     )
 
 

@@ -47,13 +47,16 @@ class _Option:
     gain: int
 
 
-def best_welfare(book: Book, *, choices_max: int = 3_000, nodes_max: int = 2_000_000) -> int:
+def best_welfare(
+    book: Book, *, choices_max: int = 3_000, nodes_max: int = 2_000_000, supported: bool = True
+) -> int:
     """Return the highest welfare of any price-supported selection.
 
     Args:
         book: At most `ORDERS_MAX` orders, few pools and periods, few chips.
         choices_max: Most choices of one demand.
         nodes_max: Most partial selections to visit.
+        supported: Whether prices must support the selection; if not, any feasible one counts.
 
     Raises:
         TooLargeError: The book is too large to try everything.
@@ -61,6 +64,7 @@ def best_welfare(book: Book, *, choices_max: int = 3_000, nodes_max: int = 2_000
     if len(book.offers) + len(book.demands) > ORDERS_MAX:
         raise TooLargeError
     search = _Search(book, choices_max, nodes_max)
+    search.needs_support = supported
     search.visit(0, {}, 0, [])
     return search.best[0]
 
@@ -161,6 +165,7 @@ class _Search:
     def __init__(self, book: Book, choices_max: int, nodes_max: int) -> None:
         self.best = (0, 0)
         self.ties = False
+        self.needs_support = True
         self._book = book
         self._nodes_left = nodes_max
         self._options = [options_of(book, demand, choices_max) for demand in book.demands]
@@ -214,7 +219,7 @@ class _Search:
                     continue
                 cost, dearest = bought
                 worth = (value - cost, hours)
-                if worth > self.best and _supported(taken, dearest):
+                if worth > self.best and (not self.needs_support or _supported(taken, dearest)):
                     self.best = worth
 
     def _related(self, taken: list[_Option | None]) -> bool:

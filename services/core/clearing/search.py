@@ -25,6 +25,7 @@ from services.core.clearing.selection import (
     supply,
     unsupported,
     use_of,
+    value_of,
     worth_of,
 )
 
@@ -50,16 +51,19 @@ class Found:
     Attributes:
         selection: A valid selection, never worse than the incumbent.
         proven: Whether no price-supported selection has more welfare.
+        refused: Highest welfare of a selection met that no prices support, ``None`` if none was.
     """
 
     selection: Selection
     proven: bool
+    refused: int | None
 
 
 @dataclass(slots=True)
 class _Incumbent:
     selection: Selection
     worth: Worth
+    refused: int | None = None
 
     def take(self, selection: Selection, worth: Worth | None) -> bool:
         """Keep a selection if it is valid and better."""
@@ -68,6 +72,10 @@ class _Incumbent:
         self.selection = selection
         self.worth = worth
         return True
+
+    def refuse(self, welfare: int) -> None:
+        """Note a selection that no prices support."""
+        self.refused = welfare if self.refused is None else max(self.refused, welfare)
 
 
 @dataclass(slots=True)
@@ -99,11 +107,11 @@ def improve(choices: Choices, incumbent: Selection, prices: FloatArray, effort: 
     columns = sum(len(rows) for rows in scope.runs) + sum(len(rows) for rows in scope.cells)
     try:
         if columns <= _WHOLE_COLUMNS_MAX and _search_whole(choices, held, scope, prices, budget):
-            return Found(held.selection, proven=True)
+            return Found(held.selection, proven=True, refused=held.refused)
         _search_neighbourhoods(choices, held, prices, budget)
     except UnsuitableError:
         pass
-    return Found(held.selection, proven=False)
+    return Found(held.selection, proven=False, refused=held.refused)
 
 
 def _whole_scope(choices: Choices, held: _Incumbent, prices: FloatArray) -> Scope:
@@ -169,6 +177,7 @@ def _search_whole(
         if not lost:
             held.take(solved.selection, worth_of(problem, solved.selection))
             return solved.optimal and model.exact
+        held.refuse(value_of(problem, solved.selection) - supplied.cost)
         for d in lost:
             choice = solved.selection.choices[d]
             assert choice is not None
@@ -212,6 +221,8 @@ def _search_scope(
         if not lost:
             better = held.take(solved.selection, worth_of(problem, solved.selection))
             return better, solved.optimal
+        if supplied.feasible:
+            held.refuse(value_of(problem, solved.selection) - supplied.cost)
         repaired = repair(choices, solved.selection, prices)
         better = held.take(repaired, worth_of(problem, repaired))
         if better or budget.left <= 0:

@@ -250,6 +250,7 @@ RESULT: Final = {
     "certificate": _OBJECT,
     "total_regret": _NAT,
 }
+RESULT_WITH_LOSS: Final = {**RESULT, "support_loss": _NAT}
 ALLOCATION: Final = {"demand": _TEXT, "offer": _TEXT, "pool": _TEXT, "start": _NAT, "chips": _NATS}
 _STATE = _one_of("filled", "part-filled", "open")
 DEMAND_OUTCOME: Final = {

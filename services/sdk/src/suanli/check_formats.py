@@ -25,6 +25,7 @@ from suanli.check_fields import (
     POOL,
     REASON,
     RESULT,
+    RESULT_WITH_LOSS,
     ROUND,
     RULES,
     WARM_RULES,
@@ -133,6 +134,7 @@ class Result:
     rules_digest: str
     welfare: int
     total_regret: int
+    support_loss: int
     allocations: list[Allocation]
     prices: dict[str, list[int]]
     demands: list[Outcome]
@@ -220,7 +222,8 @@ def read_tick(value: object, log: Log) -> int | None:
 def read_result(value: object, log: Log) -> Result | None:
     """Return the result, or None and the problems in the log."""
     count = log.count
-    if (fields := closed(value, RESULT, "result", log)) is None:
+    lossy = type(value) is dict and "support_loss" in value
+    if (fields := closed(value, RESULT_WITH_LOSS if lossy else RESULT, "result", log)) is None:
         return None
     certificate = closed(fields["certificate"], CERTIFICATE, "result.certificate", log)
     allocations = each(fields["allocations"], ALLOCATION, "result.allocations", log)
@@ -239,6 +242,7 @@ def read_result(value: object, log: Log) -> Result | None:
         rules_digest=fields["rules_digest"],
         welfare=fields["welfare"],
         total_regret=fields["total_regret"],
+        support_loss=fields.get("support_loss", 0),
         allocations=[Allocation(**item) for item in allocations],
         prices=fields["prices"],
         demands=[_outcome(item, "value", "payment") for item in demands],

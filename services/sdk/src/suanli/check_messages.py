@@ -81,5 +81,9 @@ SUBJECTS: Final[dict[str, tuple[str, str]]] = {
     "welfare.value": ("the welfare", "福利"),
     "certificate.bound": ("the bound at the certificate prices", "证明价格下的上界"),
     "certificate.below": ("the bound", "上界"),
+    "certificate.loss": (
+        "the welfare lost for want of supporting prices",
+        "因无支持价格损失的福利",
+    ),
 }
 """Code of a problem -> its subject; the sentence is "<subject> must be ..., was ..."."""

@@ -202,6 +202,10 @@ def _verify_values(cleared: Cleared, counts: dict[str, int], backend: str) -> Re
         # Weak duality makes this impossible for a feasible round, so it also guards this code.
         if welfare is not None and bound < welfare:
             log.add("certificate.below", f"{where}.bound", f">= {show(welfare)}", show(bound))
+        # The bound holds for selections without supporting prices, too.
+        elif welfare is not None and result.support_loss > bound - welfare:
+            most = f"<= {show(bound - welfare)}"
+            log.add("certificate.loss", "result.support_loss", most, show(result.support_loss))
     known = bound is not None and welfare is not None
     log.close("certificate", f"{bound:,} >= {welfare:,}" if known else "-")
     return log.report(welfare, bound, counts)
