@@ -148,6 +148,7 @@ class Receipt(Model):
     withdrawal_id: str | None = None
     collateral_id: str | None = None
     reversal_id: str | None = None
+    erasure_id: str | None = None
     delivery_id: str | None = None
     participant_id: ParticipantId | None = None
     market_id: Slug | None = None

@@ -252,6 +252,47 @@ def test_money_is_paid_out_made_collateral_taken_back_and_stated(cli: Cli) -> No
     assert "not_found" in other.stderr
 
 
+def test_what_an_entry_says_is_erased_and_the_export_still_verifies(
+    cli: Cli, tmp_path: Path
+) -> None:
+    who = cli.json("provider", "participants", "me")["participant_id"]
+    for name in ("private", "next"):
+        cli.run("operator", *f"participants deposit {who} --amount 7 --reference {name}".split())
+    # Until the gateway has read both; the test has a limit in time.
+    mine = cli.json("provider", "account", "--entries")
+    while len(mine := [entry for entry in mine if entry["amount"] == 7_000_000]) < 2:
+        time.sleep(0.2)
+        mine = cli.json("provider", "account", "--entries")
+    balance = cli.json("provider", "account")["posted"]
+    words = ["erasures", "order", mine[-1]["entry_id"], "--reason", "case 7"]
+    preview = _previewed(cli, words)
+    assert preview["entry"]["amount"] == 7_000_000
+    assert cli.run("provider", *words, "--confirm", preview["leaf_hash"], expect=1)
+    wrong = cli.run("operator", *words, "--confirm", "5f" * 32, expect=1)
+    assert "erasure.not_confirmed" in wrong.stderr
+    done = cli.json("operator", *words, "--confirm", preview["leaf_hash"])
+    assert (done["state"], done["leaf_index"]) == ("erased", preview["index"])
+    assert cli.json("regulator", "erasures", "list")[0]["erasure_id"] == done["erasure_id"]
+    assert "已抹除" in cli.run("regulator", "erasures", "list", "--lang", "zh").stdout
+
+    assert cli.json("provider", "account")["posted"] == balance
+    erased = [e for e in cli.json("provider", "account", "--entries") if e["purpose"] == "erased"]
+    assert [entry["entry_id"] for entry in erased] == [mine[-1]["entry_id"]]
+    key = cli.run("enterprise", "log", "key").stdout.strip()
+    folder = str(tmp_path / "export")
+    cli.run("regulator", "log", "export", folder)
+    offline = cli.json("enterprise", "audit", "--offline", folder, "--log-key", key)
+    assert all(item["ok"] for item in offline["ledger"]), offline["ledger"]
+    assert next(i for i in offline["ledger"] if i["check"] == "erased")["checked"] == 1
+
+
+def _previewed(cli: Cli, words: list[str]) -> Json:
+    while (done := cli.run("operator", *words, "-o", "json", expect=1)).stdout == "":
+        assert "not_signed_yet" in done.stderr
+        time.sleep(0.5)
+    return dict(json.loads(done.stdout))
+
+
 def test_an_owner_that_trades_with_itself_becomes_a_case_for_the_regulator_alone(
     cli: Cli, tmp_path: Path
 ) -> None:

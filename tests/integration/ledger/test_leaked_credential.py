@@ -84,6 +84,9 @@ ATTACKS = (
     # The past, and what is not the ledger's to do.
     "INSERT INTO erasure (idx, reason) VALUES (0, 'mine')",
     "UPDATE leaf SET opening = NULL",
+    "DELETE FROM erasure_order",
+    "SELECT erase_entry('era_x', id, 'mine') FROM transfer_key",
+    "UPDATE journal_sent SET erasures_sent = -1",
     "INSERT INTO signed_checkpoint (size, root, note) VALUES (1000, sha256('r'), 'n')",
     "UPDATE account SET floor_zero = false",
     "UPDATE consumer_offset SET next_offset = 0",
