@@ -94,7 +94,7 @@ def build(
     log = KafkaLog(writer)
     once = Once(log, PostgresIntents(pool), signer)
     orders, markets = PostgresOrders(reader), PostgresMarkets(pool)
-    directory, reports = PostgresDirectory(pool), PostgresReports(reader)
+    directory, reports = PostgresDirectory(pool), PostgresReports(reader, signer)
     funds = PostgresFunds(pool)
     key = settings.log_key()
     finality = Finality(
