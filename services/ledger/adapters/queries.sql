@@ -132,6 +132,9 @@ SELECT hash FROM leaf WHERE idx >= $1 ORDER BY idx
 SELECT coalesce(bool_or(pg_has_role(current_user, oid, 'SET')), false)
 FROM pg_roles WHERE rolname = $1
 
+-- name: admit_login
+SELECT admit_login($1)
+
 -- Writing: one batch, one transaction.
 
 -- name: save_participants

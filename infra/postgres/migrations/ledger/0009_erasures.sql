@@ -78,6 +78,14 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- For the owner: let a login that owns nothing act as the ledger.
+CREATE FUNCTION admit_login(login text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('GRANT %I, %I TO %I',
+    current_schema() || '_writer', current_schema() || '_regulator', login);
+END $$;
+REVOKE EXECUTE ON FUNCTION admit_login FROM PUBLIC;
+
 DO $$
 DECLARE
   role_name text;
@@ -96,6 +104,8 @@ BEGIN
     EXECUTE format('GRANT SELECT, INSERT ON erasure_order TO %I', role_name);
     EXECUTE format('GRANT UPDATE (erasures_sent) ON journal_sent TO %I', role_name);
     EXECUTE format('GRANT EXECUTE ON FUNCTION erase_entry TO %I', role_name);
+    -- So that it can see that the schema is up to date.
+    EXECUTE format('GRANT SELECT ON schema_migrations TO %I', role_name);
   END IF;
   role_name := current_schema() || '_regulator';
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
