@@ -1,7 +1,8 @@
 """``python -m loadtests [NAME]``: measure and print; the names are in `NAMES`.
 
 Numbers after ``clearing_scale`` are the sizes to measure: ``clearing_scale 1000 1000000``;
-``ledger --grow 10`` books ten million transfers into one ledger instead of comparing.
+``ledger --grow 10`` books ten million transfers into one ledger instead of comparing;
+``surveillance 30 10000`` looks at 30 days of 10,000 orders.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-NAMES = ("audit", "checker", "clearing", "clearing_scale", "ledger", "pipeline")
+NAMES = ("audit", "checker", "clearing", "clearing_scale", "ledger", "pipeline", "surveillance")
 
 
 def main() -> int:
@@ -21,13 +22,17 @@ def main() -> int:
     if is_growing and (chosen != ["ledger"] or len(sizes) != 1 or not 1 <= int(sizes[0]) <= 100):
         sys.stderr.write("--grow must be with ledger and 1 to 100 millions, was otherwise\n")
         return 2
+    if "surveillance" in chosen and sizes and (chosen != ["surveillance"] or len(sizes) != 2):
+        sys.stderr.write("surveillance must be alone and with two numbers, was otherwise\n")
+        return 2
     unknown = [name for name in chosen if name not in NAMES]
     if unknown:
         sys.stderr.write(f"must be among {', '.join(NAMES)}, was {', '.join(unknown)}\n")
         return 2
     for name in chosen:
         sys.stdout.write(f"== {name}\n")
-        arguments = sizes if name == "clearing_scale" or is_growing else []
+        takes_sizes = name in {"clearing_scale", "surveillance"}
+        arguments = sizes if takes_sizes or is_growing else []
         for line in import_module(f"loadtests.{name}").main(*arguments):
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()

@@ -31,6 +31,7 @@ from schemas.events import AllocatedPeriod, DeliveredPeriod, OffsetRange, Policy
 from schemas.market import Market
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.problem import Problem
+from schemas.signatures import ManifestSignature
 from schemas.types import HORIZON_PERIODS_MAX, OrderState, Role, Side
 
 PAGE_ITEMS_MAX = 500
@@ -148,6 +149,7 @@ class Receipt(Model):
     withdrawal_id: str | None = None
     collateral_id: str | None = None
     reversal_id: str | None = None
+    erasure_id: str | None = None
     delivery_id: str | None = None
     participant_id: ParticipantId | None = None
     market_id: Slug | None = None
@@ -356,6 +358,9 @@ class RoundView(Model):
     result_digest: Sha256Hex | None = None
     manifest: tuple[OffsetRange, ...] = Field(
         default=(), description="Records of the log that were taken in since the round before"
+    )
+    manifest_signature: ManifestSignature | None = Field(
+        default=None, description="Null: the exchange has no key for receipts"
     )
     verified: bool | None = Field(default=None, description="The auditor's verdict; null = none")
     file: RoundFileView

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas import events, money, surveillance, transparency
+from schemas import erasures, events, money, surveillance, transparency
 from schemas.registry import BY_MODEL
 
 if TYPE_CHECKING:
@@ -175,6 +175,31 @@ _BODIES: dict[type[events.Event], dict[str, object]] = {
         "amount": 1_000_000_000,
         "free": 900_000_000,
         "reason": _REASON,
+    },
+    erasures.ErasureOrdered: {
+        "erasure_id": "era_" + "a" * 26,
+        "entry_id": "31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab",
+        "leaf_hash": "59" * 32,
+        "participant_id": "operator",
+        "reason": "request of the person concerned, case 2026-118",
+    },
+    erasures.ErasureRefused: {
+        "erasure_id": "era_" + "a" * 26,
+        "entry_id": "31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab",
+        "participant_id": "operator",
+        "reason": {
+            "code": "erasure.needed",
+            "en": "entry_id: must be no entry of a round, was hold_captured",
+            "zh": "entry_id：不得为轮次的条目，实为 hold_captured",
+        },
+    },
+    erasures.JournalEntryErased: {
+        "commitment": _DIGEST,
+        "entry_id": "31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab",
+        "erased_at": "2026-11-26T09:30:00Z",
+        "erasure_id": "era_" + "a" * 26,
+        "leaf_index": 41,
+        "occurred_at": "2026-11-24T08:15:00Z",
     },
     events.MarketDefined: {"market": _MARKET_BODY},
     events.PolicySet: {

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas import events, money, surveillance, transparency
+from schemas import erasures, events, money, surveillance, transparency
 
 TOPICS: dict[str, str] = {
     "offers": "Offers of providers",
     "demand": "Demand of enterprises",
-    "participants": "Participants, their deposits, payouts and collateral, and reversals",
+    "participants": "Participants, their deposits, payouts and collateral, reversals, and erasures",
     "policies": "Markets, policies and terms of settlement",
     "holds": "Money reserved, captured and released for demand",
     "allocations": "What each round allocated, whole rounds only",
     "rounds": "Rounds: sealed, cleared, prices, certificates, round files",
     "order-status": "States of orders",
-    "journal-entries": "Every booking of the ledger",
+    "journal-entries": "Every booking of the ledger; what was erased is replaced under its key",
     "deliveries": "What was delivered",
-    "settlements": "What deliveries were settled at, and orders about money that were refused",
+    "settlements": "What deliveries were settled at; orders about money and erasures refused",
     "checkpoints": "Tree heads of the transparency log",
     "findings": "Verdicts of the auditor, and how far it is",
     "surveillance-cases": "Cases of market surveillance; for the exchange and regulators alone",
@@ -150,6 +150,9 @@ REGISTRY: tuple[EventType, ...] = (
         "surveillance-cases",
         _MARKET,
     ),
+    _row("suanli.erasure.ordered", erasures.ErasureOrdered, "participants", _PARTICIPANT),
+    _row("suanli.erasure.refused", erasures.ErasureRefused, "settlements", _PARTICIPANT),
+    _row("suanli.journal.entry-erased", erasures.JournalEntryErased, "journal-entries", "entry_id"),
 )
 """Every event ever published; one row per version."""
 

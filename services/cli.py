@@ -39,15 +39,29 @@ def run(service: Service) -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    ledger_login: Annotated[
+        str,
+        typer.Option(
+            envvar="SUANLI_LEDGER_LOGIN",
+            help="Login that owns nothing and may act as the ledger; it is there already.",
+        ),
+    ] = "",
+) -> None:
     """Bring every service's Postgres schema up to date."""
     from services.kit.postgres import migrate as apply
     from services.kit.settings import KitSettings, load
+    from services.ledger.adapters.login import prepare
 
     settings = load(KitSettings)
     for name in _SERVICES:
         schema = settings.schema_of(name)
-        done = _on_database(apply(settings.postgres_dsn, schema, _MIGRATIONS / name))
+        folder = _MIGRATIONS / name
+        if name == "ledger" and ledger_login:
+            work = prepare(settings.postgres_dsn, schema, folder, ledger_login)
+        else:
+            work = apply(settings.postgres_dsn, schema, folder)
+        done = _on_database(work)
         typer.echo(f"{schema}: {', '.join(done) or 'up to date'}")
 
 

@@ -74,6 +74,8 @@ num.network.threads=2
 num.io.threads=4
 background.threads=2
 log.cleaner.dedupe.buffer.size=4194304
+# Looks for something to compact every second, so that what was erased goes soon.
+log.cleaner.backoff.ms=1000
 # Deleted topics give their disk back soon; tests make and delete many.
 log.segment.delete.delay.ms=1000
 """

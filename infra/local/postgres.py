@@ -27,6 +27,8 @@ from services.core.errors import Message
 
 NAME = "postgres"
 ROLE = "suanli"
+LEDGER_ROLE = "suanli_ledger"
+"""The ledger's own login: it owns nothing."""
 DATABASE = "suanli"
 SUPERUSER = "postgres"
 
@@ -76,12 +78,13 @@ class PostgresServer:
         """Return the data folder; it exists exactly when it was set up."""
         return self.folder / "data"
 
-    def prepare(self, role_password: str, superuser_password: str) -> None:
+    def prepare(self, role_password: str, superuser_password: str, ledger_password: str) -> None:
         """Create the data folder, the role and the database, unless that was done before.
 
         Args:
             role_password: Password of the role ``suanli``, which owns the database.
             superuser_password: Password of ``postgres``.
+            ledger_password: Password of the ledger's login, which owns nothing.
 
         Raises:
             ProcessFailedError: The server's own tools could not do it.
@@ -90,7 +93,7 @@ class PostgresServer:
         self.folder.chmod(0o700)
         self.account.give(self.folder)
         if not self.data.exists():
-            self._create(role_password, superuser_password)
+            self._create(role_password, superuser_password, ledger_password)
         self._remove_stale_pid_file()
 
     def spec(self) -> ProcessSpec:
@@ -137,7 +140,7 @@ class PostgresServer:
         if self.running_pid() is None:
             (self.data / "postmaster.pid").unlink(missing_ok=True)
 
-    def _create(self, role_password: str, superuser_password: str) -> None:
+    def _create(self, role_password: str, superuser_password: str, ledger_password: str) -> None:
         partial = fresh_partial(self.data)
         password_file = partial.with_suffix(".password")
         password_file.touch(mode=0o600)
@@ -154,6 +157,7 @@ class PostgresServer:
         # CREATEROLE, not superuser: the row-level rules of the ledger must hold for the services.
         statements = (
             f"CREATE ROLE {ROLE} LOGIN CREATEROLE PASSWORD '{role_password}'",
+            f"CREATE ROLE {LEDGER_ROLE} LOGIN PASSWORD '{ledger_password}'",
             f"CREATE DATABASE {DATABASE} OWNER {ROLE}",
         )
         single = ("--single", "-D", str(partial), "postgres")

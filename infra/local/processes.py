@@ -7,6 +7,7 @@ the process by its record or, if that was never written, by its mark.
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import json
 import os
@@ -320,6 +321,14 @@ class Supervisor:
                 return None
             time.sleep(_POLL_S)
         return Message(f"was not ready after {ready_s_max:g} s", f"{ready_s_max:g} 秒后仍未就绪")
+
+
+@atexit.register
+def _let_go() -> None:
+    """Note that what still runs is meant to outlive this command; Python would warn of it."""
+    for child in _children.values():
+        if child.poll() is None:
+            child.returncode = 0
 
 
 def stop_process(pid: int, start_mark: str, steps: StopSteps) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 
 from infra.local.errors import LocalStackError
@@ -20,6 +21,8 @@ TOPICS_PATH = Path(__file__).parents[1] / "kafka" / "topics.yaml"
 _REQUEST_MS_MAX = 20_000
 _VISIBLE_S_MAX = 10.0
 _POLL_S = 0.05
+# Kafka's ConfigSource: set on the topic itself, neither on the broker nor by default.
+_SET_ON_TOPIC = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ async def ensure_topics(
 ) -> list[str]:
     """Create the declared topics that are missing and wait until clients can see them.
 
+    One that is there gets the declared settings where it has others, and keeps any further ones.
+
     Args:
         bootstrap: Addresses of the brokers, ``host:port`` with commas between.
         prefix: Goes before every name.
@@ -83,6 +88,7 @@ async def ensure_topics(
     try:
         await client.start()
         present = await _partitions(client)
+        await _configure(client, {name: specs[name] for name in specs if name in present})
         missing = [name for name in specs if name not in present]
         if missing:
             await _create(client, {name: specs[name] for name in missing})
@@ -142,6 +148,36 @@ async def _create(client: AIOKafkaAdminClient, specs: Mapping[str, TopicSpec]) -
                 ),
                 field=name,
             )
+
+
+async def _configure(client: AIOKafkaAdminClient, specs: Mapping[str, TopicSpec]) -> None:
+    """Bring the settings of topics that are there to what is declared."""
+    if not specs:
+        return
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in specs]
+    wanted = []
+    for response in await client.describe_configs(asked):
+        for _code, _message, _kind, name, entries in response.resources:
+            values = {entry[0]: entry[1] for entry in entries}
+            own = {entry[0]: entry[1] for entry in entries if entry[3] == _SET_ON_TOPIC}
+            declared_here = dict(specs[name].config)
+            if any(values.get(key) != value for key, value in declared_here.items()):
+                # The request replaces all that is set on a topic.
+                config = own | declared_here
+                wanted.append(ConfigResource(ConfigResourceType.TOPIC, name, config))
+    if not wanted:
+        return
+    for response in await client.alter_configs(wanted):
+        for code, message, _kind, name in response.resources:
+            if code != 0:
+                raise LocalStackError(
+                    "local.topic_refused",
+                    Message(
+                        f"The broker refused the settings of topic {name}: {message}.",
+                        f"Kafka 拒绝主题 {name} 的配置：{message}。",
+                    ),
+                    field=name,
+                )
 
 
 async def _await_visible(client: AIOKafkaAdminClient, names: set[str]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from schemas.codec import DecodeError, decode
+from schemas.erasures import JournalEntryErased
 from schemas.events import (
     AllocationMade,
     CheckpointPublished,
@@ -29,7 +30,7 @@ from services.kit.errors import LogUnavailableError
 from services.kit.logging import get_logger
 from services.kit.telemetry import METRICS
 from suanli.check_booking import Bookings, place_of
-from suanli.check_journal import Journal, Tree, named_in, read_entry
+from suanli.check_journal import Journal, Tree, is_erased, named_in, read_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -152,7 +153,7 @@ class JournalAuditor:
                     changes.found.append(_unreadable(record, error))
                 continue
             match envelope.data:
-                case JournalEntryRecorded() as body:
+                case JournalEntryRecorded() | JournalEntryErased() as body:
                     arrived.setdefault(body.leaf_index, []).append(record.value or b"")
                 case CheckpointPublished() | CheckpointCosigned():
                     heads.append(envelope)
@@ -177,7 +178,7 @@ class JournalAuditor:
         waiting |= await self._store.waiting_at(ahead)
         for index, contents in ahead.items():
             first = waiting.get(index, contents[0])
-            if any(content != first for content in contents):
+            if any(_differs(content, first) for content in contents):
                 changes.found.append(_republished(index))
             if index not in waiting:
                 waiting[index] = changes.waiting[index] = first
@@ -211,6 +212,7 @@ class JournalAuditor:
         heads = await self._heads.within(size, size + len(run), changes)
         entries = [entry for _, entry, _ in run]
         books = await self._store.books(*named_in(entries))
+        books.unseen = self._facts.unseen
         places = {place for entry in entries if (place := place_of(entry)) is not None}
         bookings = Bookings(await self._store.claims(places))
         journal = Journal({n: head.root for n, head in heads.items()}, tree, books)
@@ -223,10 +225,11 @@ class JournalAuditor:
                 tiles[index // TILE] = (journal.nodes, [])
             tiles[index // TILE][1].append(leaf)
             journal.add(index, content, (entry, leaf))
-            bookings.add(index, entry)
+            if not is_erased(entry):
+                bookings.add(index, entry)
             passing.add(index, entry, is_head=index + 1 in heads)
             changes.seen[str(entry["entry_id"])] = index
-        changes.facts = replace(changes.facts, size=journal.size)
+        changes.facts = replace(changes.facts, size=journal.size, unseen=books.unseen)
         changes.tiles = {n: (nodes, b"".join(leaves)) for n, (nodes, leaves) in tiles.items()}
         changes.books = books
         changes.claims.update({place: bookings.claims[place] for place in bookings.moved})
@@ -263,6 +266,11 @@ class JournalAuditor:
             changes.found.append(
                 Found("journal.missing", str(size), (problem,), {"leaf_index": size})
             )
+
+
+def _differs(content: bytes, first: bytes) -> bool:
+    """Return whether these are two entries: what was erased still is the same leaf."""
+    return content != first and read_entry(content)[1] != read_entry(first)[1]
 
 
 def _says_something(changes: JournalChanges) -> bool:

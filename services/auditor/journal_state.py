@@ -33,6 +33,7 @@ class JournalFacts:
         is_diverged: Whether the last head that was passed does not fit.
         booking: Round whose entries are passing now, empty if none is.
         cause: What those entries were caused by.
+        unseen: Postings of erased entries that no account's versions have shown yet.
     """
 
     size: int = 0
@@ -44,6 +45,7 @@ class JournalFacts:
     is_diverged: bool = False
     booking: str = ""
     cause: str = ""
+    unseen: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from services.gateway.adapters.days import PostgresDays
+from services.gateway.adapters.erasures import PostgresErasures
 from services.gateway.adapters.funds import PostgresFunds
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.problems import STORE_ERRORS
@@ -37,6 +38,7 @@ from services.gateway.adapters.surveillance import PostgresCases
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
+from services.gateway.app.erasures import ErasureWork
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
@@ -92,7 +94,7 @@ def build(
     log = KafkaLog(writer)
     once = Once(log, PostgresIntents(pool), signer)
     orders, markets = PostgresOrders(reader), PostgresMarkets(pool)
-    directory, reports = PostgresDirectory(pool), PostgresReports(reader)
+    directory, reports = PostgresDirectory(pool), PostgresReports(reader, signer)
     funds = PostgresFunds(pool)
     key = settings.log_key()
     finality = Finality(
@@ -113,6 +115,7 @@ def build(
             log=LogReading(PostgresLog(reader), key, verify),
             life=LifeReading(PostgresLives(reader)),
             books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
+            erasures=ErasureWork(once, PostgresErasures(pool), clock),
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             finality=finality,

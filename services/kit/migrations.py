@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from services.kit.errors import MigrationChangedError, MigrationError
 from services.kit.logging import get_logger
 from services.kit.pgconnect import connect, quote_schema
@@ -98,6 +100,36 @@ async def migrate(dsn: str | SecretStr, schema: str, folder: Path) -> list[str]:
         return await _apply(conn, schema, wanted)
     finally:
         await conn.close()
+
+
+async def check_migrated(dsn: str | SecretStr, schema: str, folder: Path) -> None:
+    """Check that a schema is up to date, for a service whose login does not own it.
+
+    Raises:
+        MigrationChangedError: if an applied migration's file has changed or is gone.
+        MigrationError: if a migration was not applied.
+    """
+    wanted = read_migrations(folder)
+    conn = await connect(dsn, schema)
+    try:
+        rows = await conn.fetch("SELECT version, checksum FROM schema_migrations")
+    except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
+        # Nothing of it is there, or nothing that this login may see.
+        rows = []
+    finally:
+        await conn.close()
+    applied = {row["version"]: row["checksum"] for row in rows}
+    _check(applied, wanted)
+    for migration in wanted:
+        if migration.version not in applied:
+            raise MigrationError(
+                "kit.migration_missing",
+                migration.version,
+                f"{migration.name} must be applied to {schema}, was not or may not be seen: run "
+                "`suanli-exchange migrate` as the schema's owner, with SUANLI_LEDGER_LOGIN",
+                f"{migration.name} 须已在 {schema} 执行，实未执行或无权查看：请以该模式的所有者"
+                "运行 `suanli-exchange migrate`，并设置 SUANLI_LEDGER_LOGIN",
+            )
 
 
 async def _apply(conn: Conn, schema: str, wanted: Sequence[Migration]) -> list[str]:

@@ -8,7 +8,7 @@ Connections (`create_pool`), `migrate`, SQL files (`Queries`), positions in the 
 from __future__ import annotations
 
 from services.kit.leases import LeaseKeeper, acquire_lease, assert_lease, release_lease, renew_lease
-from services.kit.migrations import migrate
+from services.kit.migrations import check_migrated, migrate
 from services.kit.outbox import OutboxRelay, Relay, append_outbox, prune_outbox
 from services.kit.pgconnect import LOST_ERRORS, connect, create_pool
 from services.kit.pgtypes import Conn, Pool
@@ -35,6 +35,7 @@ __all__ = [
     "advance_all",
     "append_outbox",
     "assert_lease",
+    "check_migrated",
     "claim_positions",
     "connect",
     "create_pool",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from schemas.codec import DecodeError, Envelope, derive_id, encode
+from schemas.erasures import ErasureOrdered
 from schemas.events import (
     AllocationMade,
     CheckpointPublished,
@@ -29,7 +30,7 @@ from schemas.registry import BY_MODEL
 from schemas.types import period_of, pool_key
 from services.core.errors import DomainError, Message
 from services.kit.kafka import OutRecord
-from services.ledger import deliveries, holds, money
+from services.ledger import deliveries, erasures, holds, money
 from services.ledger.books import SOURCE, Books
 from services.ledger.findings import (
     broken,
@@ -190,6 +191,8 @@ def _single(books: Books, item: Input) -> None:
         money.ordered(books, item)
     elif isinstance(body, SettlementTermsSet):
         money.terms_set(books, item)
+    elif isinstance(body, ErasureOrdered):
+        erasures.ordered(books, item)
     elif isinstance(body, OfferSubmitted | OfferAmended):
         _offer(books, item, body)
     elif isinstance(body, DemandSubmitted):
@@ -358,6 +361,7 @@ def finish(
         settlements=tuple(books.settlements_new),
         terms=tuple(books.terms_new),
         money_orders=tuple(books.money_orders.changed.values()),
+        erasures=tuple(books.erasures.changed.values()),
         entries=tuple(books.entries),
         leaves=tuple(leaves),
         recorded_at=books.recorded_at,

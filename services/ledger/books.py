@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from schemas.events import Event
+    from services.ledger.erasure_state import Erasable, ErasureOrder
     from services.ledger.state import (
         Allocation,
         Booked,
@@ -119,6 +120,8 @@ class Books:
         self.terms: Overlay[str, tuple[TermsRow, ...]] = Overlay(view.terms)
         self.money_orders: Overlay[str, MoneyOrder] = Overlay(view.money_orders)
         self.booked: Overlay[UUID, Booked] = Overlay(view.booked)
+        self.erasures: Overlay[str, ErasureOrder] = Overlay(view.erasures)
+        self.erasable: Overlay[UUID, Erasable] = Overlay(view.erasable)
         self.entries: list[Entry] = []
         self.events: list[Envelope] = []
         self.rounds_new: list[RoundRow] = []
@@ -143,6 +146,8 @@ class Books:
         "terms",
         "money_orders",
         "booked",
+        "erasures",
+        "erasable",
     )
     _LISTS = (
         "entries",

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from schemas.codec import Envelope, derive_id, headers_of
+from schemas.codec import Envelope, derive_id, encode, headers_of
+from schemas.erasures import JournalEntryErased
 from schemas.transparency import JournalEntrySalted
 from services.core.merkle import leaf_hash
 from services.core.tlog.openings import SALT_BYTES, log_entry
@@ -177,6 +178,31 @@ class Published:
     cause: str
 
 
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What the record in the place of an erased entry is made of.
+
+    Attributes:
+        seq: Its number among the erasures.
+        idx: Place in the log.
+        id: Of the entry.
+        erasure_id: The order.
+        erased_at: On the wall clock.
+        occurred_at: When the entry happened, on the market's clock.
+        recorded_at: When it was booked, on the wall clock.
+        commitment: SHA-256 of its bytes.
+    """
+
+    seq: int
+    idx: int
+    id: UUID
+    erasure_id: str
+    erased_at: datetime
+    occurred_at: datetime
+    recorded_at: datetime | None
+    commitment: bytes
+
+
 def journal_records(entries: Iterable[Published], source: str) -> list[OutRecord]:
     """Return the records that publish entries.
 
@@ -203,4 +229,40 @@ def journal_records(entries: Iterable[Published], source: str) -> list[OutRecord
         )
         key = entry_id.encode()
         records.append(OutRecord("journal-entries", key, entry.opening, headers_of(envelope)))
+    return records
+
+
+def erased_records(erased: Iterable[Erased], source: str) -> list[OutRecord]:
+    """Return the records that stand in the place of erased entries, under their keys.
+
+    The topic is compacted: of a key the broker keeps the latest record alone, so that what an
+    entry said is gone from it too, and what the log holds of it stays.
+
+    Args:
+        erased: What was erased.
+        source: Who says so.
+    """
+    records: list[OutRecord] = []
+    for item in erased:
+        data = JournalEntryErased(
+            commitment=item.commitment.hex(),
+            entry_id=str(item.id),
+            erased_at=item.erased_at,
+            erasure_id=item.erasure_id,
+            leaf_index=item.idx,
+            occurred_at=item.occurred_at,
+        )
+        envelope = Envelope(
+            id=derive_id("erased", data.entry_id),
+            source=source,
+            occurred_at=item.occurred_at,
+            recorded_at=item.recorded_at or item.erased_at,
+            participant_id="exchange",
+            correlation_id=item.erasure_id,
+            causation_id="",
+            traceparent="",
+            data=data,
+        )
+        key, value, headers = encode(envelope)
+        records.append(OutRecord("journal-entries", key, value, headers))
     return records

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from uuid import UUID
 
+from schemas.erasures import ErasureOrdered
 from schemas.events import (
     DemandAmended,
     DemandSubmitted,
@@ -33,9 +35,9 @@ from services.ledger.state import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from uuid import UUID
 
     from schemas.events import Event
+    from services.ledger.erasure_state import Erasable
     from services.ledger.state import Allocation, Booked, Input
 
 _KEY_FIELDS = (
@@ -57,6 +59,7 @@ class _Found:
     names: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     transfers: set[UUID] = field(default_factory=set)
     reversed: set[UUID] = field(default_factory=set)
+    erased: set[UUID] = field(default_factory=set)
     lapsing: set[tuple[str, int]] = field(default_factory=set)
 
 
@@ -81,13 +84,14 @@ def keys_of(inputs: Iterable[Input], waiting: Iterable[Input]) -> Keys:
     return Keys(
         transfers=frozenset(found.transfers),
         reversed=frozenset(found.reversed),
+        erased=frozenset(found.erased),
         lapsing=frozenset(found.lapsing),
         **{name: frozenset(ids) for name, ids in names.items()},
     )
 
 
 def accounts_behind(
-    allocations: Iterable[Allocation], transfers: Iterable[Booked]
+    allocations: Iterable[Allocation], transfers: Iterable[Booked | Erasable]
 ) -> frozenset[str]:
     """Return the accounts that records do not name, but what they name does."""
     names = {name for item in allocations for name in parties_of(item)}
@@ -114,6 +118,9 @@ def _add_by_type(found: _Found, body: Event) -> None:
         case ReversalOrdered():
             entry_id = money.entry_of(body)
             found.reversed |= set() if entry_id is None else {entry_id}
+        case ErasureOrdered():
+            names["erasures"].add(body.erasure_id)
+            found.erased.add(UUID(body.entry_id))
         case _:
             pass
     if isinstance(body, money.ORDERS):

@@ -13,7 +13,15 @@ import asyncpg
 from services.kit.crash import RelayWriter
 from services.kit.errors import LogUnavailableError
 from services.kit.kafka import LogReader, LogWriter
-from services.kit.postgres import LeaseKeeper, OutboxRelay, Pool, create_pool, migrate, prune_outbox
+from services.kit.postgres import (
+    LeaseKeeper,
+    OutboxRelay,
+    Pool,
+    check_migrated,
+    create_pool,
+    migrate,
+    prune_outbox,
+)
 from services.kit.run import ServiceContext, run_service
 from services.kit.settings import load
 from services.kit.signing import NoteSigner
@@ -46,7 +54,10 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
     context.ready("ledger", ready=False)
     tune_interpreter()
     schema = settings.schema_of("ledger")
-    await migrate(settings.ledger_owner_dsn or settings.postgres_dsn, schema, MIGRATIONS)
+    if settings.ledger_migrates:
+        await migrate(settings.ledger_owner_dsn or settings.postgres_dsn, schema, MIGRATIONS)
+    else:
+        await check_migrated(settings.postgres_dsn, schema, MIGRATIONS)
     dsn = await writer_dsn(settings.postgres_dsn, schema)
     pool = await create_pool(dsn, schema)
     context.on_close(pool.close)

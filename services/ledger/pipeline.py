@@ -54,7 +54,8 @@ class Pipeline:
         Raises:
             StoreFailedError: if the database does not answer, or the commit under way failed.
         """
-        if self._ahead is not None and not (is_plain(self._ahead) and not keys.reversed):
+        is_alone = not keys.reversed and not keys.erased
+        if self._ahead is not None and not (is_plain(self._ahead) and is_alone):
             await self.drain()
         ahead = self._ahead
         view = await self._store.load(keys)
@@ -121,6 +122,7 @@ def is_plain(batch: Batch) -> bool:
         or batch.settlements
         or batch.terms
         or batch.money_orders
+        or batch.erasures
         or batch.waiting
         or batch.waited
         or batch.halts

@@ -15,6 +15,8 @@ class LedgerSettings(KitSettings):
         ledger_owner_dsn: Login that owns the schema, for migrations alone; then
             ``SUANLI_POSTGRES_DSN`` may be a login that is only a member of the schema's roles
             ``_writer`` and ``_regulator``. Without it the service's login owns the schema.
+        ledger_migrates: Whether the ledger brings its schema up to date when it starts. If not,
+            `suanli-exchange migrate` did, and the ledger has no credential of the owner at all.
         ledger_batch_records_max: Records of one commit at most; larger is faster and later.
         ledger_poll_ms: Wait for records of a poll.
         ledger_checkpoint_every_s: Seconds between tree heads while the log grows.
@@ -30,6 +32,7 @@ class LedgerSettings(KitSettings):
     """
 
     ledger_owner_dsn: SecretStr | None = None
+    ledger_migrates: bool = True
     ledger_batch_records_max: Annotated[int, Field(ge=1, le=20_000)] = 2_000
     ledger_poll_ms: Annotated[int, Field(ge=1, le=10_000)] = 50
     ledger_checkpoint_every_s: Annotated[float, Field(gt=0, le=3600)] = 2.0

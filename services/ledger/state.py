@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from services.core.postings import Account, Posting, Transfer
     from services.core.settlement import Settled, Split, Terms
     from services.kit.kafka import OutRecord, Record
+    from services.ledger.erasure_state import Erasable, ErasureOrder
 
 UNIT = "CNY-micro"
 BANK = "bank"
@@ -346,8 +347,9 @@ class Checkpoint:
 class Keys:
     """What a batch of records touches and the writer has to load.
 
-    Attributes not named after a table: ``reversed`` are transfers to be taken back, ``exposed``
-    providers that want collateral back, ``lapsing`` (market, period of its clock).
+    Attributes not named after a table: ``reversed`` are transfers to be taken back, ``erased``
+    those whose entries are to be erased, ``exposed`` providers that want collateral back,
+    ``lapsing`` (market, period of its clock).
     """
 
     accounts: frozenset[str] = frozenset()
@@ -361,6 +363,8 @@ class Keys:
     transfers: frozenset[UUID] = frozenset()
     money_orders: frozenset[str] = frozenset()
     reversed: frozenset[UUID] = frozenset()
+    erased: frozenset[UUID] = frozenset()
+    erasures: frozenset[str] = frozenset()
     exposed: frozenset[str] = frozenset()
     lapsing: frozenset[tuple[str, int]] = frozenset()
 
@@ -386,6 +390,8 @@ class View:
         money_orders: By id.
         booked: Transfers to be taken back, by id.
         exposure: Provider -> what its open periods could cost in penalties.
+        erasures: Orders to erase, by id.
+        erasable: Entries to be erased, by id.
     """
 
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -404,6 +410,8 @@ class View:
     money_orders: dict[str, MoneyOrder] = field(default_factory=dict)
     booked: dict[UUID, Booked] = field(default_factory=dict)
     exposure: dict[str, int] = field(default_factory=dict)
+    erasures: dict[str, ErasureOrder] = field(default_factory=dict)
+    erasable: dict[UUID, Erasable] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +429,7 @@ class Batch:
         settlements: Settled reports, and what lapsed, with their periods.
         terms: New terms of settlement.
         money_orders: Booked or refused orders about money.
+        erasures: Orders to erase that were done or refused.
         entries: Journal entries, in the order of their leaves.
         leaves: One per entry.
         recorded_at: When it was decided, on the wall clock; ``None`` if nothing is booked.
@@ -441,6 +450,7 @@ class Batch:
     settlements: tuple[Settlement, ...] = ()
     terms: tuple[TermsRow, ...] = ()
     money_orders: tuple[MoneyOrder, ...] = ()
+    erasures: tuple[ErasureOrder, ...] = ()
     entries: tuple[Entry, ...] = ()
     leaves: tuple[Leaf, ...] = ()
     recorded_at: datetime | None = None

@@ -251,7 +251,7 @@ class LedgerWriter:
                 code=halt.code,
                 problem=halt.problem,
             )
-        if batch.outbox or batch.entries:
+        if batch.outbox or batch.entries or batch.erasures:
             self._committed()
 
 

@@ -28,7 +28,21 @@ def is_commitment(entry: bytes) -> bool:
 def logged(content: bytes) -> bytes:
     """Return what the log holds of an entry, by its canonical bytes: a salted one is committed to.
 
+    What stands in the place of an erased entry says what was committed to.
+
     Raises:
-        ValueError: if it is not JSON.
+        ValueError: if it is not JSON, or its commitment is none.
     """
-    return log_entry(content) if "salt" in json.loads(content) else content
+    told = json.loads(content)
+    if "commitment" in told:
+        return TAG + bytes.fromhex(told["commitment"])
+    return log_entry(content) if "salt" in told else content
+
+
+def is_erased(content: bytes) -> bool:
+    """Return whether these bytes stand in the place of an erased entry.
+
+    Raises:
+        ValueError: if they are not JSON.
+    """
+    return b'"commitment"' in content and "commitment" in json.loads(content)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas import events
+from schemas.erasures import JournalEntryErased
 from schemas.transparency import CheckpointCosigned, CheckpointSigned
 from services.core.merkle import leaf_hash
 from services.core.tlog.notes import Note, Signature
@@ -82,7 +83,7 @@ async def put_leaves(conn: Conn, batch: list[Sent]) -> None:
     rows = [
         (data.leaf_index, sent.value, leaf_hash(logged(sent.value)))
         for sent in batch
-        if isinstance(data := sent.envelope.data, events.JournalEntryRecorded)
+        if isinstance(data := sent.envelope.data, events.JournalEntryRecorded | JournalEntryErased)
     ]
     await conn.execute(SQL.put_journal, *map(list, zip(*rows, strict=True)))
     while True:

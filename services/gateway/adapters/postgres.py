@@ -11,6 +11,7 @@ from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersion
 from schemas.funds import AccountKind
 from schemas.types import Role, Side
 from services.gateway.adapters import rows
+from services.gateway.adapters.manifests import with_signature
 from services.gateway.adapters.queries import SQL
 from services.gateway.ports import Principal
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         RoundView,
     )
     from schemas.orders import DemandTerms, OfferTerms
+    from services.gateway.ports import Signer
     from services.kit.postgres import Conn, Pool
 
 # A key or a market is looked up once in this time, not for every order.
@@ -267,10 +269,16 @@ async def put_policy(conn: Conn | Pool, view: PolicyView) -> None:
 
 
 class PostgresReports:
-    """What rounds and bookings led to."""
+    """What rounds and bookings led to.
 
-    def __init__(self, pool: Pool) -> None:
+    Args:
+        pool: Pool of the gateway's schema.
+        signer: Signs the manifests of rounds; ``None`` leaves them unsigned.
+    """
+
+    def __init__(self, pool: Pool, signer: Signer | None = None) -> None:
         self._pool = pool
+        self._signer = signer
 
     async def rounds(
         self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
@@ -278,12 +286,12 @@ class PostgresReports:
         """Return rounds, latest first, before (seq, market)."""
         seq, market = before or (None, None)
         found = await self._pool.fetch(SQL.rounds, market_id, seq, market, limit)
-        return [rows.round_view(row) for row in found]
+        return [with_signature(rows.round_view(row), self._signer) for row in found]
 
     async def round(self, round_id: str) -> RoundView | None:
         """Return a round."""
         row = await self._pool.fetchrow(SQL.round, round_id)
-        return None if row is None else rows.round_view(row)
+        return None if row is None else with_signature(rows.round_view(row), self._signer)
 
     async def round_prices(self, round_id: str) -> RoundPricesView:
         """Return the curves of a round, none if it has none."""

@@ -16,6 +16,7 @@ import asyncpg
 from schemas import events, money
 from schemas.api import MarketView, ParticipantView, PolicyView
 from schemas.codec import DecodeError, decode
+from schemas.erasures import ErasureOrdered, ErasureRefused, JournalEntryErased
 from schemas.surveillance import (
     ParticipantOwned,
     SurveillanceCaseRaised,
@@ -28,7 +29,14 @@ from schemas.transparency import (
     JournalEntrySalted,
 )
 from schemas.types import period_of
-from services.gateway.adapters import bookings, intents, log_tree, postgres, surveillance
+from services.gateway.adapters import (
+    bookings,
+    erasures,
+    intents,
+    log_tree,
+    postgres,
+    surveillance,
+)
 from services.gateway.adapters.days import put_dead_letters
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
@@ -457,6 +465,9 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.AllocationMade,), _allocations),
     ((events.DeliveryReported,), _deliveries),
     ((events.JournalEntryRecorded, JournalEntrySalted), bookings.put_entries),
+    ((ErasureOrdered,), erasures.put_ordered),
+    ((ErasureRefused,), erasures.put_refused),
+    ((JournalEntryErased,), erasures.put_erased),
     ((money.AllocationSettled,), bookings.put_settlements),
     ((money.MoneyRefused,), bookings.put_refusals),
     ((money.SettlementTermsSet,), bookings.put_terms),

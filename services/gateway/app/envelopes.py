@@ -26,6 +26,7 @@ _RECEIPT_FIELDS = (
     "withdrawal_id",
     "collateral_id",
     "reversal_id",
+    "erasure_id",
     "delivery_id",
     "participant_id",
     "policy_id",

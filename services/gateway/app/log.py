@@ -11,7 +11,7 @@ from schemas.types import Role
 from services.core.errors import Message, ValidationError
 from services.core.tlog.checkpoints import Checkpoint
 from services.core.tlog.notes import NoteError, verified
-from services.core.tlog.openings import logged
+from services.core.tlog.openings import is_erased, logged
 from services.core.tlog.proofs import ProofFile
 from services.core.tlog.tiles import (
     WIDTH,
@@ -116,13 +116,16 @@ class LogReading:
         found = [] if index is None else await self._store.entries(index, index + 1)
         if index is None or not found:
             raise not_found("entry", entry)
-        parties = _parties(found[0])
+        # Whose it was is erased too; rows that a caller may not see are not found above.
+        parties = {principal.participant_id} if is_erased(found[0]) else _parties(found[0])
         if not principal.sees_all and principal.participant_id not in parties:
             raise not_found("entry", entry)
         head = await self._head()
         if index >= head.size:
             raise _not_signed_yet(index, head.size)
-        alone = principal.sees_all or parties == {principal.participant_id}
+        alone = not is_erased(found[0]) and (
+            principal.sees_all or parties == {principal.participant_id}
+        )
         extra = found[0] if alone else logged(found[0])
         return ProofFile(index, await self._roots(inclusion_spans(index, head.size)), head.note,
                          extra)  # fmt: skip

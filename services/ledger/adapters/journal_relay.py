@@ -8,7 +8,7 @@ from services.kit.postgres import Relay
 from services.kit.telemetry import METRICS
 from services.ledger.adapters.postgres import QUERIES
 from services.ledger.books import SOURCE
-from services.ledger.journal import Published, journal_records
+from services.ledger.journal import Erased, Published, erased_records, journal_records
 
 if TYPE_CHECKING:
     from services.kit.outbox import Writer
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 # Entries are at most a few kilobytes; more at once only makes a crash repeat more.
 _ENTRIES_MAX = 1_000
+_ERASURES_MAX = 1_000
 
 
 class JournalRelay(Relay):
     """Sends journal entries, each at least once, and keeps how far it has come.
 
     Entries commit with the bookings that they tell of, so that nothing is to be kept beside them.
-    One that was erased before it was sent is never sent.
+    One that was erased before it was sent is never sent. What stands in the place of an erased one
+    is sent after it, by the same hand, so that it is the later record of their key.
 
     Args:
         pool: Pool of the ledger's schema, in the writer's role.
@@ -43,7 +45,7 @@ class JournalRelay(Relay):
         """
         rows = await self._pool.fetch(QUERIES.load_unsent, _ENTRIES_MAX)
         if not rows:
-            return 0
+            return await self._relay_erased()
         first, last = rows[0]["idx"], rows[-1]["idx"]
         assert last - first + 1 == len(rows), f"a gap between {first} and {last}"
         entries = [
@@ -61,4 +63,14 @@ class JournalRelay(Relay):
         await self._writer.send_many(journal_records(entries, SOURCE))
         await self._pool.execute(QUERIES.mark_sent, first, last + 1)
         self._sent.inc(len(entries))
+        if len(rows) < _ENTRIES_MAX:
+            await self._relay_erased()
+        return len(rows)
+
+    async def _relay_erased(self) -> int:
+        rows = await self._pool.fetch(QUERIES.load_unsent_erasures, _ERASURES_MAX)
+        if rows:
+            erased = [Erased(**dict(row)) for row in rows]
+            await self._writer.send_many(erased_records(erased, SOURCE))
+            await self._pool.execute(QUERIES.mark_erasures_sent, erased[-1].seq)
         return len(rows)

@@ -153,7 +153,9 @@ class PostgresStore:
             ids = keys.allocations | {row["allocation_id"] for row in late}
             allocations = rows.allocations(await _fetch(conn, "load_allocations", ids))
             booked = rows.booked(await _fetch(conn, "load_booked", keys.reversed))
-            names = keys.accounts | accounts_behind(allocations.values(), booked.values())
+            erasable = rows.erasable(await _fetch(conn, "load_erasable", keys.erased))
+            behind = accounts_behind(allocations.values(), (*booked.values(), *erasable.values()))
+            names = keys.accounts | behind
             await self._load_accounts(conn, names)
             found = {
                 name: await _fetch(conn, f"load_{name}", wanted)
@@ -171,6 +173,7 @@ class PostgresStore:
                     ("transfers", keys.transfers),
                     ("money_orders", keys.money_orders),
                     ("exposure", keys.exposed),
+                    ("erasures", keys.erasures),
                 )
             }
         return View(
@@ -190,6 +193,8 @@ class PostgresStore:
             money_orders=rows.money_orders(found["money_orders"]),
             booked=booked,
             exposure={r["provider_id"]: r["exposure"] for r in found["exposure"]},
+            erasures=rows.erasures(found["erasures"]),
+            erasable=erasable,
         )
 
     async def _load_accounts(self, conn: Conn, names: Iterable[str]) -> None:
@@ -237,6 +242,7 @@ class PostgresStore:
             await self._write_journal(conn, batch)
             crash_point("after_journal")
             await rows.write_market(conn, QUERIES, batch)
+            await rows.write_erasures(conn, QUERIES, batch)
             await rows.write_waiting(conn, QUERIES, batch)
             await append_outbox(conn, batch.outbox)
             crash_point("before_commit")

@@ -75,6 +75,24 @@ FROM transfer_key AS k JOIN transfer AS t USING (leaf_idx)
 JOIN account AS d ON d.id = t.debit_id JOIN account AS c ON c.id = t.credit_id
 WHERE k.id = ANY($1::uuid[])
 
+-- name: load_erasures
+SELECT erasure_id AS id, body_hash, refusal FROM erasure_order WHERE erasure_id = ANY($1::text[])
+
+-- name: load_erasable
+-- A reversal is for what it takes back.
+SELECT t.id, l.hash AS leaf_hash, l.entry NOT LIKE '{%'::bytea AS is_salted,
+  CASE WHEN e.idx IS NOT NULL THEN coalesce(e.erasure_id, '') END AS erased_by,
+  coalesce(r.purpose, t.purpose) AS purpose, d.name AS debit, c.name AS credit,
+  l.debit_version, l.credit_version
+FROM transfer_key AS k
+JOIN transfer AS t USING (leaf_idx)
+JOIN leaf AS l ON l.idx = k.leaf_idx
+JOIN account AS d ON d.id = t.debit_id JOIN account AS c ON c.id = t.credit_id
+LEFT JOIN transfer_key AS q ON q.id = t.reverses
+LEFT JOIN transfer AS r ON r.leaf_idx = q.leaf_idx
+LEFT JOIN erasure AS e ON e.idx = k.leaf_idx
+WHERE k.id = ANY($1::uuid[])
+
 -- name: load_rounds
 SELECT round_id, digest FROM round_booked WHERE round_id = ANY($1::text[])
 
@@ -114,6 +132,9 @@ SELECT hash FROM leaf WHERE idx >= $1 ORDER BY idx
 SELECT coalesce(bool_or(pg_has_role(current_user, oid, 'SET')), false)
 FROM pg_roles WHERE rolname = $1
 
+-- name: admit_login
+SELECT admit_login($1)
+
 -- Writing: one batch, one transaction.
 
 -- name: save_participants
@@ -138,6 +159,26 @@ WHERE idx >= (SELECT next_idx FROM journal_sent) ORDER BY idx LIMIT $1
 
 -- name: mark_sent
 UPDATE journal_sent SET next_idx = $2 WHERE next_idx = $1
+
+-- name: load_unsent_erasures
+SELECT e.seq, e.idx, t.id, e.erasure_id, e.erased_at, t.occurred_at, l.recorded_at,
+  substr(l.entry, 16) AS commitment
+FROM erasure AS e
+JOIN journal_sent AS s ON e.seq > s.erasures_sent AND e.idx < s.next_idx
+JOIN leaf AS l ON l.idx = e.idx
+JOIN transfer AS t ON t.leaf_idx = e.idx
+WHERE e.erasure_id IS NOT NULL ORDER BY e.seq LIMIT $1
+
+-- name: mark_erasures_sent
+UPDATE journal_sent SET erasures_sent = $1 WHERE erasures_sent < $1
+
+-- name: add_erasure_orders
+INSERT INTO erasure_order (erasure_id, body_hash, refusal)
+SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[])
+
+-- name: erase_entries
+SELECT erase_entry(e.erasure_id, e.entry_id, e.reason)
+FROM unnest($1::text[], $2::uuid[], $3::text[]) AS e (erasure_id, entry_id, reason)
 
 -- name: save_demands
 INSERT INTO demand_hold (order_id, market_id, participant_id, version, need, amount, hold_id,

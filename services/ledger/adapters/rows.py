@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from services.core.postings import Layer, Transfer, TransferKind
 from services.core.settlement import Terms
+from services.ledger.erasure_state import Erasable, ErasureOrder
 from services.ledger.journal import transfer_digest
 from services.ledger.state import (
     Allocation,
@@ -151,6 +152,21 @@ def booked(found: Iterable[Row]) -> dict[UUID, Booked]:
     return made
 
 
+def erasures(found: Iterable[Row]) -> dict[str, ErasureOrder]:
+    """Return orders to erase by id."""
+    return {row["id"]: ErasureOrder(**dict(row)) for row in found}
+
+
+def erasable(found: Iterable[Row]) -> dict[UUID, Erasable]:
+    """Return entries to be erased by id."""
+    made = {}
+    for row in found:
+        fields = dict(row)
+        entry_id = fields.pop("id")
+        made[entry_id] = Erasable(**fields)
+    return made
+
+
 def halts(found: Iterable[Row]) -> dict[str, Halt]:
     """Return halts by market."""
     return {row["market_id"]: Halt(**dict(row)) for row in found}
@@ -215,6 +231,26 @@ def transfers(batch: Batch, numbers: Mapping[str, int]) -> list[tuple[Any, ...]]
             )
         )
     return made
+
+
+async def write_erasures(conn: Conn, queries: Queries, batch: Batch) -> None:
+    """Write what became of orders to erase, and erase."""
+    orders = batch.erasures
+    if not orders:
+        return
+    await conn.execute(
+        queries.add_erasure_orders,
+        [order.id for order in orders],
+        [order.body_hash for order in orders],
+        [order.refusal for order in orders],
+    )
+    done = [order for order in orders if order.entry_id is not None]
+    await conn.execute(
+        queries.erase_entries,
+        [order.id for order in done],
+        [order.entry_id for order in done],
+        [order.reason for order in done],
+    )
 
 
 async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:

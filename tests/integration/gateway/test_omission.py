@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from services.kit.clock import ManualClock
-from suanli.check_receipt import Finding, is_signed_by, judged, taken_in
+from suanli.check_receipt import Finding, is_manifest_signed_by, is_signed_by, judged, taken_in
 from tests.conftest import Stack
 from tests.integration.gateway.conftest import NOW, Gateway, Market, offer
 from tests.integration.matching.desk import open_process, settings_for, settled
@@ -76,6 +76,11 @@ async def test_an_order_that_is_skipped_or_deleted_before_the_seal_is_found_miss
     }
     assert [found.state for found in states.values()] == ["taken", "taken", "omitted"]
     assert {found.round_id for found in states.values()} == {"jingjinji:1"}
+    # Nobody has to believe the manifest that says so.
+    (item,) = (await gateway.call("GET", "/v1/rounds?market_id=jingjinji")).json()["items"]
+    assert is_manifest_signed_by(item, public)
+    assert not is_manifest_signed_by(item | {"manifest": item["manifest"][1:]}, public)
+    assert (await gateway.call("GET", "/v1/rounds/jingjinji:1")).json() == item
     # The deleted one had a verdict; the log alone says that the book should have had it.
     then = await gateway.call(
         "GET", "/v1/book/at?market_id=jingjinji&round=1", key=market.regulator

@@ -6,6 +6,8 @@ import socket
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 from pytest_socket import SocketConnectBlockedError
 
@@ -37,6 +39,39 @@ async def test_a_record_over_our_own_limit_reaches_the_reader(stack: Stack, topi
 
 async def test_ensure_topics_creates_nothing_the_second_time(stack: Stack, topics: str) -> None:
     assert await ensure_topics(stack.kafka_bootstrap, topics) == []
+
+
+async def test_ensure_topics_brings_a_topic_of_before_to_what_is_declared(
+    stack: Stack, topics: str
+) -> None:
+    name = f"{topics}journal-entries"
+    before = {"cleanup.policy": "delete", "retention.ms": "-1", "segment.bytes": "2097152"}
+    client = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap)
+
+    async def once(policy: str) -> dict[str, str]:
+        """Return the topic's settings once the broker has heard of a change."""
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name)]
+        async with asyncio.timeout(20):
+            while True:
+                (found,) = await client.describe_configs(asked)
+                values = {entry[0]: entry[1] for entry in found.resources[0][4]}
+                if values["cleanup.policy"] == policy:
+                    return values
+                await asyncio.sleep(0.05)
+
+    await client.start()
+    try:
+        await once("compact")
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, before)])
+        await once("delete")
+        assert await ensure_topics(stack.kafka_bootstrap, topics) == []
+        values = await once("compact")
+    finally:
+        await client.close()
+    (spec,) = [spec for spec in declared() if spec.name == "journal-entries"]
+    assert spec.config.items() <= values.items()
+    # What somebody set beside that stays.
+    assert values["segment.bytes"] == "2097152"
 
 
 async def test_ensure_topics_by_two_processes_at_once_leaves_each_topic_once(

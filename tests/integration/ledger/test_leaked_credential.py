@@ -17,7 +17,10 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from services.gateway.main import MIGRATIONS as GATEWAY
-from services.kit.postgres import migrate
+from services.kit.errors import MigrationError
+from services.kit.postgres import check_migrated, migrate
+from services.ledger.adapters.login import prepare
+from services.ledger.main import MIGRATIONS
 from tests.integration.ledger.bookings import BOOK, SETUP
 from tests.integration.ledger.conftest import record_of
 from tests.integration.ledger.test_faults import kill
@@ -84,6 +87,9 @@ ATTACKS = (
     # The past, and what is not the ledger's to do.
     "INSERT INTO erasure (idx, reason) VALUES (0, 'mine')",
     "UPDATE leaf SET opening = NULL",
+    "DELETE FROM erasure_order",
+    "SELECT erase_entry('era_x', id, 'mine') FROM transfer_key",
+    "UPDATE journal_sent SET erasures_sent = -1",
     "INSERT INTO signed_checkpoint (size, root, note) VALUES (1000, sha256('r'), 'n')",
     "UPDATE account SET floor_zero = false",
     "UPDATE consumer_offset SET next_offset = 0",
@@ -111,12 +117,18 @@ async def service(
     """Return settings whose login has the schema's roles and owns nothing."""
     login, password = f"{schema}_login", secrets.token_hex(16)
     await owner.execute(f"CREATE ROLE {login} LOGIN PASSWORD '{password}'")
-    await owner.execute(f"GRANT {schema}_writer, {schema}_regulator TO {login}")
     parts = urlsplit(settings.postgres_dsn.get_secret_value())
     place = f"{login}:{password}@{parts.hostname}:{parts.port}"
+    dsn = SecretStr(urlunsplit(parts._replace(netloc=place)))
+    with pytest.raises(MigrationError, match=r"0001_kit\.sql must be applied"):
+        await check_migrated(dsn, schema, MIGRATIONS)
+    assert await prepare(settings.postgres_dsn, schema, MIGRATIONS, login) == []
+    await check_migrated(dsn, schema, MIGRATIONS)
     yield settings.model_copy(
         update={
-            "postgres_dsn": SecretStr(urlunsplit(parts._replace(netloc=place))),
+            "postgres_dsn": dsn,
+            # The ledger itself has no credential of the owner; the test's own attacks do.
+            "ledger_migrates": False,
             "ledger_owner_dsn": settings.postgres_dsn,
         }
     )

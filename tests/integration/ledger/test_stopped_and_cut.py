@@ -37,7 +37,10 @@ async def start(settings: LedgerSettings, holder: str) -> asyncio.subprocess.Pro
         "SUANLI_LEDGER_LEASE_S": "1.5",
         "SUANLI_LOG_LEVEL": "error",
     }
-    if settings.ledger_owner_dsn is not None:
+    if not settings.ledger_migrates:
+        # It has no credential of the owner then.
+        environment["SUANLI_LEDGER_MIGRATES"] = "false"
+    elif settings.ledger_owner_dsn is not None:
         environment["SUANLI_LEDGER_OWNER_DSN"] = settings.ledger_owner_dsn.get_secret_value()
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.ledger.main", env=environment

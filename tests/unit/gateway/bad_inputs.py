@@ -288,6 +288,14 @@ BAD_INPUTS: tuple[Bad, ...] = (
         role=Role.OPERATOR,
     ),
     Bad(
+        "an erasure that confirms nothing",
+        {"entry_id": "31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab", "confirm": "yes", "reason": "r"},
+        INVALID,
+        ("confirm", "yes", "matches"),
+        path="/v1/erasures",
+        role=Role.OPERATOR,
+    ),
+    Bad(
         "a penalty above the price",
         examples.SETTLEMENT_TERMS | {"penalty_ppm": 1_000_001},
         INVALID,

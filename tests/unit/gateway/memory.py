@@ -48,6 +48,7 @@ from services.gateway.adapters.round_files import stream_file
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
+from services.gateway.app.erasures import ErasureWork
 from services.gateway.app.exchange import ExchangeCommands, hash_key
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
@@ -62,7 +63,13 @@ from services.gateway.errors import UnavailableError
 from services.gateway.ports import Claim, Intent, Position, Principal, Sent
 from services.kit.clock import ManualClock
 from services.kit.signing import verify
-from tests.unit.gateway.memory_books import MemoryCases, MemoryDays, MemoryFunds, MemoryTree
+from tests.unit.gateway.memory_books import (
+    MemoryCases,
+    MemoryDays,
+    MemoryErasures,
+    MemoryFunds,
+    MemoryTree,
+)
 
 # One app for all: its routes are compiled at the first request, which takes half a second.
 _APP = create_app()
@@ -423,6 +430,7 @@ class MemoryGateway:
             log=LogReading(MemoryTree(), None, verify),
             life=LifeReading(self.orders),
             books=BooksThen(NoLogs()),
+            erasures=ErasureWork(once, MemoryErasures(), self.clock),
             cases=CaseWork(once, MemoryCases(), self.clock),
             reports=DayReports(
                 MemoryDays(), self.markets, self.clock, Timeline(NOW, NOW, 1.0), None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from schemas.erasures import ErasureView
 from schemas.funds import (
     InvoiceLine,
     InvoiceView,
@@ -29,6 +30,7 @@ from services.gateway.app.report_tables import (
     TradeRow,
     UrgentRow,
 )
+from services.gateway.erasure_ports import ErasableEntry
 from services.gateway.ports import Sent, SignedHead
 
 
@@ -48,6 +50,19 @@ class MemoryCases:
         before: int | None,
         limit: int,
     ) -> list[tuple[int, CaseView]]:
+        return []
+
+
+class MemoryErasures:
+    """A journal without an entry that could be erased."""
+
+    async def entry(self, entry_id: str) -> ErasableEntry | None:
+        return None
+
+    async def one(self, erasure_id: str) -> ErasureView | None:
+        return None
+
+    async def listed(self, *, before: int | None, limit: int) -> list[tuple[int, ErasureView]]:
         return []
 
 

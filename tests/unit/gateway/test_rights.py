@@ -29,6 +29,8 @@ DEPOSIT = {"amount": 1, "reference": "r"}
 COLLATERAL = {"direction": "in", "amount": 1}
 STATEMENT = "/v1/account/statement?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z"
 REVERSAL = {"entry_id": "31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab", "reason": "r"}
+ERASURE = REVERSAL | {"confirm": "59" * 32}
+ERASED = "/v1/erasures/era_" + "a" * 26
 DAY = "market_id=jingjinji&day=2026-11-24"
 CASE = "sc_" + "a" * 26
 CASE_STATE = {"state": "closed", "reason": "r", "expected_version": 0}
@@ -48,6 +50,9 @@ WRITES: list[tuple[str, str, Any, set[Role]]] = [
         {Role.PROVIDER, Role.OPERATOR},
     ),
     ("POST", "/v1/reversals", REVERSAL, {Role.OPERATOR}),
+    ("POST", "/v1/erasures", ERASURE, {Role.OPERATOR}),
+    ("GET", "/v1/erasures", None, {Role.OPERATOR, Role.REGULATOR}),
+    ("GET", ERASED, None, {Role.OPERATOR, Role.REGULATOR}),
     ("POST", "/v1/settlement-terms", examples.SETTLEMENT_TERMS, {Role.OPERATOR}),
     ("POST", "/v1/markets", examples.MARKET, {Role.OPERATOR}),
     ("POST", "/v1/policies", POLICY, {Role.REGULATOR}),

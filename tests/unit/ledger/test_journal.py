@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import Envelope, decode, headers_of
+from schemas.erasures import JournalEntryErased
 from schemas.events import JournalEntryRecorded
 from schemas.transparency import JournalEntrySalted
 from services.core.merkle import leaf_hash
@@ -24,6 +25,7 @@ from services.core.postings import (
     derive_uuid,
 )
 from services.core.tlog.openings import is_commitment, log_entry
+from services.core.tlog.openings import logged as logged_of
 from services.ledger.journal import (
     Published,
     draw_salts,
@@ -79,13 +81,16 @@ def captured(amount: int = 11_500_000) -> Entry:
 
 def test_the_bytes_the_commitment_and_the_hash_are_those_of_the_page() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    example, older = re.findall(r"```json\n(.*)\n```", text)
+    erased, example, older = re.findall(r"```json\n(.*)\n```", text)
     opening = entry_bytes(captured(), 41, SALT)
     assert opening.decode() == example
     logged = log_entry(opening)
     assert logged.hex() in text
     assert leaf_hash(logged).hex() in text
     assert is_commitment(logged)
+    # What stands in the place of the entry once it is erased is the same leaf.
+    assert JournalEntryErased.model_validate_json(erased).model_dump_json() == erased
+    assert logged_of(erased.encode()) == logged
     # Leaves of version 1 go on being what they were: the entry itself.
     assert leaf_hash(older.encode()).hex() in text
     assert not is_commitment(older.encode())

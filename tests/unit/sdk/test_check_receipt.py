@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from suanli.check_receipt import is_signed_by, judged, key_id_of, taken_in
+from suanli.check_receipt import is_manifest_signed_by, is_signed_by, judged, key_id_of, taken_in
 
 ORDER = "off_" + "a" * 26
 SECRET = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -69,6 +69,27 @@ def test_what_was_taken_in_is_in_a_book_or_had_a_verdict() -> None:
     assert judged(RECEIPT, found, [empty], {"state": "rejected", "reason": None}).state == "taken"
     assert judged(RECEIPT, found, [empty], {}).state == "omitted"
     assert judged(RECEIPT, found, [empty], None).state == "unknown"
+
+
+def test_a_manifests_signature_covers_its_ranges_and_book_and_is_no_receipts() -> None:
+    item = rounds((0, 7))[0] | {"book_digest": "5f" * 32}
+    fields = {name: item[name] for name in ("book_digest", "manifest", "market_id", "round_id")}
+    fields |= {"seq": 1, "record": "suanli.round.manifest.v1"}
+    message = json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+    signature = base64.b64encode(SECRET.sign(message)).decode()
+    signed = item | {"manifest_signature": {"key_id": key_id_of(KEY), "signature": signature}}
+    assert is_manifest_signed_by(signed, KEY)
+    for forged in (
+        signed | {"manifest": []},
+        signed | {"book_digest": "60" * 32},
+        signed | {"seq": 2},
+        item,
+        item | {"manifest_signature": None},
+    ):
+        assert not is_manifest_signed_by(forged, KEY)
+    other = base64.b64encode(bytes(32)).decode()
+    assert not is_manifest_signed_by(signed, other)
+    assert not is_signed_by(fields | {"key_id": key_id_of(KEY), "signature": signature}, KEY)
 
 
 def test_a_signature_covers_every_field_and_only_its_key_made_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,64 @@ def test_a_falsified_export_is_found(
     folder: Path, falsify: Callable[[Path], None], code: str, problem: str
 ) -> None:
     falsify(folder)
+    exit_code, found = audit(folder)
+    assert exit_code == 1
+    assert any(problem in text for text in found[code]["problems"]), found[code]
+
+
+def erase(folder: Path, index: int, commitment: str = "") -> None:
+    """Put what stands in the place of an erased entry into the export."""
+
+    def replaced(lines: list[bytes]) -> list[bytes]:
+        body = {
+            "commitment": commitment or hashlib.sha256(lines[index][:-1]).hexdigest(),
+            "entry_id": f"{index:08}-0000-8000-8000-000000000000",
+            "leaf_index": index,
+        }
+        return [*lines[:index], json.dumps(body).encode() + b"\n", *lines[index + 1 :]]
+
+    _lines(folder / "journal.jsonl", replaced)
+
+
+def test_erased_entries_are_counted_their_leaves_verified_and_balances_go_on(folder: Path) -> None:
+    for index in (0, 7, 8, 120):
+        erase(folder, index)
+    code, found = audit(folder, "--witness", str(WITNESS.verifier))
+    assert code == 0, found
+    assert found["erased"]["checked"] == 4
+    assert "leaf" in found["erased"]["promise_en"]
+    assert found["log"]["checked"] == 300
+
+
+def _balance(folder: Path) -> None:
+    _edit(folder / "journal.jsonl", b'"balance_after":-45,', b'"balance_after":-46,')
+
+
+def _gap(folder: Path) -> None:
+    _lines(folder / "journal.jsonl", lambda lines: lines[:9] + lines[11:])
+
+
+@pytest.mark.parametrize(
+    ("commitment", "falsify", "code", "problem"),
+    [
+        ("5f" * 32, None, "log", "head of size 7: root"),
+        # Behind an erased entry the balance is believed once, not twice.
+        ("", _balance, "balances", "entry 8: cny:lab posted"),
+        # A gap that no erased entry explains.
+        ("", _gap, "balances", "entry 9: cny:lab has posting"),
+    ],
+    ids=["another leaf", "a balance", "a gap"],
+)
+def test_an_erasure_hides_nothing_else(
+    folder: Path,
+    commitment: str,
+    falsify: Callable[[Path], None] | None,
+    code: str,
+    problem: str,
+) -> None:
+    erase(folder, 3, commitment)
+    if falsify is not None:
+        falsify(folder)
     exit_code, found = audit(folder)
     assert exit_code == 1
     assert any(problem in text for text in found[code]["problems"]), found[code]

@@ -25,6 +25,7 @@ from services.core.errors import Message, ValidationError
 from services.gateway.adapters.sight import see_as, see_nothing
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports
+from services.gateway.app.erasures import ErasureWork
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
@@ -58,6 +59,7 @@ class Api:
         log: The transparency log.
         life: Lives of orders.
         books: Books of the past.
+        erasures: Orders to erase entries.
         cases: Cases of surveillance.
         reports: Daily reports.
         finality: How far the log is final.
@@ -76,6 +78,7 @@ class Api:
     log: LogReading
     life: LifeReading
     books: BooksThen
+    erasures: ErasureWork
     cases: CaseWork
     reports: DayReports
     finality: Finality

@@ -99,6 +99,15 @@ REVERSAL_NEW = Body(
         }
     ]
 )
+ERASURE_NEW = Body(
+    examples=[
+        {
+            "entry_id": "31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab",
+            "confirm": "59459a5fbe6ed53c4927919246bae6d0f698ef75d813af22f0569ff423ca2d9a",
+            "reason": "Request of the person concerned, case 2026-118.",
+        }
+    ]
+)
 SETTLEMENT_TERMS_NEW = Body(examples=[SETTLEMENT_TERMS])
 CASE_STATE_NEW = Body(
     examples=[

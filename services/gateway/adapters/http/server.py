@@ -11,6 +11,7 @@ from schemas.problem import PROBLEM_MEDIA_TYPE, Problem
 from services.gateway.adapters.http import (
     problems,
     routes_audit,
+    routes_erasures,
     routes_exchange,
     routes_funds,
     routes_life,
@@ -116,6 +117,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_audit.router,
         routes_life.router,
         routes_log.router,
+        routes_erasures.router,
         routes_surveillance.router,
         routes_reports.router,
         keys,

@@ -34,8 +34,18 @@ ON CONFLICT (account) DO UPDATE SET
   updated_at = GREATEST(a.updated_at, excluded.updated_at);
 
 -- name: account
-SELECT account, unit, posted, pending, entries, updated_at FROM account
-WHERE account = ANY($1::text[]);
+-- By the last entry and not by the sum, so that it is right across entries that were erased before
+-- they were read.
+SELECT a.account, a.unit, COALESCE((
+    SELECT e.balance_after FROM account_entry AS e
+    WHERE e.account = a.account AND e.layer = 'posted'
+    ORDER BY e.leaf_index DESC LIMIT 1), a.posted) AS posted,
+  COALESCE((
+    SELECT e.balance_after FROM account_entry AS e
+    WHERE e.account = a.account AND e.layer = 'pending'
+    ORDER BY e.leaf_index DESC LIMIT 1), a.pending) AS pending,
+  a.entries, a.updated_at
+FROM account AS a WHERE a.account = ANY($1::text[]);
 
 -- name: entries
 -- By place in the log: an entry has at most 16 postings.

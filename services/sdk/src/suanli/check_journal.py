@@ -21,6 +21,9 @@ _TAG: Final = b"suanli.leaf.v2\n"
 _PROBLEMS_MAX: Final = 20
 _FAULTS_MAX: Final = 1_000
 _NTH: Final = "version"
+# Key of `Account.off`: postings of erased entries that were passed and whose sum is not known yet.
+_BLIND: Final = "erased"
+_ERASED_POSTINGS: Final = 2
 _LAYERS: Final = ("posted", "pending")
 # What other functions look at.
 _ELSEWHERE: Final = frozenset({"capacity", "heads", "rounds"})
@@ -35,6 +38,10 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "heads": (
         "every published head is signed by the log's key",
         "每个公布的检查点都由日志密钥签名",
+    ),
+    "erased": (
+        "every erased entry is still the leaf that the log holds",
+        "每个已抹除条目仍为日志中的同一叶",
     ),
     "sums": ("sums are zero in every entry and layer", "每个条目各层合计为零"),
     "balances": (
@@ -145,11 +152,14 @@ class Books:
         accounts: By name.
         holds: Open hold -> what it holds; 0 once it is resolved.
         ids: Entries that were there.
+        unseen: Postings of erased entries that no gap in an account's versions has shown yet. An
+            erased entry had two, one on each of two accounts.
     """
 
     accounts: dict[str, Account] = field(default_factory=dict)
     holds: dict[str, int] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
+    unseen: int = 0
 
 
 @dataclass(frozen=True)
@@ -228,7 +238,11 @@ class Journal:
             self._note("log", size, f"not a journal entry ({type(error).__name__})")
 
     def outcomes(self) -> list[Outcome]:
-        """Return what was found, once all entries were added."""
+        """Return what was found, once all entries were added.
+
+        Of an erased entry only the leaf can be checked; balances go on behind it from what the next
+        entry of its accounts says.
+        """
         log, accounts = self._found["log"], self._books.accounts
         for size in sorted(self._heads):
             log.add(f"head of size {size}: is beyond the {self._tree.size} entries")
@@ -252,7 +266,21 @@ class Journal:
         if not self.told[size]:
             self._found["log"].add(f"head of size {size}: root is {told}, the entries give another")
 
+    def _erased(self, index: int, entry: Any) -> None:  # noqa: ANN401 - whatever JSON there was
+        """Take in what stands in the place of an erased entry; its leaf is in the tree already."""
+        self._found["erased"].checked += 1
+        if entry["leaf_index"] != index:
+            self._note("erased", index, f"says that it is entry {entry['leaf_index']}")
+        entry_id = str(entry["entry_id"])
+        if entry_id in self._books.ids:
+            self._note("erased", index, f"{entry_id} is there twice")
+        self._books.ids.add(entry_id)
+        self._books.unseen += _ERASED_POSTINGS
+
     def _entry(self, index: int, entry: Any) -> None:  # noqa: ANN401 - whatever JSON there was
+        if is_erased(entry):
+            self._erased(index, entry)
+            return
         entry_id, kind = str(entry["entry_id"]), str(entry["kind"])
         if entry["leaf_index"] != index:
             self._note("log", index, f"says that it is entry {entry['leaf_index']}")
@@ -309,15 +337,19 @@ class Journal:
         account = self._books.accounts.get(name)
         if account is None:
             account = self._books.accounts[name] = Account(unit)
-        total = account.sums[layer] = account.sums.get(layer, 0) + int(posting["amount"])
         account.version += 1
+        numbered = int(posting.get("account_version", account.version + account.off.get(_NTH, 0)))
+        self._pass_erased(account, numbered)
         said = int(posting["balance_after"])
+        if layer == "posted" and account.off.pop(_BLIND, 0):
+            # Erased entries moved what is posted, by what nobody knows any more.
+            account.sums[layer] = said - account.off.get(layer, 0) - int(posting["amount"])
+        total = account.sums[layer] = account.sums.get(layer, 0) + int(posting["amount"])
         if said - total != account.off.get(layer, 0):
             account.off[layer] = said - total
             if said != total:
                 what = f"{name} {layer} is {total} by its postings, said {said}"
                 self._note("balances", index, what, name)
-        numbered = int(posting.get("account_version", account.version + account.off.get(_NTH, 0)))
         if numbered - account.version != account.off.get(_NTH, 0):
             account.off[_NTH] = numbered - account.version
             if numbered != account.version:
@@ -326,22 +358,44 @@ class Journal:
         if account.unit != unit:
             self._note("balances", index, f"{name} is in {account.unit}, was {unit}", name)
 
+    def _pass_erased(self, account: Account, numbered: int) -> None:
+        """Count postings that are missing in an account's versions as those of erased entries."""
+        gap = numbered - account.version - account.off.get(_NTH, 0)
+        if 0 < gap <= self._books.unseen:
+            self._books.unseen -= gap
+            account.version += gap
+            account.off[_BLIND] = account.off.get(_BLIND, 0) + gap
+
     def _free(self, index: int, name: str) -> None:
         # Debits are positive: money is a negative balance, and a hold is a debit to come.
-        sums = self._books.accounts[name].sums
+        account = self._books.accounts[name]
+        if _BLIND in account.off:
+            return
+        sums = account.sums
         posted, reserved = sums.get("posted", 0), max(0, sums.get("pending", 0))
         if -posted - reserved < 0 and not name.startswith(_MAY_OWE):
             self._note("free", index, f"{name} has {-posted - reserved} free", name)
 
 
 def read_entry(content: bytes) -> tuple[Any, bytes]:
-    """Return (what an entry says, its leaf hash); of what is no JSON, ``None`` and its hash."""
+    """Return (what an entry says, its leaf hash); of what is no JSON, ``None`` and its hash.
+
+    What stands in the place of an erased entry has the leaf hash of what it was.
+    """
     try:
         entry = json.loads(content)
         salted = "salt" in entry
+        if is_erased(entry):
+            logged = _TAG + bytes.fromhex(entry["commitment"])
+            return entry, hashlib.sha256(b"\x00" + logged).digest()
     except (ValueError, TypeError, RecursionError):
         entry, salted = None, False
     return entry, leaf_of(content, salted=salted)
+
+
+def is_erased(entry: Any) -> bool:  # noqa: ANN401 - whatever JSON there was
+    """Return whether this stands in the place of an erased entry."""
+    return isinstance(entry, dict) and "commitment" in entry
 
 
 def named_in(entries: Iterable[Any]) -> tuple[set[str], set[str], set[str]]:

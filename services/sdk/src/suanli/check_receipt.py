@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _KEY_BYTES: Final = 32
+# What the exchange signs of a round; the record tells it from a receipt.
+_SIGNED: Final = ("book_digest", "manifest", "market_id", "round_id", "seq")
+_RECORD: Final = "suanli.round.manifest.v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,24 @@ def is_signed_by(receipt: Json, key: str) -> bool:
     signature = fields.pop("signature", None)
     if not isinstance(signature, str) or fields.get("key_id") != key_id_of(key):
         return False
+    return _fits(key, signature, fields)
+
+
+def is_manifest_signed_by(item: Json, key: str) -> bool:
+    """Return whether the manifest of a round, as ``/v1/rounds`` lists it, is signed with a key.
+
+    Raises:
+        ValueError: if the key is not Base64 of 32 bytes.
+    """
+    signed = item.get("manifest_signature") or {}
+    signature = signed.get("signature")
+    if not isinstance(signature, str) or signed.get("key_id") != key_id_of(key):
+        return False
+    fields = {name: item.get(name) for name in _SIGNED}
+    return _fits(key, signature, fields | {"record": _RECORD})
+
+
+def _fits(key: str, signature: str, fields: Json) -> bool:
     message = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     try:
         raw = base64.b64decode(signature, validate=True)

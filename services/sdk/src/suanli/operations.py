@@ -137,6 +137,16 @@ def reverse(entry_id: str, reason: str) -> Operation:
     )
 
 
+def erase(entry_id: str, confirm: str, reason: str) -> Operation:
+    """Erase what an entry says (operator); ``confirm`` is its leaf hash."""
+    return Operation(
+        "POST",
+        "/v1/erasures",
+        body={"entry_id": entry_id, "confirm": confirm, "reason": reason},
+        idempotency_key=f"era-{entry_id}-{_digest(reason)}",
+    )
+
+
 def change_case(
     case_id: str, state: str, reason: str, expected_version: int, key: str | None = None
 ) -> Operation:

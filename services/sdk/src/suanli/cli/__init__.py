@@ -36,6 +36,7 @@ NOUNS: Final[dict[str, str]] = {
     "audit": "suanli.cli.audit",
     "verify": "suanli.cli.verify",
     "log": "suanli.cli.log",
+    "erasures": "suanli.cli.erasures",
     "witness": "suanli.cli.witness",
     "commands": "suanli.cli.commands",
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _NOT_FOUND = 404
+_NAMED_MAX = 5
 _NEEDED = ("market_id", "topic", "partition", "offset", "order_id", "event_id")
 
 
@@ -61,7 +62,8 @@ def _verify(
     receipt = _read(file)
     if folder is not None:
         listed = list(offline.rounds_of(folder))
-        found = taken_in(receipt, [item for item, _ in listed])
+        rounds = [item for item, _ in listed]
+        found = taken_in(receipt, rounds)
         own = [item for item in listed if item[0]["market_id"] == receipt["market_id"]]
         books: Iterator[Json] = (json.loads(content)["book"] for _, content in own)
         verdict: Json | None = None
@@ -74,6 +76,7 @@ def _verify(
         key = key or _key_now(session)
     try:
         signed = None if key is None else is_signed_by(receipt, key)
+        unsigned = [] if key is None else _unsigned(receipt, rounds, key)
     except ValueError as error:
         allowed = ("Base64 of 32 bytes", "32 字节的 Base64")
         raise UsageProblem("--key", str(key)[:80], allowed) from error
@@ -84,11 +87,13 @@ def _verify(
         ("state", ("found", "结论"), found.state),
         ("round_id", ("round", "轮次"), found.round_id or ""),
         ("signed", ("signed by the key", "签名相符"), _yes(signed)),
+        ("manifests", ("manifests signed by the key", "清单签名相符"), _all(key, unsigned)),
         ("detail", ("detail", "说明"), (found.en, found.zh)),
     ]
-    body = {"state": found.state, "round_id": found.round_id, "signed": signed, "en": found.en}
+    body = {"state": found.state, "round_id": found.round_id, "signed": signed, "en": found.en,
+            "manifests_unsigned": unsigned}  # fmt: skip
     print_details(session, {**body, "zh": found.zh, "receipt": receipt}, told)
-    if found.state in {"omitted", "unknown"} or signed is False:
+    if found.state in {"omitted", "unknown"} or signed is False or unsigned:
         raise typer.Exit(EXIT_REFUSED)
 
 
@@ -106,6 +111,30 @@ def _yes(value: bool | None) -> tuple[str, str]:
     if value is None:
         return ("not checked: no key", "未核验:无密钥")
     return ("yes", "是") if value else ("NO", "否")
+
+
+def _unsigned(receipt: Json, rounds: list[Json], key: str) -> list[str]:
+    """Return the rounds of a receipt's market whose manifests are not signed with a key.
+
+    Raises:
+        ValueError: if it is no key.
+    """
+    from suanli.check_receipt import is_manifest_signed_by
+
+    own = [item for item in rounds if item["market_id"] == receipt["market_id"]]
+    # Of a round of which the exchange has not read more than its number, there is nothing yet.
+    sealed = [item for item in own if item.get("manifest") or item.get("book_digest")]
+    return [str(item["round_id"]) for item in sealed if not is_manifest_signed_by(item, key)]
+
+
+def _all(key: str | None, unsigned: list[str]) -> tuple[str, str]:
+    if key is None or not unsigned:
+        return _yes(None if key is None else True)
+    names = ", ".join(unsigned[:_NAMED_MAX])
+    more = len(unsigned) - _NAMED_MAX
+    if more > 0:
+        names = f"{names}, +{more}"
+    return (f"NO: {names}", f"否:{names}")
 
 
 def _read(file: Path) -> Json:

@@ -66,6 +66,7 @@ _PURPOSES: Final[dict[str, Text]] = {
     "collateral_in": ("made collateral", "转入保证金"),
     "collateral_out": ("collateral freed", "转出保证金"),
     "reversal": ("reversal", "冲正"),
+    "erased": ("erased", "已抹除"),
     "opening": ("opening balance", "期初余额"),
     "closing": ("closing balance", "期末余额"),
 }

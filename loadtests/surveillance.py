@@ -1,24 +1,33 @@
-"""Measures false alarms and speed: ``python -m tests.unit.core.surveillance.measure SEEDS ORDERS``.
+"""Surveillance: false alarms on honest days, and how long all rules take over a day.
 
 Each seed is an honest day; what the rules raise on it, records of self-matches apart, is false.
 """
 
 from __future__ import annotations
 
-import sys
 import time
+from typing import TYPE_CHECKING
 
 from services.core.surveillance.cases import CaseKind
 from services.core.surveillance.evaluate import evaluate
 from tests.unit.core.surveillance.day import Day
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def main() -> None:
-    """Print a line per seed and one for all."""
-    seeds, orders = (int(text) for text in sys.argv[1:3])
+_FIRST_SEED = 1_000
+
+
+def main(seeds: str = "3", orders: str = "10000") -> Iterator[str]:
+    """Yield a line per day and one for all.
+
+    Args:
+        seeds: How many days.
+        orders: How many orders each.
+    """
     total = alarms = records = 0
-    for seed in range(1_000, 1_000 + seeds):
-        day = Day(seed, orders)
+    for seed in range(_FIRST_SEED, _FIRST_SEED + int(seeds)):
+        day = Day(seed, int(orders))
         tape = day.tape()
         started_s = time.perf_counter()
         cases = evaluate(tape)
@@ -27,13 +36,9 @@ def main() -> None:
         total += day.count
         alarms += len(false)
         records += len(cases) - len(false)
-        sys.stdout.write(
+        yield (
             f"seed {seed}: {day.count} orders, {len(tape.acts)} messages, "
             f"{len(tape.allocations)} allocations, {took_s:.2f} s, false alarms "
-            f"{[one.kind.value for one in false]}\n"
+            f"{[one.kind.value for one in false]}"
         )
-    sys.stdout.write(f"{total} orders, {alarms} false alarms, {records} records of self-matches\n")
-
-
-if __name__ == "__main__":
-    main()
+    yield f"{total} orders, {alarms} false alarms, {records} records of self-matches"
