@@ -11,7 +11,7 @@ from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersion
 from schemas.funds import AccountKind
 from schemas.types import Role, Side
 from services.gateway.adapters import rows
-from services.gateway.adapters.queries import SQL
+from services.gateway.adapters.queries import SQL, sql_of
 from services.gateway.ports import Principal
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         PriceView,
         RoundView,
     )
+    from schemas.filters import Filter
     from schemas.orders import DemandTerms, OfferTerms
     from services.kit.postgres import Conn, Pool
 
@@ -68,19 +69,20 @@ class PostgresOrders:
         states: Sequence[str] | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, OfferView | DemandView]]:
         """Return (sequence, order), newest first, with sequences below ``before``."""
         wanted = None if states is None else list(states)
         found = await self._pool.fetch(
-            SQL.orders, side.value, participant_id, market_id, wanted, before, limit
+            SQL.orders, side.value, participant_id, market_id, wanted, before, limit, sql_of(where)
         )
         return [(row["seq"], rows.order_view(row)) for row in found]
 
     async def history(
-        self, order_id: str, *, after: int | None, limit: int
+        self, order_id: str, *, after: int | None, limit: int, where: Filter | None = None
     ) -> list[tuple[int, OrderEvent]]:
         """Return (sequence, event) of an order, oldest first."""
-        found = await self._pool.fetch(SQL.order_history, order_id, after, limit)
+        found = await self._pool.fetch(SQL.order_history, order_id, after, limit, sql_of(where))
         return [(row["seq"], rows.order_event(row)) for row in found]
 
     async def open_orders(self, market_id: str) -> list[tuple[str, str]]:
@@ -147,9 +149,11 @@ class PostgresDirectory:
         row = await self._pool.fetchrow(SQL.participant, participant_id)
         return None if row is None else rows.participant_view(row)
 
-    async def participants(self, *, after: str | None, limit: int) -> list[ParticipantView]:
+    async def participants(
+        self, *, after: str | None, limit: int, where: Filter | None = None
+    ) -> list[ParticipantView]:
         """Return participants in the order of their ids."""
-        found = await self._pool.fetch(SQL.participants, after, limit)
+        found = await self._pool.fetch(SQL.participants, after, limit, sql_of(where))
         return [rows.participant_view(row) for row in found]
 
     async def put_participant(
@@ -221,9 +225,11 @@ class PostgresMarkets:
         self._fresh_until[market_id] = now_s + _SEEN_S
         return known[1]
 
-    async def markets(self, *, after: str | None, limit: int) -> list[MarketView]:
+    async def markets(
+        self, *, after: str | None, limit: int, where: Filter | None = None
+    ) -> list[MarketView]:
         """Return markets in the order of their ids."""
-        found = await self._pool.fetch(SQL.markets, after, limit)
+        found = await self._pool.fetch(SQL.markets, after, limit, sql_of(where))
         return [rows.market_view(row) for row in found]
 
     async def put_market(self, view: MarketView, offset: int) -> None:
@@ -232,10 +238,10 @@ class PostgresMarkets:
         self._fresh_until.clear()
 
     async def policies(
-        self, *, market_id: str | None, after: str | None, limit: int
+        self, *, market_id: str | None, after: str | None, limit: int, where: Filter | None = None
     ) -> list[PolicyView]:
         """Return the latest version of each policy."""
-        found = await self._pool.fetch(SQL.policies, after, market_id, limit)
+        found = await self._pool.fetch(SQL.policies, after, market_id, limit, sql_of(where))
         return [rows.policy_view(row) for row in found]
 
     async def policy_version(self, policy_id: str) -> int:
@@ -273,11 +279,16 @@ class PostgresReports:
         self._pool = pool
 
     async def rounds(
-        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+        self,
+        *,
+        market_id: str | None,
+        before: tuple[int, str] | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[RoundView]:
         """Return rounds, latest first, before (seq, market)."""
         seq, market = before or (None, None)
-        found = await self._pool.fetch(SQL.rounds, market_id, seq, market, limit)
+        found = await self._pool.fetch(SQL.rounds, market_id, seq, market, limit, sql_of(where))
         return [rows.round_view(row) for row in found]
 
     async def round(self, round_id: str) -> RoundView | None:
@@ -304,11 +315,12 @@ class PostgresReports:
         end: int,
         after: tuple[str, int] | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[PriceView]:
         """Return prices by pool and period in [first, end)."""
         after_pool, after_period = after or (None, None)
         found = await self._pool.fetch(
-            SQL.prices, market_id, pool, first, end, after_pool, after_period, limit
+            SQL.prices, market_id, pool, first, end, after_pool, after_period, limit, sql_of(where)
         )
         return [rows.price_view(row) for row in found]
 
@@ -321,10 +333,18 @@ class PostgresReports:
         order_id: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, AllocationView]]:
         """Return (sequence, allocation) of whole rounds, latest first."""
         found = await self._pool.fetch(
-            SQL.allocations, participant_id, market_id, round_id, order_id, before, limit
+            SQL.allocations,
+            participant_id,
+            market_id,
+            round_id,
+            order_id,
+            before,
+            limit,
+            sql_of(where),
         )
         return [(row["seq"], rows.allocation_view(row)) for row in found]
 
@@ -370,10 +390,11 @@ class PostgresReports:
         account: AccountKind,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, EntryView]]:
         """Return (place, posting) of one of a participant's accounts, latest first."""
         name = account_of(participant_id, account)
-        found = await self._pool.fetch(SQL.entries, name, before, limit)
+        found = await self._pool.fetch(SQL.entries, name, before, limit, sql_of(where))
         return [
             (row["place"], rows.entry_view(row, -1 if row["layer"] == "posted" else 1))
             for row in found
@@ -396,8 +417,16 @@ class PostgresReports:
         return AuditView.model_validate(json.loads(row["told"]) | {"told_at": row["told_at"]})
 
     async def findings(
-        self, *, market_id: str | None, round_id: str | None, before: int | None, limit: int
+        self,
+        *,
+        market_id: str | None,
+        round_id: str | None,
+        before: int | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, FindingView]]:
         """Return (sequence, finding), latest first."""
-        found = await self._pool.fetch(SQL.findings, market_id, round_id, before, limit)
+        found = await self._pool.fetch(
+            SQL.findings, market_id, round_id, before, limit, sql_of(where)
+        )
         return [(row["seq"], rows.finding_view(row)) for row in found]

@@ -31,6 +31,7 @@ from schemas.api import (
 from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersionView
 from schemas.codec import Envelope, encode
 from schemas.events import Reason
+from schemas.filters import Filter
 from schemas.funds import (
     AccountKind,
 )
@@ -129,6 +130,7 @@ class MemoryOrders:
         states: Sequence[str] | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, OfferView | DemandView]]:
         found = [
             (number, view)
@@ -142,7 +144,7 @@ class MemoryOrders:
         return found[::-1][:limit]
 
     async def history(
-        self, order_id: str, *, after: int | None, limit: int
+        self, order_id: str, *, after: int | None, limit: int, where: Filter | None = None
     ) -> list[tuple[int, OrderEvent]]:
         return []
 
@@ -231,7 +233,9 @@ class MemoryDirectory:
     async def participant(self, participant_id: str) -> ParticipantView | None:
         return self.views.get(participant_id)
 
-    async def participants(self, *, after: str | None, limit: int) -> list[ParticipantView]:
+    async def participants(
+        self, *, after: str | None, limit: int, where: Filter | None = None
+    ) -> list[ParticipantView]:
         return [self.views[name] for name in sorted(self.views) if after is None or name > after][
             :limit
         ]
@@ -271,7 +275,9 @@ class MemoryMarkets:
     async def market(self, market_id: str) -> MarketView | None:
         return self.views.get(market_id)
 
-    async def markets(self, *, after: str | None, limit: int) -> list[MarketView]:
+    async def markets(
+        self, *, after: str | None, limit: int, where: Filter | None = None
+    ) -> list[MarketView]:
         return [self.views[name] for name in sorted(self.views) if after is None or name > after][
             :limit
         ]
@@ -280,7 +286,7 @@ class MemoryMarkets:
         self.views[view.market.id] = view
 
     async def policies(
-        self, *, market_id: str | None, after: str | None, limit: int
+        self, *, market_id: str | None, after: str | None, limit: int, where: Filter | None = None
     ) -> list[PolicyView]:
         return list(self.policy_views.values())[:limit]
 
@@ -299,7 +305,12 @@ class MemoryReports:
     made: dict[str, AllocationView] = field(default_factory=dict)
 
     async def rounds(
-        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+        self,
+        *,
+        market_id: str | None,
+        before: tuple[int, str] | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[RoundView]:
         return []
 
@@ -321,6 +332,7 @@ class MemoryReports:
         end: int,
         after: tuple[str, int] | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[PriceView]:
         return []
 
@@ -333,6 +345,7 @@ class MemoryReports:
         order_id: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, AllocationView]]:
         return list(enumerate(self.made.values()))
 
@@ -354,7 +367,13 @@ class MemoryReports:
         )
 
     async def entries(
-        self, participant_id: str, *, account: AccountKind, before: int | None, limit: int
+        self,
+        participant_id: str,
+        *,
+        account: AccountKind,
+        before: int | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, EntryView]]:
         return []
 
@@ -369,7 +388,13 @@ class MemoryReports:
         return AuditView.model_validate({"told_at": NOW, **dict.fromkeys(counts, 0)})
 
     async def findings(
-        self, *, market_id: str | None, round_id: str | None, before: int | None, limit: int
+        self,
+        *,
+        market_id: str | None,
+        round_id: str | None,
+        before: int | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, FindingView]]:
         return []
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from schemas.filters import Filter
 from schemas.funds import (
     InvoiceLine,
     InvoiceView,
@@ -47,6 +48,7 @@ class MemoryCases:
         kind: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, CaseView]]:
         return []
 
@@ -111,7 +113,12 @@ class MemoryFunds:
     versions: dict[str, list[SettlementTermsView]] = field(default_factory=dict)
 
     async def terms(
-        self, *, market_id: str | None, after: tuple[str, int] | None, limit: int
+        self,
+        *,
+        market_id: str | None,
+        after: tuple[str, int] | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[SettlementTermsView]:
         names = sorted(self.versions) if market_id is None else [market_id]
         found = [view for name in names for view in self.versions.get(name, ())]
@@ -134,11 +141,17 @@ class MemoryFunds:
         allocation_id: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, SettlementView]]:
         return []
 
     async def refusals(
-        self, *, participant_id: str | None, before: int | None, limit: int
+        self,
+        *,
+        participant_id: str | None,
+        before: int | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, RefusalView]]:
         return []
 
@@ -168,6 +181,7 @@ class MemoryFunds:
         *,
         after: tuple[int, str] | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[StatementEntry]:
         return []
 

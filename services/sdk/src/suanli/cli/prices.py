@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from suanli import operations as ops
-from suanli.cli import units, words
+from suanli.cli import options, units, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked, sparkline
 from suanli.cli.session import Market, Output, Session, Text, command, option
@@ -79,6 +79,7 @@ def _prices(
         bool,
         option("--all", en="Pools without any offer too.", zh="包括没有供给的资源池。"),
     ] = False,
+    where: options.Where = None,
 ) -> None:
     market_id = session.market(market)
     first = units.instant("--from", start or "+0h")
@@ -88,6 +89,7 @@ def _prices(
         "pool": pool,
         "from": first,
         "to": until,
+        "filter": where,
     }
     items = list(session.client.pages("/v1/prices", **query))
     empty = ("", "") if items else _why_none(session, market_id, pool)
@@ -138,8 +140,8 @@ def _print_periods(session: Session, items: list[Json], empty: Text) -> None:
 
 
 def _price(item: Json) -> int | None:
-    # Where nothing is offered and nothing was traded, a price of zero would mislead.
-    return int(item["price"]) if item["offered"] or item["chips_total"] else None
+    price: int | None = item["price"]
+    return price
 
 
 def _by_pool(items: list[Json]) -> list[Json]:
