@@ -21,6 +21,7 @@ from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
+from services.gateway.adapters.market_data import PostgresPrices
 from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
@@ -42,6 +43,7 @@ from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
+from services.gateway.app.market_data import MarketData
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
@@ -113,6 +115,7 @@ def build(
             log=LogReading(PostgresLog(reader), key, verify),
             life=LifeReading(PostgresLives(reader)),
             books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
+            market_data=MarketData(markets, PostgresPrices(reader)),
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             finality=finality,

@@ -54,6 +54,7 @@ from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
+from services.gateway.app.market_data import MarketData
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
@@ -64,6 +65,7 @@ from services.gateway.ports import Claim, Intent, Position, Principal, Sent
 from services.kit.clock import ManualClock
 from services.kit.signing import verify
 from tests.unit.gateway.memory_books import MemoryCases, MemoryDays, MemoryFunds, MemoryTree
+from tests.unit.gateway.memory_prices import MemoryPrices
 
 # One app for all: its routes are compiled at the first request, which takes half a second.
 _APP = create_app()
@@ -448,6 +450,7 @@ class MemoryGateway:
             log=LogReading(MemoryTree(), None, verify),
             life=LifeReading(self.orders),
             books=BooksThen(NoLogs()),
+            market_data=MarketData(self.markets, MemoryPrices()),
             cases=CaseWork(once, MemoryCases(), self.clock),
             reports=DayReports(
                 MemoryDays(), self.markets, self.clock, Timeline(NOW, NOW, 1.0), None

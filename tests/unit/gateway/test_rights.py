@@ -116,6 +116,8 @@ PUBLIC = [
     "/v1/rounds",
     "/v1/prices?market_id=jingjinji",
     "/v1/book?market_id=jingjinji",
+    "/v1/statistics?market_id=jingjinji",
+    "/v1/indices?market_id=jingjinji&window=hour",
     "/v1/findings",
     "/v1/audit",
     "/v1/log/finality",

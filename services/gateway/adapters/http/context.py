@@ -30,6 +30,7 @@ from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
+from services.gateway.app.market_data import MarketData
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -58,6 +59,7 @@ class Api:
         log: The transparency log.
         life: Lives of orders.
         books: Books of the past.
+        market_data: Public statistics and indices.
         cases: Cases of surveillance.
         reports: Daily reports.
         finality: How far the log is final.
@@ -76,6 +78,7 @@ class Api:
     log: LogReading
     life: LifeReading
     books: BooksThen
+    market_data: MarketData
     cases: CaseWork
     reports: DayReports
     finality: Finality

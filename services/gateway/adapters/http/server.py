@@ -15,6 +15,7 @@ from services.gateway.adapters.http import (
     routes_funds,
     routes_life,
     routes_log,
+    routes_market_data,
     routes_orders,
     routes_reports,
     routes_rounds,
@@ -111,6 +112,7 @@ def create_app(api: Api | None = None) -> FastAPI:
     for router in (
         routes_orders.router,
         routes_rounds.router,
+        routes_market_data.router,
         routes_exchange.router,
         routes_funds.router,
         routes_audit.router,

@@ -1,0 +1,24 @@
+"""Prices of a market that has traded nothing yet."""
+
+from __future__ import annotations
+
+from schemas.filters import Filter
+from schemas.market_data import IndexView, StatisticView
+from services.gateway.app.market_data import Place, Windows
+
+
+class MemoryPrices:
+    """No prices."""
+
+    async def span(self, market_id: str) -> tuple[int, int] | None:
+        return None
+
+    async def statistics(
+        self, windows: Windows, group: str, *, after: Place | None, limit: int, where: Filter | None
+    ) -> list[tuple[Place, StatisticView]]:
+        return []
+
+    async def indices(
+        self, windows: Windows, *, after: Place | None, limit: int, where: Filter | None
+    ) -> list[tuple[Place, IndexView]]:
+        return []
