@@ -21,7 +21,7 @@ from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
-from services.gateway.adapters.market_data import PostgresPrices
+from services.gateway.adapters.market_data import PostgresBooks, PostgresPrices
 from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
@@ -35,6 +35,7 @@ from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.adapters.surveillance import PostgresCases
+from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
@@ -115,7 +116,9 @@ def build(
             log=LogReading(PostgresLog(reader), key, verify),
             life=LifeReading(PostgresLives(reader)),
             books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
-            market_data=MarketData(markets, PostgresPrices(reader)),
+            market_data=MarketData(
+                markets, PostgresPrices(reader), BookWindows(PostgresBooks(pool)), clock
+            ),
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             finality=finality,

@@ -63,7 +63,7 @@ def test_a_printed_filter_reads_back_as_the_same_filter(found: list[Term]) -> No
 
 @given(st.text(max_size=60) | st.text('namechips=<>!(),in "\\0123', max_size=60))
 def test_any_text_is_a_filter_or_an_error_that_names_its_column(text: str) -> None:
-    error = None
+    found, error = None, None
     try:
         found = parse(text, SAMPLE)
     except FilterError as caught:

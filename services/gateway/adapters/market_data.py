@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.market_data import IndexView, StatisticView
-from schemas.types import period_start
+from schemas.types import period_of, period_start
+from services.gateway.adapters import rows
 from services.gateway.adapters.queries import SQL, sql_of
+from services.gateway.app.book_windows import OpenOrder
 from services.gateway.app.market_data import CARRIED_PERIODS_MAX
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     import asyncpg
 
     from schemas.filters import Filter
+    from schemas.orders import DemandTerms, OfferTerms
     from services.gateway.app.market_data import Place, Windows
     from services.kit.postgres import Pool
 
@@ -65,6 +69,38 @@ class PostgresPrices:
             sql_of(where),
         )
         return [((row["key"], row["start"]), _index(row, windows)) for row in found]
+
+
+class PostgresBooks:
+    """`services.gateway.app.book_windows.OpenBooks` on Postgres.
+
+    Args:
+        pool: Pool that sees everybody's orders: sums of them are public.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def open_book(self, market_id: str) -> list[OpenOrder]:
+        """Return the orders that the next round would take."""
+        return [
+            OpenOrder(
+                row["terms_id"], row["order_id"], row["side"] == "offer", row["chip_hours_left"]
+            )
+            for row in await self._pool.fetch(SQL.open_book, market_id)
+        ]
+
+    async def taken(self, market_id: str) -> Mapping[str, Mapping[int, int]]:
+        """Return chips by period that rounds allocated of offers that are open, by order."""
+        found: dict[str, dict[int, int]] = {}
+        for row in await self._pool.fetch(SQL.offers_taken, market_id):
+            found.setdefault(row["offer_id"], {})[period_of(row["start"])] = row["chips"]
+        return found
+
+    async def terms(self, ids: Sequence[str]) -> Mapping[str, OfferTerms | DemandTerms]:
+        """Return terms by their ids."""
+        found = await self._pool.fetch(SQL.terms, list(ids)) if ids else []
+        return {row["event_id"]: rows.terms_of(row) for row in found}
 
 
 def _statistic(row: asyncpg.Record, windows: Windows) -> StatisticView:

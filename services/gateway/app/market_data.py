@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schemas.filters import Filter
+    from schemas.market import Market
     from schemas.market_data import GroupName, IndexView, StatisticView, WindowName
-    from services.gateway.ports import Markets
+    from services.gateway.app.book_windows import BookWindows
+    from services.gateway.ports import MarketClock, Markets
 
 CARRIED_PERIODS_MAX = HORIZON_PERIODS_MAX
 """An index older than the longest book says nothing of the market of now."""
@@ -72,11 +74,28 @@ class MarketData:
     Args:
         markets: Markets.
         history: Prices.
+        book: The open orders by delivery window.
+        clock: The market's clock.
     """
 
-    def __init__(self, markets: Markets, history: PriceHistory) -> None:
+    def __init__(
+        self, markets: Markets, history: PriceHistory, book: BookWindows, clock: MarketClock
+    ) -> None:
+        self.now = clock.now
         self._markets = markets
         self._history = history
+        self.book = book
+
+    async def market(self, market_id: str) -> Market:
+        """Return a market.
+
+        Raises:
+            NotFoundError: if there is none.
+        """
+        view = await self._markets.market(market_id)
+        if view is None:
+            raise not_found("market_id", market_id)
+        return view.market
 
     async def windows(
         self, market_id: str, window: WindowName, start: datetime | None, end: datetime | None
@@ -87,8 +106,7 @@ class MarketData:
             NotFoundError: if there is no such market.
             ValidationError: if they are too many, or none.
         """
-        if await self._markets.market(market_id) is None:
-            raise not_found("market_id", market_id)
+        await self.market(market_id)
         span = await self._history.span(market_id)
         if span is None and (start is None or end is None):
             return None
@@ -96,9 +114,39 @@ class MarketData:
         first = period_of(start) if start is not None else last - _SPAN
         periods, most = _PERIODS[window], _SPAN_MAX[window]
         first, last = first // periods * periods, -(-last // periods) * periods
-        if not 0 < last - first <= most:
-            raise _bad_span(last - first, most, window)
+        _check_span(last - first, most, window)
         return Windows(market_id, periods, first, last)
+
+    @staticmethod
+    def book_windows(
+        market_id: str,
+        window: WindowName,
+        now: datetime,
+        start: datetime | None,
+        end: datetime | None,
+    ) -> Windows:
+        """Return whole windows of the book; by default the 168 hours after the running one.
+
+        Raises:
+            ValidationError: if they are more than a book may span, or none.
+        """
+        periods = _PERIODS[window]
+        first = period_of(now) + 1 if start is None else period_of(start)
+        last = first + _SPAN if end is None else period_of(end)
+        first, last = first // periods * periods, -(-last // periods) * periods
+        _check_span(last - first, _SPAN + 24, window)
+        return Windows(market_id, periods, first, last)
+
+    @staticmethod
+    def book_window(start: datetime, end: datetime) -> tuple[int, int]:
+        """Return the periods of one delivery window, [first, end).
+
+        Raises:
+            ValidationError: if it is longer than a book may span, or empty.
+        """
+        first, last = period_of(start), period_of(end)
+        _check_span(last - first, _SPAN, "hour")
+        return first, last
 
     async def statistics(
         self,
@@ -119,9 +167,11 @@ class MarketData:
         return await self._history.indices(windows, after=after, limit=limit, where=where)
 
 
-def _bad_span(found: int, most: int, window: str) -> ValidationError:
+def _check_span(found: int, most: int, window: str) -> None:
+    if 0 < found <= most:
+        return
     allowed = f"after from, and at most {most} hours after it for windows of a {window}"
-    return ValidationError(
+    raise ValidationError(
         "validation.span",
         Message(
             f"to: must be {allowed}, was {found} hours after it",

@@ -195,7 +195,8 @@ async def test_an_index_is_the_average_of_its_trades_or_carried_from_one(market:
     for row in rows:
         by_pair[row["chip"], row["region"]].append(row)
     for (chip, region), series in by_pair.items():
-        index, since = None, None
+        index: int | None = None
+        since: str | None = None
         for row in series:
             own = [
                 trade
@@ -204,13 +205,15 @@ async def test_an_index_is_the_average_of_its_trades_or_carried_from_one(market:
                 and trade[1].endswith(f"/{chip}")
                 and REGIONS[trade[1].split("/")[0]] == region
             ]
-            before = index
+            before: int | None = index
             if own:
                 index, since = added_up(own)["average"], row["start"]
             assert row["index"] == index
             assert row["volume"] == sum(chips for *_, chips in own)
             assert row["carried_from"] == (None if own else since)
-            change = None if not before else (index - before) * 1_000_000 // before
+            change = None
+            if before and index is not None:
+                change = (index - before) * 1_000_000 // before
             assert row["change_ppm"] == change
             per = None if index is None else index * 1000 // TFLOPS[chip]
             assert row["per_pflops_hour"] == per

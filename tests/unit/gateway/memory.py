@@ -46,6 +46,7 @@ from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.server import create_app
 from services.gateway.adapters.round_files import stream_file
+from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
@@ -450,7 +451,9 @@ class MemoryGateway:
             log=LogReading(MemoryTree(), None, verify),
             life=LifeReading(self.orders),
             books=BooksThen(NoLogs()),
-            market_data=MarketData(self.markets, MemoryPrices()),
+            market_data=MarketData(
+                self.markets, MemoryPrices(), BookWindows(MemoryPrices()), self.clock
+            ),
             cases=CaseWork(once, MemoryCases(), self.clock),
             reports=DayReports(
                 MemoryDays(), self.markets, self.clock, Timeline(NOW, NOW, 1.0), None

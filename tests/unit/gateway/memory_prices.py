@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schemas.filters import Filter
 from schemas.market_data import IndexView, StatisticView
+from schemas.orders import DemandTerms, OfferTerms
+from services.gateway.app.book_windows import OpenOrder
 from services.gateway.app.market_data import Place, Windows
 
 
@@ -12,6 +16,15 @@ class MemoryPrices:
 
     async def span(self, market_id: str) -> tuple[int, int] | None:
         return None
+
+    async def open_book(self, market_id: str) -> list[OpenOrder]:
+        return []
+
+    async def taken(self, market_id: str) -> dict[str, dict[int, int]]:
+        return {}
+
+    async def terms(self, ids: Sequence[str]) -> dict[str, OfferTerms | DemandTerms]:
+        return {}
 
     async def statistics(
         self, windows: Windows, group: str, *, after: Place | None, limit: int, where: Filter | None

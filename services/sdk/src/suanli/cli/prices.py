@@ -14,6 +14,30 @@ from suanli.cli.session import Market, Output, Session, Text, command, option
 
 Json = dict[str, Any]
 _LINE_COLUMNS: Final = 36
+_By = Annotated[
+    Literal["market", "region", "chip", "chip-region", "pool"] | None,
+    option(
+        "--by",
+        en="Statistics of trades, added up by this: last, lowest, highest, average, volume.",
+        zh="按此汇总成交统计:最新、最低、最高、均价、成交量。",
+    ),
+]
+_Index = Annotated[
+    bool,
+    option(
+        "--index",
+        en="Index of each chip class and region, with a line.",
+        zh="各芯片型号与地区的价格指数及走势。",
+    ),
+]
+_Window = Annotated[
+    Literal["hour", "day"],
+    option(
+        "--window",
+        en="With --by, --index: hours or days.",
+        zh="与 --by、--index 合用:小时或日。",
+    ),
+]
 
 
 _PERIODS: Final[tuple[Column, ...]] = (
@@ -80,30 +104,9 @@ def _prices(  # noqa: PLR0913 - each is an option of the command line
         bool,
         option("--all", en="Pools without any offer too.", zh="包括没有供给的资源池。"),
     ] = False,
-    by: Annotated[
-        Literal["market", "region", "chip", "chip-region", "pool"] | None,
-        option(
-            "--by",
-            en="Statistics of trades, added up by this: last, lowest, highest, average, volume.",
-            zh="按此汇总成交统计:最新、最低、最高、均价、成交量。",
-        ),
-    ] = None,
-    index: Annotated[
-        bool,
-        option(
-            "--index",
-            en="Index of each chip class and region, with a line.",
-            zh="各芯片型号与地区的价格指数及走势。",
-        ),
-    ] = False,
-    window: Annotated[
-        Literal["hour", "day"],
-        option(
-            "--window",
-            en="With --by, --index: hours or days.",
-            zh="与 --by、--index 合用:小时或日。",
-        ),
-    ] = "day",
+    by: _By = None,
+    index: _Index = False,
+    window: _Window = "day",
     where: options.Where = None,
 ) -> None:
     market_id = session.market(market)
