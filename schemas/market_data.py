@@ -133,3 +133,22 @@ class BookCurvesView(Model):
     is_whole: StrictBool = Field(
         description="Whether every step is shown; else steps of 1,000 remain, each one exact"
     )
+
+
+ExportTable = Literal["orders", "allocations", "prices", "rounds"]
+ExportFormat = Literal["parquet", "csv", "arrow"]
+
+
+class ExportView(Model):
+    """A table of a market's day that can be fetched as a file."""
+
+    market_id: Slug
+    day: str = Field(description="UTC, by the market's clock")
+    table: ExportTable
+    public: StrictBool = Field(description="Else: your own rows; regulator and operator, all")
+    final: StrictBool = Field(description="The day is over: its files are the same for good")
+    checkpoint_size: Count | None = Field(
+        description="First head of the log that covers the day; null until it is over"
+    )
+    checkpoint_root: str | None
+    paths: tuple[str, ...] = Field(description="One for each format")

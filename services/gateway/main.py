@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from services.gateway.adapters.days import PostgresDays
+from services.gateway.adapters.exports import ExportFiles
 from services.gateway.adapters.funds import PostgresFunds
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.problems import STORE_ERRORS
@@ -40,6 +41,7 @@ from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
 from services.gateway.app.exchange import ExchangeCommands, hash_key
+from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
@@ -116,6 +118,7 @@ def build(
             log=LogReading(PostgresLog(reader), key, verify),
             life=LifeReading(PostgresLives(reader)),
             books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
+            exports=Exports(markets, ExportFiles(pool, reader, settings.gateway_export_folder)),
             market_data=MarketData(
                 markets, PostgresPrices(reader), BookWindows(PostgresBooks(pool)), clock
             ),

@@ -51,6 +51,7 @@ from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
 from services.gateway.app.exchange import ExchangeCommands, hash_key
+from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
@@ -429,6 +430,7 @@ class MemoryGateway:
         once = Once(self.log, self.intents, None)
         api = Api(
             orders=OrderCommands(once, self.orders, self.markets, self.clock),
+            exports=Exports(self.markets, MemoryPrices()),
             exchange=ExchangeCommands(
                 self.log,
                 once,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from schemas.filters import Filter
 from schemas.market_data import IndexView, StatisticView
 from schemas.orders import DemandTerms, OfferTerms
 from services.gateway.app.book_windows import OpenOrder
+from services.gateway.app.exports import ExportDay, Made, Wanted
 from services.gateway.app.market_data import Place, Windows
 
 
@@ -16,6 +18,14 @@ class MemoryPrices:
 
     async def span(self, market_id: str) -> tuple[int, int] | None:
         return None
+
+    async def days(
+        self, market_id: str, *, before: date | None, day: date | None, limit: int
+    ) -> list[ExportDay]:
+        return []
+
+    async def make(self, wanted: Wanted) -> Made:
+        raise AssertionError
 
     async def open_book(self, market_id: str) -> list[OpenOrder]:
         return []

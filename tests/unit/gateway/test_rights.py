@@ -118,6 +118,7 @@ PUBLIC = [
     "/v1/prices?market_id=jingjinji",
     "/v1/book?market_id=jingjinji",
     "/v1/statistics?market_id=jingjinji",
+    "/v1/exports?market_id=jingjinji",
     "/v1/book/windows?market_id=jingjinji",
     f"/v1/book/depth?market_id=jingjinji&{DELIVERY_WINDOW}",
     f"/v1/book/curves?market_id=jingjinji&{DELIVERY_WINDOW}",

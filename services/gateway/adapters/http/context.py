@@ -26,6 +26,7 @@ from services.gateway.adapters.sight import see_as, see_nothing
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
+from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
@@ -60,6 +61,7 @@ class Api:
         life: Lives of orders.
         books: Books of the past.
         market_data: Public statistics and indices.
+        exports: A market's days as files.
         cases: Cases of surveillance.
         reports: Daily reports.
         finality: How far the log is final.
@@ -79,6 +81,7 @@ class Api:
     life: LifeReading
     books: BooksThen
     market_data: MarketData
+    exports: Exports
     cases: CaseWork
     reports: DayReports
     finality: Finality
