@@ -171,7 +171,7 @@ async def test_a_filter_that_cannot_be_read_is_refused_with_its_column(market: M
         assert (reply.status_code, problem["code"]) == (422, "validation.filter")
         assert problem["errors"][0]["field"] == "filter"
         assert "第 1 列" in problem["detail"]
-        assert problem["errors"][0]["value"] == "colour"
+        assert problem["errors"][0]["value"] == "colour (column 1)"
 
 
 async def test_pages_of_a_filtered_list_go_on_where_they_ended_while_it_grows(

@@ -40,7 +40,7 @@ def _filter_of(name: ListName) -> Callable[..., Awaitable[Filter | None]]:
                     f"filter，第 {error.column} 列：须为 {error.allowed_zh}，实为 {error.found}",
                 ),
                 field="filter",
-                value=error.found,
+                value=f"{error.found} (column {error.column})",
                 allowed=error.allowed,
             ) from None
 
