@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
-import pytest
 
 from schemas import events
 from schemas.types import OrderState
@@ -145,18 +144,13 @@ async def test_a_day_that_is_not_over_is_made_anew_and_has_no_checkpoint(market:
     assert pages == ["allocations", "orders", "prices", "rounds"]
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "field"),
-    [
+async def test_what_is_no_export_is_refused_by_name(market: Market) -> None:
+    for path, status, field in (
         (f"/v1/exports/2026-11-23/{MARKET}/prices.csv", 404, "day"),
         (f"/v1/exports/2026-02-30/{MARKET}/prices.csv", 422, "day"),
         ("/v1/exports/2026-11-24/nowhere/prices.csv", 404, "market_id"),
         (f"/v1/exports/2026-11-24/{MARKET}/prices.xlsx", 422, "format"),
         (f"/v1/exports/2026-11-24/{MARKET}/secrets.csv", 422, "table"),
-    ],
-)
-async def test_what_is_no_export_is_refused_by_name(
-    market: Market, path: str, status: int, field: str
-) -> None:
-    reply = await market.gateway.call("GET", path)
-    assert (reply.status_code, reply.json()["errors"][0]["field"]) == (status, field)
+    ):
+        reply = await market.gateway.call("GET", path)
+        assert (reply.status_code, reply.json()["errors"][0]["field"]) == (status, field), path
