@@ -390,12 +390,17 @@ class PriceView(Model):
     market_id: Slug
     pool: PoolName
     period: PeriodStart
-    price: Price
+    price: Price | None = Field(
+        description="Clearing price of the latest round; null where that round traded nothing and "
+        "nothing was on offer, or it would be zero"
+    )
     chips: Count = Field(description="Chips traded in the round that set the price")
     offered: Count = Field(description="Chips offered in the round that set the price")
     round_id: RoundId
-    low: Price
-    high: Price
+    last: Price | None = Field(default=None, description="Of the latest trade; null if none")
+    last_round_id: RoundId | None = None
+    low: Price | None = Field(description="Lowest price that traded; null if none did")
+    high: Price | None = Field(description="Highest price that traded; null if none did")
     average: Price | None = Field(
         default=None, description="Weighted by chips traded, rounded down; null if none were"
     )

@@ -14,6 +14,7 @@ import uvicorn
 
 from services.gateway.adapters.days import PostgresDays
 from services.gateway.adapters.erasures import PostgresErasures
+from services.gateway.adapters.exports import ExportFiles
 from services.gateway.adapters.funds import PostgresFunds
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.problems import STORE_ERRORS
@@ -22,6 +23,7 @@ from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
+from services.gateway.adapters.market_data import PostgresBooks, PostgresPrices
 from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
@@ -35,15 +37,18 @@ from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.adapters.surveillance import PostgresCases
+from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
 from services.gateway.app.erasures import ErasureWork
 from services.gateway.app.exchange import ExchangeCommands, hash_key
+from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
+from services.gateway.app.market_data import MarketData
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
@@ -116,6 +121,10 @@ def build(
             life=LifeReading(PostgresLives(reader)),
             books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
             erasures=ErasureWork(once, PostgresErasures(pool), clock),
+            exports=Exports(markets, ExportFiles(pool, reader, settings.gateway_export_folder)),
+            market_data=MarketData(
+                markets, PostgresPrices(reader), BookWindows(PostgresBooks(pool)), clock
+            ),
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             finality=finality,

@@ -29,17 +29,8 @@ if TYPE_CHECKING:
     )
     from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersionView
     from schemas.codec import Envelope
-    from schemas.funds import (
-        AccountKind,
-        InvoiceLine,
-        InvoiceView,
-        MoneyOrderView,
-        RefusalView,
-        SettlementTermsView,
-        SettlementView,
-        StatementEntry,
-        StatementView,
-    )
+    from schemas.filters import Filter
+    from schemas.funds import AccountKind
     from schemas.orders import DemandTerms, OfferTerms
     from schemas.types import Side
     from services.core.tlog.notes import Note
@@ -176,12 +167,13 @@ class Orders(Protocol):
         states: Sequence[str] | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, OfferView | DemandView]]:
         """Return (sequence, order), newest first, with sequences below ``before``."""
         ...
 
     async def history(
-        self, order_id: str, *, after: int | None, limit: int
+        self, order_id: str, *, after: int | None, limit: int, where: Filter | None = None
     ) -> list[tuple[int, OrderEvent]]:
         """Return (sequence, event) of an order, oldest first."""
         ...
@@ -210,7 +202,9 @@ class Directory(Protocol):
         """Return a participant."""
         ...
 
-    async def participants(self, *, after: str | None, limit: int) -> list[ParticipantView]:
+    async def participants(
+        self, *, after: str | None, limit: int, where: Filter | None = None
+    ) -> list[ParticipantView]:
         """Return participants in the order of their ids."""
         ...
 
@@ -240,7 +234,9 @@ class Markets(Protocol):
         """Return a market."""
         ...
 
-    async def markets(self, *, after: str | None, limit: int) -> list[MarketView]:
+    async def markets(
+        self, *, after: str | None, limit: int, where: Filter | None = None
+    ) -> list[MarketView]:
         """Return markets in the order of their ids."""
         ...
 
@@ -249,7 +245,7 @@ class Markets(Protocol):
         ...
 
     async def policies(
-        self, *, market_id: str | None, after: str | None, limit: int
+        self, *, market_id: str | None, after: str | None, limit: int, where: Filter | None = None
     ) -> list[PolicyView]:
         """Return the latest version of each policy."""
         ...
@@ -267,7 +263,12 @@ class Reports(Protocol):
     """What rounds and bookings led to."""
 
     async def rounds(
-        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+        self,
+        *,
+        market_id: str | None,
+        before: tuple[int, str] | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[RoundView]:
         """Return rounds, latest first, before (seq, market)."""
         ...
@@ -293,6 +294,7 @@ class Reports(Protocol):
         end: int,
         after: tuple[str, int] | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[PriceView]:
         """Return prices by pool and period in [first, end)."""
         ...
@@ -306,6 +308,7 @@ class Reports(Protocol):
         order_id: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, AllocationView]]:
         """Return (sequence, allocation) of whole rounds, latest first."""
         ...
@@ -329,6 +332,7 @@ class Reports(Protocol):
         account: AccountKind,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, EntryView]]:
         """Return (place, posting) of one of a participant's accounts, latest first."""
         ...
@@ -346,81 +350,15 @@ class Reports(Protocol):
         ...
 
     async def findings(
-        self, *, market_id: str | None, round_id: str | None, before: int | None, limit: int
-    ) -> list[tuple[int, FindingView]]:
-        """Return (sequence, finding), latest first."""
-        ...
-
-
-class Funds(Protocol):
-    """Settlements, orders about money, and what can be cut from the journal."""
-
-    async def terms(
-        self, *, market_id: str | None, after: tuple[str, int] | None, limit: int
-    ) -> list[SettlementTermsView]:
-        """Return all versions of the terms of settlement, by market and version."""
-        ...
-
-    async def terms_version(self, market_id: str) -> int:
-        """Return the latest version of a market's terms, 0 if there is none."""
-        ...
-
-    async def put_terms(self, sent: Sent) -> None:
-        """Show terms that were set."""
-        ...
-
-    async def settlements(
         self,
         *,
-        participant_id: str | None,
         market_id: str | None,
-        allocation_id: str | None,
+        round_id: str | None,
         before: int | None,
         limit: int,
-    ) -> list[tuple[int, SettlementView]]:
-        """Return (sequence, settlement), latest first."""
-        ...
-
-    async def refusals(
-        self, *, participant_id: str | None, before: int | None, limit: int
-    ) -> list[tuple[int, RefusalView]]:
-        """Return (sequence, refused order about money), latest first."""
-        ...
-
-    async def money_order(self, order_ref: str) -> tuple[frozenset[str], MoneyOrderView] | None:
-        """Return what became of an order, and whom it concerns; ``None`` if nothing did yet."""
-        ...
-
-    async def statement(self, participant_id: str, start: int, end: int) -> StatementView:
-        """Return a participant's accounts over periods [start, end).
-
-        Raises:
-            UnavailableError: if the journal is still being read.
-        """
-        ...
-
-    async def statement_entries(
-        self,
-        participant_id: str,
-        start: int,
-        end: int,
-        *,
-        after: tuple[int, str] | None,
-        limit: int,
-    ) -> list[StatementEntry]:
-        """Return what was posted on a participant's accounts over periods [start, end)."""
-        ...
-
-    async def invoices(
-        self, participant_id: str, *, day: int | None, before: int | None, limit: int
-    ) -> list[tuple[int, InvoiceView]]:
-        """Return (day, invoice), latest first; days count from 1970-01-01."""
-        ...
-
-    async def invoice_lines(
-        self, participant_id: str, day: int, *, after: tuple[int, str] | None, limit: int
-    ) -> list[tuple[tuple[int, str], InvoiceLine]]:
-        """Return (place, line) of an invoice in the order of the journal."""
+        where: Filter | None = None,
+    ) -> list[tuple[int, FindingView]]:
+        """Return (sequence, finding), latest first."""
         ...
 
 

@@ -1,5 +1,6 @@
 """Settings of the gateway, beside those that all services share."""
 
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -32,6 +33,8 @@ class GatewaySettings(KitSettings):
         gateway_lag_records_max: Not ready while the schema is further behind the log.
         gateway_replay_records_max: Records of a market's log that are read at most to rebuild its
             book of a past moment.
+        gateway_export_folder: Where files of exports are made and kept, up to 4 GiB; by default in
+            the system's temporary folder.
         gateway_instance: Name of this instance, the same after a restart; two gateways on one
             database need two names.
     """
@@ -46,6 +49,7 @@ class GatewaySettings(KitSettings):
     gateway_pool_max: Annotated[int, Field(ge=2, le=200)] = 16
     gateway_lag_records_max: Annotated[int, Field(ge=0)] = 20_000
     gateway_replay_records_max: Annotated[int, Field(ge=1)] = 200_000
+    gateway_export_folder: Path | None = None
     gateway_instance: Annotated[str, Field(min_length=1, max_length=64)] = "gateway-0"
 
     @model_validator(mode="after")

@@ -405,6 +405,9 @@ def test_a_list_of_offers_has_a_verdict_on_each_row(cli: Cli, tmp_path: Path) ->
         ("enterprise", "demand show dem_aaaaaaaaaaaaaaaaaaaaaaaaaa", 1, "not_found"),
         ("enterprise", "prices --market nowhere", 1, "not_found"),
         ("enterprise", "prices --pool no/where", 2, "--pool"),
+        ("enterprise", "rounds list --filter colour=red", 1, "colour (column 1)"),
+        ("enterprise", "book --window tomorrow", 2, "--window"),
+        ("enterprise", "export 2020-01-01", 2, "DAY"),
         ("enterprise", "rounds show 999999", 1, "not_found"),
         ("enterprise", "participants list", 1, "role"),
         ("provider", "deliveries report al_aaaaaaaaaaaaaaaaaaaaaaaaaa", 2, "ALLOCATION"),
@@ -416,6 +419,19 @@ def test_what_is_refused_is_told_with_its_exit_code(
     done = cli.run(who, *words.split(), expect=code)
     assert said in done.stderr
     assert done.stdout == ""
+
+
+def test_a_day_is_exported_and_checked(cli: Cli, tmp_path: Path) -> None:
+    day = cli.json("regulator", "export")[0]["day"]
+    files = cli.json("regulator", "export", day, "--format", "csv", "--dir", str(tmp_path))
+    assert {Path(item["file"]).name for item in files} == {
+        f"jjj-spot-{day}-{table}.csv" for table in ("orders", "allocations", "prices", "rounds")
+    }
+    for item in files:
+        rows = list(csv.DictReader(io.StringIO(Path(item["file"]).read_text("utf-8"))))
+        assert len(rows) == item["rows"]
+        assert not [row for row in rows if row.get("price") == "0"]
+    assert next(item["rows"] for item in files if item["file"].endswith("prices.csv"))
 
 
 def test_an_exchange_that_does_not_answer_exits_with_3(tmp_path: Path) -> None:
@@ -440,6 +456,12 @@ def test_an_exchange_that_does_not_answer_exits_with_3(tmp_path: Path) -> None:
         ("enterprise", "markets"),
         ("enterprise", "markets jjj-spot"),
         ("enterprise", "prices"),
+        ("enterprise", "prices --index --window hour"),
+        ("enterprise", "prices --by pool --filter volume>=0"),
+        ("enterprise", "book --window day"),
+        ("enterprise", "book --window +1h/+40h"),
+        ("enterprise", "export"),
+        ("enterprise", "rounds list --filter state!=sealed"),
         ("enterprise", "book"),
         ("enterprise", "book --pool bj-haidian/t4"),
         ("enterprise", "demand list"),

@@ -24,12 +24,13 @@ from services.core.errors import Message
 from services.core.postings import money_order_uuid
 from services.gateway.adapters import bookings
 from services.gateway.adapters.postgres import ACCOUNT_KINDS, MONEY_UNIT, account_of
-from services.gateway.adapters.queries import SQL
+from services.gateway.adapters.queries import SQL, sql_of
 from services.gateway.errors import UnavailableError
 
 if TYPE_CHECKING:
     import asyncpg
 
+    from schemas.filters import Filter
     from services.gateway.ports import Sent
     from services.kit.postgres import Conn, Pool
 
@@ -43,11 +44,18 @@ class PostgresFunds:
         self._pool = pool
 
     async def terms(
-        self, *, market_id: str | None, after: tuple[str, int] | None, limit: int
+        self,
+        *,
+        market_id: str | None,
+        after: tuple[str, int] | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[SettlementTermsView]:
         """Return all versions of the terms of settlement, by market and version."""
         market, version = after or (None, None)
-        found = await self._pool.fetch(SQL.settlement_terms, market_id, market, version, limit)
+        found = await self._pool.fetch(
+            SQL.settlement_terms, market_id, market, version, limit, sql_of(where)
+        )
         return [
             SettlementTermsView(
                 **dict(SettlementTermsSet.model_validate_json(row["body"])), set_at=row["set_at"]
@@ -71,10 +79,11 @@ class PostgresFunds:
         allocation_id: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, SettlementView]]:
         """Return (sequence, settlement), latest first."""
         found = await self._pool.fetch(
-            SQL.settlements, participant_id, market_id, allocation_id, before, limit
+            SQL.settlements, participant_id, market_id, allocation_id, before, limit, sql_of(where)
         )
         return [
             (
@@ -90,10 +99,15 @@ class PostgresFunds:
         ]
 
     async def refusals(
-        self, *, participant_id: str | None, before: int | None, limit: int
+        self,
+        *,
+        participant_id: str | None,
+        before: int | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, RefusalView]]:
         """Return (sequence, refused order about money), latest first."""
-        found = await self._pool.fetch(SQL.refusals, participant_id, before, limit)
+        found = await self._pool.fetch(SQL.refusals, participant_id, before, limit, sql_of(where))
         return [
             (
                 row["seq"],
@@ -161,6 +175,7 @@ class PostgresFunds:
         *,
         after: tuple[int, str] | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[StatementEntry]:
         """Return what was posted on a participant's accounts over periods [start, end).
 
@@ -177,6 +192,7 @@ class PostgresFunds:
                 cut["end_leaf"],
                 *(after or (None, None)),
                 limit,
+                sql_of(where),
             )
         return [StatementEntry(**row) for row in found]
 

@@ -12,7 +12,7 @@ from schemas.funds import AccountKind
 from schemas.types import Role, Side
 from services.gateway.adapters import rows
 from services.gateway.adapters.manifests import with_signature
-from services.gateway.adapters.queries import SQL
+from services.gateway.adapters.queries import SQL, sql_of
 from services.gateway.ports import Principal
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         PriceView,
         RoundView,
     )
+    from schemas.filters import Filter
     from schemas.orders import DemandTerms, OfferTerms
     from services.gateway.ports import Signer
     from services.kit.postgres import Conn, Pool
@@ -70,19 +71,20 @@ class PostgresOrders:
         states: Sequence[str] | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, OfferView | DemandView]]:
         """Return (sequence, order), newest first, with sequences below ``before``."""
         wanted = None if states is None else list(states)
         found = await self._pool.fetch(
-            SQL.orders, side.value, participant_id, market_id, wanted, before, limit
+            SQL.orders, side.value, participant_id, market_id, wanted, before, limit, sql_of(where)
         )
         return [(row["seq"], rows.order_view(row)) for row in found]
 
     async def history(
-        self, order_id: str, *, after: int | None, limit: int
+        self, order_id: str, *, after: int | None, limit: int, where: Filter | None = None
     ) -> list[tuple[int, OrderEvent]]:
         """Return (sequence, event) of an order, oldest first."""
-        found = await self._pool.fetch(SQL.order_history, order_id, after, limit)
+        found = await self._pool.fetch(SQL.order_history, order_id, after, limit, sql_of(where))
         return [(row["seq"], rows.order_event(row)) for row in found]
 
     async def open_orders(self, market_id: str) -> list[tuple[str, str]]:
@@ -149,9 +151,11 @@ class PostgresDirectory:
         row = await self._pool.fetchrow(SQL.participant, participant_id)
         return None if row is None else rows.participant_view(row)
 
-    async def participants(self, *, after: str | None, limit: int) -> list[ParticipantView]:
+    async def participants(
+        self, *, after: str | None, limit: int, where: Filter | None = None
+    ) -> list[ParticipantView]:
         """Return participants in the order of their ids."""
-        found = await self._pool.fetch(SQL.participants, after, limit)
+        found = await self._pool.fetch(SQL.participants, after, limit, sql_of(where))
         return [rows.participant_view(row) for row in found]
 
     async def put_participant(
@@ -223,9 +227,11 @@ class PostgresMarkets:
         self._fresh_until[market_id] = now_s + _SEEN_S
         return known[1]
 
-    async def markets(self, *, after: str | None, limit: int) -> list[MarketView]:
+    async def markets(
+        self, *, after: str | None, limit: int, where: Filter | None = None
+    ) -> list[MarketView]:
         """Return markets in the order of their ids."""
-        found = await self._pool.fetch(SQL.markets, after, limit)
+        found = await self._pool.fetch(SQL.markets, after, limit, sql_of(where))
         return [rows.market_view(row) for row in found]
 
     async def put_market(self, view: MarketView, offset: int) -> None:
@@ -234,10 +240,10 @@ class PostgresMarkets:
         self._fresh_until.clear()
 
     async def policies(
-        self, *, market_id: str | None, after: str | None, limit: int
+        self, *, market_id: str | None, after: str | None, limit: int, where: Filter | None = None
     ) -> list[PolicyView]:
         """Return the latest version of each policy."""
-        found = await self._pool.fetch(SQL.policies, after, market_id, limit)
+        found = await self._pool.fetch(SQL.policies, after, market_id, limit, sql_of(where))
         return [rows.policy_view(row) for row in found]
 
     async def policy_version(self, policy_id: str) -> int:
@@ -281,11 +287,16 @@ class PostgresReports:
         self._signer = signer
 
     async def rounds(
-        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+        self,
+        *,
+        market_id: str | None,
+        before: tuple[int, str] | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[RoundView]:
         """Return rounds, latest first, before (seq, market)."""
         seq, market = before or (None, None)
-        found = await self._pool.fetch(SQL.rounds, market_id, seq, market, limit)
+        found = await self._pool.fetch(SQL.rounds, market_id, seq, market, limit, sql_of(where))
         return [with_signature(rows.round_view(row), self._signer) for row in found]
 
     async def round(self, round_id: str) -> RoundView | None:
@@ -312,11 +323,12 @@ class PostgresReports:
         end: int,
         after: tuple[str, int] | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[PriceView]:
         """Return prices by pool and period in [first, end)."""
         after_pool, after_period = after or (None, None)
         found = await self._pool.fetch(
-            SQL.prices, market_id, pool, first, end, after_pool, after_period, limit
+            SQL.prices, market_id, pool, first, end, after_pool, after_period, limit, sql_of(where)
         )
         return [rows.price_view(row) for row in found]
 
@@ -329,10 +341,18 @@ class PostgresReports:
         order_id: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, AllocationView]]:
         """Return (sequence, allocation) of whole rounds, latest first."""
         found = await self._pool.fetch(
-            SQL.allocations, participant_id, market_id, round_id, order_id, before, limit
+            SQL.allocations,
+            participant_id,
+            market_id,
+            round_id,
+            order_id,
+            before,
+            limit,
+            sql_of(where),
         )
         return [(row["seq"], rows.allocation_view(row)) for row in found]
 
@@ -378,10 +398,11 @@ class PostgresReports:
         account: AccountKind,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, EntryView]]:
         """Return (place, posting) of one of a participant's accounts, latest first."""
         name = account_of(participant_id, account)
-        found = await self._pool.fetch(SQL.entries, name, before, limit)
+        found = await self._pool.fetch(SQL.entries, name, before, limit, sql_of(where))
         return [
             (row["place"], rows.entry_view(row, -1 if row["layer"] == "posted" else 1))
             for row in found
@@ -404,8 +425,16 @@ class PostgresReports:
         return AuditView.model_validate(json.loads(row["told"]) | {"told_at": row["told_at"]})
 
     async def findings(
-        self, *, market_id: str | None, round_id: str | None, before: int | None, limit: int
+        self,
+        *,
+        market_id: str | None,
+        round_id: str | None,
+        before: int | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, FindingView]]:
         """Return (sequence, finding), latest first."""
-        found = await self._pool.fetch(SQL.findings, market_id, round_id, before, limit)
+        found = await self._pool.fetch(
+            SQL.findings, market_id, round_id, before, limit, sql_of(where)
+        )
         return [(row["seq"], rows.finding_view(row)) for row in found]

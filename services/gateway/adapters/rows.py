@@ -189,6 +189,8 @@ def price_view(row: asyncpg.Record) -> PriceView:
         chips=row["chips"],
         offered=row["offered"],
         round_id=row["round_id"],
+        last=row["last"],
+        last_round_id=row["last_round_id"],
         low=row["low"],
         high=row["high"],
         average=None if average is None else int(average),

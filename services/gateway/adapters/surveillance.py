@@ -12,13 +12,14 @@ from schemas.surveillance import (
     SurveillanceCaseRaised,
     SurveillanceCaseStateChanged,
 )
-from services.gateway.adapters.queries import SQL
+from services.gateway.adapters.queries import SQL, sql_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import asyncpg
 
+    from schemas.filters import Filter
     from services.gateway.ports import Sent
     from services.kit.postgres import Conn, Pool
 
@@ -81,9 +82,12 @@ class PostgresCases:
         kind: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, CaseView]]:
         """Return (sequence, case), latest first."""
-        rows = await self._pool.fetch(SQL.cases, market_id, day, state, kind, before, limit)
+        rows = await self._pool.fetch(
+            SQL.cases, market_id, day, state, kind, before, limit, sql_of(where)
+        )
         views = await self._views(rows)
         return [(row["seq"], view) for row, view in zip(rows, views, strict=True)]
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from schemas.base import Model
     from schemas.codec import Envelope
     from schemas.events import Event
+    from schemas.filters import Filter
     from schemas.funds import (
         CollateralNew,
         InvoiceLine,
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
     )
     from services.gateway.app.finality import Finality
     from services.gateway.app.once import Once
+    from services.gateway.funds_ports import Funds
     from services.gateway.ports import (
         Directory,
-        Funds,
         Log,
         MarketClock,
         Markets,
@@ -252,6 +253,7 @@ class FundsReading:
         allocation_id: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, SettlementView]]:
         """Return settlements of the caller's allocations, or everybody's to those who see all."""
         found = await self.funds.settlements(
@@ -260,15 +262,18 @@ class FundsReading:
             allocation_id=allocation_id,
             before=before,
             limit=limit,
+            where=where,
         )
         witnessed = await self._witnessed()
         return [(seq, as_final(view, witnessed)) for seq, view in found]
 
     async def refusals(
-        self, principal: Principal, *, before: int | None, limit: int
+        self, principal: Principal, *, before: int | None, limit: int, where: Filter | None = None
     ) -> list[tuple[int, RefusalView]]:
         """Return the caller's refused orders, or everybody's to those who see all."""
-        return await self.funds.refusals(participant_id=_own(principal), before=before, limit=limit)
+        return await self.funds.refusals(
+            participant_id=_own(principal), before=before, limit=limit, where=where
+        )
 
     async def money_order(self, principal: Principal, order_ref: str) -> MoneyOrderView:
         """Return what became of an order about money.
@@ -306,6 +311,7 @@ class FundsReading:
         *,
         after: tuple[int, str] | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[StatementEntry]:
         """Return what was posted on a participant's accounts over a period.
 
@@ -314,7 +320,9 @@ class FundsReading:
             ValidationError: if the period does not begin before it ends.
         """
         wanted, (first, last) = _sighted(principal, participant_id), _periods(start, end)
-        return await self.funds.statement_entries(wanted, first, last, after=after, limit=limit)
+        return await self.funds.statement_entries(
+            wanted, first, last, after=after, limit=limit, where=where
+        )
 
     async def invoices(
         self,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RoundView,
     )
     from schemas.audit import JournalEntryView, TermsVersionView
+    from schemas.filters import Filter
     from schemas.funds import AccountKind
     from services.gateway.app.depth import Depth
     from services.gateway.ports import Directory, Markets, Orders, Principal, Reports
@@ -80,6 +81,7 @@ class Reading:
         states: Sequence[str] | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, OfferView | DemandView]]:
         """Return the caller's orders, or everybody's to those who see all."""
         return await self._orders.orders(
@@ -89,10 +91,17 @@ class Reading:
             states=states,
             before=before,
             limit=limit,
+            where=where,
         )
 
     async def history(
-        self, principal: Principal, order_id: str, *, after: int | None, limit: int
+        self,
+        principal: Principal,
+        order_id: str,
+        *,
+        after: int | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, OrderEvent]]:
         """Return what happened to an order.
 
@@ -101,7 +110,7 @@ class Reading:
         """
         side = Side.OFFER if order_id.startswith("off_") else Side.DEMAND
         await self.order(principal, side, order_id)
-        return await self._orders.history(order_id, after=after, limit=limit)
+        return await self._orders.history(order_id, after=after, limit=limit, where=where)
 
     async def versions(self, principal: Principal, order_id: str) -> list[TermsVersionView]:
         """Return all terms that were sent for an order, oldest first.
@@ -125,7 +134,7 @@ class Reading:
         return await self.reports.journal(after=after, limit=limit)
 
     async def participants(
-        self, principal: Principal, *, after: str | None, limit: int
+        self, principal: Principal, *, after: str | None, limit: int, where: Filter | None = None
     ) -> list[ParticipantView]:
         """Return all participants.
 
@@ -133,7 +142,7 @@ class Reading:
             ForbiddenError: if the caller is neither the operator nor the regulator.
         """
         require_role(principal, Role.OPERATOR, Role.REGULATOR)
-        return await self._directory.participants(after=after, limit=limit)
+        return await self._directory.participants(after=after, limit=limit, where=where)
 
     async def me(self, principal: Principal) -> ParticipantView:
         """Return the caller; the bootstrap key, which nobody registered, is the operator."""
@@ -188,6 +197,7 @@ class Reading:
         order_id: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, AllocationView]]:
         """Return the caller's allocations, or everybody's to those who see all."""
         return await self.reports.allocations(
@@ -197,6 +207,7 @@ class Reading:
             order_id=order_id,
             before=before,
             limit=limit,
+            where=where,
         )
 
     async def account(self, principal: Principal, participant_id: str | None) -> AccountView:
@@ -217,6 +228,7 @@ class Reading:
         account: AccountKind,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, EntryView]]:
         """Return the postings on one of a participant's accounts.
 
@@ -225,7 +237,9 @@ class Reading:
         """
         wanted = participant_id or principal.participant_id
         require_sight(principal, wanted, "participant_id", wanted)
-        return await self.reports.entries(wanted, account=account, before=before, limit=limit)
+        return await self.reports.entries(
+            wanted, account=account, before=before, limit=limit, where=where
+        )
 
     async def book(self, market_id: str) -> BookView:
         """Return the open orders of a market in numbers.

@@ -17,6 +17,7 @@ from services.gateway.errors import ConflictError, not_found
 if TYPE_CHECKING:
     from schemas.api import Receipt
     from schemas.codec import Envelope
+    from schemas.filters import Filter
     from schemas.surveillance import CaseStateNew, CaseView
     from services.gateway.app.once import Once
     from services.gateway.ports import MarketClock, Principal
@@ -38,6 +39,7 @@ class Cases(Protocol):
         kind: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, CaseView]]:
         """Return (sequence, case), latest first."""
         ...
@@ -80,6 +82,7 @@ class CaseWork:
         kind: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, CaseView]]:
         """Return cases, latest first.
 
@@ -95,6 +98,7 @@ class CaseWork:
             kind=kind,
             before=before,
             limit=limit,
+            where=where,
         )
 
     async def change(

@@ -187,6 +187,8 @@ async def test_prices_are_the_latest_with_low_high_and_average_and_count_once(
     assert (latest["price"], latest["low"], latest["high"]) == (100, 100, 200)
     assert (latest["average"], latest["chips_total"]) == (125, 8)
     assert (untraded["price"], untraded["average"], untraded["offered"]) == (300, None, 9)
+    assert (latest["last"], latest["last_round_id"]) == (100, "jingjinji:2")
+    assert (untraded["low"], untraded["high"], untraded["last"]) == (None, None, None)
     later = await items(gateway, f"/v1/prices?market_id={MARKET}&from=2026-11-24T09:00:00Z")
     assert [row["price"] for row in later] == [300]
     assert await items(gateway, f"/v1/prices?market_id={MARKET}&pool=bj-1/ascend-910b") == []
@@ -194,6 +196,25 @@ async def test_prices_are_the_latest_with_low_high_and_average_and_count_once(
     cursor = paged.json()["next_cursor"]
     rest = await items(gateway, f"/v1/prices?market_id={MARKET}&limit=1&cursor={cursor}")
     assert [row["price"] for row in rest] == [300]
+
+
+async def test_no_price_is_null_and_never_zero(market: Market) -> None:
+    gateway = market.gateway
+    await gateway.publish(
+        prices(ROUND, [200, 0, 0], [2, 0, 4]), prices("jingjinji:2", [0, 0, 300], [0, 0, 1])
+    )
+
+    async def look() -> list[dict[str, Any]]:
+        return await items(gateway, f"/v1/prices?market_id={MARKET}")
+
+    found = await gateway.eventually(look, lambda rows: rows and rows[0]["round_id"][-1] == "2")
+    traded_before, never, given_away = found
+    assert (traded_before["price"], traded_before["last"]) == (None, 200)
+    assert traded_before["last_round_id"] == ROUND
+    assert (traded_before["low"], traded_before["high"]) == (200, 200)
+    assert [never[name] for name in ("price", "last", "low", "high", "average")] == [None] * 5
+    # Zero is a price where somebody traded at it.
+    assert (given_away["price"], given_away["low"], given_away["average"]) == (300, 0, 60)
 
 
 async def test_a_round_file_streams_once_all_its_parts_agree_with_the_hash(

@@ -31,6 +31,7 @@ from schemas.api import (
 from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersionView
 from schemas.codec import Envelope, encode
 from schemas.events import Reason
+from schemas.filters import Filter
 from schemas.funds import (
     AccountKind,
 )
@@ -45,15 +46,18 @@ from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.server import create_app
 from services.gateway.adapters.round_files import stream_file
+from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
 from services.gateway.app.erasures import ErasureWork
 from services.gateway.app.exchange import ExchangeCommands, hash_key
+from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
+from services.gateway.app.market_data import MarketData
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
@@ -70,6 +74,7 @@ from tests.unit.gateway.memory_books import (
     MemoryFunds,
     MemoryTree,
 )
+from tests.unit.gateway.memory_prices import MemoryPrices
 
 # One app for all: its routes are compiled at the first request, which takes half a second.
 _APP = create_app()
@@ -136,6 +141,7 @@ class MemoryOrders:
         states: Sequence[str] | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, OfferView | DemandView]]:
         found = [
             (number, view)
@@ -149,7 +155,7 @@ class MemoryOrders:
         return found[::-1][:limit]
 
     async def history(
-        self, order_id: str, *, after: int | None, limit: int
+        self, order_id: str, *, after: int | None, limit: int, where: Filter | None = None
     ) -> list[tuple[int, OrderEvent]]:
         return []
 
@@ -238,7 +244,9 @@ class MemoryDirectory:
     async def participant(self, participant_id: str) -> ParticipantView | None:
         return self.views.get(participant_id)
 
-    async def participants(self, *, after: str | None, limit: int) -> list[ParticipantView]:
+    async def participants(
+        self, *, after: str | None, limit: int, where: Filter | None = None
+    ) -> list[ParticipantView]:
         return [self.views[name] for name in sorted(self.views) if after is None or name > after][
             :limit
         ]
@@ -278,7 +286,9 @@ class MemoryMarkets:
     async def market(self, market_id: str) -> MarketView | None:
         return self.views.get(market_id)
 
-    async def markets(self, *, after: str | None, limit: int) -> list[MarketView]:
+    async def markets(
+        self, *, after: str | None, limit: int, where: Filter | None = None
+    ) -> list[MarketView]:
         return [self.views[name] for name in sorted(self.views) if after is None or name > after][
             :limit
         ]
@@ -287,7 +297,7 @@ class MemoryMarkets:
         self.views[view.market.id] = view
 
     async def policies(
-        self, *, market_id: str | None, after: str | None, limit: int
+        self, *, market_id: str | None, after: str | None, limit: int, where: Filter | None = None
     ) -> list[PolicyView]:
         return list(self.policy_views.values())[:limit]
 
@@ -306,7 +316,12 @@ class MemoryReports:
     made: dict[str, AllocationView] = field(default_factory=dict)
 
     async def rounds(
-        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+        self,
+        *,
+        market_id: str | None,
+        before: tuple[int, str] | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[RoundView]:
         return []
 
@@ -328,6 +343,7 @@ class MemoryReports:
         end: int,
         after: tuple[str, int] | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[PriceView]:
         return []
 
@@ -340,6 +356,7 @@ class MemoryReports:
         order_id: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, AllocationView]]:
         return list(enumerate(self.made.values()))
 
@@ -361,7 +378,13 @@ class MemoryReports:
         )
 
     async def entries(
-        self, participant_id: str, *, account: AccountKind, before: int | None, limit: int
+        self,
+        participant_id: str,
+        *,
+        account: AccountKind,
+        before: int | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, EntryView]]:
         return []
 
@@ -376,7 +399,13 @@ class MemoryReports:
         return AuditView.model_validate({"told_at": NOW, **dict.fromkeys(counts, 0)})
 
     async def findings(
-        self, *, market_id: str | None, round_id: str | None, before: int | None, limit: int
+        self,
+        *,
+        market_id: str | None,
+        round_id: str | None,
+        before: int | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, FindingView]]:
         return []
 
@@ -408,6 +437,7 @@ class MemoryGateway:
         once = Once(self.log, self.intents, None)
         api = Api(
             orders=OrderCommands(once, self.orders, self.markets, self.clock),
+            exports=Exports(self.markets, MemoryPrices()),
             exchange=ExchangeCommands(
                 self.log,
                 once,
@@ -431,6 +461,9 @@ class MemoryGateway:
             life=LifeReading(self.orders),
             books=BooksThen(NoLogs()),
             erasures=ErasureWork(once, MemoryErasures(), self.clock),
+            market_data=MarketData(
+                self.markets, MemoryPrices(), BookWindows(MemoryPrices()), self.clock
+            ),
             cases=CaseWork(once, MemoryCases(), self.clock),
             reports=DayReports(
                 MemoryDays(), self.markets, self.clock, Timeline(NOW, NOW, 1.0), None

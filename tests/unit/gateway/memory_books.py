@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from schemas.erasures import ErasureView
+from schemas.filters import Filter
 from schemas.funds import (
     InvoiceLine,
     InvoiceView,
@@ -49,6 +50,7 @@ class MemoryCases:
         kind: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, CaseView]]:
         return []
 
@@ -126,7 +128,12 @@ class MemoryFunds:
     versions: dict[str, list[SettlementTermsView]] = field(default_factory=dict)
 
     async def terms(
-        self, *, market_id: str | None, after: tuple[str, int] | None, limit: int
+        self,
+        *,
+        market_id: str | None,
+        after: tuple[str, int] | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[SettlementTermsView]:
         names = sorted(self.versions) if market_id is None else [market_id]
         found = [view for name in names for view in self.versions.get(name, ())]
@@ -149,11 +156,17 @@ class MemoryFunds:
         allocation_id: str | None,
         before: int | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, SettlementView]]:
         return []
 
     async def refusals(
-        self, *, participant_id: str | None, before: int | None, limit: int
+        self,
+        *,
+        participant_id: str | None,
+        before: int | None,
+        limit: int,
+        where: Filter | None = None,
     ) -> list[tuple[int, RefusalView]]:
         return []
 
@@ -183,6 +196,7 @@ class MemoryFunds:
         *,
         after: tuple[int, str] | None,
         limit: int,
+        where: Filter | None = None,
     ) -> list[StatementEntry]:
         return []
 

@@ -32,6 +32,7 @@ REVERSAL = {"entry_id": "31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab", "reason": "r"}
 ERASURE = REVERSAL | {"confirm": "59" * 32}
 ERASED = "/v1/erasures/era_" + "a" * 26
 DAY = "market_id=jingjinji&day=2026-11-24"
+DELIVERY_WINDOW = "from=2026-11-24T12:00:00Z&to=2026-11-24T14:00:00Z"
 CASE = "sc_" + "a" * 26
 CASE_STATE = {"state": "closed", "reason": "r", "expected_version": 0}
 
@@ -121,6 +122,12 @@ PUBLIC = [
     "/v1/rounds",
     "/v1/prices?market_id=jingjinji",
     "/v1/book?market_id=jingjinji",
+    "/v1/statistics?market_id=jingjinji",
+    "/v1/exports?market_id=jingjinji",
+    "/v1/book/windows?market_id=jingjinji",
+    f"/v1/book/depth?market_id=jingjinji&{DELIVERY_WINDOW}",
+    f"/v1/book/curves?market_id=jingjinji&{DELIVERY_WINDOW}",
+    "/v1/indices?market_id=jingjinji&window=hour",
     "/v1/findings",
     "/v1/audit",
     "/v1/log/finality",

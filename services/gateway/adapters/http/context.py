@@ -27,10 +27,12 @@ from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports
 from services.gateway.app.erasures import ErasureWork
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
+from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.life import LifeReading
 from services.gateway.app.log import LogReading
+from services.gateway.app.market_data import MarketData
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -60,6 +62,8 @@ class Api:
         life: Lives of orders.
         books: Books of the past.
         erasures: Orders to erase entries.
+        market_data: Public statistics and indices.
+        exports: A market's days as files.
         cases: Cases of surveillance.
         reports: Daily reports.
         finality: How far the log is final.
@@ -79,6 +83,8 @@ class Api:
     life: LifeReading
     books: BooksThen
     erasures: ErasureWork
+    market_data: MarketData
+    exports: Exports
     cases: CaseWork
     reports: DayReports
     finality: Finality

@@ -34,6 +34,12 @@ from services.gateway.adapters.http.context import (
     TraceDep,
     page,
 )
+from services.gateway.adapters.http.filtering import (
+    EntriesWhere,
+    MarketsWhere,
+    ParticipantsWhere,
+    PoliciesWhere,
+)
 
 router = APIRouter(route_class=StrictRoute)
 _ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model_exclude_none": True}
@@ -57,9 +63,13 @@ async def register(
 
 
 @router.get("/v1/participants", tags=["participants"], response_model=Page[ParticipantView])
-async def list_participants(api: ApiDep, principal: PrincipalDep, paging: PagingDep) -> Response:
+async def list_participants(
+    api: ApiDep, principal: PrincipalDep, paging: PagingDep, where: ParticipantsWhere = None
+) -> Response:
     """List all participants (operator, regulator)."""
-    found = await api.reading.participants(principal, after=paging.text(), limit=paging.limit + 1)
+    found = await api.reading.participants(
+        principal, after=paging.text(), limit=paging.limit + 1, where=where
+    )
     last = found[paging.limit - 1].participant_id if len(found) > paging.limit else ""
     return page(paging, found, [last], "participants")
 
@@ -122,6 +132,7 @@ async def list_entries(
     paging: PagingDep,
     participant_id: OwnerQuery = None,
     account: AccountKind = "cny",
+    where: EntriesWhere = None,
 ) -> Response:
     """List the bookings on your money, collateral or debt account, latest first."""
     found = await api.reading.entries(
@@ -130,6 +141,7 @@ async def list_entries(
         account=account,
         before=paging.number(),
         limit=paging.limit + 1,
+        where=where,
     )
     last = found[paging.limit - 1][0] if len(found) > paging.limit else 0
     return page(paging, [view for _, view in found], [last], "entries")
@@ -147,9 +159,11 @@ async def define_market(
 
 
 @router.get("/v1/markets", tags=["markets"], response_model=Page[MarketView])
-async def list_markets(api: ApiDep, paging: PagingDep) -> Response:
+async def list_markets(api: ApiDep, paging: PagingDep, where: MarketsWhere = None) -> Response:
     """List the markets in force (public)."""
-    found = await api.reading.markets.markets(after=paging.text(), limit=paging.limit + 1)
+    found = await api.reading.markets.markets(
+        after=paging.text(), limit=paging.limit + 1, where=where
+    )
     last = found[paging.limit - 1].market.id if len(found) > paging.limit else ""
     return page(paging, found, [last], "markets")
 
@@ -169,10 +183,12 @@ async def set_policy(
 
 
 @router.get("/v1/policies", tags=["markets"], response_model=Page[PolicyView])
-async def list_policies(api: ApiDep, paging: PagingDep, market_id: Slug | None = None) -> Response:
+async def list_policies(
+    api: ApiDep, paging: PagingDep, market_id: Slug | None = None, where: PoliciesWhere = None
+) -> Response:
     """List the latest version of every policy (public)."""
     found = await api.reading.markets.policies(
-        market_id=market_id, after=paging.text(), limit=paging.limit + 1
+        market_id=market_id, after=paging.text(), limit=paging.limit + 1, where=where
     )
     last = found[paging.limit - 1].policy.policy_id if len(found) > paging.limit else ""
     return page(paging, found, [last], "policies")

@@ -33,6 +33,12 @@ from services.gateway.adapters.http.context import (
     numbered_page,
     page,
 )
+from services.gateway.adapters.http.filtering import (
+    RefusalsWhere,
+    SettlementsWhere,
+    StatementWhere,
+    TermsWhere,
+)
 from services.gateway.adapters.http.routes_exchange import OwnerQuery
 
 router = APIRouter(route_class=StrictRoute)
@@ -89,9 +95,13 @@ async def get_money_order(
 
 
 @router.get("/v1/refusals", tags=["money"], response_model=Page[RefusalView])
-async def list_refusals(api: ApiDep, principal: PrincipalDep, paging: PagingDep) -> Response:
+async def list_refusals(
+    api: ApiDep, principal: PrincipalDep, paging: PagingDep, where: RefusalsWhere = None
+) -> Response:
     """List your orders about money that were refused, latest first."""
-    found = await api.money.refusals(principal, before=paging.number(), limit=paging.limit + 1)
+    found = await api.money.refusals(
+        principal, before=paging.number(), limit=paging.limit + 1, where=where
+    )
     return numbered_page(paging, found, "refusals")
 
 
@@ -102,6 +112,7 @@ async def list_settlements(
     paging: PagingDep,
     market_id: Slug | None = None,
     allocation_id: AllocationId | None = None,
+    where: SettlementsWhere = None,
 ) -> Response:
     """List what your allocations were settled at, latest first."""
     found = await api.money.settlements(
@@ -110,6 +121,7 @@ async def list_settlements(
         allocation_id=allocation_id,
         before=paging.number(),
         limit=paging.limit + 1,
+        where=where,
     )
     return numbered_page(paging, found, "settlements")
 
@@ -127,11 +139,11 @@ async def set_settlement_terms(
 
 @router.get("/v1/settlement-terms", tags=["markets"], response_model=Page[SettlementTermsView])
 async def list_settlement_terms(
-    api: ApiDep, paging: PagingDep, market_id: Slug | None = None
+    api: ApiDep, paging: PagingDep, market_id: Slug | None = None, where: TermsWhere = None
 ) -> Response:
     """List every version of the terms of settlement (public)."""
     found = await api.money.funds.terms(
-        market_id=market_id, after=paging.text_number(), limit=paging.limit + 1
+        market_id=market_id, after=paging.text_number(), limit=paging.limit + 1, where=where
     )
     last: list[str | int] | None = None
     if len(found) > paging.limit:
@@ -160,6 +172,7 @@ async def list_statement_entries(
     start: FromQuery,
     end: ToQuery,
     participant_id: OwnerQuery = None,
+    where: StatementWhere = None,
 ) -> Response:
     """List the bookings of a statement in the order of the journal."""
     found = await api.money.statement_entries(
@@ -169,6 +182,7 @@ async def list_statement_entries(
         end,
         after=paging.number_text(),
         limit=paging.limit + 1,
+        where=where,
     )
     last: list[str | int] | None = None
     if len(found) > paging.limit:

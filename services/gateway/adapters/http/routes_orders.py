@@ -23,6 +23,7 @@ from schemas.api import (
     Receipt,
 )
 from schemas.base import OrderId, Slug
+from schemas.filters import Filter
 from schemas.quotes import QuoteView
 from schemas.types import OrderState, Side
 from services.core.errors import DomainError, Message
@@ -40,6 +41,7 @@ from services.gateway.adapters.http.context import (
     numbered_page,
     parse_json,
 )
+from services.gateway.adapters.http.filtering import DemandWhere, HistoryWhere, OffersWhere
 from services.gateway.adapters.http.middleware import BODY_BYTES_MAX
 from services.gateway.adapters.http.problems import prefers_chinese, problem_of
 from services.gateway.adapters.http.translate import faults_of
@@ -170,9 +172,10 @@ async def list_offers(
     paging: PagingDep,
     market_id: Slug | None = None,
     state: StatesQuery = None,
+    where: OffersWhere = None,
 ) -> Response:
     """List your offers, newest first; the regulator and the operator see everybody's."""
-    return await _list(api, principal, paging, Side.OFFER, market_id, state)
+    return await _list(api, principal, paging, Side.OFFER, market_id, state, where)
 
 
 @router.get("/v1/demand", tags=["demand"], response_model=Page[DemandView])
@@ -182,9 +185,10 @@ async def list_demand(
     paging: PagingDep,
     market_id: Slug | None = None,
     state: StatesQuery = None,
+    where: DemandWhere = None,
 ) -> Response:
     """List your demand, newest first; the regulator and the operator see everybody's."""
-    return await _list(api, principal, paging, Side.DEMAND, market_id, state)
+    return await _list(api, principal, paging, Side.DEMAND, market_id, state, where)
 
 
 @router.get("/v1/offers/{order_id}", tags=["offers"])
@@ -262,11 +266,15 @@ async def cancel_demand(
 
 @router.get("/v1/orders/{order_id}/history", tags=["orders"], response_model=Page[OrderEvent])
 async def get_history(
-    order_id: OrderId, api: ApiDep, principal: PrincipalDep, paging: PagingDep
+    order_id: OrderId,
+    api: ApiDep,
+    principal: PrincipalDep,
+    paging: PagingDep,
+    where: HistoryWhere = None,
 ) -> Response:
     """Return all that happened to an order, oldest first: intents, states, holds."""
     found = await api.reading.history(
-        principal, order_id, after=paging.number(), limit=paging.limit + 1
+        principal, order_id, after=paging.number(), limit=paging.limit + 1, where=where
     )
     return numbered_page(paging, found, "history")
 
@@ -283,6 +291,7 @@ async def _list(
     side: Side,
     market_id: str | None,
     states: list[OrderState] | None,
+    where: Filter | None,
 ) -> Response:
     found = await api.reading.orders(
         principal,
@@ -291,6 +300,7 @@ async def _list(
         states=None if states is None else [state.value for state in states],
         before=paging.number(),
         limit=paging.limit + 1,
+        where=where,
     )
     return numbered_page(paging, found, "offers" if side is Side.OFFER else "demand")
 

@@ -26,6 +26,12 @@ from services.gateway.adapters.http.context import (
     numbered_page,
     page,
 )
+from services.gateway.adapters.http.filtering import (
+    AllocationsWhere,
+    FindingsWhere,
+    PricesWhere,
+    RoundsWhere,
+)
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.app.findings import shown
 from services.gateway.errors import not_found
@@ -37,10 +43,12 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @router.get("/v1/rounds", tags=["rounds"], response_model=Page[RoundView])
-async def list_rounds(api: ApiDep, paging: PagingDep, market_id: Slug | None = None) -> Response:
+async def list_rounds(
+    api: ApiDep, paging: PagingDep, market_id: Slug | None = None, where: RoundsWhere = None
+) -> Response:
     """List rounds, latest first (public)."""
     found = await api.reading.reports.rounds(
-        market_id=market_id, before=paging.number_text(), limit=paging.limit + 1
+        market_id=market_id, before=paging.number_text(), limit=paging.limit + 1, where=where
     )
     last: list[str | int] | None = None
     if len(found) > paging.limit:
@@ -91,6 +99,7 @@ async def list_prices(
     pool: PoolName | None = None,
     start: Annotated[Instant | None, Query(alias="from", description="First period")] = None,
     end: Annotated[Instant | None, Query(alias="to", description="End, exclusive")] = None,
+    where: PricesWhere = None,
 ) -> Response:
     """List the latest price of each pool and period, with low, high and average (public)."""
     found = await api.reading.reports.prices(
@@ -100,6 +109,7 @@ async def list_prices(
         end=period_of(end) if end else _PERIOD_MAX,
         after=paging.text_number(),
         limit=paging.limit + 1,
+        where=where,
     )
     last: list[str | int] | None = None
     if len(found) > paging.limit:
@@ -122,6 +132,7 @@ async def list_allocations(
     market_id: Slug | None = None,
     round_id: RoundId | None = None,
     order_id: OrderId | None = None,
+    where: AllocationsWhere = None,
 ) -> Response:
     """List your allocations, latest first; the regulator and the operator see everybody's."""
     found = await api.reading.allocations(
@@ -131,6 +142,7 @@ async def list_allocations(
         order_id=order_id,
         before=paging.number(),
         limit=paging.limit + 1,
+        where=where,
     )
     return numbered_page(paging, found, "allocations")
 
@@ -142,10 +154,15 @@ async def list_findings(
     caller: CallerDep,
     market_id: Slug | None = None,
     round_id: RoundId | None = None,
+    where: FindingsWhere = None,
 ) -> Response:
     """List findings, latest first (public; whose money it is, regulator and operator)."""
     found = await api.reading.reports.findings(
-        market_id=market_id, round_id=round_id, before=paging.number(), limit=paging.limit + 1
+        market_id=market_id,
+        round_id=round_id,
+        before=paging.number(),
+        limit=paging.limit + 1,
+        where=where,
     )
     seen = [(number, shown(view, caller)) for number, view in found]
     return numbered_page(paging, seen, "findings")

@@ -18,6 +18,7 @@ from services.gateway.adapters.http.context import (
     TraceDep,
     numbered_page,
 )
+from services.gateway.adapters.http.filtering import CasesWhere
 
 router = APIRouter(route_class=StrictRoute)
 _ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model_exclude_none": True}
@@ -33,6 +34,7 @@ async def list_cases(
     day: Annotated[Day | None, Query()] = None,
     state: CaseState | None = None,
     kind: CaseKindName | None = None,
+    where: CasesWhere = None,
 ) -> Response:
     """List cases of surveillance, latest first (regulator)."""
     found = await api.cases.cases(
@@ -43,6 +45,7 @@ async def list_cases(
         kind=kind,
         before=paging.number(),
         limit=paging.limit + 1,
+        where=where,
     )
     return numbered_page(paging, found, "cases")
 

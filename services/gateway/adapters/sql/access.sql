@@ -35,6 +35,10 @@ WHERE participant_id = $1;
 SELECT participant_id, role, name, resource_code, beneficial_owner, status, registered_at
 FROM participant LEFT JOIN participant_owner USING (participant_id)
 WHERE ($1::text IS NULL OR participant_id > $1)
+  AND ($3::text IS NULL OR filter_holds($3::text::jsonb, jsonb_build_object(
+    'participant_id', participant_id, 'name', name, 'resource_code', resource_code,
+    'beneficial_owner', beneficial_owner, 'role', role, 'status', status,
+    'registered_at', micros(registered_at))))
 ORDER BY participant_id LIMIT $2;
 
 -- name: put_participant

@@ -7,6 +7,13 @@ FROM market WHERE market_id = $1;
 -- name: markets
 SELECT market_id, body, defined_at FROM market
 WHERE ($1::text IS NULL OR market_id > $1)
+  AND ($3::text IS NULL OR filter_holds($3::text::jsonb, jsonb_build_object(
+    'market_id', market_id, 'zone', jsonb_path_query_array(body, '$.zones[*].id'),
+    'region', jsonb_path_query_array(body, '$.zones[*].region'),
+    'cloud', jsonb_path_query_array(body, '$.zones[*].cloud'),
+    'chip', jsonb_path_query_array(body, '$.chips[*].id'),
+    'vendor', jsonb_path_query_array(body, '$.chips[*].vendor'),
+    'defined_at', micros(defined_at))))
 ORDER BY market_id LIMIT $2;
 
 -- name: put_market
@@ -17,9 +24,16 @@ ON CONFLICT (market_id) DO UPDATE SET
 WHERE m.log_offset < excluded.log_offset;
 
 -- name: policies
-SELECT DISTINCT ON (policy_id) policy_id, body, set_at FROM policy
-WHERE ($1::text IS NULL OR policy_id > $1) AND ($2::text IS NULL OR market_id = $2)
-ORDER BY policy_id, version DESC LIMIT $3;
+-- The filter is about the latest versions, not about any version.
+SELECT * FROM (
+  SELECT DISTINCT ON (policy_id) policy_id, market_id, version, body, set_at FROM policy
+  WHERE ($1::text IS NULL OR policy_id > $1) AND ($2::text IS NULL OR market_id = $2)
+  ORDER BY policy_id, version DESC
+) AS p
+WHERE $4::text IS NULL OR filter_holds($4::text::jsonb, jsonb_build_object(
+  'policy_id', policy_id, 'market_id', market_id, 'kind', body -> 'kind', 'version', version,
+  'in_force_from_round', body -> 'in_force_from_round', 'set_at', micros(set_at)))
+ORDER BY policy_id LIMIT $3;
 
 -- name: policy_version
 SELECT max(version) AS version FROM policy WHERE policy_id = $1;
@@ -82,13 +96,14 @@ WITH fresh AS (
 )
 INSERT INTO price AS p
   (market_id, pool, period, price, chips, offered, round_id, round_seq, low, high, chips_total,
-   value_total)
+   value_total, last_price, last_chips, last_seq)
 SELECT $2, f.pool, f.first_period + c.nth - 1, c.price, COALESCE(c.chips, 0),
-  COALESCE(c.offered, 0), $1, $3, c.price, c.price, COALESCE(c.chips, 0),
-  c.price::numeric * COALESCE(c.chips, 0)
+  COALESCE(c.offered, 0), $1, $3, traded.price, traded.price, COALESCE(c.chips, 0),
+  c.price::numeric * COALESCE(c.chips, 0), traded.price, traded.chips, traded.seq
 FROM fresh f
 CROSS JOIN LATERAL unnest(f.prices, f.chips, f.offered)
   WITH ORDINALITY AS c (price, chips, offered, nth)
+LEFT JOIN LATERAL (SELECT c.price, c.chips, $3::bigint AS seq WHERE c.chips > 0) AS traded ON true
 ON CONFLICT (market_id, pool, period) DO UPDATE SET
   price = CASE WHEN excluded.round_seq >= p.round_seq THEN excluded.price ELSE p.price END,
   chips = CASE WHEN excluded.round_seq >= p.round_seq THEN excluded.chips ELSE p.chips END,
@@ -96,10 +111,16 @@ ON CONFLICT (market_id, pool, period) DO UPDATE SET
   round_id = CASE WHEN excluded.round_seq >= p.round_seq THEN excluded.round_id
     ELSE p.round_id END,
   round_seq = GREATEST(excluded.round_seq, p.round_seq),
+  -- Where one of the two is null, the other counts.
   low = LEAST(p.low, excluded.low),
   high = GREATEST(p.high, excluded.high),
   chips_total = p.chips_total + excluded.chips_total,
-  value_total = p.value_total + excluded.value_total;
+  value_total = p.value_total + excluded.value_total,
+  last_price = CASE WHEN excluded.last_seq >= COALESCE(p.last_seq, 0) THEN excluded.last_price
+    ELSE p.last_price END,
+  last_chips = CASE WHEN excluded.last_seq >= COALESCE(p.last_seq, 0) THEN excluded.last_chips
+    ELSE p.last_chips END,
+  last_seq = GREATEST(excluded.last_seq, p.last_seq);
 
 -- name: put_certificate
 INSERT INTO round_curve (round_id, kind, pool, first_period, prices, chips, offered)
@@ -113,25 +134,48 @@ SELECT r.*, (SELECT bool_and(f.ok) FROM finding f WHERE f.round_id = r.round_id
 FROM round r WHERE r.round_id = $1;
 
 -- name: rounds
-SELECT r.*, (SELECT bool_and(f.ok) FROM finding f WHERE f.round_id = r.round_id
-  AND f.finding_id LIKE '%/auditor/%') AS verified
-FROM round r
-WHERE ($1::text IS NULL OR r.market_id = $1)
-  AND ($2::bigint IS NULL OR (r.seq, r.market_id) < ($2, $3::text))
-ORDER BY r.seq DESC, r.market_id DESC LIMIT $4;
+SELECT * FROM (
+  SELECT r.*, (SELECT bool_and(f.ok) FROM finding f WHERE f.round_id = r.round_id
+    AND f.finding_id LIKE '%/auditor/%') AS verified
+  FROM round r
+  WHERE ($1::text IS NULL OR r.market_id = $1)
+    AND ($2::bigint IS NULL OR (r.seq, r.market_id) < ($2, $3::text))
+) AS r
+WHERE $5::text IS NULL OR filter_holds($5::text::jsonb, jsonb_build_object(
+  'round_id', round_id, 'market_id', market_id, 'seq', seq,
+  'state', CASE WHEN closed_at IS NOT NULL THEN 'closed' WHEN cleared IS NOT NULL THEN 'cleared'
+    ELSE 'sealed' END,
+  'status', cleared -> 'status',
+  'offers', COALESCE(cleared -> 'offers', sealed -> 'offers', '0'::jsonb),
+  'demands', COALESCE(cleared -> 'demands', sealed -> 'demands', '0'::jsonb),
+  'demands_filled', cleared -> 'demands_filled', 'allocations', cleared -> 'allocations',
+  'chip_hours', cleared -> 'chip_hours', 'gap_ppm', cleared -> 'gap_ppm',
+  'welfare', cleared -> 'welfare', 'payment', cleared -> 'payment',
+  'market_time', micros(market_time), 'verified', verified))
+ORDER BY seq DESC, market_id DESC LIMIT $4;
 
 -- name: round_curves
 SELECT kind, pool, first_period, prices, chips, offered
 FROM round_curve WHERE round_id = $1 ORDER BY kind DESC, pool;
 
 -- name: prices
-SELECT market_id, pool, period, price, chips, offered, round_id, low, high, chips_total,
-  div(value_total, NULLIF(chips_total, 0)) AS average
-FROM price
-WHERE market_id = $1
-  AND ($2::text IS NULL OR pool = $2)
-  AND period >= $3 AND period < $4
-  AND ($5::text IS NULL OR (pool, period) > ($5, $6::bigint))
+-- A price without a trade counts while something is on offer; a zero then is no price at all.
+SELECT * FROM (
+  SELECT market_id, pool, period, chips, offered, round_id, low, high, chips_total,
+    CASE WHEN chips > 0 OR offered > 0 AND price > 0 THEN price END AS price,
+    last_price AS last, market_id || ':' || last_seq AS last_round_id,
+    div(value_total, NULLIF(chips_total, 0)) AS average
+  FROM price
+  WHERE market_id = $1
+    AND ($2::text IS NULL OR pool = $2)
+    AND period >= $3 AND period < $4
+    AND ($5::text IS NULL OR (pool, period) > ($5, $6::bigint))
+) AS p
+WHERE $8::text IS NULL OR filter_holds($8::text::jsonb, jsonb_build_object(
+  'pool', pool, 'zone', split_part(pool, '/', 1), 'chip', split_part(pool, '/', 2),
+  'period', period * 3600000000, 'price', price, 'last', last, 'low', low, 'high', high,
+  'average', average, 'chips', chips, 'offered', offered, 'chips_total', chips_total,
+  'round_id', round_id))
 ORDER BY pool, period LIMIT $7;
 
 -- name: put_allocation
@@ -158,6 +202,16 @@ WHERE r.closed_at IS NOT NULL
   AND ($3::text IS NULL OR a.round_id = $3)
   AND ($4::text IS NULL OR a.demand_id = $4 OR a.offer_id = $4)
   AND ($5::bigint IS NULL OR a.seq < $5)
+  AND ($7::text IS NULL OR filter_holds($7::text::jsonb, jsonb_build_object(
+    'allocation_id', a.allocation_id, 'market_id', a.market_id, 'round_id', a.round_id,
+    'demand_id', a.demand_id, 'offer_id', a.offer_id, 'enterprise_id', a.enterprise_id,
+    'provider_id', a.provider_id, 'pool', a.pool, 'zone', split_part(a.pool, '/', 1),
+    'chip', split_part(a.pool, '/', 2), 'payment', a.payment,
+    'price', jsonb_path_query_array(a.periods, '$[*].price'),
+    'chips', jsonb_path_query_array(a.periods, '$[*].chips'),
+    'period', (SELECT jsonb_agg(micros((one ->> 'start')::timestamptz))
+      FROM jsonb_array_elements(a.periods) AS p (one)),
+    'made_at', micros(a.made_at))))
 ORDER BY a.seq DESC LIMIT $6;
 
 -- name: allocation
@@ -190,4 +244,7 @@ SELECT * FROM finding
 WHERE ($1::text IS NULL OR market_id = $1)
   AND ($2::text IS NULL OR round_id = $2)
   AND ($3::bigint IS NULL OR seq < $3)
+  AND ($5::text IS NULL OR filter_holds($5::text::jsonb, jsonb_build_object(
+    'finding_id', finding_id, 'market_id', market_id, 'round_id', round_id, 'kind', kind,
+    'ok', ok, 'raised_at', micros(raised_at))))
 ORDER BY seq DESC LIMIT $4;

@@ -51,6 +51,13 @@ FROM account AS a WHERE a.account = ANY($1::text[]);
 -- By place in the log: an entry has at most 16 postings.
 SELECT *, leaf_index * 16 + line AS place FROM account_entry
 WHERE account = $1 AND ($2::bigint IS NULL OR (leaf_index, line) < ($2 / 16, $2 % 16))
+  AND ($4::text IS NULL OR filter_holds($4::text::jsonb, jsonb_build_object(
+    'entry_id', entry_id, 'kind', kind, 'purpose', purpose, 'layer', layer,
+    'amount', CASE layer WHEN 'posted' THEN -amount ELSE amount END,
+    'balance', CASE layer WHEN 'posted' THEN -balance_after ELSE balance_after END,
+    'market_id', market_id, 'round_id', round_id, 'order_id', order_id,
+    'pending_id', pending_id, 'leaf_index', leaf_index, 'occurred_at', micros(occurred_at),
+    'recorded_at', micros(recorded_at))))
 ORDER BY leaf_index DESC, line DESC LIMIT $3;
 
 -- name: put_projection_state

@@ -117,12 +117,35 @@ WHERE side = $1
   AND ($3::text IS NULL OR market_id = $3)
   AND ($4::text[] IS NULL OR state = ANY ($4))
   AND ($5::bigint IS NULL OR seq < $5)
+  AND ($7::text IS NULL OR filter_holds($7::text::jsonb, jsonb_build_object(
+    'order_id', order_id, 'market_id', market_id, 'participant_id', participant_id,
+    'state', state, 'version', version, 'round_id', round_id,
+    'submitted_at', micros(submitted_at), 'updated_at', micros(updated_at),
+    'chip_hours_allocated', chip_hours_allocated, 'chip_hours_left', chip_hours_left,
+    'shape', terms #> '{shape,type}', 'chips', terms -> 'chips',
+    'zone', CASE WHEN side = 'offer' THEN terms -> 'zone'
+      ELSE jsonb_path_query_array(terms, '$.alternatives[*].zones[*]') END,
+    'region', jsonb_path_query_array(terms, '$.alternatives[*].regions[*]'),
+    'chip', CASE WHEN side = 'offer' THEN terms -> 'chip'
+      ELSE jsonb_path_query_array(terms, '$.alternatives[*].chips_any_of[*]') END,
+    'price', CASE WHEN side = 'offer' THEN terms -> 'ask'
+      ELSE jsonb_path_query_array(terms, '$.alternatives[*].limit') END,
+    'start', micros(COALESCE(terms ->> 'start', terms ->> 'earliest')::timestamptz),
+    'end', micros(COALESCE(terms ->> 'end', terms ->> 'deadline')::timestamptz),
+    'block', COALESCE(terms -> 'block', 'false'::jsonb),
+    'mobilisable', COALESCE(terms -> 'mobilisable', 'false'::jsonb),
+    'priority', COALESCE(terms -> 'priority', '"standard"'::jsonb),
+    'budget', terms -> 'budget')))
 ORDER BY seq DESC LIMIT $6;
 
 -- name: order_history
 SELECT event_id, kind, version, state, reason, round_id, amount, occurred_at, recorded_at, seq
 FROM order_event
 WHERE order_id = $1 AND ($2::bigint IS NULL OR seq > $2)
+  AND ($4::text IS NULL OR filter_holds($4::text::jsonb, jsonb_build_object(
+    'event_id', event_id, 'kind', kind, 'round_id', round_id, 'state', state,
+    'version', version, 'amount', amount, 'occurred_at', micros(occurred_at),
+    'recorded_at', micros(recorded_at))))
 ORDER BY seq LIMIT $3;
 
 -- name: open_orders

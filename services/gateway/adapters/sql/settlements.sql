@@ -55,6 +55,12 @@ WHERE ($1::text IS NULL OR $1 IN (enterprise_id, provider_id))
   AND ($2::text IS NULL OR market_id = $2)
   AND ($3::text IS NULL OR allocation_id = $3)
   AND ($4::bigint IS NULL OR seq < $4)
+  AND ($6::text IS NULL OR filter_holds($6::text::jsonb, jsonb_build_object(
+    'settlement_id', s.settlement_id, 'allocation_id', s.allocation_id,
+    'market_id', s.market_id, 'round_id', s.body -> 'round_id',
+    'demand_id', s.body -> 'demand_id', 'enterprise_id', s.enterprise_id,
+    'provider_id', s.provider_id, 'lapsed', s.body -> 'lapsed', 'paid', s.body -> 'paid',
+    'settled_at', micros(s.settled_at))))
 ORDER BY seq DESC LIMIT $5;
 
 -- name: put_refusal
@@ -64,6 +70,9 @@ ON CONFLICT (order_ref) DO NOTHING;
 -- name: refusals
 SELECT seq, body, refused_at FROM money_refused
 WHERE ($1::text IS NULL OR participant_id = $1) AND ($2::bigint IS NULL OR seq < $2)
+  AND ($4::text IS NULL OR filter_holds($4::text::jsonb, jsonb_build_object(
+    'order_ref', order_ref, 'participant_id', participant_id, 'amount', body -> 'amount',
+    'refused_at', micros(refused_at))))
 ORDER BY seq DESC LIMIT $3;
 
 -- name: refusal
@@ -80,6 +89,9 @@ ON CONFLICT (market_id, version) DO NOTHING;
 SELECT body, set_at FROM settlement_terms
 WHERE ($1::text IS NULL OR market_id = $1)
   AND ($2::text IS NULL OR (market_id, version) > ($2, $3::integer))
+  AND ($5::text IS NULL OR filter_holds($5::text::jsonb, jsonb_build_object(
+    'market_id', market_id, 'version', version,
+    'in_force_from_round', body -> 'in_force_from_round', 'set_at', micros(set_at))))
 ORDER BY market_id, version LIMIT $4;
 
 -- name: settlement_terms_version

@@ -40,6 +40,11 @@ SELECT leaf_index, account, entry_id, kind, purpose, -amount AS amount, -balance
 FROM account_entry
 WHERE account = ANY($1::text[]) AND layer = 'posted' AND leaf_index >= $2 AND leaf_index < $3
   AND ($4::bigint IS NULL OR (leaf_index, account) > ($4, $5::text))
+  AND ($7::text IS NULL OR filter_holds($7::text::jsonb, jsonb_build_object(
+    'entry_id', entry_id, 'account', account, 'kind', kind, 'purpose', purpose,
+    'amount', -amount, 'balance', -balance_after, 'market_id', market_id,
+    'round_id', round_id, 'order_id', order_id, 'leaf_index', leaf_index,
+    'occurred_at', micros(occurred_at), 'recorded_at', micros(recorded_at))))
 ORDER BY leaf_index, account LIMIT $6;
 
 -- name: invoice_days

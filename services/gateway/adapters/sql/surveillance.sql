@@ -35,6 +35,9 @@ WHERE ($1::text IS NULL OR market_id = $1)
   AND ($3::text IS NULL OR state = $3)
   AND ($4::text IS NULL OR kind = $4)
   AND ($5::bigint IS NULL OR seq < $5)
+  AND ($7::text IS NULL OR filter_holds($7::text::jsonb, jsonb_build_object(
+    'case_id', case_id, 'market_id', market_id, 'day', day, 'kind', kind,
+    'severity', severity, 'state', state, 'raised_at', micros(raised_at))))
 ORDER BY seq DESC LIMIT $6;
 
 -- name: case_changes

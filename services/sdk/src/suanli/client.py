@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -178,6 +179,13 @@ class Client(_Base):
         if not response.is_success:
             raise ApiError.of(response)
         return response.content
+
+    def stream(
+        self, path: str, headers: dict[str, str]
+    ) -> contextlib.AbstractContextManager[httpx.Response]:
+        """Return a reply whose body is read piece by piece, within the ``with`` block."""
+        own = {**self._key_header, **headers, "Accept-Encoding": "identity"}
+        return self._http.stream("GET", path, headers=own)
 
 
 class AsyncClient(_Base):

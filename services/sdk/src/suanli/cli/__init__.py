@@ -33,6 +33,7 @@ NOUNS: Final[dict[str, str]] = {
     "findings": "suanli.cli.findings",
     "surveillance": "suanli.cli.surveillance",
     "reports": "suanli.cli.reports",
+    "export": "suanli.cli.exports",
     "audit": "suanli.cli.audit",
     "verify": "suanli.cli.verify",
     "log": "suanli.cli.log",

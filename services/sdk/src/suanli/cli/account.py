@@ -87,8 +87,10 @@ def _collateral(
     money_orders.tell(session, receipt, receipt["collateral_id"], facts, wait=wait)
 
 
-def _refusals(session: Session, limit: options.Limit = ordering.LIMIT) -> None:
-    found = ordering.take(session, session.client.pages("/v1/refusals"), limit)
+def _refusals(
+    session: Session, where: options.Where = None, limit: options.Limit = ordering.LIMIT
+) -> None:
+    found = ordering.take(session, session.client.pages("/v1/refusals", filter=where), limit)
     print_list(session, found, money_orders.COLUMNS, empty=("None.", "暂无。"))
 
 
@@ -102,6 +104,7 @@ def _account(
         option("--of", en="Account whose bookings to list.", zh="列出哪个账户的分录。"),
     ] = "cny",
     participant: options.Participant = None,
+    where: options.Where = None,
     limit: options.Limit = ordering.LIMIT,
 ) -> None:
     client = session.client
@@ -126,7 +129,9 @@ def _account(
         )
     if not entries:
         return
-    pages = client.pages("/v1/account/entries", participant_id=participant, account=of)
+    pages = client.pages(
+        "/v1/account/entries", participant_id=participant, account=of, filter=where
+    )
     found = ordering.take(session, pages, limit)
     if session.output is Output.TABLE:
         print_titled(session, ("Bookings", "分录"))

@@ -88,10 +88,11 @@ def _list(
     order: Annotated[
         str | None, option("--order", en="Only of this order.", zh="仅此订单。")
     ] = None,
+    where: options.Where = None,
     limit: options.Limit = ordering.LIMIT,
 ) -> None:
     pages = session.client.pages(
-        "/v1/allocations", market_id=market, round_id=round_id, order_id=order
+        "/v1/allocations", market_id=market, round_id=round_id, order_id=order, filter=where
     )
     found = ordering.take(session, pages, limit)
     print_list(session, found, COLUMNS, empty=("No allocations.", "没有分配。"))

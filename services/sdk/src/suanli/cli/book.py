@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from suanli import operations as ops
-from suanli.cli import units, words
+from suanli.cli import book_windows, options, units, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import EXIT_REFUSED, Market, Output, Session, command, option
@@ -71,6 +71,7 @@ def register(app: typer.Typer) -> None:
 
 def _book(
     session: Session,
+    *,
     market: Market = None,
     pool: Annotated[
         str | None, option("--pool", en="One pool's depth (zone/chip).", zh="单个资源池的深度。")
@@ -81,8 +82,21 @@ def _book(
     seq: Annotated[
         int | None, option("--round", en="As this round sealed it.", zh="该轮次所封订单簿。")
     ] = None,
+    window: Annotated[
+        str | None,
+        option(
+            "--window",
+            en="By delivery window: hour, day, or one window as FROM/TO, such as +1h/+5h; with "
+            "--pool its asks and limits.",
+            zh="按交付窗口:hour、day,或单个窗口 起/止,如 +1h/+5h;加 --pool 显示其报价与限价。",
+        ),
+    ] = None,
+    where: options.Where = None,
 ) -> None:
     market_id = session.market(market)
+    if window is not None:
+        book_windows.show(session, market_id, window, pool, where)
+        return
     if at is not None or seq is not None:
         _print_then(session, market_id, None if at is None else units.instant("--at", at), seq)
         return

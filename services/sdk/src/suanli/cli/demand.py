@@ -262,9 +262,10 @@ def _list(
     session: Session,
     market: Market = None,
     state: options.OrderState = None,
+    where: options.Where = None,
     limit: options.Limit = ordering.LIMIT,
 ) -> None:
-    pages = session.client.pages("/v1/demand", market_id=market, state=state)
+    pages = session.client.pages("/v1/demand", market_id=market, state=state, filter=where)
     found = ordering.take(session, pages, limit)
     print_list(
         session,

@@ -46,8 +46,9 @@ def _list(
     bad: Annotated[
         bool, option("--problems", en="Only what is not in order.", zh="仅有问题者。")
     ] = False,
+    where: options.Where = None,
     limit: options.Limit = ordering.LIMIT,
 ) -> None:
-    pages = session.client.pages("/v1/findings", market_id=market, round_id=round_id)
+    pages = session.client.pages("/v1/findings", market_id=market, round_id=round_id, filter=where)
     found = ordering.take(session, (item for item in pages if not (bad and item["ok"])), limit)
     print_list(session, found, _COLUMNS, empty=("No findings.", "暂无结论。"))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from suanli import operations as ops
-from suanli.cli import units, words
+from suanli.cli import options, units, words
 from suanli.cli.render import Column, print_details, print_list, print_titled
 from suanli.cli.session import Output, Session, argument, command
 
@@ -79,9 +79,10 @@ def _markets(
     market: Annotated[
         str | None, argument("[MARKET]", en="Market to show.", zh="要查看的市场。")
     ] = None,
+    where: options.Where = None,
 ) -> None:
     if market is None:
-        found = list(session.client.pages("/v1/markets"))
+        found = list(session.client.pages("/v1/markets", filter=where))
         print_list(session, found, _COLUMNS, empty=("No market yet.", "尚无市场。"))
         return
     view = session.client.send(ops.read(f"/v1/markets/{market}"))

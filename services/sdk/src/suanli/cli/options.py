@@ -12,6 +12,15 @@ OrderState = Annotated[
     Literal["accepted", "open", "part-filled", "filled", "cancelled", "expired", "rejected"] | None,
     option("--state", en="Only in this state.", zh="仅此状态。"),
 ]
+Where = Annotated[
+    str | None,
+    option(
+        "--filter",
+        en="Terms that must all hold, such as 'chip=h800 price>=9.5yuan'; a wrong one names "
+        "all fields.",
+        zh="须同时满足的条件,如 'chip=h800 price>=9.5yuan';写错时会列出全部字段。",
+    ),
+]
 Limit = Annotated[
     int,
     typer.Option(

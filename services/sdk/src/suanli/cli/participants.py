@@ -93,8 +93,9 @@ def _facts(view: Json) -> list[ordering.Fact]:
     ]
 
 
-def _list(session: Session, limit: options.Limit = 0) -> None:
-    found = ordering.take(session, session.client.pages("/v1/participants"), limit)
+def _list(session: Session, where: options.Where = None, limit: options.Limit = 0) -> None:
+    pages = session.client.pages("/v1/participants", filter=where)
+    found = ordering.take(session, pages, limit)
     print_list(session, found, _COLUMNS, empty=("No participants.", "暂无参与方。"))
 
 

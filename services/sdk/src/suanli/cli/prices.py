@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from suanli import operations as ops
-from suanli.cli import units, words
+from suanli.cli import options, statistics, units, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked, sparkline
 from suanli.cli.session import Market, Output, Session, Text, command, option
 
 Json = dict[str, Any]
 _LINE_COLUMNS: Final = 36
+_By = Annotated[
+    Literal["market", "region", "chip", "chip-region", "pool"] | None,
+    option(
+        "--by",
+        en="Statistics of trades, added up by this: last, lowest, highest, average, volume.",
+        zh="按此汇总成交统计:最新、最低、最高、均价、成交量。",
+    ),
+]
+_Index = Annotated[
+    bool,
+    option(
+        "--index",
+        en="Index of each chip class and region, with a line.",
+        zh="各芯片型号与地区的价格指数及走势。",
+    ),
+]
+_Window = Annotated[
+    Literal["hour", "day"],
+    option(
+        "--window",
+        en="With --by, --index: hours or days.",
+        zh="与 --by、--index 合用:小时或日。",
+    ),
+]
 
 
 _PERIODS: Final[tuple[Column, ...]] = (
@@ -57,8 +81,9 @@ def register(app: typer.Typer) -> None:
     )(_prices)
 
 
-def _prices(
+def _prices(  # noqa: PLR0913 - each is an option of the command line
     session: Session,
+    *,
     market: Market = None,
     pool: Annotated[
         str | None,
@@ -79,8 +104,22 @@ def _prices(
         bool,
         option("--all", en="Pools without any offer too.", zh="包括没有供给的资源池。"),
     ] = False,
+    by: _By = None,
+    index: _Index = False,
+    window: _Window = "day",
+    where: options.Where = None,
 ) -> None:
     market_id = session.market(market)
+    if by is not None or index:
+        span: dict[str, str | int | None] = {
+            "market_id": market_id,
+            "window": window,
+            "from": None if start is None else units.instant("--from", start),
+            "to": None if end is None else units.instant("--to", end),
+            "filter": where,
+        }
+        statistics.show(session, span, by, index=index)
+        return
     first = units.instant("--from", start or "+0h")
     until = None if end is None else units.instant("--to", end)
     query: dict[str, str | int | None] = {
@@ -88,6 +127,7 @@ def _prices(
         "pool": pool,
         "from": first,
         "to": until,
+        "filter": where,
     }
     items = list(session.client.pages("/v1/prices", **query))
     empty = ("", "") if items else _why_none(session, market_id, pool)
@@ -138,8 +178,8 @@ def _print_periods(session: Session, items: list[Json], empty: Text) -> None:
 
 
 def _price(item: Json) -> int | None:
-    # Where nothing is offered and nothing was traded, a price of zero would mislead.
-    return int(item["price"]) if item["offered"] or item["chips_total"] else None
+    price: int | None = item["price"]
+    return price
 
 
 def _by_pool(items: list[Json]) -> list[Json]:

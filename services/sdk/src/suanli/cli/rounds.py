@@ -79,8 +79,13 @@ def register(app: typer.Typer) -> None:
     )(_file)
 
 
-def _list(session: Session, market: Market = None, limit: options.Limit = _LIMIT) -> None:
-    pages = session.client.pages("/v1/rounds", market_id=market)
+def _list(
+    session: Session,
+    market: Market = None,
+    where: options.Where = None,
+    limit: options.Limit = _LIMIT,
+) -> None:
+    pages = session.client.pages("/v1/rounds", market_id=market, filter=where)
     found = ordering.take(session, pages, limit)
     print_list(session, found, COLUMNS, empty=("No round yet.", "尚无轮次。"))
 

@@ -102,6 +102,11 @@ class Session:
             self.client.close()
 
     @property
+    def has_key(self) -> bool:
+        """Return whether the caller is anybody."""
+        return self._api_key is not None
+
+    @property
     def pick(self) -> int:
         """Return the place of the language in a `Text`."""
         return 1 if self.lang == "zh" else 0

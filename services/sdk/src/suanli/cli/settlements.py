@@ -81,15 +81,19 @@ def _list(
     allocation: Annotated[
         str | None, option("--allocation", en="Only of this allocation.", zh="仅此分配。")
     ] = None,
+    where: options.Where = None,
     limit: options.Limit = ordering.LIMIT,
 ) -> None:
-    pages = session.client.pages("/v1/settlements", market_id=market, allocation_id=allocation)
+    pages = session.client.pages(
+        "/v1/settlements", market_id=market, allocation_id=allocation, filter=where
+    )
     found = ordering.take(session, pages, limit)
     print_list(session, found, _COLUMNS, empty=("Nothing was settled yet.", "暂无结算。"))
 
 
-def _terms(session: Session, market: Market = None) -> None:
-    found = list(session.client.pages("/v1/settlement-terms", market_id=market))
+def _terms(session: Session, market: Market = None, where: options.Where = None) -> None:
+    pages = session.client.pages("/v1/settlement-terms", market_id=market, filter=where)
+    found = list(pages)
     print_list(
         session,
         found,

@@ -111,10 +111,11 @@ def _cases(
     kind: Annotated[
         str | None, option("--kind", en="Only of this kind, such as wash.", zh="仅此类别。")
     ] = None,
+    where: options.Where = None,
     limit: options.Limit = ordering.LIMIT,
 ) -> None:
     pages = session.client.pages(
-        "/v1/surveillance/cases", market_id=market, day=day, state=state, kind=kind
+        "/v1/surveillance/cases", market_id=market, day=day, state=state, kind=kind, filter=where
     )
     found = ordering.take(session, pages, limit)
     print_list(session, found, _COLUMNS, empty=("No cases.", "暂无案件。"))

@@ -1,0 +1,47 @@
+"""Prices of a market that has traded nothing yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from schemas.filters import Filter
+from schemas.market_data import IndexView, StatisticView
+from schemas.orders import DemandTerms, OfferTerms
+from services.gateway.app.book_windows import OpenOrder
+from services.gateway.app.exports import ExportDay, Made, Wanted
+from services.gateway.app.market_data import Place, Windows
+
+
+class MemoryPrices:
+    """No prices."""
+
+    async def span(self, market_id: str) -> tuple[int, int] | None:
+        return None
+
+    async def days(
+        self, market_id: str, *, before: date | None, day: date | None, limit: int
+    ) -> list[ExportDay]:
+        return []
+
+    async def make(self, wanted: Wanted) -> Made:
+        raise AssertionError
+
+    async def open_book(self, market_id: str) -> list[OpenOrder]:
+        return []
+
+    async def taken(self, market_id: str) -> dict[str, dict[int, int]]:
+        return {}
+
+    async def terms(self, ids: Sequence[str]) -> dict[str, OfferTerms | DemandTerms]:
+        return {}
+
+    async def statistics(
+        self, windows: Windows, group: str, *, after: Place | None, limit: int, where: Filter | None
+    ) -> list[tuple[Place, StatisticView]]:
+        return []
+
+    async def indices(
+        self, windows: Windows, *, after: Place | None, limit: int, where: Filter | None
+    ) -> list[tuple[Place, IndexView]]:
+        return []
