@@ -31,8 +31,8 @@ from schemas.examples import examples
 from schemas.generate import ROOT
 from schemas.transparency import JournalEntrySalted
 from schemas.types import Role
-from services.gateway.main import _Server
 from tests.integration.gateway.conftest import OPERATOR_KEY, Gateway
+from tests.integration.gateway.serving import served
 
 # 10,000 in `make nightly`, which also draws other requests each time.
 CASES = int(os.environ.get("SUANLI_API_CASES", "2000"))
@@ -155,14 +155,8 @@ async def world(gateway: Gateway) -> AsyncIterator[World]:
         lambda: gateway.http.get("/v1/markets/jjj-spot", headers=headers),
         lambda reply: reply.status_code == 200,
     )
-    at_any_port = gateway.settings.model_copy(update={"gateway_port": 0})
-    server, stop = _Server(gateway.app, at_any_port), asyncio.Event()
-    serving = asyncio.create_task(server.run_until(stop))
-    try:
-        yield World(f"http://127.0.0.1:{await server.port()}", callers)
-    finally:
-        stop.set()
-        await serving
+    async with served(gateway) as url:
+        yield World(url, callers)
 
 
 def history() -> Iterator[Event]:

@@ -1,0 +1,42 @@
+"""Calls of prices; generated from the contract by `make gen`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from suanli.calling import Caller
+from suanli.operations import Operation
+from suanli.rows import Rows
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from suanli.models import BookView, PriceView
+
+
+class PricesCalls(Caller):
+    """Calls of prices."""
+
+    def list_prices(
+        self,
+        *,
+        market_id: str,
+        pool: str | None = None,
+        from_: str | datetime | None = None,
+        to: str | datetime | None = None,
+    ) -> Rows[PriceView]:
+        """List the latest price of each pool and period, with low, high and average (public)."""
+        return Rows(
+            self,
+            Operation(
+                "GET",
+                "/v1/prices",
+                params={"market_id": market_id, "pool": pool, "from": from_, "to": to},
+            ),
+            "PriceView",
+        )
+
+    def get_book(self, *, market_id: str) -> BookView:
+        """Return the open orders in numbers: counts, and depth by pool (public)."""
+        reply: BookView = self.send(Operation("GET", "/v1/book", params={"market_id": market_id}))
+        return reply
