@@ -37,6 +37,7 @@ NOUNS: Final[dict[str, str]] = {
     "verify": "suanli.cli.verify",
     "log": "suanli.cli.log",
     "witness": "suanli.cli.witness",
+    "config": "suanli.cli.config",
     "commands": "suanli.cli.commands",
 }
 """First word of a command -> module that registers it; the order is that of the help."""
