@@ -79,6 +79,8 @@ MAY: dict[str, set[Role]] = {
     "reverse": OPERATOR,
     "define_market": OPERATOR,
     "set_settlement_terms": OPERATOR,
+    # Nobody here, since the gateway of this test is no sandbox.
+    "take_play_money": set(),
     "move_collateral": PROVIDER | OPERATOR,
     "add_key": set(Role),
     "revoke_key": set(Role),

@@ -87,3 +87,13 @@ async def test_a_refusal_is_an_error_with_field_value_and_what_is_allowed(market
     (fault,) = refused.value.errors
     assert (refused.value.status, fault["field"], fault["value"]) == (422, "terms.ask", "9500001")
     assert fault["allowed"]
+
+
+async def test_an_exchange_that_is_no_sandbox_gives_no_play_money(market: Market) -> None:
+    async with (
+        served(market.gateway) as url,
+        suanli.AsyncClient(url, market.provider) as exchange,
+    ):
+        with pytest.raises(suanli.ApiError) as refused:
+            await exchange.take_play_money(1)
+        assert (refused.value.status, exchange.environment) == (404, "")

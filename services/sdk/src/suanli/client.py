@@ -25,6 +25,7 @@ _RETRY_STATUS = frozenset({429, 502, 503, 504})
 _ATTEMPTS = 5
 _BACKOFF_S = 0.2
 _PAGE = 500
+_ENVIRONMENT = "Suanli-Environment"
 
 
 class _Base:
@@ -32,6 +33,8 @@ class _Base:
 
     def __init__(self, base_url: str, api_key: str | None, language: str) -> None:
         self.base_url = base_url.rstrip("/")
+        # What the exchange says that it is, ``sandbox`` or nothing; known after the first reply.
+        self.environment = ""
         self._headers = {"Accept": "application/json", "Accept-Language": language}
         self._key_header = _key_header(api_key)
 
@@ -131,6 +134,7 @@ class Client(_Base, Calls):
                     raise UnreachableError(self.base_url, str(error)) from error
                 time.sleep(self._wait_s(attempt, None))
                 continue
+            self.environment = response.headers.get(_ENVIRONMENT, "")
             if response.status_code in _RETRY_STATUS and not last:
                 time.sleep(self._wait_s(attempt, response))
                 continue
@@ -263,6 +267,7 @@ class AsyncClient(_Base, AsyncCalls):
                     raise UnreachableError(self.base_url, str(error)) from error
                 await asyncio.sleep(self._wait_s(attempt, None))
                 continue
+            self.environment = response.headers.get(_ENVIRONMENT, "")
             if response.status_code in _RETRY_STATUS and not last:
                 await asyncio.sleep(self._wait_s(attempt, response))
                 continue

@@ -109,6 +109,16 @@ def deposit(participant_id: str, amount: int, reference: str) -> Operation:
     )
 
 
+def top_up(amount: int, key: str | None = None) -> Operation:
+    """Take play money, micro-yuan; only a sandbox gives it."""
+    return Operation(
+        "POST",
+        "/v1/sandbox/top-up",
+        body={"amount": amount},
+        idempotency_key=key or new_key(),
+    )
+
+
 def deliver(allocation_id: str, periods: list[Json]) -> Operation:
     """Report delivered periods of an allocation (provider)."""
     return Operation(

@@ -194,3 +194,18 @@ class MoneyCalls(Caller):
             ),
             "InvoiceLine",
         )
+
+    def take_play_money(self, amount: int, *, key: str | None = None) -> Receipt:
+        """Take play money (sandbox only).
+
+        Add play money to your account; elsewhere than in a sandbox this is not there.
+        """
+        reply: Receipt = self.send(
+            Operation(
+                "POST",
+                "/v1/sandbox/top-up",
+                body={"amount": amount},
+                idempotency_key=key or new_key(),
+            )
+        )
+        return reply

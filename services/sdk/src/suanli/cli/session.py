@@ -52,6 +52,11 @@ _ADDRESS_WANTED: Final[Text] = (
     ),
 )
 
+_SANDBOX: Final[Text] = (
+    "SANDBOX: play money, robots trade; nothing here is real.",
+    "沙箱:虚拟资金,机器人交易;此处一切均非真实。",
+)
+
 
 class Output(StrEnum):
     """How to print."""
@@ -109,6 +114,8 @@ class Session:
     def __exit__(self, *exc: object) -> None:
         """Close the connection, if one was opened."""
         if "client" in vars(self):
+            if self.client.environment == "sandbox":
+                self.note(_SANDBOX)
             self.client.close()
 
     @property

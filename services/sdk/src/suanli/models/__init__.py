@@ -61,6 +61,7 @@ from suanli.models.money import (
     StatementEntry,
     StatementTotal,
     StatementView,
+    TopUpNew,
     WithdrawalNew,
 )
 from suanli.models.offers import (
@@ -188,6 +189,7 @@ __all__ = [
     "StatementTotal",
     "StatementView",
     "TermsVersionView",
+    "TopUpNew",
     "WithdrawalNew",
     "WorkShape",
     "Zone",

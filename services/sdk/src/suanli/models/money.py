@@ -324,3 +324,10 @@ class InvoiceLine(TypedDict):
     amount: int
     """Micro-yuan."""
     leaf_indexes: list[int]
+
+
+class TopUpNew(TypedDict):
+    """Play money that a participant of a sandbox asks for."""
+
+    amount: int
+    """Micro-yuan."""
