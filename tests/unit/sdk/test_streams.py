@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import time
 
+import httpx
 import pytest
 
+import suanli
+from suanli.operations import read as read_stream
 from suanli.streams import EventReader, StreamEvent
 
 
@@ -39,6 +43,49 @@ def test_the_server_says_how_long_to_wait_and_no_line_is_endless() -> None:
     assert reader.retry_s == 2.5
     with pytest.raises(ValueError, match="at most"):
         list(reader.feed("x" * 1_000_001))
+
+
+PARTS = {
+    "": "retry: 0\nid: 1\ndata: 1\n\nid: 2\ndata: 2\n\nid: 3\ndata: 3",
+    "2": "id: 3\ndata: 3\n\n",
+    "3": "id: 4\ndata: 4\n\n",
+}
+
+
+def answer(request: httpx.Request) -> httpx.Response:
+    """Send what comes after the last event, and break off, once in the middle of an event."""
+    assert request.headers["Accept"] == "text/event-stream"
+    part = PARTS[request.headers.get("Last-Event-ID", "")]
+    return httpx.Response(200, text=part, headers={"Content-Type": "text/event-stream"})
+
+
+def test_a_broken_stream_goes_on_without_a_gap_and_without_a_repeat() -> None:
+    with suanli.Client("http://exchange") as client:
+        client._http = httpx.Client(base_url=client.base_url, transport=httpx.MockTransport(answer))
+        stream = client.events(read_stream("/v1/streams/rounds"))
+        assert [event.data for event in itertools.islice(stream, 4)] == [1, 2, 3, 4]
+
+
+async def test_an_awaited_stream_does_the_same() -> None:
+    async with suanli.AsyncClient("http://exchange") as client:
+        client._http = httpx.AsyncClient(
+            base_url=client.base_url, transport=httpx.MockTransport(answer)
+        )
+        found = []
+        async for event in client.events(read_stream("/v1/streams/rounds")):
+            found.append(event.data)
+            if len(found) == 4:
+                break
+    assert found == [1, 2, 3, 4]
+
+
+def test_a_refused_stream_is_an_error_and_is_not_asked_for_again() -> None:
+    problem = {"code": "auth.key_missing", "detail": "a key is needed", "errors": []}
+    refusing = httpx.MockTransport(lambda _: httpx.Response(401, json=problem))
+    with suanli.Client("http://exchange") as client:
+        client._http = httpx.Client(base_url=client.base_url, transport=refusing)
+        with pytest.raises(suanli.ApiError, match="a key is needed"):
+            next(client.events(read_stream("/v1/streams/orders")))
 
 
 def seconds(code: str) -> float:

@@ -34,6 +34,8 @@ class EventReader:
     def __init__(self, last_id: str = "") -> None:
         """Begin after an event, or at the stream's beginning."""
         self.last_id = last_id
+        # Not the place before the event is whole: a line that breaks within it would lose it.
+        self._id = last_id
         # What the server asks a reader to wait before it comes again, seconds.
         self.retry_s = 1.0
         self._event = ""
@@ -49,6 +51,7 @@ class EventReader:
             msg = f"a line of a stream has at most {_LINE_CHARS_MAX} characters, was {len(line)}"
             raise ValueError(msg)
         if not line:
+            self.last_id = self._id
             if self._data:
                 text = "\n".join(self._data)
                 yield StreamEvent(self.last_id, self._event or "message", json.loads(text))
@@ -57,7 +60,7 @@ class EventReader:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "id" and "\0" not in value:
-            self.last_id = value
+            self._id = value
         elif name == "event":
             self._event = value
         elif name == "data":
@@ -67,4 +70,5 @@ class EventReader:
 
     def lost(self) -> None:
         """Forget what was begun: the line broke, and it comes again."""
+        self._id = self.last_id
         self._event, self._data = "", []
