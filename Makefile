@@ -14,6 +14,8 @@ TYPED := schemas services infra tests $(wildcard loadtests)
 # pytest takes two processes: the smallest machine we promise to run on has two cores.
 TEST_JOBS ?= 2
 TEST_ARGS ?=
+# SANDBOX=1 means the sandbox: a second exchange, with play money and robots.
+SANDBOXED := $(if $(SANDBOX),--sandbox)
 
 .PHONY: help
 help: ## Show the targets
@@ -57,14 +59,14 @@ setup: .venv/.dev-stamp ## Make .venv and install everything, pinned by hash
 demo: .venv/.runtime-stamp ## Run one market day from end to end and verify it
 	@$(PY) -m infra.demo
 
-up: .venv/.runtime-stamp ## Start the exchange on this machine and leave it running
-	@$(PY) -m infra.local.exchange up
+up: .venv/.runtime-stamp ## Start the exchange here and leave it running (SANDBOX=1: the sandbox)
+	@$(PY) -m infra.local.exchange up $(SANDBOXED)
 
 down: .venv/.runtime-stamp ## Stop what `make up` started
-	@$(PY) -m infra.local.exchange down
+	@$(PY) -m infra.local.exchange down $(SANDBOXED)
 
 status: .venv/.runtime-stamp ## Show what runs
-	@$(PY) -m infra.local.exchange status
+	@$(PY) -m infra.local.exchange status $(SANDBOXED)
 
 bench: .venv/.dev-stamp ## Run the load tests
 	@$(PY) -m loadtests
@@ -78,8 +80,9 @@ test: .venv/.dev-stamp ## Lint, then run all tests
 	@$(PY) -m pytest -n $(TEST_JOBS) $(TEST_ARGS)
 
 .PHONY: nightly
-nightly: .venv/.dev-stamp ## Kill the ledger at its named points, 200 seeded runs
-	@SUANLI_KILL_RUNS=200 $(PY) -m pytest -n $(TEST_JOBS) tests/integration/ledger/test_kills.py
+nightly: .venv/.dev-stamp ## Kill the ledger in 200 seeded runs; send the API 10,000 drawn requests
+	@SUANLI_KILL_RUNS=200 SUANLI_API_CASES=10000 $(PY) -m pytest -n $(TEST_JOBS) \
+		tests/integration/ledger/test_kills.py tests/integration/gateway/test_any_request.py
 
 # One target per check, so that `make -k lint` reports the findings of all of them.
 CHECKS := style format types imports sql spelling requirements generated

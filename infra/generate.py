@@ -1,4 +1,4 @@
-"""Write or check the generated files that need the services: OpenAPI and the settings page.
+"""Write or check the generated files that need the services: OpenAPI, client, settings page.
 
 ``python -m infra.generate`` writes, ``--check`` fails when a file is stale. The wire contract's
 own files are written by ``python -m schemas.generate``.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from infra.client_code import client_files
 from services.auditor.settings import AuditorSettings
 from services.gateway.adapters.http.server import openapi
 from services.gateway.settings import GatewaySettings
@@ -40,8 +41,10 @@ _SECTIONS: tuple[tuple[str, type[KitSettings]], ...] = (
 
 def files() -> Iterator[tuple[Path, str]]:
     """Yield each generated file and the text that it must hold."""
-    document = json.dumps(openapi(), ensure_ascii=False, indent=2) + "\n"
+    contract = openapi()
+    document = json.dumps(contract, ensure_ascii=False, indent=2) + "\n"
     yield ROOT / "schemas" / "openapi.json", document
+    yield from client_files(ROOT, contract)
     yield ROOT / "docs" / "reference" / "settings.md", settings_page()
 
 
@@ -95,6 +98,7 @@ def main() -> int:
         if check:
             sys.stderr.write(f"{name} is stale: run `make gen` and commit it\n")
         else:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             sys.stdout.write(f"wrote {name}\n")
     return int(check and stale > 0)

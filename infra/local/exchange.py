@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 SERVICES = ("ledger", "matching", "auditor", "gateway")
 KEEPER = "keeper"
+ROBOTS = "robots"
 MARKET_ID = "jjj-spot"
 # `SUANLI_LEDGER_ORIGIN` as it is by default.
 LOG_ORIGIN = "suanli-exchange/ledger"
@@ -61,6 +62,7 @@ class ExchangeConfig:
         solve_s: Real seconds that a solve may take; 0 leaves it to the round's effort.
         log_key: Secret key of the transparency log; empty in folders from before there was one.
         receipt_key: Seed of the key that receipts and reports are signed with, Base64; the same.
+        is_sandbox: Whether it is a sandbox: play money for the asking, robots that trade.
     """
 
     api_port: int
@@ -72,6 +74,7 @@ class ExchangeConfig:
     solve_s: float = 0.0
     log_key: str = ""
     receipt_key: str = ""
+    is_sandbox: bool = False
 
 
 class Exchange:
@@ -128,6 +131,7 @@ class Exchange:
         clock_speed: float = 1.0,
         market_id: str = MARKET_ID,
         solve_s: float = 0.0,
+        is_sandbox: bool = False,
     ) -> ExchangeConfig:
         """Choose ports, keys and the clock of a new exchange, and keep them.
 
@@ -136,6 +140,7 @@ class Exchange:
             clock_speed: Market seconds per real second.
             market_id: The market to clear.
             solve_s: Real seconds that a solve may take; 0 leaves it to the round's effort.
+            is_sandbox: Whether it is a sandbox.
         """
         now = datetime.now(UTC)
         config = ExchangeConfig(
@@ -148,6 +153,7 @@ class Exchange:
             solve_s=solve_s,
             log_key=NoteSigner.generate(LOG_ORIGIN).secret_text(),
             receipt_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+            is_sandbox=is_sandbox,
         )
         self.state_dir.mkdir(parents=True, exist_ok=True)
         partial = self._config_path.with_suffix(".partial")
@@ -186,6 +192,16 @@ class Exchange:
         )
         self.stack.supervisor.start(spec, lambda: True)
 
+    def start_robots(self) -> None:
+        """Start the robots of a sandbox, unless they run; they wait for a gateway that is away."""
+        spec = ProcessSpec(
+            name=ROBOTS,
+            argv=(sys.executable, "-m", "infra.local.robots", str(self.state_dir)),
+            env=self._environment(ROBOTS),
+            cwd=ROOT,
+        )
+        self.stack.supervisor.start(spec, lambda: True)
+
     def start_service(self, name: str) -> bool:
         """Start one service unless it runs; return whether it was started."""
         self._state_file(name).parent.mkdir(parents=True, exist_ok=True)
@@ -211,7 +227,7 @@ class Exchange:
         """Stop services, keeper, Kafka and Postgres; return whether anything ran."""
         supervisor = self.stack.supervisor
         # The keeper first, or it would start again what is stopped after it.
-        keeper = supervisor.stop(KEEPER)
+        keeper = supervisor.stop(ROBOTS) | supervisor.stop(KEEPER)
         with ThreadPoolExecutor(len(SERVICES)) as workers:
             stopped = list(workers.map(supervisor.stop, reversed(SERVICES)))
         return any([keeper, *stopped, self.stack.stop()])
@@ -229,7 +245,8 @@ class Exchange:
 
     def status(self) -> tuple[ProcessStatus, ...]:
         """Return the state of every process, Kafka and Postgres first."""
-        names = (*SERVICES, KEEPER)
+        robots = [ROBOTS] if self.is_configured() and self.config.is_sandbox else []
+        names = (*SERVICES, KEEPER, *robots)
         return (*self.stack.status(), *(self.stack.supervisor.status(name) for name in names))
 
     def health(self, name: str) -> dict[str, object]:
@@ -317,6 +334,7 @@ class Exchange:
             "SUANLI_MATCHING_MARKET": config.market_id,
             "SUANLI_MATCHING_SOLVE_S": str(config.solve_s),
             "SUANLI_GATEWAY_OPERATOR_KEY": config.operator_key,
+            "SUANLI_GATEWAY_SANDBOX": str(config.is_sandbox).lower(),
             "SUANLI_GATEWAY_PORT": str(config.api_port),
             "SUANLI_GATEWAY_LOG_KEY": self.log_verifier,
             "SUANLI_AUDITOR_LOG_KEY": self.log_verifier,

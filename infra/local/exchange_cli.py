@@ -27,7 +27,11 @@ _console = Console(highlight=False, soft_wrap=True)
 _MIB = 1024 * 1024
 
 StateDir = Annotated[Path, typer.Option(envvar="SUANLI_STATE_DIR", help="Where it keeps all.")]
+Sandbox = Annotated[
+    bool, typer.Option("--sandbox", help="A second exchange, with play money and robots. 沙箱。")
+]
 _DEFAULT_DIR = Path("var/local")
+_SANDBOX_DIR = Path("var/sandbox")
 
 
 def run(arguments: list[str]) -> None:
@@ -47,9 +51,12 @@ def up(
     state_dir: StateDir = _DEFAULT_DIR,
     *,
     seeded: Annotated[bool, typer.Option(help="Seed an empty exchange with a market.")] = True,
+    sandbox: Sandbox = False,
 ) -> None:
     """Start what does not run; seed a market with orders the first time."""
-    exchange = Exchange(state_dir)
+    exchange = _exchange(state_dir, sandbox=sandbox)
+    if sandbox and not exchange.is_configured():
+        exchange.configure(is_sandbox=True)
     began_s = time.monotonic()
     with _console.status("Starting Kafka, Postgres and the services 正在启动…"):
         exchange.up()
@@ -58,6 +65,8 @@ def up(
     if seeded and not clients.exists():
         with _console.status("Seeding the market 正在写入示例市场…"):
             seed(exchange, clients)
+    if sandbox and clients.exists():
+        exchange.start_robots()
     _print_status(exchange)
     _console.print(f"\nAPI          {exchange.api_url}   (docs: {exchange.api_url}/docs)")
     if clients.exists():
@@ -66,9 +75,9 @@ def up(
 
 
 @app.command()
-def down(state_dir: StateDir = _DEFAULT_DIR) -> None:
+def down(state_dir: StateDir = _DEFAULT_DIR, *, sandbox: Sandbox = False) -> None:
     """Stop everything; what it holds stays."""
-    stopped = Exchange(state_dir).down()
+    stopped = _exchange(state_dir, sandbox=sandbox).down()
     _console.print("Stopped 已停止" if stopped else "Nothing was running 没有正在运行的进程")
 
 
@@ -77,9 +86,10 @@ def status(
     state_dir: StateDir = _DEFAULT_DIR,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    sandbox: Sandbox = False,
 ) -> None:
     """Show what runs, how it feels and how much memory it uses."""
-    exchange = Exchange(state_dir)
+    exchange = _exchange(state_dir, sandbox=sandbox)
     if as_json:
         rows = {
             row.name: {"running": row.running, "pid": row.pid, "memory_bytes": row.memory_bytes}
@@ -101,10 +111,15 @@ def logs(name: str, state_dir: StateDir = _DEFAULT_DIR, lines: int = 50) -> None
 
 
 @app.command()
-def wipe(state_dir: StateDir = _DEFAULT_DIR) -> None:
+def wipe(state_dir: StateDir = _DEFAULT_DIR, *, sandbox: Sandbox = False) -> None:
     """Stop everything and delete all that it holds."""
-    Exchange(state_dir).wipe()
+    _exchange(state_dir, sandbox=sandbox).wipe()
     _console.print("Wiped 已清除")
+
+
+def _exchange(state_dir: Path, *, sandbox: bool) -> Exchange:
+    # A sandbox has a broker, a database and keys of its own.
+    return Exchange(_SANDBOX_DIR if sandbox and state_dir == _DEFAULT_DIR else state_dir)
 
 
 def _print_status(exchange: Exchange) -> None:

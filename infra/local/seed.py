@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _ORDERS_MAX = 150
 _ROUND_EVERY_S = 60
+_SANDBOX_ROUND_EVERY_S = 10
+# Robots trade in a sandbox, so that it needs no more than a beginning.
+_SANDBOX_ORDERS_MAX = 20
 _DEPOSIT = 10_000_000 * world.MICRO
 _MARKET_WAIT_S = 30.0
 
@@ -42,10 +45,12 @@ def seed(exchange: Exchange, clients: Path) -> None:
 
 async def _seed(exchange: Exchange, clients: Path) -> None:
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    day = build_day(now, demands=_ORDERS_MAX, seed=7)
+    is_sandbox = exchange.config.is_sandbox
+    every_s = _SANDBOX_ROUND_EVERY_S if is_sandbox else _ROUND_EVERY_S
+    day = build_day(now, demands=_SANDBOX_ORDERS_MAX if is_sandbox else _ORDERS_MAX, seed=7)
     operator_key = exchange.config.operator_key
     async with AsyncClient(exchange.api_url, operator_key) as operator:
-        market = world.market(round_every_s=_ROUND_EVERY_S, effort=4, horizon_periods=72)
+        market = world.market(round_every_s=every_s, effort=4, horizon_periods=72)
         await operator.send(ops.Operation("POST", "/v1/markets", body=market))
         keys = await _register(operator, day.enterprises)
         await _until_market_is_known(operator)

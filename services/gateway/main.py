@@ -132,6 +132,7 @@ def build(
             operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),
             readiness=readiness,
+            is_sandbox=settings.gateway_sandbox,
         )
     )
 

@@ -30,6 +30,8 @@ class GatewaySettings(KitSettings):
             final, separated by commas.
         gateway_witnesses_needed: How many of them must have cosigned a head for what is under it
             to be called final; 0: none, the log alone decides.
+        gateway_sandbox: Whether this is a sandbox: participants take play money as they like, and
+            every reply says so.
         gateway_lag_records_max: Not ready while the schema is further behind the log.
         gateway_replay_records_max: Records of a market's log that are read at most to rebuild its
             book of a past moment.
@@ -47,6 +49,7 @@ class GatewaySettings(KitSettings):
     gateway_witness_keys: Annotated[str, Field(max_length=200_000)] = ""
     gateway_witnesses_needed: Annotated[int, Field(ge=0, le=64)] = 0
     gateway_pool_max: Annotated[int, Field(ge=2, le=200)] = 16
+    gateway_sandbox: bool = False
     gateway_lag_records_max: Annotated[int, Field(ge=0)] = 20_000
     gateway_replay_records_max: Annotated[int, Field(ge=1)] = 200_000
     gateway_export_folder: Path | None = None

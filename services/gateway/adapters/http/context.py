@@ -71,6 +71,7 @@ class Api:
         operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
         readiness: Returns the parts of the gateway and whether each is ready.
+        is_sandbox: Whether the money is play money, to be had for the asking.
     """
 
     orders: OrderCommands
@@ -92,6 +93,7 @@ class Api:
     operator_key_sha256: bytes | None
     receipt_key: tuple[str, str] | None
     readiness: Callable[[], Awaitable[Mapping[str, bool]]]
+    is_sandbox: bool = False
 
 
 # Dependencies are coroutines even where they await nothing: others cost a thread each.

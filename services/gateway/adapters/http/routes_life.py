@@ -17,6 +17,8 @@ from services.gateway.adapters.http.context import (
 )
 
 router = APIRouter(route_class=StrictRoute)
+# As many digits as the id of a round takes.
+_SEQ_MAX = 10**12 - 1
 
 
 @router.get("/v1/orders/{order_id}/life", tags=["orders"], response_model=Page[LifeStep])
@@ -38,7 +40,9 @@ async def get_book_at(
     paging: PagingDep,
     market_id: Slug,
     time: Annotated[Instant | None, Query(description="On the market's clock")] = None,
-    seq: Annotated[int | None, Query(ge=1, alias="round", description="Number of a round")] = None,
+    seq: Annotated[
+        int | None, Query(ge=1, le=_SEQ_MAX, alias="round", description="Number of a round")
+    ] = None,
 ) -> Response:
     """Return the book as it stood at a time, or as a round sealed it, rebuilt from the log alone
     (regulator, operator). As CSV or NDJSON: its orders, all of them.

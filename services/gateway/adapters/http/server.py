@@ -21,6 +21,7 @@ from services.gateway.adapters.http import (
     routes_orders,
     routes_reports,
     routes_rounds,
+    routes_sandbox,
     routes_surveillance,
 )
 from services.gateway.adapters.http.context import Api, ApiDep
@@ -124,6 +125,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_erasures.router,
         routes_surveillance.router,
         routes_reports.router,
+        routes_sandbox.router,
         keys,
         health,
     ):
@@ -131,6 +133,8 @@ def create_app(api: Api | None = None) -> FastAPI:
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Measure)
+    if api is not None and api.is_sandbox:
+        app.add_middleware(routes_sandbox.SandboxMark)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

@@ -6,22 +6,27 @@ import asyncio
 import contextlib
 import copy
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
 from suanli import operations as ops
+from suanli.api import AsyncCalls, Calls
 from suanli.errors import ApiError, UnreachableError
+from suanli.streams import EventReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from suanli.operations import Json, Operation
+    from suanli.operations import Json, Operation, Param
+    from suanli.streams import StreamEvent
 
 _RETRY_STATUS = frozenset({429, 502, 503, 504})
 _ATTEMPTS = 5
 _BACKOFF_S = 0.2
 _PAGE = 500
+_ENVIRONMENT = "Suanli-Environment"
 
 
 class _Base:
@@ -29,6 +34,8 @@ class _Base:
 
     def __init__(self, base_url: str, api_key: str | None, language: str) -> None:
         self.base_url = base_url.rstrip("/")
+        # What the exchange says that it is, ``sandbox`` or nothing; known after the first reply.
+        self.environment = ""
         self._headers = {"Accept": "application/json", "Accept-Language": language}
         self._key_header = _key_header(api_key)
 
@@ -39,11 +46,18 @@ class _Base:
         request: dict[str, Any] = {
             "method": operation.method,
             "url": operation.path,
-            "params": {k: v for k, v in operation.params.items() if v is not None},
+            "params": {k: _text(v) for k, v in operation.params.items() if v is not None},
             "headers": headers,
         }
         if operation.body is not None:
             request["json"] = operation.body
+        return request
+
+    def _stream_request(self, operation: Operation, last_id: str) -> dict[str, Any]:
+        request = self._request(operation)
+        request["headers"] |= {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        if last_id:
+            request["headers"]["Last-Event-ID"] = last_id
         return request
 
     @staticmethod
@@ -61,12 +75,18 @@ class _Base:
     def _result(response: httpx.Response) -> Any:  # noqa: ANN401 - JSON
         if response.is_success:
             kind = response.headers.get("content-type", "")
-            return response.json() if "json" in kind else response.text
+            if "json" in kind:
+                return response.json()
+            return response.text if kind.startswith("text/") else response.content
         raise ApiError.of(response)
 
 
-class Client(_Base):
+class Client(_Base, Calls):
     """Talk to the exchange from a script or a notebook.
+
+    Every operation of the API is a method of its name, with its parameters and its reply typed:
+    ``client.submit_offer(...)``, ``client.get_account()``. A list is an iterator over all its
+    pages and a data frame if you like (`suanli.rows.Rows`).
 
     Args:
         base_url: For example ``http://127.0.0.1:8000``.
@@ -115,17 +135,45 @@ class Client(_Base):
                     raise UnreachableError(self.base_url, str(error)) from error
                 time.sleep(self._wait_s(attempt, None))
                 continue
+            self.environment = response.headers.get(_ENVIRONMENT, "")
             if response.status_code in _RETRY_STATUS and not last:
                 time.sleep(self._wait_s(attempt, response))
                 continue
             return self._result(response)
         raise AssertionError
 
+    def events(self, operation: Operation) -> Iterator[StreamEvent]:
+        """Yield what a stream sends; go on after the last event whenever the line breaks.
+
+        Raises:
+            ApiError: the exchange refused.
+            UnreachableError: it did not answer so many times on end.
+        """
+        reader = EventReader()
+        silent = 0
+        while True:
+            request = self._stream_request(operation, reader.last_id)
+            try:
+                with self._http.stream(**request, timeout=_stream_timeout()) as response:
+                    if not response.is_success:
+                        response.read()
+                        raise ApiError.of(response)
+                    for line in response.iter_lines():
+                        for event in reader.feed(line):
+                            silent = 0
+                            yield event
+            except httpx.TransportError as error:
+                silent += 1
+                if silent == _ATTEMPTS:
+                    raise UnreachableError(self.base_url, str(error)) from error
+            reader.lost()
+            time.sleep(reader.retry_s)
+
     def be_patient(self, timeout_s: float) -> None:
         """Wait so long for a reply from now on."""
         self._http.timeout = httpx.Timeout(timeout_s)
 
-    def pages(self, path: str, **params: str | int | None) -> Iterator[Json]:
+    def pages(self, path: str, **params: Param) -> Iterator[Json]:
         """Yield every item of a list, page by page."""
         cursor: str | None = None
         while True:
@@ -134,16 +182,6 @@ class Client(_Base):
             cursor = page.get("next_cursor")
             if cursor is None:
                 return
-
-    def submit_offer(self, market_id: str, terms: Json, key: str | None = None) -> Json:
-        """Offer capacity; return the receipt."""
-        receipt: Json = self.send(ops.submit("offers", market_id, terms, key))
-        return receipt
-
-    def submit_demand(self, market_id: str, terms: Json, key: str | None = None) -> Json:
-        """Ask for capacity; return the receipt."""
-        receipt: Json = self.send(ops.submit("demand", market_id, terms, key))
-        return receipt
 
     def order(self, order_id: str) -> Json:
         """Return one of your orders."""
@@ -188,7 +226,7 @@ class Client(_Base):
         return self._http.stream("GET", path, headers=own)
 
 
-class AsyncClient(_Base):
+class AsyncClient(_Base, AsyncCalls):
     """`Client` for asyncio: the same calls, awaited."""
 
     def __init__(
@@ -237,11 +275,39 @@ class AsyncClient(_Base):
                     raise UnreachableError(self.base_url, str(error)) from error
                 await asyncio.sleep(self._wait_s(attempt, None))
                 continue
+            self.environment = response.headers.get(_ENVIRONMENT, "")
             if response.status_code in _RETRY_STATUS and not last:
                 await asyncio.sleep(self._wait_s(attempt, response))
                 continue
             return self._result(response)
         raise AssertionError
+
+    async def events(self, operation: Operation) -> AsyncIterator[StreamEvent]:
+        """Yield what a stream sends; go on after the last event whenever the line breaks.
+
+        Raises:
+            ApiError: the exchange refused.
+            UnreachableError: it did not answer so many times on end.
+        """
+        reader = EventReader()
+        silent = 0
+        while True:
+            request = self._stream_request(operation, reader.last_id)
+            try:
+                async with self._http.stream(**request, timeout=_stream_timeout()) as response:
+                    if not response.is_success:
+                        await response.aread()
+                        raise ApiError.of(response)
+                    async for line in response.aiter_lines():
+                        for event in reader.feed(line):
+                            silent = 0
+                            yield event
+            except httpx.TransportError as error:
+                silent += 1
+                if silent == _ATTEMPTS:
+                    raise UnreachableError(self.base_url, str(error)) from error
+            reader.lost()
+            await asyncio.sleep(reader.retry_s)
 
     def acting_as(self, api_key: str | None) -> AsyncClient:
         """Return a client with another key over the same connections; closing this closes both."""
@@ -264,7 +330,7 @@ class AsyncClient(_Base):
             raise ApiError.of(response)
         return response.content
 
-    async def pages(self, path: str, **params: str | int | None) -> AsyncIterator[Json]:
+    async def pages(self, path: str, **params: Param) -> AsyncIterator[Json]:
         """Yield every item of a list, page by page."""
         cursor: str | None = None
         while True:
@@ -274,6 +340,15 @@ class AsyncClient(_Base):
             cursor = page.get("next_cursor")
             if cursor is None:
                 return
+
+
+def _text(value: Param) -> Any:  # noqa: ANN401 - what httpx takes
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _stream_timeout() -> httpx.Timeout:
+    # A stream is silent while nothing happens, but says at least that it is alive.
+    return httpx.Timeout(30, read=60)
 
 
 def _key_header(api_key: str | None) -> dict[str, str]:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from urllib.parse import quote as _quoted
 
 Json = dict[str, Any]
+Param = str | int | bool | datetime | Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Operation:
 
     method: str
     path: str
-    params: dict[str, str | int | None] = field(default_factory=dict)
+    params: dict[str, Param] = field(default_factory=dict)
     body: object = None
     idempotency_key: str | None = None
 
@@ -62,7 +66,17 @@ def cancel(side: str, order_id: str) -> Operation:
     return Operation("DELETE", f"/v1/{side}/{order_id}")
 
 
-def read(path: str, **params: str | int | None) -> Operation:
+def place(value: str | int) -> str:
+    """Return a value as a part of a path; the path of a tile may hold slashes."""
+    return _quoted(str(value), safe="/:")
+
+
+def given(fields: Json) -> Json:
+    """Return the fields that were given."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def read(path: str, **params: Param) -> Operation:
     """Read a resource or a page of a list."""
     return Operation("GET", path, params=params)
 
@@ -92,6 +106,16 @@ def deposit(participant_id: str, amount: int, reference: str) -> Operation:
         f"/v1/participants/{participant_id}/deposits",
         body={"amount": amount, "reference": reference},
         idempotency_key=f"dep-{participant_id}-{_digest(reference)}",
+    )
+
+
+def top_up(amount: int, key: str | None = None) -> Operation:
+    """Take play money, micro-yuan; only a sandbox gives it."""
+    return Operation(
+        "POST",
+        "/v1/sandbox/top-up",
+        body={"amount": amount},
+        idempotency_key=key or new_key(),
     )
 
 

@@ -39,6 +39,7 @@ NOUNS: Final[dict[str, str]] = {
     "log": "suanli.cli.log",
     "erasures": "suanli.cli.erasures",
     "witness": "suanli.cli.witness",
+    "config": "suanli.cli.config",
     "commands": "suanli.cli.commands",
 }
 """First word of a command -> module that registers it; the order is that of the help."""

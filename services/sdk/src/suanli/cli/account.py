@@ -61,6 +61,12 @@ def register(app: typer.Typer) -> None:
     )(_collateral)
     command(
         noun,
+        "top-up",
+        en="Take play money (only where the exchange is a sandbox).",
+        zh="领取虚拟资金(仅限沙箱)。",
+    )(_top_up)
+    command(
+        noun,
         "refusals",
         en="List your payouts and moves of collateral that were refused.",
         zh="列出被拒绝的出金与保证金指令。",
@@ -85,6 +91,20 @@ def _collateral(
         ("amount_yuan", ("amount (yuan)", "金额(元)"), units.yuan(micro)),
     ]
     money_orders.tell(session, receipt, receipt["collateral_id"], facts, wait=wait)
+
+
+def _top_up(
+    session: Session,
+    amount: Annotated[str, option("--amount", en="Yuan.", zh="元。")],
+    key: options.Key = None,
+) -> None:
+    micro = units.micro_of_yuan("--amount", amount)
+    receipt = session.client.send(ops.top_up(micro, key))
+    facts = [
+        ("deposit_id", ("deposit", "入金"), str(receipt["deposit_id"])),
+        ("amount_yuan", ("amount (yuan)", "金额(元)"), units.yuan(micro)),
+    ]
+    print_details(session, receipt, facts)
 
 
 def _refusals(

@@ -40,8 +40,10 @@ class Complaint:
 
     def usage(self, error: UsageProblem) -> None:
         """Tell of wrong usage."""
-        row = (error.field, error.value, error.allowed[self.lang == "zh"])
-        self._print(("wrong usage", "用法有误"), "usage", "", [row])
+        rows = [
+            (one.field, one.value, one.allowed[self.lang == "zh"]) for one in (error, *error.more)
+        ]
+        self._print(("wrong usage", "用法有误"), "usage", "", rows)
 
     def silence(self, url: str, cause: str) -> None:
         """Tell that the exchange did not answer."""

@@ -33,9 +33,9 @@ _File = Annotated[
     option(
         "--file",
         "-f",
-        en="Terms as JSON or YAML, one demand or a list; amounts in micro-yuan, or in yuan as "
+        en="Terms as JSON, YAML or CSV, one demand or a list; amounts in micro-yuan, or in yuan as "
         "limit_yuan, budget_yuan.",
-        zh="条款文件(JSON 或 YAML),一项或列表;金额为微元,或以 limit_yuan、budget_yuan 给出元。",
+        zh="条款文件(JSON、YAML、CSV),一项或列表;金额为微元,或以 limit_yuan、budget_yuan 给出元。",
     ),
 ]
 _Shape = Annotated[
@@ -312,7 +312,9 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     found: Json | list[Json]
     if file is not None:
-        found = terms.load(file)
+        from suanli.models import DemandTerms
+
+        found = terms.load(file, DemandTerms)
     else:
         requirement = terms.given(
             memory_gb_min=memory_gb_min, tflops_min=tflops_min, domestic=domestic

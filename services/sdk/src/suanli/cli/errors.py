@@ -12,6 +12,7 @@ class UsageProblem(SuanliError):  # noqa: N818 - the exchange may be asked again
         field: The option or the field of a file.
         value: What was found.
         allowed: What would do, in English and Chinese.
+        more: Further ones of the same file.
     """
 
     def __init__(self, field: str, value: str, allowed: tuple[str, str]) -> None:
@@ -20,3 +21,4 @@ class UsageProblem(SuanliError):  # noqa: N818 - the exchange may be asked again
         self.field = field
         self.value = value
         self.allowed = allowed
+        self.more: tuple[UsageProblem, ...] = ()

@@ -23,9 +23,9 @@ _File = Annotated[
     option(
         "--file",
         "-f",
-        en="Terms as JSON or YAML, one offer or a list; amounts in micro-yuan, or in yuan as "
+        en="Terms as JSON, YAML or CSV, one offer or a list; amounts in micro-yuan, or in yuan as "
         "ask_yuan.",
-        zh="条款文件(JSON 或 YAML),一项或列表;金额为微元,或以 ask_yuan 给出元。",
+        zh="条款文件(JSON、YAML 或 CSV),一项或列表;金额为微元,或以 ask_yuan 给出元。",
     ),
 ]
 _Pool = Annotated[str | None, option("--pool", en="Pool as zone/chip.", zh="资源池,区域/芯片。")]
@@ -187,7 +187,9 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     found: Json | list[Json]
     if file is not None:
-        found = terms.load(file)
+        from suanli.models import OfferTerms
+
+        found = terms.load(file, OfferTerms)
     else:
         own_zone, own_chip = terms.split_pool(pool, zone, chip)
         for name, value in (("--chips", chips), ("--ask", ask), ("--start", start), ("--end", end)):

@@ -19,6 +19,7 @@ import typer
 
 from suanli.check_print import language
 from suanli.cli import help_language, markup_mode
+from suanli.cli.address import Address, address_of
 from suanli.cli.complaint import Complaint
 from suanli.cli.errors import UsageProblem
 from suanli.errors import ApiError, UnreachableError
@@ -49,6 +50,11 @@ _ADDRESS_WANTED: Final[Text] = (
         "给出,或设置 SUANLI_API_URL,或使用 --client 文件;"
         "make up 会写出可设置它的 var/local/clients/enterprise.env"
     ),
+)
+
+_SANDBOX: Final[Text] = (
+    "SANDBOX: play money, robots trade; nothing here is real.",
+    "沙箱:虚拟资金,机器人交易;此处一切均非真实。",
 )
 
 
@@ -84,9 +90,18 @@ class Session:
         api_key: Key of a participant, ``None`` to read what is public.
         lang: ``en`` or ``zh``.
         output: How to print.
+        market_id: Market that is meant if none is named, ``None`` if any may be.
     """
 
-    def __init__(self, api_url: str | None, api_key: str | None, lang: str, output: Output) -> None:
+    def __init__(
+        self,
+        api_url: str | None,
+        api_key: str | None,
+        lang: str,
+        output: Output,
+        market_id: str | None = None,
+    ) -> None:
+        self._market_id = market_id
         self.lang = lang
         self.output = output
         self._api_url = api_url
@@ -99,6 +114,8 @@ class Session:
     def __exit__(self, *exc: object) -> None:
         """Close the connection, if one was opened."""
         if "client" in vars(self):
+            if self.client.environment == "sandbox":
+                self.note(_SANDBOX)
             self.client.close()
 
     @property
@@ -158,8 +175,8 @@ class Session:
         Raises:
             UsageProblem: if there are several, or none.
         """
-        if chosen:
-            return chosen
+        if chosen or self._market_id:
+            return str(chosen or self._market_id)
         known = [str(item["market"]["id"]) for item in self.client.pages("/v1/markets")]
         if len(known) == 1:
             return known[0]
@@ -215,6 +232,16 @@ _Lang = Annotated[
     Literal["en", "zh"] | None,
     option("--lang", en="Language; by default that of LANG.", zh="语言;默认取自 LANG。"),
 ]
+_Profile = Annotated[
+    str | None,
+    option(
+        "--profile",
+        en="Profile to take them from; by default the one in use (suanli config).",
+        zh="取用的档案;默认为使用中的(suanli config)。",
+        envvar="SUANLI_PROFILE",
+        rich_help_panel="Connection 连接",
+    ),
+]
 _Output = Annotated[
     Output,
     typer.Option(
@@ -240,6 +267,7 @@ _SHARED: Final[tuple[tuple[str, object, object], ...]] = (
     ("api_url", _Url, None),
     ("api_key", _Key, None),
     ("client", _ClientFile, None),
+    ("profile", _Profile, None),
 )
 
 
@@ -311,11 +339,12 @@ def group(app: typer.Typer, name: str, *, en: str, zh: str) -> typer.Typer:
 def _run(function: Callable[..., None], shared: dict[str, Any], given: dict[str, Any]) -> None:
     lang = language(shared["lang"])
     told = Complaint(lang, as_json=shared["output"] is Output.JSON)
-    url = None
+    address = Address(None, None, None, lang)
     try:
-        url, key = _address(shared)
-        session = Session(url, key, lang, shared["output"])
-        with session:
+        address = address_of(shared)
+        told = Complaint(address.lang, as_json=shared["output"] is Output.JSON)
+        url, key, market_id, lang = address
+        with Session(url, key, lang, shared["output"], market_id) as session:
             function(session, **given)
     except UsageProblem as error:
         told.usage(error)
@@ -324,25 +353,7 @@ def _run(function: Callable[..., None], shared: dict[str, Any], given: dict[str,
         told.refusal(error)
         raise typer.Exit(EXIT_REFUSED) from error
     except UnreachableError as error:
-        told.silence(str(url), str(error.__cause__ or ""))
+        told.silence(str(address.api_url), str(error.__cause__ or ""))
         raise typer.Exit(EXIT_UNREACHABLE) from error
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_INTERRUPTED) from None
-
-
-def _address(shared: dict[str, Any]) -> tuple[str | None, str | None]:
-    file: Path | None = shared["client"]
-    if file is None:
-        return shared["api_url"], shared["api_key"]
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return str(found["api_url"]), str(found["api_key"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageProblem(
-            "--client",
-            str(file),
-            (
-                f"a JSON file with api_url and api_key ({error!r})",
-                f"含 api_url 与 api_key 的 JSON 文件({error!r})",
-            ),
-        ) from error

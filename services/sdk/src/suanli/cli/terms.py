@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from suanli.cli import files
 from suanli.cli.errors import UsageProblem
 from suanli.cli.units import micro_of_yuan
 
@@ -19,24 +20,35 @@ _PRICED = ("ask", "limit", "budget", "mobilisation_price")
 _ABSENT = ("absent", "缺失")
 
 
-def load(path: Path) -> Json | list[Json]:
+def load(path: Path, model: Any = None) -> Json | list[Json]:  # noqa: ANN401 - a type
     """Return the terms in a file, one order or a list.
 
     Amounts are micro-yuan, as in the API (``ask: 9500000``), or yuan under a name with ``_yuan``
     (``ask_yuan: 9.50``), which become micro-yuan exactly.
 
     Args:
-        path: JSON, or YAML if its name ends with ``.yaml`` or ``.yml``.
+        path: JSON, or by the end of its name YAML (``.yaml``, ``.yml``) or CSV (``.csv``).
+        model: Type of `suanli.models` that each order of a list must fit.
 
     Raises:
-        UsageProblem: if it cannot be read, or holds something else.
+        UsageProblem: if it cannot be read, or holds something else; of a list, with every fault
+            of every row.
     """
+    found = _load(path)
+    if model is not None and isinstance(found, list):
+        files.check(found, model, str(path))
+    return found
+
+
+def _load(path: Path) -> Json | list[Json]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageProblem("--file", str(path), _readable(error)) from error
     if path.suffix.lower() in {".yaml", ".yml"}:
         found = _load_yaml(path, text)
+    elif path.suffix.lower() == ".csv":
+        found = files.rows_of_csv(text)
     else:
         try:
             found = json.loads(text, parse_float=Decimal)

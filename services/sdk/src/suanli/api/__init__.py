@@ -1,0 +1,74 @@
+"""Every call of the exchange; generated from the contract by `make gen`."""
+
+from __future__ import annotations
+
+from suanli.api.allocations import AllocationsCalls
+from suanli.api.async_allocations import AsyncAllocationsCalls
+from suanli.api.async_audit import AsyncAuditCalls
+from suanli.api.async_deliveries import AsyncDeliveriesCalls
+from suanli.api.async_demand import AsyncDemandCalls
+from suanli.api.async_exports import AsyncExportsCalls
+from suanli.api.async_findings import AsyncFindingsCalls
+from suanli.api.async_markets import AsyncMarketsCalls
+from suanli.api.async_money import AsyncMoneyCalls
+from suanli.api.async_offers import AsyncOffersCalls
+from suanli.api.async_orders import AsyncOrdersCalls
+from suanli.api.async_participants import AsyncParticipantsCalls
+from suanli.api.async_prices import AsyncPricesCalls
+from suanli.api.async_reports import AsyncReportsCalls
+from suanli.api.async_rounds import AsyncRoundsCalls
+from suanli.api.async_surveillance import AsyncSurveillanceCalls
+from suanli.api.audit import AuditCalls
+from suanli.api.deliveries import DeliveriesCalls
+from suanli.api.demand import DemandCalls
+from suanli.api.exports import ExportsCalls
+from suanli.api.findings import FindingsCalls
+from suanli.api.markets import MarketsCalls
+from suanli.api.money import MoneyCalls
+from suanli.api.offers import OffersCalls
+from suanli.api.orders import OrdersCalls
+from suanli.api.participants import ParticipantsCalls
+from suanli.api.prices import PricesCalls
+from suanli.api.reports import ReportsCalls
+from suanli.api.rounds import RoundsCalls
+from suanli.api.surveillance import SurveillanceCalls
+
+
+class Calls(
+    OffersCalls,
+    DemandCalls,
+    OrdersCalls,
+    RoundsCalls,
+    PricesCalls,
+    AllocationsCalls,
+    FindingsCalls,
+    ExportsCalls,
+    ParticipantsCalls,
+    MoneyCalls,
+    MarketsCalls,
+    DeliveriesCalls,
+    AuditCalls,
+    SurveillanceCalls,
+    ReportsCalls,
+):
+    """Every call, as methods."""
+
+
+class AsyncCalls(
+    AsyncOffersCalls,
+    AsyncDemandCalls,
+    AsyncOrdersCalls,
+    AsyncRoundsCalls,
+    AsyncPricesCalls,
+    AsyncAllocationsCalls,
+    AsyncFindingsCalls,
+    AsyncExportsCalls,
+    AsyncParticipantsCalls,
+    AsyncMoneyCalls,
+    AsyncMarketsCalls,
+    AsyncDeliveriesCalls,
+    AsyncAuditCalls,
+    AsyncSurveillanceCalls,
+    AsyncReportsCalls,
+):
+    """Every call, awaited."""

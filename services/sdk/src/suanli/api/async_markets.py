@@ -1,0 +1,72 @@
+"""Calls of markets, awaited; generated from the contract by `make gen`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from suanli.calling import AsyncCaller
+from suanli.operations import Operation, place
+from suanli.rows import AsyncRows
+
+if TYPE_CHECKING:
+    from suanli.models import (
+        Market,
+        MarketView,
+        PolicyNew,
+        PolicyView,
+        Receipt,
+        SettlementTermsNew,
+        SettlementTermsView,
+    )
+
+
+class AsyncMarketsCalls(AsyncCaller):
+    """Calls of markets."""
+
+    def list_markets(self, *, filter_: str | None = None) -> AsyncRows[MarketView]:
+        """List the markets in force (public)."""
+        return AsyncRows(
+            self, Operation("GET", "/v1/markets", params={"filter": filter_}), "MarketView"
+        )
+
+    async def define_market(self, body: Market) -> Receipt:
+        """Put a market in force from its next round (operator)."""
+        reply: Receipt = await self.send(Operation("POST", "/v1/markets", body=body))
+        return reply
+
+    async def get_market(self, market_id: str) -> MarketView:
+        """Return a market's zones, chip classes and rules (public)."""
+        reply: MarketView = await self.send(Operation("GET", f"/v1/markets/{place(market_id)}"))
+        return reply
+
+    def list_policies(
+        self, *, market_id: str | None = None, filter_: str | None = None
+    ) -> AsyncRows[PolicyView]:
+        """List the latest version of every policy (public)."""
+        return AsyncRows(
+            self,
+            Operation("GET", "/v1/policies", params={"market_id": market_id, "filter": filter_}),
+            "PolicyView",
+        )
+
+    async def set_policy(self, body: PolicyNew) -> Receipt:
+        """Set the next version of a policy (regulator)."""
+        reply: Receipt = await self.send(Operation("POST", "/v1/policies", body=body))
+        return reply
+
+    def list_settlement_terms(
+        self, *, market_id: str | None = None, filter_: str | None = None
+    ) -> AsyncRows[SettlementTermsView]:
+        """List every version of the terms of settlement (public)."""
+        return AsyncRows(
+            self,
+            Operation(
+                "GET", "/v1/settlement-terms", params={"market_id": market_id, "filter": filter_}
+            ),
+            "SettlementTermsView",
+        )
+
+    async def set_settlement_terms(self, body: SettlementTermsNew) -> Receipt:
+        """Set the next version of a market's fees, penalty and reporting time (operator)."""
+        reply: Receipt = await self.send(Operation("POST", "/v1/settlement-terms", body=body))
+        return reply

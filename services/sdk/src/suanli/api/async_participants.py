@@ -1,0 +1,70 @@
+"""Calls of participants, awaited; generated from the contract by `make gen`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from suanli.calling import AsyncCaller
+from suanli.operations import Operation, given, place
+from suanli.rows import AsyncRows
+
+if TYPE_CHECKING:
+    from suanli.models import (
+        KeyCreated,
+        KeyView,
+        ParticipantCreated,
+        ParticipantNew,
+        ParticipantView,
+    )
+
+
+class AsyncParticipantsCalls(AsyncCaller):
+    """Calls of participants."""
+
+    def list_participants(self, *, filter_: str | None = None) -> AsyncRows[ParticipantView]:
+        """List all participants (operator, regulator)."""
+        return AsyncRows(
+            self,
+            Operation("GET", "/v1/participants", params={"filter": filter_}),
+            "ParticipantView",
+        )
+
+    async def register(self, body: ParticipantNew) -> ParticipantCreated:
+        """Admit a participant (operator).
+
+        The key is shown this once; the same particulars again give a further key.
+        """
+        reply: ParticipantCreated = await self.send(
+            Operation("POST", "/v1/participants", body=body)
+        )
+        return reply
+
+    async def get_me(self) -> ParticipantView:
+        """Return who you are."""
+        reply: ParticipantView = await self.send(Operation("GET", "/v1/participants/me"))
+        return reply
+
+    async def list_keys(self, participant_id: str) -> list[KeyView]:
+        """List a participant's keys without their secrets (operator, or its own)."""
+        reply: list[KeyView] = await self.send(
+            Operation("GET", f"/v1/participants/{place(participant_id)}/keys")
+        )
+        return reply
+
+    async def add_key(self, participant_id: str, *, label: str | None = None) -> KeyCreated:
+        """Make a further key (operator, or its own); it is shown this once."""
+        reply: KeyCreated = await self.send(
+            Operation(
+                "POST",
+                f"/v1/participants/{place(participant_id)}/keys",
+                body={**given({"label": label})},
+            )
+        )
+        return reply
+
+    async def revoke_key(self, participant_id: str, key_id: str) -> KeyView:
+        """Revoke a key for good (operator, or its own)."""
+        reply: KeyView = await self.send(
+            Operation("DELETE", f"/v1/participants/{place(participant_id)}/keys/{place(key_id)}")
+        )
+        return reply

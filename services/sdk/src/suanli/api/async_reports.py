@@ -1,0 +1,41 @@
+"""Calls of reports, awaited; generated from the contract by `make gen`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from suanli.calling import AsyncCaller
+from suanli.operations import Operation, place
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from suanli.models import ReportView
+
+
+class AsyncReportsCalls(AsyncCaller):
+    """Calls of reports."""
+
+    async def get_report(
+        self,
+        kind: Literal[
+            "surveillance",
+            "concentration",
+            "domestic-share",
+            "regional-flows",
+            "emergency-use",
+            "clock",
+            "linkage",
+            "dead-letters",
+        ],
+        *,
+        market_id: str,
+        day: str,
+    ) -> ReportView:
+        """Return a signed report on a market's day (regulator; some for the operator or all)."""
+        reply: ReportView = await self.send(
+            Operation(
+                "GET", f"/v1/reports/{place(kind)}", params={"market_id": market_id, "day": day}
+            )
+        )
+        return reply

@@ -1,0 +1,47 @@
+"""Calls of rounds, awaited; generated from the contract by `make gen`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from suanli.calling import AsyncCaller
+from suanli.operations import Operation, place
+from suanli.rows import AsyncRows
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from suanli.models import RoundPricesView, RoundView
+
+
+class AsyncRoundsCalls(AsyncCaller):
+    """Calls of rounds."""
+
+    def list_rounds(
+        self, *, market_id: str | None = None, filter_: str | None = None
+    ) -> AsyncRows[RoundView]:
+        """List rounds, latest first (public)."""
+        return AsyncRows(
+            self,
+            Operation("GET", "/v1/rounds", params={"market_id": market_id, "filter": filter_}),
+            "RoundView",
+        )
+
+    async def get_round(self, round_id: str) -> RoundView:
+        """Return a round in numbers (public)."""
+        reply: RoundView = await self.send(Operation("GET", f"/v1/rounds/{place(round_id)}"))
+        return reply
+
+    async def get_round_file(self, round_id: str) -> dict[str, Any]:
+        """Return the round's file: book, rules and result, for `suanli verify` (public)."""
+        reply: dict[str, Any] = await self.send(
+            Operation("GET", f"/v1/rounds/{place(round_id)}/file")
+        )
+        return reply
+
+    async def get_round_prices(self, round_id: str) -> RoundPricesView:
+        """Return the clearing and the certificate prices of a round (public)."""
+        reply: RoundPricesView = await self.send(
+            Operation("GET", f"/v1/rounds/{place(round_id)}/prices")
+        )
+        return reply

@@ -1,0 +1,70 @@
+"""Calls of markets; generated from the contract by `make gen`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from suanli.calling import Caller
+from suanli.operations import Operation, place
+from suanli.rows import Rows
+
+if TYPE_CHECKING:
+    from suanli.models import (
+        Market,
+        MarketView,
+        PolicyNew,
+        PolicyView,
+        Receipt,
+        SettlementTermsNew,
+        SettlementTermsView,
+    )
+
+
+class MarketsCalls(Caller):
+    """Calls of markets."""
+
+    def list_markets(self, *, filter_: str | None = None) -> Rows[MarketView]:
+        """List the markets in force (public)."""
+        return Rows(self, Operation("GET", "/v1/markets", params={"filter": filter_}), "MarketView")
+
+    def define_market(self, body: Market) -> Receipt:
+        """Put a market in force from its next round (operator)."""
+        reply: Receipt = self.send(Operation("POST", "/v1/markets", body=body))
+        return reply
+
+    def get_market(self, market_id: str) -> MarketView:
+        """Return a market's zones, chip classes and rules (public)."""
+        reply: MarketView = self.send(Operation("GET", f"/v1/markets/{place(market_id)}"))
+        return reply
+
+    def list_policies(
+        self, *, market_id: str | None = None, filter_: str | None = None
+    ) -> Rows[PolicyView]:
+        """List the latest version of every policy (public)."""
+        return Rows(
+            self,
+            Operation("GET", "/v1/policies", params={"market_id": market_id, "filter": filter_}),
+            "PolicyView",
+        )
+
+    def set_policy(self, body: PolicyNew) -> Receipt:
+        """Set the next version of a policy (regulator)."""
+        reply: Receipt = self.send(Operation("POST", "/v1/policies", body=body))
+        return reply
+
+    def list_settlement_terms(
+        self, *, market_id: str | None = None, filter_: str | None = None
+    ) -> Rows[SettlementTermsView]:
+        """List every version of the terms of settlement (public)."""
+        return Rows(
+            self,
+            Operation(
+                "GET", "/v1/settlement-terms", params={"market_id": market_id, "filter": filter_}
+            ),
+            "SettlementTermsView",
+        )
+
+    def set_settlement_terms(self, body: SettlementTermsNew) -> Receipt:
+        """Set the next version of a market's fees, penalty and reporting time (operator)."""
+        reply: Receipt = self.send(Operation("POST", "/v1/settlement-terms", body=body))
+        return reply

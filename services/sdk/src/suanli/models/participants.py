@@ -1,0 +1,70 @@
+"""Models of participants; generated from the contract by `make gen`."""
+
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+from suanli.models.offers import Receipt
+
+# Who a participant is on the exchange.
+Role: TypeAlias = Literal["provider", "enterprise", "regulator", "operator"]
+
+
+class ParticipantView(TypedDict):
+    """A participant."""
+
+    participant_id: str
+    role: Role
+    name: str
+    resource_code: NotRequired[str | None]
+    beneficial_owner: NotRequired[str | None]
+    status: str
+
+    registered_at: str | None
+    """Null for the operator's bootstrap key, which nobody registered."""
+
+
+class ParticipantNew(TypedDict):
+    """Admission of a participant."""
+
+    participant_id: str
+    role: Role
+    name: str
+    resource_code: NotRequired[str | None]
+
+    beneficial_owner: NotRequired[str | None]
+    """Who owns it in the end; one name for all that it owns."""
+
+
+class ParticipantCreated(TypedDict):
+    """A new participant with its first key; the secret is shown this once."""
+
+    participant: ParticipantView
+    api_key: str
+
+    receipt: NotRequired[Receipt | None]
+    """Null if it was a participant already: this is a further key."""
+
+
+class KeyView(TypedDict):
+    """An API key without the secret."""
+
+    key_id: str
+    participant_id: str
+    label: str
+
+    created_at: str
+    """UTC instant, ISO 8601."""
+    last_used_at: NotRequired[str | None]
+    revoked_at: NotRequired[str | None]
+
+
+class KeyNew(TypedDict):
+    """A further API key."""
+
+    label: NotRequired[str]
+
+
+class KeyCreated(TypedDict):
+    """A new API key; the secret is shown this once."""
+
+    key: KeyView
+    api_key: str

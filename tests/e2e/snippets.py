@@ -1,0 +1,108 @@
+"""The commands and programs that the pages show, run as they stand.
+
+A block under ``<!-- not run: REASON -->`` is shown only. Ids in a page stand for things that the
+caller names; an address and a key stand for those of the exchange at hand.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+_BLOCK = re.compile(
+    r"(?:<!-- not run: (?P<reason>[^>]*?) -->\n)?```(?P<kind>sh|console|python)\n(?P<text>.*?)^```",
+    re.MULTILINE | re.DOTALL,
+)
+# What a page shows below a command that the exchange refuses.
+_REFUSED = "refused ["
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of code of a page."""
+
+    page: str
+    kind: str
+    text: str
+    reason: str | None
+
+    def commands(self) -> list[tuple[str, bool]]:
+        """Return the shell's commands, each with whether it is shown to be refused."""
+        shown: list[list[str]] = []
+        goes_on = False
+        for line in self.text.splitlines():
+            if self.kind == "sh" and line and not goes_on:
+                shown.append([line])
+                goes_on = line.endswith("\\")
+                continue
+            goes_on = self.kind == "sh" and line.endswith("\\")
+            if line.startswith("$ "):
+                shown.append([line.removeprefix("$ ")])
+            elif shown:
+                shown[-1].append(line)
+        found = []
+        for lines in shown:
+            length = next((n for n, line in enumerate(lines) if not line.endswith("\\")), 0)
+            command, output = lines[: length + 1], lines[length + 1 :]
+            found.append(("\n".join(command), any(_REFUSED in line for line in output)))
+        return found
+
+
+def blocks(page: str) -> list[Block]:
+    """Return the blocks of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [
+        Block(page, found["kind"], found["text"], found["reason"])
+        for found in _BLOCK.finditer(text)
+    ]
+
+
+def run_shell(found: list[Block], home: Path, stands_for: dict[str, str]) -> list[str]:
+    """Run the shell's blocks of a page in one shell; return what did not end as shown."""
+    script = ['fail() { echo "@@ $1"; }']
+    for block in found:
+        if block.reason is not None or block.kind == "python":
+            continue
+        for command, is_refused in block.commands():
+            for pattern, value in stands_for.items():
+                command = re.sub(pattern, value, command)  # noqa: PLW2901 - the same command
+            name = command.splitlines()[0].replace("'", "")
+            # In this very shell, so that what it exports stays.
+            ends = "&&" if is_refused else "||"
+            script.append(f"{{\n{command}\n}} {ends} fail '{block.page}: {name}'")
+    tools = home / "bin"
+    tools.mkdir(exist_ok=True)
+    for name, words in (("suanli", "-m suanli"), ("python", "")):
+        tool = tools / name
+        tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n', encoding="utf-8")
+        tool.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/bash", "-c", "\n".join(script)],
+        cwd=home,
+        env={
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "services/sdk/src"),
+            "SUANLI_CONFIG": str(home / "config.json"),
+            "LANG": "C.UTF-8",
+        },
+        # For what is asked for unseen: any text will do.
+        input="sk_typed-unseen\n",
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    wrong = [line for line in done.stdout.splitlines() if line.startswith("@@ ")]
+    return [*wrong, done.stderr[-2000:]] if wrong else []
+
+
+def run_python(block: Block, api_url: str, api_key: str, names: dict[str, Any]) -> None:
+    """Run a program of a page against an exchange."""
+    text = block.text.replace("http://127.0.0.1:8000", api_url).replace("sk_...", api_key)
+    exec(compile(text, block.page, "exec"), dict(names))  # noqa: S102 - our own page
