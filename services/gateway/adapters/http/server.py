@@ -13,6 +13,7 @@ from services.gateway.adapters.http import (
     routes_audit,
     routes_exchange,
     routes_funds,
+    routes_identity,
     routes_life,
     routes_log,
     routes_orders,
@@ -20,7 +21,7 @@ from services.gateway.adapters.http import (
     routes_rounds,
     routes_surveillance,
 )
-from services.gateway.adapters.http.context import Api, ApiDep
+from services.gateway.adapters.http.context import Api, ApiDep, StrictRoute
 from services.gateway.adapters.http.middleware import BodyLimit, Measure
 from services.gateway.errors import not_found
 from services.kit.telemetry import METRICS
@@ -73,7 +74,7 @@ async def docs() -> HTMLResponse:
     )
 
 
-keys = APIRouter()
+keys = APIRouter(route_class=StrictRoute)
 
 
 @keys.get("/v1/receipt-key", tags=["orders"])
@@ -113,6 +114,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_rounds.router,
         routes_exchange.router,
         routes_funds.router,
+        routes_identity.router,
         routes_audit.router,
         routes_life.router,
         routes_log.router,

@@ -8,7 +8,10 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Json = dict[str, Any]
 
@@ -83,6 +86,16 @@ def register(
         "beneficial_owner": beneficial_owner,
     }
     return Operation("POST", "/v1/participants", body=body, idempotency_key=f"reg-{participant_id}")
+
+
+def add_key(
+    participant_id: str, label: str, scopes: Sequence[str] = ("read",), days: int | None = None
+) -> Operation:
+    """Make a further API key of a participant; its secret is in the reply, this once."""
+    body: Json = {"label": label, "scopes": list(scopes)}
+    if days is not None:
+        body["expires_in_days"] = days
+    return Operation("POST", f"/v1/participants/{participant_id}/keys", body=body)
 
 
 def deposit(participant_id: str, amount: int, reference: str) -> Operation:
