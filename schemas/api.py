@@ -115,12 +115,6 @@ class DepositNew(Model):
     reference: Name
 
 
-class KeyNew(Model):
-    """A further API key."""
-
-    label: Name = "api"
-
-
 class PolicyNew(PolicySet):
     """A policy as the regulator sets it."""
 
@@ -194,24 +188,6 @@ class ParticipantView(Model):
     registered_at: Instant | None = Field(
         description="Null for the operator's bootstrap key, which nobody registered"
     )
-
-
-class KeyView(Model):
-    """An API key without the secret."""
-
-    key_id: str
-    participant_id: ParticipantId
-    label: Name
-    created_at: Instant
-    last_used_at: Instant | None = None
-    revoked_at: Instant | None = None
-
-
-class KeyCreated(Model):
-    """A new API key; the secret is shown this once."""
-
-    key: KeyView
-    api_key: str
 
 
 class ParticipantCreated(Model):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from services.core.errors import AuthError, DomainError, Message, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class UnauthenticatedError(AuthError):
@@ -41,6 +45,26 @@ class BusyError(DomainError):
 
 class UnavailableError(DomainError):
     """The log or the store cannot be reached; nothing is known to be done, ask again."""
+
+
+class LimitError(DomainError):
+    """The caller asks for more than its share; it may ask again a little later."""
+
+    def __init__(
+        self,
+        code: str,
+        message: Message,
+        *,
+        field: str,
+        value: str,
+        allowed: str,
+        wait_s: int,
+        headers: Mapping[str, str],
+    ) -> None:
+        """Keep when to ask again, whole seconds, and what the answer's header tells."""
+        super().__init__(code, message, field=field, value=value, allowed=allowed)
+        self.wait_s = wait_s
+        self.headers = dict(headers)
 
 
 @dataclass(frozen=True, slots=True)

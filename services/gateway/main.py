@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from services.gateway.adapters.acts import PostgresActs, PostgresShares
+from services.gateway.adapters.credentials import PostgresCredentials
 from services.gateway.adapters.days import PostgresDays
 from services.gateway.adapters.erasures import PostgresErasures
 from services.gateway.adapters.exports import ExportFiles
@@ -37,16 +39,20 @@ from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.adapters.surveillance import PostgresCases
+from services.gateway.app.acts import ActsReading
 from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
+from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
-from services.gateway.app.exchange import ExchangeCommands, hash_key
+from services.gateway.app.exchange import ExchangeCommands
 from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.keys import KeyCommands, hash_key
 from services.gateway.app.life import LifeReading
+from services.gateway.app.limits import Limit, Limits
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
 from services.gateway.app.once import Once
@@ -95,12 +101,13 @@ def build(
     """
     seed = settings.gateway_receipt_key
     signer = None if seed is None else ReceiptSigner(seed.get_secret_value())
-    operator = settings.gateway_operator_key
     log = KafkaLog(writer)
     once = Once(log, PostgresIntents(pool), signer)
     orders, markets = PostgresOrders(reader), PostgresMarkets(pool)
     directory, reports = PostgresDirectory(pool), PostgresReports(reader, signer)
     funds = PostgresFunds(pool)
+    credentials = PostgresCredentials(pool)
+    keys = KeyCommands(directory, credentials)
     key = settings.log_key()
     finality = Finality(
         PostgresLog(pool), key, settings.witness_keys(), settings.gateway_witnesses_needed, verify
@@ -112,7 +119,7 @@ def build(
     return create_app(
         Api(
             orders=OrderCommands(once, orders, markets, clock),
-            exchange=ExchangeCommands(log, once, directory, markets, reports, clock, signer),
+            exchange=ExchangeCommands(log, once, directory, keys, markets, reports, clock, signer),
             reading=Reading(orders, directory, markets, reports, Depth(PostgresOrders(pool))),
             funds=FundsCommands(log, once, directory, markets, funds, clock, signer),
             money=FundsReading(PostgresFunds(reader), finality),
@@ -128,12 +135,32 @@ def build(
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             finality=finality,
-            directory=directory,
-            operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),
+            door=_door(settings, pool, credentials),
+            limits=_limits(settings, pool),
+            keys=keys,
+            acts=ActsReading(PostgresActs(reader)),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),
             readiness=readiness,
             is_sandbox=settings.gateway_sandbox,
         )
+    )
+
+
+def _door(settings: GatewaySettings, pool: Pool, credentials: PostgresCredentials) -> Door:
+    operator = settings.gateway_operator_key
+    sha256 = None if operator is None else hash_key(operator.get_secret_value())
+    return Door(credentials, PostgresActs(pool), sha256)
+
+
+def _limits(settings: GatewaySettings, pool: Pool) -> Limits:
+    def limit(name: str, per_s: float) -> Limit:
+        return Limit(name, per_s, max(1, int(per_s * settings.gateway_burst_s)))
+
+    return Limits(
+        PostgresShares(pool),
+        reads=limit("reads", settings.gateway_reads_per_s),
+        writes=limit("writes", settings.gateway_writes_per_s),
+        anonymous=limit("anonymous", settings.gateway_anonymous_per_s),
     )
 
 
@@ -205,8 +232,9 @@ class _Server(uvicorn.Server):
                 backlog=_BACKLOG,
                 lifespan="off",
                 server_header=False,
-                # No decision rests on the caller's address, so nobody may claim one.
-                proxy_headers=False,
+                # Limits rest on the caller's address, so nobody else may claim one.
+                proxy_headers=bool(settings.gateway_proxies),
+                forwarded_allow_ips=settings.gateway_proxies,
                 timeout_graceful_shutdown=int(settings.shutdown_s),
             )
         )

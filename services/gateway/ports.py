@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from schemas.identity import Scope
 from schemas.types import Role
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         DemandView,
         EntryView,
         FindingView,
-        KeyView,
         MarketView,
         OfferView,
         OrderEvent,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from schemas.orders import DemandTerms, OfferTerms
     from schemas.types import Side
     from services.core.tlog.notes import Note
+    from services.gateway.identity_ports import NewKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,14 @@ class Principal:
         role: What it may do.
         key_id: The key that it came with.
         active: ``False`` for a suspended participant, which may only read.
+        scopes: What the key may do of what the role may.
     """
 
     participant_id: str
     role: Role
     key_id: str
     active: bool = True
+    scopes: frozenset[Scope] = frozenset(Scope)
 
     @property
     def sees_all(self) -> bool:
@@ -192,11 +195,7 @@ class Orders(Protocol):
 
 
 class Directory(Protocol):
-    """Participants and their keys."""
-
-    async def principal(self, sha256: bytes) -> Principal | None:
-        """Return whose key has this hash, if it is not revoked."""
-        ...
+    """Participants."""
 
     async def participant(self, participant_id: str) -> ParticipantView | None:
         """Return a participant."""
@@ -208,22 +207,8 @@ class Directory(Protocol):
         """Return participants in the order of their ids."""
         ...
 
-    async def put_participant(
-        self, view: ParticipantView, offset: int, key: tuple[str, bytes, str] | None
-    ) -> None:
-        """Show a participant that was admitted at this offset, with (id, hash, label)."""
-        ...
-
-    async def add_key(self, key_id: str, participant_id: str, sha256: bytes, label: str) -> KeyView:
-        """Store the hash of a new key."""
-        ...
-
-    async def keys(self, participant_id: str) -> list[KeyView]:
-        """Return a participant's keys."""
-        ...
-
-    async def revoke_key(self, participant_id: str, key_id: str) -> KeyView | None:
-        """Revoke a key for good; ``None`` if it is not the participant's."""
+    async def put_participant(self, view: ParticipantView, offset: int, key: NewKey | None) -> None:
+        """Show a participant that was admitted at this offset, with its first key."""
         ...
 
 

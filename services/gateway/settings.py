@@ -37,6 +37,14 @@ class GatewaySettings(KitSettings):
             book of a past moment.
         gateway_export_folder: Where files of exports are made and kept, up to 4 GiB; by default in
             the system's temporary folder.
+        gateway_reads_per_s: Reads of one participant, a second, of all gateways together; 0: no
+            limit.
+        gateway_writes_per_s: The same for writes; each started 4 KiB of a body counts as one.
+        gateway_anonymous_per_s: Requests without a valid key from one address (in IPv6: one /64),
+            a second, of each gateway; 0: no limit.
+        gateway_burst_s: Seconds' worth of requests that may come at once.
+        gateway_proxies: Addresses of proxies whose word on the caller's address is taken, separated
+            by commas; none: the connection's own address counts.
         gateway_instance: Name of this instance, the same after a restart; two gateways on one
             database need two names.
     """
@@ -53,6 +61,11 @@ class GatewaySettings(KitSettings):
     gateway_lag_records_max: Annotated[int, Field(ge=0)] = 20_000
     gateway_replay_records_max: Annotated[int, Field(ge=1)] = 200_000
     gateway_export_folder: Path | None = None
+    gateway_reads_per_s: Annotated[float, Field(ge=0, le=1e6)] = 500.0
+    gateway_writes_per_s: Annotated[float, Field(ge=0, le=1e6)] = 500.0
+    gateway_anonymous_per_s: Annotated[float, Field(ge=0, le=1e6)] = 500.0
+    gateway_burst_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    gateway_proxies: Annotated[str, Field(max_length=4_000)] = ""
     gateway_instance: Annotated[str, Field(min_length=1, max_length=64)] = "gateway-0"
 
     @model_validator(mode="after")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, get_args
 from schemas.api import AccountView, RoundPricesView
 from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersionView
 from schemas.funds import AccountKind
-from schemas.types import Role, Side
+from schemas.types import Side
 from services.gateway.adapters import rows
+from services.gateway.adapters.credentials import add_key
 from services.gateway.adapters.manifests import with_signature
 from services.gateway.adapters.queries import SQL, sql_of
-from services.gateway.ports import Principal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         DemandView,
         EntryView,
         FindingView,
-        KeyView,
         MarketView,
         OfferView,
         OrderEvent,
@@ -34,12 +33,12 @@ if TYPE_CHECKING:
     )
     from schemas.filters import Filter
     from schemas.orders import DemandTerms, OfferTerms
+    from services.gateway.identity_ports import NewKey
     from services.gateway.ports import Signer
     from services.kit.postgres import Conn, Pool
 
-# A key or a market is looked up once in this time, not for every order.
+# A market is looked up once in this time, not for every order.
 _SEEN_S = 1.0
-_SEEN_MAX = 10_000
 MONEY_UNIT = "CNY-micro"
 
 
@@ -110,41 +109,10 @@ class PostgresOrders:
 
 
 class PostgresDirectory:
-    """Participants and their keys."""
+    """Participants."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        # Hash of a key -> (when it is looked up again, whose it is).
-        self._seen: dict[bytes, tuple[float, Principal]] = {}
-
-    async def principal(self, sha256: bytes) -> Principal | None:
-        """Return whose key has this hash, if it is not revoked.
-
-        A revocation counts at once here, and on other instances after a second.
-        """
-        now_s = time.monotonic()
-        seen = self._seen.get(sha256)
-        if seen is not None and seen[0] > now_s:
-            return seen[1]
-        found = await self._look_up(sha256)
-        if found is not None:
-            if len(self._seen) >= _SEEN_MAX:
-                self._seen.clear()
-            self._seen[sha256] = (now_s + _SEEN_S, found)
-        return found
-
-    async def _look_up(self, sha256: bytes) -> Principal | None:
-        row = await self._pool.fetchrow(SQL.principal_by_key, sha256)
-        if row is None:
-            return None
-        if row["unseen"]:
-            await self._pool.execute(SQL.touch_key, row["key_id"])
-        return Principal(
-            participant_id=row["participant_id"],
-            role=Role(row["role"]),
-            key_id=row["key_id"],
-            active=row["status"] == "active",
-        )
 
     async def participant(self, participant_id: str) -> ParticipantView | None:
         """Return a participant."""
@@ -158,31 +126,12 @@ class PostgresDirectory:
         found = await self._pool.fetch(SQL.participants, after, limit, sql_of(where))
         return [rows.participant_view(row) for row in found]
 
-    async def put_participant(
-        self, view: ParticipantView, offset: int, key: tuple[str, bytes, str] | None
-    ) -> None:
-        """Show a participant that was admitted at this offset, with (id, hash, label)."""
+    async def put_participant(self, view: ParticipantView, offset: int, key: NewKey | None) -> None:
+        """Show a participant that was admitted at this offset, with its first key."""
         async with self._pool.acquire() as conn, conn.transaction():
             await put_participant(conn, view, offset)
             if key is not None:
-                key_id, sha256, label = key
-                await conn.execute(SQL.add_key, key_id, view.participant_id, sha256, label)
-
-    async def add_key(self, key_id: str, participant_id: str, sha256: bytes, label: str) -> KeyView:
-        """Store the hash of a new key."""
-        row = await self._pool.fetchrow(SQL.add_key, key_id, participant_id, sha256, label)
-        assert row is not None
-        return rows.key_view(row)
-
-    async def keys(self, participant_id: str) -> list[KeyView]:
-        """Return a participant's keys."""
-        return [rows.key_view(row) for row in await self._pool.fetch(SQL.keys, participant_id)]
-
-    async def revoke_key(self, participant_id: str, key_id: str) -> KeyView | None:
-        """Revoke a key for good; ``None`` if it is not the participant's."""
-        row = await self._pool.fetchrow(SQL.revoke_key, key_id, participant_id)
-        self._seen.clear()
-        return None if row is None else rows.key_view(row)
+                await add_key(conn, view.participant_id, key)
 
 
 async def put_participant(conn: Conn, view: ParticipantView, offset: int) -> None:

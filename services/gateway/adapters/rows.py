@@ -13,7 +13,6 @@ from schemas.api import (
     EntryView,
     FindingView,
     HoldView,
-    KeyView,
     MarketView,
     OfferAmend,
     OfferView,
@@ -25,6 +24,7 @@ from schemas.api import (
     RoundView,
 )
 from schemas.events import DeliveredPeriod, PolicySet, Reason
+from schemas.identity import KeyView
 from schemas.market import Market
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.types import Side, period_start

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import secrets
 from typing import TYPE_CHECKING
 
 from schemas import events
-from schemas.api import KeyCreated, MarketView, ParticipantCreated, ParticipantView, PolicyView
+from schemas.api import MarketView, ParticipantCreated, ParticipantView, PolicyView
 from schemas.codec import derive_id
+from schemas.identity import KeyNew
 from schemas.surveillance import ParticipantOwned
 from schemas.types import Role, period_of, period_start
 from services.core.errors import Message, ValidationError
 from services.gateway.app.envelopes import canonical, derive, make_envelope, make_receipt
+from services.gateway.app.keys import OPERATOR_ID, new_key
 from services.gateway.app.once import make_intent
 from services.gateway.app.rights import require_own, require_role
+from services.gateway.app.scopes import scopes_of
 from services.gateway.errors import ConflictError, not_found
 from services.gateway.ports import Sent
 
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
         AllocationView,
         DeliveryNew,
         DepositNew,
-        KeyView,
         ParticipantNew,
         Receipt,
     )
     from schemas.codec import Envelope
     from schemas.market import Market
+    from services.gateway.app.keys import KeyCommands
     from services.gateway.app.once import Once
     from services.gateway.ports import (
         Directory,
@@ -41,15 +42,6 @@ if TYPE_CHECKING:
         Signer,
     )
 
-OPERATOR_ID = "operator"
-KEY_PREFIX = "sk_"
-_SECRET_BYTES = 32
-
-
-def hash_key(api_key: str) -> bytes:
-    """Return what is stored of an API key."""
-    return hashlib.sha256(api_key.encode()).digest()
-
 
 class ExchangeCommands:
     """Writes what the operator, the regulator and providers tell beside orders.
@@ -57,7 +49,8 @@ class ExchangeCommands:
     Args:
         log: Where events are written.
         once: Runs intents that move money.
-        directory: Participants and keys.
+        directory: Participants.
+        keys: Makes a further key of a participant that is admitted again.
         markets: Markets and policies.
         reports: Allocations.
         clock: The market's clock.
@@ -69,6 +62,7 @@ class ExchangeCommands:
         log: Log,
         once: Once,
         directory: Directory,
+        keys: KeyCommands,
         markets: Markets,
         reports: Reports,
         clock: MarketClock,
@@ -77,6 +71,7 @@ class ExchangeCommands:
         self._log = log
         self._once = once
         self._directory = directory
+        self._keys = keys
         self._markets = markets
         self._reports = reports
         self._clock = clock
@@ -97,7 +92,9 @@ class ExchangeCommands:
             raise _taken(new.participant_id)
         if known is not None:
             # The reply with the first key may have been lost; it cannot be shown again.
-            made = await self.add_key(principal, new.participant_id, "repeat")
+            made = await self._keys.add(
+                principal, new.participant_id, _first_key("repeat", new.role)
+            )
             return ParticipantCreated(participant=known, api_key=made.api_key)
         data = _registered(new)
         # Given out again after a crash, so the body is part of the id.
@@ -106,10 +103,8 @@ class ExchangeCommands:
         view = ParticipantView(
             **new.model_dump(), status="active", registered_at=sent.envelope.occurred_at
         )
-        key_id, api_key = _new_key()
-        await self._directory.put_participant(
-            view, sent.position.offset, (key_id, hash_key(api_key), "first")
-        )
+        stored, api_key = new_key(_first_key("first", new.role), principal.key_id)
+        await self._directory.put_participant(view, sent.position.offset, stored)
         return ParticipantCreated(
             participant=view, api_key=api_key, receipt=make_receipt(sent, self._signer)
         )
@@ -149,38 +144,6 @@ class ExchangeCommands:
             {"participant_id": participant_id, **new.model_dump(mode="json")},
         )
         return await self._once.one(principal.participant_id, intent, plan)
-
-    async def add_key(self, principal: Principal, participant_id: str, label: str) -> KeyCreated:
-        """Make a further key of a participant; it is shown this once.
-
-        Raises:
-            NotFoundError: if there is no such participant, or it is another one's.
-        """
-        await self._require_keys_of(principal, participant_id)
-        key_id, api_key = _new_key()
-        view = await self._directory.add_key(key_id, participant_id, hash_key(api_key), label)
-        return KeyCreated(key=view, api_key=api_key)
-
-    async def keys(self, principal: Principal, participant_id: str) -> list[KeyView]:
-        """Return a participant's keys without their secrets.
-
-        Raises:
-            NotFoundError: if there is no such participant, or it is another one's.
-        """
-        await self._require_keys_of(principal, participant_id)
-        return await self._directory.keys(participant_id)
-
-    async def revoke_key(self, principal: Principal, participant_id: str, key_id: str) -> KeyView:
-        """Revoke a key for good.
-
-        Raises:
-            NotFoundError: if there is no such key, or it is another participant's.
-        """
-        await self._require_keys_of(principal, participant_id)
-        view = await self._directory.revoke_key(participant_id, key_id)
-        if view is None:
-            raise not_found("key_id", key_id)
-        return view
 
     async def define_market(
         self, principal: Principal, market: Market, traceparent: str
@@ -268,12 +231,6 @@ class ExchangeCommands:
         intent = make_intent(key, "delivery", new.model_dump(mode="json"))
         return await self._once.one(principal.participant_id, intent, plan)
 
-    async def _require_keys_of(self, principal: Principal, participant_id: str) -> None:
-        if principal.role is not Role.OPERATOR:
-            require_own(principal, participant_id, "participant_id", participant_id)
-        if await self._directory.participant(participant_id) is None:
-            raise not_found("participant_id", participant_id)
-
     def _envelope(
         self,
         data: events.Event,
@@ -304,10 +261,9 @@ class ExchangeCommands:
         return Sent(envelope, position)
 
 
-def _new_key() -> tuple[str, str]:
-    key_id = "key_" + base64.b32encode(secrets.token_bytes(10)).decode().lower()
-    secret = base64.b32encode(secrets.token_bytes(_SECRET_BYTES)).decode().lower().rstrip("=")
-    return key_id, KEY_PREFIX + secret
+def _first_key(label: str, role: Role) -> KeyNew:
+    # It makes all others, so it may do what its role may.
+    return KeyNew(label=label, scopes=tuple(sorted(scopes_of(role))))
 
 
 def _registered(new: ParticipantNew) -> events.ParticipantRegistered:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,6 @@ from schemas.api import (
     DemandView,
     EntryView,
     FindingView,
-    KeyView,
     MarketView,
     OfferView,
     OrderEvent,
@@ -35,6 +34,7 @@ from schemas.filters import Filter
 from schemas.funds import (
     AccountKind,
 )
+from schemas.identity import AdminActView, KeyView
 from schemas.market import Market
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.registry import BY_MODEL
@@ -46,16 +46,20 @@ from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.server import create_app
 from services.gateway.adapters.round_files import stream_file
+from services.gateway.app.acts import ActsReading
 from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
+from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
-from services.gateway.app.exchange import ExchangeCommands, hash_key
+from services.gateway.app.exchange import ExchangeCommands
 from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.keys import KeyCommands, hash_key
 from services.gateway.app.life import LifeReading
+from services.gateway.app.limits import Limit, Limits, OwnShares
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
 from services.gateway.app.once import Once
@@ -64,6 +68,7 @@ from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnavailableError
+from services.gateway.identity_ports import Act, NewKey
 from services.gateway.ports import Claim, Intent, Position, Principal, Sent
 from services.kit.clock import ManualClock
 from services.kit.signing import verify
@@ -238,7 +243,7 @@ class MemoryDirectory:
         )
         self.principals[hash_key(KEYS[role])] = Principal(name, role, f"key_{role.value}")
 
-    async def principal(self, sha256: bytes) -> Principal | None:
+    async def by_key(self, sha256: bytes) -> Principal | None:
         return self.principals.get(sha256)
 
     async def participant(self, participant_id: str) -> ParticipantView | None:
@@ -251,18 +256,25 @@ class MemoryDirectory:
             :limit
         ]
 
-    async def put_participant(
-        self, view: ParticipantView, offset: int, key: tuple[str, bytes, str] | None
-    ) -> None:
+    async def put_participant(self, view: ParticipantView, offset: int, key: NewKey | None) -> None:
         self.views[view.participant_id] = view
         if key is not None:
-            await self.add_key(key[0], view.participant_id, key[1], key[2])
+            await self.add_key(view.participant_id, key)
 
-    async def add_key(self, key_id: str, participant_id: str, sha256: bytes, label: str) -> KeyView:
+    async def add_key(self, participant_id: str, new: NewKey) -> KeyView:
         role = self.views[participant_id].role
-        self.principals[sha256] = Principal(participant_id, role, key_id)
-        view = KeyView(key_id=key_id, participant_id=participant_id, label=label, created_at=NOW)
-        self.key_views[key_id] = view
+        who = Principal(participant_id, role, new.key_id, scopes=new.scopes)
+        self.principals[new.sha256] = who
+        view = KeyView(
+            key_id=new.key_id,
+            participant_id=participant_id,
+            label=new.label,
+            scopes=tuple(new.scopes),
+            created_at=NOW,
+            created_by=new.made_by,
+            expires_at=NOW + timedelta(days=new.days),
+        )
+        self.key_views[new.key_id] = view
         return view
 
     async def keys(self, participant_id: str) -> list[KeyView]:
@@ -274,6 +286,31 @@ class MemoryDirectory:
             return None
         self.principals = {sha: one for sha, one in self.principals.items() if one.key_id != key_id}
         return view.model_copy(update={"revoked_at": NOW})
+
+
+@dataclass
+class MemoryActs:
+    """The record of acts."""
+
+    begun: list[Act] = field(default_factory=list)
+    ended: dict[int, int] = field(default_factory=dict)
+
+    async def begin(self, act: Act) -> int:
+        self.begun.append(act)
+        return len(self.begun)
+
+    async def end(self, act_id: int, status: int) -> None:
+        self.ended[act_id] = status
+
+    async def acts(
+        self,
+        *,
+        participant_id: str | None,
+        since: datetime | None,
+        before: int | None,
+        limit: int,
+    ) -> list[AdminActView]:
+        return []
 
 
 @dataclass
@@ -410,6 +447,12 @@ class MemoryReports:
         return []
 
 
+def unlimited() -> Limits:
+    """Return limits that nobody reaches."""
+    none = Limit("none", 0.0, 1)
+    return Limits(OwnShares(lambda: 0.0), reads=none, writes=none, anonymous=none)
+
+
 @dataclass
 class MemoryGateway:
     """The app on ports in memory, with a market and one participant of each role."""
@@ -422,6 +465,8 @@ class MemoryGateway:
     funds: MemoryFunds = field(default_factory=MemoryFunds)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     parts: dict[str, bool] = field(default_factory=lambda: {"kafka": True})
+    acts: MemoryActs = field(default_factory=MemoryActs)
+    limits: Limits = field(default_factory=unlimited)
 
     def __post_init__(self) -> None:
         self.intents = MemoryIntents(self.orders)
@@ -435,6 +480,7 @@ class MemoryGateway:
 
     def http(self) -> httpx.AsyncClient:
         once = Once(self.log, self.intents, None)
+        keys = KeyCommands(self.directory, self.directory)
         api = Api(
             orders=OrderCommands(once, self.orders, self.markets, self.clock),
             exports=Exports(self.markets, MemoryPrices()),
@@ -442,6 +488,7 @@ class MemoryGateway:
                 self.log,
                 once,
                 self.directory,
+                keys,
                 self.markets,
                 self.reports,
                 self.clock,
@@ -469,8 +516,10 @@ class MemoryGateway:
                 MemoryDays(), self.markets, self.clock, Timeline(NOW, NOW, 1.0), None
             ),
             finality=Finality(MemoryTree(), None, (), 0, verify),
-            directory=self.directory,
-            operator_key_sha256=hash_key("bootstrap-key-of-tests"),
+            door=Door(self.directory, self.acts, hash_key("bootstrap-key-of-tests")),
+            limits=self.limits,
+            keys=keys,
+            acts=ActsReading(self.acts),
             receipt_key=None,
             readiness=self._readiness,
         )

@@ -20,7 +20,7 @@ from schemas.types import Role
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import Paging, page
 from services.gateway.adapters.http.server import openapi
-from services.gateway.app.exchange import hash_key
+from services.gateway.app.keys import hash_key
 from services.gateway.ports import Principal
 from tests.unit.gateway.bad_inputs import demand, offer
 from tests.unit.gateway.memory import KEYS, NOW, MemoryGateway

@@ -25,10 +25,10 @@ def offer(exchange: suanli.Client, market_id: str, terms: OfferTerms) -> str:
 
 
 def dearest(exchange: suanli.Client, market_id: str) -> int:
-    """Return the highest price of a market, micro-yuan per chip-hour."""
+    """Return the highest price of a market, micro-yuan per chip-hour; 0 before any trade."""
     prices = exchange.list_prices(market_id=market_id)
     assert_type(prices, Rows[PriceView])
-    return max(row["price"] for row in prices)
+    return max(row["price"] or 0 for row in prices)
 
 
 def table(exchange: suanli.Client, market_id: str) -> pl.DataFrame:
@@ -40,4 +40,4 @@ async def dearest_awaited(exchange: suanli.AsyncClient, market_id: str) -> int:
     """Return the same, awaited."""
     prices = exchange.list_prices(market_id=market_id)
     assert_type(prices, AsyncRows[PriceView])
-    return max([row["price"] async for row in prices])
+    return max([row["price"] or 0 async for row in prices])

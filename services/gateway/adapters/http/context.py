@@ -5,43 +5,50 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
-import hmac
 import io
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request, Security
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer
+from fastapi.security import HTTPBearer, SecurityScopes
 from pydantic_core import from_json
 from starlette.responses import Response
 
 from schemas.api import PAGE_ITEMS_MAX, IdempotencyKey, Page
 from schemas.base import Model
-from schemas.types import Role
-from services.core.errors import Message, ValidationError
+from schemas.identity import Scope
+from services.core.errors import DomainError, Message, ValidationError
+from services.gateway.adapters.http.problems import status_of
 from services.gateway.adapters.sight import see_as, see_nothing
+from services.gateway.app.acts import ActsReading
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports
+from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
-from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
+from services.gateway.app.exchange import ExchangeCommands
 from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.keys import KeyCommands
 from services.gateway.app.life import LifeReading
+from services.gateway.app.limits import Limits
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.scopes import require_scope
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnauthenticatedError
-from services.gateway.ports import Directory, Principal
+from services.gateway.ports import Principal
 from services.kit.telemetry import child_traceparent
 
-_KEY_CHARS_MAX = 200
 _PAGE_ITEMS = 100
 
 ItemT = TypeVar("ItemT", bound=Model)
@@ -67,8 +74,10 @@ class Api:
         cases: Cases of surveillance.
         reports: Daily reports.
         finality: How far the log is final.
-        directory: Whose key it is.
-        operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
+        door: Who is calling.
+        limits: How much callers may ask for.
+        keys: API keys.
+        acts: The record of acts.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
         readiness: Returns the parts of the gateway and whether each is ready.
         is_sandbox: Whether the money is play money, to be had for the asking.
@@ -89,8 +98,10 @@ class Api:
     cases: CaseWork
     reports: DayReports
     finality: Finality
-    directory: Directory
-    operator_key_sha256: bytes | None
+    door: Door
+    limits: Limits
+    keys: KeyCommands
+    acts: ActsReading
     receipt_key: tuple[str, str] | None
     readiness: Callable[[], Awaitable[Mapping[str, bool]]]
     is_sandbox: bool = False
@@ -109,63 +120,70 @@ ApiDep = Annotated[Api, Depends(get_api)]
 _bearer = HTTPBearer(
     auto_error=False, scheme_name="ApiKey", description="`Authorization: Bearer sk_...`"
 )
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 async def get_principal(
-    request: Request, api: ApiDep, _shown: Annotated[object, Depends(_bearer)]
+    request: Request,
+    api: ApiDep,
+    scopes: SecurityScopes,
+    _shown: Annotated[object, Depends(_bearer)],
 ) -> Principal:
-    """Return the caller.
+    """Return the caller, who has the scope that the route declares.
 
     Raises:
-        UnauthenticatedError: if the request has no key, or one that is unknown or revoked.
+        UnauthenticatedError: if the request has no key, or none that is valid.
+        ForbiddenError: if the scope is missing.
+        LimitError: if the caller asks for too much.
     """
-    scheme, _, api_key = request.headers.get("authorization", "").partition(" ")
-    api_key = api_key.strip()
-    if scheme.lower() != "bearer" or not api_key or len(api_key) > _KEY_CHARS_MAX:
-        raise _unauthenticated("auth.key_missing", "absent or not of this form", "缺失或格式不符")
-    sha256 = hash_key(api_key)
-    operator = api.operator_key_sha256
-    if operator is not None and hmac.compare_digest(sha256, operator):
-        found: Principal | None = Principal(OPERATOR_ID, Role.OPERATOR, "bootstrap")
-    else:
-        found = await api.directory.principal(sha256)
-    if found is None:
-        raise _unauthenticated("auth.key_unknown", "unknown or revoked", "未知或已吊销")
+    (needed,) = scopes.scopes
+    return await _enter(request, api, Scope(needed))
+
+
+async def _enter(request: Request, api: Api, needed: Scope) -> Principal:
+    state = request.state
+    try:
+        found = await api.door.caller(request.headers.get("authorization", ""))
+    except UnauthenticatedError:
+        # Whoever guesses is counted where he is, since nobody knows who he is.
+        state.standing = await api.limits.unknown(_address(request))
+        raise
     see_as(found)
+    body = b"" if request.method in _SAFE_METHODS else await request.body()
+    writes = needed is not Scope.READ
+    state.standing = await api.limits.known(found, writes=writes, body_bytes=len(body))
+    act = request.scope["route"].name
+    state.act = await api.door.begin(found, needed, act=act, path=request.url.path, body=body)
+    require_scope(found, needed)
     return found
 
 
-def _unauthenticated(code: str, found_en: str, found_zh: str) -> UnauthenticatedError:
-    # What was sent is a secret, so it is not echoed.
-    return UnauthenticatedError(
-        code,
-        Message(
-            f"Authorization: must be 'Bearer sk_...' with a valid key, was {found_en}",
-            f"Authorization：须为“Bearer sk_...”形式的有效密钥，实为{found_zh}",
-        ),
-        field="Authorization",
-        value=found_en,
-        allowed="Bearer sk_... with a valid key",
-    )
+def _address(request: Request) -> str:
+    return "" if request.client is None else request.client.host
 
 
-PrincipalDep = Annotated[Principal, Depends(get_principal)]
+# What a route needs is declared by the type of its `principal`, and shown in its description.
+PrincipalDep = Annotated[Principal, Security(get_principal, scopes=[Scope.READ.value])]
+TraderDep = Annotated[Principal, Security(get_principal, scopes=[Scope.TRADE.value])]
+TreasurerDep = Annotated[Principal, Security(get_principal, scopes=[Scope.MONEY.value])]
+GovernorDep = Annotated[Principal, Security(get_principal, scopes=[Scope.GOVERN.value])]
+AdminDep = Annotated[Principal, Security(get_principal, scopes=[Scope.ADMIN.value])]
 
 
 async def get_caller(
-    request: Request, api: ApiDep, shown: Annotated[object, Depends(_bearer)]
+    request: Request, api: ApiDep, _shown: Annotated[object, Depends(_bearer)]
 ) -> Principal | None:
     """Return the caller of what anybody may read; ``None`` if the request has no key.
 
     Raises:
-        UnauthenticatedError: if it has one that is unknown or revoked.
+        UnauthenticatedError: if it has one that is not valid.
     """
     if "authorization" not in request.headers:
         return None
-    return await get_principal(request, api, shown)
+    return await _enter(request, api, Scope.READ)
 
 
-CallerDep = Annotated[Principal | None, Depends(get_caller)]
+CallerDep = Annotated[Principal | None, Security(get_caller, scopes=[Scope.READ.value])]
 
 
 async def get_trace(traceparent: Annotated[str, Header(include_in_schema=False)] = "") -> str:
@@ -205,18 +223,44 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose requests are `StrictRequest`."""
+    """A route whose requests are `StrictRequest`, counted, and recorded if its scope is."""
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         """Return the handler with its request replaced."""
         handler = super().get_route_handler()
+        asks_who = _asks_who(self.dependant)
 
         async def handle(request: Request) -> Response:
             see_nothing()
-            response: Response = await handler(StrictRequest(request.scope, request.receive))
+            api, state = await get_api(request), request.state
+            state.act = state.standing = None
+            if not asks_who or "authorization" not in request.headers:
+                state.standing = await api.limits.unknown(_address(request))
+            status = HTTPStatus.INTERNAL_SERVER_ERROR.value
+            try:
+                response: Response = await handler(StrictRequest(request.scope, request.receive))
+                status = response.status_code
+            except DomainError as error:
+                status = status_of(error).value
+                raise
+            except RequestValidationError:
+                status = HTTPStatus.UNPROCESSABLE_ENTITY.value
+                raise
+            finally:
+                if state.act is not None:
+                    await api.door.end(state.act, status)
+            if state.standing is not None:
+                response.headers.update(state.standing.headers())
             return response
 
         return handle
+
+
+def _asks_who(dependant: Dependant) -> bool:
+    return any(
+        part.call in (get_principal, get_caller) or _asks_who(part)
+        for part in dependant.dependencies
+    )
 
 
 # --- pages ----------------------------------------------------------------------------------

@@ -84,9 +84,16 @@ SETTLEMENT_TERMS: dict[str, Any] = {
     "reason": "Fees and penalty as agreed with the participants.",
 }
 
+KEY: dict[str, Any] = {
+    "label": "bidding script",
+    "scopes": ["read", "trade"],
+    "expires_in_days": 90,
+}
+
 OFFER_NEW = Body(examples=[{"market_id": "jingjinji", "terms": OFFER_TERMS}])
 DEMAND_NEW = Body(examples=[{"market_id": "jingjinji", "terms": DEMAND_TERMS}])
 MARKET_NEW = Body(examples=[MARKET])
+KEY_NEW = Body(examples=[KEY])
 PARTICIPANT_NEW = Body(examples=[PARTICIPANT])
 DEPOSIT_NEW = Body(examples=[DEPOSIT])
 WITHDRAWAL_NEW = Body(examples=[{"amount": 1_000_000_000, "reference": "payout 2026-11"}])

@@ -35,6 +35,7 @@ _STATUS: tuple[tuple[type[DomainError], HTTPStatus], ...] = (
     (errors.TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (errors.MediaTypeError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (errors.SlowError, HTTPStatus.REQUEST_TIMEOUT),
+    (errors.LimitError, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.UnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
     (DomainError, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
@@ -108,6 +109,11 @@ def respond(error: DomainError, request: Request, incident: str | None = None) -
         headers["WWW-Authenticate"] = 'Bearer realm="suanli"'
     if isinstance(error, errors.UnavailableError | errors.BusyError):
         headers["Retry-After"] = _RETRY_AFTER_S
+    standing = getattr(request.state, "standing", None)
+    if isinstance(error, errors.LimitError):
+        headers |= {"Retry-After": str(error.wait_s)} | error.headers
+    elif standing is not None:
+        headers |= standing.headers()
     return Response(
         problem.model_dump_json(exclude_none=True),
         status_code=problem.status,

@@ -2,16 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from schemas.api import (
     AccountView,
     DeliveryNew,
     DepositNew,
     EntryView,
-    KeyCreated,
-    KeyNew,
-    KeyView,
     MarketView,
     Page,
     ParticipantCreated,
@@ -26,12 +23,16 @@ from schemas.funds import AccountKind
 from schemas.market import Market
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import (
+    AdminDep,
     ApiDep,
+    GovernorDep,
     KeyHeader,
     PagingDep,
     PrincipalDep,
     StrictRoute,
     TraceDep,
+    TraderDep,
+    TreasurerDep,
     page,
 )
 from services.gateway.adapters.http.filtering import (
@@ -43,7 +44,6 @@ from services.gateway.adapters.http.filtering import (
 
 router = APIRouter(route_class=StrictRoute)
 _ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model_exclude_none": True}
-KeyId = Annotated[str, Path(pattern=r"^key_[a-z2-7]{16}$")]
 OwnerQuery = Annotated[
     ParticipantId | None, Query(description="Another one's, for the regulator and the operator")
 ]
@@ -53,7 +53,7 @@ OwnerQuery = Annotated[
 async def register(
     body: Annotated[ParticipantNew, examples.PARTICIPANT_NEW],
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: AdminDep,
     trace: TraceDep,
 ) -> ParticipantCreated:
     """Admit a participant (operator). The key is shown this once; the same particulars again
@@ -86,35 +86,11 @@ async def deposit(
     body: Annotated[DepositNew, examples.DEPOSIT_NEW],
     key: KeyHeader,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: TreasurerDep,
     trace: TraceDep,
 ) -> Receipt:
     """Record money that arrived for a participant (operator)."""
     return await api.exchange.deposit(principal, participant_id, body, key, trace)
-
-
-@router.get("/v1/participants/{participant_id}/keys", tags=["participants"])
-async def list_keys(
-    participant_id: ParticipantId, api: ApiDep, principal: PrincipalDep
-) -> list[KeyView]:
-    """List a participant's keys without their secrets (operator, or its own)."""
-    return await api.exchange.keys(principal, participant_id)
-
-
-@router.post("/v1/participants/{participant_id}/keys", status_code=201, tags=["participants"])
-async def add_key(
-    participant_id: ParticipantId, body: KeyNew, api: ApiDep, principal: PrincipalDep
-) -> KeyCreated:
-    """Make a further key (operator, or its own); it is shown this once."""
-    return await api.exchange.add_key(principal, participant_id, body.label)
-
-
-@router.delete("/v1/participants/{participant_id}/keys/{key_id}", tags=["participants"])
-async def revoke_key(
-    participant_id: ParticipantId, key_id: KeyId, api: ApiDep, principal: PrincipalDep
-) -> KeyView:
-    """Revoke a key for good (operator, or its own)."""
-    return await api.exchange.revoke_key(principal, participant_id, key_id)
 
 
 @router.get("/v1/account", tags=["money"])
@@ -151,7 +127,7 @@ async def list_entries(
 async def define_market(
     body: Annotated[Market, examples.MARKET_NEW],
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: GovernorDep,
     trace: TraceDep,
 ) -> Receipt:
     """Put a market in force from its next round (operator)."""
@@ -176,7 +152,7 @@ async def get_market(market_id: Slug, api: ApiDep) -> MarketView:
 
 @router.post("/v1/policies", tags=["markets"], **_ACCEPTED)
 async def set_policy(
-    body: PolicyNew, api: ApiDep, principal: PrincipalDep, trace: TraceDep
+    body: PolicyNew, api: ApiDep, principal: GovernorDep, trace: TraceDep
 ) -> Receipt:
     """Set the next version of a policy (regulator)."""
     return await api.exchange.set_policy(principal, body, trace)
@@ -196,7 +172,7 @@ async def list_policies(
 
 @router.post("/v1/deliveries", tags=["deliveries"], **_ACCEPTED)
 async def report_delivery(
-    body: DeliveryNew, key: KeyHeader, api: ApiDep, principal: PrincipalDep, trace: TraceDep
+    body: DeliveryNew, key: KeyHeader, api: ApiDep, principal: TraderDep, trace: TraceDep
 ) -> Receipt:
     """Tell what was delivered of an allocation (provider); the ledger pays those periods."""
     return await api.exchange.report_delivery(principal, body, key, trace)

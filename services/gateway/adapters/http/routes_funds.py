@@ -25,11 +25,13 @@ from schemas.money import MoneyOrderId
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import (
     ApiDep,
+    GovernorDep,
     KeyHeader,
     PagingDep,
     PrincipalDep,
     StrictRoute,
     TraceDep,
+    TreasurerDep,
     numbered_page,
     page,
 )
@@ -54,7 +56,7 @@ async def withdraw(
     body: Annotated[WithdrawalNew, examples.WITHDRAWAL_NEW],
     key: KeyHeader,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: TreasurerDep,
     trace: TraceDep,
 ) -> Receipt:
     """Pay out money of a participant (operator); the ledger books or refuses it."""
@@ -67,7 +69,7 @@ async def move_collateral(
     body: Annotated[CollateralNew, examples.COLLATERAL_NEW],
     key: KeyHeader,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: TreasurerDep,
     trace: TraceDep,
 ) -> Receipt:
     """Make money collateral, or free it (provider, its own; operator); booked or refused."""
@@ -79,7 +81,7 @@ async def reverse(
     body: Annotated[ReversalNew, examples.REVERSAL_NEW],
     key: KeyHeader,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: TreasurerDep,
     trace: TraceDep,
 ) -> Receipt:
     """Take a booking back by its mirror image (operator); booked or refused."""
@@ -130,7 +132,7 @@ async def list_settlements(
 async def set_settlement_terms(
     body: Annotated[SettlementTermsNew, examples.SETTLEMENT_TERMS_NEW],
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: GovernorDep,
     trace: TraceDep,
 ) -> Receipt:
     """Set the next version of a market's fees, penalty and reporting time (operator)."""

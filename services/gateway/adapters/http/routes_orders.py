@@ -38,6 +38,7 @@ from services.gateway.adapters.http.context import (
     PrincipalDep,
     StrictRoute,
     TraceDep,
+    TraderDep,
     numbered_page,
     parse_json,
 )
@@ -79,7 +80,7 @@ async def submit_offer(
     body: Annotated[OfferNew, examples.OFFER_NEW],
     key: KeyHeader,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: TraderDep,
     trace: TraceDep,
 ) -> Receipt:
     """Put an offer on the log; the receipt tells where. Its verdict follows within a second."""
@@ -98,7 +99,7 @@ async def submit_demand(
     body: Annotated[DemandNew, examples.DEMAND_NEW],
     key: KeyHeader,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: TraderDep,
     trace: TraceDep,
 ) -> Receipt:
     """Put demand on the log; it enters the book once the ledger holds its money."""
@@ -136,7 +137,7 @@ def _bulk_body(model: type[OfferBulkItem | DemandBulkItem]) -> dict[str, Any]:
     **_BULK,
 )
 async def submit_offers(
-    request: Request, api: ApiDep, principal: PrincipalDep, trace: TraceDep
+    request: Request, api: ApiDep, principal: TraderDep, trace: TraceDep
 ) -> BulkReply:
     """Submit up to 1,000 offers, as a JSON list or as NDJSON; each has its own verdict."""
     return await _bulk(request, api, principal, Side.OFFER, trace)
@@ -150,7 +151,7 @@ async def submit_offers(
     **_BULK,
 )
 async def submit_demands(
-    request: Request, api: ApiDep, principal: PrincipalDep, trace: TraceDep
+    request: Request, api: ApiDep, principal: TraderDep, trace: TraceDep
 ) -> BulkReply:
     """Submit up to 1,000 demands, as a JSON list or as NDJSON; each has its own verdict."""
     return await _bulk(request, api, principal, Side.DEMAND, trace)
@@ -215,7 +216,7 @@ async def amend_offer(
     order_id: OfferIdPath,
     body: OfferAmend,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: TraderDep,
     trace: TraceDep,
     key: OptionalKeyHeader = None,
 ) -> Receipt:
@@ -229,7 +230,7 @@ async def amend_demand(
     order_id: DemandIdPath,
     body: DemandAmend,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: TraderDep,
     trace: TraceDep,
     key: OptionalKeyHeader = None,
 ) -> Receipt:
@@ -244,7 +245,7 @@ async def amend_demand(
 async def cancel_offer(
     order_id: OfferIdPath,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: TraderDep,
     trace: TraceDep,
     key: OptionalKeyHeader = None,
 ) -> Receipt:
@@ -256,7 +257,7 @@ async def cancel_offer(
 async def cancel_demand(
     order_id: DemandIdPath,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: TraderDep,
     trace: TraceDep,
     key: OptionalKeyHeader = None,
 ) -> Receipt:

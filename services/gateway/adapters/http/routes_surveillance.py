@@ -11,6 +11,7 @@ from schemas.surveillance import CaseId, CaseKindName, CaseState, CaseStateNew, 
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import (
     ApiDep,
+    GovernorDep,
     KeyHeader,
     PagingDep,
     PrincipalDep,
@@ -62,7 +63,7 @@ async def change_case(
     body: Annotated[CaseStateNew, examples.CASE_STATE_NEW],
     key: KeyHeader,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: GovernorDep,
     trace: TraceDep,
 ) -> Receipt:
     """Take a case up, close it with a reason, or open it again (regulator)."""

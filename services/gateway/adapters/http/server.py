@@ -15,6 +15,7 @@ from services.gateway.adapters.http import (
     routes_exchange,
     routes_exports,
     routes_funds,
+    routes_identity,
     routes_life,
     routes_log,
     routes_market_data,
@@ -24,7 +25,7 @@ from services.gateway.adapters.http import (
     routes_sandbox,
     routes_surveillance,
 )
-from services.gateway.adapters.http.context import Api, ApiDep
+from services.gateway.adapters.http.context import Api, ApiDep, StrictRoute
 from services.gateway.adapters.http.middleware import BodyLimit, Measure
 from services.gateway.errors import not_found
 from services.kit.telemetry import METRICS
@@ -77,7 +78,7 @@ async def docs() -> HTMLResponse:
     )
 
 
-keys = APIRouter()
+keys = APIRouter(route_class=StrictRoute)
 
 
 @keys.get("/v1/receipt-key", tags=["orders"])
@@ -119,6 +120,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_exports.router,
         routes_exchange.router,
         routes_funds.router,
+        routes_identity.router,
         routes_audit.router,
         routes_life.router,
         routes_log.router,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # By model: fields in micro-yuan, fields that are instants; a dot leads inside.
 COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "AdminActView": (frozenset(), frozenset({"at"})),
     "AllocationView": (
         frozenset({"payment", "periods.price"}),
         frozenset({"delivered.start", "made_at", "periods.start"}),

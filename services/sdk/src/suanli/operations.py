@@ -99,6 +99,16 @@ def register(
     return Operation("POST", "/v1/participants", body=body, idempotency_key=f"reg-{participant_id}")
 
 
+def add_key(
+    participant_id: str, label: str, scopes: Sequence[str] = ("read",), days: int | None = None
+) -> Operation:
+    """Make a further API key of a participant; its secret is in the reply, this once."""
+    body: Json = {"label": label, "scopes": list(scopes)}
+    if days is not None:
+        body["expires_in_days"] = days
+    return Operation("POST", f"/v1/participants/{participant_id}/keys", body=body)
+
+
 def deposit(participant_id: str, amount: int, reference: str) -> Operation:
     """Record money that arrived, micro-yuan (operator); a reference is recorded once."""
     return Operation(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         ParticipantCreated,
         ParticipantNew,
         ParticipantView,
+        Scope,
     )
 
 
@@ -51,13 +52,25 @@ class AsyncParticipantsCalls(AsyncCaller):
         )
         return reply
 
-    async def add_key(self, participant_id: str, *, label: str | None = None) -> KeyCreated:
-        """Make a further key (operator, or its own); it is shown this once."""
+    async def add_key(
+        self,
+        participant_id: str,
+        *,
+        label: str | None = None,
+        scopes: list[Scope] | None = None,
+        expires_in_days: int | None = None,
+    ) -> KeyCreated:
+        """Make a further key (operator, or its own); it is shown this once.
+
+        It may only read unless scopes are given, and expires after a year unless days are.
+        """
         reply: KeyCreated = await self.send(
             Operation(
                 "POST",
                 f"/v1/participants/{place(participant_id)}/keys",
-                body={**given({"label": label})},
+                body={
+                    **given({"label": label, "scopes": scopes, "expires_in_days": expires_in_days})
+                },
             )
         )
         return reply

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from suanli.models import (
+        AdminActView,
         AuditView,
         BookThenView,
         ConsistencyView,
@@ -28,6 +29,22 @@ if TYPE_CHECKING:
 
 class AuditCalls(Caller):
     """Calls of audit."""
+
+    def list_admin_acts(
+        self, *, participant_id: str | None = None, since: str | datetime | None = None
+    ) -> Rows[AdminActView]:
+        """List Admin Acts.
+
+        List what was asked for under `money`, `govern` or `admin`, latest first: who, with
+        which key, what, when, and the outcome (regulator, operator; else your own).
+        """
+        return Rows(
+            self,
+            Operation(
+                "GET", "/v1/admin-acts", params={"participant_id": participant_id, "since": since}
+            ),
+            "AdminActView",
+        )
 
     def list_journal(self) -> Rows[JournalEntryView]:
         """List the journal in the order of the log, byte for byte (regulator, operator)."""

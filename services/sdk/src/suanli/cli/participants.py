@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
 import typer
@@ -19,6 +20,18 @@ _ROLES: Final[dict[str, str]] = {
     "regulator": "监管方",
     "operator": "运营方",
 }
+
+
+class _Scope(StrEnum):
+    """What a key may do; Typer repeats no other kind of choice."""
+
+    READ = "read"
+    TRADE = "trade"
+    MONEY = "money"
+    GOVERN = "govern"
+    ADMIN = "admin"
+
+
 _Who = Annotated[str, argument("PARTICIPANT", en="Participant's id.", zh="参与方编号。")]
 
 
@@ -40,6 +53,8 @@ _KEYS: Final[tuple[Column, ...]] = (
     words.text_column("key_id", ("key", "密钥"), "key_id"),
     words.text_column("label", ("label", "标签"), "label"),
     words.time_column("created_at", ("made", "创建"), "created_at"),
+    Column("scopes", ("scopes", "权限范围"), lambda item: ", ".join(item["scopes"])),
+    words.time_column("expires_at", ("expires", "到期"), "expires_at"),
     words.time_column("last_used_at", ("last used", "最近使用"), "last_used_at"),
     words.time_column("revoked_at", ("revoked", "吊销"), "revoked_at"),
 )
@@ -212,9 +227,18 @@ def _add_key(
     session: Session,
     participant: _Who,
     label: Annotated[str, option("--label", en="What it is for.", zh="用途。")] = "api",
+    scope: Annotated[
+        list[_Scope] | None,
+        option(
+            "--scope", en="What it may do; may be repeated; read alone.", zh="权限范围,可重复。"
+        ),
+    ] = None,
+    days: Annotated[
+        int | None,
+        option("--days", en="Days until it expires; 365.", zh="有效天数,默认 365。"),
+    ] = None,
 ) -> None:
-    path = f"/v1/participants/{participant}/keys"
-    reply = session.client.send(ops.Operation("POST", path, body={"label": label}))
+    reply = session.client.send(ops.add_key(participant, label, scope or [_Scope.READ], days))
     if session.output is Output.JSON:
         session.print_json(reply)
         return
@@ -224,6 +248,8 @@ def _add_key(
         [
             ("key_id", ("key", "密钥编号"), reply["key"]["key_id"]),
             ("label", ("label", "标签"), reply["key"]["label"]),
+            ("scopes", ("scopes", "权限范围"), ", ".join(reply["key"]["scopes"])),
+            ("expires_at", ("expires", "到期"), reply["key"]["expires_at"]),
             ("api_key", ("API key", "密钥"), reply["api_key"]),
         ],
     )

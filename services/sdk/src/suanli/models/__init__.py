@@ -2,6 +2,7 @@
 
 from suanli.models.allocations import AllocatedPeriod, AllocationView, DeliveredPeriod
 from suanli.models.audit import (
+    AdminActView,
     AuditView,
     BookOrderView,
     BookThenView,
@@ -91,6 +92,7 @@ from suanli.models.participants import (
     ParticipantNew,
     ParticipantView,
     Role,
+    Scope,
 )
 from suanli.models.prices import (
     BookCurvesView,
@@ -118,6 +120,7 @@ from suanli.models.surveillance import CaseChangeView, CaseStateNew, CaseView
 
 __all__ = [
     "AccountView",
+    "AdminActView",
     "AllocatedPeriod",
     "AllocationView",
     "Alternative",
@@ -208,6 +211,7 @@ __all__ = [
     "RoundPricesView",
     "RoundRules",
     "RoundView",
+    "Scope",
     "SettledPeriod",
     "SettlementTermsNew",
     "SettlementTermsView",

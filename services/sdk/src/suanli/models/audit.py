@@ -4,6 +4,38 @@ from typing import Literal, NotRequired, TypedDict
 
 from suanli.models.demand import DemandTerms
 from suanli.models.offers import OfferTerms, OrderState, Reason, Side
+from suanli.models.participants import Scope
+
+
+class AdminActView(TypedDict):
+    """Something asked for under scope `money`, `govern` or `admin`, and what became of it."""
+
+    act_id: int
+    """Rises with time."""
+
+    at: str
+    """Wall clock of the exchange, UTC."""
+    participant_id: str
+    role: str
+
+    credential_id: str
+    """`key_...` or `bootstrap`."""
+    scope: Scope
+
+    act: str
+    """Operation, as the API's description names it."""
+
+    object: str
+    """Path that it was asked of."""
+
+    body_sha256: NotRequired[str | None]
+    """Of the request's body."""
+
+    outcome: Literal["done", "refused", "failed", "unknown"]
+    """`unknown`: the exchange stopped before it could tell."""
+
+    status: NotRequired[int | None]
+    """HTTP status of the answer."""
 
 
 class JournalEntryView(TypedDict):

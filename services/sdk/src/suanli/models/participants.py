@@ -44,15 +44,26 @@ class ParticipantCreated(TypedDict):
     """Null if it was a participant already: this is a further key."""
 
 
+# What a key may do, of what the role of its participant may.
+Scope: TypeAlias = Literal["read", "trade", "money", "govern", "admin"]
+
+
 class KeyView(TypedDict):
     """An API key without the secret."""
 
     key_id: str
     participant_id: str
     label: str
+    scopes: list[Scope]
 
     created_at: str
     """UTC instant, ISO 8601."""
+
+    created_by: NotRequired[str | None]
+    """Key that made it; null before that was recorded."""
+
+    expires_at: NotRequired[str | None]
+    """Refused from then on; null for keys from before keys expired."""
     last_used_at: NotRequired[str | None]
     revoked_at: NotRequired[str | None]
 
@@ -61,6 +72,10 @@ class KeyNew(TypedDict):
     """A further API key."""
 
     label: NotRequired[str]
+
+    scopes: NotRequired[list[Scope]]
+    """What it may do; `read` if left out."""
+    expires_in_days: NotRequired[int]
 
 
 class KeyCreated(TypedDict):

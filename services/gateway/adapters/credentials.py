@@ -1,0 +1,103 @@
+"""Keys in the gateway's schema, and whose they are."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from schemas.identity import Scope
+from schemas.types import Role
+from services.gateway.adapters import rows
+from services.gateway.adapters.queries import SQL
+from services.gateway.ports import Principal
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from schemas.identity import KeyView
+    from services.gateway.identity_ports import NewKey
+    from services.kit.postgres import Conn, Pool
+
+# A key is looked up once in this time, not for every order.
+_SEEN_S = 1.0
+_SEEN_MAX = 10_000
+
+
+class PostgresCredentials:
+    """Keys.
+
+    A revocation counts at once here, and on other instances after a second.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        # Hash of a key -> (when it is looked up again, whose it is).
+        self._seen: dict[bytes, tuple[float, Principal]] = {}
+
+    async def by_key(self, sha256: bytes) -> Principal | None:
+        """Return whose key has this hash, unless it is revoked or expired."""
+        known = self._fresh(sha256)
+        if known is not None:
+            return known
+        row = await self._pool.fetchrow(SQL.principal_by_key, sha256)
+        if row is None:
+            return None
+        if row["unseen"]:
+            await self._pool.execute(SQL.touch_key, row["credential_id"])
+        lives_s = _SEEN_S
+        if row["expires_at"] is not None:
+            left = row["expires_at"] - datetime.now(UTC)
+            lives_s = min(_SEEN_S, left.total_seconds())
+        return self._keep(sha256, row, lives_s)
+
+    def _fresh(self, who: bytes) -> Principal | None:
+        seen = self._seen.get(who)
+        return seen[1] if seen is not None and seen[0] > time.monotonic() else None
+
+    def _keep(self, who: bytes, row: asyncpg.Record, lives_s: float) -> Principal:
+        found = Principal(
+            participant_id=row["participant_id"],
+            role=Role(row["role"]),
+            key_id=row["credential_id"],
+            active=row["status"] == "active",
+            scopes=frozenset(Scope(name) for name in row["scopes"]),
+        )
+        if len(self._seen) >= _SEEN_MAX:
+            self._seen.clear()
+        self._seen[who] = (time.monotonic() + lives_s, found)
+        return found
+
+    async def add_key(self, participant_id: str, new: NewKey) -> KeyView:
+        """Store the hash of a new key."""
+        return await add_key(self._pool, participant_id, new)
+
+    async def keys(self, participant_id: str) -> list[KeyView]:
+        """Return a participant's keys."""
+        return [rows.key_view(row) for row in await self._pool.fetch(SQL.keys, participant_id)]
+
+    async def revoke_key(self, participant_id: str, key_id: str) -> KeyView | None:
+        """Revoke a key for good; ``None`` if it is not the participant's."""
+        row = await self._pool.fetchrow(SQL.revoke_key, key_id, participant_id)
+        self._seen.clear()
+        return None if row is None else rows.key_view(row)
+
+
+async def add_key(conn: Conn | Pool, participant_id: str, new: NewKey) -> KeyView:
+    """Store the hash of a new key."""
+    row = await conn.fetchrow(
+        SQL.add_key,
+        new.key_id,
+        participant_id,
+        new.sha256,
+        new.label,
+        _names(new.scopes),
+        new.made_by,
+        new.days,
+    )
+    assert row is not None
+    return rows.key_view(row)
+
+
+def _names(scopes: frozenset[Scope]) -> list[str]:
+    return [scope.value for scope in Scope if scope in scopes]
