@@ -17,6 +17,7 @@ from services.gateway.adapters.funds import PostgresFunds
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.problems import STORE_ERRORS
 from services.gateway.adapters.http.server import create_app, openapi
+from services.gateway.adapters.http.sse import frame, keep_alive
 from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.life import PostgresLives
@@ -33,6 +34,7 @@ from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
+from services.gateway.adapters.streams import PostgresFeed
 from services.gateway.adapters.surveillance import PostgresCases
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.day_reports import DayReports, Timeline
@@ -46,6 +48,7 @@ from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.settings import GatewaySettings
 from services.kit.kafka import LogReader, LogWriter
@@ -116,6 +119,14 @@ def build(
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             finality=finality,
+            streams=Streams(
+                PostgresFeed(pool, reader),
+                frame,
+                keep_alive=keep_alive,
+                store_errors=STORE_ERRORS,
+                listeners_max=settings.gateway_listeners_max,
+                kept_days=settings.gateway_stream_days,
+            ),
             directory=directory,
             operator_key_sha256=None if operator is None else hash_key(operator.get_secret_value()),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),
@@ -169,7 +180,9 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     keeper = LeaseKeeper(pool, LEASE, settings.gateway_instance)
     projection = Projection(pool, LogReader(settings, TOPICS), keeper)
     context.spawn("projection", projection.run(context.stop_event))
-    server = _Server(build(settings, context.clock, pool, reader, writer), settings)
+    app = build(settings, context.clock, pool, reader, writer)
+    context.spawn("streams", app.state.api.streams.run(context.stop_event))
+    server = _Server(app, settings)
     context.spawn("http", server.run_until(context.stop_event))
     port = await server.port()
     context.publish_state(http_port=port, http_url=f"http://{settings.gateway_host}:{port}")

@@ -32,6 +32,10 @@ class GatewaySettings(KitSettings):
         gateway_lag_records_max: Not ready while the schema is further behind the log.
         gateway_replay_records_max: Records of a market's log that are read at most to rebuild its
             book of a past moment.
+        gateway_listeners_max: Listeners to streams at most, of private ones and of public ones
+            each; further ones are told to come again.
+        gateway_stream_days: Days for which what streams told is kept, so that whoever was away
+            can resume.
         gateway_instance: Name of this instance, the same after a restart; two gateways on one
             database need two names.
     """
@@ -46,6 +50,8 @@ class GatewaySettings(KitSettings):
     gateway_pool_max: Annotated[int, Field(ge=2, le=200)] = 16
     gateway_lag_records_max: Annotated[int, Field(ge=0)] = 20_000
     gateway_replay_records_max: Annotated[int, Field(ge=1)] = 200_000
+    gateway_listeners_max: Annotated[int, Field(ge=1, le=100_000)] = 12_000
+    gateway_stream_days: Annotated[int, Field(ge=1, le=366)] = 7
     gateway_instance: Annotated[str, Field(min_length=1, max_length=64)] = "gateway-0"
 
     @model_validator(mode="after")

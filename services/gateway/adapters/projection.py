@@ -28,7 +28,7 @@ from schemas.transparency import (
     JournalEntrySalted,
 )
 from schemas.types import period_of
-from services.gateway.adapters import bookings, intents, log_tree, postgres, surveillance
+from services.gateway.adapters import bookings, intents, log_tree, postgres, streams, surveillance
 from services.gateway.adapters.days import put_dead_letters
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
@@ -181,6 +181,7 @@ class Projection:
                 batch = [sent for kind in types for sent in by_type.get(kind, [])]
                 if batch:
                     await handler(conn, batch)
+            await streams.put_told(conn, by_type)
             await put_dead_letters(conn, buried)
             await advance_all(conn, before, after, epoch)
 

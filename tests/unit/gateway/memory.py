@@ -63,6 +63,7 @@ from services.gateway.ports import Claim, Intent, Position, Principal, Sent
 from services.kit.clock import ManualClock
 from services.kit.signing import verify
 from tests.unit.gateway.memory_books import MemoryCases, MemoryDays, MemoryFunds, MemoryTree
+from tests.unit.gateway.memory_streams import MemoryFeed, streams_of
 
 # One app for all: its routes are compiled at the first request, which takes half a second.
 _APP = create_app()
@@ -428,6 +429,7 @@ class MemoryGateway:
                 MemoryDays(), self.markets, self.clock, Timeline(NOW, NOW, 1.0), None
             ),
             finality=Finality(MemoryTree(), None, (), 0, verify),
+            streams=streams_of(MemoryFeed()),
             directory=self.directory,
             operator_key_sha256=hash_key("bootstrap-key-of-tests"),
             receipt_key=None,

@@ -107,6 +107,7 @@ PRIVATE = [
     "/v1/orders/off_" + "a" * 26 + "/history",
     "/v1/orders/off_" + "a" * 26 + "/life",
     "/v1/book/at?market_id=jingjinji&round=1",
+    "/v1/streams/orders",
 ]
 PUBLIC = [
     "/v1/settlement-terms",

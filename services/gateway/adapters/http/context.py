@@ -33,6 +33,7 @@ from services.gateway.app.log import LogReading
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnauthenticatedError
 from services.gateway.ports import Directory, Principal
@@ -61,6 +62,7 @@ class Api:
         cases: Cases of surveillance.
         reports: Daily reports.
         finality: How far the log is final.
+        streams: What is told live.
         directory: Whose key it is.
         operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
@@ -79,6 +81,7 @@ class Api:
     cases: CaseWork
     reports: DayReports
     finality: Finality
+    streams: Streams
     directory: Directory
     operator_key_sha256: bytes | None
     receipt_key: tuple[str, str] | None

@@ -7,7 +7,9 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from schemas.api import DemandBulkItem, OfferBulkItem, ReceiptKey
+from schemas.base import Model
 from schemas.problem import PROBLEM_MEDIA_TYPE, Problem
+from schemas.streams import STREAM_MODELS
 from services.gateway.adapters.http import (
     problems,
     routes_audit,
@@ -18,6 +20,7 @@ from services.gateway.adapters.http import (
     routes_orders,
     routes_reports,
     routes_rounds,
+    routes_streams,
     routes_surveillance,
 )
 from services.gateway.adapters.http.context import Api, ApiDep
@@ -118,6 +121,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_log.router,
         routes_surveillance.router,
         routes_reports.router,
+        routes_streams.router,
         keys,
         health,
     ):
@@ -138,8 +142,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         described = FastAPI.openapi(app)
         components = described["components"]["schemas"]
-        # Bulk bodies are read item by item, so FastAPI does not know their models.
-        for model in (OfferBulkItem, DemandBulkItem):
+        # Bulk bodies are read and streams are told item by item: FastAPI knows no models of them.
+        models: tuple[type[Model], ...] = (OfferBulkItem, DemandBulkItem, *STREAM_MODELS)
+        for model in models:
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             for name, part in schema.pop("$defs", {}).items():
                 components.setdefault(name, part)
