@@ -37,6 +37,7 @@ from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.adapters.streams import PostgresFeed
 from services.gateway.adapters.surveillance import PostgresCases
 from services.gateway.app.books_then import BooksThen
+from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
 from services.gateway.app.exchange import ExchangeCommands, hash_key
@@ -102,12 +103,15 @@ def build(
         PostgresLog(pool), key, settings.witness_keys(), settings.gateway_witnesses_needed, verify
     )
 
+    commands = OrderCommands(once, orders, markets, clock)
+
     async def readiness() -> Mapping[str, bool]:
         return await _readiness(settings, pool)
 
     return create_app(
         Api(
-            orders=OrderCommands(once, orders, markets, clock),
+            orders=commands,
+            cancel_all=CancelAll(commands, orders),
             exchange=ExchangeCommands(log, once, directory, markets, reports, clock, signer),
             reading=Reading(orders, directory, markets, reports, Depth(PostgresOrders(pool))),
             funds=FundsCommands(log, once, directory, markets, funds, clock, signer),

@@ -46,6 +46,7 @@ from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.server import create_app
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.app.books_then import BooksThen
+from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
 from services.gateway.app.exchange import ExchangeCommands, hash_key
@@ -400,8 +401,10 @@ class MemoryGateway:
 
     def http(self) -> httpx.AsyncClient:
         once = Once(self.log, self.intents, None)
+        commands = OrderCommands(once, self.orders, self.markets, self.clock)
         api = Api(
-            orders=OrderCommands(once, self.orders, self.markets, self.clock),
+            orders=commands,
+            cancel_all=CancelAll(commands, self.orders),
             exchange=ExchangeCommands(
                 self.log,
                 once,

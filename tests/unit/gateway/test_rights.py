@@ -38,6 +38,7 @@ WRITES: list[tuple[str, str, Any, set[Role]]] = [
     ("POST", "/v1/offers:bulk", [offer() | {"idempotency_key": "b"}], {Role.PROVIDER}),
     ("POST", "/v1/demand", demand(), {Role.ENTERPRISE}),
     ("POST", "/v1/demand:bulk", [demand() | {"idempotency_key": "b"}], {Role.ENTERPRISE}),
+    ("POST", "/v1/orders:cancel-all", None, {Role.PROVIDER, Role.ENTERPRISE}),
     ("POST", "/v1/participants", PARTY, {Role.OPERATOR}),
     ("POST", "/v1/participants/provider-1/deposits", DEPOSIT, {Role.OPERATOR}),
     ("POST", "/v1/participants/provider-1/withdrawals", DEPOSIT, {Role.OPERATOR}),

@@ -24,6 +24,7 @@ from schemas.types import Role
 from services.core.errors import Message, ValidationError
 from services.gateway.adapters.sight import see_as, see_nothing
 from services.gateway.app.books_then import BooksThen
+from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports
 from services.gateway.app.exchange import OPERATOR_ID, ExchangeCommands, hash_key
 from services.gateway.app.finality import Finality
@@ -63,6 +64,7 @@ class Api:
         reports: Daily reports.
         finality: How far the log is final.
         streams: What is told live.
+        cancel_all: Withdraws all orders of a participant.
         directory: Whose key it is.
         operator_key_sha256: Hash of the operator's bootstrap key, ``None`` if there is none.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
@@ -82,6 +84,7 @@ class Api:
     reports: DayReports
     finality: Finality
     streams: Streams
+    cancel_all: CancelAll
     directory: Directory
     operator_key_sha256: bytes | None
     receipt_key: tuple[str, str] | None

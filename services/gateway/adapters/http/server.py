@@ -13,6 +13,7 @@ from schemas.streams import STREAM_MODELS
 from services.gateway.adapters.http import (
     problems,
     routes_audit,
+    routes_cancel_all,
     routes_exchange,
     routes_funds,
     routes_life,
@@ -122,6 +123,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_surveillance.router,
         routes_reports.router,
         routes_streams.router,
+        routes_cancel_all.router,
         keys,
         health,
     ):
