@@ -176,6 +176,22 @@ class BulkReply(Model):
     results: tuple[BulkResult, ...]
 
 
+class CancelResult(Model):
+    """What became of the wish to withdraw one order."""
+
+    order_id: OrderId
+    receipt: Receipt | None = None
+    problem: Problem | None = None
+
+
+class CancelAllReply(Model):
+    """The orders that were live, newest first."""
+
+    cancelled: Count
+    refused: Count
+    results: tuple[CancelResult, ...]
+
+
 class ParticipantView(Model):
     """A participant."""
 

@@ -27,6 +27,10 @@ class ConflictError(DomainError):
     """The thing is not in the state that the request supposes."""
 
 
+class GoneError(DomainError):
+    """What was asked for is not kept any more."""
+
+
 class TooLargeError(ValidationError):
     """The request, or the event that it would become, is larger than is taken."""
 

@@ -21,6 +21,7 @@ from services.gateway.adapters.funds import PostgresFunds
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.problems import STORE_ERRORS
 from services.gateway.adapters.http.server import create_app, openapi
+from services.gateway.adapters.http.sse import frame, keep_alive
 from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.life import PostgresLives
@@ -38,10 +39,12 @@ from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
+from services.gateway.adapters.streams import PostgresFeed
 from services.gateway.adapters.surveillance import PostgresCases
 from services.gateway.app.acts import ActsReading
 from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
+from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
 from services.gateway.app.door import Door
@@ -59,6 +62,7 @@ from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.settings import GatewaySettings
 from services.kit.kafka import LogReader, LogWriter
@@ -113,13 +117,16 @@ def build(
         PostgresLog(pool), key, settings.witness_keys(), settings.gateway_witnesses_needed, verify
     )
 
+    commands = OrderCommands(once, orders, markets, clock)
+
     async def readiness() -> Mapping[str, bool]:
         return await _readiness(settings, pool)
 
     return create_app(
         Api(
-            orders=OrderCommands(once, orders, markets, clock),
             exchange=ExchangeCommands(log, once, directory, keys, markets, reports, clock, signer),
+            orders=commands,
+            cancel_all=CancelAll(commands, orders),
             reading=Reading(orders, directory, markets, reports, Depth(PostgresOrders(pool))),
             funds=FundsCommands(log, once, directory, markets, funds, clock, signer),
             money=FundsReading(PostgresFunds(reader), finality),
@@ -139,6 +146,14 @@ def build(
             limits=_limits(settings, pool),
             keys=keys,
             acts=ActsReading(PostgresActs(reader)),
+            streams=Streams(
+                PostgresFeed(pool, reader),
+                frame,
+                keep_alive=keep_alive,
+                store_errors=STORE_ERRORS,
+                listeners_max=settings.gateway_listeners_max,
+                kept_days=settings.gateway_stream_days,
+            ),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),
             readiness=readiness,
             is_sandbox=settings.gateway_sandbox,
@@ -209,7 +224,9 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     keeper = LeaseKeeper(pool, LEASE, settings.gateway_instance)
     projection = Projection(pool, LogReader(settings, TOPICS), keeper)
     context.spawn("projection", projection.run(context.stop_event))
-    server = _Server(build(settings, context.clock, pool, reader, writer), settings)
+    app = build(settings, context.clock, pool, reader, writer)
+    context.spawn("streams", app.state.api.streams.run(context.stop_event))
+    server = _Server(app, settings)
     context.spawn("http", server.run_until(context.stop_event))
     port = await server.port()
     context.publish_state(http_port=port, http_url=f"http://{settings.gateway_host}:{port}")

@@ -45,6 +45,10 @@ class GatewaySettings(KitSettings):
         gateway_burst_s: Seconds' worth of requests that may come at once.
         gateway_proxies: Addresses of proxies whose word on the caller's address is taken, separated
             by commas; none: the connection's own address counts.
+        gateway_listeners_max: Listeners to streams at most, of private ones and of public ones
+            each; further ones are told to come again.
+        gateway_stream_days: Days for which what streams told is kept, so that whoever was away
+            can resume.
         gateway_instance: Name of this instance, the same after a restart; two gateways on one
             database need two names.
     """
@@ -66,6 +70,8 @@ class GatewaySettings(KitSettings):
     gateway_anonymous_per_s: Annotated[float, Field(ge=0, le=1e6)] = 500.0
     gateway_burst_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
     gateway_proxies: Annotated[str, Field(max_length=4_000)] = ""
+    gateway_listeners_max: Annotated[int, Field(ge=1, le=100_000)] = 12_000
+    gateway_stream_days: Annotated[int, Field(ge=1, le=366)] = 7
     gateway_instance: Annotated[str, Field(min_length=1, max_length=64)] = "gateway-0"
 
     @model_validator(mode="after")

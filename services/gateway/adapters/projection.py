@@ -35,6 +35,7 @@ from services.gateway.adapters import (
     intents,
     log_tree,
     postgres,
+    streams,
     surveillance,
 )
 from services.gateway.adapters.days import put_dead_letters
@@ -189,6 +190,7 @@ class Projection:
                 batch = [sent for kind in types for sent in by_type.get(kind, [])]
                 if batch:
                     await handler(conn, batch)
+            await streams.put_told(conn, by_type)
             await put_dead_letters(conn, buried)
             await advance_all(conn, before, after, epoch)
 

@@ -178,6 +178,25 @@ class OrderCommands:
             principal, side, change, {"order_id": change.order_id}, traceparent
         )
 
+    async def cancel_many(
+        self, principal: Principal, side: Side, changes: Sequence[Change], traceparent: str
+    ) -> list[Outcome]:
+        """Ask for the withdrawal of orders; return a receipt or an error for each, in order.
+
+        Raises:
+            ForbiddenError: if the caller's role has no orders of this side.
+        """
+        require_role(principal, ROLE_OF_SIDE[side])
+
+        async def plan(index: int) -> Envelope:
+            return await self._plan(principal, side, changes[index], traceparent)
+
+        intents = [
+            make_intent(item.key, f"{side.value}.cancelled", {"order_id": item.order_id})
+            for item in changes
+        ]
+        return await self._once.run(principal.participant_id, intents, plan)
+
     async def _change(
         self,
         principal: Principal,
@@ -187,29 +206,32 @@ class OrderCommands:
         traceparent: str,
     ) -> Receipt:
         require_role(principal, ROLE_OF_SIDE[side])
-        verb = "cancelled" if change.terms is None else "amended"
-
-        event_id = derive_id("gateway", verb, change.order_id, change.key)
 
         async def plan() -> Envelope:
-            view = await self._own(principal, side, change.order_id)
-            try:
-                await self._check_change(view, change)
-            except (ConflictError, ValidationError):
-                # As above: what it changed may be what it is refused for now.
-                if not await self._is_sent(change.order_id, event_id):
-                    raise
-            return make_envelope(
-                _changed(view, change),
-                event_id=event_id,
-                participant_id=principal.participant_id,
-                correlation_id=change.order_id,
-                occurred_at=self._clock.now(),
-                traceparent=traceparent,
-            )
+            return await self._plan(principal, side, change, traceparent)
 
-        intent = make_intent(change.key, f"{side.value}.{verb}", arguments)
+        intent = make_intent(change.key, f"{side.value}.{_verb(change)}", arguments)
         return await self._once.one(principal.participant_id, intent, plan)
+
+    async def _plan(
+        self, principal: Principal, side: Side, change: Change, traceparent: str
+    ) -> Envelope:
+        event_id = derive_id("gateway", _verb(change), change.order_id, change.key)
+        view = await self._own(principal, side, change.order_id)
+        try:
+            await self._check_change(view, change)
+        except (ConflictError, ValidationError):
+            # As above: what it changed may be what it is refused for now.
+            if not await self._is_sent(change.order_id, event_id):
+                raise
+        return make_envelope(
+            _changed(view, change),
+            event_id=event_id,
+            participant_id=principal.participant_id,
+            correlation_id=change.order_id,
+            occurred_at=self._clock.now(),
+            traceparent=traceparent,
+        )
 
     async def _check_change(self, view: OfferView | DemandView, change: Change) -> None:
         if view.state in TERMINAL_STATES:
@@ -270,6 +292,10 @@ def check_terms(terms: Terms, market: Market, now_period: int) -> None:
             value=error.value,
             allowed=error.allowed,
         ) from None
+
+
+def _verb(change: Change) -> str:
+    return "cancelled" if change.terms is None else "amended"
 
 
 def _changed(view: OfferView | DemandView, change: Change) -> events.Event:

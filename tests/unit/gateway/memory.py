@@ -49,6 +49,7 @@ from services.gateway.adapters.round_files import stream_file
 from services.gateway.app.acts import ActsReading
 from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
+from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
 from services.gateway.app.door import Door
@@ -80,6 +81,7 @@ from tests.unit.gateway.memory_books import (
     MemoryTree,
 )
 from tests.unit.gateway.memory_prices import MemoryPrices
+from tests.unit.gateway.memory_streams import MemoryFeed, streams_of
 
 # One app for all: its routes are compiled at the first request, which takes half a second.
 _APP = create_app()
@@ -481,8 +483,10 @@ class MemoryGateway:
     def http(self) -> httpx.AsyncClient:
         once = Once(self.log, self.intents, None)
         keys = KeyCommands(self.directory, self.directory)
+        commands = OrderCommands(once, self.orders, self.markets, self.clock)
         api = Api(
-            orders=OrderCommands(once, self.orders, self.markets, self.clock),
+            orders=commands,
+            cancel_all=CancelAll(commands, self.orders),
             exports=Exports(self.markets, MemoryPrices()),
             exchange=ExchangeCommands(
                 self.log,
@@ -520,6 +524,7 @@ class MemoryGateway:
             limits=self.limits,
             keys=keys,
             acts=ActsReading(self.acts),
+            streams=streams_of(MemoryFeed()),
             receipt_key=None,
             readiness=self._readiness,
         )

@@ -41,6 +41,7 @@ WRITES: list[tuple[str, str, Any, set[Role]]] = [
     ("POST", "/v1/offers:bulk", [offer() | {"idempotency_key": "b"}], {Role.PROVIDER}),
     ("POST", "/v1/demand", demand(), {Role.ENTERPRISE}),
     ("POST", "/v1/demand:bulk", [demand() | {"idempotency_key": "b"}], {Role.ENTERPRISE}),
+    ("POST", "/v1/orders:cancel-all", None, {Role.PROVIDER, Role.ENTERPRISE}),
     ("POST", "/v1/participants", PARTY, {Role.OPERATOR}),
     ("POST", "/v1/participants/provider-1/deposits", DEPOSIT, {Role.OPERATOR}),
     ("POST", "/v1/participants/provider-1/withdrawals", DEPOSIT, {Role.OPERATOR}),
@@ -113,6 +114,7 @@ PRIVATE = [
     "/v1/orders/off_" + "a" * 26 + "/history",
     "/v1/orders/off_" + "a" * 26 + "/life",
     "/v1/book/at?market_id=jingjinji&round=1",
+    "/v1/streams/orders",
 ]
 PUBLIC = [
     "/v1/settlement-terms",

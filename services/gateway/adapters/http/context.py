@@ -28,6 +28,7 @@ from services.gateway.adapters.http.problems import status_of
 from services.gateway.adapters.sight import see_as, see_nothing
 from services.gateway.app.acts import ActsReading
 from services.gateway.app.books_then import BooksThen
+from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
@@ -44,6 +45,7 @@ from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.app.scopes import require_scope
+from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnauthenticatedError
 from services.gateway.ports import Principal
@@ -78,6 +80,8 @@ class Api:
         limits: How much callers may ask for.
         keys: API keys.
         acts: The record of acts.
+        streams: What is told live.
+        cancel_all: Withdraws all orders of a participant.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
         readiness: Returns the parts of the gateway and whether each is ready.
         is_sandbox: Whether the money is play money, to be had for the asking.
@@ -102,6 +106,8 @@ class Api:
     limits: Limits
     keys: KeyCommands
     acts: ActsReading
+    streams: Streams
+    cancel_all: CancelAll
     receipt_key: tuple[str, str] | None
     readiness: Callable[[], Awaitable[Mapping[str, bool]]]
     is_sandbox: bool = False

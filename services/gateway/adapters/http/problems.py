@@ -32,6 +32,7 @@ _STATUS: tuple[tuple[type[DomainError], HTTPStatus], ...] = (
     (errors.NotFoundError, HTTPStatus.NOT_FOUND),
     (errors.ConflictError, HTTPStatus.CONFLICT),
     (errors.BusyError, HTTPStatus.CONFLICT),
+    (errors.GoneError, HTTPStatus.GONE),
     (errors.TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (errors.MediaTypeError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (errors.SlowError, HTTPStatus.REQUEST_TIMEOUT),

@@ -9,6 +9,7 @@ from schemas.erasures import ErasureId, ErasureNew, ErasureView
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import (
     ApiDep,
+    GovernorDep,
     KeyHeader,
     PagingDep,
     PrincipalDep,
@@ -27,7 +28,7 @@ async def erase(
     body: Annotated[ErasureNew, examples.ERASURE_NEW],
     key: KeyHeader,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: GovernorDep,
     trace: TraceDep,
 ) -> Receipt:
     """Erase what an entry says, its leaf and all sums stay (operator); done or refused."""

@@ -11,9 +11,9 @@ from schemas.base import Model, Money
 from services.gateway.adapters.http.context import (
     ApiDep,
     KeyHeader,
-    PrincipalDep,
     StrictRoute,
     TraceDep,
+    TraderDep,
 )
 from services.gateway.app.sandbox import top_up
 
@@ -35,7 +35,7 @@ async def take_play_money(
     body: Annotated[TopUpNew, Body(examples=[{"amount": 1_000_000_000_000}])],
     key: KeyHeader,
     api: ApiDep,
-    principal: PrincipalDep,
+    principal: TraderDep,
     trace: TraceDep,
 ) -> Receipt:
     """Add play money to your account; elsewhere than in a sandbox this is not there."""

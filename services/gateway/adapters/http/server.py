@@ -7,10 +7,13 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from schemas.api import DemandBulkItem, OfferBulkItem, ReceiptKey
+from schemas.base import Model
 from schemas.problem import PROBLEM_MEDIA_TYPE, Problem
+from schemas.streams import STREAM_MODELS
 from services.gateway.adapters.http import (
     problems,
     routes_audit,
+    routes_cancel_all,
     routes_erasures,
     routes_exchange,
     routes_exports,
@@ -23,6 +26,7 @@ from services.gateway.adapters.http import (
     routes_reports,
     routes_rounds,
     routes_sandbox,
+    routes_streams,
     routes_surveillance,
 )
 from services.gateway.adapters.http.context import Api, ApiDep, StrictRoute
@@ -128,6 +132,8 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_surveillance.router,
         routes_reports.router,
         routes_sandbox.router,
+        routes_streams.router,
+        routes_cancel_all.router,
         keys,
         health,
     ):
@@ -150,8 +156,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         described = FastAPI.openapi(app)
         components = described["components"]["schemas"]
-        # Bulk bodies are read item by item, so FastAPI does not know their models.
-        for model in (OfferBulkItem, DemandBulkItem):
+        # Bulk bodies are read and streams are told item by item: FastAPI knows no models of them.
+        models: tuple[type[Model], ...] = (OfferBulkItem, DemandBulkItem, *STREAM_MODELS)
+        for model in models:
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             for name, part in schema.pop("$defs", {}).items():
                 components.setdefault(name, part)

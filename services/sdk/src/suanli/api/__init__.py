@@ -17,6 +17,7 @@ from suanli.api.async_participants import AsyncParticipantsCalls
 from suanli.api.async_prices import AsyncPricesCalls
 from suanli.api.async_reports import AsyncReportsCalls
 from suanli.api.async_rounds import AsyncRoundsCalls
+from suanli.api.async_streams import AsyncStreamsCalls
 from suanli.api.async_surveillance import AsyncSurveillanceCalls
 from suanli.api.audit import AuditCalls
 from suanli.api.deliveries import DeliveriesCalls
@@ -31,6 +32,7 @@ from suanli.api.participants import ParticipantsCalls
 from suanli.api.prices import PricesCalls
 from suanli.api.reports import ReportsCalls
 from suanli.api.rounds import RoundsCalls
+from suanli.api.streams import StreamsCalls
 from suanli.api.surveillance import SurveillanceCalls
 
 
@@ -50,6 +52,7 @@ class Calls(
     AuditCalls,
     SurveillanceCalls,
     ReportsCalls,
+    StreamsCalls,
 ):
     """Every call, as methods."""
 
@@ -70,5 +73,6 @@ class AsyncCalls(
     AsyncAuditCalls,
     AsyncSurveillanceCalls,
     AsyncReportsCalls,
+    AsyncStreamsCalls,
 ):
     """Every call, awaited."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from suanli.calling import AsyncCaller
-from suanli.operations import Operation, place
+from suanli.operations import Operation, new_key, place
 from suanli.rows import AsyncRows
 
 if TYPE_CHECKING:
-    from suanli.models import LifeStep, OrderEvent, ReceiptKey
+    from suanli.models import CancelAllReply, LifeStep, OrderEvent, ReceiptKey, Side
 
 
 class AsyncOrdersCalls(AsyncCaller):
@@ -26,6 +26,25 @@ class AsyncOrdersCalls(AsyncCaller):
     def get_life(self, order_id: str) -> AsyncRows[LifeStep]:
         """Return all that happened to an order, oldest first, linked, and where it stood then."""
         return AsyncRows(self, Operation("GET", f"/v1/orders/{place(order_id)}/life"), "LifeStep")
+
+    async def cancel_all(
+        self, *, side: Side | None = None, market_id: str | None = None, key: str | None = None
+    ) -> CancelAllReply:
+        """Withdraw all your live orders.
+
+        Ask for the withdrawal of every live order of yours; what is allocated stands. The
+        answer lists each order with its receipt, or why it was refused. A repeat with the same
+        key asks for each order once.
+        """
+        reply: CancelAllReply = await self.send(
+            Operation(
+                "POST",
+                "/v1/orders:cancel-all",
+                params={"side": side, "market_id": market_id},
+                idempotency_key=key or new_key(),
+            )
+        )
+        return reply
 
     async def get_receipt_key(self) -> ReceiptKey:
         """Return the public key that receipts are signed with (public)."""

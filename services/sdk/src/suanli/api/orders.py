@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from suanli.calling import Caller
-from suanli.operations import Operation, place
+from suanli.operations import Operation, new_key, place
 from suanli.rows import Rows
 
 if TYPE_CHECKING:
-    from suanli.models import LifeStep, OrderEvent, ReceiptKey
+    from suanli.models import CancelAllReply, LifeStep, OrderEvent, ReceiptKey, Side
 
 
 class OrdersCalls(Caller):
@@ -26,6 +26,25 @@ class OrdersCalls(Caller):
     def get_life(self, order_id: str) -> Rows[LifeStep]:
         """Return all that happened to an order, oldest first, linked, and where it stood then."""
         return Rows(self, Operation("GET", f"/v1/orders/{place(order_id)}/life"), "LifeStep")
+
+    def cancel_all(
+        self, *, side: Side | None = None, market_id: str | None = None, key: str | None = None
+    ) -> CancelAllReply:
+        """Withdraw all your live orders.
+
+        Ask for the withdrawal of every live order of yours; what is allocated stands. The
+        answer lists each order with its receipt, or why it was refused. A repeat with the same
+        key asks for each order once.
+        """
+        reply: CancelAllReply = self.send(
+            Operation(
+                "POST",
+                "/v1/orders:cancel-all",
+                params={"side": side, "market_id": market_id},
+                idempotency_key=key or new_key(),
+            )
+        )
+        return reply
 
     def get_receipt_key(self) -> ReceiptKey:
         """Return the public key that receipts are signed with (public)."""

@@ -83,7 +83,14 @@ from suanli.models.offers import (
     Receipt,
     Side,
 )
-from suanli.models.orders import LifeStep, LogPlace, OrderEvent, ReceiptKey
+from suanli.models.orders import (
+    CancelAllReply,
+    CancelResult,
+    LifeStep,
+    LogPlace,
+    OrderEvent,
+    ReceiptKey,
+)
 from suanli.models.participants import (
     KeyCreated,
     KeyNew,
@@ -116,6 +123,14 @@ from suanli.models.rounds import (
     RoundPricesView,
     RoundView,
 )
+from suanli.models.streams import (
+    OrderFillTold,
+    OrderStatusTold,
+    PoolPricesTold,
+    RoundTold,
+    StreamCut,
+    StreamReady,
+)
 from suanli.models.surveillance import CaseChangeView, CaseStateNew, CaseView
 
 __all__ = [
@@ -132,6 +147,8 @@ __all__ = [
     "BookView",
     "BulkReply",
     "BulkResult",
+    "CancelAllReply",
+    "CancelResult",
     "CaseChangeView",
     "CaseStateNew",
     "CaseView",
@@ -183,7 +200,9 @@ __all__ = [
     "OfferView",
     "OffsetRange",
     "OrderEvent",
+    "OrderFillTold",
     "OrderState",
+    "OrderStatusTold",
     "ParticipantCreated",
     "ParticipantNew",
     "ParticipantView",
@@ -191,6 +210,7 @@ __all__ = [
     "PolicySet",
     "PolicyView",
     "PoolDepth",
+    "PoolPricesTold",
     "PriceView",
     "Priority",
     "Problem",
@@ -210,6 +230,7 @@ __all__ = [
     "RoundFileView",
     "RoundPricesView",
     "RoundRules",
+    "RoundTold",
     "RoundView",
     "Scope",
     "SettledPeriod",
@@ -223,6 +244,8 @@ __all__ = [
     "StatementView",
     "StatisticView",
     "StepView",
+    "StreamCut",
+    "StreamReady",
     "TermsVersionView",
     "TopUpNew",
     "WindowDepthView",

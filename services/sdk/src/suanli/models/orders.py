@@ -2,7 +2,7 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-from suanli.models.offers import OrderState, Reason
+from suanli.models.offers import OrderState, Problem, Reason, Receipt
 
 
 class OrderEvent(TypedDict):
@@ -115,6 +115,22 @@ class LifeStep(TypedDict):
 
     recorded_at: str
     """When it was written, on the writer's wall clock."""
+
+
+class CancelResult(TypedDict):
+    """What became of the wish to withdraw one order."""
+
+    order_id: str
+    receipt: NotRequired[Receipt | None]
+    problem: NotRequired[Problem | None]
+
+
+class CancelAllReply(TypedDict):
+    """The orders that were live, newest first."""
+
+    cancelled: int
+    refused: int
+    results: list[CancelResult]
 
 
 class ReceiptKey(TypedDict):

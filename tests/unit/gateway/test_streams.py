@@ -1,0 +1,175 @@
+"""Who is told what, how often, and what becomes of those who listen too slowly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.core.errors import ValidationError
+from services.gateway.app import streams
+from services.gateway.app.streams import Listener, Streams
+from services.gateway.errors import GoneError, UnavailableError
+from services.gateway.stream_ports import Watch
+from tests.unit.gateway.memory_streams import FEED, MemoryFeed, streams_of
+
+MINE = Watch("orders", "p1")
+
+
+async def valid() -> bool:
+    return True
+
+
+@asynccontextmanager
+async def running(feed: MemoryFeed) -> AsyncIterator[tuple[Streams, asyncio.Event]]:
+    told, stop = streams_of(feed), asyncio.Event()
+    task = asyncio.create_task(told.run(stop))
+    try:
+        yield told, stop
+    finally:
+        stop.set()
+        await task
+
+
+async def ids(frames: AsyncIterator[bytes], count: int) -> list[int]:
+    """Return the numbers of the next events, ``ready`` left out."""
+    found: list[int] = []
+    async with asyncio.timeout(20):
+        while len(found) < count:
+            found += [
+                int(block.splitlines()[0].rpartition("-")[2])
+                for block in (await anext(frames)).decode().split("\n\n")
+                if block.startswith("id: ") and "event: ready" not in block
+            ]
+    return found
+
+
+async def joined(told: Streams) -> Listener:
+    async with asyncio.timeout(20):
+        while not told._listeners:  # noqa: ASYNC110 - joined by another task
+            await asyncio.sleep(0.01)
+    (listener,) = next(iter(told._listeners.values()))
+    return listener
+
+
+async def test_a_listener_hears_its_own_events_once_and_in_order() -> None:
+    feed = MemoryFeed()
+    feed.add("p1")
+    async with running(feed) as (told, _):
+        frames = told.follow(MINE, await told.position("oldest"), valid)
+        everybody = told.follow(Watch("orders"), await told.position(None), valid)
+        assert await ids(frames, 1) == [1]
+        first = await anext(everybody)
+        assert first.startswith(f"id: {FEED}-1\nevent: ready\n".encode())
+        for whose in ("p2", "p1", None, "p1"):
+            feed.add(whose, "orders" if whose else "rounds")
+        assert await ids(frames, 2) == [3, 5]
+        assert await ids(everybody, 3) == [2, 3, 5]
+
+
+async def test_one_who_falls_behind_reads_the_rest_from_the_feed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "_QUEUE_MAX", 3)
+    feed = MemoryFeed()
+    async with running(feed) as (told, _):
+        frames = told.follow(MINE, 0, valid)
+        await anext(frames)
+        waiting = asyncio.ensure_future(ids(frames, 1))
+        listener = await joined(told)
+        feed.add("p1")
+        assert await waiting == [1]
+        for _ in range(50):
+            feed.add("p1")
+        # While nobody pulls, the queue overflows; nothing of it is lost or told twice.
+        async with asyncio.timeout(20):
+            while not listener.is_behind:  # noqa: ASYNC110 - set by another task
+                await asyncio.sleep(0.01)
+        assert len(listener.frames) == 0
+        assert await ids(frames, 50) == list(range(2, 52))
+        feed.add("p1")
+        assert await ids(frames, 1) == [52]
+
+
+async def test_one_who_never_catches_up_is_cut_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "_QUEUE_MAX", 1)
+    monkeypatch.setattr(streams, "_BEHIND_S_MAX", 0.0)
+    feed = MemoryFeed()
+    async with running(feed) as (told, _):
+        frames = told.follow(MINE, 0, valid)
+        seen = b""
+        async with asyncio.timeout(20):
+            async for chunk in frames:
+                seen += chunk
+                for _ in range(5):
+                    feed.add("p1")
+                # Slower than the feed is told.
+                await asyncio.sleep(0.25)
+    last = seen.decode().strip().split("\n\n")[-1]
+    assert last.startswith("event: cut\n")
+    assert '"reason":"slow"' in last
+    assert "续传" in last
+
+
+async def test_a_stop_sends_everybody_away_with_the_reason() -> None:
+    async with running(MemoryFeed()) as (told, stop):
+        frames = told.follow(MINE, await told.position(None), valid)
+        await anext(frames)
+        waiting = asyncio.ensure_future(anext(frames))
+        await asyncio.sleep(0)
+        stop.set()
+        async with asyncio.timeout(20):
+            assert b'"reason":"stopping"' in await waiting
+            with pytest.raises(StopAsyncIteration):
+                await anext(frames)
+
+
+async def test_a_listener_whose_key_was_revoked_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_CHECK_KEY_EVERY_S", 0.0)
+
+    async def revoked() -> bool:
+        return False
+
+    feed = MemoryFeed()
+    async with running(feed) as (told, _):
+        frames = told.follow(MINE, await told.position(None), revoked)
+        await anext(frames)
+        # The first pull after joining is a live one.
+        waiting = asyncio.ensure_future(anext(frames))
+        async with asyncio.timeout(20):
+            await joined(told)
+            feed.add("p1")
+            await waiting
+            assert b'"reason":"key"' in await anext(frames)
+
+
+async def test_a_cursor_must_be_one_of_this_feed_that_is_still_kept() -> None:
+    feed = MemoryFeed(kept_from=3)
+    for _ in range(5):
+        feed.add("p1")
+    async with running(feed) as (told, _):
+        assert await told.position(None) == 5
+        assert await told.position("oldest") == 2
+        assert await told.position(f"{FEED}-2") == 2
+        for gone in (f"{FEED}-1", f"{FEED}-6", "ffffffff-4"):
+            with pytest.raises(GoneError):
+                await told.position(gone)
+        for wrong in ("", "4", f"{FEED}-04", f"{FEED}-4\n", f"{FEED}-4-4", "x" * 200):
+            with pytest.raises(ValidationError) as error:
+                await told.position(wrong)
+            assert error.value.field == "after"
+
+
+async def test_there_are_no_more_listeners_than_the_settings_say() -> None:
+    told = streams_of(MemoryFeed())
+    told.admit(MINE)
+    told.admit(MINE)
+    told.admit(Watch("prices"))
+    with pytest.raises(UnavailableError):
+        told.admit(MINE)
+    told.release(MINE)
+    told.admit(MINE)
