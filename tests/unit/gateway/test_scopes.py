@@ -31,12 +31,20 @@ PUBLIC = {
     "get_round_file",
     "get_round_prices",
     "get_tile",
+    "get_window_depth",
+    "list_curves",
+    "list_exports",
+    "list_indices",
     "list_log_heads",
     "list_markets",
     "list_policies",
     "list_prices",
     "list_rounds",
     "list_settlement_terms",
+    "list_statistics",
+    "list_windows",
+    "stream_prices",
+    "stream_rounds",
 }
 # What changes nothing although it is no GET.
 ASKS = {"quote_demand"}
