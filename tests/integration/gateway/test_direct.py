@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
+import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -22,13 +26,17 @@ from schemas.direct import KEY_HEADER, SIGNATURE_HEADER, DirectAnswered, signed_
 from services.core.errors import ValidationError
 from services.gateway import direct_access
 from services.gateway.app.direct import key_id_of
+from services.gateway.crash import POINTS
 from services.gateway.main import build_direct
 from services.gateway.settings import GatewaySettings
+from services.kit.crash import EXIT_CODE
 from services.kit.kafka import LogReader
 from tests.conftest import Stack
 from tests.integration.gateway.conftest import Gateway, Market, demand, offer
 
 pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[3]
+UNSENT = "SELECT count(*) FROM outbox WHERE sent_at IS NULL"
 
 
 def public_of(key: Ed25519PrivateKey) -> bytes:
@@ -224,24 +232,12 @@ async def test_what_the_market_refuses_is_told_and_leaves_the_key_free(direct: D
     assert by_key["k1", "accepted"].receipt is not None
 
 
-async def test_a_revoked_key_signs_nothing_more(direct: Direct) -> None:
-    await direct.gateway.pool.execute("UPDATE signing_key SET revoked_at = now()")
-    await direct.write(sign(direct.key, "provider-1", "k1"))
-    (answer,) = await direct.answers(1)
-    assert answer.reason is not None
-    assert answer.reason.code == "direct.revoked_key"
-
-
-async def test_a_participant_writes_to_no_topic_but_its_own(direct: Direct) -> None:
-    prefix = direct.gateway.settings.topic_prefix
+async def test_a_grant_reaches_as_far_as_it_says_and_a_revoked_key_nowhere(direct: Direct) -> None:
+    settings = direct.gateway.settings
     async with direct.producer() as producer:
         for topic in ("offers", "demand.direct", "direct-status.provider-1", "dead-letters"):
             with pytest.raises(TopicAuthorizationFailedError):
-                await producer.send_and_wait(f"{prefix}{topic}", b"{}")
-
-
-async def test_a_grant_needs_a_participant_and_a_key(direct: Direct) -> None:
-    settings = direct.gateway.settings
+                await producer.send_and_wait(f"{settings.topic_prefix}{topic}", b"{}")
     public = base64.b64encode(public_of(direct.key)).decode()
     for who, key, named in (
         ("nobody", public, "not registered"),
@@ -250,3 +246,75 @@ async def test_a_grant_needs_a_participant_and_a_key(direct: Direct) -> None:
     ):
         with pytest.raises(ValidationError, match=named):
             await direct_access.grant(settings, who, key)
+    await direct.gateway.pool.execute("UPDATE signing_key SET revoked_at = now()")
+    await direct.write(sign(direct.key, "provider-1", "k1"))
+    (answer,) = await direct.answers(1)
+    assert answer.reason is not None
+    assert answer.reason.code == "direct.revoked_key"
+
+
+async def _gateway_process(stack: Stack, gateway: Gateway, **more: str) -> Process:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SUANLI_")}
+    environment = kept | {
+        "SUANLI_KAFKA_BOOTSTRAP": stack.kafka_bootstrap,
+        "SUANLI_POSTGRES_DSN": stack.postgres_dsn,
+        "SUANLI_TOPIC_PREFIX": gateway.settings.topic_prefix,
+        "SUANLI_SCHEMA_PREFIX": gateway.settings.schema_prefix,
+        "SUANLI_GATEWAY_PORT": "0",
+        # The market's time is that of the fixture, which its terms are meant for.
+        "SUANLI_CLOCK_MARKET_EPOCH": gateway.clock.now().isoformat(),
+        "SUANLI_CLOCK_REAL_EPOCH": datetime.now(UTC).isoformat(),
+        **more,
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.gateway.main",
+        cwd=ROOT,
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.slow
+async def test_a_gateway_killed_at_every_point_takes_each_record_in_once(
+    stack: Stack, market: Market
+) -> None:
+    if not stack.direct_bootstrap:
+        pytest.skip("needs the embedded broker")
+    gateway = market.gateway
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    public = base64.b64encode(public_of(key)).decode()
+    granted = await direct_access.grant(gateway.settings, "provider-1", public)
+    direct = Direct(market, stack.direct_bootstrap, key, granted)
+    good = [sign(key, "provider-1", f"k{number}") for number in range(3)]
+    await direct.write(*good, replace(good[0], value=b"{}"))
+    for point in POINTS:
+        doomed = await _gateway_process(stack, gateway, SUANLI_CRASH_AT=point)
+        async with asyncio.timeout(60):
+            assert await doomed.wait() == EXIT_CODE, point
+    healed = await _gateway_process(stack, gateway)
+    try:
+        answers = await direct.answers(4)
+        # What was read is marked as sent a moment later.
+        await gateway.eventually(lambda: gateway.pool.fetchval(UNSENT), lambda count: count == 0)
+    finally:
+        healed.terminate()
+        await healed.wait()
+    await direct_access.revoke(gateway.settings, "provider-1")
+    assert [one.outcome for one in answers].count("accepted") == 3
+    assert len({(one.partition, one.offset) for one in answers}) == 4
+    queued = await gateway.pool.fetchval("SELECT count(*) FROM outbox")
+    assert queued == 5, "four answers and one dead letter"
+    reader = LogReader(gateway.settings, ["offers"])
+    await reader.start({})
+    written = []
+    while await reader.lag():
+        written += await reader.read(timeout_ms=200)
+    await reader.stop()
+    # One of the points lies between the log and the note of it: that send is repeated as it was.
+    assert len({decode(one.value, one.headers).id for one in written}) == 3
+    assert len({one.value for one in written}) == 3
+    orders = await gateway.call("GET", "/v1/offers", key=market.provider)
+    assert len(orders.json()["items"]) == 3

@@ -13,10 +13,3 @@ SELECT k.key_id, k.public_key, k.participant_id, k.revoked_at IS NOT NULL AS rev
 FROM signing_key k
 JOIN participant p USING (participant_id)
 WHERE k.key_id = ANY ($1::text[]);
-
--- name: participants_with_signing_keys
-SELECT DISTINCT participant_id FROM signing_key ORDER BY participant_id;
-
--- name: signing_keys_of_all
-SELECT participant_id, key_id, revoked_at IS NOT NULL AS revoked FROM signing_key
-ORDER BY participant_id, created_at, key_id;
