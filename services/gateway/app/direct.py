@@ -214,12 +214,18 @@ class DirectOrders:
             UnavailableError: if it is not known whether all were written; ask again.
             BusyError: if another asks for the same at this moment; ask again.
         """
-        groups: dict[tuple[str, Side], list[int]] = {}
+        groups: dict[tuple[str, Side, int], list[int]] = {}
+        uses: dict[tuple[str, str], int] = {}
         for index, item in enumerate(wanted):
-            side = _SIDE[item.record.topic]
-            groups.setdefault((item.principal.participant_id, side), []).append(index)
+            participant_id = item.principal.participant_id
+            # A key that comes again is submitted again after its first use was decided, so that
+            # an answer does not depend on which records were read together.
+            used = (participant_id, item.body.idempotency_key)
+            uses[used] = uses.get(used, -1) + 1
+            group = (participant_id, _SIDE[item.record.topic], uses[used])
+            groups.setdefault(group, []).append(index)
         answers: dict[int, DirectAnswered] = {}
-        for (_, side), indexes in groups.items():
+        for (_, side, _), indexes in sorted(groups.items(), key=lambda found: found[0][2]):
             answers |= await self._submit([(index, wanted[index]) for index in indexes], side)
         return [answers[index] for index in range(len(wanted))]
 

@@ -124,10 +124,14 @@ class Direct:
     async def write(self, *records: Signed) -> None:
         prefix = self.gateway.settings.topic_prefix
         async with self.producer() as producer:
-            for one in records:
-                await producer.send_and_wait(
+            # Not awaited one by one, so that they are read together.
+            sends = [
+                await producer.send(
                     f"{prefix}{one.topic}", one.value, one.key.encode(), headers=list(one.headers)
                 )
+                for one in records
+            ]
+            await asyncio.gather(*sends)
 
     async def answers(self, count: int) -> list[DirectAnswered]:
         """Return the provider's answers, read with its own password, once there are so many."""
