@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas import erasures, events, money, surveillance, transparency
+from schemas import direct, erasures, events, money, surveillance, transparency
 from schemas.registry import BY_MODEL
 
 if TYPE_CHECKING:
@@ -460,6 +460,36 @@ _BODIES |= {
         "state": "under-review",
         "reason": "asked both for their contracts",
         "changed_by": "regulator-1",
+    },
+}
+_DIRECT = {
+    "market_id": _MARKET,
+    "idempotency_key": "day-2026-11-24-row-1",
+    "issued_at": "2026-11-24T07:30:00Z",
+    "expires_at": "2026-11-24T07:35:00Z",
+}
+_BODIES |= {
+    direct.DirectOffer: _DIRECT
+    | {"participant_id": "north-cloud", "topic": "offers.direct", "terms": _OFFER_TERMS},
+    direct.DirectDemand: _DIRECT
+    | {"participant_id": "haidian-lab", "topic": "demand.direct", "terms": _DEMAND_TERMS},
+    direct.DirectAnswered: {
+        "participant_id": "north-cloud",
+        "idempotency_key": "day-2026-11-24-row-1",
+        "topic": "offers.direct",
+        "partition": 2,
+        "offset": 41,
+        "outcome": "accepted",
+        "receipt": {
+            "order_id": _OFFER,
+            "event_id": "5f" * 16,
+            "topic": "offers",
+            "partition": 2,
+            "offset": 977,
+            "sha256": _DIGEST,
+            "recorded_at": "2026-11-24T07:30:01Z",
+            "market_id": _MARKET,
+        },
     },
 }
 

@@ -210,7 +210,8 @@ def _events_page() -> str:
                 "from, which field was wrong, what it held and what is allowed. `dlq_consumer`",
                 "is who refused it: `matching` what is no event on `offers`, `demand`, `policies`",
                 "and `holds`, for all that read them; `ledger` what is no event on its other",
-                "topics, or cannot be booked.",
+                "topics, or cannot be booked; `gateway` what is no signed record on",
+                "`offers.direct` and `demand.direct`.",
                 "",
             ]
             continue

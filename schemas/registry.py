@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas import erasures, events, money, surveillance, transparency
+from schemas import direct, erasures, events, money, surveillance, transparency
 
 TOPICS: dict[str, str] = {
     "offers": "Offers of providers",
@@ -26,9 +26,16 @@ TOPICS: dict[str, str] = {
     "checkpoints": "Tree heads of the transparency log",
     "findings": "Verdicts of the auditor, and how far it is",
     "surveillance-cases": "Cases of market surveillance; for the exchange and regulators alone",
+    "offers.direct": "Signed offers that providers write themselves",
+    "demand.direct": "Signed demand that enterprises write themselves",
+    "direct-status": "What became of signed records: a topic for each participant, "
+    "direct-status.PARTICIPANT, that it alone may read",
     "dead-letters": "Records that could not be taken, with the reason (raw bytes)",
 }
 """Topic name -> what is on it. Names carry a configured prefix on a shared broker."""
+
+PER_PARTICIPANT = frozenset({"direct-status"})
+"""Topics of which each participant has its own, created with its first signing key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +160,9 @@ REGISTRY: tuple[EventType, ...] = (
     _row("suanli.erasure.ordered", erasures.ErasureOrdered, "participants", _PARTICIPANT),
     _row("suanli.erasure.refused", erasures.ErasureRefused, "settlements", _PARTICIPANT),
     _row("suanli.journal.entry-erased", erasures.JournalEntryErased, "journal-entries", "entry_id"),
+    _row("suanli.direct.offer", direct.DirectOffer, "offers.direct", _MARKET),
+    _row("suanli.direct.demand", direct.DirectDemand, "demand.direct", _MARKET),
+    _row("suanli.direct.answered", direct.DirectAnswered, "direct-status", _PARTICIPANT),
 )
 """Every event ever published; one row per version."""
 

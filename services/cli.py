@@ -26,6 +26,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+direct = typer.Typer(
+    help="Who writes signed records to the broker. 直连 Kafka 的权限。", no_args_is_help=True
+)
+app.add_typer(direct, name="direct")
+
 _T = TypeVar("_T")
 Service = Literal["gateway", "matching", "ledger", "auditor"]
 _SERVICES: tuple[Service, ...] = ("gateway", "matching", "ledger", "auditor")
@@ -129,6 +134,49 @@ def log_key(
     typer.echo(f"SUANLI_LEDGER_LOG_KEY={signer.secret_text()}")
     typer.echo(f"SUANLI_GATEWAY_LOG_KEY={signer.verifier}")
     typer.echo(f"SUANLI_AUDITOR_LOG_KEY={signer.verifier}")
+
+
+@direct.command()
+def grant(
+    participant: str,
+    public_key: Annotated[
+        str, typer.Option(help="Base64 of the participant's Ed25519 public key, 32 bytes.")
+    ],
+) -> None:
+    """Let a participant write signed records; shows its password this once.
+
+    A repeat makes a new password and adds the key to those that it has.
+    """
+    from services.gateway import direct_access
+    from services.kit.settings import KitSettings, load
+
+    made = _on_database(direct_access.grant(load(KitSettings), participant, public_key))
+    typer.echo(f"SUANLI_DIRECT_USER={made.user}")
+    typer.echo(f"SUANLI_DIRECT_PASSWORD={made.password}")
+    typer.echo(f"SUANLI_DIRECT_KEY_ID={made.key_id}")
+    typer.echo(f"SUANLI_DIRECT_TOPIC={made.write}")
+    typer.echo(f"SUANLI_DIRECT_STATUS_TOPIC={made.read}")
+
+
+@direct.command()
+def revoke(participant: str) -> None:
+    """End a participant's rights at the broker and all its signing keys."""
+    from services.gateway import direct_access
+    from services.kit.settings import KitSettings, load
+
+    had = _on_database(direct_access.revoke(load(KitSettings), participant))
+    typer.echo("Revoked 已撤销" if had else "Nothing to revoke 没有可撤销的权限")
+
+
+@direct.command("list")
+def list_grants() -> None:
+    """Show who may write signed records."""
+    from services.gateway import direct_access
+    from services.kit.settings import KitSettings, load
+
+    for row in _on_database(direct_access.grants(load(KitSettings))):
+        rights = ", ".join(f"{right} {topic}" for right, topic in row.rights)
+        typer.echo(f"{row.user}: {rights}{'' if row.can_log_in else ' (no password)'}")
 
 
 def _on_database(work: Coroutine[Any, Any, _T]) -> _T:

@@ -42,6 +42,8 @@ class Stack:
     postgres_dsn: str
     # Empty for an external database; a test that plays the superuser is skipped then.
     superuser_dsn: str = ""
+    # Where participants log in to the broker; empty for an external one, like the above.
+    direct_bootstrap: str = ""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -89,7 +91,12 @@ def stack() -> Stack:
     if external is not None:
         return external
     embedded = _embedded()
-    return Stack(embedded.kafka_bootstrap, embedded.postgres_dsn, embedded.postgres_superuser_dsn)
+    return Stack(
+        embedded.kafka_bootstrap,
+        embedded.postgres_dsn,
+        embedded.postgres_superuser_dsn,
+        embedded.kafka_direct_bootstrap,
+    )
 
 
 @pytest_asyncio.fixture

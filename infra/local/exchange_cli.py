@@ -69,6 +69,7 @@ def up(
         exchange.start_robots()
     _print_status(exchange)
     _console.print(f"\nAPI          {exchange.api_url}   (docs: {exchange.api_url}/docs)")
+    _console.print(f"Direct Kafka {exchange.stack.kafka_direct_bootstrap}   (SASL, SCRAM-SHA-512)")
     if clients.exists():
         _console.print(f"Client keys  {clients}/, for example")
         _console.print(f"             . '{clients}/enterprise.env' && .venv/bin/suanli prices")

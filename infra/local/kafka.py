@@ -44,11 +44,20 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
+listeners=PLAINTEXT://{host}:{port},DIRECT://{host}:{direct_port},\
+  CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port},DIRECT://{host}:{direct_port}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,DIRECT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+# Participants log in at DIRECT and may do what an ACL grants, nothing else. The services come by
+# PLAINTEXT, which listens on the loopback interface alone: whoever is on this machine is trusted.
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.direct.scram-sha-512.sasl.jaas.config=\
+  org.apache.kafka.common.security.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=false
+super.users=User:ANONYMOUS
 log.dirs={log_dirs}
 # A topic that nobody declared is a mistake in a name.
 auto.create.topics.enable=false
@@ -88,14 +97,16 @@ class KafkaNode:
     Attributes:
         folder: Its folder in the state folder.
         jars: Folder of the broker's jars.
-        port: Port of the clients' listener.
+        port: Port of the listener of the services and of whoever is on this machine.
         controller_port: Port of the controller's listener.
+        direct_port: Port of the listener at which participants log in (SASL/SCRAM).
     """
 
     folder: Path
     jars: Path
     port: int
     controller_port: int
+    direct_port: int
 
     @property
     def data(self) -> Path:
@@ -132,7 +143,11 @@ class KafkaNode:
 
     def _properties(self, data: str) -> str:
         return _PROPERTIES.format(
-            host=LOOPBACK, port=self.port, controller_port=self.controller_port, log_dirs=data
+            host=LOOPBACK,
+            port=self.port,
+            controller_port=self.controller_port,
+            direct_port=self.direct_port,
+            log_dirs=data,
         )
 
     def _format(self) -> None:

@@ -25,6 +25,7 @@ _LOCK_WAIT_S = 180.0
 # A first start on a slow line fetches 44 MB while it holds the lock.
 
 _KAFKA_CONTROLLER = "kafka-controller"
+_KAFKA_DIRECT = "kafka-direct"
 _OURS = ("kafka", "postgres", "run", "logs", "ports.json", "secrets.json", "lock")
 
 
@@ -71,6 +72,15 @@ class LocalStack:
             SetupError: The stack was never started.
         """
         return f"{LOOPBACK}:{self._port(kafka.NAME)}"
+
+    @property
+    def kafka_direct_bootstrap(self) -> str:
+        """Return the address at which participants log in to the broker, ``host:port``.
+
+        Raises:
+            SetupError: The stack was never started.
+        """
+        return f"{LOOPBACK}:{self._port(_KAFKA_DIRECT)}"
 
     @property
     def postgres_dsn(self) -> str:
@@ -166,14 +176,16 @@ class LocalStack:
         return any(stopped)
 
     def _place_kafka(self, jars: Path) -> tuple[kafka.KafkaNode, bool]:
-        running = self.supervisor.is_running(kafka.NAME) and kafka.NAME in self.ports
+        # One that was started before there was a listener for participants is started anew.
+        known = kafka.NAME in self.ports and _KAFKA_DIRECT in self.ports
+        running = self.supervisor.is_running(kafka.NAME) and known
         if not running:
             # What is left of one without a record, or on a port that nobody knows any more, goes
             # first, so that its port is free again.
             self.supervisor.stop(kafka.NAME)
         claim = self._port if running else self.ports.claim
-        port, controller_port = claim(kafka.NAME), claim(_KAFKA_CONTROLLER)
-        return kafka.KafkaNode(self.state_dir / kafka.NAME, jars, port, controller_port), running
+        ports = (claim(kafka.NAME), claim(_KAFKA_CONTROLLER), claim(_KAFKA_DIRECT))
+        return kafka.KafkaNode(self.state_dir / kafka.NAME, jars, *ports), running
 
     def _start_kafka(self, node: kafka.KafkaNode, *, running: bool) -> None:
         if not running:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from services.gateway.adapters import direct
 from services.gateway.adapters.acts import PostgresActs, PostgresShares
 from services.gateway.adapters.credentials import PostgresCredentials
 from services.gateway.adapters.days import PostgresDays
@@ -47,6 +48,8 @@ from services.gateway.app.books_then import BooksThen
 from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.depth import Depth
+from services.gateway.app.direct import TOPICS as DIRECT_TOPICS
+from services.gateway.app.direct import DirectOrders
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
 from services.gateway.app.exchange import ExchangeCommands
@@ -66,10 +69,10 @@ from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.settings import GatewaySettings
 from services.kit.kafka import LogReader, LogWriter
-from services.kit.postgres import LeaseKeeper, create_pool, migrate
+from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
 from services.kit.run import run_service
 from services.kit.settings import load
-from services.kit.signing import verify
+from services.kit.signing import verify, verify_ed25519
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -88,6 +91,8 @@ _SEND_S_MAX = 8.0
 # The reader of the log tells its lag once a second; this much older, it has stopped.
 _STATE_AGE_S_MAX = 30.0
 _BACKLOG = 2048
+# What was sent is on the log; a day is for people who look into what went wrong.
+_OUTBOX_KEEP = timedelta(days=1)
 _READINESS_EVERY_S = 1.0
 
 
@@ -179,6 +184,33 @@ def _limits(settings: GatewaySettings, pool: Pool) -> Limits:
     )
 
 
+def build_direct(
+    settings: GatewaySettings, clock: Clock, pool: Pool, writer: LogWriter
+) -> direct.DirectReader:
+    """Return the reader of signed records.
+
+    Args:
+        settings: The gateway's settings.
+        clock: The market's clock.
+        pool: Pool of the gateway's schema.
+        writer: Started writer of the log.
+    """
+    seed = settings.gateway_receipt_key
+    signer = None if seed is None else ReceiptSigner(seed.get_secret_value())
+    log = direct.CrashingLog(KafkaLog(writer))
+    once = Once(log, PostgresIntents(pool), signer, claimant=direct.CLAIMANT)
+    orders = OrderCommands(once, PostgresOrders(pool), PostgresMarkets(pool), clock)
+    return direct.DirectReader(
+        pool,
+        LogReader(settings, DIRECT_TOPICS),
+        LeaseKeeper(pool, direct.LEASE, settings.gateway_instance),
+        DirectOrders(orders),
+        OutboxRelay(pool, writer, keep=_OUTBOX_KEEP),
+        clock,
+        verify_ed25519,
+    )
+
+
 def _timeline(settings: GatewaySettings) -> Timeline:
     market, real = settings.clock_market_epoch, settings.clock_real_epoch
     if market is None or real is None:
@@ -227,6 +259,8 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     app = build(settings, context.clock, pool, reader, writer)
     context.spawn("streams", app.state.api.streams.run(context.stop_event))
     server = _Server(app, settings)
+    taking = build_direct(settings, context.clock, pool, writer)
+    context.spawn("direct", taking.run(context.stop_event))
     context.spawn("http", server.run_until(context.stop_event))
     port = await server.port()
     context.publish_state(http_port=port, http_url=f"http://{settings.gateway_host}:{port}")

@@ -83,3 +83,8 @@ def verify(kind: KeyKind, public: bytes, signature: bytes, message: bytes) -> bo
     except (InvalidSignature, ValueError, UnsupportedAlgorithm):
         return False
     return True
+
+
+def verify_ed25519(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Return whether a raw Ed25519 signature by a public key fits a message."""
+    return verify(KeyKind.ED25519, public, signature, message)

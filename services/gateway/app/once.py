@@ -47,9 +47,14 @@ class Once:
         log: Where events are written.
         intents: Where claims and replies are kept.
         signer: Signs receipts; ``None`` leaves them unsigned.
+        claimant: Token of a sole claimant, which takes its own claims up again at once after a
+            restart; by default every run has a new one.
     """
 
-    def __init__(self, log: Log, intents: Intents, signer: Signer | None) -> None:
+    def __init__(
+        self, log: Log, intents: Intents, signer: Signer | None, claimant: str | None = None
+    ) -> None:
+        self._claimant = claimant
         self._log = log
         self._intents = intents
         self._signer = signer
@@ -68,7 +73,7 @@ class Once:
             plan: Returns the event of an intent by its index, or raises a `DomainError`, in
                 which case nothing is kept and the key stays free.
         """
-        token = str(uuid.uuid4())
+        token = self._claimant or str(uuid.uuid4())
         outcomes: dict[int, Outcome] = {}
         first = {intent.key: index for index, intent in reversed(list(enumerate(intents)))}
         waiting = sorted(first.values())

@@ -1,5 +1,6 @@
 -- name: claim
--- Takes every key that is new, or whose claimant vanished before it told the outcome; a claim
+-- Takes every key that is new, or whose claimant vanished before it told the outcome, or is the
+-- same as now; a claim
 -- with another body is never taken over. Keys in order, so that two batches cannot deadlock. A
 -- claim that is lost with the database only sends the same event twice, so it need not wait for
 -- the disk.
@@ -13,7 +14,7 @@ taken AS (
   ON CONFLICT (participant_id, key) DO UPDATE SET claim = excluded.claim, claimed_at = now()
   WHERE i.reply IS NULL
     AND i.request_sha256 = excluded.request_sha256
-    AND i.claimed_at < now() - $6::interval
+    AND (i.claimed_at < now() - $6::interval OR i.claim = excluded.claim)
   RETURNING i.key
 )
 SELECT a.key, set_config('synchronous_commit', 'off', true), t.key IS NOT NULL AS mine,
