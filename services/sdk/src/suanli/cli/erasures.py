@@ -190,9 +190,9 @@ def _refusal(item: Json) -> tuple[str, str]:
 
 _COLUMNS: Final[tuple[Column, ...]] = (
     words.time_column("ordered_at", ("ordered", "提交"), "ordered_at", seconds=True),
+    Column("state", ("state", "状态"), _state),
     words.text_column("erasure_id", ("order", "指令"), "erasure_id"),
     words.text_column("entry_id", ("entry", "条目"), "entry_id"),
-    Column("state", ("state", "状态"), _state),
     words.text_column("reason", ("because", "事由"), "reason"),
     Column("refusal", ("refused because", "拒绝原因"), _refusal, wraps=True),
 )
