@@ -8,6 +8,7 @@ from schemas.codec import DecodeError, decode, derive_id
 from schemas.events import FindingRaised, Reason
 from schemas.registry import BY_MODEL
 from services.core.errors import DomainError, Message, SettleError
+from services.kit.dead_letters import dead_letter_facts
 from services.kit.kafka import OutRecord
 
 if TYPE_CHECKING:
@@ -52,17 +53,7 @@ def is_buried_by_matching(record: Record, error: DecodeError) -> bool:
 def dead_letter(record: Record, error: DecodeError | DomainError) -> OutRecord:
     """Return the record for the dead letters: its bytes, and why nobody took it."""
     value = record.value or b""
-    reason = {
-        "dlq_consumer": "ledger",
-        "dlq_topic": record.topic,
-        "dlq_partition": str(record.partition),
-        "dlq_offset": str(record.offset),
-        "dlq_reason": error.code,
-        "dlq_field": error.field,
-        "dlq_value": error.value,
-        "dlq_allowed": error.allowed,
-        "dlq_bytes": str(len(value)),
-    }
+    reason = dead_letter_facts("ledger", record, error)
     added = tuple((name, text.encode(errors="replace")) for name, text in reason.items())
     kept = tuple((name, raw) for name, raw in record.headers if raw is not None)
     if sum(len(name.encode()) + len(raw) for name, raw in kept) > _HEADER_BYTES_MAX:

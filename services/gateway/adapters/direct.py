@@ -27,6 +27,7 @@ from services.gateway.app.direct import (
 from services.gateway.app.envelopes import SOURCE
 from services.gateway.crash import crash_point
 from services.gateway.errors import BusyError, UnavailableError
+from services.kit.dead_letters import dead_letter_facts
 from services.kit.kafka import OutRecord
 from services.kit.logging import get_logger
 from services.kit.postgres import (
@@ -230,17 +231,7 @@ class DirectReader:
             reason=error.code,
         )
         value = record.value or b""
-        facts = {
-            "dlq_consumer": "gateway",
-            "dlq_reason": error.code,
-            "dlq_field": error.field,
-            "dlq_value": error.value,
-            "dlq_allowed": error.allowed,
-            "dlq_topic": record.topic,
-            "dlq_partition": str(record.partition),
-            "dlq_offset": str(record.offset),
-            "dlq_bytes": str(len(value)),
-        }
+        facts = dead_letter_facts("gateway", record, error)
         headers = [
             (name, text.encode(errors="replace")[:_HEADER_BYTES_MAX])
             for name, text in facts.items()

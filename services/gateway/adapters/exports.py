@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 # Rows of a row group: part of the bytes of a file, so it never changes. Terms of an order take up
 # to some kilobytes, so this bounds what is in memory.
 _BATCH_ROWS = 10_000
-_READ_BYTES = 1024 * 1024
 _KEPT_BYTES_MAX = 4 * 1024**3
 
 _INT, _TEXT = pa.int64(), pa.string()
@@ -180,9 +179,5 @@ def _append(writer: _Writer, columns: list[list[Any]], schema: Any) -> None:  # 
 
 
 def _digest(path: Path) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while chunk := file.read(_READ_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-    return digest.hexdigest(), size
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()

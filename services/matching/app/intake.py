@@ -14,6 +14,7 @@ from services.core.orders import noted
 from services.core.reasons import why
 from services.core.round_events import wire_reason
 from services.core.verdicts import Decision, Story, Verdict
+from services.kit.dead_letters import dead_letter_facts
 from services.kit.records import OutRecord
 from services.matching.app.scribe import record_of, status_record
 from services.matching.ports import IntakeRow
@@ -131,17 +132,7 @@ class Intake:
     def _bury(self, record: Record, error: DecodeError, now: datetime) -> str | None:
         """Keep a bad record in the dead letters; return its order's id if it has one."""
         value = record.value or b""
-        facts = {
-            "dlq_consumer": "matching",
-            "dlq_reason": error.code,
-            "dlq_field": error.field,
-            "dlq_value": error.value,
-            "dlq_allowed": error.allowed,
-            "dlq_topic": record.topic,
-            "dlq_partition": str(record.partition),
-            "dlq_offset": str(record.offset),
-            "dlq_bytes": str(len(value)),
-        }
+        facts = dead_letter_facts("matching", record, error)
         headers = [
             (name, text[:_HEADER_CHARACTERS_MAX].encode(errors="replace"))
             for name, text in facts.items()

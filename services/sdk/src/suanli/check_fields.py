@@ -234,7 +234,7 @@ RULES: Final = {
     "effort": _NAT,
     "ascent_steps": _NAT,
 }
-WARM_RULES: Final = {**RULES, "start_prices": _CURVES}
+RULES_MAY: Final = {"start_prices": _CURVES}
 RESULT: Final = {
     "format": _one_of("suanli.result.v1"),
     "market": _TEXT,
@@ -250,7 +250,7 @@ RESULT: Final = {
     "certificate": _OBJECT,
     "total_regret": _NAT,
 }
-RESULT_WITH_LOSS: Final = {**RESULT, "support_loss": _NAT}
+RESULT_MAY: Final = {"support_loss": _NAT}
 ALLOCATION: Final = {"demand": _TEXT, "offer": _TEXT, "pool": _TEXT, "start": _NAT, "chips": _NATS}
 _STATE = _one_of("filled", "part-filled", "open")
 DEMAND_OUTCOME: Final = {
@@ -296,9 +296,19 @@ def all_closed(items: list[Any], kinds: dict[str, Kind]) -> bool:
 
 
 def closed(
-    value: object, kinds: dict[str, Kind], where: str, log: Log, at: int | None = None
+    value: object,
+    kinds: dict[str, Kind],
+    where: str,
+    log: Log,
+    at: int | None = None,
+    may: dict[str, Kind] | None = None,
 ) -> dict[str, Any] | None:
-    """Return the value if it is an object with exactly these fields, each of its kind."""
+    """Return the value if it is an object with exactly these fields, each of its kind.
+
+    It may also have those of ``may``.
+    """
+    if may is not None and type(value) is dict:
+        kinds = kinds | {name: kind for name, kind in may.items() if name in value}
     # The quick way, without making paths: nearly every object of nearly every file.
     if (
         type(value) is dict

@@ -25,10 +25,10 @@ from suanli.check_fields import (
     POOL,
     REASON,
     RESULT,
-    RESULT_WITH_LOSS,
+    RESULT_MAY,
     ROUND,
     RULES,
-    WARM_RULES,
+    RULES_MAY,
     all_closed,
     closed,
     each,
@@ -214,16 +214,14 @@ def read_book(value: object, log: Log) -> Book | None:
 
 def read_tick(value: object, log: Log) -> int | None:
     """Return the tick of the rules, micro-yuan, or None and the problems in the log."""
-    warm = type(value) is dict and "start_prices" in value
-    fields = closed(value, WARM_RULES if warm else RULES, "rules", log)
+    fields = closed(value, RULES, "rules", log, may=RULES_MAY)
     return None if fields is None else int(fields["tick"])
 
 
 def read_result(value: object, log: Log) -> Result | None:
     """Return the result, or None and the problems in the log."""
     count = log.count
-    lossy = type(value) is dict and "support_loss" in value
-    if (fields := closed(value, RESULT_WITH_LOSS if lossy else RESULT, "result", log)) is None:
+    if (fields := closed(value, RESULT, "result", log, may=RESULT_MAY)) is None:
         return None
     certificate = closed(fields["certificate"], CERTIFICATE, "result.certificate", log)
     allocations = each(fields["allocations"], ALLOCATION, "result.allocations", log)

@@ -138,12 +138,8 @@ def _whole(client: Client, path: str) -> httpx.Headers:
 
 
 def _digest(path: Path) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return digest.hexdigest(), size
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
 
 
 def _export(target: Path, reply: httpx.Headers, digest: str, size: int, resumed: int) -> Export:
