@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
-from fastapi import FastAPI
 from pydantic import SecretStr
 
 from schemas.codec import Envelope, derive_id, encode
@@ -46,7 +45,6 @@ class Gateway:
     writer: LogWriter
     settings: GatewaySettings
     clock: ManualClock
-    app: FastAPI
 
     async def call(
         self,
@@ -128,7 +126,7 @@ async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterato
     reading = asyncio.create_task(Projection(pool, LogReader(settings, TOPICS), keeper).run(stop))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Gateway(http, pool, reader, writer, settings, clock, app)
+        yield Gateway(http, pool, reader, writer, settings, clock)
     stop.set()
     await reading
     await writer.stop()

@@ -1,4 +1,4 @@
-"""A gateway behind a real socket, and somebody who listens to its streams."""
+"""Somebody who listens to the streams of a served gateway."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from services.gateway.main import _Server, build
-from tests.integration.gateway.conftest import Gateway, Json
+from tests.integration.gateway.conftest import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +20,6 @@ class Told:
     id: str
     kind: str
     data: Json
-
-
-@asynccontextmanager
-async def served(gateway: Gateway) -> AsyncIterator[str]:
-    """Serve a fresh app over the gateway's stores; leaving stops it as a signal would."""
-    settings = gateway.settings.model_copy(update={"gateway_port": 0, "shutdown_s": 10.0})
-    app = build(settings, gateway.clock, gateway.pool, gateway.reader, gateway.writer)
-    stop = asyncio.Event()
-    server = _Server(app, settings)
-    streams = asyncio.create_task(app.state.api.streams.run(stop))
-    serving = asyncio.create_task(server.run_until(stop))
-    try:
-        yield f"http://127.0.0.1:{await server.port()}"
-    finally:
-        stop.set()
-        await streams
-        await serving
 
 
 @asynccontextmanager

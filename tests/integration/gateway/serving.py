@@ -6,18 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.gateway.main import _Server
+from services.gateway.main import _Server, build
 from tests.integration.gateway.conftest import Gateway
 
 
 @asynccontextmanager
 async def served(gateway: Gateway) -> AsyncIterator[str]:
-    """Serve a gateway's app from this loop; yield its address."""
-    at_any_port = gateway.settings.model_copy(update={"gateway_port": 0})
-    server, stop = _Server(gateway.app, at_any_port), asyncio.Event()
+    """Serve a fresh app over the gateway's stores; leaving stops it as a signal would."""
+    settings = gateway.settings.model_copy(update={"gateway_port": 0, "shutdown_s": 10.0})
+    app = build(settings, gateway.clock, gateway.pool, gateway.reader, gateway.writer)
+    stop = asyncio.Event()
+    server = _Server(app, settings)
+    streams = asyncio.create_task(app.state.api.streams.run(stop))
     serving = asyncio.create_task(server.run_until(stop))
     try:
         yield f"http://127.0.0.1:{await server.port()}"
     finally:
         stop.set()
+        await streams
         await serving

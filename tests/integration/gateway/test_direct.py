@@ -157,20 +157,26 @@ class Direct:
 
 
 @pytest_asyncio.fixture
-async def direct(stack: Stack, market: Market) -> AsyncIterator[Direct]:
+async def granted(stack: Stack, market: Market) -> AsyncIterator[Direct]:
+    """Let the provider write; nobody takes its records yet."""
     if not stack.direct_bootstrap:
         pytest.skip("needs the embedded broker")
-    gateway = market.gateway
+    settings = market.gateway.settings
     key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     public = base64.b64encode(public_of(key)).decode()
-    granted = await direct_access.grant(gateway.settings, "provider-1", public)
-    made = Direct(market, stack.direct_bootstrap, key, granted)
+    access = await direct_access.grant(settings, "provider-1", public)
+    yield Direct(market, stack.direct_bootstrap, key, access)
+    await direct_access.revoke(settings, "provider-1")
+
+
+@pytest_asyncio.fixture
+async def direct(granted: Direct) -> AsyncIterator[Direct]:
+    gateway = granted.gateway
     taking = build_direct(gateway.settings, gateway.clock, gateway.pool, gateway.writer)
-    running = asyncio.create_task(taking.run(made.stop))
-    yield made
-    made.stop.set()
+    running = asyncio.create_task(taking.run(granted.stop))
+    yield granted
+    granted.stop.set()
     await running
-    await direct_access.revoke(gateway.settings, "provider-1")
 
 
 async def test_a_signed_offer_becomes_an_order_and_its_repeat_the_same_one(direct: Direct) -> None:
@@ -283,30 +289,23 @@ async def _gateway_process(stack: Stack, gateway: Gateway, **more: str) -> Proce
 
 @pytest.mark.slow
 async def test_a_gateway_killed_at_every_point_takes_each_record_in_once(
-    stack: Stack, market: Market
+    stack: Stack, market: Market, granted: Direct
 ) -> None:
-    if not stack.direct_bootstrap:
-        pytest.skip("needs the embedded broker")
-    gateway = market.gateway
-    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-    public = base64.b64encode(public_of(key)).decode()
-    granted = await direct_access.grant(gateway.settings, "provider-1", public)
-    direct = Direct(market, stack.direct_bootstrap, key, granted)
+    gateway, key = market.gateway, granted.key
     good = [sign(key, "provider-1", f"k{number}") for number in range(3)]
-    await direct.write(*good, replace(good[0], value=b"{}"))
+    await granted.write(*good, replace(good[0], value=b"{}"))
     for point in POINTS:
         doomed = await _gateway_process(stack, gateway, SUANLI_CRASH_AT=point)
         async with asyncio.timeout(60):
             assert await doomed.wait() == EXIT_CODE, point
     healed = await _gateway_process(stack, gateway)
     try:
-        answers = await direct.answers(4)
+        answers = await granted.answers(4)
         # What was read is marked as sent a moment later.
         await gateway.eventually(lambda: gateway.pool.fetchval(UNSENT), lambda count: count == 0)
     finally:
         healed.terminate()
         await healed.wait()
-    await direct_access.revoke(gateway.settings, "provider-1")
     assert [one.outcome for one in answers].count("accepted") == 3
     assert len({(one.partition, one.offset) for one in answers}) == 4
     queued = await gateway.pool.fetchval("SELECT count(*) FROM outbox")

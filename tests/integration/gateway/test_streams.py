@@ -14,7 +14,8 @@ from schemas.types import OrderState
 from services.gateway.adapters.streams import put_told
 from services.gateway.ports import Position, Sent
 from tests.integration.gateway.conftest import Gateway, Json, Market, demand, offer
-from tests.integration.gateway.listening import listening, served, take
+from tests.integration.gateway.listening import listening, take
+from tests.integration.gateway.serving import served
 from tests.integration.gateway.test_life import filled
 from tests.integration.gateway.test_orders import status_of
 from tests.integration.gateway.test_reports import closed, prices, sealed
