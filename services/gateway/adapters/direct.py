@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from schemas.codec import Envelope, derive_id, encode
 from schemas.direct import DirectAnswered
+from services.gateway.adapters.leased_reading import read_under_lease
 from services.gateway.adapters.queries import SQL
 from services.gateway.app.direct import (
     STATUS_TOPIC,
@@ -35,7 +36,6 @@ from services.kit.postgres import (
     advance_all,
     append_outbox,
     assert_lease,
-    claim_positions,
 )
 from services.kit.telemetry import METRICS
 
@@ -120,22 +120,9 @@ class DirectReader:
         Raises:
             StaleWriterError: if another instance took over; this one must start anew.
         """
-        epoch = await self._keeper.acquire(stop)
-        if epoch is None:
-            return
-        async with self._pool.acquire() as conn, conn.transaction():
-            positions = await claim_positions(conn, TOPICS, epoch)
-        await self._reader.start(positions)
-        try:
-            async with asyncio.TaskGroup() as group:
-                keeping = group.create_task(self._keeper.keep(stop))
-                relaying = group.create_task(self._relay.run(stop))
-                await self._read_on(stop, epoch)
-                keeping.cancel()
-                relaying.cancel()
-        finally:
-            await self._reader.stop()
-            await self._keeper.release()
+        await read_under_lease(
+            self._pool, self._reader, self._keeper, TOPICS, stop, self._read_on, self._relay.run
+        )
 
     async def _read_on(self, stop: asyncio.Event, epoch: int) -> None:
         while not stop.is_set():

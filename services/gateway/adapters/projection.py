@@ -39,12 +39,13 @@ from services.gateway.adapters import (
     surveillance,
 )
 from services.gateway.adapters.days import put_dead_letters
+from services.gateway.adapters.leased_reading import read_under_lease
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
 from services.gateway.ports import Position, Sent
 from services.kit.errors import LogUnavailableError
 from services.kit.logging import get_logger
-from services.kit.postgres import LOST_ERRORS, advance_all, assert_lease, claim_positions
+from services.kit.postgres import LOST_ERRORS, advance_all, assert_lease
 from services.kit.telemetry import METRICS
 
 if TYPE_CHECKING:
@@ -123,20 +124,7 @@ class Projection:
         Raises:
             StaleWriterError: if another instance took over; this one must start anew.
         """
-        epoch = await self._keeper.acquire(stop)
-        if epoch is None:
-            return
-        async with self._pool.acquire() as conn, conn.transaction():
-            positions = await claim_positions(conn, TOPICS, epoch)
-        await self._reader.start(positions)
-        try:
-            async with asyncio.TaskGroup() as group:
-                keeping = group.create_task(self._keeper.keep(stop))
-                await self._read_on(stop, epoch)
-                keeping.cancel()
-        finally:
-            await self._reader.stop()
-            await self._keeper.release()
+        await read_under_lease(self._pool, self._reader, self._keeper, TOPICS, stop, self._read_on)
 
     async def _read_on(self, stop: asyncio.Event, epoch: int) -> None:
         loop = asyncio.get_running_loop()
