@@ -79,6 +79,13 @@ def test_a_start_at_any_prices_changes_no_rule(seed: int, prices: list[int]) -> 
     assert result.welfare <= oracle_welfare(book) <= result.certificate.bound
 
 
+@pytest.mark.parametrize("seed", [1832, 2249, 3141, 3513, 3722, 3816])
+def test_a_demand_never_takes_the_room_of_the_one_it_is_linked_to(seed: int) -> None:
+    book = small_book(seed)
+    assert any(demand.linked_to for demand in book.demands)
+    assert_verified(book, clear_large(book, RULES))
+
+
 def test_a_start_at_the_last_prices_bounds_better_in_as_many_steps() -> None:
     book, short = large_book(300, 3), Rules(effort=0, ascent_steps=12)
     before = clear_large(book, Rules(effort=0))

@@ -137,7 +137,9 @@ def anneal(board: Board, part: Part, desk: Desk, moves: int, hot: int, cold: int
         gain += _recreate(board, part, desk, p, low, high)
         temperature = hot - (hot - cold) * move // moves
         fell = gain < 0 and -gain > temperature * draw(desk.seed, 1024) // 1024
-        if fell or not _backed(board, p):
+        # The one that it is linked to may have had to make room, and have found no other place.
+        alone = row >= 0 and not allowed(board, board.runs[row, DEMAND])
+        if fell or alone or not _backed(board, p):
             _undo(board, part, desk, board.runs[row, DEMAND] if row >= 0 else -1)
             desk.stats[UNDONE] += 1
         else:
