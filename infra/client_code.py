@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from infra.client_models import Models, is_instant, sentence
@@ -25,6 +25,9 @@ Json = dict[str, Any]
 HEAD = '"""{title}; generated from the contract by `make gen`."""\n\n'
 _METHODS = ("get", "post", "put", "patch", "delete")
 _KEY = "Idempotency-Key"
+_DRY_RUN = "dry_run"
+# What a dry run answers, beside the answer to what is done.
+_TOLD = "200"
 # A body of so many fields becomes parameters; a larger one is passed as it is.
 _FIELDS_MAX = 4
 _TEXT_MAX = 88
@@ -70,8 +73,9 @@ class Call:
         """Return the parameters in the order of a call: places, body, then what may be left out."""
         body = [self.body] if self.body else self.fields
         needed = [item.declared for item in [*self.places, *body] if item.required]
-        rest = [item.declared for item in [*body, *self.query] if not item.required]
-        named = [item.declared for item in self.query if item.required] + rest
+        asked = [item for item in self.query if item.name != "True"]
+        rest = [item.declared for item in [*body, *asked] if not item.required]
+        named = [item.declared for item in asked if item.required] + rest
         if self.has_key:
             named.append("key: str | None = None")
         return ", ".join(["self", *needed, *(["*", *named] if named else [])])
@@ -121,8 +125,8 @@ def client_files(root: Path, document: Json) -> Iterator[tuple[Path, str]]:
         for method in _METHODS:
             if method in operations:
                 tag = operations[method]["tags"][0]
-                call = _call(method.upper(), path, operations[method], models)
-                groups.setdefault(tag, []).append(call)
+                found = _calls(method.upper(), path, operations[method], models)
+                groups.setdefault(tag, []).extend(found)
                 models.assign(tag, operations[method])
     package = root / _PACKAGE
     texts = {package / "models" / f"{name}.py": text for name, text in models.modules().items()}
@@ -134,6 +138,25 @@ def client_files(root: Path, document: Json) -> Iterator[tuple[Path, str]]:
     texts[package / "columns.py"] = models.columns()
     for path, text in texts.items():
         yield path, _formatted(text, path)
+
+
+def _calls(method: str, path: str, operation: Json, models: Models) -> Iterator[Call]:
+    """Yield the method of an operation, and a second one if it can be tried without effect."""
+    wet = _call(method, path, operation, models)
+    flag = next((item for item in wet.query if item.wire == _DRY_RUN), None)
+    if flag is None:
+        yield wet
+        return
+    wet.query.remove(flag)
+    yield wet
+    dry = _call(method, path, operation, models)
+    dry.query = [replace(item, name="True") if item == flag else item for item in dry.query]
+    dry.name += "_dry_run"
+    told = operation["responses"].get(_TOLD, {}).get("content", {}).get("application/json")
+    if told is not None:
+        dry.reply = models.kind(told["schema"])
+    dry.doc = f'        """Tell what `{wet.name}` would come to; nothing is done."""\n'
+    yield dry
 
 
 def _call(method: str, path: str, operation: Json, models: Models) -> Call:
@@ -172,11 +195,12 @@ def _take_body(call: Call, operation: Json, models: Models) -> None:
 
 
 def _take_reply(call: Call, operation: Json, models: Models) -> None:
-    # A part of a file (206) is no other answer than the file.
+    # A part of a file (206) is no other answer than the file; a dry run has a method of its own.
+    is_tried = any(item.wire == _DRY_RUN for item in call.query)
     (reply,) = (
         text
         for status, text in operation["responses"].items()
-        if status[0] == "2" and status != "206"
+        if status[0] == "2" and status != "206" and not (is_tried and status == _TOLD)
     )
     content = reply.get("content", {})
     if "text/event-stream" in content:

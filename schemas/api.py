@@ -30,12 +30,14 @@ from schemas.base import (
 from schemas.events import AllocatedPeriod, DeliveredPeriod, OffsetRange, PolicySet, Reason
 from schemas.market import Market
 from schemas.orders import DemandTerms, OfferTerms
+from schemas.previews import OrderPreview
 from schemas.problem import Problem
 from schemas.signatures import ManifestSignature
 from schemas.types import HORIZON_PERIODS_MAX, OrderState, Role, Side
 
 PAGE_ITEMS_MAX = 500
 BULK_ITEMS_MAX = 1000
+BULK_LINES_MAX = 10_000
 IDEMPOTENCY_KEY_CHARS_MAX = 255
 
 IdempotencyKey = Annotated[
@@ -85,15 +87,15 @@ class DemandAmend(Model):
 
 
 class OfferBulkItem(OfferNew):
-    """One offer of many, each with its own idempotency key."""
+    """One offer of many; without a key of its own it has one by its place in the bulk's."""
 
-    idempotency_key: IdempotencyKey
+    idempotency_key: IdempotencyKey | None = None
 
 
 class DemandBulkItem(DemandNew):
-    """One demand of many, each with its own idempotency key."""
+    """One demand of many; without a key of its own it has one by its place in the bulk's."""
 
-    idempotency_key: IdempotencyKey
+    idempotency_key: IdempotencyKey | None = None
 
 
 class ParticipantNew(Model):
@@ -165,6 +167,7 @@ class BulkResult(Model):
     index: Count
     idempotency_key: str | None = None
     receipt: Receipt | None = None
+    preview: OrderPreview | None = Field(default=None, description="Of a dry run")
     problem: Problem | None = None
 
 

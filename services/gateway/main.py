@@ -63,6 +63,7 @@ from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
+from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.app.streams import Streams
@@ -123,6 +124,7 @@ def build(
     )
 
     commands = OrderCommands(once, orders, markets, clock)
+    quotes = Quotes(markets, reports, partial(stream_file, reports), clock)
 
     async def readiness() -> Mapping[str, bool]:
         return await _readiness(settings, pool)
@@ -135,7 +137,8 @@ def build(
             reading=Reading(orders, directory, markets, reports, Depth(PostgresOrders(pool))),
             funds=FundsCommands(log, once, directory, markets, funds, clock, signer),
             money=FundsReading(PostgresFunds(reader), finality),
-            quotes=Quotes(markets, reports, partial(stream_file, reports), clock),
+            quotes=quotes,
+            previews=Previews(commands, quotes, reports),
             log=LogReading(PostgresLog(reader), key, verify),
             life=LifeReading(PostgresLives(reader)),
             books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),

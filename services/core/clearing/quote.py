@@ -100,6 +100,15 @@ class Standing:
             return best
         return Quote("open", hint=hints(self._left, [demand])[0])
 
+    def prices_in(self, pool: str, periods: range) -> dict[int, int]:
+        """Return the pool's price in each of these periods that the book has, none if unknown."""
+        row = self._at.get(pool)
+        first = self.book.first_period
+        if row is None:
+            return {}
+        low, high = max(periods.start, first), min(periods.stop, first + self.book.periods)
+        return {period: int(self._prices[row, period - first]) for period in range(low, high)}
+
     def _blocks(self, item: Alternative) -> Iterator[Quote]:
         """Yield a quote for each pool and each quantity worth a look."""
         low, high = self._window(item)

@@ -109,27 +109,8 @@ class OrderCommands:
             wanted = submissions[index]
             if wanted.market_id not in markets:
                 markets[wanted.market_id] = await self._market(wanted.market_id)
-            order_id = derive_order_id(side, principal.participant_id, wanted.key)
-            try:
-                check_terms(wanted.terms, markets[wanted.market_id], period_of(self._clock.now()))
-            except ValidationError:
-                # What a gateway wrote that died before it kept the reply is told again as it was.
-                if await self._orders.order(order_id) is None:
-                    raise
-            data = _SUBMITTED[side](
-                order_id=order_id,
-                market_id=wanted.market_id,
-                participant_id=principal.participant_id,
-                terms=wanted.terms,
-            )
-            return make_envelope(
-                data,
-                event_id=derive_id("gateway", "submitted", order_id),
-                participant_id=principal.participant_id,
-                correlation_id=order_id,
-                occurred_at=self._clock.now(),
-                traceparent=traceparent,
-            )
+            market = markets[wanted.market_id]
+            return await self._submitted(principal, side, wanted, market, traceparent)
 
         intents = [
             make_intent(
@@ -140,6 +121,60 @@ class OrderCommands:
             for item in submissions
         ]
         return await self._once.run(principal.participant_id, intents, plan)
+
+    async def try_submit(self, principal: Principal, side: Side, wanted: Submission) -> Market:
+        """Check a new order as `submit` would, and do nothing; return its market.
+
+        Raises:
+            DomainError: what `submit` would raise or return.
+        """
+        require_role(principal, ROLE_OF_SIDE[side])
+        market = await self._market(wanted.market_id)
+        await self._submitted(principal, side, wanted, market, "")
+        return market
+
+    async def try_amend(
+        self, principal: Principal, side: Side, change: Change
+    ) -> tuple[Market, OfferView | DemandView]:
+        """Check a change as `amend` would, and do nothing; return the market and the order.
+
+        Raises:
+            DomainError: what `amend` would raise.
+        """
+        require_role(principal, ROLE_OF_SIDE[side])
+        await self._plan(principal, side, change, "")
+        view = await self._own(principal, side, change.order_id)
+        return await self._market(view.market_id), view
+
+    async def _submitted(
+        self,
+        principal: Principal,
+        side: Side,
+        wanted: Submission,
+        market: Market,
+        traceparent: str,
+    ) -> Envelope:
+        order_id = derive_order_id(side, principal.participant_id, wanted.key)
+        try:
+            check_terms(wanted.terms, market, period_of(self._clock.now()))
+        except ValidationError:
+            # What a gateway wrote that died before it kept the reply is told again as it was.
+            if await self._orders.order(order_id) is None:
+                raise
+        data = _SUBMITTED[side](
+            order_id=order_id,
+            market_id=wanted.market_id,
+            participant_id=principal.participant_id,
+            terms=wanted.terms,
+        )
+        return make_envelope(
+            data,
+            event_id=derive_id("gateway", "submitted", order_id),
+            participant_id=principal.participant_id,
+            correlation_id=order_id,
+            occurred_at=self._clock.now(),
+            traceparent=traceparent,
+        )
 
     async def amend(
         self, principal: Principal, side: Side, change: Change, traceparent: str

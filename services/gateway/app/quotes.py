@@ -7,8 +7,9 @@ import json
 from typing import TYPE_CHECKING
 
 from schemas.events import Reason
+from schemas.previews import OfferQuote, SoldPeriod
 from schemas.quotes import QuotedPeriod, QuoteView
-from schemas.types import Shape, period_of, period_start
+from schemas.types import Shape, period_of, period_start, pool_key
 from services.core.book import BookDemand
 from services.core.clearing.quote import Standing
 from services.core.clearing.reasons import quoted
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from schemas.market import Market
-    from schemas.orders import DemandTerms
+    from schemas.orders import DemandTerms, OfferTerms
     from services.core.clearing.quote import Quote
     from services.gateway.ports import Markets, Reports
     from services.kit.clock import Clock
@@ -66,16 +67,50 @@ class Quotes:
         if view is None:
             raise not_found("market_id", market_id)
         check_terms(terms, view.market, period_of(self._clock.now()))
-        round_id, standing = await self._standing(market_id)
-        # Some milliseconds of arrays: not on the loop that all callers share.
-        found = await asyncio.to_thread(_ask, standing, terms, view.market)
-        return _view(market_id, round_id, found, terms, view.market.rules.tick)
+        told = await self.indicative(view.market, terms)
+        if told is None:
+            raise not_found("market_id", f"{market_id}, which has cleared no round yet")
+        return told
 
-    async def _standing(self, market_id: str) -> tuple[str, Standing]:
+    async def indicative(self, market: Market, terms: DemandTerms) -> QuoteView | None:
+        """Return what a demand that the market takes would get; ``None`` before any round."""
+        known = await self._standing(market.id)
+        if known is None:
+            return None
+        round_id, standing = known
+        # Some milliseconds of arrays: not on the loop that all callers share.
+        found = await asyncio.to_thread(_ask, standing, terms, market)
+        return _view(market.id, round_id, found, terms, market.rules.tick)
+
+    async def offer(self, market_id: str, terms: OfferTerms) -> OfferQuote | None:
+        """Return what an offer would have earned in the last round; ``None`` before any."""
+        known = await self._standing(market_id)
+        if known is None:
+            return None
+        round_id, standing = known
+        pool = pool_key(terms.zone, terms.chip)
+        window = range(period_of(terms.start), period_of(terms.end))
+        prices = standing.prices_in(pool, window)
+        paid = [price for price in prices.values() if price >= terms.ask and price > 0]
+        return OfferQuote(
+            round_id=round_id,
+            chip_hours=terms.chips * len(paid),
+            revenue=terms.chips * sum(paid),
+            periods=tuple(
+                SoldPeriod(
+                    period=period_start(period),
+                    price=price,
+                    is_in_the_money=price >= terms.ask and price > 0,
+                )
+                for period, price in prices.items()
+            ),
+        )
+
+    async def _standing(self, market_id: str) -> tuple[str, Standing] | None:
         rounds = await self._reports.rounds(market_id=market_id, before=None, limit=_ROUNDS_MAX)
         round_id = next((item.round_id for item in rounds if item.file.state == "ok"), None)
         if round_id is None:
-            raise not_found("market_id", f"{market_id}, which has cleared no round yet")
+            return None
         # One file at a time: a large one takes hundreds of megabytes while it is read.
         async with self._reading:
             known = self._known.get(market_id)

@@ -256,25 +256,6 @@ async def test_bulk_gives_each_item_its_verdict(market: Market) -> None:
     assert results[3]["receipt"]["offset"] == results[0]["receipt"]["offset"] + 1
 
 
-async def test_bulk_takes_ndjson_and_one_bad_line_costs_only_itself(market: Market) -> None:
-    gateway = market.gateway
-    lines = [
-        json.dumps(demand() | {"idempotency_key": "n0"}),
-        "{not json",
-        json.dumps(demand() | {"idempotency_key": "n2"}),
-    ]
-    reply = await gateway.call(
-        "POST",
-        "/v1/demand:bulk",
-        key=market.enterprise,
-        content="\n".join(lines),
-        headers={"Content-Type": "application/x-ndjson"},
-    )
-    told = reply.json()
-    assert (told["accepted"], told["refused"]) == (2, 1)
-    assert told["results"][1]["problem"]["code"] == "validation.not_json"
-
-
 async def test_lists_are_paged_without_gap_or_repeat_and_filtered(market: Market) -> None:
     gateway = market.gateway
     items = [offer() | {"idempotency_key": f"b{number}"} for number in range(7)]

@@ -55,6 +55,7 @@ from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
+from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.app.surveillance import CaseWork
@@ -374,6 +375,8 @@ class MemoryGateway:
         once = Once(self.log, self.intents, None)
         keys = KeyCommands(self.directory, self.directory)
         commands = OrderCommands(once, self.orders, self.markets, self.clock)
+        read_file = partial(stream_file, self.reports)
+        quotes = Quotes(self.markets, self.reports, read_file, self.clock)
         api = Api(
             orders=commands,
             cancel_all=CancelAll(commands, self.orders),
@@ -395,9 +398,8 @@ class MemoryGateway:
                 self.log, once, self.directory, self.markets, self.funds, self.clock, None
             ),
             money=FundsReading(self.funds),
-            quotes=Quotes(
-                self.markets, self.reports, partial(stream_file, self.reports), self.clock
-            ),
+            quotes=quotes,
+            previews=Previews(commands, quotes, self.reports),
             log=LogReading(MemoryTree(), None, verify),
             life=LifeReading(self.orders),
             books=BooksThen(NoLogs()),

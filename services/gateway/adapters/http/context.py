@@ -24,6 +24,7 @@ from schemas.api import PAGE_ITEMS_MAX, IdempotencyKey, Page
 from schemas.base import Model
 from schemas.identity import Scope
 from services.core.errors import DomainError, Message, ValidationError
+from services.gateway.adapters.http.middleware import is_streamed
 from services.gateway.adapters.http.problems import status_of
 from services.gateway.adapters.sight import see_as, see_nothing
 from services.gateway.app.acts import ActsReading
@@ -42,6 +43,7 @@ from services.gateway.app.limits import Limits
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
 from services.gateway.app.orders import OrderCommands
+from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.app.scopes import require_scope
@@ -67,6 +69,7 @@ class Api:
         funds: Writes about money.
         money: Reads about money.
         quotes: What an order would get.
+        previews: What an order would come to.
         log: The transparency log.
         life: Lives of orders.
         books: Books of the past.
@@ -93,6 +96,7 @@ class Api:
     funds: FundsCommands
     money: FundsReading
     quotes: Quotes
+    previews: Previews
     log: LogReading
     life: LifeReading
     books: BooksThen
@@ -155,7 +159,10 @@ async def _enter(request: Request, api: Api, needed: Scope) -> Principal:
         state.standing = await api.limits.unknown(_address(request))
         raise
     see_as(found)
-    body = b"" if request.method in _SAFE_METHODS else await request.body()
+    body = b""
+    # What a route reads as it comes is counted there, as it comes.
+    if request.method not in _SAFE_METHODS and not is_streamed(request.scope):
+        body = await request.body()
     writes = needed is not Scope.READ
     state.standing = await api.limits.known(found, writes=writes, body_bytes=len(body))
     act = request.scope["route"].name

@@ -22,9 +22,13 @@ BODY_BYTES_MAX = 64 * 1024
 BULK_BYTES_MAX = 4 * 1024 * 1024
 """A thousand items of ordinary size; each item still has the limit of a single one."""
 
+BULK_STREAM_BYTES_MAX = 64 * 1024 * 1024
+"""Ten thousand lines of ten times the ordinary size; they are read as they come and not kept."""
+NDJSON = "application/x-ndjson"
+
 # A client that sends 64 KiB slower than this keeps a connection for nothing.
 _BODY_S_MAX = 10.0
-_JSON_TYPES = ("application/json", "application/x-ndjson", "application/problem+json")
+_JSON_TYPES = ("application/json", NDJSON, "application/problem+json")
 
 
 class BodyLimit:
@@ -43,6 +47,9 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
+        if is_streamed(scope):
+            await self._streamed(request, scope, receive, send)
+            return
         limit = BULK_BYTES_MAX if scope["path"].endswith(":bulk") else BODY_BYTES_MAX
         error: TooLargeError | MediaTypeError | SlowError | None
         try:
@@ -56,6 +63,45 @@ class BodyLimit:
             await respond(error, request)(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
+
+    async def _streamed(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > BULK_STREAM_BYTES_MAX:
+            error = _too_large(declared, BULK_STREAM_BYTES_MAX)
+            await respond(error, request)(scope, receive, send)
+            return
+        await self._app(scope, _counted(receive), send)
+
+
+def is_streamed(scope: Scope) -> bool:
+    """Return whether the body is read by its route, line by line, and not before it."""
+    if scope["method"] != "POST" or not scope["path"].endswith(":bulk"):
+        return False
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    return bool(kind.partition(b";")[0].strip().lower() == NDJSON.encode())
+
+
+def _counted(receive: Receive) -> Receive:
+    """Return a receiver that refuses a body that is too large, or whose pieces come too slowly."""
+    size = 0
+    more = True
+
+    async def again() -> Event:
+        nonlocal size, more
+        if not more:
+            return await receive()
+        try:
+            async with asyncio.timeout(_BODY_S_MAX):
+                event = await receive()
+        except TimeoutError:
+            raise _slow() from None
+        size += len(event.get("body", b""))
+        more = bool(event.get("more_body", False))
+        if size > BULK_STREAM_BYTES_MAX:
+            raise _too_large(f"more than {BULK_STREAM_BYTES_MAX}", BULK_STREAM_BYTES_MAX)
+        return event
+
+    return again
 
 
 async def _read(

@@ -3,19 +3,13 @@
 import secrets
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import ValidationError as ModelError
+from fastapi import APIRouter, Path, Query, Response
 
 from schemas.api import (
-    BULK_ITEMS_MAX,
-    BulkReply,
-    BulkResult,
     DemandAmend,
-    DemandBulkItem,
     DemandNew,
     DemandView,
     OfferAmend,
-    OfferBulkItem,
     OfferNew,
     OfferView,
     OrderEvent,
@@ -26,7 +20,7 @@ from schemas.base import OrderId, Slug
 from schemas.filters import Filter
 from schemas.quotes import QuoteView
 from schemas.types import OrderState, Side
-from services.core.errors import DomainError, Message
+from services.core.errors import DomainError
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import (
     Api,
@@ -40,14 +34,10 @@ from services.gateway.adapters.http.context import (
     TraceDep,
     TraderDep,
     numbered_page,
-    parse_json,
 )
 from services.gateway.adapters.http.filtering import DemandWhere, HistoryWhere, OffersWhere
-from services.gateway.adapters.http.middleware import BODY_BYTES_MAX
-from services.gateway.adapters.http.problems import prefers_chinese, problem_of
-from services.gateway.adapters.http.translate import faults_of
+from services.gateway.adapters.http.trying import DRY_RUN, DryRunQuery, previewed
 from services.gateway.app.orders import Change, Submission
-from services.gateway.errors import Fault, FaultsError, TooLargeError
 from services.gateway.ports import Principal
 
 router = APIRouter(route_class=StrictRoute)
@@ -61,8 +51,19 @@ StatesQuery = Annotated[
 
 
 async def _submit(
-    api: Api, principal: Principal, side: Side, submission: Submission, trace: str
-) -> Receipt:
+    api: Api,
+    principal: Principal,
+    side: Side,
+    submission: Submission,
+    trace: str,
+    *,
+    dry_run: bool,
+) -> Receipt | Response:
+    if dry_run:
+        (found,) = await api.previews.submissions(principal, side, [submission])
+        if isinstance(found, DomainError):
+            raise found
+        return previewed(found)
     (outcome,) = await api.orders.submit(principal, side, [submission], trace)
     if isinstance(outcome, DomainError):
         raise outcome
@@ -74,7 +75,9 @@ async def _submit(
     status_code=ACCEPTED,
     tags=["offers"],
     summary="Submit an offer (provider)",
+    response_model=Receipt,
     response_model_exclude_none=True,
+    responses=DRY_RUN,
 )
 async def submit_offer(
     body: Annotated[OfferNew, examples.OFFER_NEW],
@@ -82,10 +85,12 @@ async def submit_offer(
     api: ApiDep,
     principal: TraderDep,
     trace: TraceDep,
-) -> Receipt:
+    *,
+    dry_run: DryRunQuery = False,
+) -> Receipt | Response:
     """Put an offer on the log; the receipt tells where. Its verdict follows within a second."""
     submission = Submission(key, body.market_id, body.terms)
-    return await _submit(api, principal, Side.OFFER, submission, trace)
+    return await _submit(api, principal, Side.OFFER, submission, trace, dry_run=dry_run)
 
 
 @router.post(
@@ -93,7 +98,9 @@ async def submit_offer(
     status_code=ACCEPTED,
     tags=["demand"],
     summary="Submit demand (enterprise)",
+    response_model=Receipt,
     response_model_exclude_none=True,
+    responses=DRY_RUN,
 )
 async def submit_demand(
     body: Annotated[DemandNew, examples.DEMAND_NEW],
@@ -101,60 +108,12 @@ async def submit_demand(
     api: ApiDep,
     principal: TraderDep,
     trace: TraceDep,
-) -> Receipt:
+    *,
+    dry_run: DryRunQuery = False,
+) -> Receipt | Response:
     """Put demand on the log; it enters the book once the ledger holds its money."""
     submission = Submission(key, body.market_id, body.terms)
-    return await _submit(api, principal, Side.DEMAND, submission, trace)
-
-
-_BULK: dict[str, Any] = {
-    "status_code": ACCEPTED,
-    "response_model": BulkReply,
-    "response_model_exclude_none": True,
-}
-
-
-def _bulk_body(model: type[OfferBulkItem | DemandBulkItem]) -> dict[str, Any]:
-    reference = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"type": "array", "maxItems": BULK_ITEMS_MAX, "items": reference}
-                },
-                "application/x-ndjson": {"schema": reference},
-            },
-        }
-    }
-
-
-@router.post(
-    "/v1/offers:bulk",
-    tags=["offers"],
-    summary="Submit many offers (provider)",
-    openapi_extra=_bulk_body(OfferBulkItem),
-    **_BULK,
-)
-async def submit_offers(
-    request: Request, api: ApiDep, principal: TraderDep, trace: TraceDep
-) -> BulkReply:
-    """Submit up to 1,000 offers, as a JSON list or as NDJSON; each has its own verdict."""
-    return await _bulk(request, api, principal, Side.OFFER, trace)
-
-
-@router.post(
-    "/v1/demand:bulk",
-    tags=["demand"],
-    summary="Submit many demands (enterprise)",
-    openapi_extra=_bulk_body(DemandBulkItem),
-    **_BULK,
-)
-async def submit_demands(
-    request: Request, api: ApiDep, principal: TraderDep, trace: TraceDep
-) -> BulkReply:
-    """Submit up to 1,000 demands, as a JSON list or as NDJSON; each has its own verdict."""
-    return await _bulk(request, api, principal, Side.DEMAND, trace)
+    return await _submit(api, principal, Side.DEMAND, submission, trace, dry_run=dry_run)
 
 
 @router.post("/v1/demand:quote", tags=["demand"])
@@ -208,10 +167,20 @@ async def get_demand(order_id: DemandIdPath, api: ApiDep, principal: PrincipalDe
     return view
 
 
-_CHANGE: dict[str, Any] = {"status_code": ACCEPTED, "response_model_exclude_none": True}
+_CHANGE: dict[str, Any] = {
+    "status_code": ACCEPTED,
+    "response_model": Receipt,
+    "response_model_exclude_none": True,
+}
 
 
-@router.put("/v1/offers/{order_id}", tags=["offers"], **_CHANGE)
+@router.put(
+    "/v1/offers/{order_id}",
+    tags=["offers"],
+    summary="Amend an offer (its owner)",
+    responses=DRY_RUN,
+    **_CHANGE,
+)
 async def amend_offer(
     order_id: OfferIdPath,
     body: OfferAmend,
@@ -219,13 +188,23 @@ async def amend_offer(
     principal: TraderDep,
     trace: TraceDep,
     key: OptionalKeyHeader = None,
-) -> Receipt:
+    *,
+    dry_run: DryRunQuery = False,
+) -> Receipt | Response:
     """Ask for new terms in place of version `expected_version`; what is allocated stands."""
     change = Change(order_id, _key(key), body.expected_version, body.terms)
+    if dry_run:
+        return previewed(await api.previews.change(principal, Side.OFFER, change))
     return await api.orders.amend(principal, Side.OFFER, change, trace)
 
 
-@router.put("/v1/demand/{order_id}", tags=["demand"], **_CHANGE)
+@router.put(
+    "/v1/demand/{order_id}",
+    tags=["demand"],
+    summary="Amend a demand (its owner)",
+    responses=DRY_RUN,
+    **_CHANGE,
+)
 async def amend_demand(
     order_id: DemandIdPath,
     body: DemandAmend,
@@ -233,11 +212,15 @@ async def amend_demand(
     principal: TraderDep,
     trace: TraceDep,
     key: OptionalKeyHeader = None,
-) -> Receipt:
+    *,
+    dry_run: DryRunQuery = False,
+) -> Receipt | Response:
     """Ask for new terms in place of version `expected_version`; they describe what is still
     wanted. They count once the ledger holds enough money for them.
     """  # noqa: D205 - shown as one paragraph on the API's page
     change = Change(order_id, _key(key), body.expected_version, body.terms)
+    if dry_run:
+        return previewed(await api.previews.change(principal, Side.DEMAND, change))
     return await api.orders.amend(principal, Side.DEMAND, change, trace)
 
 
@@ -304,121 +287,3 @@ async def _list(
         where=where,
     )
     return numbered_page(paging, found, "offers" if side is Side.OFFER else "demand")
-
-
-# --- many at once ---------------------------------------------------------------------------
-
-
-async def _bulk(
-    request: Request, api: Api, principal: Principal, side: Side, trace: str
-) -> BulkReply:
-    raw = _items(await request.body(), request.headers.get("content-type", ""))
-    model = OfferBulkItem if side is Side.OFFER else DemandBulkItem
-    chinese = prefers_chinese(request.headers.get("accept-language", ""))
-    keys: list[str | None] = []
-    errors: dict[int, DomainError] = {}
-    submissions: dict[int, Submission] = {}
-    for index, item in enumerate(raw):
-        try:
-            if isinstance(item, DomainError):
-                raise item
-            read: OfferBulkItem | DemandBulkItem = model.model_validate(item)
-        except ModelError as error:
-            errors[index] = faults_of(error.errors(include_url=False), f"items.{index}")
-        except DomainError as error:
-            errors[index] = error
-        else:
-            submissions[index] = Submission(read.idempotency_key, read.market_id, read.terms)
-        given = item.get("idempotency_key") if isinstance(item, dict) else None
-        keys.append(given if isinstance(given, str) else None)
-    outcomes = await api.orders.submit(principal, side, list(submissions.values()), trace)
-    receipts: dict[int, Receipt] = {}
-    for index, outcome in zip(submissions, outcomes, strict=True):
-        if isinstance(outcome, DomainError):
-            errors[index] = outcome
-        else:
-            receipts[index] = outcome
-    return BulkReply(
-        accepted=len(receipts),
-        refused=len(errors),
-        results=tuple(
-            BulkResult(
-                index=index,
-                idempotency_key=key,
-                receipt=receipts.get(index),
-                problem=problem_of(errors[index], chinese=chinese) if index in errors else None,
-            )
-            for index, key in enumerate(keys)
-        ),
-    )
-
-
-def _items(body: bytes, content_type: str) -> list[Any]:
-    if content_type.partition(";")[0].strip().lower() == "application/x-ndjson":
-        lines = [line for line in body.split(b"\n") if line.strip()]
-        _check_count(len(lines))
-        return [_parsed_line(index, line) for index, line in enumerate(lines)]
-    try:
-        items = parse_json(body)
-    except ValueError as error:
-        raise _not_json("body", str(error)) from None
-    if not isinstance(items, list):
-        kind = type(items).__name__
-        raise _not_list(kind)
-    _check_count(len(items))
-    return items
-
-
-def _parsed_line(index: int, line: bytes) -> object:
-    # One line that is no JSON costs only itself.
-    if len(line) > BODY_BYTES_MAX:
-        return TooLargeError(
-            "validation.too_large",
-            Message(
-                f"items.{index}: must be at most {BODY_BYTES_MAX} bytes, was {len(line)}",
-                f"items.{index}：不得超过 {BODY_BYTES_MAX} 字节，实为 {len(line)}",
-            ),
-            field=f"items.{index}",
-            value=f"{len(line)} bytes",
-            allowed=f"at most {BODY_BYTES_MAX} bytes",
-        )
-    try:
-        return parse_json(line)
-    except ValueError as error:
-        return _not_json(f"items.{index}", str(error))
-
-
-def _check_count(count: int) -> None:
-    if not 1 <= count <= BULK_ITEMS_MAX:
-        fault = Fault(
-            "body",
-            f"{count} items",
-            f"1 to {BULK_ITEMS_MAX} items",
-            Message(
-                f"body: must be 1 to {BULK_ITEMS_MAX} items, was {count}",
-                f"请求体须有 1 至 {BULK_ITEMS_MAX} 项，实为 {count} 项",
-            ),
-        )
-        raise FaultsError("validation.item_count", fault.message, (fault,))
-
-
-def _not_json(field: str, reason: str) -> FaultsError:
-    fault = Fault(
-        field,
-        reason[:200],
-        "valid JSON",
-        Message(
-            f"{field}: must be valid JSON, was {reason}", f"{field}：须为有效的 JSON：{reason}"
-        ),
-    )
-    return FaultsError("validation.not_json", fault.message, (fault,))
-
-
-def _not_list(kind: str) -> FaultsError:
-    fault = Fault(
-        "body",
-        kind,
-        "a JSON list, or NDJSON as application/x-ndjson",
-        Message(f"body: must be a JSON list, was {kind}", f"请求体须为 JSON 数组，实为 {kind}"),
-    )
-    return FaultsError("validation.invalid", fault.message, (fault,))

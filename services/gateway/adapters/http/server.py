@@ -13,6 +13,7 @@ from schemas.streams import STREAM_MODELS
 from services.gateway.adapters.http import (
     problems,
     routes_audit,
+    routes_bulk,
     routes_cancel_all,
     routes_erasures,
     routes_exchange,
@@ -119,6 +120,7 @@ def create_app(api: Api | None = None) -> FastAPI:
     app.state.api = api
     for router in (
         routes_orders.router,
+        routes_bulk.router,
         routes_rounds.router,
         routes_market_data.router,
         routes_exports.router,

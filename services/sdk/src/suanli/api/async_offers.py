@@ -9,7 +9,15 @@ from suanli.operations import Operation, new_key, place
 from suanli.rows import AsyncRows
 
 if TYPE_CHECKING:
-    from suanli.models import BulkReply, OfferBulkItem, OfferTerms, OfferView, OrderState, Receipt
+    from suanli.models import (
+        BulkReply,
+        OfferBulkItem,
+        OfferTerms,
+        OfferView,
+        OrderPreview,
+        OrderState,
+        Receipt,
+    )
 
 
 class AsyncOffersCalls(AsyncCaller):
@@ -50,12 +58,19 @@ class AsyncOffersCalls(AsyncCaller):
         )
         return reply
 
-    async def submit_offers(self, body: list[OfferBulkItem]) -> BulkReply:
-        """Submit many offers (provider).
-
-        Submit up to 1,000 offers, as a JSON list or as NDJSON; each has its own verdict.
-        """
-        reply: BulkReply = await self.send(Operation("POST", "/v1/offers:bulk", body=body))
+    async def submit_offer_dry_run(
+        self, market_id: str, terms: OfferTerms, *, key: str | None = None
+    ) -> OrderPreview:
+        """Tell what `submit_offer` would come to; nothing is done."""
+        reply: OrderPreview = await self.send(
+            Operation(
+                "POST",
+                "/v1/offers",
+                params={"dry_run": True},
+                body={"market_id": market_id, "terms": terms},
+                idempotency_key=key or new_key(),
+            )
+        )
         return reply
 
     async def get_offer(self, order_id: str) -> OfferView:
@@ -66,7 +81,10 @@ class AsyncOffersCalls(AsyncCaller):
     async def amend_offer(
         self, order_id: str, expected_version: int, terms: OfferTerms, *, key: str | None = None
     ) -> Receipt:
-        """Ask for new terms in place of version `expected_version`; what is allocated stands."""
+        """Amend an offer (its owner).
+
+        Ask for new terms in place of version `expected_version`; what is allocated stands.
+        """
         reply: Receipt = await self.send(
             Operation(
                 "PUT",
@@ -77,9 +95,52 @@ class AsyncOffersCalls(AsyncCaller):
         )
         return reply
 
+    async def amend_offer_dry_run(
+        self, order_id: str, expected_version: int, terms: OfferTerms, *, key: str | None = None
+    ) -> OrderPreview:
+        """Tell what `amend_offer` would come to; nothing is done."""
+        reply: OrderPreview = await self.send(
+            Operation(
+                "PUT",
+                f"/v1/offers/{place(order_id)}",
+                params={"dry_run": True},
+                body={"expected_version": expected_version, "terms": terms},
+                idempotency_key=key or new_key(),
+            )
+        )
+        return reply
+
     async def cancel_offer(self, order_id: str, *, key: str | None = None) -> Receipt:
         """Withdraw an offer; what is allocated stands."""
         reply: Receipt = await self.send(
             Operation("DELETE", f"/v1/offers/{place(order_id)}", idempotency_key=key or new_key())
+        )
+        return reply
+
+    async def submit_offers(
+        self, body: list[OfferBulkItem], *, key: str | None = None
+    ) -> BulkReply:
+        """Submit many offers (provider).
+
+        Submit up to 1,000 offers as a JSON list, or up to 10,000 as NDJSON; each has its own
+        verdict. An `Idempotency-Key` stands for the whole: sent again, nothing is done twice.
+        """
+        reply: BulkReply = await self.send(
+            Operation("POST", "/v1/offers:bulk", body=body, idempotency_key=key or new_key())
+        )
+        return reply
+
+    async def submit_offers_dry_run(
+        self, body: list[OfferBulkItem], *, key: str | None = None
+    ) -> BulkReply:
+        """Tell what `submit_offers` would come to; nothing is done."""
+        reply: BulkReply = await self.send(
+            Operation(
+                "POST",
+                "/v1/offers:bulk",
+                params={"dry_run": True},
+                body=body,
+                idempotency_key=key or new_key(),
+            )
         )
         return reply

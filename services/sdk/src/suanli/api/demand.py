@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         DemandBulkItem,
         DemandTerms,
         DemandView,
+        OrderPreview,
         OrderState,
         QuoteView,
         Receipt,
@@ -58,12 +59,19 @@ class DemandCalls(Caller):
         )
         return reply
 
-    def submit_demands(self, body: list[DemandBulkItem]) -> BulkReply:
-        """Submit many demands (enterprise).
-
-        Submit up to 1,000 demands, as a JSON list or as NDJSON; each has its own verdict.
-        """
-        reply: BulkReply = self.send(Operation("POST", "/v1/demand:bulk", body=body))
+    def submit_demand_dry_run(
+        self, market_id: str, terms: DemandTerms, *, key: str | None = None
+    ) -> OrderPreview:
+        """Tell what `submit_demand` would come to; nothing is done."""
+        reply: OrderPreview = self.send(
+            Operation(
+                "POST",
+                "/v1/demand",
+                params={"dry_run": True},
+                body={"market_id": market_id, "terms": terms},
+                idempotency_key=key or new_key(),
+            )
+        )
         return reply
 
     def quote_demand(self, market_id: str, terms: DemandTerms) -> QuoteView:
@@ -81,7 +89,7 @@ class DemandCalls(Caller):
     def amend_demand(
         self, order_id: str, expected_version: int, terms: DemandTerms, *, key: str | None = None
     ) -> Receipt:
-        """Amend Demand.
+        """Amend a demand (its owner).
 
         Ask for new terms in place of version `expected_version`; they describe what is still
         wanted. They count once the ledger holds enough money for them.
@@ -96,9 +104,50 @@ class DemandCalls(Caller):
         )
         return reply
 
+    def amend_demand_dry_run(
+        self, order_id: str, expected_version: int, terms: DemandTerms, *, key: str | None = None
+    ) -> OrderPreview:
+        """Tell what `amend_demand` would come to; nothing is done."""
+        reply: OrderPreview = self.send(
+            Operation(
+                "PUT",
+                f"/v1/demand/{place(order_id)}",
+                params={"dry_run": True},
+                body={"expected_version": expected_version, "terms": terms},
+                idempotency_key=key or new_key(),
+            )
+        )
+        return reply
+
     def cancel_demand(self, order_id: str, *, key: str | None = None) -> Receipt:
         """Withdraw what a demand still wants; its money is free again after the next round."""
         reply: Receipt = self.send(
             Operation("DELETE", f"/v1/demand/{place(order_id)}", idempotency_key=key or new_key())
+        )
+        return reply
+
+    def submit_demands(self, body: list[DemandBulkItem], *, key: str | None = None) -> BulkReply:
+        """Submit many demands (enterprise).
+
+        Submit up to 1,000 demands as a JSON list, or up to 10,000 as NDJSON; each has its own
+        verdict. An `Idempotency-Key` stands for the whole: sent again, nothing is done twice.
+        """
+        reply: BulkReply = self.send(
+            Operation("POST", "/v1/demand:bulk", body=body, idempotency_key=key or new_key())
+        )
+        return reply
+
+    def submit_demands_dry_run(
+        self, body: list[DemandBulkItem], *, key: str | None = None
+    ) -> BulkReply:
+        """Tell what `submit_demands` would come to; nothing is done."""
+        reply: BulkReply = self.send(
+            Operation(
+                "POST",
+                "/v1/demand:bulk",
+                params={"dry_run": True},
+                body=body,
+                idempotency_key=key or new_key(),
+            )
         )
         return reply

@@ -9,7 +9,15 @@ from suanli.operations import Operation, new_key, place
 from suanli.rows import Rows
 
 if TYPE_CHECKING:
-    from suanli.models import BulkReply, OfferBulkItem, OfferTerms, OfferView, OrderState, Receipt
+    from suanli.models import (
+        BulkReply,
+        OfferBulkItem,
+        OfferTerms,
+        OfferView,
+        OrderPreview,
+        OrderState,
+        Receipt,
+    )
 
 
 class OffersCalls(Caller):
@@ -48,12 +56,19 @@ class OffersCalls(Caller):
         )
         return reply
 
-    def submit_offers(self, body: list[OfferBulkItem]) -> BulkReply:
-        """Submit many offers (provider).
-
-        Submit up to 1,000 offers, as a JSON list or as NDJSON; each has its own verdict.
-        """
-        reply: BulkReply = self.send(Operation("POST", "/v1/offers:bulk", body=body))
+    def submit_offer_dry_run(
+        self, market_id: str, terms: OfferTerms, *, key: str | None = None
+    ) -> OrderPreview:
+        """Tell what `submit_offer` would come to; nothing is done."""
+        reply: OrderPreview = self.send(
+            Operation(
+                "POST",
+                "/v1/offers",
+                params={"dry_run": True},
+                body={"market_id": market_id, "terms": terms},
+                idempotency_key=key or new_key(),
+            )
+        )
         return reply
 
     def get_offer(self, order_id: str) -> OfferView:
@@ -64,7 +79,10 @@ class OffersCalls(Caller):
     def amend_offer(
         self, order_id: str, expected_version: int, terms: OfferTerms, *, key: str | None = None
     ) -> Receipt:
-        """Ask for new terms in place of version `expected_version`; what is allocated stands."""
+        """Amend an offer (its owner).
+
+        Ask for new terms in place of version `expected_version`; what is allocated stands.
+        """
         reply: Receipt = self.send(
             Operation(
                 "PUT",
@@ -75,9 +93,50 @@ class OffersCalls(Caller):
         )
         return reply
 
+    def amend_offer_dry_run(
+        self, order_id: str, expected_version: int, terms: OfferTerms, *, key: str | None = None
+    ) -> OrderPreview:
+        """Tell what `amend_offer` would come to; nothing is done."""
+        reply: OrderPreview = self.send(
+            Operation(
+                "PUT",
+                f"/v1/offers/{place(order_id)}",
+                params={"dry_run": True},
+                body={"expected_version": expected_version, "terms": terms},
+                idempotency_key=key or new_key(),
+            )
+        )
+        return reply
+
     def cancel_offer(self, order_id: str, *, key: str | None = None) -> Receipt:
         """Withdraw an offer; what is allocated stands."""
         reply: Receipt = self.send(
             Operation("DELETE", f"/v1/offers/{place(order_id)}", idempotency_key=key or new_key())
+        )
+        return reply
+
+    def submit_offers(self, body: list[OfferBulkItem], *, key: str | None = None) -> BulkReply:
+        """Submit many offers (provider).
+
+        Submit up to 1,000 offers as a JSON list, or up to 10,000 as NDJSON; each has its own
+        verdict. An `Idempotency-Key` stands for the whole: sent again, nothing is done twice.
+        """
+        reply: BulkReply = self.send(
+            Operation("POST", "/v1/offers:bulk", body=body, idempotency_key=key or new_key())
+        )
+        return reply
+
+    def submit_offers_dry_run(
+        self, body: list[OfferBulkItem], *, key: str | None = None
+    ) -> BulkReply:
+        """Tell what `submit_offers` would come to; nothing is done."""
+        reply: BulkReply = self.send(
+            Operation(
+                "POST",
+                "/v1/offers:bulk",
+                params={"dry_run": True},
+                body=body,
+                idempotency_key=key or new_key(),
+            )
         )
         return reply

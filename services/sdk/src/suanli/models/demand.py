@@ -178,56 +178,9 @@ class DemandNew(TypedDict):
 
 
 class DemandBulkItem(TypedDict):
-    """One demand of many, each with its own idempotency key."""
+    """One demand of many; without a key of its own it has one by its place in the bulk's."""
 
     market_id: str
     """Lower-case letters, digits and hyphens, at most 64."""
     terms: DemandTerms
-
-    idempotency_key: str
-    """Chosen by the caller, once per intent: 1 to 255 visible ASCII characters."""
-
-
-class QuotedPeriod(TypedDict):
-    """Chips of a pool in a period."""
-
-    pool: str
-    """Pool as zone/chip."""
-
-    period: str
-    """Start of a period: a full hour, UTC, ISO 8601."""
-
-    chips: int
-    """Whole chips."""
-
-    price: int
-    """Micro-yuan per chip-hour."""
-
-
-class QuoteView(TypedDict):
-    """What a demand would get and cost, at the prices and with the chips that a round left."""
-
-    market_id: str
-    """Lower-case letters, digits and hyphens, at most 64."""
-
-    round_id: str
-    """Round that the quote rests on, the latest with a file."""
-    state: Literal["filled", "part-filled", "open"]
-
-    alternative: int | None
-    """Which alternative would be used."""
-    periods: list[QuotedPeriod]
-    chip_hours: int
-
-    cost: int
-    """What it would pay, micro-yuan."""
-
-    value: int
-    """The same at its limit, micro-yuan."""
-
-    hold: int
-    """What placing it would reserve, micro-yuan."""
-
-    estimate: bool
-    """Whether offers above the clearing prices are needed, so that prices would move."""
-    reason: Reason
+    idempotency_key: NotRequired[str | None]

@@ -180,15 +180,131 @@ class Receipt(TypedDict):
     """Base64."""
 
 
-class OfferBulkItem(TypedDict):
-    """One offer of many, each with its own idempotency key."""
+class UnfitView(TypedDict):
+    """A zone, a chip class or a budget that does not serve an alternative."""
+
+    kind: Literal["zone", "chip", "budget"]
+
+    name: str
+    """The zone or chip class; empty for the budget."""
+    reason: Reason
+
+
+class FitView(TypedDict):
+    """Where an alternative could be served. An offer has one, its own pool."""
+
+    alternative: int
+    pools: list[str]
+    unfit: NotRequired[list[UnfitView]]
+
+
+class HoldPreview(TypedDict):
+    """What a demand would reserve, against what is free."""
+
+    amount: int
+    """What it would reserve, micro-yuan: the most it can cost."""
+
+    held: NotRequired[int]
+    """What is reserved for it already, if it is amended."""
+
+    free: int
+    """Free balance; in a bulk, less what the lines before would reserve."""
+
+    is_covered: bool
+    """Whether amount - held is free."""
+
+
+class QuotedPeriod(TypedDict):
+    """Chips of a pool in a period."""
+
+    pool: str
+    """Pool as zone/chip."""
+
+    period: str
+    """Start of a period: a full hour, UTC, ISO 8601."""
+
+    chips: int
+    """Whole chips."""
+
+    price: int
+    """Micro-yuan per chip-hour."""
+
+
+class QuoteView(TypedDict):
+    """What a demand would get and cost, at the prices and with the chips that a round left."""
 
     market_id: str
     """Lower-case letters, digits and hyphens, at most 64."""
-    terms: OfferTerms
 
-    idempotency_key: str
-    """Chosen by the caller, once per intent: 1 to 255 visible ASCII characters."""
+    round_id: str
+    """Round that the quote rests on, the latest with a file."""
+    state: Literal["filled", "part-filled", "open"]
+
+    alternative: int | None
+    """Which alternative would be used."""
+    periods: list[QuotedPeriod]
+    chip_hours: int
+
+    cost: int
+    """What it would pay, micro-yuan."""
+
+    value: int
+    """The same at its limit, micro-yuan."""
+
+    hold: int
+    """What placing it would reserve, micro-yuan."""
+
+    estimate: bool
+    """Whether offers above the clearing prices are needed, so that prices would move."""
+    reason: Reason
+
+
+class SoldPeriod(TypedDict):
+    """What an offer's pool cost in a period, by the last round."""
+
+    period: str
+    """Start of a period: a full hour, UTC, ISO 8601."""
+
+    price: int
+    """Micro-yuan per chip-hour."""
+
+    is_in_the_money: bool
+    """Whether it traded at the ask or above."""
+
+
+class OfferQuote(TypedDict):
+    """What an offer would have earned at the prices of the last round; nothing is promised."""
+
+    round_id: str
+
+    chip_hours: int
+    """At most sold: its chips in the periods whose price reached the ask."""
+
+    revenue: int
+    """What they would have earned, micro-yuan, before fees."""
+    periods: list[SoldPeriod]
+
+
+class OrderPreview(TypedDict):
+    """What an order would come to; nothing was stored, written or claimed."""
+
+    side: Side
+
+    market_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    order_id: NotRequired[str | None]
+    """The order that would be amended."""
+    fits: list[FitView]
+
+    hold: NotRequired[HoldPreview | None]
+    """Of a demand."""
+
+    quote: NotRequired[QuoteView | None]
+    """Of a demand; null before the market's first round."""
+
+    offer_quote: NotRequired[OfferQuote | None]
+    """Of an offer; the same."""
 
 
 class BulkResult(TypedDict):
@@ -197,6 +313,9 @@ class BulkResult(TypedDict):
     index: int
     idempotency_key: NotRequired[str | None]
     receipt: NotRequired[Receipt | None]
+
+    preview: NotRequired[OrderPreview | None]
+    """Of a dry run."""
     problem: NotRequired[Problem | None]
 
 
@@ -206,3 +325,12 @@ class BulkReply(TypedDict):
     accepted: int
     refused: int
     results: list[BulkResult]
+
+
+class OfferBulkItem(TypedDict):
+    """One offer of many; without a key of its own it has one by its place in the bulk's."""
+
+    market_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+    terms: OfferTerms
+    idempotency_key: NotRequired[str | None]
