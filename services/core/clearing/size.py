@@ -16,7 +16,7 @@ _CELLS_MAX = 2**20
 
 def is_large(book: Book) -> bool:
     """Tell whether a book is cleared by compiled search, without a solver."""
-    return choices_of(book) >= LARGE_CHOICES and fits_machine_integers(book)
+    return choices_of(book) >= LARGE_CHOICES and fits_machine_integers(book) and not book.links
 
 
 def choices_of(book: Book) -> int:
