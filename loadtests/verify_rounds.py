@@ -240,7 +240,7 @@ def round_of(served: Served) -> dict[str, Any]:
         prices=curves,
         demands=tuple(demands),
         offers=tuple(offers),
-        certificate=Certificate(curves, bound_of(read, best_demands, best_offers)),
+        certificate=Certificate(curves, bound_of(read, best_demands, best_offers, [])),
         total_regret=sum(row.regret for row in demands) + sum(row.regret for row in offers),
     )
     return round_to_dict(book, rules, result)

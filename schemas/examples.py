@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas import direct, erasures, events, money, surveillance, transparency
+from schemas import direct, erasures, events, links, money, surveillance, transparency
 from schemas.registry import BY_MODEL
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ _ALLOCATION = "al_" + "a" * 26
 _DIGEST = "5f" * 32
 _MORNING = "2026-11-24T08:00:00Z"
 _POOL = "bj-yizhuang/ascend-910b"
+_OF_A_ROUND = {"round_id": _ROUND, "market_id": _MARKET, "demand_id": _DEMAND} | {
+    "enterprise_id": "haidian-lab"
+}
 _REASON = {
     "code": "filled",
     "en": "All 64 chips run from 08:00 for 2 hours.",
@@ -337,15 +340,10 @@ _BODIES: dict[type[events.Event], dict[str, object]] = {
         ],
         "payment": 1_094_400_000,
     },
-    events.HoldAdjusted: {
-        "round_id": _ROUND,
-        "market_id": _MARKET,
-        "index": 1,
-        "demand_id": _DEMAND,
-        "enterprise_id": "haidian-lab",
-        "keep": 0,
-        "reason": _REASON,
-    },
+    links.LinkCharged: _OF_A_ROUND
+    | {"index": 1, "source": "beijing-yizhuang", "destination": "zhangjiakou", "tariff": 30_000}
+    | {"periods": [{"start": _MORNING, "gb": 5_000, "price": 42_000}], "payment": 210_000_000},
+    events.HoldAdjusted: _OF_A_ROUND | {"index": 1, "keep": 0, "reason": _REASON},
     events.RoundClosed: {
         "round_id": _ROUND,
         "market_id": _MARKET,

@@ -16,6 +16,7 @@ _TEXT_MAX = 256
 _ROWS_MAX = 1_000_000
 _ALTERNATIVES_MAX = 16
 _POOLS_MAX = 10_000
+_LINKS_MAX = 4_096
 _PERIOD_MAX = 10_000_000
 _PRICE_MAX = 10_000_000_000
 _INT_MAX = 2**63 - 1
@@ -61,6 +62,29 @@ class OfferRow(Model):
     rounds_waited: Natural
 
 
+Gb = Annotated[StrictInt, Field(ge=0, le=1_000_000_000, description="GB")]
+GbByPeriod = Annotated[tuple[Gb, ...], Field(min_length=1, max_length=HORIZON_PERIODS_MAX)]
+
+
+class LinkRow(Model):
+    """What is left of one link."""
+
+    key: Key
+    source: Key
+    destination: Key
+    tariff: Annotated[StrictInt, Field(ge=0, le=_PRICE_MAX, description="Micro-yuan per GB")]
+    capacity: GbByPeriod
+
+
+class MovesRow(Model):
+    """What a demand sends over links."""
+
+    data_zone: Key | None
+    data_gb: Gb
+    user_zone: Key | None
+    traffic_gb: Gb
+
+
 class AlternativeRow(Model):
     """One way to serve a demand."""
 
@@ -89,6 +113,7 @@ class DemandRow(Model):
     rounds_waited: Natural
     exclusive_group: Key | None
     linked_to: Key | None
+    moves: MovesRow | None = None
 
 
 class BookFile(Model):
@@ -102,6 +127,7 @@ class BookFile(Model):
     pools: Annotated[tuple[PoolRow, ...], Field(max_length=_POOLS_MAX)]
     offers: Annotated[tuple[OfferRow, ...], Field(max_length=_ROWS_MAX)]
     demands: Annotated[tuple[DemandRow, ...], Field(max_length=_ROWS_MAX)]
+    links: Annotated[tuple[LinkRow, ...], Field(max_length=_LINKS_MAX)] = ()
 
 
 class RulesFile(Model):
@@ -162,6 +188,16 @@ class CertificateRow(Model):
 
     prices: Curves
     bound: Amount
+    link_prices: Curves = Field(default_factory=dict)
+
+
+class LinkOutcomeRow(Model):
+    """How a link leaves the round."""
+
+    key: Key
+    prices: Annotated[tuple[Price, ...], Field(max_length=HORIZON_PERIODS_MAX)]
+    used: GbByPeriod
+    regret: Amount
 
 
 class ResultFile(Model):
@@ -181,6 +217,7 @@ class ResultFile(Model):
     certificate: CertificateRow
     total_regret: Amount
     support_loss: Amount = 0
+    links: Annotated[tuple[LinkOutcomeRow, ...], Field(max_length=_LINKS_MAX)] = ()
 
 
 class RoundFile(Model):

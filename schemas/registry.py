@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas import direct, erasures, events, money, surveillance, transparency
+from schemas import direct, erasures, events, links, money, surveillance, transparency
 
 TOPICS: dict[str, str] = {
     "offers": "Offers of providers",
@@ -106,6 +106,7 @@ REGISTRY: tuple[EventType, ...] = (
     _row("suanli.round.certificate", events.RoundCertificate, "rounds", _MARKET),
     _row("suanli.round.file-part", events.RoundFilePart, "rounds", _MARKET),
     _row("suanli.allocation.made", events.AllocationMade, "allocations", _MARKET),
+    _row("suanli.link.charged", links.LinkCharged, "allocations", _MARKET),
     _row("suanli.hold.adjusted", events.HoldAdjusted, "allocations", _MARKET),
     _row("suanli.round.closed", events.RoundClosed, "allocations", _MARKET),
     _row("suanli.delivery.reported", events.DeliveryReported, "deliveries", _MARKET),

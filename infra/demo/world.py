@@ -27,6 +27,16 @@ ZONES = (
     ("he-langfang", "hebei", "Langfang", "廊坊", "green-cloud", 39.52, 116.70),
     ("he-zhangjiakou", "hebei", "Zhangjiakou", "张家口", "green-cloud", 40.77, 114.88),
 )
+LINKS = (
+    # two zones, Gbit/s each way, micro-yuan per GB; both assumed
+    ("bj-haidian", "bj-yizhuang", 400, 2_000),
+    ("bj-haidian", "he-zhangjiakou", 100, 12_000),
+    ("bj-yizhuang", "he-langfang", 200, 4_000),
+    ("bj-yizhuang", "tj-wuqing", 200, 5_000),
+    ("he-langfang", "tj-wuqing", 100, 4_000),
+    ("tj-binhai", "tj-wuqing", 100, 4_000),
+)
+_GB_PER_HOUR_OF_GBIT_S = 3600 // 8
 RESOURCE_NODE = {"beijing": "11", "tianjin": "12", "hebei": "13"}
 """First two digits of the regions' administrative codes (GB/T 2260)."""
 
@@ -130,6 +140,16 @@ def market(*, round_every_s: int, effort: int, horizon_periods: int = 48) -> dic
             {"a": a, "b": b, "ms": latency_ms(a, b)}
             for index, a in enumerate(zones)
             for b in zones[index + 1 :]
+        ],
+        "links": [
+            {
+                "source": source,
+                "destination": destination,
+                "capacity_gb_per_period": gbit_s * _GB_PER_HOUR_OF_GBIT_S,
+                "tariff": tariff,
+            }
+            for a, b, gbit_s, tariff in LINKS
+            for source, destination in ((a, b), (b, a))
         ],
         "chips": [
             {

@@ -66,6 +66,43 @@ class BookOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class BookLink:
+    """What is left of a directed link between zones.
+
+    Attributes:
+        key: ``source>destination``.
+        source: Zone that it leads from.
+        destination: Zone that it leads to.
+        tariff: What its operator gets, micro-yuan per GB.
+        capacity: GB left in each period of the horizon.
+    """
+
+    key: str
+    source: str
+    destination: str
+    tariff: int
+    capacity: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What a demand sends over links.
+
+    Attributes:
+        data_zone: Where its data lies, ``None`` if it has none to move.
+        data_gb: Data that has to be in the zone that serves before a run starts there; blocks of
+            one fixed size alone have any.
+        user_zone: Where its callers are, ``None`` if they do not matter.
+        traffic_gb: GB per chip-hour from the zone that serves to its callers.
+    """
+
+    data_zone: str | None = None
+    data_gb: int = 0
+    user_zone: str | None = None
+    traffic_gb: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Alternative:
     """One way to serve a demand; a demand uses at most one of its alternatives.
 
@@ -112,6 +149,7 @@ class BookDemand:
             one to be; ``None`` if free. A link to a demand accepted in an earlier round is
             resolved to ``None``; a link to a demand that cannot be accepted keeps the demand
             out of the book.
+        moves: What it sends over links, ``None`` if nothing.
     """
 
     id: str
@@ -122,6 +160,7 @@ class BookDemand:
     rounds_waited: int = 0
     exclusive_group: str | None = None
     linked_to: str | None = None
+    moves: Moves | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +175,7 @@ class Book:
         pools: Sorted by key.
         offers: Sorted by id.
         demands: Sorted by id.
+        links: Sorted by key; empty if no demand of the book sends anything.
     """
 
     market: str
@@ -145,6 +185,7 @@ class Book:
     pools: tuple[Pool, ...]
     offers: tuple[BookOffer, ...]
     demands: tuple[BookDemand, ...]
+    links: tuple[BookLink, ...] = ()
 
 
 PriceCurve = tuple[str, tuple[int, ...]]
@@ -217,7 +258,7 @@ class DemandOutcome:
         alternative: Index of the alternative used, ``None`` if none.
         chip_hours: Chip-hours allocated.
         value: Limit value of what was allocated, micro-yuan.
-        payment: What it pays at the clearing prices, micro-yuan.
+        payment: What it pays at the clearing prices, links included, micro-yuan.
         regret: What it would still have gained at the clearing prices, micro-yuan: best
             surplus of any choice it had, less the surplus it got; never negative.
         reason: Why.
@@ -263,10 +304,30 @@ class Certificate:
     Attributes:
         prices: One curve per pool, sorted by key, non-negative integers (any, no tick).
         bound: D at these prices, micro-yuan, as `market.md` 4 defines it.
+        link_prices: One curve per link of the book, sorted by key, micro-yuan per GB.
     """
 
     prices: tuple[PriceCurve, ...]
     bound: int
+    link_prices: tuple[PriceCurve, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOutcome:
+    """How a link leaves the round.
+
+    Attributes:
+        key: Its key.
+        prices: Price in each period of the horizon, micro-yuan per GB, at least its tariff.
+        used: GB that go over it in each period.
+        regret: What its capacity could have gained at these prices beyond the tariff, less what
+            it did, micro-yuan.
+    """
+
+    key: str
+    prices: tuple[int, ...]
+    used: tuple[int, ...]
+    regret: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +340,7 @@ class Result:
         book_digest: SHA-256 (hex) of the book's canonical JSON.
         rules_digest: SHA-256 (hex) of the rules' canonical JSON.
         status: ``optimal`` (proven best among price-supported selections) or ``feasible``.
-        welfare: Limit values less asks of everything allocated, micro-yuan.
+        welfare: Limit values less asks of everything allocated and tariffs of links, micro-yuan.
         allocations: Sorted by demand, offer, start.
         prices: Clearing prices, one curve per pool, sorted by key, on the tick.
         demands: One outcome per demand of the book, same order.
@@ -289,6 +350,7 @@ class Result:
         support_loss: How much more welfare the best selection had that the search met and had to
             refuse because no prices support it, micro-yuan; 0 if it met none. A book too large
             for a solver is searched among supported selections alone, and shows 0.
+        links: One outcome per link of the book, same order.
     """
 
     market: str
@@ -304,3 +366,4 @@ class Result:
     certificate: Certificate
     total_regret: int = field(default=0)
     support_loss: int = field(default=0)
+    links: tuple[LinkOutcome, ...] = ()

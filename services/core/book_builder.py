@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from schemas.types import OrderState, Shape, period_of
 from services.core.book import Book, BookDemand, BookOffer, Rules
-from services.core.clearing.size import is_large
+from services.core.clearing.size import LARGE_CHOICES, choices_in, is_large
 from services.core.eligibility import pools_of, validate_demand, validate_offer
 from services.core.errors import ValidationError
+from services.core.link_charges import links_left
+from services.core.link_terms import moves_of
 from services.core.order_left import demand_left, offer_chips_left, passed
 from services.core.orders import DemandOrder, OfferOrder, Order, moved
 from services.core.reasons import Why, why
@@ -137,7 +140,11 @@ def no_longer_taken(orders: Iterable[Order], market: Market, now_period: int) ->
 
 
 def build_book(
-    market: Market, orders: Iterable[Order], parents: Mapping[str, Order], horizon: Horizon
+    market: Market,
+    orders: Iterable[Order],
+    parents: Mapping[str, Order],
+    horizon: Horizon,
+    sent: Mapping[tuple[str, int], int] = MappingProxyType({}),
 ) -> Book:
     """Return the book of a round.
 
@@ -153,6 +160,7 @@ def build_book(
         orders: Live orders, each once, in any order.
         parents: Orders that live demand is linked to, live or not, by id.
         horizon: The periods of the round.
+        sent: GB of each link and period that rounds before have given away.
     """
     offers: list[BookOffer] = []
     demands: list[BookDemand] = []
@@ -169,6 +177,9 @@ def build_book(
             demand = _book_demand(order, market, parents, horizon)
             if demand is not None:
                 demands.append(demand)
+    if choices_in(demands, horizon.periods) >= LARGE_CHOICES:
+        # The compiled search of large books knows no links: what sends over them waits.
+        demands = [item for item in demands if item.moves is None]
     offers.sort(key=lambda item: item.id)
     demands = sorted(_with_parents(demands), key=lambda item: item.id)
     owners = [row.participant for row in offers] + [row.participant for row in demands]
@@ -189,6 +200,9 @@ def build_book(
             )
             for item in demands
         ),
+        links=links_left(market, sent, horizon.first, horizon.periods)
+        if any(item.moves is not None for item in demands)
+        else (),
     )
 
 
@@ -273,6 +287,7 @@ def _book_demand(
         rounds_waited=_waited(order, horizon),
         exclusive_group=order.group,
         linked_to=linked_to,
+        moves=moves_of(order.terms),
     )
 
 

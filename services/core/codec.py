@@ -81,7 +81,18 @@ def result_digest(result: Result) -> str:
 
 def book_to_dict(book: Book) -> dict[str, Json]:
     """Return the JSON value of a book, rows sorted."""
-    return {
+    # Absent where nothing is sent over links, as in every file from before there were any.
+    links = [
+        {
+            "key": link.key,
+            "source": link.source,
+            "destination": link.destination,
+            "tariff": link.tariff,
+            "capacity": list(link.capacity),
+        }
+        for link in sorted(book.links, key=lambda link: link.key)
+    ]
+    return ({"links": links} if links else {}) | {
         "format": BOOK_FORMAT,
         "market": book.market,
         "round_id": book.round_id,
@@ -123,6 +134,18 @@ def _by_index(demand: BookDemand) -> Sequence[Alternative]:
 
 
 def _demand_to_dict(demand: BookDemand) -> dict[str, Json]:
+    value = _bare_demand(demand)
+    if demand.moves is not None:
+        value["moves"] = {
+            "data_zone": demand.moves.data_zone,
+            "data_gb": demand.moves.data_gb,
+            "user_zone": demand.moves.user_zone,
+            "traffic_gb": demand.moves.traffic_gb,
+        }
+    return value
+
+
+def _bare_demand(demand: BookDemand) -> dict[str, Json]:
     return {
         "id": demand.id,
         "participant": demand.participant,
@@ -168,6 +191,19 @@ def result_to_dict(result: Result) -> dict[str, Json]:
     """Return the JSON value of a result."""
     # Absent where nothing was lost, as in every file from before it was told.
     loss = {"support_loss": result.support_loss} if result.support_loss else {}
+    links: dict[str, Json] = {}
+    link_prices: dict[str, Json] = {}
+    if result.links:
+        links["links"] = [
+            {
+                "key": row.key,
+                "prices": list(row.prices),
+                "used": list(row.used),
+                "regret": row.regret,
+            }
+            for row in result.links
+        ]
+        link_prices["link_prices"] = _curves_to_dict(result.certificate.link_prices)
     return {
         "format": RESULT_FORMAT,
         "market": result.market,
@@ -215,9 +251,11 @@ def result_to_dict(result: Result) -> dict[str, Json]:
         "certificate": {
             "prices": _curves_to_dict(result.certificate.prices),
             "bound": result.certificate.bound,
+            **link_prices,
         },
         "total_regret": result.total_regret,
         **loss,
+        **links,
     }
 
 

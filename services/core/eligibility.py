@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from schemas.types import Priority, period_of, period_start, pool_key
 from services.core.book import Alternative, Pool
 from services.core.errors import Message, ValidationError
+from services.core.link_terms import zones_with_ways
 
 if TYPE_CHECKING:
     from schemas.market import ChipClass, Market
@@ -83,6 +84,8 @@ def validate_demand(terms: DemandTerms, market: Market, now_period: int) -> None
     zones = sorted(zone.id for zone in market.zones)
     if terms.user_zone is not None:
         _check_known("user_zone", terms.user_zone, zones)
+    if terms.data_zone is not None:
+        _check_known("data_zone", terms.data_zone, zones)
     _check_chips("shape", _chips_most(terms), market)
     needed = terms.shape.duration if terms.shape.type == "block" else 1
     _check_window(
@@ -204,10 +207,12 @@ def _eligible_pools(
 
 def _eligible_zones(alternative: AlternativeTerms, terms: DemandTerms, market: Market) -> list[str]:
     anywhere = not alternative.zones and not alternative.regions
+    reached = zones_with_ways(terms, market)
     zones = [
         zone.id
         for zone in market.zones
-        if anywhere or zone.id in alternative.zones or zone.region in alternative.regions
+        if (anywhere or zone.id in alternative.zones or zone.region in alternative.regions)
+        and (reached is None or zone.id in reached)
     ]
     if terms.latency_ms_max is None or terms.user_zone is None:
         return zones
@@ -249,14 +254,26 @@ def _check_supported(terms: DemandTerms) -> None:
             "urgent demand without a declared need",
             "未经宣布的紧急需求",
         )
-    if terms.data_zone is not None or terms.data_gb:
-        value = f"{terms.data_zone}, {terms.data_gb} GB"
-        raise _not_yet("data_zone", value, "null", "moving data over links", "跨链路数据传输")
-    if terms.traffic_gb_per_chip_hour:
-        value = str(terms.traffic_gb_per_chip_hour)
-        raise _not_yet(
-            "traffic_gb_per_chip_hour", value, "0", "traffic over links", "跨链路业务流量"
+    shape = terms.shape
+    is_fixed = shape.type == "block" and shape.chips_min in (None, shape.chips)
+    if terms.data_gb and not is_fixed:
+        raise _error(
+            "validation.data_of_blocks",
+            "data_gb",
+            str(terms.data_gb),
+            Message(
+                "0 unless the shape is a block of one size (chips_min null); what divides sends "
+                "traffic_gb_per_chip_hour",
+                "0(仅固定数量的整块需求可有数据;可分割需求请用 traffic_gb_per_chip_hour)",
+            ),
         )
+    for zone, gb, zone_name in (
+        (terms.data_zone, terms.data_gb, "data_zone"),
+        (terms.user_zone, terms.traffic_gb_per_chip_hour, "user_zone"),
+    ):
+        if gb and zone is None:
+            allowed = Message("a zone where GB are sent", "有数据或流量时必须指定区域")
+            raise _error("validation.zone_missing", zone_name, "null", allowed)
 
 
 def _check_alternative(
@@ -290,6 +307,14 @@ def _no_pool(
         )
         value = alternative.model_dump_json(include={"chips_any_of", "requirement"})
         return _error("validation.no_chip_fits", f"{path}.requirement", value, allowed)
+    reached = zones_with_ways(terms, market)
+    if reached is not None and not any(
+        _eligible_zones(alternative, terms.model_copy(update={"latency_ms_max": None}), market)
+    ):
+        names = ", ".join(sorted(reached)) or "-"
+        value = ", ".join((*alternative.zones, *alternative.regions)) or "any"
+        reach = Message(f"within reach of its links: {names}", f"链路可达的区域({names})")
+        return _error("validation.no_route", f"{path}.zones", value, reach)
     latency_ms = latencies_from(terms.user_zone, market) if terms.user_zone else {}
     by_zone = ", ".join(f"{zone} {ms} ms" for zone, ms in sorted(latency_ms.items()))
     return _error(

@@ -14,9 +14,12 @@ from services.core.book import (
     Alternative,
     Book,
     BookDemand,
+    BookLink,
     BookOffer,
     Certificate,
     DemandOutcome,
+    LinkOutcome,
+    Moves,
     OfferOutcome,
     Pool,
     PriceCurve,
@@ -33,6 +36,7 @@ from services.core.reading import (
     Fields,
     refuse,
 )
+from services.core.routes import link_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +51,8 @@ ROUND_FORMAT = "suanli.round.v1"
 _T = TypeVar("_T")
 
 POOLS_MAX = 10_000
+LINKS_MAX = 4_096
+GB_MAX = 10**9
 ALTERNATIVES_MAX = 16
 MONEY_MAX = 2**63 - 1
 STATES = ("filled", "open", "part-filled")
@@ -75,9 +81,13 @@ def book_from_dict(value: Json) -> Book:
         pools=_sorted(fields, "pools", POOLS_MAX, _pool, lambda pool: pool.key),
         offers=_sorted(fields, "offers", ROWS_MAX, _offer, lambda offer: offer.id),
         demands=_sorted(fields, "demands", ROWS_MAX, _demand, lambda demand: demand.id),
+        links=_sorted(fields, "links", LINKS_MAX, _link, lambda link: link.key)
+        if "links" in fields.names()
+        else (),
     )
     fields.end()
     _check_references(book)
+    _check_links(book)
     return book
 
 
@@ -140,9 +150,57 @@ def _demand(fields: Fields) -> BookDemand:
         rounds_waited=fields.integer("rounds_waited", 0, 10**9),
         exclusive_group=fields.text_or_none("exclusive_group"),
         linked_to=fields.text_or_none("linked_to"),
+        moves=_moves(fields.part("moves")) if "moves" in fields.names() else None,
     )
     fields.end()
+    _check_data(fields.path, demand)
     return demand
+
+
+def _moves(fields: Fields) -> Moves:
+    moves = Moves(
+        data_zone=fields.text_or_none("data_zone"),
+        data_gb=fields.integer("data_gb", 0, GB_MAX),
+        user_zone=fields.text_or_none("user_zone"),
+        traffic_gb=fields.integer("traffic_gb", 0, GB_MAX),
+    )
+    fields.end()
+    for zone, gb in (("data_zone", moves.data_gb), ("user_zone", moves.traffic_gb)):
+        if (getattr(moves, zone) is None) != (gb == 0):
+            allowed = "a zone where GB are sent, else null"
+            raise refuse("validation.range", f"{fields.path}.{zone}", str(gb), allowed)
+    return moves
+
+
+def _check_data(path: str, demand: BookDemand) -> None:
+    if demand.moves is None or not demand.moves.data_gb:
+        return
+    fixed = all(row.chips == row.chips_min for row in demand.alternatives)
+    if demand.shape is not Shape.BLOCK or not fixed:
+        found, allowed = demand.shape.value, "blocks of one size where there is data to move"
+        raise refuse("validation.range", f"{path}.moves.data_gb", found, allowed)
+
+
+def _link(fields: Fields) -> BookLink:
+    link = BookLink(
+        key=fields.text("key"),
+        source=fields.text("source"),
+        destination=fields.text("destination"),
+        tariff=fields.integer("tariff", 0, PRICE_MAX),
+        capacity=fields.integers("capacity", (1, HORIZON_PERIODS_MAX), (0, GB_MAX)),
+    )
+    fields.end()
+    expected = link_key(link.source, link.destination)
+    if link.key != expected:
+        raise refuse("validation.range", f"{fields.path}.key", link.key, expected)
+    return link
+
+
+def _check_links(book: Book) -> None:
+    for link in book.links:
+        if len(link.capacity) != book.periods:
+            path = f"book.links[{link.key}].capacity"
+            raise refuse("validation.range", path, str(len(link.capacity)), str(book.periods))
 
 
 def _alternative(fields: Fields, shape: Shape) -> Alternative:
@@ -262,12 +320,19 @@ def result_from_dict(value: Json) -> Result:
         demands=tuple(_demand_outcome(row) for row in fields.rows("demands", ROWS_MAX)),
         offers=tuple(_offer_outcome(row) for row in fields.rows("offers", ROWS_MAX)),
         certificate=Certificate(
-            _curves(certificate.part("prices")), certificate.integer("bound", 0, MONEY_MAX)
+            _curves(certificate.part("prices")),
+            certificate.integer("bound", 0, MONEY_MAX),
+            _curves(certificate.part("link_prices"))
+            if "link_prices" in certificate.names()
+            else (),
         ),
         total_regret=fields.integer("total_regret", 0, MONEY_MAX),
         support_loss=fields.integer("support_loss", 0, MONEY_MAX)
         if "support_loss" in fields.names()
         else 0,
+        links=tuple(_link_outcome(row) for row in fields.rows("links", LINKS_MAX))
+        if "links" in fields.names()
+        else (),
     )
     certificate.end()
     fields.end()
@@ -326,6 +391,18 @@ def _offer_outcome(fields: Fields) -> OfferOutcome:
         revenue=fields.integer("revenue", 0, MONEY_MAX),
         regret=fields.integer("regret", 0, MONEY_MAX),
         reason=_reason(fields.part("reason")),
+    )
+    fields.end()
+    return row
+
+
+def _link_outcome(fields: Fields) -> LinkOutcome:
+    length = (1, HORIZON_PERIODS_MAX)
+    row = LinkOutcome(
+        key=fields.text("key"),
+        prices=fields.integers("prices", length, (0, PRICE_MAX)),
+        used=fields.integers("used", length, (0, GB_MAX)),
+        regret=fields.integer("regret", 0, MONEY_MAX),
     )
     fields.end()
     return row

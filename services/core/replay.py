@@ -29,6 +29,7 @@ from services.core.book_builder import (
 )
 from services.core.codec import book_to_dict, canonical_json
 from services.core.intake import decide, order_id_of
+from services.core.link_charges import Sent, sent_after
 from services.core.order_holds import told
 from services.core.orders import DemandOrder, OfferOrder, Order
 from services.core.round_outcome import apply_result, group_losers, holds_to_adjust
@@ -230,6 +231,7 @@ class _Replay:
         self._working: dict[str, Order] = {}
         self._stash: dict[str, dict[str, HoldAnswer]] = {}
         self._groups: dict[str, str] = {}
+        self._sent: Sent = {}
         self._block_offers: dict[str, str] = {}
         self._market_changed = True
         self._now = datetime.min.replace(tzinfo=UTC)
@@ -395,7 +397,7 @@ class _Replay:
         while gone := leaving(self._live(), self._orders, self._groups, at, horizon.first):
             self._put_all(gone)
         self._drop_old_answers()
-        book = build_book(self.market, self._live(), self._orders, horizon)
+        book = build_book(self.market, self._live(), self._orders, horizon, self._sent)
         ids = [*(row.id for row in book.offers), *(row.id for row in book.demands)]
         self._put_all([entered(self._orders[order_id], seq) for order_id in ids])
         self._market_changed = False
@@ -412,6 +414,7 @@ class _Replay:
         assert self._book is not None
         seq = one.sealed.seq
         changed = apply_result(self._book, one.result, self._orders, self.market, seq)
+        self._sent = sent_after(self._sent, self._book, one.result)
         self._put_all(changed)
         self._put_all(group_losers(changed, self._live()))
         filled = {item.demand for item in one.result.allocations}

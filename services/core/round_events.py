@@ -11,9 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from schemas import events
+from schemas import events, links
 from schemas.base import MONEY_MAX_MICRO_YUAN
 from schemas.types import period_start
+from services.core.link_charges import link_charges
 from services.core.order_left import chip_hours_left
 from services.core.reasons import Why, why
 from services.core.round_outcome import periods_of, prices_by_pool
@@ -192,6 +193,36 @@ def allocation_events(
     return made
 
 
+def link_events(
+    facts: RoundFacts, orders: Mapping[str, Order], first_index: int
+) -> list[links.LinkCharged]:
+    """Return what demands pay for links, numbered on.
+
+    Args:
+        facts: The round.
+        orders: The book's orders as they were when it was sealed, by id.
+        first_index: Number of the first.
+    """
+    return [
+        links.LinkCharged(
+            round_id=facts.round_id,
+            market_id=facts.market.id,
+            index=index,
+            demand_id=charge.demand,
+            enterprise_id=orders[charge.demand].participant_id,
+            source=charge.link.source,
+            destination=charge.link.destination,
+            tariff=charge.link.tariff,
+            periods=tuple(
+                links.LinkPeriod(start=period_start(t), gb=gb, price=price)
+                for t, gb, price in charge.periods
+            ),
+            payment=charge.payment,
+        )
+        for index, charge in enumerate(link_charges(facts.book, facts.result), first_index)
+    ]
+
+
 def hold_events(
     facts: RoundFacts, demands: Iterable[DemandOrder], first_index: int
 ) -> list[events.HoldAdjusted]:
@@ -216,7 +247,7 @@ def hold_events(
 
 def closed_event(
     facts: RoundFacts,
-    whole: Sequence[events.AllocationMade | events.HoldAdjusted],
+    whole: Sequence[events.AllocationMade | links.LinkCharged | events.HoldAdjusted],
     offers_through: Sequence[events.OffsetRange],
     demand_through: Sequence[events.OffsetRange],
 ) -> events.RoundClosed:

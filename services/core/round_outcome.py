@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from schemas.types import OrderState
 from services.core.book_builder import out_by_others
 from services.core.clearing.reasons import SENTENCES, sentence
+from services.core.link_charges import link_charges
 from services.core.order_fills import Fill, filled_demand, filled_offer
 from services.core.orders import DemandOrder, OfferOrder, Order, moved, noted
 from services.core.reasons import Why, why, why_of_message
@@ -26,7 +27,7 @@ class Side:
 
     Attributes:
         fills: (period, chips) pairs; a period comes once per pairing.
-        money: What they cost at the clearing prices.
+        money: What they cost at the clearing prices; to a demand, links included.
     """
 
     fills: tuple[tuple[int, int], ...]
@@ -74,6 +75,8 @@ def traded_of(book: Book, result: Result) -> Traded:
         for order_id in (allocation.demand, allocation.offer):
             fills[order_id] += [(period, chips) for period, chips, _ in periods]
             money[order_id] += cost
+    for charge in link_charges(book, result):
+        money[charge.demand] += charge.payment
     demands = {demand.id for demand in book.demands}
     sides = {order_id: Side(tuple(got), money[order_id]) for order_id, got in fills.items()}
     return Traded(

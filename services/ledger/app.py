@@ -25,6 +25,7 @@ from schemas.events import (
     ParticipantRegistered,
     RoundClosed,
 )
+from schemas.links import LinkCharged
 from schemas.money import SettlementTermsSet
 from schemas.registry import BY_MODEL
 from schemas.types import period_of, pool_key
@@ -68,7 +69,7 @@ _ORDER = {topic: rank for rank, topic in enumerate(TOPICS)}
 # wait only if somebody writes past it; each is looked at again with every batch.
 DELIVERIES_WAITING_MAX = 5_000
 
-ROUND_TYPES = (AllocationMade, HoldAdjusted, RoundClosed)
+ROUND_TYPES = (AllocationMade, LinkCharged, HoldAdjusted, RoundClosed)
 
 
 @dataclass(frozen=True, slots=True)

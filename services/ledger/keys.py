@@ -29,8 +29,10 @@ from services.ledger.state import (
     debt_account,
     escrow_account,
     fees_account,
+    links_account,
     owner_of,
     penalties_account,
+    rents_account,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def keys_of(inputs: Iterable[Input], waiting: Iterable[Input]) -> Keys:
         _add_by_type(found, body)
     names = found.names
     own = (cny_account, collateral_account, debt_account)
-    market = (escrow_account, fees_account, penalties_account)
+    market = (escrow_account, fees_account, penalties_account, links_account, rents_account)
     names["accounts"] = {
         BANK,
         *(name(participant) for participant in names["participants"] for name in own),

@@ -15,6 +15,7 @@ from schemas.events import (
     HoldReleased,
     RoundClosed,
 )
+from schemas.links import LinkCharged
 from schemas.types import period_of
 from services.core.errors import HoldError, Message
 from services.core.postings import TransferKind, derive_uuid
@@ -22,6 +23,7 @@ from services.ledger.books import open_hold
 from services.ledger.findings import broken
 from services.ledger.holds import refuse
 from services.ledger.journal import body_digest
+from services.ledger.links import check_charge, pay_links
 from services.ledger.money import terms_of
 from services.ledger.state import (
     About,
@@ -70,7 +72,7 @@ class RoundParts:
                 self.conflict = item
             self.closed = self.closed or item
             return
-        assert isinstance(body, AllocationMade | HoldAdjusted)
+        assert isinstance(body, AllocationMade | LinkCharged | HoldAdjusted)
         known = self.parts.setdefault(body.index, item)
         if known.record.value != item.record.value:
             self.conflict = item
@@ -115,9 +117,14 @@ def book_round(books: Books, round_parts: RoundParts) -> None:
     for body in allocations:
         _take(books, body, terms)
         captured[body.demand_id] += body.payment
+    charges = [body for body in bodies if isinstance(body, LinkCharged)]
+    for charge in charges:
+        check_charge(books, charge, captured)
+        captured[charge.demand_id] += charge.payment
     for demand_id in sorted(captured.keys() | keeps.keys()):
         keep = keeps.get(demand_id)
         _settle_hold(books, envelope, demand_id, captured.get(demand_id), keep)
+    pay_links(books, envelope, charges)
     row = RoundRow(
         closed.round_id,
         closed.market_id,
@@ -135,7 +142,7 @@ def book_round(books: Books, round_parts: RoundParts) -> None:
 
 def _checked_set(
     books: Books, round_parts: RoundParts, closed: RoundClosed
-) -> list[AllocationMade | HoldAdjusted]:
+) -> list[AllocationMade | LinkCharged | HoldAdjusted]:
     """Return the bodies in order, after checking that the set is the one that was closed."""
     if round_parts.conflict is not None:
         offset = round_parts.conflict.record.offset
@@ -179,10 +186,10 @@ def _checked_set(
             closed.seq,
             f"above {last}",
         )
-    bodies: list[AllocationMade | HoldAdjusted] = []
+    bodies: list[AllocationMade | LinkCharged | HoldAdjusted] = []
     for index in order:
         body = round_parts.parts[index].envelope.data
-        assert isinstance(body, AllocationMade | HoldAdjusted)
+        assert isinstance(body, AllocationMade | LinkCharged | HoldAdjusted)
         bodies.append(body)
     return bodies
 

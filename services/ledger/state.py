@@ -57,6 +57,16 @@ def penalties_account(market_id: str) -> str:
     return f"penalties:{market_id}"
 
 
+def links_account(market_id: str) -> str:
+    """Return the name of the account that tariffs of a market's links go to."""
+    return f"links:{market_id}"
+
+
+def rents_account(market_id: str) -> str:
+    """Return the name of the account that congestion rents of a market's links go to."""
+    return f"rents:{market_id}"
+
+
 def has_floor(account: str) -> bool:
     """Tell whether an account must never be below zero."""
     return not account.startswith(_NO_FLOOR)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from schemas.events import OffsetRange
     from schemas.market import Market
     from services.core.book import Result
+    from services.core.link_charges import Sent
     from services.core.orders import Order
     from services.core.verdicts import HoldAnswer, Verdict
     from services.kit.records import OutRecord, Positions, Record
@@ -50,6 +51,7 @@ class Changes:
         drop_holds: Keys of those used up.
         outbox: Records to send, in order.
         recalled: Ids of closed orders that were only looked at; not written.
+        sent: All that is given away of links, if it is another than before.
     """
 
     orders: dict[str, Order] = field(default_factory=dict)
@@ -59,6 +61,7 @@ class Changes:
     drop_holds: set[tuple[str, str]] = field(default_factory=set)
     outbox: list[OutRecord] = field(default_factory=list)
     recalled: set[str] = field(default_factory=set)
+    sent: Sent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class Loaded:
         groups: Exclusive group -> the demand of it that was accepted.
         last_round: The newest round, ``None`` before the first.
         is_sealed: Whether that round waits for its result.
+        sent: GB of each link and period that rounds have given away.
     """
 
     positions: Positions
@@ -134,6 +138,7 @@ class Loaded:
     groups: dict[str, str]
     last_round: SealedRound | None
     is_sealed: bool
+    sent: Sent = field(default_factory=dict)
 
 
 class Store(Protocol):

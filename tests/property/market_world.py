@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from schemas import events
 from schemas.codec import decode
+from schemas.links import LinkCharged
 from schemas.market import Market
 from schemas.types import TERMINAL_STATES, OrderState, period_start
 from services.core.clearing import clear_greedy
@@ -39,6 +40,10 @@ MARKET = Market.model_validate(
         "chips": [
             {"id": "t4", "name": "T4", "vendor": "NVIDIA", "domestic": False}
             | {"memory_gb": 16, "tflops": 65, "lot": 4},
+        ],
+        "links": [
+            {"source": "bj-1", "destination": "he-1", "capacity_gb_per_period": 4, "tariff": 1},
+            {"source": "he-1", "destination": "bj-1", "capacity_gb_per_period": 4, "tariff": 1},
         ],
         "rules": {"tick": 1, "round_every_s": 900, "horizon_periods": 8, "effort": 1},
     }
@@ -111,7 +116,7 @@ class LedgerModel:
         taken: dict[str, int] = {}
         keeps: dict[str, int] = {}
         for body in bodies:
-            if isinstance(body, events.AllocationMade):
+            if isinstance(body, events.AllocationMade | LinkCharged):
                 taken[body.demand_id] = taken.get(body.demand_id, 0) + body.payment
             elif isinstance(body, events.HoldAdjusted):
                 keeps[body.demand_id] = body.keep
@@ -243,6 +248,7 @@ class World:
         self.offers_read = self.demand_read = self.holds_read = 0
         self.spent: dict[tuple[str, int], int] = {}
         self.used: dict[tuple[str, int], int] = {}
+        self.sent: dict[tuple[str, int], int] = {}
 
     def matching_reads_offers(self) -> None:
         """Take in the next record of the offers log."""
@@ -356,12 +362,26 @@ class World:
             reachable |= fresh
         assert order.state in reachable, f"{order.id}: {before.state} to {order.state}"
 
+    def _check_links(self, sealed: SealedRound) -> None:
+        """Check that all rounds together give away no more of a link than it has."""
+        for event in self.allocations_log:
+            if not isinstance(event, LinkCharged) or event.round_id != sealed.round_id:
+                continue
+            demand = self.desk.orders[event.demand_id]
+            key = (event.demand_id, demand.version)
+            self.spent[key] = self.spent.get(key, 0) + event.payment
+            for period in event.periods:
+                at = (event.source, int(period.start.timestamp()) // 3600)
+                self.sent[at] = self.sent.get(at, 0) + period.gb
+                assert self.sent[at] <= MARKET.links[0].capacity_gb_per_period
+
     def _check_round(self, sealed: SealedRound) -> None:
         made = [
             event
             for event in self.allocations_log
             if isinstance(event, events.AllocationMade) and event.round_id == sealed.round_id
         ]
+        self._check_links(sealed)
         for event in made:
             key = (event.demand_id, event.demand_version)
             self.spent[key] = self.spent.get(key, 0) + event.payment

@@ -39,6 +39,17 @@ def offer_terms(draw: st.DrawFn) -> OfferTerms:
 
 
 @st.composite
+def sent_by(draw: st.DrawFn, *, data: bool) -> dict[str, object]:
+    """Return what a demand sends over links: mostly nothing."""
+    found: dict[str, object] = {}
+    if draw(st.sampled_from([False, False, True])):
+        found = {"user_zone": "bj-1", "traffic_gb_per_chip_hour": 1}
+    if data and draw(st.booleans()):
+        found |= {"data_zone": "bj-1", "data_gb": draw(st.integers(1, 6))}
+    return found
+
+
+@st.composite
 def demand_terms(draw: st.DrawFn) -> DemandTerms:
     earliest = draw(st.integers(0, 3))
     periods = draw(st.integers(1, 4))
@@ -67,6 +78,7 @@ def demand_terms(draw: st.DrawFn) -> DemandTerms:
             "budget": draw(st.none() | st.integers(1, 60)),
             "exclusive_group": draw(st.sampled_from([None, None, None, "g"])),
             "linked_to": draw(st.sampled_from([None, None, None, *LINKS])),
+            **draw(sent_by(data=shape["type"] == "block" and "chips_min" not in shape)),
         }
     )
 
@@ -80,6 +92,7 @@ def flow_terms(draw: st.DrawFn) -> DemandTerms:
             "alternatives": [{"chips_any_of": ["t4"], "limit": draw(st.integers(6, 12))}],
             "earliest": instant(0),
             "deadline": instant(6),
+            **draw(sent_by(data=False)),
         }
     )
 

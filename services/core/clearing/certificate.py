@@ -112,6 +112,9 @@ def price_ascent(choices: Choices, steps: int) -> Ascent:
         excess = np.minimum(excess, _EXCESS_MAX)
         direction = _MEMORY * direction + (1 - _MEMORY) * excess
         prices = prices * growth(_STEP / (1 + step / _STEP_FALL) * direction)
+        if problem.plain.links:
+            # Below its tariff a link gains nothing, and lets demand seem to gain more.
+            prices = np.maximum(prices, problem.lowest)
     return best
 
 
@@ -135,7 +138,11 @@ def _start(problem: Problem) -> FloatArray:
     # A price of zero could never rise by multiplication, so free supply starts just above it.
     limits = [a.limit for d in problem.book.demands for a in d.alternatives]
     least = max(1.0, 0.01 * max(limits, default=0))
-    return np.where(problem.capacity > 0, np.maximum(prices, least), 0.0)
+    prices = np.where(problem.capacity > 0, np.maximum(prices, least), 0.0)
+    if problem.plain.links:
+        # Prices per GB have nothing to do with limits per chip-hour.
+        prices[problem.pools :] = np.maximum(problem.lowest[problem.pools :], 1.0)
+    return prices
 
 
 class Asks:

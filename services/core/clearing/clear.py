@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from operator import mul
+
 import numpy as np
 
-from services.core.book import Book, Certificate, PriceCurve, Result, Rules
+from services.core.book import Book, Certificate, LinkOutcome, PriceCurve, Result, Rules
 from services.core.clearing.certificate import Ascent, bound, price_ascent
 from services.core.clearing.greedy import greedy
 from services.core.clearing.outcome import demand_outcomes, offer_outcomes
@@ -101,14 +103,19 @@ def _publish(
     welfare = value_of(problem, selection) - supplied.cost
     certificate = _certificate(choices, ascent, priced)
     assert certificate.bound >= welfare
-    left = left_of(problem.book, priced.prices, offer_chips)
+    plain, n = problem.plain, len(problem.plain.offers)
+    own_prices, own_chips = priced.prices[: problem.pools], offer_chips[:n]
+    left = left_of(plain, own_prices, own_chips)
     demands = demand_outcomes(choices, selection, priced, left)
-    offers = offer_outcomes(problem.book, offer_chips, priced.prices, priced.offer_regret)
-    assert sum(row.payment for row in demands) == sum(row.revenue for row in offers)
+    offers = offer_outcomes(plain, own_chips, own_prices, priced.offer_regret[:n])
+    links = _links(problem, priced, offer_chips)
+    assert sum(row.payment for row in demands) == sum(row.revenue for row in offers) + sum(
+        sum(map(mul, row.prices, row.used)) for row in links
+    )
     return Result(
         market=problem.book.market,
         round_id=problem.book.round_id,
-        book_digest=digest or book_digest(problem.book),
+        book_digest=digest or book_digest(plain),
         rules_digest=rules_digest(problem.rules),
         status="optimal" if found.proven or certificate.bound == welfare else "feasible",
         welfare=welfare,
@@ -119,6 +126,22 @@ def _publish(
         certificate=certificate,
         total_regret=priced.total,
         support_loss=0 if found.refused is None else max(0, found.refused - welfare),
+        links=links,
+    )
+
+
+def _links(
+    problem: Problem, priced: Priced, offer_chips: tuple[IntArray, ...]
+) -> tuple[LinkOutcome, ...]:
+    first = len(problem.plain.offers)
+    return tuple(
+        LinkOutcome(
+            key=link.key,
+            prices=tuple(priced.prices[problem.pools + n].tolist()),
+            used=tuple(offer_chips[first + n].tolist()),
+            regret=priced.offer_regret[first + n],
+        )
+        for n, link in enumerate(problem.plain.links)
     )
 
 
@@ -127,11 +150,16 @@ def _certificate(choices: Choices, ascent: Ascent, priced: Priced) -> Certificat
     candidates = [priced.prices, rounded]
     bounds = [bound(choices, prices) for prices in candidates]
     best = min(range(len(candidates)), key=lambda n: bounds[n])
-    return Certificate(_curves(choices.problem, candidates[best]), bounds[best])
+    problem, prices = choices.problem, candidates[best]
+    links = tuple(
+        (link.key, tuple(prices[problem.pools + n].tolist()))
+        for n, link in enumerate(problem.plain.links)
+    )
+    return Certificate(_curves(problem, prices), bounds[best], links)
 
 
 def _curves(problem: Problem, prices: IntArray) -> tuple[PriceCurve, ...]:
     return tuple(
         (pool.key, tuple(row))
-        for pool, row in zip(problem.book.pools, prices.tolist(), strict=True)
+        for pool, row in zip(problem.plain.pools, prices[: problem.pools].tolist(), strict=True)
     )

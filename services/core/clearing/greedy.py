@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from services.core.clearing.links import NOTHING_SENT, rooms_of_runs
 from services.core.clearing.presolve import (
     FloatArray,
     IntArray,
@@ -122,13 +123,17 @@ class State:
         curve = self._curves[run.pool]
         most = np.lib.stride_tricks.sliding_window_view(free, run.duration).min(axis=1)[run.starts]
         chips = np.minimum(most, run.chips)
+        if run.sends is not NOTHING_SENT:
+            chips = rooms_of_runs(run.sends, self.free, run.starts, run.duration, chips)
         open_ = np.flatnonzero((chips >= run.chips_min) & run.supportable)
         if not len(open_):
             return None
-        value = run.limit * run.duration
+        value = run.net
         worth = np.concatenate(([0.0], np.cumsum(self.opportunity[run.pool])))
         starts = run.starts[open_]
         steering = (value - (worth[starts + run.duration] - worth[starts])) * chips[open_]
+        if run.sends is not NOTHING_SENT:
+            steering -= self._rent(run, starts, chips[open_])
         order = np.argsort(-steering, kind="stable")
         # Places are tried from the best on; the first that holds is taken. A few dozen tries
         # find one if there is one worth having.
@@ -143,12 +148,26 @@ class State:
                     return float(steering[n]) * tried / quantity, Insertion(choice, gain)
         return None
 
+    def _rent(self, run: RunOption, starts: IntArray, chips: IntArray) -> FloatArray:
+        """Return what links are worth to others beyond their tariffs, for each run."""
+        rent = self.opportunity - self.problem.lowest
+        rows = zip(starts.tolist(), chips.tolist(), strict=True)
+        return np.array(
+            [
+                sum(
+                    gb * float(rent[link, low:high].sum())
+                    for link, low, high, gb in run.sends.stretches(start, run.duration, count)
+                )
+                for start, count in rows
+            ]
+        )
+
     def _run_gain(self, run: RunOption, curve: _Curve, start: int, chips: int) -> int | None:
         span = slice(start, start + run.duration)
         before = self.used[run.pool, span]
         cost, top = curve.add(span, before, chips)
-        gain = run.limit * run.duration * chips - cost
-        if gain <= 0 or int(top.sum()) > run.limit * run.duration:
+        gain = run.net * chips - cost
+        if gain <= 0 or int(top.sum()) > run.net:
             return None
         if curve.flat or self._others_hold(run.pool, curve.top(self.used[run.pool]), span, top):
             return gain
@@ -165,19 +184,23 @@ class State:
             if isinstance(choice, RunChoice):
                 run = self.problem.demands[d].runs[choice.option]
                 paid = int(raised[choice.start : choice.start + run.duration].sum())
-                if paid > run.limit * run.duration:
+                if paid > run.net:
                     return False
             else:
                 spread = self.problem.demands[d].spreads[choice.option]
                 cells = np.array(choice.cells, dtype=np.int64)
-                periods = spread.at_period[cells[spread.at_pool[cells] == pool]]
-                if (raised[periods] > spread.limit).any():
+                here = cells[spread.at_pool[cells] == pool]
+                if (raised[spread.at_period[here]] > spread.net[here]).any():
                     return False
         return True
 
     def _best_spread(self, j: int, spread: SpreadOption) -> tuple[float, Insertion] | None:
         worth = self.opportunity[spread.at_pool, spread.at_period]
         room = np.minimum(self.free[spread.at_pool, spread.at_period], spread.chips)
+        carried = _Carried(spread, self.free)
+        if spread.sends:
+            worth = worth + carried.rent(self.opportunity - self.problem.lowest)
+            worth += spread.limit - spread.net
         order = np.flatnonzero((worth < spread.limit) & (room > 0))
         order = order[np.argsort(worth[order], kind="stable")]
         left_period = spread.period_chips.copy()
@@ -195,9 +218,12 @@ class State:
                 break
             pool, period = int(spread.at_pool[cell]), int(spread.at_period[cell])
             wish = min(int(room[cell]), int(left_period[period]), left)
-            chips, added = self._cell_gain(pool, period, wish, spread.limit, floors.get(pool))
+            wish = carried.room(pool, period, wish)
+            limit = int(spread.net[cell])
+            chips, added = self._cell_gain(pool, period, wish, limit, floors.get(pool))
             if chips <= 0:
                 continue
+            carried.take(pool, period, chips)
             taken.append((cell, chips))
             steering += (spread.limit - float(worth[cell])) * chips
             gain += added
@@ -230,6 +256,40 @@ class State:
                 cost, top = curve.add(span, before, chips)
             floor[span] = np.maximum(floor[span], top)
         return chips, limit * chips - cost
+
+
+class _Carried:
+    """What links have left while the cells of one spread are filled."""
+
+    def __init__(self, spread: SpreadOption, free: IntArray) -> None:
+        self._spread = spread
+        self._free = free
+        self._taken: dict[tuple[int, int], int] = {}
+
+    def rent(self, rent: FloatArray) -> FloatArray:
+        """Return what a chip of each cell takes of links, at prices beyond the tariffs."""
+        spread = self._spread
+        found = np.zeros(len(spread.at_pool))
+        cells = zip(spread.at_pool.tolist(), spread.at_period.tolist(), strict=True)
+        for n, (pool, t) in enumerate(cells):
+            sends = spread.sends[pool]
+            found[n] = sends.traffic_gb * sum(float(rent[link, t]) for link in sends.traffic)
+        return found
+
+    def room(self, pool: int, period: int, chips: int) -> int:
+        """Return how many of so many chips the links still have room for."""
+        sends = self._spread.sends.get(pool, NOTHING_SENT)
+        for link in sends.traffic:
+            left = int(self._free[link, period]) - self._taken.get((link, period), 0)
+            chips = min(chips, left // sends.traffic_gb)
+        return chips
+
+    def take(self, pool: int, period: int, chips: int) -> None:
+        """Note chips that were given."""
+        sends = self._spread.sends.get(pool, NOTHING_SENT)
+        for link in sends.traffic:
+            at = (link, period)
+            self._taken[at] = self._taken.get(at, 0) + sends.traffic_gb * chips
 
 
 class _Curve:
@@ -417,4 +477,5 @@ def _welfare(problem: Problem, state: State, block_offers: frozenset[int]) -> in
         for d, choice in enumerate(state.choices)
         if choice is not None
     )
+    # The supply of links is at their tariffs, so these are paid here, too.
     return value - supply(problem, state.used, block_offers).cost

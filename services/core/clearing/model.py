@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from ortools.sat.python import cp_model
 
+from services.core.clearing.links import CellLinks, cells_of
 from services.core.clearing.model_supply import SupplyRows, Use
 from services.core.clearing.presolve import IntArray, Problem, RunOption
 from services.core.clearing.response import Choices
@@ -94,6 +95,7 @@ class Model:
         kept = tuple(None if d in free else c for d, c in enumerate(scope.base.choices))
         self._fixed = Selection(kept, scope.base.block_offers)
         explicit = self._explicit_pools()
+        self._links_of_cell = _by_cell(choices.cells.links)
         self._supply = SupplyRows(self._problem, self._model, self._fixed, explicit)
         for n, d in enumerate(scope.free):
             self._add_demand(d, scope.runs[n], scope.cells[n])
@@ -129,11 +131,23 @@ class Model:
             first = int(runs.pool[r]) * periods + int(runs.start[r])
             for cell in range(first, first + int(runs.duration[r])):
                 self._supply.uses.setdefault(cell, []).append(Use(d, quantity, weight, chips))
+            self._add_run_links(d, r, (taken, quantity, weight))
             self._supply.terms.append((quantity, weight * int(runs.value[r])))
             self._supply.most[quantity.index] = chips // weight
         self._runs[d] = rows
         self._accepted[d] += [taken for _, taken, _ in rows]
         self._model.add_at_most_one(self._accepted[d])
+
+    def _add_run_links(self, d: int, r: int, variables: tuple[Any, Any, int]) -> None:
+        runs, periods = self._choices.runs, self._problem.shape[1]
+        option = self._problem.demands[d].runs[int(runs.option[r])]
+        taken, quantity, weight = variables
+        start, chips = int(runs.start[r]), int(runs.chips[r])
+        for at, gb in cells_of(option.sends.once(start), periods):
+            self._supply.uses.setdefault(at, []).append(Use(d, taken, gb, gb))
+        for at, gb in cells_of(option.sends.each(start, option.duration, 1), periods):
+            use = Use(d, quantity, weight * gb, chips * gb)
+            self._supply.uses.setdefault(at, []).append(use)
 
     def _add_cells(self, d: int, numbers: IntArray) -> None:
         cells = self._choices.cells
@@ -146,6 +160,8 @@ class Model:
             chips = self._model.new_int_var(0, most, "")
             by_option.setdefault(option, []).append((c, chips))
             uses.setdefault(at, []).append(Use(d, chips, 1, most))
+            for link, gb in self._links_of_cell.get(c, ()):
+                uses.setdefault(link, []).append(Use(d, chips, gb, most * gb))
             self._supply.most[chips.index] = most
             terms.append((chips, limit))
         self._cells[d] = by_option
@@ -216,9 +232,9 @@ class Model:
                 self._support_run(r, taken)
         cells = self._choices.cells
         for by_option in self._cells.values():
-            for option, members in by_option.items():
-                limit = int(cells.option_limit[option])
+            for members in by_option.values():
                 for c, chips in members:
+                    limit = int(cells.net[c])
                     pool, period = divmod(int(cells.at[c]), self._problem.shape[1])
                     if self._supply.floor(pool, 1)[period] > limit:
                         self._model.add(chips == 0)
@@ -233,7 +249,7 @@ class Model:
         pool, start = int(runs.pool[r]), int(runs.start[r])
         span = slice(start, start + int(runs.duration[r]))
         floor = self._supply.floor(pool, int(runs.chips_min[r]))[span]
-        slack = int(runs.value[r]) - int(floor.sum())
+        slack = int(runs.net[r]) - int(floor.sum())
         if slack < 0:
             self._model.add(taken == 0)
             return
@@ -256,7 +272,7 @@ class Model:
             return
         run = self._problem.demands[d].runs[choice.option]
         span = slice(choice.start, choice.start + run.duration)
-        value = run.limit * run.duration
+        value = run.net
         fixed = self._fixed.choices[d] is not None
         least = self._supply.floor(run.pool, 0 if fixed else run.chips_min)[span].tolist()
         need = floor[run.pool, span].tolist()
@@ -428,6 +444,16 @@ class Model:
         taken_blocks = {b for b, taken in self._supply.taken.items() if solver.value(taken)}
         kept = {b for b in self._scope.base.block_offers if b not in self._supply.taken}
         return Selection(tuple(choices), frozenset(taken_blocks | kept))
+
+
+def _by_cell(links: CellLinks | None) -> dict[int, list[tuple[int, int]]]:
+    """Return (flat cell of a link, GB per chip) by number of the cell that uses it."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    if links is not None:
+        rows = (links.cell.tolist(), links.at.tolist(), links.gb.tolist())
+        for cell, at, gb in zip(*rows, strict=True):
+            found.setdefault(cell, []).append((at, gb))
+    return found
 
 
 def violated(problem: Problem, selection: Selection) -> tuple[Supplied, tuple[int, ...]]:

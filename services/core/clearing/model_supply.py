@@ -132,7 +132,7 @@ class SupplyRows:
         steps = self._residual(cell)
         self._steps[cell] = steps
         total = int(self._problem.capacity[pool, period])
-        # A demand uses a cell by at most one of its columns.
+        # A demand uses a pool's cell by at most one of its columns, a link's by several.
         largest: dict[int, int] = {}
         for use in uses:
             total += use.most
@@ -141,6 +141,8 @@ class SupplyRows:
         if total > _ROW_MAX:
             raise UnsuitableError
         most = sum(largest.values())
+        if pool >= self._problem.pools:
+            most = sum(use.most for use in uses)
         if pool in self._explicit:
             self._add_explicit(pool, period, steps, uses)
             return
@@ -196,13 +198,14 @@ class SupplyRows:
             if isinstance(choice, RunChoice):
                 run = self._problem.demands[d].runs[choice.option]
                 span = slice(choice.start, choice.start + run.duration)
-                slack = run.limit * run.duration - int(floor[span].sum())
+                slack = run.net - int(floor[span].sum())
                 ceiling[span] = np.minimum(ceiling[span], floor[span] + slack)
             elif isinstance(choice, SpreadChoice):
                 spread = self._problem.demands[d].spreads[choice.option]
                 cells = np.array(choice.cells, dtype=np.int64)
-                mine = spread.at_period[cells[spread.at_pool[cells] == pool]]
-                ceiling[mine] = np.minimum(ceiling[mine], spread.limit)
+                here = cells[spread.at_pool[cells] == pool]
+                mine = spread.at_period[here]
+                ceiling[mine] = np.minimum(ceiling[mine], spread.net[here])
         self._floors[key] = ceiling
         return ceiling
 

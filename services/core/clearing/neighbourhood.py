@@ -12,8 +12,14 @@ from random import Random
 import numpy as np
 
 from services.core.clearing.presolve import BoolArray, FloatArray
-from services.core.clearing.response import Choices, respond, run_surplus
-from services.core.clearing.selection import RunChoice, Selection, choice_value
+from services.core.clearing.response import Choices, cell_prices, respond, run_surplus
+from services.core.clearing.selection import (
+    RunChoice,
+    Selection,
+    choice_stretches,
+    choice_use,
+    choice_value,
+)
 
 # Neighbourhoods start small, where CP-SAT finishes at once; they grow while they are solved to
 # the end and shrink when they are not. On 400 demands 8 to 16 did best at small effort.
@@ -48,7 +54,8 @@ class Neighbourhoods:
         runs = choices.runs
         self._gain = run_surplus(runs, prices)
         self._good = self._good_runs()
-        margin = choices.cells.option_limit[choices.cells.option] - prices.ravel()[choices.cells.at]
+        limit = choices.cells.option_limit[choices.cells.option]
+        margin = limit - cell_prices(choices.cells, prices)
         self._good_cells: BoolArray = (
             margin > -0.02 * choices.cells.option_limit[choices.cells.option]
         )
@@ -129,6 +136,11 @@ class Neighbourhoods:
     def _realised(self, d: int, selection: Selection) -> float:
         choice = selection.choices[d]
         assert choice is not None
+        if choice_stretches(self._problem, d, choice):
+            flat = self._prices.reshape(-1)
+            use = choice_use(self._problem, d, choice)
+            cost = sum(count * float(flat[at]) for at, count in use.items())
+            return choice_value(self._problem, d, choice) - cost
         demand = self._problem.demands[d]
         if isinstance(choice, RunChoice):
             run = demand.runs[choice.option]

@@ -18,7 +18,7 @@ from schemas.types import Shape
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from services.core.book import Alternative, Book, BookDemand
+    from services.core.book import Alternative, Book, BookDemand, Moves
 
 ORDERS_MAX = 12
 Cell = tuple[str, int]
@@ -34,10 +34,12 @@ class _Option:
 
     Attributes:
         use: Chips by pool and period.
-        value: Limit value.
+        value: Limit value less the tariffs of links.
         limit: Limit per chip-hour.
         whole: Whether the limit holds for the run in total (block), not for each period.
         gain: Value less the cheapest asks; no selection gains more from it.
+        sent: GB by link and period.
+        parts: Chips and GB that each limit holds for, with what it pays at most.
     """
 
     use: tuple[tuple[Cell, int], ...]
@@ -45,6 +47,8 @@ class _Option:
     limit: int
     whole: bool
     gain: int
+    sent: tuple[tuple[Cell, int], ...]
+    parts: tuple[tuple[tuple[tuple[Cell, int], ...], int], ...]
 
 
 def best_welfare(
@@ -108,10 +112,83 @@ def options_of(book: Book, demand: BookDemand, choices_max: int) -> list[_Option
                 continue
             value = alternative.limit * sum(chips for _, chips in use)
             cost = sum(sum(offered[cell][:chips]) for cell, chips in use)
-            rows.append(_Option(use, value, alternative.limit, whole, value - cost))
+            rows += _sent(book, demand, use, (alternative.limit, value, cost))
             if len(rows) > choices_max:
                 raise TooLargeError
     return sorted(rows, key=lambda row: -row.gain)
+
+
+def _sent(
+    book: Book,
+    demand: BookDemand,
+    use: tuple[tuple[Cell, int], ...],
+    money: tuple[int, int, int],
+) -> Iterator[_Option]:
+    """Yield the choice with what it sends, if there are ways for it with room enough."""
+    limit, value, cost = money
+    whole = demand.shape is Shape.BLOCK
+    zones = {pool.key: pool.zone for pool in book.pools}
+    parts: list[tuple[tuple[tuple[Cell, int], ...], int]] = []
+    total: dict[Cell, int] = {}
+    for group, most in [(use, value)] if whole else [(((cell, 1),), limit) for cell, _ in use]:
+        sent: dict[Cell, int] = {}
+        for (pool, t), chips in group:
+            for link in _cheapest_way(book, zones[pool], demand.moves, is_data=False):
+                gb = chips * demand.moves.traffic_gb if demand.moves else 0
+                sent[link, t] = sent.get((link, t), 0) + gb
+        if whole and demand.moves and demand.moves.data_gb:
+            start = min(t for (_, t), _ in group)
+            data = _cheapest_way(book, zones[group[0][0][0]], demand.moves, is_data=True)
+            before = list(range(max(book.first_period, start - 4), start))
+            if data and not before:
+                return
+            for link in data:
+                for n, t in enumerate(before):
+                    gb = (demand.moves.data_gb + len(before) - 1 - n) // len(before)
+                    sent[link, t] = sent.get((link, t), 0) + gb
+        if any(link == NO_WAY for link, _ in sent):
+            return
+        parts.append(((*group, *sent.items()), most))
+        times = 1 if whole else dict(use)[group[0][0]]
+        for key, gb in sent.items():
+            total[key] = total.get(key, 0) + gb * times
+    tariffs = {link.key: link.tariff for link in book.links}
+    rooms = {
+        (link.key, book.first_period + t): gb
+        for link in book.links
+        for t, gb in enumerate(link.capacity)
+    }
+    if any(gb > rooms.get(key, 0) for key, gb in total.items()):
+        return
+    paid = sum(tariffs[link] * gb for (link, _), gb in total.items())
+    gain = value - cost - paid
+    yield _Option(use, value - paid, limit, whole, gain, tuple(total.items()), tuple(parts))
+
+
+NO_WAY = "-"
+
+
+def _cheapest_way(book: Book, zone: str, moves: Moves | None, *, is_data: bool) -> tuple[str, ...]:
+    """Return the way by trying all ways without a circle: least tariffs, links, keys."""
+    if moves is None:
+        return ()
+    ends = (moves.data_zone, zone) if is_data else (zone, moves.user_zone)
+    source, target = ends
+    if source is None or target is None or source == target:
+        return ()
+    ways: list[tuple[int, int, tuple[str, ...]]] = []
+
+    def walk(at: str, seen: frozenset[str], paid: int, way: tuple[str, ...]) -> None:
+        if at == target:
+            ways.append((paid, len(way), way))
+            return
+        for link in book.links:
+            if link.source == at and link.destination not in seen:
+                to = link.destination
+                walk(to, seen | {to}, paid + link.tariff, (*way, link.key))
+
+    walk(source, frozenset({source}), 0, ())
+    return min(ways)[2] if ways else (NO_WAY,)
 
 
 def _offered(book: Book) -> dict[Cell, list[int]]:
@@ -171,7 +248,13 @@ class _Search:
         self._options = [options_of(book, demand, choices_max) for demand in book.demands]
         most = [max([0, *(row.gain for row in rows)]) for rows in self._options]
         self._rest = [sum(most[n:]) for n in range(len(most) + 1)]
-        self._offered = _offered(book)
+        self._room = {cell: len(asks) for cell, asks in _offered(book).items()}
+        self._links = {
+            (link.key, book.first_period + t): (gb, link.tariff)
+            for link in book.links
+            for t, gb in enumerate(link.capacity)
+        }
+        self._room |= {cell: gb for cell, (gb, _) in self._links.items()}
         horizon = range(book.first_period, book.first_period + book.periods)
         # A block offer that reaches beyond the horizon cannot be taken whole.
         self._blocks = [
@@ -198,9 +281,9 @@ class _Search:
             if not self._can_matter(gain + option.gain + self._rest[n + 1]):
                 break
             after = dict(use)
-            for cell, chips in option.use:
+            for cell, chips in (*option.use, *option.sent):
                 after[cell] = after.get(cell, 0) + chips
-            if all(after[cell] <= len(self._offered[cell]) for cell, _ in option.use):
+            if all(after[cell] <= self._room[cell] for cell, _ in (*option.use, *option.sent)):
                 self.visit(n + 1, after, gain + option.gain, [*taken, option])
         self.visit(n + 1, use, gain, [*taken, None])
 
@@ -211,6 +294,7 @@ class _Search:
         if not self._related(taken):
             return
         value = sum(option.value for option in taken if option is not None)
+        use = {cell: chips for cell, chips in use.items() if cell not in self._links}
         hours = sum(use.values())
         for count in range(len(self._blocks) + 1):
             for blocks in itertools.combinations(self._blocks, count):
@@ -219,6 +303,7 @@ class _Search:
                     continue
                 cost, dearest = bought
                 worth = (value - cost, hours)
+                dearest |= {cell: tariff for cell, (_, tariff) in self._links.items()}
                 if worth > self.best and (not self.needs_support or _supported(taken, dearest)):
                     self.best = worth
 
@@ -278,12 +363,9 @@ def _divisible(book: Book) -> dict[Cell, list[int]]:
 
 
 def _supported(taken: list[_Option | None], dearest: dict[Cell, int]) -> bool:
-    for option in taken:
-        if option is None:
-            continue
-        prices = [dearest[cell] for cell, _ in option.use]
-        if option.whole and sum(prices) > option.limit * len(prices):
-            return False
-        if not option.whole and max(prices) > option.limit:
-            return False
-    return True
+    return all(
+        sum(dearest[cell] * count for cell, count in part) <= most
+        for option in taken
+        if option is not None
+        for part, most in option.parts
+    )

@@ -9,6 +9,7 @@ import numpy as np
 
 from schemas.types import OrderState, Shape
 from services.core.book import Book, BookDemand, BookOffer, DemandOutcome, OfferOutcome, Reason
+from services.core.clearing.link_reasons import link_full, no_way
 from services.core.clearing.presolve import IntArray, Problem
 from services.core.clearing.price import Priced, payment
 from services.core.clearing.response import Choices
@@ -127,7 +128,10 @@ def with_hints(
         left: What the clearing leaves.
     """
     told = list(reasons)
-    out = [d for d, reason in enumerate(reasons) if reason.code in _HINTED]
+    # What is left tells nothing of links, so who needs them is told no other place.
+    out = [
+        d for d, reason in enumerate(reasons) if reason.code in _HINTED and demands[d].moves is None
+    ]
     found = find(left, [demands[d] for d in out])
     for d, hint in zip(out, found, strict=True):
         told[d] = reason_of(told[d].code, dict(told[d].params) | hint.params(tick))
@@ -157,7 +161,8 @@ def _why_not(choices: Choices, selection: Selection, priced: Priced, d: int) -> 
     demand = problem.book.demands[d]
     options = problem.demands[d]
     if not options.runs and not options.spreads:
-        return never_fits(problem.book, problem.capacity, demand)
+        blocked = no_way(problem, d)
+        return blocked or never_fits(problem.plain, problem.capacity, demand)
     if options.group >= 0:
         for other in problem.groups[options.group]:
             if selection.choices[other] is not None:
@@ -167,9 +172,12 @@ def _why_not(choices: Choices, selection: Selection, priced: Priced, d: int) -> 
     dear = _least_supply(problem, d)
     if dear is not None:
         return reason_of("asks_above_limit", dear.params())
+    regret = priced.demand_regret[d]
+    full = None if demand.moves is None or regret else link_full(problem, d, priced.prices)
+    if full is not None:
+        return full
     place = _cheapest_run(problem, d, priced.prices) or _cheapest_cell(problem, d, priced.prices)
     assert place is not None
-    regret = priced.demand_regret[d]
     if regret > 0:
         return reason_of("paradoxically_rejected", place.params() | {"regret": regret})
     if place.price == place.limit:
@@ -213,7 +221,9 @@ def _least_supply(problem: Problem, d: int) -> _Place | None:
         if run.supportable.any():
             return None
         n = int(np.argmin(run.least_cost))
-        average = -(-int(run.least_cost[n]) // run.duration)
+        # What links take of the limit is part of what it costs.
+        links = run.limit * run.duration - run.net
+        average = -(-(int(run.least_cost[n]) + links) // run.duration)
         if best is None or average - run.limit < best.price - best.limit:
             best = _Place(
                 problem.book.pools[run.pool].key,
@@ -232,6 +242,7 @@ def _cheapest_run(problem: Problem, d: int, prices: IntArray) -> _Place | None:
     for run in problem.demands[d].runs:
         sums = np.concatenate(([0], np.cumsum(prices[run.pool])))
         cost = sums[run.starts + run.duration] - sums[run.starts]
+        cost = cost + (run.limit * run.duration - run.net)
         n = int(np.argmin(cost))
         average = -(-int(cost[n]) // run.duration)
         ratio = average / run.limit if run.limit else float("inf")
@@ -252,7 +263,7 @@ def _cheapest_cell(problem: Problem, d: int, prices: IntArray) -> _Place | None:
     demand = problem.book.demands[d]
     best: tuple[float, _Place] | None = None
     for spread in problem.demands[d].spreads:
-        paid = prices[spread.at_pool, spread.at_period]
+        paid = prices[spread.at_pool, spread.at_period] + (spread.limit - spread.net)
         n = int(np.argmin(paid))
         ratio = int(paid[n]) / spread.limit if spread.limit else float("inf")
         if best is None or ratio < best[0]:

@@ -63,7 +63,7 @@ def pair(
     at = {pool.key: p for p, pool in enumerate(problem.book.pools)}
     gives: list[list[int]] = [[] for _ in problem.book.pools]
     for o, offer in enumerate(problem.book.offers):
-        if offer_chips[o].any():
+        if offer_chips[o].any() and at[offer.pool] < problem.pools:
             gives[at[offer.pool]].append(o)
     curves: dict[tuple[int, int], dict[int, int]] = {}
     for p in range(len(problem.book.pools)):

@@ -9,6 +9,7 @@ demands it was 235,758 with them and 159,900 without, for an optimum of 155,440.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,15 @@ import numpy.typing as npt
 
 from schemas.types import Shape
 from services.core.book import Alternative, Book, BookDemand, Rules
+from services.core.clearing.links import (
+    NOTHING_SENT,
+    Senders,
+    Sends,
+    room_of_cells,
+    rooms_of_runs,
+    with_links,
+)
+from services.core.clearing.relations import groups_of, parents_first_of
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -70,6 +80,7 @@ class RunOption:
         chips: Largest quantity of each run.
         least_cost: Least that a chip of the run can cost at prices that its own use of the
             pool supports: the ask of the q-th cheapest chip of each period, summed.
+        sends: What it takes of links.
     """
 
     alternative: int
@@ -80,11 +91,18 @@ class RunOption:
     starts: IntArray
     chips: IntArray
     least_cost: IntArray
+    sends: Sends = NOTHING_SENT
+
+    @property
+    def net(self) -> int:
+        """Most that the prices of its chips may sum to per chip, after the tariffs of links."""
+        per_chip = -(-self.sends.data_tariff // self.chips_min)
+        return (self.limit - self.sends.traffic_tariff) * self.duration - per_chip
 
     @property
     def supportable(self) -> BoolArray:
         """Whether prices could ever support each run."""
-        fits: BoolArray = self.least_cost <= self.limit * self.duration
+        fits: BoolArray = self.least_cost <= self.net
         return fits
 
 
@@ -100,6 +118,8 @@ class SpreadOption:
         at_period: Period of each cell, relative to the horizon.
         chips: Most chips of each cell (its pool's offered chips, and the period's most).
         period_chips: Most chips in each period of the horizon, over the pools together.
+        net: Most that each cell's price may be, after the tariffs of links.
+        sends: What it takes of links, by position of the pool; empty if nothing.
     """
 
     alternative: int
@@ -109,6 +129,8 @@ class SpreadOption:
     at_period: IntArray
     chips: IntArray
     period_chips: IntArray
+    net: IntArray
+    sends: Mapping[int, Sends]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +155,8 @@ class Problem:
     """A book made ready for the search.
 
     Attributes:
-        book: The book with all rows sorted.
+        book: The book with all rows sorted, and a pool and an offer more for each link.
+        plain: The book with all rows sorted, as it came.
         rules: The rules.
         capacity: P x T chips offered, block offers included.
         supply: Divisible supply of each pool.
@@ -143,9 +166,11 @@ class Problem:
         children: Demands linked to each demand, as positions.
         floor: P x T lowest ask of any offer with chips, 0 where there is none.
         parents_first: Positions of all demands, each after the one it is linked to.
+        lowest: P x T least prices whatever is used: the tariffs of links, 0 elsewhere.
     """
 
     book: Book
+    plain: Book
     rules: Rules
     capacity: IntArray
     supply: tuple[PoolSupply, ...]
@@ -155,6 +180,12 @@ class Problem:
     children: tuple[tuple[int, ...], ...]
     floor: IntArray
     parents_first: tuple[int, ...]
+    lowest: IntArray
+
+    @property
+    def pools(self) -> int:
+        """How many pools there are before those of links."""
+        return len(self.plain.pools)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -179,6 +210,7 @@ def canonical_book(book: Book) -> Book:
         pools=tuple(sorted(book.pools, key=lambda pool: pool.key)),
         offers=tuple(sorted(book.offers, key=lambda offer: offer.id)),
         demands=demands,
+        links=tuple(sorted(book.links, key=lambda link: link.key)),
     )
 
 
@@ -197,7 +229,9 @@ def presolve(book: Book, rules: Rules) -> Problem:
     Returns:
         The problem that every other step of the clearing reads.
     """
-    book = canonical_book(book)
+    plain = canonical_book(book)
+    senders = Senders(plain)
+    book = with_links(plain)
     pool_at = {pool.key: p for p, pool in enumerate(book.pools)}
     shape = (len(book.pools), book.periods)
     capacity = np.zeros(shape, dtype=np.int64)
@@ -222,7 +256,7 @@ def presolve(book: Book, rules: Rules) -> Problem:
         _cheapest(supply[p], [b for b in block_offers if b.pool == p], capacity[p])
         for p in range(len(book.pools))
     ]
-    groups, group_of = _groups(book)
+    groups, group_of = groups_of(book)
     position = {demand.id: d for d, demand in enumerate(book.demands)}
     parent_of = [
         -1 if demand.linked_to is None else position[demand.linked_to] for demand in book.demands
@@ -233,11 +267,15 @@ def presolve(book: Book, rules: Rules) -> Problem:
             children[parent].append(d)
     floors = _Floors(supply, tuple(block_offers), capacity)
     demands = tuple(
-        _options(book, demand, pool_at, floors, group_of[d], parent_of[d])
+        _options(_Reach(book, pool_at, floors, senders), demand, group_of[d], parent_of[d])
         for d, demand in enumerate(book.demands)
     )
+    lowest = np.zeros(shape, dtype=np.int64)
+    for n, link in enumerate(plain.links):
+        lowest[len(plain.pools) + n] = link.tariff
     return Problem(
         book=book,
+        plain=plain,
         rules=rules,
         capacity=capacity,
         supply=supply,
@@ -246,24 +284,9 @@ def presolve(book: Book, rules: Rules) -> Problem:
         groups=groups,
         children=tuple(tuple(row) for row in children),
         floor=np.array(floor_of, dtype=np.int64).reshape(shape),
-        parents_first=_parents_first(parent_of),
+        parents_first=parents_first_of(parent_of),
+        lowest=lowest,
     )
-
-
-def _parents_first(parent_of: list[int]) -> tuple[int, ...]:
-    # Links form a forest of any depth (the codec refuses loops); should a loop come in all the
-    # same, each of its members still gets exactly one place.
-    placed: list[int] = []
-    done = [False] * len(parent_of)
-    for d in range(len(parent_of)):
-        chain: list[int] = []
-        node = d
-        while node >= 0 and not done[node]:
-            done[node] = True
-            chain.append(node)
-            node = parent_of[node]
-        placed.extend(reversed(chain))
-    return tuple(placed)
 
 
 def _offer_chips(book: Book, o: int) -> IntArray:
@@ -341,47 +364,55 @@ class _Floors:
         return floor
 
 
-def _groups(book: Book) -> tuple[tuple[tuple[int, ...], ...], list[int]]:
-    names: dict[str, list[int]] = {}
-    for d, demand in enumerate(book.demands):
-        if demand.exclusive_group is not None:
-            # A group is one participant's own: two enterprises may use the same word.
-            names.setdefault(f"{demand.participant}\n{demand.exclusive_group}", []).append(d)
-    group_of = [-1] * len(book.demands)
-    groups = []
-    for g, name in enumerate(sorted(names)):
-        groups.append(tuple(names[name]))
-        for d in names[name]:
-            group_of[d] = g
-    return tuple(groups), group_of
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Where the demands of a book can go."""
+
+    book: Book
+    pool_at: dict[str, int]
+    floors: _Floors
+    senders: Senders
 
 
-def _options(
-    book: Book,
-    demand: BookDemand,
-    pool_at: dict[str, int],
-    floors: _Floors,
-    group: int,
-    parent: int,
-) -> DemandOptions:
+def _options(reach: _Reach, demand: BookDemand, group: int, parent: int) -> DemandOptions:
     runs: list[RunOption] = []
     spreads: list[SpreadOption] = []
+    book = reach.book
     for a, alternative in enumerate(demand.alternatives):
         first = max(0, alternative.earliest - book.first_period)
         last = min(book.periods, alternative.deadline - book.first_period)
         if last <= first:
             continue
-        pools = [pool_at[key] for key in alternative.pools]
+        sends = {reach.pool_at[key]: reach.senders.of(demand, key) for key in alternative.pools}
+        reached = {pool: one for pool, one in sends.items() if one is not None}
         if demand.shape is Shape.BLOCK:
-            for pool in pools:
-                option = _run_option(a, alternative, pool, (first, last), floors)
+            for pool, one in reached.items():
+                option = _run_option(a, alternative, pool, (first, last), reach.floors)
+                option = None if option is None else _sending(option, one, reach.floors.capacity)
                 if option is not None:
                     runs.append(option)
-        else:
-            spread = _spread_option(book, a, alternative, pools, floors)
+        elif reached:
+            spread = _spread_option(book, a, alternative, reached, reach.floors)
             if spread is not None:
                 spreads.append(spread)
     return DemandOptions(tuple(runs), tuple(spreads), group, parent)
+
+
+def _sending(option: RunOption, sends: Sends, capacity: IntArray) -> RunOption | None:
+    """Return the runs that links have room for."""
+    if sends == NOTHING_SENT:
+        return option
+    chips = rooms_of_runs(sends, capacity, option.starts, option.duration, option.chips)
+    fits = np.flatnonzero(chips >= option.chips_min)
+    if not len(fits):
+        return None
+    return replace(
+        option,
+        starts=option.starts[fits],
+        chips=chips[fits],
+        least_cost=option.least_cost[fits],
+        sends=sends,
+    )
 
 
 def _run_option(
@@ -414,23 +445,41 @@ def _run_option(
 
 
 def _spread_option(
-    book: Book, a: int, alternative: Alternative, pools: list[int], floors: _Floors
+    book: Book,
+    a: int,
+    alternative: Alternative,
+    reached: dict[int, Sends],
+    floors: _Floors,
 ) -> SpreadOption | None:
     period_chips = np.zeros(book.periods, dtype=np.int64)
     first = alternative.earliest - book.first_period
     for i, chips in enumerate(alternative.chips_by_period):
         if 0 <= first + i < book.periods:
             period_chips[first + i] = chips
+    pools = list(reached)
     most = np.minimum(floors.capacity[pools], period_chips[None, :])
     where_period, where_pool = np.nonzero(most.T)
-    if not len(where_period):
+    at_pool = np.array(pools, dtype=np.int64)[where_pool]
+    at_period = where_period.astype(np.int64)
+    room = most[where_pool, where_period]
+    net = np.full(len(room), alternative.limit, dtype=np.int64)
+    sent = any(one.traffic for one in reached.values())
+    if sent:
+        sends = [reached[pool] for pool in at_pool.tolist()]
+        room = room_of_cells(sends, floors.capacity, at_period, room)
+        net -= np.array([one.traffic_tariff for one in sends], dtype=np.int64)
+        keep = room > 0
+        at_pool, at_period, room, net = at_pool[keep], at_period[keep], room[keep], net[keep]
+    if not len(room):
         return None
     return SpreadOption(
         alternative=a,
         limit=alternative.limit,
         chip_hours=alternative.chip_hours,
-        at_pool=np.array(pools, dtype=np.int64)[where_pool],
-        at_period=where_period.astype(np.int64),
-        chips=most[where_pool, where_period],
+        at_pool=at_pool,
+        at_period=at_period,
+        chips=room,
         period_chips=period_chips,
+        net=net,
+        sends=reached if sent else {},
     )

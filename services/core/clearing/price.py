@@ -17,11 +17,16 @@ from services.core.clearing.price_program import Program
 from services.core.clearing.price_search import PRICE_MAX, Supporting, idle_prices, search_prices
 from services.core.clearing.response import Choices, exact, respond
 from services.core.clearing.selection import (
+    Choice,
     RunChoice,
     Selection,
     Supplied,
+    choice_cost,
+    choice_stretches,
     choice_supported,
+    choice_use,
     choice_value,
+    limited_parts,
 )
 
 # Beyond this many prices the rounds of the LP take seconds and end short of the least regret.
@@ -78,17 +83,7 @@ def judge(
 def payment(problem: Problem, selection: Selection, d: int, prices: IntArray) -> int:
     """Return what a demand pays at the prices, micro-yuan."""
     choice = selection.choices[d]
-    if choice is None:
-        return 0
-    if isinstance(choice, RunChoice):
-        run = problem.demands[d].runs[choice.option]
-        row = prices[run.pool, choice.start : choice.start + run.duration]
-        return choice.chips * int(row.sum())
-    spread = problem.demands[d].spreads[choice.option]
-    return sum(
-        chips * int(prices[spread.at_pool[cell], spread.at_period[cell]])
-        for cell, chips in zip(choice.cells, choice.chips, strict=True)
-    )
+    return 0 if choice is None else choice_cost(problem, d, choice, prices)
 
 
 def price(
@@ -167,7 +162,9 @@ def _on_tick(
     for d, choice in enumerate(selection.choices):
         if choice is None or choice_supported(problem, d, choice, floored):
             continue
-        if isinstance(choice, RunChoice):
+        if choice_stretches(problem, d, choice):
+            _cut_with_links(problem, d, choice, floored, supplied.floor)
+        elif isinstance(choice, RunChoice):
             run = problem.demands[d].runs[choice.option]
             span = slice(choice.start, choice.start + run.duration)
             row = floored[run.pool, span]
@@ -185,6 +182,25 @@ def _on_tick(
             where = (spread.at_pool[cells], spread.at_period[cells])
             floored[where] = np.minimum(floored[where], spread.limit // tick * tick)
     return np.maximum(floored, supplied.floor)
+
+
+def _cut_with_links(
+    problem: Problem, d: int, choice: Choice, prices: IntArray, floor: IntArray
+) -> None:
+    """Lower prices of chips until a choice with links pays no more than its limit, if that does."""
+    tick = problem.rules.tick
+    flat, least = prices.reshape(-1), floor.reshape(-1)
+    cells = problem.pools * problem.shape[1]
+    for part in limited_parts(choice):
+        over = choice_cost(problem, d, part, prices) - choice_value(problem, d, part)
+        for at, chips in choice_use(problem, d, part).items():
+            if over <= 0:
+                break
+            if at < cells:
+                wanted = -(-over // (chips * tick)) * tick
+                cut = min(int(flat[at] - least[at]), wanted)
+                flat[at] -= cut
+                over -= cut * chips
 
 
 def _supports(problem: Problem, selection: Selection, prices: IntArray) -> bool:

@@ -12,10 +12,20 @@ from typing import Any
 import numpy as np
 from ortools.linear_solver import pywraplp
 
+from services.core.clearing.links import cells_of
 from services.core.clearing.presolve import FloatArray, IntArray
 from services.core.clearing.price_search import PRICE_MAX, idle_prices
 from services.core.clearing.response import Choices, Response, respond
-from services.core.clearing.selection import RunChoice, Selection, Supplied, choice_value
+from services.core.clearing.selection import (
+    Choice,
+    RunChoice,
+    Selection,
+    Supplied,
+    choice_stretches,
+    choice_use,
+    choice_value,
+    limited_parts,
+)
 
 # Rounds of row generation for the least regret, and again for each end of the mid-point.
 _ROUNDS_MAX = 60
@@ -72,7 +82,10 @@ class Program:
             self._use.append(use)
             if choice is None:
                 continue
-            if isinstance(choice, RunChoice):
+            if choice_stretches(self._problem, d, choice):
+                use |= choice_use(self._problem, d, choice)
+                self._add_support_with_links(d, choice)
+            elif isinstance(choice, RunChoice):
                 run = self._problem.demands[d].runs[choice.option]
                 first = run.pool * periods + choice.start
                 row = self._solver.Constraint(
@@ -89,6 +102,14 @@ class Program:
                     variable = self._price[cell]
                     limit = max(spread.limit / self._scale, variable.lb())
                     variable.SetUb(min(variable.ub(), limit))
+
+    def _add_support_with_links(self, d: int, choice: Choice) -> None:
+        for part in limited_parts(choice):
+            chips = part.chips if isinstance(part, RunChoice) else 1
+            limit = choice_value(self._problem, d, part) / chips / self._scale
+            row = self._solver.Constraint(-self._solver.infinity(), limit)
+            for cell, count in choice_use(self._problem, d, part).items():
+                row.SetCoefficient(self._price[cell], count / chips)
 
     def _add_offers(self, offer_chips: tuple[IntArray, ...]) -> None:
         problem = self._problem
@@ -154,25 +175,10 @@ class Program:
         return added
 
     def _learn_demand(self, d: int, response: Response) -> int:
-        use: dict[int, int] = {}
-        value = 0
-        run, option = int(response.run[d]), int(response.option[d])
-        if option >= 0:
-            cells = self._choices.cells
-            mine = np.flatnonzero((cells.option == option) & (response.cell_chips > 0))
-            use = dict(
-                zip(cells.at[mine].tolist(), response.cell_chips[mine].tolist(), strict=True)
-            )
-            value = int(cells.option_limit[option]) * sum(use.values())
-        elif run >= 0:
-            runs = self._choices.runs
-            periods = self._problem.shape[1]
-            first = int(runs.pool[run]) * periods + int(runs.start[run])
-            chips = int(runs.chips[run])
-            use = dict.fromkeys(range(first, first + int(runs.duration[run])), chips)
-            value = int(runs.value[run]) * chips
-        else:
+        found = chosen(self._choices, response, d)
+        if found is None:
             return 0
+        use, value = found
         key = (d, repr(sorted(use.items())).encode())
         if key in self._known or use == self._use[d]:
             return 0
@@ -252,3 +258,33 @@ class Program:
                 return None
             found.append(prices)
         return found[0], found[1]
+
+
+def chosen(choices: Choices, response: Response, d: int) -> tuple[dict[int, int], int] | None:
+    """Return use (chips, and GB on links, by flat cell) and limit value of a demand's response."""
+    use: dict[int, int] = {}
+    run, option = int(response.run[d]), int(response.option[d])
+    periods = choices.problem.shape[1]
+    if option >= 0:
+        cells = choices.cells
+        mine = np.flatnonzero((cells.option == option) & (response.cell_chips > 0))
+        use = dict(zip(cells.at[mine].tolist(), response.cell_chips[mine].tolist(), strict=True))
+        value = int(cells.option_limit[option]) * sum(use.values())
+        if cells.links is not None:
+            rows = np.flatnonzero(np.isin(cells.links.cell, mine))
+            sent = cells.links.gb[rows] * response.cell_chips[cells.links.cell[rows]]
+            for at, gb in zip(cells.links.at[rows].tolist(), sent.tolist(), strict=True):
+                use[at] = use.get(at, 0) + gb
+        return use, value
+    if run < 0:
+        return None
+    runs = choices.runs
+    first = int(runs.pool[run]) * periods + int(runs.start[run])
+    chips = int(runs.chips[run])
+    use = dict.fromkeys(range(first, first + int(runs.duration[run])), chips)
+    if runs.stretches is not None:
+        option_of = choices.problem.demands[d].runs[int(runs.option[run])]
+        stretches = option_of.sends.stretches(int(runs.start[run]), option_of.duration, chips)
+        for at, gb in cells_of(stretches, periods):
+            use[at] = use.get(at, 0) + gb
+    return use, int(runs.value[run]) * chips

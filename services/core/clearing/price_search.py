@@ -13,9 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.core.clearing.certificate import Asks, growth
-from services.core.clearing.presolve import FloatArray, IntArray, Problem
+from services.core.clearing.presolve import BoolArray, FloatArray, IntArray, Problem
 from services.core.clearing.response import Choices, load, respond
-from services.core.clearing.selection import RunChoice, Selection, Supplied
+from services.core.clearing.selection import (
+    Choice,
+    RunChoice,
+    Selection,
+    Supplied,
+    choice_stretches,
+    choice_use,
+    choice_value,
+    limited_parts,
+)
 
 PRICE_MAX = 10_000_000_000
 """Highest price of the formats, micro-yuan per chip-hour."""
@@ -40,16 +49,38 @@ def idle_prices(choices: Choices, supplied: Supplied) -> IntArray:
     np.subtract.at(steps, choices.runs.high, 1)
     live |= np.cumsum(steps.reshape(-1, periods + 1), axis=1)[:, :periods] > 0
     live.reshape(-1)[choices.cells.at] = True
+    _mark_links(choices, live)
     for block in problem.block_offers:
         # What it would gain is summed over its periods, so their prices are set together.
         live[block.pool] |= block.chips > 0
     return np.where(live, -1, np.maximum(problem.floor, supplied.floor))
 
 
+def _mark_links(choices: Choices, live: BoolArray) -> None:
+    rows, links = choices.runs.stretches, choices.cells.links
+    if rows is not None:
+        width = live.shape[1] + 1
+        # A stretch lies in one row of the prefix sums, which have one column more than prices.
+        for low, high in {*zip(rows.low.tolist(), rows.high.tolist(), strict=True)}:
+            pool, t = divmod(low, width)
+            live[pool, t : t + high - low] = True
+    if links is not None:
+        live.reshape(-1)[links.at] = True
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     pool: int
     span: slice
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """A weighted sum of prices that has a limit: what a choice with links pays."""
+
+    at: IntArray
+    weight: FloatArray
     most: float
 
 
@@ -66,8 +97,11 @@ class Supporting:
         self._floor = supplied.floor.astype(np.float64)
         self._top = np.full(problem.shape, float(PRICE_MAX))
         self._runs: list[_Run] = []
+        self._sums: list[_Sum] = []
         for d, choice in enumerate(selection.choices):
-            if isinstance(choice, RunChoice):
+            if choice is not None and choice_stretches(problem, d, choice):
+                self._sums += _sums_of(problem, d, choice)
+            elif isinstance(choice, RunChoice):
                 run = problem.demands[d].runs[choice.option]
                 span = slice(choice.start, choice.start + run.duration)
                 self._runs.append(_Run(run.pool, span, float(run.limit * run.duration)))
@@ -88,7 +122,25 @@ class Supporting:
                 above = row - floor
                 room = float(above.sum())
                 row[:] = floor + above * max(0.0, 1 - over / room) if room > 0 else floor
+        flat, least = led.reshape(-1), self._floor.reshape(-1)
+        for one in self._sums:
+            over = float((flat[one.at] * one.weight).sum()) - one.most
+            if over > 0:
+                above = flat[one.at] - least[one.at]
+                room = float((above * one.weight).sum())
+                share = max(0.0, 1 - over / room) if room > 0 else 0.0
+                flat[one.at] = least[one.at] + above * share
         return led
+
+
+def _sums_of(problem: Problem, d: int, choice: Choice) -> list[_Sum]:
+    found = []
+    for part in limited_parts(choice):
+        use = choice_use(problem, d, part)
+        at = np.array(list(use), dtype=np.int64)
+        weight = np.array(list(use.values()), dtype=np.float64)
+        found.append(_Sum(at, weight, float(choice_value(problem, d, part))))
+    return found
 
 
 def search_prices(

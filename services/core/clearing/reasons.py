@@ -59,6 +59,20 @@ SENTENCES: dict[str, Message] = {
         "Its window has too few periods inside this round's horizon.",
         "其时间窗在本轮时域内的时段不足。",
     ),
+    "no_route": Message(
+        "No links lead between {zones} and where its data lies or its callers are.",
+        "{zones} 与其数据或用户所在区域之间没有链路。",
+    ),
+    "link_no_room": Message(
+        "The link {link} has at most {gb_left} GB left in any period, it needs {gb}. Less data or "
+        "another zone would do.",
+        "链路 {link} 任一时段最多剩余 {gb_left} GB,需要 {gb} GB。可减少数据量或更换区域。",
+    ),
+    "link_full": Message(
+        "The link {link} is full where it was cheapest for it: others pay {rent} more there than "
+        "the tariff for as much, which is {over} beyond its limit.",
+        "链路 {link} 在其最便宜位置已满:同等用量他人多付 {rent},超出其限价 {over}。",
+    ),
     "exclusive_group": Message(
         "Another order of its exclusive group was accepted: {other}.",
         "同一互斥组的另一订单 {other} 已成交。",
@@ -93,7 +107,7 @@ HINTS: tuple[tuple[str, Message], ...] = (
 )
 """Parameter of a reason -> the change that would have let the order trade."""
 
-_MONEY = frozenset({"ask", "limit", "limit_needed", "price", "regret"})
+_MONEY = frozenset({"ask", "limit", "limit_needed", "over", "price", "regret", "rent"})
 _STARTS = frozenset({"moved_start", "other_start", "start"})
 
 

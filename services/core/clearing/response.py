@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.core.clearing.presolve import IntArray, Problem
+from services.core.clearing.links import (
+    NOTHING_SENT,
+    CellLinks,
+    RunStretches,
+    Sends,
+    cell_links,
+    run_stretches,
+)
+from services.core.clearing.presolve import IntArray, Problem, SpreadOption
 
 AnyArray = npt.NDArray[Any]
 
@@ -41,6 +49,8 @@ class Runs:
         segment: First run of each demand that has any.
         owner: Demand of each segment.
         lengths: Runs of each segment.
+        net: Most that the prices of its chips may sum to per chip, after the tariffs of links.
+        stretches: What the runs take of links, ``None`` if nothing.
     """
 
     demand: IntArray
@@ -57,6 +67,8 @@ class Runs:
     segment: IntArray
     owner: IntArray
     lengths: IntArray
+    net: IntArray
+    stretches: RunStretches | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,8 @@ class Cells:
         group_chips: Most chips of each group.
         easy: Whether every cell of a group could take all of the group's chips.
         hard: Cells of the groups that are not easy.
+        net: Most that each cell's price may be, after the tariffs of links.
+        links: What the cells take of links, ``None`` if nothing.
     """
 
     option_demand: IntArray
@@ -106,6 +120,8 @@ class Cells:
     group_chips: IntArray
     easy: npt.NDArray[np.bool_]
     hard: IntArray
+    net: IntArray
+    links: CellLinks | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +216,21 @@ def run_surplus(runs: Runs, prices: AnyArray) -> AnyArray:
     """Return the surplus of every run at its largest quantity, negative where it loses."""
     sums = prefix(prices).ravel()
     surplus: AnyArray = (runs.value - (sums[runs.high] - sums[runs.low])) * runs.chips
+    if runs.stretches is not None:
+        rows = runs.stretches
+        cost = (sums[rows.high] - sums[rows.low]) * rows.gb
+        cost = np.where(rows.each, cost * runs.chips[rows.run], cost)
+        np.subtract.at(surplus, rows.run, cost)
     return surplus
+
+
+def cell_prices(cells: Cells, prices: AnyArray) -> AnyArray:
+    """Return what a chip of every cell costs at the prices, with its traffic."""
+    flat = prices.ravel()
+    paid: AnyArray = flat[cells.at]
+    if cells.links is not None:
+        np.add.at(paid, cells.links.cell, flat[cells.links.at] * cells.links.gb)
+    return paid
 
 
 def _first_at(gain: AnyArray, best: AnyArray, start: IntArray, lengths: IntArray) -> IntArray:
@@ -212,7 +242,7 @@ def _first_at(gain: AnyArray, best: AnyArray, start: IntArray, lengths: IntArray
 
 
 def _respond_cells(cells: Cells, prices: AnyArray) -> tuple[IntArray, AnyArray]:
-    price = prices.ravel()[cells.at]
+    price = cell_prices(cells, prices)
     margin = cells.limit - price
     granted = np.zeros(len(price), dtype=np.int64)
     if cells.easy.any():
@@ -254,6 +284,14 @@ def load(choices: Choices, response: Response, demands: IntArray) -> IntArray:
     chosen = chosen[chosen >= 0]
     np.add.at(steps, runs.low[chosen], runs.chips[chosen])
     np.subtract.at(steps, runs.high[chosen], runs.chips[chosen])
+    if runs.stretches is not None:
+        rows = runs.stretches
+        mine = np.zeros(len(runs.demand), dtype=bool)
+        mine[chosen] = True
+        keep = mine[rows.run]
+        gb = np.where(rows.each, rows.gb * runs.chips[rows.run], rows.gb)[keep]
+        np.add.at(steps, rows.low[keep], gb)
+        np.subtract.at(steps, rows.high[keep], gb)
     total = np.cumsum(steps.reshape(pools, periods + 1), axis=1)[:, :periods].copy()
     options = response.option[demands]
     options = options[options >= 0]
@@ -262,6 +300,11 @@ def load(choices: Choices, response: Response, demands: IntArray) -> IntArray:
         taken[options] = True
         mask = taken[choices.cells.option] & (response.cell_chips > 0)
         np.add.at(total.reshape(-1), choices.cells.at[mask], response.cell_chips[mask])
+        links = choices.cells.links
+        if links is not None:
+            carried = mask[links.cell]
+            gb = links.gb[carried] * response.cell_chips[links.cell[carried]]
+            np.add.at(total.reshape(-1), links.at[carried], gb)
     return total
 
 
@@ -271,11 +314,20 @@ def _flat_runs(problem: Problem) -> Runs:
         name: []
         for name in (
             "demand", "option", "pool", "start", "duration", "value", "chips", "chips_min", "ok",
+            "net",
         )
     }  # fmt: skip
+    sending: list[tuple[int, Sends, int, int]] = []
+    number = 0
     for d, demand in enumerate(problem.demands):
         for i, option in enumerate(demand.runs):
             count = len(option.starts)
+            if option.sends is not NOTHING_SENT:
+                sending += [
+                    (number + n, option.sends, start, option.duration)
+                    for n, start in enumerate(option.starts.tolist())
+                ]
+            number += count
             for name, value in (
                 ("demand", d),
                 ("option", i),
@@ -283,6 +335,7 @@ def _flat_runs(problem: Problem) -> Runs:
                 ("duration", option.duration),
                 ("value", option.limit * option.duration),
                 ("chips_min", option.chips_min),
+                ("net", option.net),
             ):
                 parts[name].append(np.full(count, value, dtype=np.int64))
             parts["start"].append(option.starts)
@@ -310,6 +363,8 @@ def _flat_runs(problem: Problem) -> Runs:
         segment=segment,
         owner=demand_of[segment],
         lengths=np.diff(np.concatenate((segment, [len(demand_of)]))),
+        net=flat["net"],
+        stretches=run_stretches(sending, periods),
     )
 
 
@@ -364,4 +419,17 @@ def _flat_cells(problem: Problem) -> Cells:
         group_chips=wanted[group_start],
         easy=fits,
         hard=np.flatnonzero(~fits[group]),
+        net=np.concatenate([none, *(option.net for _, _, option in options)]),
+        links=_links_of_cells([option for _, _, option in options], periods),
     )
+
+
+def _links_of_cells(options: list[SpreadOption], periods: int) -> CellLinks | None:
+    rows: list[tuple[int, Sends, int]] = []
+    first = 0
+    for option in options:
+        if option.sends:
+            at = zip(option.at_pool.tolist(), option.at_period.tolist(), strict=True)
+            rows += [(first + n, option.sends[p], t) for n, (p, t) in enumerate(at)]
+        first += len(option.at_period)
+    return cell_links(rows, periods)

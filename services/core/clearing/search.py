@@ -17,7 +17,7 @@ from services.core.clearing.model import Model, Scope
 from services.core.clearing.model_supply import UnsuitableError
 from services.core.clearing.neighbourhood import Neighbourhoods
 from services.core.clearing.presolve import BoolArray, FloatArray
-from services.core.clearing.response import Choices, exact, respond, run_surplus
+from services.core.clearing.response import Choices, cell_prices, exact, respond, run_surplus
 from services.core.clearing.selection import (
     RunChoice,
     Selection,
@@ -129,11 +129,12 @@ def _whole_scope(choices: Choices, held: _Incumbent, prices: FloatArray) -> Scop
     for members in problem.groups:
         best[list(members)] = max(response.surplus[d] for d in members)
     runs = choices.runs
-    margin = run_surplus(runs, wide) // np.maximum(runs.chips, 1)
+    # Rounded up: what data pays once does not divide by the chips.
+    margin = -(-run_surplus(runs, wide) // np.maximum(runs.chips, 1))
     gain = np.where(margin > 0, margin * runs.chips, margin * runs.chips_min)
     keep = runs.supportable & (best[runs.demand] - gain <= slack)
     cells = choices.cells
-    loss = np.maximum(wide.ravel()[cells.at] - cells.option_limit[cells.option], 0)
+    loss = np.maximum(cell_prices(cells, wide) - cells.option_limit[cells.option], 0)
     keep_cells = loss <= slack
     return _scope(choices, held.selection, range(len(problem.demands)), keep, keep_cells)
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from services.core.clearing.links import NOTHING_SENT, Stretch, cells_of
 from services.core.clearing.presolve import IntArray, Problem
 
 
@@ -90,7 +91,9 @@ def use_of(problem: Problem, selection: Selection) -> IntArray:
 
 
 def add_use(problem: Problem, used: IntArray, d: int, choice: Choice, sign: int = 1) -> None:
-    """Add (or with sign -1 take away) one choice's chips in place."""
+    """Add (or with sign -1 take away) one choice's chips in place, and its GB on links."""
+    for link, low, high, gb in choice_stretches(problem, d, choice):
+        used[link, low:high] += sign * gb
     if isinstance(choice, RunChoice):
         run = problem.demands[d].runs[choice.option]
         used[run.pool, choice.start : choice.start + run.duration] += sign * choice.chips
@@ -103,10 +106,57 @@ def add_use(problem: Problem, used: IntArray, d: int, choice: Choice, sign: int 
         )
 
 
+def choice_stretches(problem: Problem, d: int, choice: Choice) -> list[Stretch]:
+    """Return what one choice takes of links."""
+    if isinstance(choice, RunChoice):
+        run = problem.demands[d].runs[choice.option]
+        if run.sends is NOTHING_SENT:
+            return []
+        return run.sends.stretches(choice.start, run.duration, choice.chips)
+    spread = problem.demands[d].spreads[choice.option]
+    if not spread.sends:
+        return []
+    found: list[Stretch] = []
+    for cell, chips in zip(choice.cells, choice.chips, strict=True):
+        sends = spread.sends[int(spread.at_pool[cell])]
+        found += sends.each(int(spread.at_period[cell]), 1, chips)
+    return found
+
+
+def limited_parts(choice: Choice) -> list[Choice]:
+    """Return a choice in the parts that its limit holds for: a run whole, a spread chip by chip."""
+    if isinstance(choice, RunChoice):
+        return [choice]
+    return [SpreadChoice(choice.option, (cell,), (1,)) for cell in choice.cells]
+
+
+def choice_use(problem: Problem, d: int, choice: Choice) -> dict[int, int]:
+    """Return chips, and GB on links, by index in a flat P x T array."""
+    periods = problem.shape[1]
+    use: dict[int, int] = {}
+    if isinstance(choice, RunChoice):
+        run = problem.demands[d].runs[choice.option]
+        first = run.pool * periods + choice.start
+        use = dict.fromkeys(range(first, first + run.duration), choice.chips)
+    else:
+        spread = problem.demands[d].spreads[choice.option]
+        for cell, chips in zip(choice.cells, choice.chips, strict=True):
+            use[int(spread.at_pool[cell]) * periods + int(spread.at_period[cell])] = chips
+    for at, gb in cells_of(choice_stretches(problem, d, choice), periods):
+        use[at] = use.get(at, 0) + gb
+    return use
+
+
+def choice_cost(problem: Problem, d: int, choice: Choice, prices: IntArray) -> int:
+    """Return what one choice pays at the prices, links included, micro-yuan."""
+    flat = prices.reshape(-1)
+    return sum(n * int(flat[at]) for at, n in choice_use(problem, d, choice).items())
+
+
 def supply(problem: Problem, used: IntArray, block_offers: frozenset[int]) -> Supplied:
     """Supply a use of chips at least cost: block offers taken first, then merit order."""
     divisible = used.copy()
-    floor = np.zeros(problem.shape, dtype=np.int64)
+    floor = problem.lowest.copy()
     cost = 0
     for b in sorted(block_offers):
         block = problem.block_offers[b]
@@ -177,9 +227,15 @@ def choice_supported(problem: Problem, d: int, choice: Choice, prices: IntArray)
     """Tell whether one choice satisfies rule 1 at the prices."""
     if isinstance(choice, RunChoice):
         run = problem.demands[d].runs[choice.option]
+        if run.sends is not NOTHING_SENT:
+            return choice_cost(problem, d, choice, prices) <= choice_value(problem, d, choice)
         row = prices[run.pool, choice.start : choice.start + run.duration]
         return int(row.sum()) <= run.limit * run.duration
     spread = problem.demands[d].spreads[choice.option]
+    if spread.sends:
+        # The limit holds for every chip, with all that its traffic pays.
+        parts = limited_parts(choice)
+        return all(choice_cost(problem, d, part, prices) <= spread.limit for part in parts)
     cells = np.array(choice.cells, dtype=np.int64)
     paid = prices[spread.at_pool[cells], spread.at_period[cells]]
     return bool((paid <= spread.limit).all())
@@ -233,7 +289,7 @@ def worth_of(problem: Problem, selection: Selection) -> Worth | None:
 
 
 def choice_pools(problem: Problem, d: int, choice: Choice) -> set[int]:
-    """Return the pools that one choice uses."""
+    """Return the pools that one choice uses, those of links left out."""
     if isinstance(choice, RunChoice):
         return {problem.demands[d].runs[choice.option].pool}
     spread = problem.demands[d].spreads[choice.option]

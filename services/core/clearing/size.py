@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from services.core.book import Book
+from collections.abc import Iterable
+
+from services.core.book import Book, BookDemand
 from services.core.clearing.price_search import PRICE_MAX
 
 LARGE_CHOICES = 60_000
@@ -16,16 +18,21 @@ _CELLS_MAX = 2**20
 
 def is_large(book: Book) -> bool:
     """Tell whether a book is cleared by compiled search, without a solver."""
-    return choices_of(book) >= LARGE_CHOICES and fits_machine_integers(book)
+    return choices_of(book) >= LARGE_CHOICES and fits_machine_integers(book) and not book.links
 
 
 def choices_of(book: Book) -> int:
     """Return about how many choices a book holds: starts of runs, and cells of the rest."""
+    return choices_in(book.demands, book.periods)
+
+
+def choices_in(demands: Iterable[BookDemand], periods: int) -> int:
+    """Return about how many choices demands hold in a horizon of so many periods."""
     total = 0
-    for demand in book.demands:
+    for demand in demands:
         for row in demand.alternatives:
             window = max(0, row.deadline - row.earliest - max(0, row.duration - 1))
-            total += len(row.pools) * min(window, book.periods)
+            total += len(row.pools) * min(window, periods)
     return total
 
 

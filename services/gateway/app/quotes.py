@@ -15,6 +15,8 @@ from services.core.clearing.quote import Standing
 from services.core.clearing.reasons import quoted
 from services.core.codec import round_from_dict
 from services.core.eligibility import max_spend, resolve_alternatives
+from services.core.errors import Message, ValidationError
+from services.core.link_terms import moves_of
 from services.gateway.app.orders import check_terms
 from services.gateway.errors import not_found
 
@@ -67,15 +69,20 @@ class Quotes:
         if view is None:
             raise not_found("market_id", market_id)
         check_terms(terms, view.market, period_of(self._clock.now()))
+        if moves_of(terms) is not None:
+            raise _without_links(terms)
         told = await self.indicative(view.market, terms)
         if told is None:
             raise not_found("market_id", f"{market_id}, which has cleared no round yet")
         return told
 
     async def indicative(self, market: Market, terms: DemandTerms) -> QuoteView | None:
-        """Return what a demand that the market takes would get; ``None`` before any round."""
+        """Return what a demand that the market takes would get.
+
+        ``None`` before any round, and for one that sends data or traffic: links are not priced.
+        """
         known = await self._standing(market.id)
-        if known is None:
+        if known is None or moves_of(terms) is not None:
             return None
         round_id, standing = known
         # Some milliseconds of arrays: not on the loop that all callers share.
@@ -119,6 +126,22 @@ class Quotes:
                 known = (round_id, await asyncio.to_thread(_read, file))
                 self._known[market_id] = known
         return known
+
+
+def _without_links(terms: DemandTerms) -> ValidationError:
+    name = "data_gb" if terms.data_gb else "traffic_gb_per_chip_hour"
+    value = str(terms.data_gb or terms.traffic_gb_per_chip_hour)
+    return ValidationError(
+        "not_yet_supported",
+        Message(
+            f"{name} must be 0 for a quote, was {value}: a quote does not price links; the order "
+            f"itself is taken",
+            f"询价时 {name} 应为 0,实际为 {value}:询价暂不计链路费用,订单本身可以提交",
+        ),
+        field=name,
+        value=value,
+        allowed="0",
+    )
 
 
 def _read(file: bytes) -> Standing:

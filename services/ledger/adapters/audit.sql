@@ -99,20 +99,23 @@ WHERE o.allocated IS DISTINCT FROM p.allocated OR coalesce(p.offered, 0) < p.all
 LIMIT 20
 
 -- name: audit_payments
--- An allocation costs chips x price; what a round captured is what its allocations cost.
+-- An allocation costs chips x price; what a round captured is what its allocations and links cost.
 SELECT a.id, a.payment, sum(p.chips * p.price)::bigint AS expected
 FROM allocation AS a JOIN allocation_period AS p ON p.allocation_id = a.id
 GROUP BY a.id HAVING sum(p.chips * p.price) <> a.payment LIMIT 20
 
 -- name: audit_captures
 SELECT r.round_id, r.payment, coalesce(a.payment, 0)::bigint AS allocations,
-  coalesce(t.amount, 0)::bigint AS captured
+  coalesce(l.amount, 0)::bigint AS links, coalesce(t.amount, 0)::bigint AS captured
 FROM round_booked AS r
 LEFT JOIN (SELECT round_id, sum(payment) AS payment FROM allocation GROUP BY round_id) AS a
   USING (round_id)
 LEFT JOIN (SELECT round_id, sum(amount) AS amount FROM transfer
   WHERE kind = 'post' GROUP BY round_id) AS t USING (round_id)
-WHERE r.payment <> coalesce(a.payment, 0) OR r.payment <> coalesce(t.amount, 0) LIMIT 20
+LEFT JOIN (SELECT round_id, sum(amount) AS amount FROM transfer
+  WHERE purpose IN ('link_tariff', 'link_rent') GROUP BY round_id) AS l USING (round_id)
+WHERE r.payment <> coalesce(a.payment, 0) + coalesce(l.amount, 0)
+  OR r.payment <> coalesce(t.amount, 0) LIMIT 20
 
 -- name: audit_settlements
 -- A settlement is what its periods come to, and its transfers out of escrow are that.

@@ -83,6 +83,7 @@ class PostgresStore:
             holds = await conn.fetch(_QUERIES.early_holds)
             groups = await conn.fetch(_QUERIES.won_groups)
             last = await conn.fetchrow(_QUERIES.last_round)
+            sent = await conn.fetch(_QUERIES.links_sent)
         return Loaded(
             positions=positions,
             orders=[_order(row["body"]) for row in orders],
@@ -91,6 +92,7 @@ class PostgresStore:
             groups={row["exclusive_group"]: row["order_id"] for row in groups},
             last_round=None if last is None else _sealed(last),
             is_sealed=last is not None and last["state"] == "SEALED",
+            sent={(row["link"], row["period"]): row["gb"] for row in sent},
         )
 
     async def orders_by_id(self, ids: Iterable[str]) -> list[Order]:
@@ -207,6 +209,15 @@ async def _write(conn: Conn, changes: Changes) -> None:
             answer.amount,
             answer.free,
             answer.booked_through,
+        )
+    if changes.sent is not None:
+        rows = sorted(changes.sent.items())
+        await conn.execute(_QUERIES.drop_links_sent)
+        await conn.execute(
+            _QUERIES.put_links_sent,
+            [link for (link, _), _ in rows],
+            [period for (_, period), _ in rows],
+            [gb for _, gb in rows],
         )
     # Last, because it locks the outbox until the transaction ends.
     await append_outbox(conn, changes.outbox)

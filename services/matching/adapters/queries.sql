@@ -88,3 +88,13 @@ VALUES ($1, $2, 'SEALED', $3, $4, $5::jsonb, $6::jsonb, $7::jsonb, $8, $9, $10, 
 UPDATE round SET state = 'PUBLISHED', status = $2, cause = $3, result = $4, result_digest = $5,
   solve_ms = $6, published_at = $7
 WHERE seq = $1 AND state = 'SEALED'
+
+-- name: links_sent
+SELECT link, period, gb FROM link_sent
+
+-- name: drop_links_sent
+DELETE FROM link_sent
+
+-- name: put_links_sent
+INSERT INTO link_sent (link, period, gb)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])

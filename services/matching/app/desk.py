@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from schemas.market import Market
+    from services.core.link_charges import Sent
     from services.core.orders import Order
     from services.core.verdicts import Decision, HoldAnswer
     from services.matching.ports import Loaded
@@ -39,6 +40,7 @@ class Desk:
         groups: Exclusive group -> the demand of it that was accepted.
         next_round: Number of the round that comes next.
         last_time: Instant of the last seal; the market's time never goes back behind it.
+        sent: GB of each link and period that rounds have given away.
         market_changed: Whether the market was defined anew since the last seal.
         pace: What the rounds since the start of this process have shown; a restart forgets it.
     """
@@ -54,6 +56,7 @@ class Desk:
         self.last_time = datetime.min.replace(tzinfo=UTC)
         self.market_changed = False
         self.pace = Pace()
+        self.sent: Sent = {}
         self._block_offers: dict[str, str] = {}
         self._changes = Changes()
 
@@ -67,6 +70,7 @@ class Desk:
         for order in loaded.orders:
             self._keep(order)
         self.groups = dict(loaded.groups)
+        self.sent = dict(loaded.sent)
         for answer in loaded.stash:
             self.stash.setdefault(answer.order_id, {})[answer.cause] = answer
         if last is not None:
@@ -134,6 +138,11 @@ class Desk:
         """Take the next value of an order."""
         self._keep(order)
         self._changes.orders[order.id] = order
+
+    def send(self, sent: Sent) -> None:
+        """Take over what is given away of links after a round."""
+        if sent != self.sent:
+            self.sent = self._changes.sent = sent
 
     def drop_old_answers(self) -> None:
         """Forget answers of the ledger that came early for what can never be read any more."""

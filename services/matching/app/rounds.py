@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from schemas import events
+from schemas import events, links
 from schemas.types import period_of
 from services.core.book_builder import (
     build_book,
@@ -18,6 +18,7 @@ from services.core.book_builder import (
     rules_of,
 )
 from services.core.codec import book_from_dict, book_to_dict, canonical_json, rules_to_dict
+from services.core.link_charges import sent_after
 from services.core.order_holds import told
 from services.core.reasons import why
 from services.core.round_events import (
@@ -26,6 +27,7 @@ from services.core.round_events import (
     cleared_event,
     closed_event,
     hold_events,
+    link_events,
     prices_events,
     wire_reason,
 )
@@ -76,7 +78,7 @@ def freeze(
         _put_all(desk, left)
     left += _all_leaving(desk, now, horizon.first)
     desk.drop_old_answers()
-    book = build_book(market, desk.live(), parents, horizon)
+    book = build_book(market, desk.live(), parents, horizon, desk.sent)
     for order_id in [*(row.id for row in book.offers), *(row.id for row in book.demands)]:
         order = desk.orders[order_id]
         if order.waiting_since is None:
@@ -129,14 +131,16 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
         solve_ms=cleared.solve_ms,
     )
     allocations = allocation_events(facts, desk.orders)
+    charges = link_events(facts, desk.orders, len(allocations))
     changed = apply_result(book, result, desk.orders, sealed.market, sealed.seq)
     _put_all(desk, changed)
     losers = group_losers(changed, desk.live())
     _put_all(desk, losers)
     filled = [made.demand_id for made in allocations]
+    desk.send(sent_after(desk.sent, book, result))
     adjusted = holds_to_adjust(desk.orders.values(), filled)
-    holds = hold_events(facts, adjusted, len(allocations))
-    records = _allocation_records(facts, sealed, [*allocations, *holds])
+    holds = hold_events(facts, adjusted, len(allocations) + len(charges))
+    records = _allocation_records(facts, sealed, [*allocations, *charges, *holds])
     closed_id = _id_of(records[-1])
     _put_all(desk, [told(order, sealed.seq, closed_id) for order in adjusted])
     desk.next_round = sealed.seq + 1
@@ -236,7 +240,7 @@ def _alarm(facts: RoundFacts, cleared: ClearedRound) -> OutRecord:
 def _allocation_records(
     facts: RoundFacts,
     sealed: SealedRound,
-    whole: Sequence[events.AllocationMade | events.HoldAdjusted],
+    whole: Sequence[events.AllocationMade | links.LinkCharged | events.HoldAdjusted],
 ) -> list[OutRecord]:
     closed = closed_event(
         facts, whole, _read_through(sealed, "offers"), _read_through(sealed, "demand")

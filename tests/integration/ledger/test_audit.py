@@ -23,6 +23,7 @@ from services.ledger.state import Checkpoint
 from tests.conftest import Stack
 from tests.integration.ledger.conftest import migrated
 from tests.unit.ledger import world as w
+from tests.unit.ledger.charges import link_charged
 
 pytestmark = pytest.mark.integration
 
@@ -39,9 +40,9 @@ async def fill(store: PostgresStore) -> None:
         w.demanded("d1", "lab", chips=10),
         w.demanded("d2", "lab", chips=4),
     )
-    second = topics.round(
-        1, allocation, w.kept(1, "d1", "lab", 5 * w.YUAN), w.kept(1, "d2", "lab", 0), fee_ppm=9000
-    )
+    link = link_charged(1, "d1", "lab", 10_000, [(0, 20, 10_000), (1, 10, 30_000)])
+    kept = w.kept(1, "d1", "lab", 5 * w.YUAN), w.kept(1, "d2", "lab", 0)
+    second = topics.round(1, allocation, link, *kept, fee_ppm=9000)
     third = topics.put(w.delivered(allocation, [(0, 7)]))
     frontier, before = Frontier(), await store.positions()
     for records in (first, second, third):
@@ -73,7 +74,7 @@ async def test_an_honest_ledger_passes(
 ) -> None:
     report = await audit(stack.postgres_dsn, filled[1])
     assert report.ok, "\n".join(report.lines())
-    assert (report.size, report.captured, report.paid) == (9, 11_500_000, 6_300_000)
+    assert (report.size, report.captured, report.paid) == (11, 12_000_000, 6_300_000)
     assert all(line.startswith("ok  ") for line in report.lines()[:-1])
     assert report.lines(chinese=True) != report.lines()
 
@@ -177,7 +178,7 @@ END $$;
             "free_balance",
         ),
         ("DELETE FROM outbox WHERE seq = 5", "outbox"),
-        ("UPDATE journal_sent SET next_idx = 10", "outbox"),
+        ("UPDATE journal_sent SET next_idx = 12", "outbox"),
         ("DELETE FROM journal_sent", "outbox"),
         ("INSERT INTO market_halt VALUES ('jjj', 'jjj:2', 'settle.oversold', 'x')", "no_halt"),
         # The log: an entry, an entry with its hash, two leaves swapped, the tail, a head, a row.

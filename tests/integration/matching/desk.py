@@ -41,6 +41,9 @@ MARKET = Market.model_validate(
             {"id": "a910b", "name": "Ascend 910B", "vendor": "Huawei", "domestic": True}
             | {"memory_gb": 64, "tflops": 320, "lot": 8},
         ],
+        "links": [
+            {"source": "he-1", "destination": "bj-1", "capacity_gb_per_period": 100, "tariff": 500},
+        ],
         "rules": {"round_every_s": 900, "horizon_periods": 24, "effort": 1},
     }
 )

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from schemas import events
+from schemas.links import LinkCharged
 from schemas.types import OrderState
 from services.core.round_events import set_digest
 from services.core.round_file import join_file
@@ -127,3 +128,32 @@ async def test_a_cancelled_demand_whose_hold_came_late_is_told_to_be_released(de
         ["RoundClosed"],
     )
     assert not await desk.rows("SELECT 1 FROM orders WHERE hold_news")
+
+
+async def test_later_round_finds_of_a_link_what_those_before_left_even_after_a_restart(
+    desk: Desk,
+) -> None:
+    traffic = {"user_zone": "bj-1", "traffic_gb_per_chip_hour": 15, "latency_ms_max": None}
+    shape = {"type": "flow", "chips": 4}
+    window = {"earliest": "2026-11-24T09:00:00Z", "deadline": "2026-11-24T10:00:00Z"}
+    first, second = (demand(name, shape=shape, **window, **traffic) for name in "ab")
+    await desk.say(offer("a", zone="he-1"), first, hold(first))
+    clock = ManualClock(START)
+    async with open_process(desk.settings, clock) as matching:
+        await settled(matching, least=3)
+        await matching.run_round()
+    await desk.say(second, hold(second))
+    async with open_process(desk.settings, clock) as matching:
+        await settled(matching, least=2)
+        clock.advance(timedelta(minutes=15))
+        await matching.run_round()
+        await desk.hear(2)
+
+    charges = [event for event in desk.distinct("allocations") if isinstance(event, LinkCharged)]
+    assert [event.demand_id for event in charges] == [first.order_id, second.order_id]
+    # 100 GB an hour: 4 chips take 60, of the 40 that are left 2 more chips can use 30.
+    assert [[(at.gb, at.price) for at in event.periods] for event in charges[:1]] == [[(60, 500)]]
+    assert [at.gb for at in charges[1].periods] == [30]
+    assert [status.state for status in desk.statuses(second)][-1] is OrderState.PART_FILLED
+    sent = await desk.rows("SELECT link, gb FROM link_sent")
+    assert [tuple(row) for row in sent] == [("he-1>bj-1", 90)]

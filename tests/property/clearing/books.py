@@ -14,7 +14,7 @@ from typing import TypeVar
 from hypothesis import reject
 
 from schemas.types import Shape
-from services.core.book import Alternative, Book, BookDemand, BookOffer, Pool
+from services.core.book import Alternative, Book, BookDemand, BookLink, BookOffer, Moves, Pool
 from services.core.clearing.oracle import TooLargeError, best_welfare
 
 FIRST = 490_000
@@ -37,6 +37,43 @@ def small_book(seed: int) -> Book:
             parent = demands[chance.randrange(n)].id
             demands[n] = replace(demands[n], linked_to=parent)
     return Book("m", "m:7", FIRST, periods, pools, offers, tuple(demands))
+
+
+def linked_book(seed: int) -> Book:
+    """Return a small book whose zones are joined by links and whose demand sends over them."""
+    chance = random.Random(seed)
+    book = small_book(seed)
+    zones = [*sorted({pool.zone for pool in book.pools}), "far"]
+    links = tuple(
+        BookLink(
+            f"{a}>{b}",
+            a,
+            b,
+            chance.choice([0, 1, 7, 30]),
+            tuple(chance.choice([0, 2, 3, 5, 9]) for _ in range(book.periods)),
+        )
+        for a in zones
+        for b in zones
+        if a != b and chance.random() < 0.8
+    )
+    demands = tuple(_with_moves(chance, demand, zones) for demand in book.demands)
+    return replace(book, demands=demands, links=links)
+
+
+def _with_moves(chance: random.Random, demand: BookDemand, zones: list[str]) -> BookDemand:
+    if chance.random() < 0.2:
+        return demand
+    data, traffic = chance.choice([(0, 1), (0, 2), (3, 0), (5, 1), (7, 0), (2, 3)])
+    if demand.shape is not Shape.BLOCK:
+        data, traffic = 0, max(1, traffic)
+    if data:
+        rows = tuple(replace(row, chips_min=row.chips) for row in demand.alternatives)
+        demand = replace(demand, alternatives=rows)
+    moves = Moves(
+        chance.choice(zones) if data else None, data, chance.choice(zones) if traffic else None,
+        traffic,
+    )  # fmt: skip
+    return replace(demand, moves=moves)
 
 
 def oracle_welfare(book: Book) -> int:
@@ -125,4 +162,10 @@ def shuffled(book: Book, seed: int) -> Book:
         )
         for demand in mixed(book.demands)
     )
-    return replace(book, pools=mixed(book.pools), offers=mixed(book.offers), demands=demands)
+    return replace(
+        book,
+        pools=mixed(book.pools),
+        offers=mixed(book.offers),
+        demands=demands,
+        links=mixed(book.links),
+    )

@@ -19,7 +19,7 @@ from suanli.check_bound import BestResponses, Supply
 from suanli.check_formats import read_book
 from suanli.check_report import Log
 from suanli.checker import verify
-from tests.property.clearing.books import small_book
+from tests.property.clearing.books import linked_book, small_book
 
 RULES = Rules(tick=1, ascent_steps=20)
 SEEDS = st.integers(0, 2**40)
@@ -80,3 +80,27 @@ def test_every_best_response_is_the_same_at_random_prices(demands: int) -> None:
         plain = BestResponses(supply, prices)
         assert layout.demands(prices) == plain.demands(book)
         assert layout.offers(prices) == plain.offers(book)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=SEEDS)
+def test_no_wrong_number_about_links_passes_or_stops_the_checker(seed: int) -> None:
+    parts = parts_of(linked_book(seed))
+    assert assert_same(parts)
+    links = parts["result"].get("links", [])
+    used = [row for row in links if any(row["used"])]
+    for row in used[:2]:
+        for name in ("used", "prices"):
+            at = next(t for t, gb in enumerate(row["used"]) if gb)
+            before = row[name][at]
+            for value in (before + 1, 0, MOST):
+                row[name][at] = value
+                assert assert_same(parts) == (value == before)
+            row[name][at] = before
+            del row[name][at]
+            assert not assert_same(parts)
+            row[name].insert(at, before)
+    for row in parts["book"].get("links", []):
+        before, row["capacity"] = row["capacity"], [0] * len(row["capacity"])
+        assert_same(parts)
+        row["capacity"] = before

@@ -14,7 +14,7 @@ from services.core.clearing import clear, clear_greedy
 from services.core.clearing.oracle import TooLargeError, best_welfare, most_chip_hours
 from services.core.codec import canonical_json, result_to_dict, round_from_dict, round_to_dict
 from suanli.checker import verify
-from tests.property.clearing.books import oracle_welfare, shuffled, small_book
+from tests.property.clearing.books import linked_book, oracle_welfare, shuffled, small_book
 from tests.property.clearing.exact_lp import least_regret
 
 # The ascent only has to steer here: CP-SAT proves these books whole.
@@ -110,5 +110,20 @@ def test_every_result_is_valid_however_little_effort_it_had(
 ) -> None:
     book = small_book(seed)
     rules = Rules(tick=tick, effort=effort, ascent_steps=0)
+    for clearing in (clear, clear_greedy):
+        assert_verified(book, rules, clearing(book, rules))
+
+
+@pytest.mark.timeout(240)
+@settings(max_examples=12 if DEV else 40, deadline=None)
+@given(seed=SEEDS, order=SEEDS)
+def test_data_and_traffic_over_links_are_cleared_as_well_as_can_be(seed: int, order: int) -> None:
+    book = linked_book(seed)
+    result = clear(book, RULES)
+    assert_verified(book, RULES, result)
+    assert result.status == "optimal"
+    assert result.welfare == oracle_welfare(book)
+    assert clear(shuffled(book, order), RULES) == result
+    rules = Rules(tick=50, effort=0, ascent_steps=0)
     for clearing in (clear, clear_greedy):
         assert_verified(book, rules, clearing(book, rules))

@@ -125,8 +125,23 @@ def test_an_offer_that_breaks_a_rule_is_refused_by_name(
     ("changes", "code", "field"),
     [
         ({"priority": "urgent"}, "not_yet_supported", "priority"),
-        ({"data_zone": "bj-1", "data_gb": 5}, "not_yet_supported", "data_zone"),
-        ({"traffic_gb_per_chip_hour": 1}, "not_yet_supported", "traffic_gb_per_chip_hour"),
+        ({"data_zone": "nowhere", "data_gb": 5}, "validation.unknown", "data_zone"),
+        (
+            {"data_zone": "bj-1", "data_gb": 5}
+            | {"shape": {"type": "block", "chips": 8, "chips_min": 4, "duration": 4}},
+            "validation.data_of_blocks",
+            "data_gb",
+        ),
+        ({"traffic_gb_per_chip_hour": 1}, "validation.zone_missing", "user_zone"),
+        (
+            {
+                "alternatives": [alternative(regions=["hebei"])],
+                "user_zone": "bj-1",
+                "traffic_gb_per_chip_hour": 1,
+            },
+            "validation.no_route",
+            "alternatives.0.zones",
+        ),
         ({"user_zone": "nowhere", "latency_ms_max": 3}, "validation.unknown", "user_zone"),
         ({"budget": 1000}, "validation.budget_too_small", "budget"),
         (

@@ -61,11 +61,11 @@ TABLE: tuple[tuple[str, tuple[events.Event, ...], events.Event, Verdict, str], .
     ),
     ("a demand", (), demand(), Verdict.ACCEPTED, "waiting_for_hold"),
     (
-        "a demand with data to move",
+        "a demand in parts with data to move",
         (),
         demand(data_zone="bj-1", data_gb=5),
         Verdict.REJECTED,
-        "not_yet_supported",
+        "validation.data_of_blocks",
     ),
     (
         "a demand it cannot pay",

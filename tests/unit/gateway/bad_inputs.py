@@ -202,9 +202,9 @@ BAD_INPUTS: tuple[Bad, ...] = (
         priority="urgent",
     ),
     _demand(
-        "data to move",
-        "not_yet_supported",
-        ("terms.data_zone", "bj-1", "null"),
+        "data to move for a block of no fixed size",
+        "validation.data_of_blocks",
+        ("terms.data_gb", "10", "0 unless"),
         data_zone="bj-1",
         data_gb=10,
     ),

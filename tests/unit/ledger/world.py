@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from loadtests.journal_records import published
 from schemas import events, money
 from schemas.codec import Envelope, decode, encode
+from schemas.links import LinkCharged
 from schemas.orders import Alternative, DemandTerms, FlowShape, OfferTerms
 from schemas.registry import BY_MODEL
 from schemas.types import Role, period_of
@@ -246,7 +247,7 @@ class Topics:
     def round(
         self,
         seq: int,
-        *bodies: events.AllocationMade | events.HoldAdjusted,
+        *bodies: events.AllocationMade | LinkCharged | events.HoldAdjusted,
         fee_ppm: int = 0,
         offers_end: int | None = None,
         demand_end: int | None = None,
@@ -276,7 +277,7 @@ class Topics:
 
 def round_bodies(
     seq: int,
-    bodies: Sequence[events.AllocationMade | events.HoldAdjusted],
+    bodies: Sequence[events.AllocationMade | LinkCharged | events.HoldAdjusted],
     *,
     at: datetime = NOW,
     fee_ppm: int = 0,

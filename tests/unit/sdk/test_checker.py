@@ -344,8 +344,10 @@ def test_every_code_in_the_source_has_its_words() -> None:
     used = set(
         re.findall(
             r'"((?:format|book|digest|allocation|offer|demand|price|rule_[12]|order'
-            r'|regret|welfare|certificate)\.[a-z_]+)"',
+            r'|regret|welfare|certificate|link)\.[a-z_]+)"',
             source,
         )
     )
-    assert used - {f"book.{name}" for name in ("pools", "offers", "demands")} == set(SUBJECTS)
+    assert used - {f"book.{name}" for name in ("pools", "offers", "demands", "links")} == set(
+        SUBJECTS
+    )

@@ -63,6 +63,9 @@ class Layout:
         self._blocks: list[tuple[int, Alternative]] = []
         self._divisible: list[tuple[int, Alternative]] = []
         for d, demand in enumerate(book.demands):
+            if demand.moves is not None:
+                # What sends over links is few, and left to Python.
+                continue
             rows = self._blocks if demand.shape == "block" else self._divisible
             rows += [(d, item) for item in demand.alternatives]
         self._lay_blocks()

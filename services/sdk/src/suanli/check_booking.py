@@ -23,6 +23,8 @@ Allocated = tuple[str, str, str, int]
 
 _ESCROW: Final = "escrow:"
 _FEES: Final = "fees:"
+# Tariffs and rents of links are paid out of escrow when a round is booked.
+_OF_THE_MARKET: Final = (_FEES, "links:", "rents:")
 _HOUR_S: Final = 3600
 
 
@@ -215,7 +217,7 @@ def check_parties(claim: Claim, parties: Parties) -> list[str]:
         problems.append(f"taken from {claim.payer}, the enterprise is {parties.payer}")
     for account, amount in sorted(claim.went.items()):
         due = parties.due.get(account, 0)
-        if account != claim.payer and not account.startswith(_FEES) and amount > due:
+        if account != claim.payer and not account.startswith(_OF_THE_MARKET) and amount > due:
             problems.append(f"escrow paid {amount} to {account}, its allocations cost {due}")
     return problems
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from operator import add
 
 from suanli.check_formats import Alternative, Book, Demand, Offer
+from suanli.check_links import BlockAt, Ways
 
 Prices = dict[str, list[int]]
 """Pool -> price in each period of the horizon, micro-yuan per chip-hour."""
@@ -50,9 +51,17 @@ class Supply:
 class BestResponses:
     """The best surplus that each order could get at given prices."""
 
-    def __init__(self, supply: Supply, prices: Prices) -> None:
+    def __init__(
+        self,
+        supply: Supply,
+        prices: Prices,
+        ways: Ways | None = None,
+        link_prices: Prices | None = None,
+    ) -> None:
         self._supply = supply
         self._prices = prices
+        self._ways = ways
+        self._links = link_prices or {}
         self._costs: dict[tuple[str, int], list[int]] = {}
         self._sums: dict[str, list[int]] = {}
         for pool, curve in prices.items():
@@ -72,8 +81,28 @@ class BestResponses:
 
     def demand(self, demand: Demand) -> int:
         """Return the best surplus of a demand alone, micro-yuan, at least 0."""
+        if demand.moves is not None:
+            return self._sending(demand)
         best = self._block if demand.shape == "block" else self.divisible
         return max(0, *(best(alternative) for alternative in demand.alternatives))
+
+    def _sending(self, demand: Demand) -> int:
+        """Return the best surplus of a demand that sends over links."""
+        assert self._ways is not None
+        best = 0
+        for item in demand.alternatives:
+            if demand.shape != "block":
+                best = max(best, self.divisible(item, demand))
+                continue
+            window = self._supply.window(item)
+            if item.duration > window[1] - window[0]:
+                continue
+            for pool in item.pools:
+                costs = self._run_costs(pool, item.duration)
+                rooms = self._supply.room(pool, item.duration)
+                at = BlockAt(pool, costs, rooms, window)
+                best = max(best, self._ways.block(demand, item, at, self._links))
+        return best
 
     def offer(self, offer: Offer) -> int:
         """Return the best surplus of an offer, micro-yuan, at least 0."""
@@ -120,10 +149,14 @@ class BestResponses:
             ]
         return self._costs[key]
 
-    def divisible(self, item: Alternative) -> int:
+    def divisible(self, item: Alternative, sender: Demand | None = None) -> int:
         """Return the best surplus of a flow or work alternative, filling the cheapest cells first.
 
         The caps nest (cell within period within total), so the greedy choice is the best one.
+
+        Args:
+            item: The alternative.
+            sender: Its demand, if that sends over links.
         """
         low, high = self._supply.window(item)
         shift = self._supply.first - item.earliest
@@ -132,7 +165,10 @@ class BestResponses:
         for pool in item.pools:
             if item.limit > self._least[pool]:
                 curve, row = self._prices[pool][low:high], self._supply.chips[pool][low:high]
-                cells += zip(curve, range(high - low), row, strict=True)
+                mine = list(zip(curve, range(high - low), row, strict=True))
+                if sender is not None and self._ways is not None:
+                    mine = self._ways.cells(sender, pool, self._links, mine, low)
+                cells += mine
         cells.sort()
         hours = item.chip_hours
         surplus = 0
@@ -147,7 +183,7 @@ class BestResponses:
         return surplus
 
 
-def bound_of(book: Book, demands: list[int], offers: list[int]) -> int:
+def bound_of(book: Book, demands: list[int], offers: list[int], links: list[int]) -> int:
     """Return D, micro-yuan: no clearing of the book has more welfare.
 
     An exclusive group counts once, by its best member; links are relaxed.
@@ -156,8 +192,9 @@ def bound_of(book: Book, demands: list[int], offers: list[int]) -> int:
         book: The book.
         demands: Best surplus of every demand at the certificate prices.
         offers: The same of every offer.
+        links: What each link could gain beyond its tariff.
     """
-    total = sum(offers)
+    total = sum(offers) + sum(links)
     groups: dict[tuple[str, str], int] = {}
     for demand, surplus in zip(book.demands, demands, strict=True):
         if demand.exclusive_group is None:

@@ -6,10 +6,12 @@ Standard library only.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from suanli.check_formats import Allocation, Alternative, Book, Demand, Offer, Result
+from suanli.check_links import Use, Ways, check_links, check_use
 from suanli.check_report import NOTHING, Log, Phrase, show
 
 _OF_THE_BOOK: Final[Phrase] = ("one of the book", "订单簿之一")
@@ -25,6 +27,9 @@ class Cleared:
         demand_hours: Chip-hours of each demand that was accepted.
         used: The alternative that each accepted demand uses, as far as it is known.
         accepted_by_group: Accepted demands of each exclusive group, by participant and group.
+        ways: Routes of the book's links.
+        sent: What each accepted demand sends over them.
+        link_prices: Clearing prices of the links, as far as they are told.
     """
 
     book: Book
@@ -38,6 +43,14 @@ class Cleared:
     demand_hours: dict[str, int] = field(default_factory=dict)
     used: dict[str, Alternative] = field(default_factory=dict)
     accepted_by_group: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    ways: Ways = field(init=False)
+    sent: dict[str, Use] = field(default_factory=dict)
+    link_prices: dict[str, list[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out the routes."""
+        self.ways = Ways(self.book)
+        self.link_prices = {row.key: row.prices for row in self.result.links}
 
 
 def check_book(book: Book, tick: int, log: Log) -> None:
@@ -47,6 +60,7 @@ def check_book(book: Book, tick: int, log: Log) -> None:
     _check_sorted([demand.id for demand in book.demands], "book.demands", log)
     for key, (zone, chip) in zip(book.pools, book.pool_parts, strict=True):
         log.differ("book.pool_key", f"book.pools[{key}]", f"{zone}/{chip}", key)
+    check_links(book, log)
     pools = set(book.pools)
     for offer in book.offers:
         where = f"book.offers[{offer.id}]"
@@ -88,6 +102,9 @@ def check_allocations(cleared: Cleared) -> None:
         parts = cleared.demand_parts.get(demand.id, [])
         _check_demand(cleared, demand, chosen.get(demand.id), parts)
     _check_bonds(cleared)
+    # Chips that no order has were found above; what they would send means nothing.
+    if not cleared.log.problems_since_close():
+        check_use(cleared)
 
 
 def chip_hours(item: Allocation) -> int:
@@ -225,11 +242,25 @@ def _check_bonds(cleared: Cleared) -> None:
             cleared.log.add("demand.group", where, "<= 1", show(len(ids)))
 
 
-def check_curves(cleared: Cleared, curves: dict[str, list[int]], where: str, tick: int) -> bool:
-    """Check that each pool and period has a price; return whether all can be looked up."""
+def check_curves(
+    cleared: Cleared,
+    curves: dict[str, list[int]],
+    where: str,
+    tick: int,
+    keys: Iterable[str] | None = None,
+) -> bool:
+    """Check that each pool and period has a price; return whether all can be looked up.
+
+    Args:
+        cleared: The round.
+        curves: Prices.
+        where: Where they are told.
+        tick: What they are multiples of.
+        keys: What has them if not the pools of the book.
+    """
     book, log = cleared.book, cleared.log
     complete = True
-    for pool in sorted(curves.keys() ^ set(book.pools)):
+    for pool in sorted(curves.keys() ^ set(book.pools if keys is None else keys)):
         complete = False
         if pool in curves:
             log.add("price.pool", f"{where}[{pool}]", NOTHING, show(curves[pool]))

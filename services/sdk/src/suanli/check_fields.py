@@ -186,6 +186,20 @@ BOOK: Final = {
     "offers": _LIST,
     "demands": _LIST,
 }
+BOOK_MAY: Final = {"links": _LIST}
+LINK: Final = {
+    "key": _TEXT,
+    "source": _TEXT,
+    "destination": _TEXT,
+    "tariff": _NAT,
+    "capacity": _NATS,
+}
+MOVES: Final = {
+    "data_zone": _TEXT_OR_NULL,
+    "data_gb": _NAT,
+    "user_zone": _TEXT_OR_NULL,
+    "traffic_gb": _NAT,
+}
 POOL: Final = {
     "key": _TEXT,
     "zone": _TEXT,
@@ -250,7 +264,8 @@ RESULT: Final = {
     "certificate": _OBJECT,
     "total_regret": _NAT,
 }
-RESULT_MAY: Final = {"support_loss": _NAT}
+RESULT_MAY: Final = {"support_loss": _NAT, "links": _LIST}
+LINK_OUTCOME: Final = {"key": _TEXT, "prices": _NATS, "used": _NATS, "regret": _NAT}
 ALLOCATION: Final = {"demand": _TEXT, "offer": _TEXT, "pool": _TEXT, "start": _NAT, "chips": _NATS}
 _STATE = _one_of("filled", "part-filled", "open")
 DEMAND_OUTCOME: Final = {
@@ -274,6 +289,7 @@ OFFER_OUTCOME: Final = {
 }
 REASON: Final = {"code": _REASON_CODE, "params": _PARAMS}
 CERTIFICATE: Final = {"prices": _CURVES, "bound": _NAT}
+CERTIFICATE_MAY: Final = {"link_prices": _CURVES}
 
 
 def each(items: list[Any], kinds: dict[str, Kind], where: str, log: Log) -> list[dict[str, Any]]:

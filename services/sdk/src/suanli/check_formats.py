@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +17,14 @@ from suanli.check_fields import (
     ALLOCATION,
     ALTERNATIVE,
     BOOK,
+    BOOK_MAY,
     CERTIFICATE,
+    CERTIFICATE_MAY,
     DEMAND,
     DEMAND_OUTCOME,
+    LINK,
+    LINK_OUTCOME,
+    MOVES,
     OFFER,
     OFFER_OUTCOME,
     POOL,
@@ -69,6 +74,27 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Moves:
+    """What a demand sends over links; see ``suanli.book.v1``."""
+
+    data_zone: str | None
+    data_gb: int
+    user_zone: str | None
+    traffic_gb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link of the book; see ``suanli.book.v1``."""
+
+    key: str
+    source: str
+    destination: str
+    tariff: int
+    capacity: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """A demand of the book; see ``suanli.book.v1``."""
 
@@ -78,6 +104,7 @@ class Demand:
     alternatives: list[Alternative]
     exclusive_group: str | None
     linked_to: str | None
+    moves: Moves | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +119,7 @@ class Book:
     pool_parts: list[tuple[str, str]]
     offers: list[Offer]
     demands: list[Demand]
+    links: list[Link] = field(default_factory=list)
 
     @property
     def end(self) -> int:
@@ -125,6 +153,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkOutcome:
+    """How a link leaves the round; see ``suanli.result.v1``."""
+
+    key: str
+    prices: list[int]
+    used: list[int]
+    regret: int
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What the clearing decided; see ``suanli.result.v1``."""
 
@@ -141,6 +179,8 @@ class Result:
     offers: list[Outcome]
     certificate_prices: dict[str, list[int]]
     bound: int
+    links: list[LinkOutcome]
+    certificate_links: dict[str, list[int]]
 
 
 def canonical_sha256(value: object) -> str:
@@ -186,8 +226,10 @@ def read_round(source: str | Path | bytes, log: Log) -> tuple[Any, Any, Any] | N
 def read_book(value: object, log: Log) -> Book | None:
     """Return the book, or None and the problems in the log."""
     count = log.count
-    if (fields := closed(value, BOOK, "book", log)) is None:
+    if (fields := closed(value, BOOK, "book", log, may=BOOK_MAY)) is None:
         return None
+    fields, moves = _apart(fields, log)
+    links = each(fields.get("links", []), LINK, "book.links", log)
     pools = each(fields["pools"], POOL, "book.pools", log)
     offers = each(fields["offers"], OFFER, "book.offers", log)
     demands = each(fields["demands"], DEMAND, "book.demands", log)
@@ -208,8 +250,31 @@ def read_book(value: object, log: Log) -> Book | None:
             )
             for o in offers
         ],
-        demands=[demand for demand in parsed if demand is not None],
+        demands=[
+            demand if demand.id not in moves else replace(demand, moves=moves[demand.id])
+            for demand in parsed
+            if demand is not None
+        ],
+        links=[Link(**item) for item in links],
     )
+
+
+def _apart(fields: dict[str, Any], log: Log) -> tuple[dict[str, Any], dict[str, Moves]]:
+    """Return the book with what demands send taken out of them, and that by demand."""
+    demands = fields["demands"]
+    if not any(type(item) is dict and "moves" in item for item in demands):
+        return fields, {}
+    found: dict[str, Moves] = {}
+    bare: list[Any] = []
+    for i, item in enumerate(demands):
+        if type(item) is not dict or "moves" not in item:
+            bare.append(item)
+            continue
+        bare.append({name: value for name, value in item.items() if name != "moves"})
+        moves = closed(item["moves"], MOVES, f"book.demands[{i}].moves", log)
+        if moves is not None and type(item.get("id")) is str:
+            found[item["id"]] = Moves(**moves)
+    return {**fields, "demands": bare}, found
 
 
 def read_tick(value: object, log: Log) -> int | None:
@@ -223,7 +288,9 @@ def read_result(value: object, log: Log) -> Result | None:
     count = log.count
     if (fields := closed(value, RESULT, "result", log, may=RESULT_MAY)) is None:
         return None
-    certificate = closed(fields["certificate"], CERTIFICATE, "result.certificate", log)
+    where = "result.certificate"
+    certificate = closed(fields["certificate"], CERTIFICATE, where, log, may=CERTIFICATE_MAY)
+    links = each(fields.get("links", []), LINK_OUTCOME, "result.links", log)
     allocations = each(fields["allocations"], ALLOCATION, "result.allocations", log)
     demands = each(fields["demands"], DEMAND_OUTCOME, "result.demands", log)
     offers = each(fields["offers"], OFFER_OUTCOME, "result.offers", log)
@@ -247,6 +314,8 @@ def read_result(value: object, log: Log) -> Result | None:
         offers=[_outcome(item, "cost", "revenue") for item in offers],
         certificate_prices=certificate["prices"],
         bound=certificate["bound"],
+        links=[LinkOutcome(**item) for item in links],
+        certificate_links=certificate.get("link_prices", {}),
     )
 
 

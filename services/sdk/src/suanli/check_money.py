@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from suanli.check_feasible import Cleared, chip_hours
 from suanli.check_formats import Allocation, Demand, Offer, Outcome
+from suanli.check_links import cells_of, charge, check_link_regret, tariffs
 from suanli.check_report import NOTHING, show
 
 
@@ -18,10 +19,13 @@ def check_rule_1(cleared: Cleared) -> None:
     for id_, alternative in cleared.used.items():
         parts, where = cleared.demand_parts[id_], f"result.demands[{id_}]"
         if cleared.demands[id_].shape == "block":
-            payment = sum(_payment(cleared, item) for item in parts)
+            payment = _paid(cleared, id_)
             most = alternative.limit * cleared.demand_hours[id_]
             if payment > most:
                 log.add("rule_1.block", f"{where}.payment", f"<= {most}", show(payment))
+            continue
+        if cleared.demands[id_].moves is not None:
+            _check_sender(cleared, id_, alternative.limit)
             continue
         for item in parts:
             price, t = _extreme_price(cleared, item, highest=True)
@@ -60,6 +64,8 @@ def check_rule_2(cleared: Cleared) -> None:
                 log.add("rule_2.cell", f"{pool}[{book.first + t}]", "0", show(money))
     paid = sum(outcome.payment for outcome in cleared.result.demands)
     received = sum(outcome.payment for outcome in cleared.result.offers)
+    # What goes over links is paid to those who run them and to the account of rents.
+    received += sum(charge(cleared, id_) for id_ in cleared.sent)
     log.differ("rule_2.total", "result.offers", paid, received)
 
 
@@ -81,20 +87,20 @@ def check_orders(cleared: Cleared) -> None:
     log.differ("order.count", "result.offers", len(cleared.book.offers), len(result.offers))
 
 
-def check_regret(cleared: Cleared, demands: list[int], offers: list[int]) -> int:
+def check_regret(cleared: Cleared, demands: list[int], offers: list[int], links: list[int]) -> int:
     """Check every regret and their sum; return the sum as it should be, micro-yuan.
 
     Args:
         cleared: The round.
         demands: Best surplus of every demand of the book at the clearing prices.
         offers: The same of every offer.
+        links: What each link could gain beyond its tariff.
     """
     log = cleared.log
     total = 0
     realised: dict[str, int] = {}
     for id_, alternative in cleared.used.items():
-        paid = sum(_payment(cleared, item) for item in cleared.demand_parts[id_])
-        realised[id_] = alternative.limit * cleared.demand_hours[id_] - paid
+        realised[id_] = alternative.limit * cleared.demand_hours[id_] - _paid(cleared, id_)
     rows = zip(cleared.book.demands, demands, cleared.result.demands, strict=False)
     for demand, best, outcome in rows:
         regret = max(0, best - realised.get(demand.id, 0))
@@ -111,12 +117,13 @@ def check_regret(cleared: Cleared, demands: list[int], offers: list[int]) -> int
         regret = max(0, best - got)
         total += regret
         log.differ("regret.order", f"result.offers[{offer.id}].regret", regret, outcome.regret)
+    total += check_link_regret(cleared, links)
     log.differ("regret.total", "result.total_regret", total, cleared.result.total_regret)
     return total
 
 
 def welfare_of(cleared: Cleared) -> int | None:
-    """Return limit values less asks, micro-yuan; None if a demand's alternative is unknown."""
+    """Return limit values less asks and tariffs; None if a demand's alternative is unknown."""
     if len(cleared.used) < len(cleared.demand_hours):
         return None
     value = sum(item.limit * cleared.demand_hours[id_] for id_, item in cleared.used.items())
@@ -124,13 +131,12 @@ def welfare_of(cleared: Cleared) -> int | None:
         cleared.offers[id_].ask * sum(map(chip_hours, parts))
         for id_, parts in cleared.offer_parts.items()
     )
-    return value - cost
+    return value - cost - tariffs(cleared)
 
 
 def _check_demand_outcome(cleared: Cleared, demand: Demand, outcome: Outcome) -> None:
     log, where = cleared.log, f"result.demands[{demand.id}]"
     hours = cleared.demand_hours.get(demand.id, 0)
-    parts = cleared.demand_parts.get(demand.id, ())
     alternative = cleared.used.get(demand.id)
     if alternative is not None:
         whole = demand.shape == "block" or hours == alternative.chip_hours
@@ -139,7 +145,7 @@ def _check_demand_outcome(cleared: Cleared, demand: Demand, outcome: Outcome) ->
     elif not hours:
         log.differ("order.state", f"{where}.state", "open", outcome.state)
         log.differ("order.value", f"{where}.value", 0, outcome.value)
-    payment = sum(_payment(cleared, item) for item in parts)
+    payment = _paid(cleared, demand.id)
     log.differ("order.chip_hours", f"{where}.chip_hours", hours, outcome.chip_hours)
     log.differ("order.payment", f"{where}.payment", payment, outcome.payment)
     _check_claim(cleared, demand, outcome, where)
@@ -182,6 +188,24 @@ def _state(hours: int, *, whole: bool) -> str:
     if not hours:
         return "open"
     return "filled" if whole else "part-filled"
+
+
+def _paid(cleared: Cleared, id_: str) -> int:
+    """Return what a demand pays, for links too."""
+    parts = cleared.demand_parts.get(id_, ())
+    return sum(_payment(cleared, item) for item in parts) + charge(cleared, id_)
+
+
+def _check_sender(cleared: Cleared, id_: str, limit: int) -> None:
+    """Check that no chip of a flow or work costs more than its limit with its traffic."""
+    demand, first = cleared.demands[id_], cleared.book.first
+    for pool, t in sorted(cells_of(cleared.demand_parts[id_], first)):
+        use = cleared.ways.use(demand, {(pool, t): 1}) or {}
+        price = cleared.result.prices[pool][t]
+        price += sum(gb * cleared.link_prices[key][at] for (key, at), gb in use.items())
+        if price > limit:
+            where = f"result.demands[{id_}][{pool}][{first + t}]"
+            cleared.log.add("rule_1.demand", where, f"<= {limit}", show(price))
 
 
 def _payment(cleared: Cleared, item: Allocation) -> int:

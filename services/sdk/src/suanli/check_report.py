@@ -118,6 +118,10 @@ class Log:
         if expected != found:
             self.add(code, where, show(expected), show(found))
 
+    def problems_since_close(self) -> int:
+        """Return how many problems the check that is going on has found."""
+        return self.count - self._count_before
+
     def close(self, name: str, detail: object) -> bool:
         """End a check; return whether it found nothing."""
         assert name in CHECK_TITLES

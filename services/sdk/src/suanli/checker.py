@@ -27,6 +27,7 @@ from suanli.check_formats import (
     read_round,
     read_tick,
 )
+from suanli.check_links import Ways, gains
 from suanli.check_money import (
     check_orders,
     check_regret,
@@ -150,21 +151,27 @@ def _verify(
 class _Best:
     """The best surplus of every order at prices, by the backend chosen."""
 
-    def __init__(self, book: Book, backend: str) -> None:
+    def __init__(self, book: Book, ways: Ways, backend: str) -> None:
         self._book = book
         self._supply = Supply(book)
+        self._ways = ways
         self._layout: Layout | None = None
         small = backend == "auto" and len(book.demands) < _NUMPY_DEMANDS_MIN
         self._arrays = None if backend == "plain" or small else _arrays()
 
-    def at(self, prices: Prices) -> tuple[list[int], list[int]]:
-        """Return the best surplus of every demand and of every offer."""
+    def at(self, prices: Prices, links: Prices) -> tuple[list[int], list[int], list[int]]:
+        """Return the best surplus of every demand, of every offer, and of every link."""
+        beyond = gains(self._book.links, links)
+        plain = BestResponses(self._supply, prices, self._ways, links)
         if self._arrays is None or not self._arrays.fits(self._book, self._supply, prices):
-            plain = BestResponses(self._supply, prices)
-            return plain.demands(self._book), plain.offers(self._book)
+            return plain.demands(self._book), plain.offers(self._book), beyond
         if self._layout is None:
             self._layout = self._arrays.Layout(self._book, self._supply)
-        return self._layout.demands(prices), self._layout.offers(prices)
+        demands = self._layout.demands(prices)
+        for d, demand in enumerate(self._book.demands):
+            if demand.moves is not None:
+                demands[d] = plain.demand(demand)
+        return demands, self._layout.offers(prices), beyond
 
 
 def _arrays() -> ModuleType | None:
@@ -177,8 +184,13 @@ def _arrays() -> ModuleType | None:
 
 def _verify_values(cleared: Cleared, counts: dict[str, int], backend: str) -> Report:
     book, result, log = cleared.book, cleared.result, cleared.log
-    best = _Best(book, backend)
+    best = _Best(book, cleared.ways, backend)
     priced = check_curves(cleared, result.prices, "result.prices", cleared.tick)
+    keys = [link.key for link in book.links]
+    # Tariffs are no multiples of the tick, so prices of links need not be.
+    priced &= check_curves(cleared, cleared.link_prices, "result.links", 1, keys)
+    priced &= len(result.links) == len(keys)
+    priced &= all(len(row.used) == book.periods for row in result.links)
     log.close("prices", f"{len(book.pools)} x {book.periods}, {cleared.tick}")
     if priced:
         check_rule_1(cleared)
@@ -187,7 +199,7 @@ def _verify_values(cleared: Cleared, counts: dict[str, int], backend: str) -> Re
         log.close("rule_2", f"{sum(outcome.payment for outcome in result.demands):,}")
         check_orders(cleared)
         log.close("orders", f"{len(book.offers)} + {len(book.demands)}")
-        regret = check_regret(cleared, *best.at(result.prices))
+        regret = check_regret(cleared, *best.at(result.prices, cleared.link_prices))
         log.close("regret", f"{regret:,}")
 
     welfare = welfare_of(cleared)
@@ -196,8 +208,10 @@ def _verify_values(cleared: Cleared, counts: dict[str, int], backend: str) -> Re
 
     bound = None
     where = "result.certificate"
-    if check_curves(cleared, result.certificate_prices, f"{where}.prices", 1):
-        bound = bound_of(book, *best.at(result.certificate_prices))
+    certified = check_curves(cleared, result.certificate_prices, f"{where}.prices", 1)
+    links = result.certificate_links
+    if certified & check_curves(cleared, links, f"{where}.link_prices", 1, keys):
+        bound = bound_of(book, *best.at(result.certificate_prices, links))
         log.differ("certificate.bound", f"{where}.bound", bound, result.bound)
         # Weak duality makes this impossible for a feasible round, so it also guards this code.
         if welfare is not None and bound < welfare:

@@ -54,6 +54,8 @@ _PURPOSES: Final[dict[str, Text]] = {
     "hold_released": ("released", "解冻"),
     "hold_captured": ("captured into escrow", "划入托管"),
     "delivery_paid": ("paid for delivery", "交付付款"),
+    "link_tariff": ("tariff of links", "链路资费"),
+    "link_rent": ("rent of full links", "链路拥塞租金"),
     "fee": ("fee", "费用"),
     "refund": ("refund", "退款"),
     "compensation": ("compensation", "补偿"),
