@@ -100,6 +100,8 @@ from suanli.models.participants import (
     ParticipantView,
     Role,
     Scope,
+    SigningKeyNew,
+    SigningKeyView,
 )
 from suanli.models.prices import (
     BookCurvesView,
@@ -238,6 +240,8 @@ __all__ = [
     "SettlementTermsView",
     "SettlementView",
     "Side",
+    "SigningKeyNew",
+    "SigningKeyView",
     "StatementAccount",
     "StatementEntry",
     "StatementTotal",
