@@ -140,12 +140,14 @@ def log_key(
 def grant(
     participant: str,
     public_key: Annotated[
-        str, typer.Option(help="Base64 of the participant's Ed25519 public key, 32 bytes.")
-    ],
+        str | None,
+        typer.Option(help="Base64 of a public key of its, if it does not register it itself."),
+    ] = None,
 ) -> None:
     """Let a participant write signed records; shows its password this once.
 
-    A repeat makes a new password and adds the key to those that it has.
+    A repeat makes a new password and adds the key to those that it has. Keys are registered by
+    the participant itself with suanli direct register, or here.
     """
     from services.gateway import direct_access
     from services.kit.settings import KitSettings, load
@@ -153,7 +155,8 @@ def grant(
     made = _on_database(direct_access.grant(load(KitSettings), participant, public_key))
     typer.echo(f"SUANLI_DIRECT_USER={made.user}")
     typer.echo(f"SUANLI_DIRECT_PASSWORD={made.password}")
-    typer.echo(f"SUANLI_DIRECT_KEY_ID={made.key_id}")
+    if made.key_id:
+        typer.echo(f"SUANLI_DIRECT_KEY_ID={made.key_id}")
     typer.echo(f"SUANLI_DIRECT_TOPIC={made.write}")
     typer.echo(f"SUANLI_DIRECT_STATUS_TOPIC={made.read}")
 

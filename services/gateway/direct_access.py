@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from schemas.types import Role
 from services.core.errors import Message, ValidationError
 from services.gateway.adapters.queries import SQL
-from services.gateway.app.direct import STATUS_TOPIC, key_id_of
+from services.gateway.adapters.status_topics import create_status_topics, status_topic
+from services.gateway.app.direct import key_id_of
 from services.kit.log_access import LogAccess
 from services.kit.postgres import connect
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from services.kit.settings import KitSettings
 
 _TOPIC_OF = {Role.PROVIDER.value: "offers.direct", Role.ENTERPRISE.value: "demand.direct"}
-# Answers are told once; what an order is can be read from the API for ever.
-_STATUS_CONFIG = {"cleanup.policy": "delete", "retention.ms": str(7 * 24 * 3600 * 1000)}
 _KEY_BYTES = 32
 
 
@@ -32,7 +31,7 @@ class Granted:
     Attributes:
         user: Name to log in with.
         password: Password to log in with.
-        key_id: Id of its signing key.
+        key_id: Id of its signing key, empty if none was registered with the grant.
         write: Full name of the topic to write to.
         read: Full name of the topic on which it is answered.
     """
@@ -50,14 +49,18 @@ def user_of(settings: KitSettings, participant_id: str) -> str:
     return f"{settings.topic_prefix}direct.{participant_id}"
 
 
-async def grant(settings: KitSettings, participant_id: str, public_key: str) -> Granted:
-    """Let a participant write signed records, and register the key that it signs them with.
+async def grant(
+    settings: KitSettings, participant_id: str, public_key: str | None = None
+) -> Granted:
+    """Let a participant write signed records, and register a key that it signs them with.
+
+    Without a key it registers its own through the API.
 
     Raises:
         ValidationError: if there is no such provider or enterprise, or the key is none.
         KitError: if the broker refused or did not answer.
     """
-    public = _parse_key(public_key)
+    public = None if public_key is None else _parse_key(public_key)
     conn = await connect(settings.postgres_dsn, settings.schema_of("gateway"))
     try:
         row = await conn.fetchrow(SQL.participant, participant_id)
@@ -65,17 +68,18 @@ async def grant(settings: KitSettings, participant_id: str, public_key: str) -> 
         if topic is None:
             found = "not registered" if row is None else f"a {row['role']}"
             raise _refused("participant", f"{participant_id} ({found})", "a provider or enterprise")
-        answers = f"{STATUS_TOPIC}.{participant_id}"
         access = LogAccess(settings)
         # The topic before the key: who is read by the gateway must be answerable.
-        await access.ensure_topics([answers], _STATUS_CONFIG)
-        await conn.execute(SQL.put_signing_key, participant_id, key_id_of(public), public)
+        await create_status_topics(access, [participant_id])
+        if public is not None:
+            await conn.execute(SQL.put_signing_key, participant_id, key_id_of(public), public)
     finally:
         await conn.close()
     user, password = user_of(settings, participant_id), secrets.token_urlsafe(_KEY_BYTES)
+    answers = status_topic(participant_id)
     await access.grant(user, password, [("write", topic), ("read", answers)])
-    prefix = settings.topic_prefix
-    return Granted(user, password, key_id_of(public), f"{prefix}{topic}", f"{prefix}{answers}")
+    prefix, key_id = settings.topic_prefix, "" if public is None else key_id_of(public)
+    return Granted(user, password, key_id, f"{prefix}{topic}", f"{prefix}{answers}")
 
 
 async def revoke(settings: KitSettings, participant_id: str) -> bool:

@@ -40,6 +40,8 @@ from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
+from services.gateway.adapters.signing_keys import PostgresSigningKeys
+from services.gateway.adapters.status_topics import StatusTopics
 from services.gateway.adapters.streams import PostgresFeed
 from services.gateway.adapters.surveillance import PostgresCases
 from services.gateway.app.acts import ActsReading
@@ -66,6 +68,7 @@ from services.gateway.app.orders import OrderCommands
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.signing_keys import SigningKeyCommands
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.settings import GatewaySettings
@@ -153,6 +156,7 @@ def build(
             door=_door(settings, pool, credentials),
             limits=_limits(settings, pool),
             keys=keys,
+            signing_keys=_signing_keys(settings, pool, directory),
             acts=ActsReading(PostgresActs(reader)),
             streams=Streams(
                 PostgresFeed(pool, reader),
@@ -167,6 +171,13 @@ def build(
             is_sandbox=settings.gateway_sandbox,
         )
     )
+
+
+def _signing_keys(
+    settings: GatewaySettings, pool: Pool, directory: PostgresDirectory
+) -> SigningKeyCommands:
+    topics = StatusTopics(settings, pool)
+    return SigningKeyCommands(directory, PostgresSigningKeys(pool), topics, verify_ed25519)
 
 
 def _door(settings: GatewaySettings, pool: Pool, credentials: PostgresCredentials) -> Door:
@@ -262,6 +273,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     app = build(settings, context.clock, pool, reader, writer)
     context.spawn("streams", app.state.api.streams.run(context.stop_event))
     server = _Server(app, settings)
+    await StatusTopics(settings, pool).ensure_all()
     taking = build_direct(settings, context.clock, pool, writer)
     context.spawn("direct", taking.run(context.stop_event))
     context.spawn("http", server.run_until(context.stop_event))

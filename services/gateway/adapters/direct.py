@@ -14,8 +14,8 @@ from schemas.codec import Envelope, derive_id, encode
 from schemas.direct import DirectAnswered
 from services.gateway.adapters.leased_reading import read_under_lease
 from services.gateway.adapters.queries import SQL
+from services.gateway.adapters.status_topics import status_topic
 from services.gateway.app.direct import (
-    STATUS_TOPIC,
     TOPICS,
     Judge,
     Refused,
@@ -208,7 +208,7 @@ class DirectReader:
                 data=answer,
             )
         )
-        return OutRecord(f"{STATUS_TOPIC}.{answer.participant_id}", key, value, headers)
+        return OutRecord(status_topic(answer.participant_id), key, value, headers)
 
     def _letter(self, item: Refused) -> OutRecord:
         record, error = item.record, item.error

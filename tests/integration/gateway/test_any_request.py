@@ -87,6 +87,8 @@ MAY: dict[str, set[Role]] = {
     "move_collateral": PROVIDER | OPERATOR,
     "add_key": set(Role),
     "revoke_key": set(Role),
+    "add_signing_key": PROVIDER | ENTERPRISE | OPERATOR,
+    "revoke_signing_key": PROVIDER | ENTERPRISE | OPERATOR,
     "set_policy": REGULATOR,
     "change_case": REGULATOR,
     "list_cases": REGULATOR,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from schemas.identity import AdminActView, KeyView
 from schemas.market import Market
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.registry import BY_MODEL
+from schemas.signing_keys import SigningKeyView
 from schemas.types import Role, Side
 from services.core.errors import Message
 from services.core.order_life import Happening
@@ -58,12 +60,13 @@ from services.gateway.app.orders import OrderCommands
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.signing_keys import SigningKeyCommands
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnavailableError
 from services.gateway.identity_ports import Act, NewKey
 from services.gateway.ports import Claim, Intent, Position, Principal, Sent
 from services.kit.clock import ManualClock
-from services.kit.signing import verify
+from services.kit.signing import verify, verify_ed25519
 from tests.unit.gateway.memory_books import (
     MemoryCases,
     MemoryDays,
@@ -282,6 +285,41 @@ class MemoryDirectory:
         return view.model_copy(update={"revoked_at": NOW})
 
 
+class MemorySigningKeys:
+    """Signing keys; every participant can be answered."""
+
+    def __init__(self) -> None:
+        self._views: dict[tuple[str, str], SigningKeyView] = {}
+
+    async def ensure(self, participant_id: str) -> None:
+        pass
+
+    async def put(
+        self, participant_id: str, key_id: str, public: bytes, active_max: int
+    ) -> SigningKeyView | None:
+        found = [view for view in await self.keys(participant_id) if view.revoked_at is None]
+        known = self._views.get((participant_id, key_id))
+        if known is None and len(found) < active_max:
+            known = self._views[participant_id, key_id] = SigningKeyView(
+                key_id=key_id,
+                participant_id=participant_id,
+                public_key=base64.b64encode(public).decode(),
+                registered_at=NOW,
+            )
+        return known
+
+    async def keys(self, participant_id: str) -> list[SigningKeyView]:
+        return [view for (owner, _), view in self._views.items() if owner == participant_id]
+
+    async def revoke(self, participant_id: str, key_id: str) -> SigningKeyView | None:
+        view = self._views.get((participant_id, key_id))
+        if view is None:
+            return None
+        revoked = view.model_copy(update={"revoked_at": view.revoked_at or NOW})
+        self._views[participant_id, key_id] = revoked
+        return revoked
+
+
 @dataclass
 class MemoryActs:
     """The record of acts."""
@@ -415,6 +453,9 @@ class MemoryGateway:
             door=Door(self.directory, self.acts, hash_key("bootstrap-key-of-tests")),
             limits=self.limits,
             keys=keys,
+            signing_keys=SigningKeyCommands(
+                self.directory, MemorySigningKeys(), MemorySigningKeys(), verify_ed25519
+            ),
             acts=ActsReading(self.acts),
             streams=streams_of(MemoryFeed()),
             receipt_key=None,

@@ -66,6 +66,47 @@ def test_a_broken_stream_goes_on_without_a_gap_and_without_a_repeat() -> None:
         assert [event.data for event in itertools.islice(stream, 4)] == [1, 2, 3, 4]
 
 
+def restarting(request: httpx.Request) -> httpx.Response:
+    """Answer as `answer`, but whoever comes back finds the gateway away at first."""
+    BACK.append(request.headers.get("Last-Event-ID", ""))
+    if BACK[-1] and BACK.count(BACK[-1]) == 1:
+        return httpx.Response(503, text="data: no event", headers={"Retry-After": "0"})
+    return answer(request)
+
+
+BACK: list[str] = []
+
+
+async def test_a_stream_outlives_a_gateway_that_is_away_for_a_moment() -> None:
+    BACK.clear()
+    with suanli.Client("http://exchange") as client:
+        client._http = httpx.Client(
+            base_url=client.base_url, transport=httpx.MockTransport(restarting)
+        )
+        stream = client.events(read_stream("/v1/streams/rounds"))
+        assert [event.data for event in itertools.islice(stream, 4)] == [1, 2, 3, 4]
+    assert BACK == ["", "2", "2", "3", "3"]
+    BACK.clear()
+    async with suanli.AsyncClient("http://exchange") as other:
+        other._http = httpx.AsyncClient(
+            base_url=other.base_url, transport=httpx.MockTransport(restarting)
+        )
+        found = []
+        async for event in other.events(read_stream("/v1/streams/rounds")):
+            found.append(event.data)
+            if len(found) == 4:
+                break
+    assert found == [1, 2, 3, 4]
+
+
+def test_a_stream_that_stays_away_is_an_error_in_the_end() -> None:
+    away = httpx.MockTransport(lambda _: httpx.Response(503, headers={"Retry-After": "0"}))
+    with suanli.Client("http://exchange") as client:
+        client._http = httpx.Client(base_url=client.base_url, transport=away)
+        with pytest.raises(suanli.ApiError):
+            next(client.events(read_stream("/v1/streams/rounds")))
+
+
 async def test_an_awaited_stream_does_the_same() -> None:
     async with suanli.AsyncClient("http://exchange") as client:
         client._http = httpx.AsyncClient(

@@ -47,6 +47,7 @@ from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.app.scopes import require_scope
+from services.gateway.app.signing_keys import SigningKeyCommands
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnauthenticatedError
@@ -82,6 +83,7 @@ class Api:
         door: Who is calling.
         limits: How much callers may ask for.
         keys: API keys.
+        signing_keys: Keys of signed records.
         acts: The record of acts.
         streams: What is told live.
         cancel_all: Withdraws all orders of a participant.
@@ -109,6 +111,7 @@ class Api:
     door: Door
     limits: Limits
     keys: KeyCommands
+    signing_keys: SigningKeyCommands
     acts: ActsReading
     streams: Streams
     cancel_all: CancelAll

@@ -94,6 +94,16 @@ OFFER_NEW = Body(examples=[{"market_id": "jingjinji", "terms": OFFER_TERMS}])
 DEMAND_NEW = Body(examples=[{"market_id": "jingjinji", "terms": DEMAND_TERMS}])
 MARKET_NEW = Body(examples=[MARKET])
 KEY_NEW = Body(examples=[KEY])
+SIGNING_KEY_NEW = Body(
+    examples=[
+        {
+            "public_key": "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=",
+            # Of provider-1, by the key whose seed is the bytes from 0 to 31.
+            "proof": "G78wveMLr6xOPCWZInz0HsOpyMPh1KwGcvrGnF5WU4Rv"
+            "9+5KXCzAx3macQ+QEGVcgh+5AkHkG9YlQEBCNwR/AA==",
+        }
+    ]
+)
 PARTICIPANT_NEW = Body(examples=[PARTICIPANT])
 DEPOSIT_NEW = Body(examples=[DEPOSIT])
 WITHDRAWAL_NEW = Body(examples=[{"amount": 1_000_000_000, "reference": "payout 2026-11"}])

@@ -27,6 +27,7 @@ from services.gateway.adapters.http import (
     routes_reports,
     routes_rounds,
     routes_sandbox,
+    routes_signing_keys,
     routes_streams,
     routes_surveillance,
 )
@@ -127,6 +128,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_exchange.router,
         routes_funds.router,
         routes_identity.router,
+        routes_signing_keys.router,
         routes_audit.router,
         routes_life.router,
         routes_log.router,

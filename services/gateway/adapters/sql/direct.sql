@@ -13,3 +13,29 @@ SELECT k.key_id, k.public_key, k.participant_id, k.revoked_at IS NOT NULL AS rev
 FROM signing_key k
 JOIN participant p USING (participant_id)
 WHERE k.key_id = ANY ($1::text[]);
+
+-- name: put_signing_key_of_few
+-- Two at the same moment may both find room, which makes one key more and does no harm.
+INSERT INTO signing_key (participant_id, key_id, public_key)
+SELECT $1, $2, $3
+WHERE $4 > (
+  SELECT count(*) FROM signing_key WHERE participant_id = $1 AND revoked_at IS NULL
+)
+ON CONFLICT (participant_id, key_id) DO NOTHING;
+
+-- name: signing_key_of
+SELECT key_id, participant_id, public_key, created_at, revoked_at
+FROM signing_key WHERE participant_id = $1 AND key_id = $2;
+
+-- name: signing_keys_of
+SELECT key_id, participant_id, public_key, created_at, revoked_at
+FROM signing_key WHERE participant_id = $1
+ORDER BY revoked_at IS NOT NULL, created_at DESC, key_id LIMIT 500;
+
+-- name: revoke_signing_key
+UPDATE signing_key SET revoked_at = COALESCE(revoked_at, now())
+WHERE participant_id = $1 AND key_id = $2
+RETURNING key_id, participant_id, public_key, created_at, revoked_at;
+
+-- name: signing_participants
+SELECT DISTINCT participant_id FROM signing_key WHERE revoked_at IS NULL ORDER BY participant_id;

@@ -11,15 +11,32 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from suanli.client import AsyncClient, Client
+    from suanli.direct import DirectAccess, DirectOrder, DirectProducer
     from suanli.errors import ApiError, SuanliError, UnreachableError
+    from suanli.signing import SigningKey
 
 __version__ = "0.1.0"
-__all__ = ["ApiError", "AsyncClient", "Client", "SuanliError", "UnreachableError", "__version__"]
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "Client",
+    "DirectAccess",
+    "DirectOrder",
+    "DirectProducer",
+    "SigningKey",
+    "SuanliError",
+    "UnreachableError",
+    "__version__",
+]
 
 _HOME: Final[dict[str, str]] = {
     "ApiError": "suanli.errors",
     "AsyncClient": "suanli.client",
     "Client": "suanli.client",
+    "DirectAccess": "suanli.direct",
+    "DirectOrder": "suanli.direct",
+    "DirectProducer": "suanli.direct",
+    "SigningKey": "suanli.signing",
     "SuanliError": "suanli.errors",
     "UnreachableError": "suanli.errors",
 }

@@ -72,6 +72,14 @@ class _Base:
         return _BACKOFF_S * float(2**attempt)
 
     @staticmethod
+    def _refused(response: httpx.Response, silent: int) -> int:
+        """Return how often a stream was not to be had by now, if it may be asked for again."""
+        # A gateway that starts anew behind a proxy must not end what listens to it.
+        if response.status_code not in _RETRY_STATUS or silent + 1 == _ATTEMPTS:
+            raise ApiError.of(response)
+        return silent + 1
+
+    @staticmethod
     def _result(response: httpx.Response) -> Any:  # noqa: ANN401 - JSON
         if response.is_success:
             kind = response.headers.get("content-type", "")
@@ -157,7 +165,9 @@ class Client(_Base, Calls):
                 with self._http.stream(**request, timeout=_stream_timeout()) as response:
                     if not response.is_success:
                         response.read()
-                        raise ApiError.of(response)
+                        silent = self._refused(response, silent)
+                        time.sleep(self._wait_s(silent, response))
+                        continue
                     for line in response.iter_lines():
                         for event in reader.feed(line):
                             silent = 0
@@ -297,7 +307,9 @@ class AsyncClient(_Base, AsyncCalls):
                 async with self._http.stream(**request, timeout=_stream_timeout()) as response:
                     if not response.is_success:
                         await response.aread()
-                        raise ApiError.of(response)
+                        silent = self._refused(response, silent)
+                        await asyncio.sleep(self._wait_s(silent, response))
+                        continue
                     async for line in response.aiter_lines():
                         for event in reader.feed(line):
                             silent = 0

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ParticipantNew,
         ParticipantView,
         Scope,
+        SigningKeyView,
     )
 
 
@@ -77,5 +78,40 @@ class ParticipantsCalls(Caller):
         """Revoke a key for good (operator, or its own)."""
         reply: KeyView = self.send(
             Operation("DELETE", f"/v1/participants/{place(participant_id)}/keys/{place(key_id)}")
+        )
+        return reply
+
+    def list_signing_keys(self, participant_id: str) -> list[SigningKeyView]:
+        """List the keys of a participant's signed records (operator, or its own)."""
+        reply: list[SigningKeyView] = self.send(
+            Operation("GET", f"/v1/participants/{place(participant_id)}/signing-keys")
+        )
+        return reply
+
+    def add_signing_key(self, participant_id: str, public_key: str, proof: str) -> SigningKeyView:
+        """Add Signing Key.
+
+        Register a public key for signed records, by a signature that proves to have the secret
+        (operator, or its own). Again, it is the same key.
+        """
+        reply: SigningKeyView = self.send(
+            Operation(
+                "POST",
+                f"/v1/participants/{place(participant_id)}/signing-keys",
+                body={"public_key": public_key, "proof": proof},
+            )
+        )
+        return reply
+
+    def revoke_signing_key(self, participant_id: str, key_id: str) -> SigningKeyView:
+        """Revoke Signing Key.
+
+        Revoke a key for good (operator, or its own); what it signed and was not read yet is
+        refused.
+        """
+        reply: SigningKeyView = self.send(
+            Operation(
+                "DELETE", f"/v1/participants/{place(participant_id)}/signing-keys/{place(key_id)}"
+            )
         )
         return reply

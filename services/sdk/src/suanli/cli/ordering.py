@@ -283,7 +283,7 @@ def submit_many(
         at = len(results)
         results += [{**result, "index": at + result["index"]} for result in reply["results"]]
     refused = [result for result in results if result.get("problem")]
-    _print_results(session, results)
+    print_results(session, results)
     session.note(
         (
             f"{len(results) - len(refused)} accepted, {len(refused)} refused",
@@ -294,7 +294,8 @@ def submit_many(
         raise typer.Exit(EXIT_REFUSED)
 
 
-def _print_results(session: Session, results: Sequence[Json]) -> None:
+def print_results(session: Session, results: Sequence[Json]) -> None:
+    """Print what became of each of many orders: ``index`` with ``receipt`` or ``problem``."""
     if session.output is Output.JSON:
         session.print_json(results)
         return

@@ -106,6 +106,8 @@ from suanli.models.participants import (
     ParticipantView,
     Role,
     Scope,
+    SigningKeyNew,
+    SigningKeyView,
 )
 from suanli.models.prices import (
     BookCurvesView,
@@ -248,6 +250,8 @@ __all__ = [
     "SettlementTermsView",
     "SettlementView",
     "Side",
+    "SigningKeyNew",
+    "SigningKeyView",
     "SoldPeriod",
     "StatementAccount",
     "StatementEntry",

@@ -83,3 +83,28 @@ class KeyCreated(TypedDict):
 
     key: KeyView
     api_key: str
+
+
+class SigningKeyView(TypedDict):
+    """A key that signs a participant's own records."""
+
+    key_id: str
+    participant_id: str
+
+    public_key: str
+    """Base64 of the 32 bytes of an Ed25519 public key."""
+
+    registered_at: str
+    """UTC instant, ISO 8601."""
+    revoked_at: NotRequired[str | None]
+
+
+class SigningKeyNew(TypedDict):
+    """A public key, and the proof that whoever registers it has the secret."""
+
+    public_key: str
+    """Base64 of the 32 bytes of an Ed25519 public key."""
+
+    proof: str
+    # Base64 of the signature by that key of the DSSE encoding of type `suanli.signing-key.v1`
+    # and value `PARTICIPANT_ID PUBLIC_KEY`.
