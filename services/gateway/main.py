@@ -29,6 +29,7 @@ from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
 from services.gateway.adapters.market_data import PostgresBooks, PostgresPrices
 from services.gateway.adapters.market_log import KafkaMarketLogs
+from services.gateway.adapters.pages.site import add_pages
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
     PostgresMarkets,
@@ -38,6 +39,7 @@ from services.gateway.adapters.postgres import (
 from services.gateway.adapters.projection import LEASE, TOPICS, Projection
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
+from services.gateway.adapters.sessions import PostgresSessions
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.adapters.streams import PostgresFeed
@@ -65,6 +67,7 @@ from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.sessions import Sessions
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.settings import GatewaySettings
@@ -127,7 +130,8 @@ def build(
     async def readiness() -> Mapping[str, bool]:
         return await _readiness(settings, pool)
 
-    return create_app(
+    door = _door(settings, pool, credentials)
+    app = create_app(
         Api(
             exchange=ExchangeCommands(log, once, directory, keys, markets, reports, clock, signer),
             orders=commands,
@@ -147,7 +151,7 @@ def build(
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             finality=finality,
-            door=_door(settings, pool, credentials),
+            door=door,
             limits=_limits(settings, pool),
             keys=keys,
             acts=ActsReading(PostgresActs(reader)),
@@ -164,6 +168,7 @@ def build(
             is_sandbox=settings.gateway_sandbox,
         )
     )
+    return add_pages(app, Sessions(door, PostgresSessions(pool)), _timeline(settings).speed)
 
 
 def _door(settings: GatewaySettings, pool: Pool, credentials: PostgresCredentials) -> Door:
