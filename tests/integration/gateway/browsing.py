@@ -62,10 +62,16 @@ async def pictured(page: Page, name: str) -> None:
         await page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
 
 
-async def obstacles(page: Page) -> list[str]:
-    """Return what axe calls serious or critical."""
-    await page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+async def obstacles(page: Page, *rules: str) -> list[str]:
+    """Return what axe calls serious or critical, by these rules or by all."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = await page.evaluate(
+        """rules => axe.run(document, {
+            resultTypes: ["violations"], ...(rules.length ? {runOnly: rules} : {}),
+        })""",
+        list(rules),
+    )
     return [
         f"{item['id']}: {item['nodes'][0]['html'][:200]}"
         for item in found["violations"]

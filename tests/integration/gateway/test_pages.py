@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, expect
 
 from schemas import events
+from services.core.round_file import file_events
+from suanli.checker import verify_round_file
 from tests.integration.gateway.browsing import browsing, obstacles, opened, pictured
 from tests.integration.gateway.conftest import Gateway, Market
 from tests.integration.gateway.serving import served
 from tests.integration.gateway.test_reports import closed, prices, sealed
+from tests.unit.sdk import rounds
+from tests.unit.sdk.test_checker_tamper import perturbed
 
 pytestmark = pytest.mark.timeout(180)
 MARKET = "jingjinji"
-SECOND = f"{MARKET}:2"
+FIRST, SECOND = f"{MARKET}:1", f"{MARKET}:2"
+# Of some 4,000 ways to spoil the round, so many are tried in the browser as well.
+SPOILT = 120
 
 
 def cleared(round_id: str, seq: int) -> events.RoundCleared:
@@ -50,14 +58,19 @@ def cleared(round_id: str, seq: int) -> events.RoundCleared:
 async def first_round(gateway: Gateway) -> None:
     """Publish a round with prices of one pool."""
     await gateway.publish(
-        sealed(), cleared(f"{MARKET}:1", 1), prices(f"{MARKET}:1", [9_500_000, 9_750_000], [2, 3])
+        sealed(), cleared(FIRST, 1), prices(FIRST, [9_500_000, 9_750_000], [2, 3])
     )
-    await gateway.publish(closed())
+    await gateway.publish(*file_events(FIRST, MARKET, json.dumps(round_file()).encode()), closed())
 
     async def state() -> object:
-        return (await gateway.call("GET", f"/v1/rounds/{MARKET}:1")).json().get("state")
+        return (await gateway.call("GET", f"/v1/rounds/{FIRST}")).json().get("state")
 
     await gateway.eventually(state, lambda found: found == "closed")
+
+
+def round_file() -> dict[str, object]:
+    book, rules, result = rounds.hand_made()
+    return {"format": "suanli.round.v1", "book": book, "rules": rules, "result": result}
 
 
 def second_round() -> tuple[events.Event, ...]:
@@ -70,13 +83,14 @@ def second_round() -> tuple[events.Event, ...]:
 
 
 async def test_the_market_page_is_whole_in_both_languages_and_hears_of_rounds(
-    market: Market,
+    market: Market, tmp_path: Path
 ) -> None:
     gateway = market.gateway
     await first_round(gateway)
     async with browsing() as browser:
         async with served(gateway) as base:
             await check_market(browser, base, "zh", "京津冀", "第 2 轮")
+            await check_verifying(browser, base, tmp_path)
             page = await opened(browser, base, "en")
             asked: list[str] = []
             page.on("request", lambda request: asked.append(request.url))
@@ -124,7 +138,7 @@ async def check_market(browser: Browser, base: str, language: str, name: str, li
     assert await obstacles(page) == []
     await pictured(page, f"market-{language}")
     await page.emulate_media(color_scheme="dark")
-    assert await obstacles(page) == []
+    assert await obstacles(page, "color-contrast") == []
     # Without a script the page still says everything.
     bare = await opened(browser, base, language, java_script_enabled=False)
     await bare.goto("/")
@@ -134,6 +148,50 @@ async def check_market(browser: Browser, base: str, language: str, name: str, li
     await page.goto("/nothing-here")
     await expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert [text for text in wrong if "404" not in text] == []
+
+
+async def check_verifying(browser: Browser, base: str, folder: Path) -> None:
+    page = await opened(browser, base, "en")
+    await page.goto("/rounds")
+    assert await obstacles(page) == []
+    await page.get_by_role("link", name=FIRST).click()
+    await page.get_by_role("button", name="Verify this round").click()
+    await expect(page.locator("#verdict")).to_contain_text("Verified in this browser")
+    assert await page.locator("#verdict li.ok").count() == 12
+    assert await obstacles(page) == []
+    await pictured(page, "round-en")
+    # A file that claims a bit more welfare does not pass.
+    file = round_file()
+    spoilt = folder / "round.json"
+    spoilt.write_text(json.dumps(rounds.changed(file, ("result", "welfare"), 25_100)))
+    await page.locator("#verify-own").set_input_files(spoilt)
+    await expect(page.locator("#verdict")).to_contain_text("This file does not verify")
+    await expect(page.locator("#verdict")).to_contain_text("result.welfare: must be 25000")
+    # Both checkers say the same of every spoilt round.
+    cases = [
+        json.dumps(rounds.changed(file, path, other))
+        for path, value in rounds.paths(file)
+        for other in perturbed(path, value)
+        if not (isinstance(other, int) and other > 2**64)
+    ]
+    cases = [json.dumps(file), *cases[:: len(cases) // SPOILT]]
+    said = await page.evaluate(
+        """async (cases) => {
+            const { verify } = await import("/static/checker.js");
+            const found = [];
+            for (const text of cases) {
+                const report = await verify(text);
+                const right = report.checks.filter((check) => check.ok);
+                found.push([report.ok, right.map((check) => check.name).sort()]);
+            }
+            return found;
+        }""",
+        cases,
+    )
+    for text, found in zip(cases, said, strict=True):
+        report = verify_round_file(text.encode())
+        right = sorted(check.name for check in report.checks if check.ok)
+        assert found == [report.ok, right], text[:200]
 
 
 async def check_signing_in(browser: Browser, base: str, key: str) -> None:

@@ -100,7 +100,10 @@ ENVIRONMENT.filters |= {
     "clock": clock,
 }
 # Address, names, and for whom; for everybody if no role is named.
-NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (("/", "Market", "市场", ()),)
+NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ("/", "Market", "市场", ()),
+    ("/rounds", "Rounds", "轮次", ()),
+)
 ENVIRONMENT.globals |= {"asset": address_of, "share_ppm": share_ppm, "nav": NAVIGATION}
 
 

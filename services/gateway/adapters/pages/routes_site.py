@@ -26,12 +26,14 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @files.get("/static/{name:path}")
-async def get_asset(name: str, request: Request) -> Response:
-    """Return a file of the pages; its address changes with it."""
+async def get_asset(name: str, request: Request, v: str = "") -> Response:
+    """Return a file of the pages; under an address that changes with it, for good."""
     found = assets().get(name)
     if found is None:
         raise not_found("path", request.url.path)
-    headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
+    # A module that names another one cannot know its version.
+    kept = _FOR_EVER if v == found.version else "no-cache"
+    headers = {"Cache-Control": kept, "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         packed = headers | {"Content-Encoding": "gzip"}
         return Response(found.packed, 200, packed, found.media_type)

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 from services.gateway.adapters.pages import (
     routes_market,
+    routes_rounds,
     routes_site,
 )
 from services.gateway.adapters.pages.context import Pages, failure, stranger
@@ -37,6 +38,7 @@ def add_pages(app: FastAPI, sessions: Sessions, clock_speed: float) -> FastAPI:
         routes_site.files,
         routes_site.router,
         routes_market.router,
+        routes_rounds.router,
     ):
         app.include_router(router)
     told: Any = app.exception_handlers[HTTPException]
