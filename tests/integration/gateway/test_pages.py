@@ -7,14 +7,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
 from schemas import events
 from services.core.round_file import file_events
 from suanli.checker import verify_round_file
 from tests.integration.gateway.browsing import browsing, obstacles, opened, pictured
-from tests.integration.gateway.conftest import Gateway, Market
+from tests.integration.gateway.conftest import Gateway, Market, demand
 from tests.integration.gateway.serving import served
+from tests.integration.gateway.test_orders import status_of
 from tests.integration.gateway.test_reports import closed, prices, sealed
 from tests.unit.sdk import rounds
 from tests.unit.sdk.test_checker_tamper import perturbed
@@ -108,6 +109,7 @@ async def test_the_market_page_is_whole_in_both_languages_and_hears_of_rounds(
             resumed = [url for url in asked if "/v1/streams/rounds" in url and "after=" in url]
             assert resumed, asked
             await check_signing_in(browser, base, market.enterprise)
+            await check_desk(browser, base, market)
 
 
 async def check_market(browser: Browser, base: str, language: str, name: str, live: str) -> None:
@@ -219,3 +221,46 @@ async def check_signing_in(browser: Browser, base: str, key: str) -> None:
     await expect(page.get_by_role("button", name="退出")).to_be_visible()
     await page.get_by_role("button", name="退出").click()
     await expect(page.get_by_role("link", name="登录")).to_be_visible()
+
+
+async def signed_in(browser: Browser, base: str, key: str, language: str) -> Page:
+    page = await opened(browser, base, language)
+    await page.goto("/desk")
+    assert "/sign-in" in page.url
+    await page.locator("[name=key]").fill(key)
+    await page.locator("main button").click()
+    await expect(page.locator("[data-live-mark]")).to_have_attribute("data-state", "on")
+    assert page.url == f"{base}/desk"
+    return page
+
+
+async def check_desk(browser: Browser, base: str, market: Market) -> None:
+    sent = await market.gateway.submit("demand", demand(), market.enterprise, "desk-1")
+    assert sent.status_code == 202, sent.text
+    order = sent.json()["order_id"]
+    mine = await signed_in(browser, base, market.enterprise, "zh")
+    others = await signed_in(browser, base, market.provider, "en")
+    watcher = await signed_in(browser, base, market.regulator, "en")
+    row = mine.locator("tr", has_text=order[:12])
+    await expect(row).to_contain_text("已受理")
+    await expect(watcher.locator("tr", has_text=order[:12])).to_contain_text("enterprise-1")
+    await expect(others.locator("#desk")).to_contain_text("No orders yet")
+    # Nobody reloads: what matching says of the order is heard.
+    await market.gateway.publish(status_of(sent.json()))
+    await expect(row).to_contain_text("开放")
+    await expect(watcher.locator("tr", has_text=order[:12])).to_contain_text("open")
+    assert await obstacles(mine) == []
+    await pictured(mine, "desk-zh")
+    await row.get_by_role("button", name="撤单").click()
+    await expect(row).to_contain_text("撤销中")
+    # Another one's order does not exist for the provider, whatever form it sends.
+    proof = await others.locator("[name=proof]").first.get_attribute("value")
+    foreign = await others.request.post(
+        f"{base}/desk/orders/{order}/cancel",
+        form={"proof": str(proof), "key": "k"},
+        headers={"Origin": base},
+    )
+    assert foreign.status == 403
+    history = await market.gateway.call("GET", f"/v1/orders/{order}/history", key=market.enterprise)
+    kinds = [item["kind"] for item in history.json()["items"]]
+    assert kinds.count("cancel_requested") == 1

@@ -103,6 +103,7 @@ ENVIRONMENT.filters |= {
 NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("/", "Market", "市场", ()),
     ("/rounds", "Rounds", "轮次", ()),
+    ("/desk", "Desk", "工作台", ("provider", "enterprise", "regulator", "operator")),
 )
 ENVIRONMENT.globals |= {"asset": address_of, "share_ppm": share_ppm, "nav": NAVIGATION}
 

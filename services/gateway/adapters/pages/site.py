@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 
 from services.gateway.adapters.pages import (
+    routes_desk,
     routes_market,
     routes_rounds,
     routes_site,
@@ -39,6 +40,7 @@ def add_pages(app: FastAPI, sessions: Sessions, clock_speed: float) -> FastAPI:
         routes_site.router,
         routes_market.router,
         routes_rounds.router,
+        routes_desk.router,
     ):
         app.include_router(router)
     told: Any = app.exception_handlers[HTTPException]
