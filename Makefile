@@ -73,8 +73,16 @@ bench: .venv/.dev-stamp ## Run the load tests
 
 # --- checking -----------------------------------------------------------------------------------
 
+# Debian's packages have one; elsewhere the tests that need it say that they were skipped, and why.
+.PHONY: browser
+browser: ## Install Chromium for the tests of the pages, where the system's packages have it
+	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+			apt-get install -y -qq --no-install-recommends chromium fonts-wqy-zenhei; } || \
+		echo "==> No Chromium: the tests of the pages in a browser are skipped"
+
 .PHONY: test
-test: .venv/.dev-stamp ## Lint, then run all tests
+test: .venv/.dev-stamp browser ## Lint, then run all tests
 	@$(MAKE) --keep-going lint
 	@echo "==> Tests"
 	@$(PY) -m pytest -n $(TEST_JOBS) $(TEST_ARGS)

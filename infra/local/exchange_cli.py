@@ -68,7 +68,8 @@ def up(
     if sandbox and clients.exists():
         exchange.start_robots()
     _print_status(exchange)
-    _console.print(f"\nAPI          {exchange.api_url}   (docs: {exchange.api_url}/docs)")
+    _console.print(f"\nPages        {exchange.api_url}/   (the market for people)")
+    _console.print(f"API          {exchange.api_url}   (docs: {exchange.api_url}/docs)")
     _console.print(f"Direct Kafka {exchange.stack.kafka_direct_bootstrap}   (SASL, SCRAM-SHA-512)")
     if clients.exists():
         _console.print(f"Client keys  {clients}/, for example")

@@ -29,6 +29,7 @@ from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
 from services.gateway.adapters.market_data import PostgresBooks, PostgresPrices
 from services.gateway.adapters.market_log import KafkaMarketLogs
+from services.gateway.adapters.pages.site import add_pages
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
     PostgresMarkets,
@@ -38,6 +39,7 @@ from services.gateway.adapters.postgres import (
 from services.gateway.adapters.projection import LEASE, TOPICS, Projection
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
+from services.gateway.adapters.sessions import PostgresSessions
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.adapters.signing_keys import PostgresSigningKeys
@@ -68,6 +70,7 @@ from services.gateway.app.orders import OrderCommands
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.sessions import Sessions
 from services.gateway.app.signing_keys import SigningKeyCommands
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
@@ -132,7 +135,8 @@ def build(
     async def readiness() -> Mapping[str, bool]:
         return await _readiness(settings, pool)
 
-    return create_app(
+    door = _door(settings, pool, credentials)
+    app = create_app(
         Api(
             exchange=ExchangeCommands(log, once, directory, keys, markets, reports, clock, signer),
             orders=commands,
@@ -153,23 +157,28 @@ def build(
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             finality=finality,
-            door=_door(settings, pool, credentials),
+            door=door,
             limits=_limits(settings, pool),
             keys=keys,
             signing_keys=_signing_keys(settings, pool, directory),
             acts=ActsReading(PostgresActs(reader)),
-            streams=Streams(
-                PostgresFeed(pool, reader),
-                frame,
-                keep_alive=keep_alive,
-                store_errors=STORE_ERRORS,
-                listeners_max=settings.gateway_listeners_max,
-                kept_days=settings.gateway_stream_days,
-            ),
+            streams=_streams(settings, pool, reader),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),
             readiness=readiness,
             is_sandbox=settings.gateway_sandbox,
         )
+    )
+    return add_pages(app, Sessions(door, PostgresSessions(pool)), _timeline(settings).speed)
+
+
+def _streams(settings: GatewaySettings, pool: Pool, reader: Pool) -> Streams:
+    return Streams(
+        PostgresFeed(pool, reader),
+        frame,
+        keep_alive=keep_alive,
+        store_errors=STORE_ERRORS,
+        listeners_max=settings.gateway_listeners_max,
+        kept_days=settings.gateway_stream_days,
     )
 
 

@@ -54,17 +54,20 @@ class Door:
             raise _unauthenticated(
                 "auth.key_missing", "absent or not of this form", "缺失或格式不符"
             )
-        sha256 = hash_key(credential)
-        if self._operator is not None and hmac.compare_digest(sha256, self._operator):
-            return Principal(
-                OPERATOR_ID, Role.OPERATOR, "bootstrap", scopes=scopes_of(Role.OPERATOR)
-            )
-        found = await self._credentials.by_key(sha256)
+        found = await self.holder(hash_key(credential))
         if found is None:
             raise _unauthenticated(
                 "auth.key_unknown", "unknown, revoked or expired", "未知、已吊销或已过期"
             )
         return found
+
+    async def holder(self, sha256: bytes) -> Principal | None:
+        """Return whose key has this hash; ``None`` if it is none that is valid now."""
+        if self._operator is not None and hmac.compare_digest(sha256, self._operator):
+            return Principal(
+                OPERATOR_ID, Role.OPERATOR, "bootstrap", scopes=scopes_of(Role.OPERATOR)
+            )
+        return await self._credentials.by_key(sha256)
 
     async def begin(
         self, principal: Principal, needed: Scope, *, act: str, path: str, body: bytes

@@ -11,9 +11,9 @@ from tests.integration.gateway.conftest import Gateway
 
 
 @asynccontextmanager
-async def served(gateway: Gateway) -> AsyncIterator[str]:
+async def served(gateway: Gateway, port: int = 0) -> AsyncIterator[str]:
     """Serve a fresh app over the gateway's stores; leaving stops it as a signal would."""
-    settings = gateway.settings.model_copy(update={"gateway_port": 0, "shutdown_s": 10.0})
+    settings = gateway.settings.model_copy(update={"gateway_port": port, "shutdown_s": 10.0})
     app = build(settings, gateway.clock, gateway.pool, gateway.reader, gateway.writer)
     stop = asyncio.Event()
     server = _Server(app, settings)

@@ -29,6 +29,7 @@ NDJSON = "application/x-ndjson"
 # A client that sends 64 KiB slower than this keeps a connection for nothing.
 _BODY_S_MAX = 10.0
 _JSON_TYPES = ("application/json", NDJSON, "application/problem+json")
+_FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 class BodyLimit:
@@ -58,7 +59,7 @@ class BodyLimit:
         except TimeoutError:
             body, error = b"", _slow()
         if error is None and body:
-            error = _media_type(request.headers.get("content-type", ""))
+            error = _media_type(request.headers.get("content-type", ""), scope["path"])
         if error is not None:
             await respond(error, request)(scope, receive, send)
             return
@@ -150,8 +151,10 @@ def _too_large(found: str, limit: int) -> TooLargeError:
     )
 
 
-def _media_type(found: str) -> MediaTypeError | None:
-    if found.partition(";")[0].strip().lower() in _JSON_TYPES:
+def _media_type(found: str, path: str) -> MediaTypeError | None:
+    kind = found.partition(";")[0].strip().lower()
+    # Forms are what pages send; the API takes none, since any site can send one.
+    if kind in _JSON_TYPES or (kind == _FORM_TYPE and not path.startswith("/v1/")):
         return None
     shown = found or "absent"
     return MediaTypeError(
@@ -204,11 +207,10 @@ class Measure:
             nonlocal status
             if event["type"] == "http.response.start":
                 status = event["status"]
-                event["headers"] = [
-                    *event.get("headers", []),
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"referrer-policy", b"no-referrer"),
-                ]
+                headers = [*event.get("headers", []), (b"x-content-type-options", b"nosniff")]
+                if not any(name == b"referrer-policy" for name, _ in headers):
+                    headers.append((b"referrer-policy", b"no-referrer"))
+                event["headers"] = headers
             await send(event)
 
         try:

@@ -1,0 +1,1 @@
+"""Pages for people: rendered here, live by server-sent events, readable without a script."""

@@ -1,0 +1,293 @@
+"""The figures of the market page, from what the use cases tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from schemas.types import period_of, period_start
+from services.core.eligibility import pools_of
+from services.gateway.adapters.pages.figures import Cell, Column, Figure, Value, cells
+from services.gateway.adapters.pages.regions import NAMES
+
+if TYPE_CHECKING:
+    from schemas.api import PriceView, RoundView
+    from schemas.market import ChipClass, Market
+    from schemas.market_data import BookCurvesView, IndexView
+
+ROUNDS_SHOWN = 60
+# At night rounds come and go empty; those that traded are looked for among so many.
+ROUNDS_READ = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the market page tells, as of one moment.
+
+    Attributes:
+        market: The market.
+        now: The market's instant.
+        rounds: Its rounds, latest first, as many as `ROUNDS_READ`.
+        prices: Prices by (pool, period).
+        indices: Indices of the latest day with one, by chip class and region.
+        is_whole: Whether all prices are here.
+    """
+
+    market: Market
+    now: datetime
+    rounds: tuple[RoundView, ...]
+    prices: dict[tuple[str, int], PriceView]
+    indices: tuple[IndexView, ...]
+    is_whole: bool
+
+    @property
+    def latest(self) -> RoundView | None:
+        """Return the round that is under way or was the last."""
+        return self.rounds[0] if self.rounds else None
+
+    @property
+    def closed(self) -> RoundView | None:
+        """Return the last round that is published."""
+        return next((item for item in self.rounds if item.state == "closed"), None)
+
+    @property
+    def traded(self) -> RoundView | None:
+        """Return the last published round that traded anything."""
+        return next(iter(self.trading), None)
+
+    @property
+    def trading(self) -> tuple[RoundView, ...]:
+        """Return the published rounds that traded, latest first."""
+        found = [item for item in self.rounds if item.state == "closed" and item.chip_hours]
+        return tuple(found[:ROUNDS_SHOWN])
+
+    @property
+    def next_round(self) -> datetime | None:
+        """Return when the next round takes the book; rounds keep to multiples of the cadence."""
+        if self.latest is None:
+            return None
+        every = self.market.rules.round_every_s
+        number = int(self.latest.market_time.timestamp()) // every
+        return datetime.fromtimestamp((number + 1) * every, self.now.tzinfo)
+
+    def regions(self) -> tuple[str, ...]:
+        """Return the regions, those of the map first."""
+        found = dict.fromkeys(zone.region for zone in self.market.zones)
+        known = [region for region in ("beijing", "tianjin", "hebei") if region in found]
+        return tuple(dict.fromkeys([*known, *found]))
+
+    def chip(self, wanted: str | None) -> ChipClass:
+        """Return the chip class that is meant; by default the one that traded most."""
+        traded = dict.fromkeys((chip.id for chip in self.market.chips), 0)
+        for (pool, _), view in self.prices.items():
+            chip = pool.partition("/")[2]
+            if chip in traded:
+                traded[chip] += view.chips_total
+        best = wanted if wanted in traded else max(traded, key=lambda chip: traded[chip])
+        return next(chip for chip in self.market.chips if chip.id == best)
+
+    def periods(self) -> range:
+        """Return the hours after the running one, as far as rounds look ahead."""
+        first = period_of(self.now) + 1
+        return range(first, first + self.market.rules.horizon_periods)
+
+    def cheapest(self, chip: str, region: str) -> list[int | None]:
+        """Return the lowest clearing price of a chip class in a region, hour by hour."""
+        pools = [
+            pool.key for pool in pools_of(self.market) if (pool.chip, pool.region) == (chip, region)
+        ]
+        return [
+            min(
+                (
+                    view.price
+                    for pool in pools
+                    if (view := self.prices.get((pool, period))) and view.price is not None
+                ),
+                default=None,
+            )
+            for period in self.periods()
+        ]
+
+    def domestic_ppm(self) -> int | None:
+        """Return the share of domestic chips in the TFLOPS-hours of the rounds shown."""
+        whole = sum(item.tflops_hours or 0 for item in self.trading)
+        part = sum(item.tflops_hours_domestic or 0 for item in self.trading)
+        return part * 1_000_000 // whole if whole else None
+
+
+def region_name(region: str) -> tuple[str, str]:
+    """Return a region's names, English and Chinese."""
+    return NAMES.get(region, (region, region))
+
+
+_TIME = Column("Delivery hour", "交付时段", "time", "period")
+
+
+def prices_figure(sight: Sight, chip: ChipClass) -> Figure:
+    """Return the lowest clearing price of a chip class by hour and region."""
+    regions = sight.regions()
+    columns = [
+        Column(*region_name(region), "price", f"{region}_yuan_per_chip_hour") for region in regions
+    ]
+    series = [sight.cheapest(chip.id, region) for region in regions]
+    rows = tuple(
+        (period_start(period), *(values[place] for values in series))
+        for place, period in enumerate(sight.periods())
+    )
+    return Figure("prices", (_TIME, *columns), rows)
+
+
+def volumes_figure(sight: Sight) -> Figure:
+    """Return the chips that are sold for each hour, domestic ones apart."""
+    domestic = {chip.id for chip in sight.market.chips if chip.domestic}
+    sold: dict[int, list[int]] = {period: [0, 0] for period in sight.periods()}
+    for (pool, period), view in sight.prices.items():
+        if period in sold:
+            sold[period][0] += view.chips_total
+            if pool.partition("/")[2] in domestic:
+                sold[period][1] += view.chips_total
+    columns = (
+        _TIME,
+        Column("All chips", "全部芯片", "count", "chips"),
+        Column("Domestic", "国产", "count", "chips_domestic"),
+    )
+    rows: tuple[tuple[Value, ...], ...] = tuple(
+        (period_start(period), *numbers) for period, numbers in sold.items()
+    )
+    return Figure("volumes", columns, rows)
+
+
+def welfare_figure(sight: Sight) -> Figure:
+    """Return welfare and certified gap of the latest rounds that traded."""
+    columns = (
+        Column("Round", "轮次", "count", "seq"),
+        Column("Welfare", "福利", "money", "welfare_yuan"),
+        Column("Certified gap", "已证明差距", "ppm", "gap_ppm"),
+        Column("Chip-hours", "芯时", "count", "chip_hours"),
+        Column("Cut", "截止时刻", "time", "market_time"),
+    )
+    rows: list[tuple[Value, ...]] = [
+        (item.seq, item.welfare, item.gap_ppm, item.chip_hours, item.market_time)
+        for item in reversed(sight.trading)
+    ]
+    return Figure("welfare", columns, tuple(rows))
+
+
+def indices_figure(sight: Sight) -> Figure:
+    """Return the latest index of each chip class and region."""
+    columns = (
+        Column("Chip class", "芯片型号", "text", "chip"),
+        Column("Region", "区域", "text", "region"),
+        Column("Index", "指数", "price", "index_yuan_per_chip_hour"),
+        Column("Change", "涨跌", "ppm", "change_ppm"),
+        Column("Per PFLOPS-hour", "每 PFLOPS·小时", "money", "yuan_per_pflops_hour"),
+        Column("Chip-hours", "芯时", "count", "volume"),
+        Column("Day", "交付日", "time", "start"),
+    )
+    names = {chip.id: chip.name for chip in sight.market.chips}
+    rows = tuple(
+        (
+            names.get(item.chip, item.chip),
+            item.region,
+            item.index,
+            item.change_ppm,
+            item.per_pflops_hour,
+            item.volume,
+            item.start,
+        )
+        for item in sight.indices
+    )
+    return Figure("indices", columns, rows)
+
+
+def depth_figure(curves: BookCurvesView) -> Figure:
+    """Return what is offered and wanted at each price of one delivery window."""
+    columns = (
+        Column("Price", "价格", "price", "yuan_per_chip_hour"),
+        Column("Offered at this or less", "供给（不高于此价）", "count", "supply_chip_hours"),
+        Column("Wanted at this or more", "需求（不低于此价）", "count", "demand_chip_hours"),
+    )
+    prices = sorted({step.price for side in (curves.supply, curves.demand) for step in side})
+    rows = tuple(
+        (
+            price,
+            # Both are exact between their steps too: supply is that of the dearest ask up to the
+            # price, demand that of the cheapest limit from it on.
+            max((step.chip_hours for step in curves.supply if step.price <= price), default=0),
+            max((step.chip_hours for step in curves.demand if step.price >= price), default=0),
+        )
+        for price in prices
+    )
+    return Figure("depth", columns, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """A row of the heat map."""
+
+    chip: ChipClass
+    region: str
+    cells: tuple[Cell, ...]
+    low: int
+    high: int
+
+
+def heat_rows(sight: Sight) -> tuple[HeatRow, ...]:
+    """Return the heat map: every chip class has a scale of its own, the same in all regions."""
+    found = []
+    for chip in sight.market.chips:
+        rows = [(region, sight.cheapest(chip.id, region)) for region in sight.regions()]
+        known = [value for _, values in rows for value in values if value is not None]
+        if known:
+            low, high = min(known), max(known)
+            found += [
+                HeatRow(chip, region, cells(values, low, high), low, high)
+                for region, values in rows
+                if any(value is not None for value in values)
+            ]
+    return tuple(found)
+
+
+def heat_figure(sight: Sight) -> Figure:
+    """Return the prices behind the heat map, an hour a row."""
+    pairs = [(chip, region) for chip in sight.market.chips for region in sight.regions()]
+    series = [(pair, sight.cheapest(pair[0].id, pair[1])) for pair in pairs]
+    series = [(pair, values) for pair, values in series if any(item is not None for item in values)]
+    columns = [
+        Column(
+            f"{chip.name}, {region_name(region)[0]}",
+            f"{chip.name} {region_name(region)[1]}",
+            "price",
+            f"{chip.id}/{region}",
+        )
+        for (chip, region), _ in series
+    ]
+    rows = tuple(
+        (period_start(period), *(values[place] for _, values in series))
+        for place, period in enumerate(sight.periods())
+    )
+    return Figure("heat", (_TIME, *columns), rows)
+
+
+def map_prices(sight: Sight, chip: ChipClass) -> dict[str, tuple[int | None, int]]:
+    """Return (average of the lowest prices over the horizon, shade 0 to 8) by region."""
+    means: dict[str, int | None] = {}
+    for region in sight.regions():
+        known = [value for value in sight.cheapest(chip.id, region) if value is not None]
+        means[region] = sum(known) // len(known) if known else None
+    values = [value for value in means.values() if value is not None]
+    low, high = (min(values), max(values)) if values else (0, 0)
+    return {
+        region: (
+            value,
+            -1 if value is None else (1 + (value - low) * 6 // (high - low) if high > low else 3),
+        )
+        for region, value in means.items()
+    }
+
+
+def window_of(sight: Sight, hours: int) -> tuple[datetime, datetime]:
+    """Return the delivery window of so many hours after the running one."""
+    start = period_start(sight.periods().start)
+    return start, start + timedelta(hours=hours)

@@ -1,0 +1,43 @@
+"""What many people look at at once, made once and kept for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+# A round lasts seconds; whoever looks twice within one may see the same.
+_KEPT_S = 1.0
+_KEPT_MAX = 500
+
+
+class Remembering:
+    """Keeps results by name for a second.
+
+    A thousand pages that all hear of a round ask for the same part at once: one of them has it
+    made, the others wait for it.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._kept: dict[tuple[object, ...], tuple[float, Any]] = {}
+        self._locks: dict[tuple[object, ...], asyncio.Lock] = {}
+
+    async def get(self, name: tuple[object, ...], make: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever is made
+        """Return what is kept under a name, or make it."""
+        known = self._kept.get(name)
+        if known is not None and known[0] > self._now_s():
+            return known[1]
+        if len(self._kept) >= _KEPT_MAX:
+            self._kept.clear()
+            self._locks.clear()
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            known = self._kept.get(name)
+            if known is None or known[0] <= self._now_s():
+                made = await make()
+                known = (self._now_s() + _KEPT_S, made)
+                self._kept[name] = known
+        return known[1]

@@ -1,0 +1,238 @@
+"""Routes of the market's page, which is public."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from schemas.base import Slug
+from schemas.types import period_of
+from services.gateway.adapters.pages import market_figures as figures
+from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, VisitorDep
+from services.gateway.adapters.pages.figures import Figure, drawn, shown
+from services.gateway.adapters.pages.regions import PLACES, VIEW
+from services.gateway.adapters.pages.rendering import page_response, render
+from services.gateway.app.book_windows import groups_of
+from services.gateway.errors import not_found
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+# 64 zones of 64 chip classes over a week would be 688,128; more than a page can show.
+_PRICES_MAX = 20_000
+_INDICES_MAX = 500
+_MARKETS_MAX = 50
+HOURS = (6, 24, 72)
+ChipQuery = Annotated[Slug | None, Query()]
+HoursQuery = Annotated[int, Query(ge=1, le=168)]
+
+
+async def look(pages: Pages, market_id: str) -> figures.Sight:
+    """Return what the market's page tells, made at most once a second.
+
+    Raises:
+        NotFoundError: if there is no such market.
+    """
+
+    async def make() -> figures.Sight:
+        api = pages.api
+        market = (await api.reading.market_view(market_id)).market
+        now = api.market_data.now()
+        first = period_of(now)
+        found = await api.reading.reports.prices(
+            market_id,
+            pool=None,
+            first=first,
+            end=first + 1 + market.rules.horizon_periods,
+            after=None,
+            limit=_PRICES_MAX + 1,
+        )
+        rounds = await api.reading.reports.rounds(
+            market_id=market_id, before=None, limit=figures.ROUNDS_READ
+        )
+        return figures.Sight(
+            market=market,
+            now=now,
+            rounds=tuple(rounds),
+            prices={(item.pool, period_of(item.period)): item for item in found[:_PRICES_MAX]},
+            indices=await _indices(pages, market_id),
+            is_whole=len(found) <= _PRICES_MAX,
+        )
+
+    sight: figures.Sight = await pages.shown.get(("sight", market_id), make)
+    return sight
+
+
+async def _indices(pages: Pages, market_id: str) -> tuple[Any, ...]:
+    windows = await pages.api.market_data.windows(market_id, "day", None, None)
+    if windows is None:
+        return ()
+    found = await pages.api.market_data.indices(windows, after=None, limit=_INDICES_MAX, where=None)
+    # Ordered by chip class and region, then by day: the last one with trades of its own stands.
+    latest = {
+        (view.chip, view.region): view
+        for _, view in found
+        if view.index is not None and view.carried_from is None
+    }
+    return tuple(latest.values())
+
+
+def _context(pages: Pages, sight: figures.Sight, chip_id: str | None) -> dict[str, Any]:
+    chip = sight.chip(chip_id)
+    return {
+        "sight": sight,
+        "market": sight.market,
+        "chip": chip,
+        "speed": pages.clock_speed,
+        "prices": figures.prices_figure(sight, chip),
+        "volumes": figures.volumes_figure(sight),
+        "welfare": figures.welfare_figure(sight),
+        "indices": figures.indices_figure(sight),
+        "heat": figures.heat_figure(sight),
+        "heat_rows": figures.heat_rows(sight),
+        "map_prices": figures.map_prices(sight, chip),
+        "places": PLACES,
+        "map_view": VIEW,
+        "region_name": figures.region_name,
+        "shown": shown,
+        "drawn": drawn,
+        "hours": HOURS,
+    }
+
+
+@router.get("/")
+async def show_first_market(pages: PagesDep, visitor: VisitorDep) -> Response:
+    """Lead to the first market, or say that there is none."""
+    found = await pages.api.reading.markets.markets(after=None, limit=1)
+    if not found:
+        return visitor.page("no_market.html")
+    return RedirectResponse(f"/market/{found[0].market.id}", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/market/{market_id}")
+async def show_market(
+    market_id: Slug, pages: PagesDep, visitor: VisitorDep, chip: ChipQuery = None
+) -> Response:
+    """Show a market: its round, prices, volumes, welfare, indices."""
+    sight = await look(pages, market_id)
+    chip_id = sight.chip(chip).id
+
+    async def make() -> str:
+        context = _context(pages, sight, chip_id)
+        return render("market_parts.html", visitor.language, **context)
+
+    parts = await pages.shown.get(("parts", market_id, chip_id, visitor.language), make)
+    markets = await pages.api.reading.markets.markets(after=None, limit=_MARKETS_MAX)
+    return visitor.page(
+        "market.html", markets=markets, market=sight.market, chip_id=chip_id, parts=parts
+    )
+
+
+@router.get("/market/{market_id}/parts")
+async def show_parts(
+    market_id: Slug, pages: PagesDep, visitor: VisitorDep, chip: ChipQuery = None
+) -> Response:
+    """Show what changes on the market's page with every round."""
+    sight = await look(pages, market_id)
+    chip_id = sight.chip(chip).id
+
+    async def make() -> str:
+        context = _context(pages, sight, chip_id)
+        return render("market_parts.html", visitor.language, **context)
+
+    parts = await pages.shown.get(("parts", market_id, chip_id, visitor.language), make)
+    return page_response(parts, packs=visitor.packs)
+
+
+@router.get("/market/{market_id}/depth")
+async def show_depth(
+    request: Request,
+    market_id: Slug,
+    pages: PagesDep,
+    visitor: VisitorDep,
+    chip: ChipQuery = None,
+    region: ChipQuery = None,
+    hours: HoursQuery = 24,
+) -> Response:
+    """Show what is offered and wanted in a delivery window."""
+    context = await _depth(pages, market_id, chip, region, hours)
+    if "hx-request" not in request.headers:
+        return visitor.page("part_page.html", part="depth.html", **context)
+    html = render("depth.html", visitor.language, **context)
+    return page_response(html, packs=visitor.packs)
+
+
+async def _depth(
+    pages: Pages, market_id: str, chip: str | None, region: str | None, hours: int
+) -> dict[str, Any]:
+    sight = await look(pages, market_id)
+    chip_id = sight.chip(chip).id
+    regions = sight.regions()
+    region_id = region if region in regions else regions[0]
+    start, end = figures.window_of(sight, min(hours, sight.market.rules.horizon_periods))
+
+    async def make() -> Any:  # noqa: ANN401 - whatever the book tells
+        asked = [
+            group
+            for group in groups_of(sight.market)
+            if group.chip == chip_id and group.region == region_id
+        ]
+        first, last = pages.api.market_data.book_window(start, end)
+        return await pages.api.market_data.book.curves(sight.market, asked, first, last)
+
+    found = await pages.shown.get(("curves", market_id, chip_id, region_id, hours, start), make)
+    curves = found[0] if found else None
+    return {
+        "market": sight.market,
+        "chip_id": chip_id,
+        "region_id": region_id,
+        "regions": regions,
+        "hours": hours,
+        "all_hours": HOURS,
+        "start": start,
+        "end": end,
+        "curves": curves,
+        "depth": None if curves is None else figures.depth_figure(curves),
+        "region_name": figures.region_name,
+        "shown": shown,
+        "drawn": drawn,
+    }
+
+
+@router.get("/market/{market_id}/csv/{name}")
+async def get_csv(
+    market_id: Slug,
+    name: str,
+    pages: PagesDep,
+    visitor: VisitorDep,
+    chip: ChipQuery = None,
+    region: ChipQuery = None,
+    hours: HoursQuery = 24,
+) -> Response:
+    """Return a figure of the market's page as CSV."""
+    _ = visitor
+    figure = await _figure(pages, market_id, name, chip, region, hours)
+    disposition = f'attachment; filename="{market_id}-{name}.csv"'
+    return Response(
+        figure.csv(), 200, {"Content-Disposition": disposition}, "text/csv; charset=utf-8"
+    )
+
+
+async def _figure(
+    pages: Pages, market_id: str, name: str, chip: str | None, region: str | None, hours: int
+) -> Figure:
+    if name == "depth":
+        depth: Figure | None = (await _depth(pages, market_id, chip, region, hours))["depth"]
+        if depth is None:
+            raise not_found("figure", name)
+        return depth
+    sight = await look(pages, market_id)
+    makers = {
+        "prices": lambda: figures.prices_figure(sight, sight.chip(chip)),
+        "volumes": lambda: figures.volumes_figure(sight),
+        "welfare": lambda: figures.welfare_figure(sight),
+        "indices": lambda: figures.indices_figure(sight),
+        "heat": lambda: figures.heat_figure(sight),
+    }
+    if name not in makers:
+        raise not_found("figure", name)
+    return makers[name]()

@@ -1,0 +1,86 @@
+"""Routes of what every page needs: files, languages, themes, signing in and out."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from services.gateway.adapters.pages.assets import assets
+from services.gateway.adapters.pages.context import (
+    LANGUAGE_COOKIE,
+    LANGUAGES,
+    SESSION_COOKIE,
+    THEME_COOKIE,
+    THEMES,
+    PageRoute,
+    PagesDep,
+    VisitorDep,
+    keep_choice,
+    keep_session,
+)
+from services.gateway.errors import UnauthenticatedError, not_found
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+files = APIRouter(include_in_schema=False)
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@files.get("/static/{name:path}")
+async def get_asset(name: str, request: Request, v: str = "") -> Response:
+    """Return a file of the pages; under an address that changes with it, for good."""
+    found = assets().get(name)
+    if found is None:
+        raise not_found("path", request.url.path)
+    # A module that names another one cannot know its version.
+    kept = _FOR_EVER if v == found.version else "no-cache"
+    headers = {"Cache-Control": kept, "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        packed = headers | {"Content-Encoding": "gzip"}
+        return Response(found.packed, 200, packed, found.media_type)
+    return Response(found.body, 200, headers, found.media_type)
+
+
+@router.get("/choose/{kind}/{value}")
+async def choose(kind: str, value: str, to: str = "/") -> Response:
+    """Keep a choice of language or theme, and go back to where it was made."""
+    known = {"language": (LANGUAGE_COOKIE, LANGUAGES), "theme": (THEME_COOKIE, THEMES)}
+    cookie, values = known.get(kind, ("", ()))
+    if value not in values:
+        raise not_found("choice", f"{kind}/{value}")
+    reply = RedirectResponse(_inside(to), HTTPStatus.SEE_OTHER)
+    keep_choice(reply, cookie, value)
+    return reply
+
+
+@router.get("/sign-in")
+async def show_sign_in(visitor: VisitorDep, to: str = "/desk") -> Response:
+    """Show where to sign in."""
+    return visitor.page("sign_in.html", to=_inside(to), error=None)
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request, pages: PagesDep, visitor: VisitorDep) -> Response:
+    """Begin a session by a key."""
+    to = _inside(visitor.form.get("to", "/desk"))
+    try:
+        begun = await pages.sessions.sign_in(visitor.form.get("key", ""))
+    except UnauthenticatedError as error:
+        status = HTTPStatus.UNPROCESSABLE_ENTITY.value
+        return visitor.page("sign_in.html", status, to=to, error=error)
+    reply = RedirectResponse(to, HTTPStatus.SEE_OTHER)
+    keep_session(reply, begun.token, secure=request.url.scheme == "https")
+    return reply
+
+
+@router.post("/sign-out")
+async def sign_out(pages: PagesDep, visitor: VisitorDep) -> Response:
+    """End the session."""
+    await pages.sessions.sign_out(visitor.token)
+    reply = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+    reply.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
+    return reply
+
+
+def _inside(to: str) -> str:
+    """Return a path of this site, whatever a link says."""
+    return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"

@@ -1,0 +1,57 @@
+"""The pages as a part of the gateway's app."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+
+from services.gateway.adapters.pages import (
+    routes_desk,
+    routes_market,
+    routes_rounds,
+    routes_site,
+)
+from services.gateway.adapters.pages.context import Pages, failure, stranger
+from services.gateway.adapters.pages.remembering import Remembering
+from services.gateway.errors import not_found
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from services.gateway.app.sessions import Sessions
+
+_MACHINES = ("/v1/", "/livez", "/readyz", "/metrics", "/static/")
+
+
+def add_pages(app: FastAPI, sessions: Sessions, clock_speed: float) -> FastAPI:
+    """Serve the pages beside the API; return the same app.
+
+    Args:
+        app: The gateway's app.
+        sessions: Who is signed in.
+        clock_speed: Seconds of the market's clock in one second.
+    """
+    app.state.pages = Pages(app.state.api, sessions, clock_speed, Remembering())
+    for router in (
+        routes_site.files,
+        routes_site.router,
+        routes_market.router,
+        routes_rounds.router,
+        routes_desk.router,
+    ):
+        app.include_router(router)
+    told: Any = app.exception_handlers[HTTPException]
+
+    async def missing(request: Request, error: HTTPException) -> Response:
+        # A person who strays gets a page, a program its problem.
+        wants_page = "text/html" in request.headers.get("accept", "")
+        if error.status_code == 404 and wants_page and not request.url.path.startswith(_MACHINES):
+            return failure(stranger(request), not_found("path", request.url.path))
+        reply: Response = await told(request, error)
+        return reply
+
+    app.add_exception_handler(HTTPException, missing)  # type: ignore[arg-type]
+    return app

@@ -1,0 +1,727 @@
+// A second checker of round files, for browsers: written from docs/reference/round-file.md, exact
+// in BigInt, with nothing of the server's in it. It needs no other file and can be read in one
+// sitting; `suanli verify` is the first checker, and tests hold both against the same rounds.
+
+const INT_MAX = 2n ** 63n - 1n;
+const HORIZON_MAX = 168n;
+const TEXT_MAX = 256;
+const PROBLEMS_MAX = 50;
+
+// --- JSON, exactly: integers of any size, and no field twice ------------------------------------
+
+class NotJson extends Error {}
+
+// Numbers of JSON that are no integers; no field takes one.
+class Inexact {}
+
+export function parse(text) {
+  let at = 0;
+  let doubles = 0;
+  const string = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+  const number = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
+  const blank = /[ \t\n\r]*/y;
+  const fail = () => { throw new NotJson(`at ${at}`); };
+  const match = (pattern) => {
+    pattern.lastIndex = at;
+    const found = pattern.exec(text);
+    if (found === null) fail();
+    at = pattern.lastIndex;
+    return found;
+  };
+  const skip = () => { match(blank); };
+  const text1 = () => JSON.parse(match(string)[0]);
+  const items = (end, read) => {
+    at += 1;
+    skip();
+    if (text[at] === end) { at += 1; return; }
+    for (;;) {
+      read();
+      skip();
+      if (text[at] === end) { at += 1; return; }
+      if (text[at] !== ",") fail();
+      at += 1;
+      skip();
+    }
+  };
+  const value = (depth) => {
+    if (depth > 500) fail();
+    const sign = text[at];
+    if (sign === "{") {
+      const found = new Map();
+      items("}", () => {
+        const key = text1();
+        skip();
+        if (text[at] !== ":") fail();
+        at += 1;
+        skip();
+        if (found.has(key)) doubles += 1;
+        found.set(key, value(depth + 1));
+      });
+      return found;
+    }
+    if (sign === "[") {
+      const found = [];
+      items("]", () => found.push(value(depth + 1)));
+      return found;
+    }
+    if (sign === '"') return text1();
+    for (const [word, meant] of [["true", true], ["false", false], ["null", null]]) {
+      if (text.startsWith(word, at)) { at += word.length; return meant; }
+    }
+    const found = match(number);
+    return found[1] || found[2] ? new Inexact() : BigInt(found[0]);
+  };
+  skip();
+  const found = value(0);
+  skip();
+  if (at !== text.length) fail();
+  return { value: found, doubles };
+}
+
+function byPoints(a, b) {
+  const one = [...a];
+  const two = [...b];
+  for (let i = 0; i < one.length && i < two.length; i += 1) {
+    const difference = one[i].codePointAt(0) - two[i].codePointAt(0);
+    if (difference) return difference;
+  }
+  return one.length - two.length;
+}
+
+export function canonical(value) {
+  if (value instanceof Map) {
+    const keys = [...value.keys()].sort(byPoints);
+    return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value.get(key))}`).join(",")}}`;
+  }
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  return typeof value === "bigint" ? value.toString() : JSON.stringify(value);
+}
+
+export async function sha256(bytes) {
+  const found = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...found].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// --- fields: objects are closed, each field has its kind ---------------------------------------
+
+const isInt = (v) => typeof v === "bigint" && v >= -INT_MAX && v <= INT_MAX;
+const isNat = (v) => typeof v === "bigint" && v >= 0n && v <= INT_MAX;
+const isPos = (v) => isNat(v) && v > 0n;
+const isText = (v) => typeof v === "string" && /^(?:[^\p{C}\p{Z}]| )+$/u.test(v) && [...v].length <= TEXT_MAX;
+const orNull = (test) => (v) => v === null || test(v);
+const isBool = (v) => typeof v === "boolean";
+const isList = Array.isArray;
+const isFilled = (v) => isList(v) && v.length > 0;
+const isObject = (v) => v instanceof Map;
+const areNats = (v) => isList(v) && v.every(isNat);
+const areTexts = (v) => isFilled(v) && v.every(isText);
+const matches = (pattern) => (v) => typeof v === "string" && pattern.test(v);
+const isSha = matches(/^[0-9a-f]{64}$/);
+const isCode = matches(/^[a-z][a-z0-9_]{0,63}$/);
+const oneOf = (...all) => (v) => all.includes(v);
+const areParams = (v) => isObject(v) && [...v].every(([key, item]) =>
+  isText(key) && (isInt(item) || isText(item) || item === ""));
+const areCurves = (v) => isObject(v) && [...v].every(([key, item]) => isText(key) && areNats(item));
+
+const ROUND = { format: oneOf("suanli.round.v1"), book: isObject, rules: isObject, result: isObject };
+const BOOK = {
+  format: oneOf("suanli.book.v1"), market: isText, round_id: isText, first_period: isNat,
+  periods: (v) => isPos(v) && v <= HORIZON_MAX, pools: isList, offers: isList, demands: isList,
+};
+const POOL = { key: isText, zone: isText, region: isText, chip: isText, domestic: isBool, tflops: isNat };
+const OFFER = {
+  id: isText, participant: isText, version: isPos, pool: isText, ask: isNat, start: isNat,
+  chips: areNats, block: isBool, rounds_waited: isNat,
+};
+const DEMAND = {
+  id: isText, participant: isText, version: isPos, shape: oneOf("block", "flow", "work"),
+  alternatives: isFilled, rounds_waited: isNat, exclusive_group: orNull(isText), linked_to: orNull(isText),
+};
+const ALTERNATIVE = {
+  index: isNat, pools: areTexts, limit: isNat, earliest: isNat, deadline: isNat, chips: isNat,
+  chips_min: isNat, duration: isNat, chips_by_period: areNats, chip_hours: isNat,
+};
+const RULES = { format: oneOf("suanli.rules.v1"), tick: isPos, seed: isInt, effort: isNat, ascent_steps: isNat };
+const RESULT = {
+  format: oneOf("suanli.result.v1"), market: isText, round_id: isText, book_digest: isSha,
+  rules_digest: isSha, status: oneOf("optimal", "feasible"), welfare: isInt, allocations: isList,
+  prices: areCurves, demands: isList, offers: isList, certificate: isObject, total_regret: isNat,
+};
+const ALLOCATION = { demand: isText, offer: isText, pool: isText, start: isNat, chips: areNats };
+const isState = oneOf("filled", "part-filled", "open");
+const DEMAND_OUT = {
+  id: isText, state: isState, alternative: orNull(isNat), chip_hours: isNat, value: isNat,
+  payment: isNat, regret: isNat, reason: isObject,
+};
+const OFFER_OUT = {
+  id: isText, state: isState, chip_hours: isNat, cost: isNat, revenue: isNat, regret: isNat, reason: isObject,
+};
+const REASON = { code: isCode, params: areParams };
+const CERTIFICATE = { prices: areCurves, bound: isNat };
+
+class Log {
+  constructor() { this.checks = []; this.problems = []; this.count = 0; this.open = 0; }
+
+  add(where, expected, found) {
+    this.count += 1;
+    if (this.problems.length < PROBLEMS_MAX) this.problems.push({ where, expected: String(expected), found: String(found) });
+  }
+
+  differ(where, expected, found) { if (expected !== found) this.add(where, expected, found); }
+
+  close(name) {
+    const ok = this.count === this.open;
+    this.checks.push({ name, ok });
+    this.open = this.count;
+    return ok;
+  }
+}
+
+function shown(value) {
+  if (value instanceof Map || isList(value)) return canonical(value).slice(0, 80);
+  return value instanceof Inexact ? "a number with a fraction" : String(value).slice(0, 80);
+}
+
+// Returns the object with its fields as properties, or null and the problems in the log.
+function closed(value, kinds, where, log, may = {}) {
+  if (!isObject(value)) { log.add(where, "an object", shown(value)); return null; }
+  const before = log.count;
+  for (const key of value.keys()) {
+    if (!Object.hasOwn(kinds, key) && !Object.hasOwn(may, key)) log.add(`${where}.${key}`, "nothing", shown(value.get(key)));
+  }
+  const found = {};
+  for (const [key, test] of [...Object.entries(kinds), ...Object.entries(may)]) {
+    if (!value.has(key)) {
+      if (Object.hasOwn(kinds, key)) log.add(`${where}.${key}`, "there", "missing");
+    } else if (!test(value.get(key))) log.add(`${where}.${key}`, "a value of its kind", shown(value.get(key)));
+    else found[key] = value.get(key);
+  }
+  return log.count === before ? found : null;
+}
+
+const each = (items, kinds, where, log) =>
+  items.map((item, i) => closed(item, kinds, `${where}[${i}]`, log)).filter((item) => item !== null);
+
+function quantities(item, shape, where, log) {
+  const window = item.deadline - item.earliest;
+  if (window < 1n) log.add(`${where}.deadline`, `> ${item.earliest}`, item.deadline);
+  if (shape === "block") {
+    if (!(item.chips_min >= 1n && item.chips_min <= item.chips)) log.add(`${where}.chips_min`, `1..${item.chips}`, item.chips_min);
+    if (item.duration < 1n) log.add(`${where}.duration`, ">= 1", item.duration);
+    if (item.chips_by_period.length || item.chip_hours) log.add(where, "0 / []", "a quantity that a block does not use");
+  } else {
+    if (BigInt(item.chips_by_period.length) !== window) log.add(`${where}.chips_by_period`, window, item.chips_by_period.length);
+    if (item.chips || item.chips_min || item.duration) log.add(where, "0", `a quantity that ${shape} does not use`);
+  }
+}
+
+function readBook(value, log) {
+  const before = log.count;
+  const book = closed(value, BOOK, "book", log);
+  if (book === null) return null;
+  book.pools = each(book.pools, POOL, "book.pools", log);
+  book.offers = each(book.offers, OFFER, "book.offers", log);
+  book.demands = each(book.demands, DEMAND, "book.demands", log);
+  book.demands.forEach((demand, i) => {
+    const where = `book.demands[${i}].alternatives`;
+    demand.alternatives = each(demand.alternatives, ALTERNATIVE, where, log);
+    demand.alternatives.forEach((item, j) => quantities(item, demand.shape, `${where}[${j}]`, log));
+  });
+  book.first = book.first_period;
+  book.length = Number(book.periods);
+  return log.count === before ? book : null;
+}
+
+function readResult(value, log) {
+  const before = log.count;
+  const result = closed(value, RESULT, "result", log, { support_loss: isNat });
+  if (result === null) return null;
+  result.certificate = closed(result.certificate, CERTIFICATE, "result.certificate", log);
+  result.allocations = each(result.allocations, ALLOCATION, "result.allocations", log);
+  result.demands = each(result.demands, DEMAND_OUT, "result.demands", log);
+  result.offers = each(result.offers, OFFER_OUT, "result.offers", log);
+  for (const side of ["demands", "offers"]) {
+    for (const item of result[side]) {
+      item.reason = closed(item.reason, REASON, `result.${side}[${item.id}].reason`, log);
+    }
+  }
+  result.support_loss ??= 0n;
+  return log.count === before ? result : null;
+}
+
+// --- the book, and who may get what ------------------------------------------------------------
+
+const sum = (items) => items.reduce((total, item) => total + item, 0n);
+const less = (a, b) => (a < b ? a : b);
+const more = (a, b) => (a > b ? a : b);
+const before = (a, b) => (typeof a === "bigint" ? a < b : byPoints(a, b) < 0);
+
+function sorted(keys, where, log) {
+  for (let i = 1; i < keys.length; i += 1) {
+    if (!before(keys[i - 1], keys[i])) log.add(`${where}[${i}]`, `> ${keys[i - 1]}`, keys[i]);
+  }
+}
+
+function checkBook(book, tick, log) {
+  sorted(book.pools.map((item) => item.key), "book.pools", log);
+  sorted(book.offers.map((item) => item.id), "book.offers", log);
+  sorted(book.demands.map((item) => item.id), "book.demands", log);
+  for (const pool of book.pools) log.differ(`book.pools[${pool.key}]`, `${pool.zone}/${pool.chip}`, pool.key);
+  const pools = new Set(book.pools.map((item) => item.key));
+  const ids = new Set(book.demands.map((item) => item.id));
+  for (const offer of book.offers) {
+    if (!pools.has(offer.pool)) log.add(`book.offers[${offer.id}].pool`, "one of the book", offer.pool);
+    if (offer.ask % tick) log.add(`book.offers[${offer.id}].ask`, `n x ${tick}`, offer.ask);
+  }
+  for (const demand of book.demands) {
+    const where = `book.demands[${demand.id}]`;
+    sorted(demand.alternatives.map((item) => item.index), where, log);
+    for (const item of demand.alternatives) {
+      sorted(item.pools, `${where}.pools`, log);
+      for (const pool of item.pools) if (!pools.has(pool)) log.add(`${where}.pools`, "one of the book", pool);
+    }
+    if (demand.linked_to !== null && !ids.has(demand.linked_to)) log.add(`${where}.linked_to`, "one of the book", demand.linked_to);
+  }
+}
+
+function push(map, key, item) {
+  const found = map.get(key);
+  if (found) found.push(item); else map.set(key, [item]);
+}
+
+function checkAllocations(round) {
+  const { book, result, log } = round;
+  let last = null;
+  result.allocations.forEach((item, i) => {
+    const where = `result.allocations[${i}]`;
+    if (last !== null) {
+      const order = byPoints(last.demand, item.demand) || byPoints(last.offer, item.offer) || (last.start < item.start ? -1 : 1);
+      if (order >= 0) log.add(where, "after the one before", `${item.demand}, ${item.offer}, ${item.start}`);
+    }
+    last = item;
+    if (allocationStands(round, item, where)) {
+      push(round.demandParts, item.demand, item);
+      push(round.offerParts, item.offer, item);
+    }
+  });
+  for (const [id, parts] of round.offerParts) checkCapacity(round.offers.get(id), parts, log);
+  const chosen = new Map(result.demands.map((item) => [item.id, item.alternative]));
+  for (const demand of book.demands) checkDemand(round, demand, chosen.get(demand.id) ?? null);
+  checkBonds(round);
+}
+
+function allocationStands(round, item, where) {
+  const { book, log } = round;
+  const offer = round.offers.get(item.offer);
+  if (!offer) log.add(`${where}.offer`, "one of the book", item.offer);
+  if (!round.demands.has(item.demand)) log.add(`${where}.demand`, "one of the book", item.demand);
+  if (!offer || !round.demands.has(item.demand)) return false;
+  log.differ(`${where}.pool`, offer.pool, item.pool);
+  let stands = item.pool === offer.pool;
+  if (!item.chips.length || item.chips[0] === 0n || item.chips.at(-1) === 0n) {
+    log.add(`${where}.chips`, "> 0", item.chips);
+    stands = false;
+  }
+  const end = item.start + BigInt(item.chips.length);
+  for (const [low, high] of [
+    [offer.start, offer.start + BigInt(offer.chips.length)], [book.first, book.first + book.periods],
+  ]) {
+    if (item.start < low || end > high) {
+      log.add(where, `[${low}, ${high})`, `[${item.start}, ${end})`);
+      stands = false;
+    }
+  }
+  return stands;
+}
+
+function checkCapacity(offer, parts, log) {
+  const sold = offer.chips.map(() => 0n);
+  for (const item of parts) {
+    const shift = Number(item.start - offer.start);
+    item.chips.forEach((chips, i) => { sold[shift + i] += chips; });
+  }
+  sold.forEach((chips, i) => {
+    if (chips > offer.chips[i]) log.add(`result.offers[${offer.id}][${i}]`, `<= ${offer.chips[i]}`, chips);
+    else if (offer.block && chips < offer.chips[i]) log.add(`result.offers[${offer.id}][${i}]`, offer.chips[i], chips);
+  });
+}
+
+function checkDemand(round, demand, index) {
+  const { log } = round;
+  const where = `result.demands[${demand.id}]`;
+  const parts = round.demandParts.get(demand.id);
+  if (!parts) {
+    if (index !== null) log.add(`${where}.alternative`, "null", index);
+    return;
+  }
+  round.hours.set(demand.id, sum(parts.flatMap((item) => item.chips)));
+  const used = index === null ? undefined : demand.alternatives.find((item) => item.index === index);
+  if (!used) { log.add(`${where}.alternative`, "one of the demand", index); return; }
+  round.used.set(demand.id, used);
+  const cells = new Map();
+  for (const item of parts) {
+    item.chips.forEach((chips, i) => {
+      if (!chips) return;
+      const key = `${item.pool}\n${item.start + BigInt(i)}`;
+      const cell = cells.get(key) ?? { pool: item.pool, t: item.start + BigInt(i), chips: 0n };
+      cell.chips += chips;
+      cells.set(key, cell);
+    });
+  }
+  const all = [...cells.values()];
+  for (const cell of all) if (!used.pools.includes(cell.pool)) log.add(where, "a pool of the alternative", cell.pool);
+  const low = all.map((cell) => cell.t).reduce(less);
+  const high = all.map((cell) => cell.t).reduce(more) + 1n;
+  if (low < used.earliest || high > used.deadline) log.add(where, `[${used.earliest}, ${used.deadline})`, `[${low}, ${high})`);
+  else if (demand.shape === "block") checkBlock(used, all, where, log);
+  else checkDivisible(used, all, where, log);
+}
+
+function checkBlock(used, cells, where, log) {
+  const pools = new Set(cells.map((cell) => cell.pool));
+  log.differ(where, 1, pools.size);
+  const periods = [...new Set(cells.map((cell) => cell.t))].sort((a, b) => (a < b ? -1 : 1));
+  const length = BigInt(periods.length);
+  if (length !== used.duration || periods.at(-1) - periods[0] + 1n !== length) log.add(where, `${used.duration} in a row`, length);
+  const chips = [...new Set(cells.map((cell) => cell.chips))];
+  if (chips.length > 1) log.add(where, "the same throughout", chips);
+  else if (chips[0] < used.chips_min || chips[0] > used.chips) log.add(where, `${used.chips_min}..${used.chips}`, chips[0]);
+}
+
+function checkDivisible(used, cells, where, log) {
+  const taken = new Map();
+  for (const cell of cells) taken.set(cell.t, (taken.get(cell.t) ?? 0n) + cell.chips);
+  for (const [t, chips] of taken) {
+    const most = used.chips_by_period[Number(t - used.earliest)];
+    if (chips > most) log.add(`${where}[${t}]`, `<= ${most}`, chips);
+  }
+  const total = sum([...taken.values()]);
+  if (total > used.chip_hours) log.add(where, `<= ${used.chip_hours}`, total);
+}
+
+const groupOf = (demand) => JSON.stringify([demand.participant, demand.exclusive_group]);
+
+function checkBonds(round) {
+  for (const [id, hours] of round.hours) {
+    const demand = round.demands.get(id);
+    if (demand.exclusive_group !== null) push(round.accepted, groupOf(demand), id);
+    if (demand.linked_to !== null && !round.hours.has(demand.linked_to)) round.log.add(`result.demands[${id}]`, "0", hours);
+  }
+  for (const ids of round.accepted.values()) {
+    if (ids.length > 1) round.log.add(`result.demands[${ids[1]}]`, "one of its group", ids.length);
+  }
+}
+
+// --- prices and money --------------------------------------------------------------------------
+
+function checkCurves(round, curves, where, tick) {
+  const { book, log } = round;
+  let complete = true;
+  const pools = new Set(book.pools.map((item) => item.key));
+  for (const pool of pools) if (!curves.has(pool)) { complete = false; log.add(`${where}[${pool}]`, "there", "missing"); }
+  for (const [pool, curve] of curves) {
+    if (!pools.has(pool)) { complete = false; log.add(`${where}[${pool}]`, "nothing", "there"); }
+    if (curve.length !== book.length) { complete = false; log.add(`${where}[${pool}]`, book.length, curve.length); }
+    for (const price of curve) if (price % tick) log.add(`${where}[${pool}]`, `n x ${tick}`, price);
+  }
+  return complete;
+}
+
+function priced(round, item) {
+  const shift = Number(item.start - round.book.first);
+  const curve = round.result.prices.get(item.pool);
+  return item.chips.map((chips, i) => ({ chips, price: curve[shift + i] }));
+}
+
+const paidFor = (round, item) => sum(priced(round, item).map(({ chips, price }) => chips * price));
+
+function checkRule1(round) {
+  for (const [id, used] of round.used) {
+    const parts = round.demandParts.get(id);
+    const where = `result.demands[${id}]`;
+    if (round.demands.get(id).shape === "block") {
+      const paid = sum(parts.map((item) => paidFor(round, item)));
+      const most = used.limit * round.hours.get(id);
+      if (paid > most) round.log.add(`${where}.payment`, `<= ${most}`, paid);
+    } else {
+      for (const item of parts) {
+        for (const { chips, price } of priced(round, item)) {
+          if (chips && price > used.limit) round.log.add(where, `<= ${used.limit}`, price);
+        }
+      }
+    }
+  }
+  for (const [id, parts] of round.offerParts) {
+    const { ask } = round.offers.get(id);
+    for (const item of parts) {
+      for (const { chips, price } of priced(round, item)) {
+        if (chips && price < ask) round.log.add(`result.offers[${id}]`, `>= ${ask}`, price);
+      }
+    }
+  }
+}
+
+function checkRule2(round) {
+  const cells = new Map();
+  const book = (pool, item, sign) => item.chips.forEach((chips, i) => {
+    const key = `${pool} ${item.start + BigInt(i)}`;
+    cells.set(key, (cells.get(key) ?? 0n) + sign * chips);
+  });
+  for (const parts of round.demandParts.values()) for (const item of parts) book(item.pool, item, 1n);
+  for (const [id, parts] of round.offerParts) for (const item of parts) book(round.offers.get(id).pool, item, -1n);
+  for (const [key, chips] of cells) if (chips) round.log.add(key, "0", chips);
+  const paid = sum(round.result.demands.map((item) => item.payment));
+  round.log.differ("result.offers", paid, sum(round.result.offers.map((item) => item.revenue)));
+}
+
+const stateOf = (hours, whole) => (hours === 0n ? "open" : whole ? "filled" : "part-filled");
+
+function checkOrders(round) {
+  const { book, result, log } = round;
+  log.differ("result.demands", book.demands.length, result.demands.length);
+  log.differ("result.offers", book.offers.length, result.offers.length);
+  book.demands.forEach((demand, i) => {
+    const out = result.demands[i];
+    if (!out) return;
+    if (out.id !== demand.id) log.add(`result.demands[${i}].id`, demand.id, out.id);
+    else checkDemandOut(round, demand, out);
+  });
+  book.offers.forEach((offer, i) => {
+    const out = result.offers[i];
+    if (!out) return;
+    if (out.id !== offer.id) log.add(`result.offers[${i}].id`, offer.id, out.id);
+    else checkOfferOut(round, offer, out);
+  });
+}
+
+function checkDemandOut(round, demand, out) {
+  const { log } = round;
+  const where = `result.demands[${demand.id}]`;
+  const hours = round.hours.get(demand.id) ?? 0n;
+  const used = round.used.get(demand.id);
+  if (used) {
+    log.differ(`${where}.state`, stateOf(hours, demand.shape === "block" || hours === used.chip_hours), out.state);
+    log.differ(`${where}.value`, used.limit * hours, out.value);
+  } else if (hours === 0n) {
+    log.differ(`${where}.state`, "open", out.state);
+    log.differ(`${where}.value`, 0n, out.value);
+  }
+  log.differ(`${where}.chip_hours`, hours, out.chip_hours);
+  log.differ(`${where}.payment`, sum((round.demandParts.get(demand.id) ?? []).map((item) => paidFor(round, item))), out.payment);
+  const { code } = out.reason;
+  if (code === "filled" && out.state !== "filled") log.add(`${where}.reason`, "state filled", out.state);
+  if (code === "linked_order_out" && (demand.linked_to === null || round.hours.has(demand.linked_to))) {
+    log.add(`${where}.reason`, "a linked demand that is out", "none");
+  }
+  if (code === "exclusive_group" && !(round.accepted.get(groupOf(demand)) ?? []).some((id) => id !== demand.id)) {
+    log.add(`${where}.reason`, "another member accepted", "none");
+  }
+}
+
+function checkOfferOut(round, offer, out) {
+  const { log } = round;
+  const where = `result.offers[${offer.id}]`;
+  const parts = round.offerParts.get(offer.id) ?? [];
+  const hours = sum(parts.flatMap((item) => item.chips));
+  log.differ(`${where}.state`, stateOf(hours, hours === sum(offer.chips)), out.state);
+  log.differ(`${where}.chip_hours`, hours, out.chip_hours);
+  log.differ(`${where}.cost`, offer.ask * hours, out.cost);
+  log.differ(`${where}.revenue`, sum(parts.map((item) => paidFor(round, item))), out.revenue);
+  if (out.reason.code === "filled" && out.state !== "filled") log.add(`${where}.reason`, "state filled", out.state);
+}
+
+// --- best responses, regret and the bound (weak duality) ----------------------------------------
+
+const SHIFT_MAX = 1_000_000;
+const shiftOf = (a, b) => { const d = a - b; return d > BigInt(SHIFT_MAX) ? SHIFT_MAX : d < BigInt(-SHIFT_MAX) ? -SHIFT_MAX : Number(d); };
+
+function supplyOf(book) {
+  const supply = new Map(book.pools.map((pool) => [pool.key, Array(book.length).fill(0n)]));
+  for (const offer of book.offers) {
+    const shift = shiftOf(offer.start, book.first);
+    const row = supply.get(offer.pool);
+    offer.chips.forEach((chips, i) => { if (shift + i >= 0 && shift + i < book.length) row[shift + i] += chips; });
+  }
+  return supply;
+}
+
+function windowOf(book, item) {
+  const low = Math.max(0, shiftOf(item.earliest, book.first));
+  return [low, Math.max(low, Math.min(book.length, shiftOf(item.deadline, book.first)))];
+}
+
+function bestBlock(book, supply, prices, item) {
+  const [low, high] = windowOf(book, item);
+  if (item.duration > BigInt(high - low)) return 0n;
+  const duration = Number(item.duration);
+  let best = 0n;
+  for (const pool of item.pools) {
+    const curve = prices.get(pool);
+    const row = supply.get(pool);
+    let cost = sum(curve.slice(low, low + duration));
+    for (let start = low; start + duration <= high; start += 1) {
+      if (start > low) cost += curve[start + duration - 1] - curve[start - 1];
+      const gain = item.limit * item.duration - cost;
+      if (gain <= 0n) continue;
+      // A run that never has room for the least quantity is dropped before bounding.
+      const room = row.slice(start, start + duration).reduce(less);
+      if (room >= item.chips_min) best = more(best, less(item.chips, room) * gain);
+    }
+  }
+  return best;
+}
+
+function bestDivisible(book, supply, prices, item) {
+  const [low, high] = windowOf(book, item);
+  const shift = shiftOf(book.first, item.earliest);
+  const caps = item.chips_by_period.slice(low + shift, high + shift);
+  const cells = item.pools.flatMap((pool) =>
+    caps.map((_, t) => ({ t, price: prices.get(pool)[low + t], room: supply.get(pool)[low + t] })));
+  cells.sort((a, b) => (a.price < b.price ? -1 : a.price > b.price ? 1 : a.t - b.t));
+  let hours = item.chip_hours;
+  let best = 0n;
+  // The caps nest (cell within period within total), so the greedy choice is the best one.
+  for (const { t, price, room } of cells) {
+    if (price >= item.limit || hours === 0n) break;
+    const chips = less(less(room, caps[t]), hours);
+    best += chips * (item.limit - price);
+    caps[t] -= chips;
+    hours -= chips;
+  }
+  return best;
+}
+
+function bestOffer(book, prices, offer) {
+  const shift = shiftOf(offer.start, book.first);
+  const low = Math.max(0, -shift);
+  const high = Math.min(offer.chips.length, book.length - shift);
+  // A block that reaches beyond the horizon cannot be taken whole in this round.
+  if (offer.block && (low > 0 || high < offer.chips.length)) return 0n;
+  const curve = prices.get(offer.pool);
+  const gains = [];
+  for (let i = low; i < high; i += 1) gains.push(offer.chips[i] * (curve[i + shift] - offer.ask));
+  return offer.block ? more(0n, sum(gains)) : sum(gains.filter((gain) => gain > 0n));
+}
+
+function bestOf(book, supply, prices) {
+  const best = { block: bestBlock, flow: bestDivisible, work: bestDivisible };
+  return {
+    demands: book.demands.map((demand) =>
+      demand.alternatives.map((item) => best[demand.shape](book, supply, prices, item)).reduce(more, 0n)),
+    offers: book.offers.map((offer) => bestOffer(book, prices, offer)),
+  };
+}
+
+function checkRegret(round, best) {
+  const { book, result, log } = round;
+  let total = 0n;
+  book.demands.forEach((demand, i) => {
+    const out = result.demands[i];
+    if (!out) return;
+    const used = round.used.get(demand.id);
+    const got = used
+      ? used.limit * round.hours.get(demand.id) - sum(round.demandParts.get(demand.id).map((item) => paidFor(round, item)))
+      : 0n;
+    const regret = more(0n, best.demands[i] - got);
+    total += regret;
+    log.differ(`result.demands[${demand.id}].regret`, regret, out.regret);
+    if (out.reason.code === "paradoxically_rejected" && regret === 0n) log.add(`result.demands[${demand.id}].reason`, "regret > 0", "0");
+  });
+  book.offers.forEach((offer, i) => {
+    const out = result.offers[i];
+    if (!out) return;
+    const got = sum((round.offerParts.get(offer.id) ?? []).map((item) => paidFor(round, item) - offer.ask * sum(item.chips)));
+    const regret = more(0n, best.offers[i] - got);
+    total += regret;
+    log.differ(`result.offers[${offer.id}].regret`, regret, out.regret);
+  });
+  log.differ("result.total_regret", total, result.total_regret);
+}
+
+function welfareOf(round) {
+  if (round.used.size < round.hours.size) return null;
+  const value = sum([...round.used].map(([id, used]) => used.limit * round.hours.get(id)));
+  const cost = sum([...round.offerParts].map(([id, parts]) => round.offers.get(id).ask * sum(parts.flatMap((item) => item.chips))));
+  return value - cost;
+}
+
+function boundOf(book, best) {
+  let total = sum(best.offers);
+  const groups = new Map();
+  book.demands.forEach((demand, i) => {
+    if (demand.exclusive_group === null) total += best.demands[i];
+    else groups.set(groupOf(demand), more(groups.get(groupOf(demand)) ?? 0n, best.demands[i]));
+  });
+  return total + sum([...groups.values()]);
+}
+
+// --- all together -------------------------------------------------------------------------------
+
+// Returns {ok, checks, problems, welfare, bound, counts}; bad input becomes problems.
+export async function verify(text) {
+  const log = new Log();
+  const report = (welfare = null, bound = null, counts = null) => ({
+    ok: log.count === 0, checks: log.checks, problems: log.problems, count: log.count,
+    welfare: welfare?.toString() ?? null, bound: bound?.toString() ?? null, counts,
+  });
+  let file;
+  try {
+    file = parse(text);
+  } catch (error) {
+    if (!(error instanceof NotJson)) throw error;
+    log.add("$", "JSON", error.message);
+    log.close("formats");
+    return report();
+  }
+  if (file.doubles) log.add("$", "each field once", `${file.doubles} twice`);
+  const parts = closed(file.value, ROUND, "$", log);
+  const book = parts && readBook(parts.book, log);
+  const rules = parts && closed(parts.rules, RULES, "rules", log, { start_prices: areCurves });
+  const result = parts && readResult(parts.result, log);
+  if (!log.close("formats")) return report();
+  const counts = { pools: book.pools.length, offers: book.offers.length, demands: book.demands.length, allocations: result.allocations.length };
+  checkBook(book, rules.tick, log);
+  if (!log.close("book")) return report(null, null, counts);
+  const digest = (value) => sha256(new TextEncoder().encode(canonical(value)));
+  log.differ("result.market", book.market, result.market);
+  log.differ("result.round_id", book.round_id, result.round_id);
+  log.differ("result.book_digest", await digest(parts.book), result.book_digest);
+  log.differ("result.rules_digest", await digest(parts.rules), result.rules_digest);
+  log.close("digests");
+  const round = {
+    book, result, log, demandParts: new Map(), offerParts: new Map(), hours: new Map(), used: new Map(),
+    accepted: new Map(), offers: new Map(book.offers.map((item) => [item.id, item])),
+    demands: new Map(book.demands.map((item) => [item.id, item])),
+  };
+  checkAllocations(round);
+  log.close("allocations");
+  return values(round, rules.tick, supplyOf(book), report, counts);
+}
+
+function values(round, tick, supply, report, counts) {
+  const { book, result, log } = round;
+  const complete = checkCurves(round, result.prices, "result.prices", tick);
+  log.close("prices");
+  if (complete) {
+    checkRule1(round);
+    log.close("rule_1");
+    checkRule2(round);
+    log.close("rule_2");
+    checkOrders(round);
+    log.close("orders");
+    checkRegret(round, bestOf(book, supply, result.prices));
+    log.close("regret");
+  }
+  const welfare = welfareOf(round);
+  log.differ("result.welfare", welfare, result.welfare);
+  log.close("welfare");
+  let bound = null;
+  if (checkCurves(round, result.certificate.prices, "result.certificate.prices", 1n)) {
+    bound = boundOf(book, bestOf(book, supply, result.certificate.prices));
+    log.differ("result.certificate.bound", bound, result.certificate.bound);
+    if (welfare !== null && bound < welfare) log.add("result.certificate.bound", `>= ${welfare}`, bound);
+    else if (welfare !== null && result.support_loss > bound - welfare) log.add("result.support_loss", `<= ${bound - welfare}`, result.support_loss);
+  }
+  log.close("certificate");
+  return report(welfare, bound, counts);
+}

@@ -1,0 +1,106 @@
+"""Who is signed in to the pages, and for how long."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from services.gateway.app.keys import hash_key
+
+if TYPE_CHECKING:
+    from services.gateway.app.door import Door
+    from services.gateway.ports import Principal
+
+SESSION_S = 12 * 3600
+"""A working day: whoever leaves a machine behind is signed out by the next one."""
+_TOKEN_BYTES = 32
+_TOKEN_CHARS_MAX = 64
+
+
+class SessionStore(Protocol):
+    """Sessions by the hashes of their tokens."""
+
+    async def begin(self, token_sha256: bytes, key_sha256: bytes, lives_s: int) -> None:
+        """Keep a session."""
+        ...
+
+    async def key_of(self, token_sha256: bytes) -> bytes | None:
+        """Return the hash of the key of a session that is not over."""
+        ...
+
+    async def end(self, token_sha256: bytes) -> None:
+        """Forget a session."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session that has just begun.
+
+    Attributes:
+        token: What the cookie holds; it is shown this once.
+        principal: Whose it is.
+    """
+
+    token: str
+    principal: Principal
+
+
+class Sessions:
+    """Signs people in by a key of theirs, and out.
+
+    A session is as good as its key: scopes, suspension, revocation and expiry count at once.
+    Another way to prove who one is would begin a session here and be looked up in `principal`.
+
+    Args:
+        door: Knows keys.
+        store: Sessions.
+    """
+
+    def __init__(self, door: Door, store: SessionStore) -> None:
+        self._door = door
+        self._store = store
+
+    async def sign_in(self, api_key: str) -> SignedIn:
+        """Begin a session under a fresh token, so that no token from before it is worth anything.
+
+        Raises:
+            UnauthenticatedError: if the key is none that is valid now.
+        """
+        principal = await self._door.caller(f"Bearer {api_key}")
+        token = new_token()
+        await self._store.begin(_hash(token), hash_key(api_key.strip()), SESSION_S)
+        return SignedIn(token, principal)
+
+    async def principal(self, token: str) -> Principal | None:
+        """Return who is signed in with a token; ``None`` if nobody is, or no longer."""
+        if not 0 < len(token) <= _TOKEN_CHARS_MAX:
+            return None
+        key_sha256 = await self._store.key_of(_hash(token))
+        return None if key_sha256 is None else await self._door.holder(key_sha256)
+
+    async def sign_out(self, token: str) -> None:
+        """End a session, wherever its token may still be."""
+        await self._store.end(_hash(token))
+
+
+def new_token() -> str:
+    """Return a token that nobody can guess."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def form_token(token: str) -> str:
+    """Return what a form must send along to prove that it is from a page of this token's owner."""
+    return hmac.new(token.encode(), b"suanli form", hashlib.sha256).hexdigest()
+
+
+def is_form_token(token: str, found: str) -> bool:
+    """Return whether a form's proof is the token's."""
+    return hmac.compare_digest(form_token(token).encode(), found.encode())
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,79 @@
+"""A headless Chromium for tests of pages, and what makes a page hard to use."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+ROOT = Path(__file__).parents[3]
+PICTURES = ROOT / "build" / "pages"
+AXE = ROOT / "tests" / "vendor" / "axe.min.js"
+WIDTHS = (390, 1280)
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# As root it has no sandbox, and a closed network must not slow its start.
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@asynccontextmanager
+async def browsing() -> AsyncIterator[Browser]:
+    """Open a browser; skip the test where there is none."""
+    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    if found is None:
+        pytest.skip(f"no browser: none of {', '.join(_NAMES)} is on the path; see make browser")
+    async with async_playwright() as play:
+        browser = await play.chromium.launch(executable_path=found, args=list(_FLAGS))
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def opened(browser: Browser, base: str, language: str, **options: Any) -> Page:  # noqa: ANN401
+    """Return a fresh visitor's page, whose errors fail the test that looks at them."""
+    context = await browser.new_context(
+        base_url=base, locale={"zh": "zh-CN", "en": "en-GB"}[language], **options
+    )
+    page = await context.new_page()
+    page.set_default_timeout(30_000)
+    return page
+
+
+async def pictured(page: Page, name: str) -> None:
+    """Keep pictures of a page at two widths; it must not be wider than the narrow one."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for width in WIDTHS:
+        await page.set_viewport_size({"width": width, "height": 900})
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{name}: must fit {width} px, was {wide}"
+        await page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
+
+
+async def obstacles(page: Page, *rules: str) -> list[str]:
+    """Return what axe calls serious or critical, by these rules or by all."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = await page.evaluate(
+        """rules => axe.run(document, {
+            resultTypes: ["violations"], ...(rules.length ? {runOnly: rules} : {}),
+        })""",
+        list(rules),
+    )
+    return [
+        f"{item['id']}: {item['nodes'][0]['html'][:200]}"
+        for item in found["violations"]
+        if item["impact"] in ("serious", "critical")
+    ]
