@@ -10,7 +10,16 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-NAMES = ("audit", "checker", "clearing", "clearing_scale", "ledger", "pipeline", "surveillance")
+NAMES = (
+    "audit",
+    "checker",
+    "clearing",
+    "clearing_scale",
+    "http",
+    "ledger",
+    "pipeline",
+    "surveillance",
+)
 
 
 def main() -> int:
