@@ -18,6 +18,7 @@ NAMES = (
     "http",
     "ledger",
     "pipeline",
+    "sse",
     "surveillance",
 )
 
