@@ -10,7 +10,17 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-NAMES = ("audit", "checker", "clearing", "clearing_scale", "ledger", "pipeline", "surveillance")
+NAMES = (
+    "audit",
+    "checker",
+    "clearing",
+    "clearing_scale",
+    "http",
+    "ledger",
+    "pipeline",
+    "sse",
+    "surveillance",
+)
 
 
 def main() -> int:

@@ -103,8 +103,8 @@ def serve_echo(port: int) -> None:
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", loop="uvloop")
 
 
-async def prepare(exchange: Exchange) -> list[AsyncClient]:
-    """Define the market and return one client per enterprise, with money."""
+async def prepare(exchange: Exchange) -> tuple[list[AsyncClient], list[str]]:
+    """Define the market and return one client per enterprise, with money, and their keys."""
     keys = []
     async with AsyncClient(exchange.api_url, exchange.config.operator_key) as operator:
         market = world.market(round_every_s=86_400, effort=1)
@@ -115,7 +115,7 @@ async def prepare(exchange: Exchange) -> list[AsyncClient]:
             keys.append(str(reply["api_key"]))
             await operator.send(ops.deposit(name, _DEPOSIT, "bench"))
         await _until_known(operator)
-    return [AsyncClient(exchange.api_url, key) for key in keys]
+    return [AsyncClient(exchange.api_url, key) for key in keys], keys
 
 
 async def _until_known(operator: AsyncClient) -> None:
@@ -142,7 +142,7 @@ async def until_open(client: AsyncClient) -> float:
 
 async def run(exchange: Exchange, echo_url: str) -> list[str]:
     """Measure everything and return the lines of the report."""
-    clients = await prepare(exchange)
+    clients, _keys = await prepare(exchange)
     peers = [AsyncClient(echo_url) for _ in range(ENTERPRISES)]
     try:
         await _until_echo(peers[0])

@@ -307,6 +307,11 @@ class Exchange:
                 "SUANLI_GATEWAY_WITNESS_KEYS",
                 "SUANLI_GATEWAY_WITNESSES_NEEDED",
                 "SUANLI_AUDITOR_WITNESS_KEYS",
+                # How much callers may ask for, which load tests raise.
+                "SUANLI_GATEWAY_READS_PER_S",
+                "SUANLI_GATEWAY_WRITES_PER_S",
+                "SUANLI_GATEWAY_ANONYMOUS_PER_S",
+                "SUANLI_GATEWAY_LISTENERS_MAX",
             )
             if key in os.environ
         }

@@ -84,6 +84,7 @@ async def create_pool(
             # A little later than the server's own, which gives the better message.
             command_timeout=statement_timeout_s + 5,
             setup=setup,
+            reset=None if setup is not None else _leave,
             server_settings=_server_settings(schema)
             | ({} if role is None else {"role": role})
             | {
@@ -94,6 +95,14 @@ async def create_pool(
         )
 
     return await retry(open_pool, on=CONNECT_ERRORS)
+
+
+async def _leave(_conn: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Leave a connection that comes back to the pool as it is.
+
+    An open transaction is rolled back before this; beyond its transaction no statement of ours
+    sets anything. To reset it nevertheless would cost every use a second round trip.
+    """
 
 
 async def connect(dsn: str | SecretStr, schema: str) -> asyncpg.Connection[asyncpg.Record]:

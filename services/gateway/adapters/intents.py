@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import asyncpg
 
 from schemas import events
 from schemas.types import Side
 from services.gateway.adapters.queries import SQL
 from services.gateway.ports import Claim
+from services.kit.batching import Batcher
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from services.gateway.ports import Intent, Sent
     from services.kit.postgres import Conn, Pool
@@ -19,15 +24,23 @@ if TYPE_CHECKING:
 # Longer than a send may take (8 s), so that a claim is not taken over while it is alive.
 CLAIM_STALE = timedelta(seconds=15)
 
+# What one caller's rows can bring upon those who share a statement with it.
+_OF_ONE: tuple[type[Exception], ...] = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.DeadlockDetectedError,
+)
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
 Submitted = events.OfferSubmitted | events.DemandSubmitted
 Amended = events.OfferAmended | events.DemandAmended
 
 
 async def put_intents(
-    conn: Conn,
-    sent: Sequence[Sent],
-    participant_id: str = "",
-    replies: Sequence[tuple[str, str]] = (),
+    conn: Conn, sent: Sequence[Sent], replies: Sequence[tuple[str, str, str]] = ()
 ) -> None:
     """Show what participants asked for; a repeat changes nothing.
 
@@ -37,13 +50,13 @@ async def put_intents(
     Args:
         conn: Connection.
         sent: Events about orders; others are passed over.
-        participant_id: Whose replies these are.
-        replies: (idempotency key, reply JSON) to keep in the same commit.
+        replies: (participant, idempotency key, reply JSON) to keep in the same commit.
     """
     # One statement cannot touch a row twice; of copies of an event the first one counts.
     first: dict[str, Sent] = {}
     amended, cancelled = [], []
-    for item in sent:
+    # In the log's order, so that what a caller wrote and what is read back lock rows alike.
+    for item in sorted(sent, key=_place):
         data = item.envelope.data
         if isinstance(data, Submitted):
             first.setdefault(data.order_id, item)
@@ -56,8 +69,7 @@ async def put_intents(
     if found or replies:
         await conn.execute(
             SQL.put_intents,
-            participant_id,
-            *_columns(replies, 2),
+            *_columns(replies, 3),
             *_columns([_submission(item) for item in first.values()], 7),
             *_columns([_terms(item) for item in with_terms], 6),
             *_columns(_first([_happening(item) for item in found]), 10),
@@ -68,6 +80,11 @@ async def put_intents(
             [_happening(item)[1] for item in cancelled],
             [item.envelope.occurred_at for item in cancelled],
         )
+
+
+def _place(item: Sent) -> tuple[str, int, int]:
+    place = item.position
+    return place.topic, place.partition, place.offset
 
 
 async def put_events(conn: Conn, found: Sequence[tuple[Any, ...]]) -> None:
@@ -148,34 +165,53 @@ def origin(item: Sent) -> tuple[Any, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Claiming:
+    """What one caller claims."""
+
+    participant_id: str
+    token: str
+    intents: Sequence[Intent]
+
+    def parts(self) -> list[tuple[str, str]]:
+        return [(self.participant_id, intent.key) for intent in self.intents]
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        return [
+            (self.participant_id, self.token, one.key, one.sha256, one.body) for one in self.intents
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Completing:
+    """What one caller did."""
+
+    replies: Sequence[tuple[str, str, str]]
+    sent: Sequence[Sent]
+
+    def parts(self) -> list[tuple[str, str]]:
+        return [(participant_id, key) for participant_id, key, _ in self.replies]
+
+
 class PostgresIntents:
-    """Idempotency keys."""
+    """Idempotency keys: callers at the same time share statements and commits.
+
+    Args:
+        pool: Pool of the gateway's schema.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._claims: Batcher[_Claiming, list[Claim]] = Batcher(self._claim, _Claiming.parts)
+        self._completions: Batcher[_Completing, None] = Batcher(self._complete, _Completing.parts)
 
     async def claim(
         self, participant_id: str, token: str, intents: Sequence[Intent]
     ) -> list[Claim]:
         """Take every intent that is new or abandoned; keys must differ."""
-        found = await self._pool.fetch(
-            SQL.claim,
-            participant_id,
-            token,
-            [intent.key for intent in intents],
-            [intent.sha256 for intent in intents],
-            [intent.body for intent in intents],
-            CLAIM_STALE,
-        )
-        by_key = {
-            row["key"]: Claim(
-                mine=row["mine"],
-                body=None if row["mine"] else row["request"],
-                reply=None if row["mine"] else row["reply"],
-            )
-            for row in found
-        }
-        return [by_key[intent.key] for intent in intents]
+        if not intents:
+            return []
+        return await self._claims.ask(_Claiming(participant_id, token, intents))
 
     async def release(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
         """Forget claims of which nothing was done."""
@@ -189,10 +225,44 @@ class PostgresIntents:
         self, participant_id: str, replies: Sequence[tuple[str, str]], sent: Sequence[Sent]
     ) -> None:
         """Keep (key, reply JSON) of what was done, and show its orders, in one commit."""
+        named = [(participant_id, key, reply) for key, reply in replies]
+        await self._completions.ask(_Completing(named, sent))
+
+    async def _claim(self, asked: list[_Claiming]) -> list[list[Claim] | Exception]:
+        rows = [row for one in asked for row in one.rows()]
+        try:
+            found = await self._pool.fetch(SQL.claim, *_columns(rows, 5), CLAIM_STALE)
+        except _OF_ONE as error:
+            return await _alone(self._claim, asked, error)
+        claims = iter([Claim(row["mine"], row["request"], row["reply"]) for row in found])
+        return [list(islice(claims, len(one.intents))) for one in asked]
+
+    async def _complete(self, asked: list[_Completing]) -> list[Exception | None]:
+        replies = [reply for one in asked for reply in one.replies]
+        sent = [item for one in asked for item in one.sent]
         cancels = any(isinstance(item.envelope.data, events.OrderCancelled) for item in sent)
-        async with self._pool.acquire() as conn:
-            if not cancels:
-                await put_intents(conn, sent, participant_id, replies)
-                return
-            async with conn.transaction():
-                await put_intents(conn, sent, participant_id, replies)
+        try:
+            async with self._pool.acquire() as conn:
+                if cancels:
+                    async with conn.transaction():
+                        await put_intents(conn, sent, replies)
+                else:
+                    await put_intents(conn, sent, replies)
+        except _OF_ONE as error:
+            return await _alone(self._complete, asked, error)
+        return [None] * len(asked)
+
+
+async def _alone(
+    serve: Callable[[list[ItemT]], Awaitable[list[ResultT | Exception]]],
+    asked: list[ItemT],
+    error: Exception,
+) -> list[ResultT | Exception]:
+    """Serve each alone after a batch failed, so that one cannot fail the others.
+
+    Claims and completions may be repeated: the token says whose a claim is, and a reply or an
+    event that is there already stays as it is.
+    """
+    if len(asked) == 1:
+        return [error]
+    return [result for one in asked for result in await serve([one])]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from schemas.streams import CURSOR_PATTERN, StreamCut
@@ -111,6 +112,9 @@ class Streams:
         self._kept_days = kept_days
         self._name = ""
         self._position = 0
+        # What was told of late, for thousands that come back at once: all after `_recent_after`.
+        self._recent: deque[tuple[FeedItem, bytes]] = deque()
+        self._recent_after = 0
         self._is_closing = False
         self._started = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -127,7 +131,8 @@ class Streams:
             try:
                 if not self._started.is_set():
                     state = await self._feed.state()
-                    self._name, self._position = state.feed, state.last_seq
+                    self._name = state.feed
+                    self._position = self._recent_after = state.last_seq
                     self._started.set()
                 found = await self._feed.after(self._position, _PAGE)
                 if loop.time() >= prune_at:
@@ -151,12 +156,14 @@ class Streams:
     def _tell(self, found: Sequence[FeedItem]) -> None:
         for item in found:
             self._position = item.seq
-            frame: bytes | None = None
+            frame = self._frame(item)
+            if len(self._recent) == _QUEUE_MAX:
+                self._recent_after = self._recent.popleft()[0].seq
+            self._recent.append((item, frame))
             keys = {(item.stream, item.participant_id), (item.stream, None)}
             for key in keys:
                 for listener in self._listeners.get(key, ()):
                     if listener.watch.wants(item):
-                        frame = frame or self._frame(item)
                         listener.tell(item.seq, frame)
 
     def _frame(self, item: FeedItem) -> bytes:
@@ -257,6 +264,8 @@ class Streams:
         """Yield what the feed has for a listener, and let it join those who hear what is new."""
         is_joined = listener.is_behind = False
         while not listener.is_behind:
+            if not is_joined and self._catch_up(listener):
+                return
             found = await self._feed.page(listener.watch, listener.position, _PAGE)
             if found:
                 listener.position = found[-1].seq
@@ -267,6 +276,16 @@ class Streams:
                 # Once more after joining, for what came between the page and that.
                 self._join(listener)
                 is_joined = True
+
+    def _catch_up(self, listener: Listener) -> bool:
+        """Let a listener join with what it missed of late, if all of that is at hand."""
+        if listener.position < self._recent_after:
+            return False
+        self._join(listener)
+        missed = takewhile(lambda one: one[0].seq > listener.position, reversed(self._recent))
+        for item, frame in reversed([one for one in missed if listener.watch.wants(one[0])]):
+            listener.tell(item.seq, frame)
+        return True
 
     async def _live(self, listener: Listener) -> AsyncIterator[bytes]:
         """Yield frames as they come, until the gateway stops or the listener fell behind."""

@@ -12,7 +12,7 @@ from services.core.errors import ValidationError
 from services.gateway.app import streams
 from services.gateway.app.streams import Listener, Streams
 from services.gateway.errors import GoneError, UnavailableError
-from services.gateway.stream_ports import Watch
+from services.gateway.stream_ports import FeedItem, Watch
 from tests.unit.gateway.memory_streams import FEED, MemoryFeed, streams_of
 
 MINE = Watch("orders", "p1")
@@ -173,3 +173,35 @@ async def test_there_are_no_more_listeners_than_the_settings_say() -> None:
         told.admit(MINE)
     told.release(MINE)
     told.admit(MINE)
+
+
+async def test_one_who_comes_back_soon_reads_nothing_from_the_feed_and_misses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "_QUEUE_MAX", 4)
+    feed, pages = MemoryFeed(), 0
+    read = feed.page
+
+    async def page(watch: Watch, seq: int, limit: int) -> list[FeedItem]:
+        nonlocal pages
+        pages += 1
+        return await read(watch, seq, limit)
+
+    monkeypatch.setattr(feed, "page", page)
+    async with running(feed) as (told, _):
+        steady = told.follow(MINE, await told.position(None), valid)
+        heard = asyncio.create_task(ids(steady, 6))
+        await joined(told)
+        for _ in range(3):
+            feed.add("p1")
+            feed.add("p2")
+            feed.add("p1")
+        assert await heard == [1, 3, 4, 6, 7, 9]
+        before = pages
+        # Of the nine the last four are at hand.
+        back = told.follow(MINE, await told.position(f"{FEED}-5"), valid)
+        assert await ids(back, 3) == [6, 7, 9]
+        assert pages == before
+        late = told.follow(MINE, await told.position(f"{FEED}-2"), valid)
+        assert await ids(late, 5) == [3, 4, 6, 7, 9]
+        assert pages > before

@@ -5,23 +5,27 @@
 -- claim that is lost with the database only sends the same event twice, so it need not wait for
 -- the disk.
 WITH asked AS (
-  SELECT key, sha256, request
-  FROM unnest($3::text[], $4::bytea[], $5::text[]) AS a (key, sha256, request)
+  SELECT participant_id, claim, key, sha256, request, n
+  FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bytea[], $5::text[]) WITH ORDINALITY
+    AS a (participant_id, claim, key, sha256, request, n)
 ),
 taken AS (
   INSERT INTO idempotency AS i (participant_id, key, request_sha256, request, claim)
-  SELECT $1, key, sha256, request::jsonb, $2::uuid FROM asked ORDER BY key
+  SELECT participant_id, key, sha256, request::jsonb, claim FROM asked
+  ORDER BY participant_id, key
   ON CONFLICT (participant_id, key) DO UPDATE SET claim = excluded.claim, claimed_at = now()
   WHERE i.reply IS NULL
     AND i.request_sha256 = excluded.request_sha256
     AND (i.claimed_at < now() - $6::interval OR i.claim = excluded.claim)
-  RETURNING i.key
+  RETURNING i.participant_id, i.key
 )
-SELECT a.key, set_config('synchronous_commit', 'off', true), t.key IS NOT NULL AS mine,
-  i.request, i.reply
+SELECT set_config('synchronous_commit', 'off', true), t.key IS NOT NULL AS mine,
+  CASE WHEN t.key IS NULL THEN i.request END AS request,
+  CASE WHEN t.key IS NULL THEN i.reply END AS reply
 FROM asked a
-LEFT JOIN taken t ON t.key = a.key
-LEFT JOIN idempotency i ON i.participant_id = $1 AND i.key = a.key;
+LEFT JOIN taken t USING (participant_id, key)
+LEFT JOIN idempotency i USING (participant_id, key)
+ORDER BY a.n;
 
 -- name: release
 -- Nothing was done: the key is free for another try.

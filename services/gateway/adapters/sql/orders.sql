@@ -1,12 +1,12 @@
 -- name: put_intents
--- In one statement, since this is on the path of every order: keeps the replies, shows the orders
--- (filling what only a submission knows; a status that came first keeps its columns), their terms
--- and their histories. All of it can be read from the log again, and a lost claim only sends the
--- same event twice, so the commit need not wait for the disk.
+-- In one statement, since this is on the path of every order: keeps the replies (of many callers),
+-- shows the orders (filling what only a submission knows; a status that came first keeps its
+-- columns), their terms and their histories. All of it can be read from the log again, and a lost
+-- claim only sends the same event twice, so the commit need not wait for the disk.
 WITH replied AS (
   UPDATE idempotency i SET reply = d.reply::jsonb
-  FROM unnest($2::text[], $3::text[]) AS d (key, reply)
-  WHERE i.participant_id = $1 AND i.key = d.key AND i.reply IS NULL
+  FROM unnest($1::text[], $2::text[], $3::text[]) AS d (participant_id, key, reply)
+  WHERE i.participant_id = d.participant_id AND i.key = d.key AND i.reply IS NULL
 ),
 submitted AS (
   INSERT INTO orders AS o

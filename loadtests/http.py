@@ -1,0 +1,204 @@
+"""Orders a second over HTTP, against a bare FastAPI echo of the same body in the same run.
+
+One driver sends to both, first to the one, then to the other, over the same connections. Beside
+rates it says what an order costs each process in processor time, which other work on the machine
+changes less than rates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import psutil
+
+from infra.demo import world
+from infra.local.exchange import Exchange
+from loadtests.pipeline import prepare, until_open
+from suanli.client import AsyncClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONNECTIONS = 32
+ORDERS = 100_000
+SECONDS = 15.0
+_WARM_SECONDS = 3.0
+_START_S_MAX = 30.0
+_ROOT = Path(__file__).parents[1]
+# Of each participant; else the driver would measure the limits.
+_LIMITS = {"SUANLI_GATEWAY_WRITES_PER_S": "100000", "SUANLI_GATEWAY_ANONYMOUS_PER_S": "100000"}
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a driver measured.
+
+    Attributes:
+        orders: Requests answered.
+        per_s: Of them a second.
+        p50_ms: Half were answered within.
+        p99_ms: 99 % were answered within.
+        refused: Replies other than 2xx.
+        refusals: Some of them.
+        cost_us: Microseconds of processor time for each, by process.
+    """
+
+    orders: int
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+    refused: int
+    refusals: list[str]
+    cost_us: dict[str, float]
+
+    def line(self) -> str:
+        """Return it as a line of the report."""
+        return f"{self.per_s:7.0f}/s   p50 {self.p50_ms:6.1f} ms   p99 {self.p99_ms:6.1f} ms"
+
+
+def drive(
+    url: str, keys: list[str], pids: dict[str, int], label: str, seconds: float = SECONDS
+) -> Load:
+    """Send orders for so many seconds and return what was measured."""
+    address = urlsplit(url)
+    wanted = {
+        "host": address.hostname,
+        "port": address.port,
+        "path": address.path,
+        "keys": keys,
+        "connections": CONNECTIONS,
+        "orders": ORDERS,
+        "seconds": seconds,
+        "label": label,
+        "market_id": world.MARKET_ID,
+    }
+    before = {name: _cpu_s(pid) for name, pid in pids.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtests.http_driver"],
+        input=json.dumps(wanted),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=_ROOT,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    took_ms = found["took_ms"]
+    count = len(took_ms)
+    cuts = statistics.quantiles(took_ms, n=100)
+    spent = {name: _cpu_s(pid) - before[name] for name, pid in pids.items()}
+    spent["driver"] = found["cpu_s"]
+    return Load(
+        orders=count,
+        per_s=count / found["seconds"],
+        p50_ms=cuts[49],
+        p99_ms=cuts[98],
+        refused=found["refused"],
+        refusals=found["refusals"],
+        cost_us={name: seconds / count * 1e6 for name, seconds in spent.items()},
+    )
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the processor time of a process and of those that it started."""
+    process = psutil.Process(pid)
+    total = 0.0
+    for one in (process, *process.children(recursive=True)):
+        try:
+            times = one.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+        if one is process:
+            total += times.children_user + times.children_system
+    return total
+
+
+@contextmanager
+def echo_peer(folder: Path) -> Iterator[tuple[str, int]]:
+    """Run the bare FastAPI peer; yield its address and its process."""
+    port_file = folder / "echo-port"
+    peer = subprocess.Popen(
+        [sys.executable, "-m", "loadtests.http_echo", str(port_file)], cwd=_ROOT
+    )
+    try:
+        yield _address_of(port_file, peer), peer.pid
+    finally:
+        peer.terminate()
+        peer.wait()
+
+
+def _address_of(port_file: Path, peer: subprocess.Popen[bytes]) -> str:
+    until_s = time.monotonic() + _START_S_MAX
+    while not port_file.exists():
+        assert peer.poll() is None, "the echo must run, it ended"
+        assert time.monotonic() < until_s, f"the echo must listen within {_START_S_MAX:g} s"
+        time.sleep(0.05)
+    return f"http://127.0.0.1:{port_file.read_text(encoding='utf-8')}/echo"
+
+
+def compare(exchange: Exchange, folder: Path, seconds: float = SECONDS) -> list[str]:
+    """Measure both and return the lines of the report."""
+    keys = asyncio.run(_admit(exchange))
+    pids = {row.name: row.pid for row in exchange.status() if row.pid is not None}
+    url = f"{exchange.api_url}/v1/demand"
+    load_before = os.getloadavg()[0]
+    drive(url, keys, pids, "warm", min(seconds, _WARM_SECONDS))
+    with echo_peer(folder) as (echo_url, echo_pid):
+        echo = drive(echo_url, keys, {"echo": echo_pid}, "echo", seconds)
+    gateway = drive(url, keys, pids, "order", seconds)
+    behind_s = asyncio.run(_until_held(exchange, keys))
+    loads = f"load {load_before:.1f} before, {os.getloadavg()[0]:.1f} after"
+    lines = [
+        f"{CONNECTIONS} connections, {seconds:g} s each; {loads}",
+        f"bare FastAPI echo   {echo.line()}",
+        f"gateway, acks=all   {gateway.line()}   {gateway.per_s / echo.per_s:.2f} of the echo",
+        f"holds in place      {behind_s:7.2f} s after the last reply to {gateway.orders} orders",
+    ]
+    for load, name in ((echo, "echo"), (gateway, "order")):
+        costs = sorted(load.cost_us.items(), key=lambda item: -item[1])
+        shown = ", ".join(f"{part} {us:.0f}" for part, us in costs)
+        total = sum(load.cost_us.values())
+        lines.append(f"microseconds of processor time, {name}: {shown}; in all {total:.0f}")
+        if load.refused:
+            lines.append(f"{load.refused} were refused: {'; '.join(load.refusals)}")
+    return lines
+
+
+async def _admit(exchange: Exchange) -> list[str]:
+    clients, keys = await prepare(exchange)
+    await asyncio.gather(*(client.aclose() for client in clients))
+    return keys
+
+
+async def _until_held(exchange: Exchange, keys: list[str]) -> float:
+    clients = [AsyncClient(exchange.api_url, key) for key in keys]
+    try:
+        return max(await asyncio.gather(*(until_open(client) for client in clients)))
+    finally:
+        await asyncio.gather(*(client.aclose() for client in clients))
+
+
+def main() -> list[str]:
+    """Run the measurement on an exchange of its own and return the report."""
+    folder = Path(tempfile.mkdtemp(prefix="suanli-bench-"))
+    exchange = Exchange(folder)
+    os.environ.update({name: os.environ.get(name, value) for name, value in _LIMITS.items()})
+    try:
+        exchange.up(quiet=True)
+        return compare(exchange, folder)
+    finally:
+        exchange.wipe()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,48 @@
+"""Claims of many callers in one statement: each is its own, and one that fails fails alone."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import asyncpg
+
+from services.gateway.adapters.intents import PostgresIntents
+from services.gateway.app.once import make_intent
+from services.gateway.ports import Claim, Intent
+from tests.integration.gateway.conftest import Gateway
+
+WHO = ("first", "second", "third", "fourth", "fifth")
+
+
+async def test_callers_share_statements_and_none_takes_or_spoils_what_is_anothers(
+    gateway: Gateway,
+) -> None:
+    intents = PostgresIntents(gateway.pool)
+    good = make_intent("k1", "test", {"n": 1})
+    # Postgres' JSON has no such character; nothing that is validated gets this far with it.
+    bad = Intent("k2", good.sha256, '{"text":"\\u0000"}')
+
+    async def claimed(who: str, *wanted: Intent) -> list[Claim]:
+        return await intents.claim(who, str(uuid.uuid4()), wanted)
+
+    async def same_key(who: str) -> bool:
+        (claim,) = await claimed(who, good)
+        return claim.mine
+
+    # One key of five participants is five keys; five claims of one of them are one.
+    found = await asyncio.gather(*(same_key(who) for who in WHO for _ in range(5)))
+    assert [sum(found[at : at + 5]) for at in range(0, 25, 5)] == [1] * 5
+
+    wanted = [claimed(who, bad if who == "third" else make_intent("k2", "a", {})) for who in WHO]
+    outcomes = await asyncio.gather(*wanted, return_exceptions=True)
+    assert isinstance(outcomes[2], asyncpg.DataError)
+    assert [one for one in outcomes if not isinstance(one, BaseException)] == [
+        [Claim(mine=True)]
+    ] * 4
+
+    # Whoever comes later sees the first body and its reply.
+    await asyncio.gather(*(intents.complete(who, [("k1", f'"{who}"')], []) for who in WHO))
+    seen = await asyncio.gather(*(claimed(who, good) for who in WHO))
+    assert [one.reply for (one,) in seen] == [f'"{who}"' for who in WHO]
+    assert {one.mine for (one,) in seen} == {False}
