@@ -65,6 +65,7 @@ from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.standing import Standing
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.settings import GatewaySettings
@@ -149,6 +150,7 @@ def build(
             finality=finality,
             door=_door(settings, pool, credentials),
             limits=_limits(settings, pool),
+            standing=Standing(log, directory, markets, clock, signer),
             keys=keys,
             acts=ActsReading(PostgresActs(reader)),
             streams=Streams(

@@ -57,6 +57,7 @@ from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
+from services.gateway.app.standing import Standing
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnavailableError
 from services.gateway.identity_ports import Act, NewKey
@@ -412,6 +413,7 @@ class MemoryGateway:
             finality=Finality(MemoryTree(), None, (), 0, verify),
             door=Door(self.directory, self.acts, hash_key("bootstrap-key-of-tests")),
             limits=self.limits,
+            standing=Standing(self.log, self.directory, self.markets, self.clock, None),
             keys=keys,
             acts=ActsReading(self.acts),
             streams=streams_of(MemoryFeed()),

@@ -45,6 +45,7 @@ from services.gateway.app.orders import OrderCommands
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.app.scopes import require_scope
+from services.gateway.app.standing import Standing
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnauthenticatedError
@@ -78,6 +79,7 @@ class Api:
         finality: How far the log is final.
         door: Who is calling.
         limits: How much callers may ask for.
+        standing: Who may trade.
         keys: API keys.
         acts: The record of acts.
         streams: What is told live.
@@ -104,6 +106,7 @@ class Api:
     finality: Finality
     door: Door
     limits: Limits
+    standing: Standing
     keys: KeyCommands
     acts: ActsReading
     streams: Streams

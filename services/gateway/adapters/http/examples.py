@@ -94,6 +94,9 @@ OFFER_NEW = Body(examples=[{"market_id": "jingjinji", "terms": OFFER_TERMS}])
 DEMAND_NEW = Body(examples=[{"market_id": "jingjinji", "terms": DEMAND_TERMS}])
 MARKET_NEW = Body(examples=[MARKET])
 KEY_NEW = Body(examples=[KEY])
+STANDING_NEW = Body(
+    examples=[{"status": "suspended", "reason": "Deliveries are under investigation."}]
+)
 PARTICIPANT_NEW = Body(examples=[PARTICIPANT])
 DEPOSIT_NEW = Body(examples=[DEPOSIT])
 WITHDRAWAL_NEW = Body(examples=[{"amount": 1_000_000_000, "reference": "payout 2026-11"}])

@@ -100,6 +100,7 @@ from suanli.models.participants import (
     ParticipantView,
     Role,
     Scope,
+    StandingNew,
 )
 from suanli.models.prices import (
     BookCurvesView,
@@ -238,6 +239,7 @@ __all__ = [
     "SettlementTermsView",
     "SettlementView",
     "Side",
+    "StandingNew",
     "StatementAccount",
     "StatementEntry",
     "StatementTotal",
