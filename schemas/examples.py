@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas import direct, erasures, events, links, money, surveillance, transparency
+from schemas import direct, erasures, events, links, money, standing, surveillance, transparency
 from schemas.registry import BY_MODEL
 
 if TYPE_CHECKING:
@@ -467,6 +467,7 @@ _DIRECT = {
     "expires_at": "2026-11-24T07:35:00Z",
 }
 _BODIES |= {
+    standing.ParticipantStandingSet: {**_ORDER, "status": "active", "reason": "Settled."},
     direct.DirectOffer: _DIRECT
     | {"participant_id": "north-cloud", "topic": "offers.direct", "terms": _OFFER_TERMS},
     direct.DirectDemand: _DIRECT
@@ -494,5 +495,4 @@ _BODIES |= {
 
 def examples() -> Iterable[events.Event]:
     """Yield one event of every registered model, in the registry's order."""
-    for model in BY_MODEL:
-        yield model.model_validate(_BODIES[model])
+    yield from (model.model_validate(_BODIES[model]) for model in BY_MODEL)

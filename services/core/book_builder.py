@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schemas.market import Market
+    from schemas.standing import ParticipantStandingSet
     from services.core.round_pace import Pace
 
 # (orders in the book at most, effort as a multiple of the market's own). A round of a small
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _EFFORT_BY_ORDERS = ((500, 1), (200_000, 2), (500_000, 10))
 _EFFORT_MULTIPLE_MAX = 25
 _EFFORT_MAX = 1_000
+_NOBODY: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def leaving(
     groups: Mapping[str, str],
     now: datetime,
     first_period: int,
+    suspended: Mapping[str, str] = _NOBODY,
 ) -> list[Order]:
     """Return the orders that leave before a round, in their terminal state.
 
@@ -78,9 +81,14 @@ def leaving(
         groups: Exclusive group -> the demand of it that was accepted.
         now: Instant on the market's clock.
         first_period: First period that the round can give.
+        suspended: Participant that may not trade -> why.
     """
     left: list[Order] = []
     for order in orders:
+        if order.participant_id in suspended:
+            reason = why("participant_suspended", reason=suspended[order.participant_id])
+            left.append(moved(order, OrderState.CANCELLED, reason))
+            continue
         at = order.terms.expires_at
         if at is not None and at <= now:
             reason = why("expired", at=at.isoformat().replace("+00:00", "Z"))
@@ -94,6 +102,14 @@ def leaving(
         if out is not None:
             left.append(moved(order, OrderState.CANCELLED, out))
     return left
+
+
+def stand(suspended: dict[str, str], told: ParticipantStandingSet) -> None:
+    """Take who is suspended, or is not any more."""
+    if told.status == "suspended":
+        suspended[told.participant_id] = told.reason
+    else:
+        suspended.pop(told.participant_id, None)
 
 
 def out_by_others(

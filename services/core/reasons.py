@@ -93,6 +93,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "linked_to must be a demand of the same participant, was {value}.",
         "linked_to 应为同一参与方的需求,实际为 {value}。",
     ),
+    "participant_suspended": (
+        "Its participant was suspended ({reason}); what is allocated stands.",
+        "参与方已被暂停({reason});已分配部分继续有效。",
+    ),
     "cancelled_by_participant": ("Withdrawn by its participant.", "参与方已撤回。"),
     "market_changed": (
         "The market's rules changed and no longer take it: {field} must be {allowed}, was {value}.",

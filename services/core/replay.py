@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from schemas import events
+from schemas.standing import ParticipantStandingSet
 from schemas.types import OrderState, period_of
 from services.core.book_builder import (
     build_book,
@@ -26,6 +27,7 @@ from services.core.book_builder import (
     horizon_of,
     leaving,
     no_longer_taken,
+    stand,
 )
 from services.core.codec import book_to_dict, canonical_json
 from services.core.intake import decide, order_id_of
@@ -233,6 +235,7 @@ class _Replay:
         self._groups: dict[str, str] = {}
         self._sent: Sent = {}
         self._block_offers: dict[str, str] = {}
+        self._suspended: dict[str, str] = {}
         self._market_changed = True
         self._now = datetime.min.replace(tzinfo=UTC)
         self._book: Book | None = None
@@ -283,6 +286,9 @@ class _Replay:
         if isinstance(event, events.MarketDefined):
             self._define(event.market)
             return
+        if isinstance(event, ParticipantStandingSet):
+            stand(self._suspended, event)
+            return
         if self.market is None:
             self._next_market(ends)
         if self.market is None:
@@ -317,6 +323,8 @@ class _Replay:
         queue = self._queues["policies"]
         for record in queue.ahead(ends.get("policies", 0)):
             queue.early.add(record.event_id)
+            if isinstance(record.event, ParticipantStandingSet):
+                stand(self._suspended, record.event)
             if isinstance(record.event, events.MarketDefined):
                 self._define(record.event.market)
                 return True
@@ -394,7 +402,8 @@ class _Replay:
         horizon = horizon_of(self.market, seq, at)
         if self._market_changed:
             self._put_all(no_longer_taken(self._live(), self.market, period_of(at)))
-        while gone := leaving(self._live(), self._orders, self._groups, at, horizon.first):
+        first, away = horizon.first, self._suspended
+        while gone := leaving(self._live(), self._orders, self._groups, at, first, away):
             self._put_all(gone)
         self._drop_old_answers()
         book = build_book(self.market, self._live(), self._orders, horizon, self._sent)

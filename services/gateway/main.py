@@ -72,6 +72,7 @@ from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.app.sessions import Sessions
 from services.gateway.app.signing_keys import SigningKeyCommands
+from services.gateway.app.standing import Standing
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.settings import GatewaySettings
@@ -159,6 +160,7 @@ def build(
             finality=finality,
             door=door,
             limits=_limits(settings, pool),
+            standing=Standing(log, directory, markets, clock, signer),
             keys=keys,
             signing_keys=_signing_keys(settings, pool, directory),
             acts=ActsReading(PostgresActs(reader)),

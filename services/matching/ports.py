@@ -47,6 +47,7 @@ class Changes:
         orders: Changed orders.
         intake: Verdicts.
         markets: Markets defined.
+        standings: Participant -> why it may not trade, ``None`` if it may again.
         put_holds: Answers of the ledger to keep.
         drop_holds: Keys of those used up.
         outbox: Records to send, in order.
@@ -57,6 +58,7 @@ class Changes:
     orders: dict[str, Order] = field(default_factory=dict)
     intake: list[IntakeRow] = field(default_factory=list)
     markets: dict[str, Market] = field(default_factory=dict)
+    standings: dict[str, str | None] = field(default_factory=dict)
     put_holds: dict[tuple[str, str], HoldAnswer] = field(default_factory=dict)
     drop_holds: set[tuple[str, str]] = field(default_factory=set)
     outbox: list[OutRecord] = field(default_factory=list)
@@ -126,6 +128,7 @@ class Loaded:
         markets: Markets as last defined.
         stash: Answers of the ledger that came early.
         groups: Exclusive group -> the demand of it that was accepted.
+        suspended: Participant that may not trade -> why.
         last_round: The newest round, ``None`` before the first.
         is_sealed: Whether that round waits for its result.
         sent: GB of each link and period that rounds have given away.
@@ -136,6 +139,7 @@ class Loaded:
     markets: Sequence[Market]
     stash: Sequence[HoldAnswer]
     groups: dict[str, str]
+    suspended: dict[str, str]
     last_round: SealedRound | None
     is_sealed: bool
     sent: Sent = field(default_factory=dict)

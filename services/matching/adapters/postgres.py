@@ -82,6 +82,7 @@ class PostgresStore:
             markets = await conn.fetch(_QUERIES.markets)
             holds = await conn.fetch(_QUERIES.early_holds)
             groups = await conn.fetch(_QUERIES.won_groups)
+            suspended = await conn.fetch(_QUERIES.suspended)
             last = await conn.fetchrow(_QUERIES.last_round)
             sent = await conn.fetch(_QUERIES.links_sent)
         return Loaded(
@@ -90,6 +91,7 @@ class PostgresStore:
             markets=[Market.model_validate_json(row["body"]) for row in markets],
             stash=[_stashed(row) for row in holds],
             groups={row["exclusive_group"]: row["order_id"] for row in groups},
+            suspended={row["participant_id"]: row["reason"] for row in suspended},
             last_round=None if last is None else _sealed(last),
             is_sealed=last is not None and last["state"] == "SEALED",
             sent={(row["link"], row["period"]): row["gb"] for row in sent},
@@ -192,6 +194,11 @@ async def _write(conn: Conn, changes: Changes) -> None:
     now = datetime.now(UTC)
     for market in changes.markets.values():
         await conn.execute(_QUERIES.put_market, market.id, market.model_dump_json(), now)
+    for participant_id, reason in changes.standings.items():
+        if reason is None:
+            await conn.execute(_QUERIES.lift_suspension, participant_id)
+        else:
+            await conn.execute(_QUERIES.put_suspension, participant_id, reason)
     if changes.intake:
         await conn.execute(_QUERIES.put_intake, *_intake_columns(changes.intake), now)
     if changes.orders:

@@ -50,6 +50,16 @@ FROM unnest(
   $1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[]
 ) AS given
 
+-- name: suspended
+SELECT participant_id, reason FROM suspended
+
+-- name: put_suspension
+INSERT INTO suspended (participant_id, reason) VALUES ($1, $2)
+ON CONFLICT (participant_id) DO UPDATE SET reason = excluded.reason
+
+-- name: lift_suspension
+DELETE FROM suspended WHERE participant_id = $1
+
 -- name: early_holds
 SELECT order_id, cause, version, record_offset, placed, amount_micro_yuan, free_micro_yuan,
   booked_through

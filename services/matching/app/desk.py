@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from schemas.types import TERMINAL_STATES
+from services.core.book_builder import stand
 from services.core.orders import DemandOrder, OfferOrder
 from services.core.round_pace import Pace
 from services.core.verdicts import View
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from schemas.market import Market
+    from schemas.standing import ParticipantStandingSet
     from services.core.link_charges import Sent
     from services.core.orders import Order
     from services.core.verdicts import Decision, HoldAnswer
@@ -38,6 +40,7 @@ class Desk:
         orders: Live orders, and those whose hold the ledger has yet to be told, by id.
         stash: Answers of the ledger that came early: order id -> cause -> answer.
         groups: Exclusive group -> the demand of it that was accepted.
+        suspended: Participant that may not trade here -> why.
         next_round: Number of the round that comes next.
         last_time: Instant of the last seal; the market's time never goes back behind it.
         sent: GB of each link and period that rounds have given away.
@@ -52,6 +55,7 @@ class Desk:
         self.orders: dict[str, Order] = {}
         self.stash: dict[str, dict[str, HoldAnswer]] = {}
         self.groups: dict[str, str] = {}
+        self.suspended: dict[str, str] = {}
         self.next_round = 1
         self.last_time = datetime.min.replace(tzinfo=UTC)
         self.market_changed = False
@@ -71,6 +75,7 @@ class Desk:
             self._keep(order)
         self.groups = dict(loaded.groups)
         self.sent = dict(loaded.sent)
+        self.suspended = dict(loaded.suspended)
         for answer in loaded.stash:
             self.stash.setdefault(answer.order_id, {})[answer.cause] = answer
         if last is not None:
@@ -97,6 +102,11 @@ class Desk:
         """Take a market's definition, this one's or another's."""
         self._know(market)
         self._changes.markets[market.id] = market
+
+    def stand(self, told: ParticipantStandingSet) -> None:
+        """Take whether a participant may trade here; its orders leave at the next seal."""
+        stand(self.suspended, told)
+        self._changes.standings[told.participant_id] = self.suspended.get(told.participant_id)
 
     def recall(self, orders: Iterable[Order]) -> None:
         """Add stored orders that a record may concern; they are dropped at the next commit."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from schemas import events
 from schemas.codec import DecodeError, decode
 from schemas.registry import BY_MODEL
+from schemas.standing import ParticipantStandingSet
 from schemas.types import OrderState, Side, period_of
 from services.core.intake import decide, order_id_of
 from services.core.orders import noted
@@ -113,6 +114,9 @@ class Intake:
             return Decision(Verdict.APPLIED if own else Verdict.NOT_YOURS)
         if _market_of(event) != self._desk.market_id:
             return Decision(Verdict.NOT_YOURS)
+        if isinstance(event, ParticipantStandingSet):
+            self._desk.stand(event)
+            return Decision(Verdict.APPLIED)
         if self._desk.market is None:
             return Decision(Verdict.IGNORED)
         story = Story(envelope.id, envelope.causation_id, envelope.correlation_id, offset)

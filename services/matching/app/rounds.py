@@ -167,7 +167,7 @@ def _all_leaving(desk: Desk, now: datetime, first_period: int) -> list[Order]:
     """Let orders leave until no more follow: a parent that leaves may take others along."""
     left: list[Order] = []
     while True:
-        gone = leaving(desk.live(), desk.orders, desk.groups, now, first_period)
+        gone = leaving(desk.live(), desk.orders, desk.groups, now, first_period, desk.suspended)
         if not gone:
             return left
         _put_all(desk, gone)

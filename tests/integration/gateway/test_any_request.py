@@ -85,6 +85,7 @@ MAY: dict[str, set[Role]] = {
     # Nobody here, since the gateway of this test is no sandbox.
     "take_play_money": set(),
     "move_collateral": PROVIDER | OPERATOR,
+    "set_standing": OPERATOR | REGULATOR,
     "add_key": set(Role),
     "revoke_key": set(Role),
     "add_signing_key": PROVIDER | ENTERPRISE | OPERATOR,

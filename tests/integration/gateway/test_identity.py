@@ -6,11 +6,15 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import httpx
 import pytest
 
+from schemas.codec import decode
+from schemas.standing import ParticipantStandingSet
 from services.gateway.adapters import sight
 from services.gateway.adapters.acts import PostgresShares
 from services.gateway.main import MIGRATIONS
+from services.kit.kafka import LogReader
 from tests.conftest import Stack
 from tests.integration.gateway.conftest import Gateway, Market, offer
 from tests.integration.migrating import schema_before
@@ -133,3 +137,48 @@ async def test_keys_from_before_keep_what_their_role_may_and_do_not_expire(stack
         for wrong in ("{all}", "{}"):
             with pytest.raises(asyncpg.CheckViolationError):
                 await before.conn.execute("UPDATE api_key SET scopes = $1::text::text[]", wrong)
+
+
+async def test_who_is_suspended_reads_and_no_more_and_every_market_is_told(market: Market) -> None:
+    gateway = market.gateway
+    path = "/v1/participants/provider-1/standing"
+    away = {"status": "suspended", "reason": "Deliveries are under investigation."}
+    assert (await gateway.submit("offers", offer(), market.provider, "k1")).status_code == 202
+    refused = [
+        await gateway.call("PUT", path, away, key=market.provider),
+        await gateway.call("PUT", path, away, key=market.enterprise),
+        await gateway.call("PUT", "/v1/participants/nobody/standing", away),
+        await gateway.call("PUT", "/v1/participants/regulator-1/standing", away),
+        await gateway.call("PUT", path, {"status": "gone", "reason": " "}),
+    ]
+    assert [one.status_code for one in refused] == [403, 403, 404, 422, 422]
+    assert refused[3].json()["code"] == "validation.no_trader"
+
+    done = await gateway.call("PUT", path, away, key=market.regulator)
+    assert done.status_code == 202, done.text
+    assert done.json()["topic"] == "participants"
+
+    async def submitted() -> httpx.Response:
+        return await gateway.submit("offers", offer(), market.provider, "k2")
+
+    told = await gateway.eventually(submitted, lambda reply: reply.status_code == 403)
+    assert told.json()["code"] == "auth.suspended"
+    mine = await gateway.call("GET", "/v1/participants/me", key=market.provider)
+    assert mine.json()["status"] == "suspended"
+    assert (await gateway.call("PUT", path, away | {"status": "active"})).status_code == 202
+    await gateway.eventually(submitted, lambda reply: reply.status_code == 202)
+
+    reader = LogReader(gateway.settings, ("policies",))
+    await reader.start({})
+    async with asyncio.timeout(30):
+        seen = list[ParticipantStandingSet]()
+        while len(seen) < 2:
+            for record in await reader.read():
+                data = decode(record.value, record.headers).data
+                if isinstance(data, ParticipantStandingSet):
+                    seen.append(data)
+    await reader.stop()
+    assert [(one.market_id, one.status) for one in seen] == [
+        ("jingjinji", "suspended"),
+        ("jingjinji", "active"),
+    ]

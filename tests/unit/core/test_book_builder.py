@@ -182,6 +182,13 @@ def test_an_order_leaves_before_the_round_with_its_reason(
     assert left.has_hold_news, "its hold must be released"
 
 
+def test_orders_of_who_is_suspended_leave_with_the_reason() -> None:
+    left = leaving([opened(), offered()], {}, {}, NOW, FIRST + 1, {opened().participant_id: "why"})
+    assert [(one.id, one.state, one.why.params) for one in left] == [
+        (DEMAND_ID, OrderState.CANCELLED, (("reason", "why"),))
+    ]
+
+
 def test_a_block_leaves_once_its_run_no_longer_fits() -> None:
     order = opened(shape={"type": "block", "chips": 1, "duration": 3})
     assert not leaving([order], {}, {}, NOW, FIRST + 1)

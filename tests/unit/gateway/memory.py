@@ -61,6 +61,7 @@ from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.app.signing_keys import SigningKeyCommands
+from services.gateway.app.standing import Standing
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnavailableError
 from services.gateway.identity_ports import Act, NewKey
@@ -452,6 +453,7 @@ class MemoryGateway:
             finality=Finality(MemoryTree(), None, (), 0, verify),
             door=Door(self.directory, self.acts, hash_key("bootstrap-key-of-tests")),
             limits=self.limits,
+            standing=Standing(self.log, self.directory, self.markets, self.clock, None),
             keys=keys,
             signing_keys=SigningKeyCommands(
                 self.directory, MemorySigningKeys(), MemorySigningKeys(), verify_ed25519

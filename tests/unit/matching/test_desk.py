@@ -78,6 +78,7 @@ def test_a_market_defined_before_a_restart_is_held_against_orders_after_it(desk:
             markets=[Market.model_validate(smaller.model_dump())],
             stash=[],
             groups={},
+            suspended={},
             last_round=sealed,
             is_sealed=False,
         )

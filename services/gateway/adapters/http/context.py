@@ -48,6 +48,7 @@ from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
 from services.gateway.app.scopes import require_scope
 from services.gateway.app.signing_keys import SigningKeyCommands
+from services.gateway.app.standing import Standing
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnauthenticatedError
@@ -82,6 +83,7 @@ class Api:
         finality: How far the log is final.
         door: Who is calling.
         limits: How much callers may ask for.
+        standing: Who may trade.
         keys: API keys.
         signing_keys: Keys of signed records.
         acts: The record of acts.
@@ -110,6 +112,7 @@ class Api:
     finality: Finality
     door: Door
     limits: Limits
+    standing: Standing
     keys: KeyCommands
     signing_keys: SigningKeyCommands
     acts: ActsReading

@@ -104,6 +104,9 @@ SIGNING_KEY_NEW = Body(
         }
     ]
 )
+STANDING_NEW = Body(
+    examples=[{"status": "suspended", "reason": "Deliveries are under investigation."}]
+)
 PARTICIPANT_NEW = Body(examples=[PARTICIPANT])
 DEPOSIT_NEW = Body(examples=[DEPOSIT])
 WITHDRAWAL_NEW = Body(examples=[{"amount": 1_000_000_000, "reference": "payout 2026-11"}])

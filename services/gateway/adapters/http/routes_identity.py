@@ -1,12 +1,13 @@
-"""Routes of API keys and the record of acts."""
+"""Routes of who may do what: standing, API keys, the record of acts."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from schemas.api import Page
+from schemas.api import Page, Receipt
 from schemas.base import Instant, ParticipantId
 from schemas.identity import AdminActView, KeyCreated, KeyNew, KeyView
+from schemas.standing import StandingNew
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import (
     AdminDep,
@@ -14,11 +15,34 @@ from services.gateway.adapters.http.context import (
     PagingDep,
     PrincipalDep,
     StrictRoute,
+    TraceDep,
     numbered_page,
 )
 
 router = APIRouter(route_class=StrictRoute)
 KeyId = Annotated[str, Path(pattern=r"^key_[a-z2-7]{16}$")]
+
+
+@router.put(
+    "/v1/participants/{participant_id}/standing",
+    status_code=202,
+    response_model_exclude_none=True,
+    tags=["participants"],
+    summary="Suspend a participant, or let it trade again",
+)
+async def set_standing(
+    participant_id: ParticipantId,
+    body: Annotated[StandingNew, examples.STANDING_NEW],
+    api: ApiDep,
+    principal: AdminDep,
+    trace: TraceDep,
+) -> Receipt:
+    """Suspend a provider or an enterprise, or let it trade again (operator, regulator).
+
+    Who is suspended may read and no more. Its open orders leave the book at the next round, with
+    the reason; what is allocated stands.
+    """
+    return await api.standing.set(principal, participant_id, body, trace)
 
 
 @router.get("/v1/participants/{participant_id}/keys", tags=["participants"])

@@ -9,12 +9,15 @@ from suanli.operations import Operation, given, place
 from suanli.rows import Rows
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from suanli.models import (
         KeyCreated,
         KeyView,
         ParticipantCreated,
         ParticipantNew,
         ParticipantView,
+        Receipt,
         Scope,
         SigningKeyView,
     )
@@ -42,6 +45,24 @@ class ParticipantsCalls(Caller):
     def get_me(self) -> ParticipantView:
         """Return who you are."""
         reply: ParticipantView = self.send(Operation("GET", "/v1/participants/me"))
+        return reply
+
+    def set_standing(
+        self, participant_id: str, status: Literal["active", "suspended"], reason: str
+    ) -> Receipt:
+        """Suspend a participant, or let it trade again.
+
+        Suspend a provider or an enterprise, or let it trade again (operator, regulator). Who is
+        suspended may read and no more. Its open orders leave the book at the next round, with
+        the reason; what is allocated stands.
+        """
+        reply: Receipt = self.send(
+            Operation(
+                "PUT",
+                f"/v1/participants/{place(participant_id)}/standing",
+                body={"status": status, "reason": reason},
+            )
+        )
         return reply
 
     def list_keys(self, participant_id: str) -> list[KeyView]:

@@ -108,6 +108,7 @@ from suanli.models.participants import (
     Scope,
     SigningKeyNew,
     SigningKeyView,
+    StandingNew,
 )
 from suanli.models.prices import (
     BookCurvesView,
@@ -253,6 +254,7 @@ __all__ = [
     "SigningKeyNew",
     "SigningKeyView",
     "SoldPeriod",
+    "StandingNew",
     "StatementAccount",
     "StatementEntry",
     "StatementTotal",

@@ -44,6 +44,15 @@ class ParticipantCreated(TypedDict):
     """Null if it was a participant already: this is a further key."""
 
 
+class StandingNew(TypedDict):
+    """Whether a participant may trade."""
+
+    status: Literal["active", "suspended"]
+
+    reason: str
+    """Its orders leave with this sentence."""
+
+
 # What a key may do, of what the role of its participant may.
 Scope: TypeAlias = Literal["read", "trade", "money", "govern", "admin"]
 
