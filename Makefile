@@ -77,8 +77,8 @@ bench: .venv/.dev-stamp ## Run the load tests
 .PHONY: browser
 browser: ## Install Chromium for the tests of the pages, where the system's packages have it
 	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
-		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
-			apt-get install -y -qq --no-install-recommends chromium fonts-wqy-zenhei; } || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && timeout 120 apt-get update -qq && \
+			DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -y -qq --no-install-recommends chromium fonts-wqy-zenhei; } || \
 		echo "==> No Chromium: the tests of the pages in a browser are skipped"
 
 .PHONY: test
