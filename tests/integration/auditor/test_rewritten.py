@@ -31,21 +31,21 @@ async def test_an_entry_that_was_rewritten_with_every_hash_above_it_is_named(
     pool: Pool,  # noqa: F811
     wire: Wire,
 ) -> None:
-    assert await JournalRelay(pool, wire.writer).relay_once() == 9
+    assert await JournalRelay(pool, wire.writer).relay_once() == 11
     key = {"auditor_log_key": str(day.signer.verifier)}
     wire.settings = wire.settings.model_copy(update=key)
     await wire.writer.send_many(await published(day, "checkpoints"))
     async with wire.auditing():
-        await wire.until_checked(9)
+        await wire.until_checked(11)
         assert await wire.findings() == []
         # Rows, commitment, leaf hash and tile, all made to agree.
         await day.forge(2, "UPDATE leaf SET opening = sha256(opening) WHERE idx = 2", tiles=True)
         # Where the ledger looks at itself alone, it sees that a head does not fit.
         itself = await day.scrubber.step()
-        assert any(text.startswith("signed head 9: root is") for text in itself), itself
+        assert any(text.startswith("signed head 11: root is") for text in itself), itself
         assert not any(text.startswith("leaf 2:") for text in itself), itself
-        await day.tamper("DELETE FROM leaf WHERE idx = 8")
+        await day.tamper("DELETE FROM leaf WHERE idx = 10")
         await wire.until("SELECT count(*) FROM finding", lambda n: n == 2)
         found = await wire.findings()
     assert codes(found) == ["journal.rewritten"] * 2
-    assert sorted(finding.summary.params["leaf_index"] for finding in found) == [2, 8]
+    assert sorted(finding.summary.params["leaf_index"] for finding in found) == [2, 10]

@@ -94,7 +94,7 @@ async def day(
     publisher = Publisher(tree, signer, None)
     head = await publisher.beat()
     assert head is not None
-    assert head.size == 9
+    assert head.size == 11
     scrubber = Scrubber(settings.postgres_dsn, schema, tree.raise_finding)
     assert list(await scrubber.step()) == []
     superuser = await asyncpg.connect(stack.superuser_dsn)
@@ -129,8 +129,8 @@ async def day(
          ["leaf 1: its opening is gone, and no reason is given"]),
         ("DELETE FROM leaf WHERE idx = 3", ["leaf 3 is missing, the next is 4"]),
         (SWAP, ["leaf 2: ", "leaf 3: "]),
-        ("DELETE FROM leaf WHERE idx >= 7", ["leaf 7 is missing, and all up to 8"]),
-        ("DELETE FROM transfer WHERE leaf_idx = 8", ["leaf 8: no transfer has it"]),
+        ("DELETE FROM leaf WHERE idx >= 7", ["leaf 7 is missing, and all up to 10"]),
+        ("DELETE FROM transfer WHERE leaf_idx = 10", ["leaf 10: no transfer has it"]),
     ],
 )  # fmt: skip
 async def test_the_scrubber_names_the_entry_that_was_touched(
@@ -176,14 +176,14 @@ async def test_a_tree_that_was_made_anew_over_a_forged_entry_has_not_the_signed_
 ) -> None:
     await day.forge(2, "UPDATE leaf SET opening = sha256('x') WHERE idx = 2", tiles=True)
     found = await day.scrubber.step()
-    assert any(text.startswith("signed head 9: root is") for text in found), found
+    assert any(text.startswith("signed head 11: root is") for text in found), found
     # And nothing is signed any more.
     await day.tamper(
         "INSERT INTO leaf (idx, debit_version, credit_version, entry, opening) "
-        "SELECT 9, debit_version, credit_version, entry, opening FROM leaf WHERE idx = 8"
+        "SELECT 11, debit_version, credit_version, entry, opening FROM leaf WHERE idx = 10"
     )
     assert await day.publisher.beat() is None
-    assert "an extension of the head of size 9" in day.publisher.refused
+    assert "an extension of the head of size 11" in day.publisher.refused
     codes = {finding.summary.code for finding in await day.findings()}
     assert codes == {"settle.log_changed", "settle.log_refused"}
 
@@ -191,7 +191,7 @@ async def test_a_tree_that_was_made_anew_over_a_forged_entry_has_not_the_signed_
 async def test_a_hole_stops_the_signing(day: Day) -> None:
     await day.tamper(
         "INSERT INTO leaf (idx, debit_version, credit_version, entry, opening) "
-        "SELECT 10, debit_version, credit_version, entry, opening FROM leaf WHERE idx = 8"
+        "SELECT 12, debit_version, credit_version, entry, opening FROM leaf WHERE idx = 10"
     )
     assert await day.publisher.beat() is None
-    assert "leaf 9 must be there" in day.publisher.refused
+    assert "leaf 11 must be there" in day.publisher.refused
