@@ -71,6 +71,26 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{round_id} gives out more than was offered.",
         "轮次 {round_id} 分配的数量超过报价。",
     ),
+    "book.lost": (
+        "The book of {round_id} leaves out {orders} that stood open on the log.",
+        "轮次 {round_id} 的订单簿遗漏了日志中 {orders} 个有效订单。",
+    ),
+    "book.invented": (
+        "The book of {round_id} has {orders} that did not stand open on the log.",
+        "轮次 {round_id} 的订单簿含有日志中并不有效的 {orders} 个订单。",
+    ),
+    "book.terms": (
+        "The book of {round_id} differs from the log in the terms of {orders}.",
+        "轮次 {round_id} 的订单簿中有 {orders} 处条款与日志不符。",
+    ),
+    "book.status": (
+        "By {round_id}, {orders} statuses were told that do not follow from the log.",
+        "截至轮次 {round_id}，有 {orders} 个订单状态与日志推出的不符。",
+    ),
+    "book.manifest": (
+        "{round_id} did not take in the records where the round before ended.",
+        "轮次 {round_id} 读取的记录未与上一轮衔接。",
+    ),
 }
 """Code -> the sentence in English and Chinese."""
 

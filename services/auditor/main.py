@@ -14,6 +14,8 @@ from services.auditor.adapters.journal_store import PostgresJournalStore
 from services.auditor.adapters.ledger_leaves import LedgerLeaves
 from services.auditor.adapters.postgres import MIGRATIONS, PostgresStore
 from services.auditor.app import TOPIC, Auditor
+from services.auditor.books import TOPICS as BOOK_TOPICS
+from services.auditor.books import BookAuditor
 from services.auditor.crash import crash_point
 from services.auditor.journal import JournalAuditor
 from services.auditor.settings import AuditorSettings
@@ -98,9 +100,35 @@ async def _check_journal(
     await auditor.start()
     context.ready("journal", ready=True)
     context.spawn("progress", _tell_progress(context, auditor, store, reader, relay))
+    context.spawn("books", _compare_books(context, store, relay))
     if settings.auditor_compare_s:
         context.spawn("compare", _compare_leaves(context, auditor, store, relay))
     await auditor.run(context.stop_event)
+
+
+async def _compare_books(
+    context: ServiceContext[AuditorSettings], store: PostgresJournalStore, relay: OutboxRelay
+) -> None:
+    """Hold each round's book against the orders on the log until the context stops."""
+    settings = context.settings
+
+    def open_log() -> LogReader:
+        reader = LogReader(settings, BOOK_TOPICS)
+        context.on_close(reader.stop)
+        return reader
+
+    auditor = BookAuditor(
+        store,
+        open_log,
+        context.clock,
+        gap_s=settings.auditor_gap_s,
+        file_bytes_max=settings.auditor_file_mib * _MIB,
+        told=relay.wake,
+    )
+    await auditor.start()
+    while not context.stop_event.is_set():
+        await auditor.take_in()
+        context.set_health("books_compared", auditor.compared)
 
 
 async def _tell_progress(

@@ -117,6 +117,14 @@ class MeasuredLog(Log, Protocol):
         """Return how many records are still to be read."""
         ...
 
+    async def end_offsets(self) -> Positions:
+        """Return where each partition ends now."""
+        ...
+
+    async def stop(self) -> None:
+        """Close; a closed log is not read again."""
+        ...
+
 
 class Checker(Protocol):
     """Verifies round files, in bounded time and outside this process."""

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ from services.core.intake import decide, order_id_of
 from services.core.link_charges import Sent, sent_after
 from services.core.order_holds import told
 from services.core.orders import DemandOrder, OfferOrder, Order
+from services.core.replay_queue import Queue
 from services.core.round_outcome import apply_result, group_losers, holds_to_adjust
 from services.core.verdicts import Decision, HoldAnswer, Story, View
 
@@ -156,7 +158,7 @@ def book_at(log: MarketLog, at: datetime) -> BookThen | None:
 
     ``None`` before the market was defined.
     """
-    replaying = _Replay(log)
+    replaying = Replay(log)
     for one in log.rounds:
         if one.sealed.market_time > at:
             break
@@ -178,36 +180,11 @@ def book_of_round(log: MarketLog, seq: int) -> BookThen | None:
 
 def sealed_books(log: MarketLog) -> Iterator[BookThen]:
     """Yield the book of each round, rebuilt; its digest is to be compared with the sealed one."""
-    replaying = _Replay(log)
+    replaying = Replay(log)
     for one in log.rounds:
         if (then := replaying.seal(one)) is not None:
             yield then
             replaying.settle(one)
-
-
-@dataclass(slots=True)
-class _Queue:
-    """Records of a topic that are still to be judged."""
-
-    records: Sequence[Read]
-    next: int = 0
-    early: set[str] = field(default_factory=set)
-
-    def before(self, end: int) -> Iterator[Read]:
-        """Yield and take the records below an offset."""
-        while self.next < len(self.records) and self.records[self.next].offset < end:
-            record = self.records[self.next]
-            self.next += 1
-            if record.event_id not in self.early:
-                yield record
-
-    def ahead(self, end: int) -> Iterator[Read]:
-        """Yield the records below an offset, and leave them."""
-        at = self.next
-        while at < len(self.records) and self.records[at].offset < end:
-            if self.records[at].event_id not in self.early:
-                yield self.records[at]
-            at += 1
 
 
 def _agrees(decision: Decision, statuses: Sequence[Status]) -> bool:
@@ -217,18 +194,27 @@ def _agrees(decision: Decision, statuses: Sequence[Status]) -> bool:
     return (first.state, first.version) == (statuses[0].state, statuses[0].version)
 
 
-class _Replay:
-    """The state of a market, as matching had it."""
+class Replay:
+    """The state of a market, as matching had it.
+
+    Args:
+        log: What the log has of it. Records may be added to its inputs, and statuses by `tell`,
+            while rounds are taken one after the other.
+
+    Attributes:
+        market: The market, ``None`` before it was defined.
+        next_round: Number of the round to come.
+        disagreed: (event id, order id) of verdicts that statuses tell otherwise, since the last
+            round.
+    """
 
     def __init__(self, log: MarketLog) -> None:
         self._log = log
-        self._queues = {topic: _Queue(log.inputs.get(topic, ())) for topic in INPUTS}
+        self._queues = {topic: Queue(log.inputs.get(topic, ())) for topic in INPUTS}
         self._told: dict[str, list[Status]] = defaultdict(list)
         self._rank: dict[str, int] = {}
-        for rank, status in enumerate(log.statuses):
-            if status.cause:
-                self._told[status.cause].append(status)
-                self._rank.setdefault(status.cause, rank)
+        for status in log.statuses:
+            self.tell(status)
         self._orders: dict[str, Order] = {}
         self._working: dict[str, Order] = {}
         self._stash: dict[str, dict[str, HoldAnswer]] = {}
@@ -242,6 +228,42 @@ class _Replay:
         self._differing: list[str] = []
         self.market: Market | None = None
         self.next_round = 1
+        self.disagreed: list[tuple[str, str]] = []
+
+    def tell(self, status: Status) -> None:
+        """Add the next status of the log."""
+        if status.cause:
+            self._told[status.cause].append(status)
+            self._rank.setdefault(status.cause, len(self._rank))
+
+    def fork(self) -> Replay:
+        """Return a copy that goes on by itself; only the records of the log are shared."""
+        child = copy(self)
+        child._own()  # noqa: SLF001 - of its own kind
+        return child
+
+    def _own(self) -> None:
+        self._queues = {
+            topic: Queue(queue.records, queue.next, set(queue.early))
+            for topic, queue in self._queues.items()
+        }
+        self._told, self._rank = self._told.copy(), self._rank.copy()
+        self._orders, self._working = self._orders.copy(), self._working.copy()
+        self._groups, self._block_offers = self._groups.copy(), self._block_offers.copy()
+        self._stash = {order_id: dict(kept) for order_id, kept in self._stash.items()}
+        self._sent, self._suspended = dict(self._sent), dict(self._suspended)
+        self._differing, self.disagreed = list(self._differing), []
+
+    def taken(self) -> dict[str, int]:
+        """Return how many records of each topic were judged, and forget of them what it can.
+
+        Whoever keeps the lists of records may drop as many of each from its beginning.
+        """
+        counts = {topic: queue.next for topic, queue in self._queues.items()}
+        for topic, queue in self._queues.items():
+            queue.early -= {record.event_id for record in queue.records[: counts[topic]]}
+            queue.next = 0
+        return counts
 
     # --- records ------------------------------------------------------------------------------
 
@@ -304,6 +326,7 @@ class _Replay:
             decision = self._decided(record)
         if not _agrees(decision, statuses):
             self._differing.append(record.event_id)
+            self.disagreed.append((record.event_id, order_id_of(record.event) or ""))
         self._apply(decision)
 
     def _decided(self, record: Read) -> Decision:
@@ -426,7 +449,8 @@ class _Replay:
         self._sent = sent_after(self._sent, self._book, one.result)
         self._put_all(changed)
         self._put_all(group_losers(changed, self._live()))
-        filled = {item.demand for item in one.result.allocations}
+        named = {outcome.id for outcome in one.result.demands}
+        filled = {item.demand for item in one.result.allocations if item.demand in named}
         adjusted = holds_to_adjust(self._working_and(filled), filled)
         self._put_all([told(order, seq, one.closed_id) for order in adjusted])
 

@@ -221,6 +221,11 @@ class PostgresJournalStore:
             await assert_lease(conn, self._lease, self._epoch)
             return await _put_found(conn, found, now)
 
+    async def verdicts(self, round_ids: Iterable[str]) -> dict[str, bool]:
+        """Return round -> whether its file obeys every rule, of those that were judged."""
+        rows = await self._pool.fetch(QUERIES.verdicts, list(round_ids))
+        return {row["round_id"]: row["ok"] for row in rows}
+
     async def tell(self, progress: AuditProgressed, now: datetime) -> None:
         """Queue the event about the progress."""
         async with self._pool.acquire() as conn, conn.transaction():

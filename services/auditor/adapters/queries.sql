@@ -4,6 +4,9 @@ SELECT kind, body::text AS body FROM round_part ORDER BY round_id, kind, part
 -- name: judged
 SELECT round_id, file_sha256 FROM verdict WHERE round_id = ANY ($1)
 
+-- name: verdicts
+SELECT round_id, ok FROM verdict WHERE round_id = ANY ($1)
+
 -- name: put_part
 INSERT INTO round_part (round_id, kind, part, body) VALUES ($1, $2, $3, $4::jsonb)
 ON CONFLICT (round_id, kind, part) DO NOTHING

@@ -1,0 +1,320 @@
+"""The auditor's third part: the book of each round against the orders on the log.
+
+Its state is rebuilt from the log at each start, which is one path with the first one; a finding
+has the same id whenever it is found, and is told once. A round is looked at once all that it names
+was read. Statuses are sent apart from rounds, so a difference is told only after it stood for a
+while with nothing left to read, and again in a state that was rebuilt from the log's beginning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from schemas import events
+from schemas.codec import DecodeError, decode
+from schemas.registry import BY_MODEL
+from services.auditor.journal_state import Found
+from services.core.book_audit import BookAudit, RoundBook
+from services.core.codec import result_from_dict
+from services.core.errors import DomainError
+from services.core.replay import INPUTS, Read, Status
+from services.core.round_file import join_file
+from services.kit.errors import LogUnavailableError
+from services.kit.kafka import partition_of
+from services.kit.logging import get_logger
+from services.kit.telemetry import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from schemas.codec import Envelope
+    from services.auditor.ports import MeasuredLog
+    from services.core.book import Result
+    from services.core.book_audit import BookCheck, BookFault
+    from services.kit.clock import Clock
+    from services.kit.records import Positions, Record
+
+TOPICS = (*INPUTS, "order-status", "rounds", "allocations")
+_READ_RECORDS_MAX = 2_000
+_READ_MS_MAX = 250
+_PROBLEMS_MAX = 20
+
+
+class BookStore(Protocol):
+    """Where verdicts are found and findings go."""
+
+    async def verdicts(self, round_ids: Iterable[str]) -> dict[str, bool]:
+        """Return round -> whether its file obeys every rule, of those that were judged."""
+        ...
+
+    async def add_found(self, found: Sequence[Found], now: datetime) -> Sequence[str]:
+        """Write findings; return the codes of those that are new."""
+        ...
+
+
+@dataclass(slots=True)
+class _Market:
+    """What was read of a market and not compared yet."""
+
+    audit: BookAudit
+    next_seq: int = 1
+    sealed: dict[int, events.RoundSealed] = field(default_factory=dict)
+    closed: dict[int, str] = field(default_factory=dict)
+    parts: dict[str, dict[int, events.RoundFilePart]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    statuses: set[str] = field(default_factory=set)
+    # Round -> how far statuses are to be read for it: to where they were once it was closed.
+    status_ends: dict[int, Positions] = field(default_factory=dict)
+    # Since when the next round differs, with nothing left to read.
+    differs_since: float | None = None
+
+
+class BookAuditor:
+    """Compares books.
+
+    Args:
+        store: Verdicts and findings.
+        open_log: Opens `TOPICS`, anew each time.
+        clock: The market's clock.
+        gap_s: Real seconds for which a difference must stand.
+        file_bytes_max: Largest round file that is unpacked.
+        told: Called after each commit that left something to send.
+    """
+
+    def __init__(
+        self,
+        store: BookStore,
+        open_log: Callable[[], MeasuredLog],
+        clock: Clock,
+        *,
+        gap_s: float,
+        file_bytes_max: int,
+        told: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._open_log = open_log
+        self._clock = clock
+        self._gap_s = gap_s
+        self._file_bytes_max = file_bytes_max
+        self._committed = told
+        self._reader: MeasuredLog
+        self._counts: Counter[str] = Counter()
+        self._markets: dict[str, _Market] = {}
+        # Rounds whose difference stood in a state that was rebuilt from the beginning.
+        self._read_again: set[str] = set()
+        self._done: set[str] = set()
+        self._log = get_logger("auditor.books")
+        self._compared = METRICS.counter("audit_books_total", "Books compared with the log")
+        self._found = METRICS.counter("audit_findings_total", "Findings raised", ("code",))
+
+    @property
+    def compared(self) -> int:
+        """Return how many rounds' books were compared since the start."""
+        return len(self._done)
+
+    async def start(self) -> None:
+        """Go to the log's beginning with nothing known."""
+        self._markets.clear()
+        self._reader = self._open_log()
+        await self._reader.start({})
+        self._counts = Counter(topic for topic, _ in self._reader.positions())
+
+    async def take_in(self) -> None:
+        """Read a batch and compare the rounds that it completes."""
+        records = await self._reader.read(_READ_RECORDS_MAX, _READ_MS_MAX)
+        for record in records:
+            self._take(record)
+        for market_id in sorted(self._markets):
+            while await self._compare_next(self._markets[market_id]):
+                pass
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def _take(self, record: Record) -> None:
+        """Sort a record in; what is no event of its topic and market is passed over."""
+        try:
+            envelope = decode(record.value, record.headers)
+        except DecodeError:
+            # Its consumer buries it in the dead letters and says so; it is no order.
+            return
+        data = envelope.data
+        if BY_MODEL[type(data)].topic != record.topic:
+            return
+        own = data.market.id if isinstance(data, events.MarketDefined) else _market_of(data)
+        if not own or record.key != own.encode():
+            return
+        if own not in self._markets:
+            places = {topic: partition_of(own.encode(), self._counts[topic]) for topic in INPUTS}
+            self._markets[own] = _Market(BookAudit(own, places))
+        market = self._markets[own]
+        if record.topic in INPUTS:
+            market.audit.read(_read(record, envelope))
+        else:
+            _take_output(market, envelope)
+
+    # --- comparing ----------------------------------------------------------------------------
+
+    async def _compare_next(self, market: _Market) -> bool:
+        """Compare the next round of a market; return whether that was possible."""
+        one = await self._next_round(market)
+        if one is None:
+            return False
+        # A book of 100,000 orders takes seconds, in which the lease must be renewed.
+        checked = await asyncio.to_thread(market.audit.check, one)
+        if checked.faults and checked.round_id not in self._done:
+            if not await self._stands(market, checked):
+                return False
+            await self._tell(one, checked)
+        market.audit.accept(checked)
+        market.differs_since = None
+        market.sealed.pop(market.next_seq)
+        market.closed.pop(market.next_seq)
+        market.status_ends.pop(market.next_seq)
+        market.parts.pop(checked.round_id, None)
+        market.next_seq += 1
+        if checked.round_id not in self._done:
+            self._done.add(checked.round_id)
+            self._compared.inc()
+        return True
+
+    async def _next_round(self, market: _Market) -> RoundBook | None:
+        """Return the next round, once all that it names was read and its file was judged."""
+        sealed, closed_id = market.sealed.get(market.next_seq), market.closed.get(market.next_seq)
+        if sealed is None or closed_id is None:
+            return None
+        if not await self._has_read_for(market, sealed):
+            return None
+        verdicts = await self._store.verdicts([sealed.round_id])
+        parts = list(market.parts.get(sealed.round_id, {}).values())
+        if sealed.round_id not in verdicts or not parts:
+            return None
+        book, result = await asyncio.to_thread(_file_of, parts, self._file_bytes_max)
+        return RoundBook(sealed, closed_id, book, result, verdicts[sealed.round_id])
+
+    async def _has_read_for(self, market: _Market, sealed: events.RoundSealed) -> bool:
+        """Return whether all was read that a round took in and told of it."""
+        ends = market.status_ends.get(sealed.seq)
+        if ends is None:
+            try:
+                all_ends = await self._reader.end_offsets()
+            except LogUnavailableError:
+                return False
+            ends = {place: end for place, end in all_ends.items() if place[0] == "order-status"}
+            market.status_ends[sealed.seq] = ends
+        wanted = ends | {(item.topic, item.partition): item.end for item in sealed.manifest}
+        positions = self._reader.positions()
+        return all(positions.get(place, 0) >= end for place, end in wanted.items())
+
+    async def _stands(self, market: _Market, checked: BookCheck) -> bool:
+        """Return whether a difference is one, and not a record that is still to come."""
+        now = self._clock.monotonic()
+        if not await self._has_read_all() or market.differs_since is None:
+            market.differs_since = now
+            return False
+        if now - market.differs_since < self._gap_s:
+            return False
+        if checked.round_id in self._read_again:
+            return True
+        self._read_again.add(checked.round_id)
+        self._log.warning("book differs, the log is read again", round_id=checked.round_id)
+        await self._reader.stop()
+        await self.start()
+        return False
+
+    async def _has_read_all(self) -> bool:
+        try:
+            return await self._reader.lag() == 0
+        except LogUnavailableError:
+            return False
+
+    async def _tell(self, one: RoundBook, checked: BookCheck) -> None:
+        by_code: dict[str, list[BookFault]] = defaultdict(list)
+        for fault in checked.faults:
+            by_code[fault.code].append(fault)
+        found = [_found(code, one.sealed, faults) for code, faults in sorted(by_code.items())]
+        codes = await self._store.add_found(found, self._clock.now())
+        for code in codes:
+            self._found.labels(code).inc()
+            self._log.error("finding raised", code=code, round_id=checked.round_id)
+        if codes:
+            self._committed()
+
+
+def _found(code: str, sealed: events.RoundSealed, faults: Sequence[BookFault]) -> Found:
+    evidence: dict[str, str | int] = {"round_id": sealed.round_id, "orders": len(faults)}
+    first = next((fault.order_id for fault in faults if fault.order_id), "")
+    if first:
+        evidence["order_id"] = first
+    return Found(
+        f"book.{code}",
+        sealed.round_id,
+        tuple(fault.text for fault in faults[:_PROBLEMS_MAX]),
+        evidence,
+        sealed.market_id,
+        sealed.round_id,
+    )
+
+
+def _take_output(market: _Market, envelope: Envelope) -> None:
+    data = envelope.data
+    if isinstance(data, events.OrderStatusChanged):
+        # At least once: a copy says nothing new.
+        if envelope.id not in market.statuses:
+            market.statuses.add(envelope.id)
+            fact = (data.state, data.version, data.reason.code)
+            market.audit.tell(Status(envelope.causation_id, envelope.occurred_at, *fact))
+        return
+    if not isinstance(data, events.RoundSealed | events.RoundClosed | events.RoundFilePart):
+        return
+    seq = _seq_of(data.round_id) if isinstance(data, events.RoundFilePart) else data.seq
+    if seq < market.next_seq:
+        return
+    if isinstance(data, events.RoundSealed):
+        market.sealed.setdefault(seq, data)
+    elif isinstance(data, events.RoundClosed):
+        market.closed.setdefault(seq, envelope.id)
+    else:
+        market.parts[data.round_id].setdefault(data.part, data)
+
+
+def _file_of(
+    parts: Sequence[events.RoundFilePart], bytes_max: int
+) -> tuple[dict[str, Any], Result | None]:
+    """Return book and result of a round file; what cannot be read counts as nothing."""
+    try:
+        file = json.loads(join_file(parts, bytes_max))
+        book = dict(file["book"])
+    except (ValueError, KeyError, TypeError):
+        # That the file is none is told by its verdict.
+        return {}, None
+    try:
+        return book, result_from_dict(file["result"])
+    except (ValueError, KeyError, TypeError, DomainError):
+        return book, None
+
+
+def _read(record: Record, envelope: Envelope) -> Read:
+    return Read(
+        topic=record.topic,
+        offset=record.offset,
+        event_id=envelope.id,
+        cause=envelope.causation_id,
+        correlation_id=envelope.correlation_id,
+        occurred_at=envelope.occurred_at,
+        event=envelope.data,
+    )
+
+
+def _market_of(event: events.Event) -> str:
+    return str(getattr(event, "market_id", ""))
+
+
+def _seq_of(round_id: str) -> int:
+    seq = round_id.rpartition(":")[2]
+    return int(seq) if seq.isdecimal() else 0

@@ -1,0 +1,232 @@
+"""Each round's book against the orders on the log: none lost, none invented, terms as at the cut.
+
+The book is rebuilt from the log by `services.core.replay`, round after round, and compared with
+the one in the round's file. An order about which the two differ is told once and then left out, so
+that one fault neither hides the next nor is told again in every round after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from services.core.codec import book_to_dict, canonical_json
+from services.core.replay import INPUTS, MarketLog, Replay, Round
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from schemas.events import RoundSealed
+    from services.core.book import Result
+    from services.core.replay import Read, Status
+
+Json = dict[str, Any]
+# Participants and exclusive groups are numbered as they come, so that one order more or less
+# renames those after it; that orders of one hand have one name is looked at apart.
+_NAMES = ("participant", "exclusive_group")
+_HEADER = ("market", "round_id", "first_period", "periods", "pools")
+
+
+@dataclass(frozen=True, slots=True)
+class RoundBook:
+    """What a round's file says.
+
+    Attributes:
+        sealed: The seal.
+        closed_id: Id of the event that closed the round.
+        book: The file's book, as JSON.
+        result: The file's result, ``None`` if it has none that can be read.
+        is_verified: Whether the file obeys every rule.
+    """
+
+    sealed: RoundSealed
+    closed_id: str
+    book: Json
+    result: Result | None
+    is_verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BookFault:
+    """A difference between a book and the log.
+
+    Attributes:
+        code: ``lost``, ``invented``, ``terms``, ``status`` or ``manifest``.
+        order_id: The order, empty if it is about none.
+        text: What is wrong, in English.
+    """
+
+    code: str
+    order_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookCheck:
+    """What a look at a round found, and the state after it.
+
+    Attributes:
+        round_id: The round.
+        faults: What is wrong.
+        replay: The market after the round.
+        ends: Topic -> end of what the round took in.
+        excluded: Orders that are compared no more.
+    """
+
+    round_id: str
+    faults: tuple[BookFault, ...]
+    replay: Replay
+    ends: Mapping[str, int]
+    excluded: frozenset[str]
+
+
+class BookAudit:
+    """Follows one market's log.
+
+    Args:
+        market_id: The market.
+        partitions: Topic -> the partition that the market's key leads to.
+    """
+
+    def __init__(self, market_id: str, partitions: Mapping[str, int]) -> None:
+        self._inputs: dict[str, list[Read]] = {topic: [] for topic in INPUTS}
+        self._partitions = partitions
+        self._replay = Replay(MarketLog(market_id, self._inputs, (), (), partitions))
+        self._ends: Mapping[str, int] = {}
+        self._excluded: frozenset[str] = frozenset()
+
+    def read(self, record: Read) -> None:
+        """Add the next record of one of `services.core.replay.INPUTS`."""
+        self._inputs[record.topic].append(record)
+
+    def tell(self, status: Status) -> None:
+        """Add the next status."""
+        self._replay.tell(status)
+
+    def check(self, one: RoundBook) -> BookCheck:
+        """Return what is wrong with the next round's book; nothing changes until `accept`.
+
+        Args:
+            one: The round; all that its manifest names was read.
+        """
+        replay = self._replay.fork()
+        faults = list(_manifest_faults(one.sealed, self._partitions, self._ends))
+        then = replay.seal(Round(one.sealed, None, one.closed_id))
+        rebuilt = {} if then is None else book_to_dict(then.book)
+        if _digest(rebuilt) != _digest(one.book):
+            faults += _book_faults(rebuilt, one.book, self._excluded)
+        faults += [
+            BookFault("status", order_id, f"{order_id}: told another status than event {event_id} "
+                      "of the log gives")
+            for event_id, order_id in replay.disagreed
+            if order_id not in self._excluded
+        ]  # fmt: skip
+        excluded = self._excluded | {fault.order_id for fault in faults if fault.order_id}
+        if one.result is not None and not one.is_verified:
+            # What a refuted result gave out is no ground for what is left.
+            excluded |= {
+                order_id
+                for made in one.result.allocations
+                for order_id in (made.demand, made.offer)
+            }
+        if then is not None:
+            replay.settle(_known(one, excluded))
+        ends = {**self._ends, **_ends(one.sealed, self._partitions)}
+        return BookCheck(one.sealed.round_id, tuple(faults), replay, ends, excluded)
+
+    def accept(self, checked: BookCheck) -> None:
+        """Go on after a round, as a check of it left the market."""
+        self._replay, self._ends = checked.replay, checked.ends
+        self._excluded = checked.excluded
+        for topic, count in checked.replay.taken().items():
+            del self._inputs[topic][:count]
+
+
+def _known(one: RoundBook, excluded: frozenset[str]) -> Round:
+    """Return a round whose result speaks of orders that are followed, and of no others."""
+    result = one.result
+    if result is None or not excluded:
+        return Round(one.sealed, result, one.closed_id)
+    return Round(
+        one.sealed,
+        replace(
+            result,
+            demands=tuple(item for item in result.demands if item.id not in excluded),
+            offers=tuple(item for item in result.offers if item.id not in excluded),
+        ),
+        one.closed_id,
+    )
+
+
+def _ends(sealed: RoundSealed, partitions: Mapping[str, int]) -> dict[str, int]:
+    return {
+        item.topic: item.end for item in sealed.manifest
+        if item.partition == partitions.get(item.topic)
+    }  # fmt: skip
+
+
+def _manifest_faults(
+    sealed: RoundSealed, partitions: Mapping[str, int], ends: Mapping[str, int]
+) -> Iterator[BookFault]:
+    """Yield where a manifest does not go on where the one before it ended."""
+    for item in sealed.manifest:
+        if item.partition != partitions.get(item.topic):
+            continue
+        begin = ends.get(item.topic, 0)
+        if item.start != begin:
+            text = (
+                f"{item.topic}: records must be taken in from {begin} on, where the round before "
+                f"ended, was {item.start}"
+            )
+            yield BookFault("manifest", "", text)
+
+
+def _book_faults(rebuilt: Json, sealed: Json, excluded: frozenset[str]) -> Iterator[BookFault]:
+    for name in _HEADER if rebuilt else ():
+        if rebuilt[name] != sealed.get(name):
+            yield BookFault("terms", "", f"book.{name}: is not what the log gives")
+    pairs: list[tuple[Json, Json]] = []
+    for side in ("offers", "demands"):
+        ours = _by_id(rebuilt.get(side, ()), excluded)
+        theirs = _by_id(sealed.get(side, ()), excluded)
+        for order_id in sorted(ours.keys() - theirs.keys()):
+            text = f"{order_id}: stands open on the log at the cut, is not in the book"
+            yield BookFault("lost", order_id, text)
+        for order_id in sorted(theirs.keys() - ours.keys()):
+            text = f"{order_id}: is in the book, does not stand open on the log at the cut"
+            yield BookFault("invented", order_id, text)
+        for order_id in sorted(ours.keys() & theirs.keys()):
+            mine, other = ours[order_id], theirs[order_id]
+            pairs.append((mine, other))
+            differing = sorted(
+                name
+                for name in mine.keys() | other.keys()
+                if name not in _NAMES and mine.get(name) != other.get(name)
+            )
+            if differing:
+                names = ", ".join(differing)
+                text = f"{order_id}: its {names} in the book must be as on the log at the cut"
+                yield BookFault("terms", order_id, text)
+    for name in _NAMES:
+        yield from _name_faults(name, pairs)
+
+
+def _name_faults(name: str, pairs: Iterable[tuple[Json, Json]]) -> Iterator[BookFault]:
+    """Yield orders of one hand that have two names, and of two that have one."""
+    called: dict[str | None, str | None] = {None: None}
+    named: dict[str | None, str | None] = {None: None}
+    for mine, other in pairs:
+        ours, theirs = mine.get(name), other.get(name)
+        if called.setdefault(ours, theirs) != theirs or named.setdefault(theirs, ours) != ours:
+            order_id = str(mine["id"])
+            text = f"{order_id}: its {name} in the book must be the same for orders of one hand"
+            yield BookFault("terms", order_id, text)
+
+
+def _by_id(rows: Iterable[Json], excluded: frozenset[str]) -> dict[str, Json]:
+    return {row["id"]: row for row in rows if row["id"] not in excluded}
+
+
+def _digest(book: Json) -> bytes:
+    return hashlib.sha256(canonical_json(book)).digest()
