@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from schemas import events
-from schemas.codec import DecodeError, decode
-from schemas.registry import BY_MODEL
 from services.auditor.journal_state import Found
 from services.core.book_audit import BookAudit, RoundBook
 from services.core.codec import result_from_dict
 from services.core.errors import DomainError
-from services.core.replay import INPUTS, Read, Status
+from services.core.market_records import market_event, read_of, status_of
+from services.core.replay import INPUTS
 from services.core.round_file import join_file
 from services.kit.errors import LogUnavailableError
 from services.kit.kafka import partition_of
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from services.kit.clock import Clock
     from services.kit.records import Positions, Record
 
-TOPICS = (*INPUTS, "order-status", "rounds", "allocations")
 _READ_RECORDS_MAX = 2_000
 _READ_MS_MAX = 250
 _PROBLEMS_MAX = 20
@@ -138,15 +136,10 @@ class BookAuditor:
 
     def _take(self, record: Record) -> None:
         """Sort a record in; what is no event of its topic and market is passed over."""
-        try:
-            envelope = decode(record.value, record.headers)
-        except DecodeError:
-            # Its consumer buries it in the dead letters and says so; it is no order.
+        found = market_event(record.topic, record.value, record.headers)
+        if found is None:
             return
-        data = envelope.data
-        if BY_MODEL[type(data)].topic != record.topic:
-            return
-        own = data.market.id if isinstance(data, events.MarketDefined) else _market_of(data)
+        own, envelope = found
         if not own or record.key != own.encode():
             return
         if own not in self._markets:
@@ -154,7 +147,7 @@ class BookAuditor:
             self._markets[own] = _Market(BookAudit(own, places))
         market = self._markets[own]
         if record.topic in INPUTS:
-            market.audit.read(_read(record, envelope))
+            market.audit.read(read_of(record.topic, record.offset, envelope))
         else:
             _take_output(market, envelope)
 
@@ -267,8 +260,7 @@ def _take_output(market: _Market, envelope: Envelope) -> None:
         # At least once: a copy says nothing new.
         if envelope.id not in market.statuses:
             market.statuses.add(envelope.id)
-            fact = (data.state, data.version, data.reason.code)
-            market.audit.tell(Status(envelope.causation_id, envelope.occurred_at, *fact))
+            market.audit.tell(status_of(envelope, data))
         return
     if not isinstance(data, events.RoundSealed | events.RoundClosed | events.RoundFilePart):
         return
@@ -297,22 +289,6 @@ def _file_of(
         return book, result_from_dict(file["result"])
     except (ValueError, KeyError, TypeError, DomainError):
         return book, None
-
-
-def _read(record: Record, envelope: Envelope) -> Read:
-    return Read(
-        topic=record.topic,
-        offset=record.offset,
-        event_id=envelope.id,
-        cause=envelope.causation_id,
-        correlation_id=envelope.correlation_id,
-        occurred_at=envelope.occurred_at,
-        event=envelope.data,
-    )
-
-
-def _market_of(event: events.Event) -> str:
-    return str(getattr(event, "market_id", ""))
 
 
 def _seq_of(round_id: str) -> int:

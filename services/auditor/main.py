@@ -14,12 +14,12 @@ from services.auditor.adapters.journal_store import PostgresJournalStore
 from services.auditor.adapters.ledger_leaves import LedgerLeaves
 from services.auditor.adapters.postgres import MIGRATIONS, PostgresStore
 from services.auditor.app import TOPIC, Auditor
-from services.auditor.books import TOPICS as BOOK_TOPICS
 from services.auditor.books import BookAuditor
 from services.auditor.crash import crash_point
 from services.auditor.journal import JournalAuditor
 from services.auditor.settings import AuditorSettings
 from services.auditor.watch import OUTBOX_KEEP, watch_markets
+from services.core.market_records import TOPICS as BOOK_TOPICS
 from services.kit.crash import RelayWriter
 from services.kit.errors import LogUnavailableError
 from services.kit.kafka import LogReader, LogWriter

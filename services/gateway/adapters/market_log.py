@@ -7,10 +7,9 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from schemas import events
-from schemas.codec import DecodeError, decode
-from schemas.registry import BY_MODEL
 from services.core.codec import result_from_dict
 from services.core.errors import DomainError, Message
+from services.core.market_records import TOPICS, market_event, read_of, status_of
 from services.core.replay import INPUTS, MarketLog, Read, Round, Status
 from services.core.round_file import join_file
 from services.gateway.errors import TooLargeError, UnavailableError
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from services.kit.kafka import Record
     from services.kit.settings import KitSettings
 
-TOPICS = (*INPUTS, "order-status", "rounds", "allocations")
 _BATCH_RECORDS = 500
 _READ_MS = 500
 _FILE_BYTES_MAX = 1 << 30
@@ -105,30 +103,19 @@ class _Gathered:
 
     def add(self, record: Record) -> None:
         """Take a record; what is no event of its topic and market is passed over."""
-        try:
-            envelope = decode(record.value, record.headers)
-        except DecodeError:
+        found = market_event(record.topic, record.value, record.headers)
+        if found is None or found[0] != self._market_id:
             return
-        data = envelope.data
-        if BY_MODEL[type(data)].topic != record.topic:
-            return
-        if isinstance(data, events.MarketDefined):
-            own = data.market.id
-        else:
-            own = getattr(data, "market_id", "")
-        if own != self._market_id:
-            return
+        envelope = found[1]
         if record.topic in INPUTS:
-            self._inputs[record.topic].append(_read(record, envelope))
+            self._inputs[record.topic].append(read_of(record.topic, record.offset, envelope))
         else:
             self._add_output(envelope)
 
     def _add_output(self, envelope: Envelope) -> None:
         data = envelope.data
         if isinstance(data, events.OrderStatusChanged):
-            fact = (data.state, data.version, data.reason.code)
-            status = Status(envelope.causation_id, envelope.occurred_at, *fact)
-            self._statuses.setdefault(envelope.id, status)
+            self._statuses.setdefault(envelope.id, status_of(envelope, data))
         elif isinstance(data, events.RoundSealed):
             self._sealed.setdefault(data.round_id, data)
         elif isinstance(data, events.RoundFilePart):
@@ -155,15 +142,3 @@ class _Gathered:
         except (ValueError, KeyError, TypeError, DomainError):
             # As if it were not cleared: the book of the next round then differs, which is told.
             return None
-
-
-def _read(record: Record, envelope: Envelope) -> Read:
-    return Read(
-        topic=record.topic,
-        offset=record.offset,
-        event_id=envelope.id,
-        cause=envelope.causation_id,
-        correlation_id=envelope.correlation_id,
-        occurred_at=envelope.occurred_at,
-        event=envelope.data,
-    )

@@ -12,11 +12,7 @@ from services.ledger import app
 from services.ledger.app import decode_all
 from services.ledger.state import cny_account, escrow_account, fees_account
 from tests.unit.ledger import world as w
-
-
-@pytest.fixture
-def topics() -> w.Topics:
-    return w.Topics()
+from tests.unit.ledger.balances import check_sums, free, posted
 
 
 @pytest.fixture
@@ -31,22 +27,6 @@ def ledger(topics: w.Topics) -> w.MemoryLedger:
         )
     )
     return made
-
-
-def free(ledger: w.MemoryLedger, participant: str) -> int:
-    return ledger.view.accounts[cny_account(participant)].free()
-
-
-def posted(ledger: w.MemoryLedger, account: str) -> int:
-    found = ledger.view.accounts.get(account)
-    return 0 if found is None else found.credits_posted - found.debits_posted
-
-
-def check_sums(ledger: w.MemoryLedger) -> None:
-    accounts = ledger.view.accounts.values()
-    assert sum(a.debits_posted - a.credits_posted for a in accounts) == 0
-    assert sum(a.debits_pending - a.credits_pending for a in accounts) == 0
-    assert all(a.free() >= 0 for a in accounts if a.floor_zero)
 
 
 def test_a_deposit_moves_money_from_the_bank_to_the_participant_once(

@@ -8,13 +8,8 @@ from schemas import events
 from schemas.types import Role
 from services.ledger.state import escrow_account, links_account, rents_account
 from tests.unit.ledger import world as w
+from tests.unit.ledger.balances import check_sums, free, posted
 from tests.unit.ledger.charges import link_charged
-from tests.unit.ledger.test_bookings import check_sums, free, posted
-
-
-@pytest.fixture
-def topics() -> w.Topics:
-    return w.Topics()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from schemas.base import Slug
 from schemas.types import period_of
 from services.gateway.adapters.pages import market_figures as figures
-from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, VisitorDep
+from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
 from services.gateway.adapters.pages.figures import Figure, drawn, shown
 from services.gateway.adapters.pages.regions import PLACES, VIEW
 from services.gateway.adapters.pages.rendering import page_response, render
@@ -99,6 +99,17 @@ def _context(pages: Pages, sight: figures.Sight, chip_id: str | None) -> dict[st
     }
 
 
+async def _parts(pages: Pages, visitor: Visitor, sight: figures.Sight, chip_id: str) -> str:
+    """Return what changes with every round, made once for all who look in one language."""
+
+    async def make() -> str:
+        context = _context(pages, sight, chip_id)
+        return render("market_parts.html", visitor.language, **context)
+
+    name = ("parts", sight.market.id, chip_id, visitor.language)
+    return str(await pages.shown.get(name, make))
+
+
 @router.get("/")
 async def show_first_market(pages: PagesDep, visitor: VisitorDep) -> Response:
     """Lead to the first market, or say that there is none."""
@@ -115,12 +126,7 @@ async def show_market(
     """Show a market: its round, prices, volumes, welfare, indices."""
     sight = await look(pages, market_id)
     chip_id = sight.chip(chip).id
-
-    async def make() -> str:
-        context = _context(pages, sight, chip_id)
-        return render("market_parts.html", visitor.language, **context)
-
-    parts = await pages.shown.get(("parts", market_id, chip_id, visitor.language), make)
+    parts = await _parts(pages, visitor, sight, chip_id)
     markets = await pages.api.reading.markets.markets(after=None, limit=_MARKETS_MAX)
     return visitor.page(
         "market.html", markets=markets, market=sight.market, chip_id=chip_id, parts=parts
@@ -133,13 +139,7 @@ async def show_parts(
 ) -> Response:
     """Show what changes on the market's page with every round."""
     sight = await look(pages, market_id)
-    chip_id = sight.chip(chip).id
-
-    async def make() -> str:
-        context = _context(pages, sight, chip_id)
-        return render("market_parts.html", visitor.language, **context)
-
-    parts = await pages.shown.get(("parts", market_id, chip_id, visitor.language), make)
+    parts = await _parts(pages, visitor, sight, sight.chip(chip).id)
     return page_response(parts, packs=visitor.packs)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
-from suanli.errors import SuanliError
+from suanli.errors import FieldError, SuanliError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,23 +42,8 @@ class DirectReceipt(TypedDict):
     signature: str | None
 
 
-class DirectError(SuanliError):
-    """The broker did not do what was asked.
-
-    Attributes:
-        field: What is wrong.
-        value: What was found.
-        allowed: What would do, in English and Chinese.
-    """
-
-    def __init__(self, field: str, value: str, allowed: tuple[str, str]) -> None:
-        """Keep the parts; the text is in both languages."""
-        super().__init__(
-            f"{field}: must be {allowed[0]}, was {value}\n{field}:须为{allowed[1]},实为 {value}"
-        )
-        self.field = field
-        self.value = value
-        self.allowed = allowed
+class DirectError(FieldError):
+    """The broker did not do what was asked."""
 
 
 class UnansweredError(DirectError):

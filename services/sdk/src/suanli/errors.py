@@ -12,6 +12,25 @@ class SuanliError(Exception):
     """Base of the client's errors."""
 
 
+class FieldError(SuanliError):
+    """Something that the client itself refuses.
+
+    Attributes:
+        field: What is wrong.
+        value: What was found.
+        allowed: What would do, in English and Chinese.
+    """
+
+    def __init__(self, field: str, value: str, allowed: tuple[str, str]) -> None:
+        """Keep the parts; the text is in both languages."""
+        super().__init__(
+            f"{field}: must be {allowed[0]}, was {value}\n{field}:须为{allowed[1]},实为 {value}"
+        )
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+
+
 class UnreachableError(SuanliError):
     """The exchange did not answer."""
 

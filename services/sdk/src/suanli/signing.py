@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from suanli.errors import SuanliError
+from suanli.errors import FieldError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,23 +35,8 @@ _KIND: Final = {
 _POSSESSION: Final = "suanli.signing-key.v1"
 
 
-class SigningKeyError(SuanliError):
-    """A signing key cannot be read or written.
-
-    Attributes:
-        field: What is wrong with it.
-        value: What was found.
-        allowed: What would do, in English and Chinese.
-    """
-
-    def __init__(self, field: str, value: str, allowed: tuple[str, str]) -> None:
-        """Keep the parts; the text is in both languages."""
-        super().__init__(
-            f"{field}: must be {allowed[0]}, was {value}\n{field}:须为{allowed[1]},实为 {value}"
-        )
-        self.field = field
-        self.value = value
-        self.allowed = allowed
+class SigningKeyError(FieldError):
+    """A signing key cannot be read or written."""
 
 
 @dataclass(frozen=True, slots=True)
