@@ -342,6 +342,9 @@ class Exchange:
             "SUANLI_GATEWAY_SANDBOX": str(config.is_sandbox).lower(),
             "SUANLI_GATEWAY_PORT": str(config.api_port),
             "SUANLI_GATEWAY_LOG_KEY": self.log_verifier,
+            "SUANLI_GATEWAY_WATCHED": ",".join(
+                f"{one}={self._state_file(one)}" for one in SERVICES
+            ),
             "SUANLI_AUDITOR_LOG_KEY": self.log_verifier,
         }
         return found | {variable: secret} if secret else found

@@ -24,11 +24,13 @@ from services.gateway.adapters.http.problems import STORE_ERRORS
 from services.gateway.adapters.http.server import create_app, openapi
 from services.gateway.adapters.http.sse import frame, keep_alive
 from services.gateway.adapters.intents import PostgresIntents
+from services.gateway.adapters.journal import PostgresEntries
 from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
 from services.gateway.adapters.market_data import PostgresBooks, PostgresPrices
 from services.gateway.adapters.market_log import KafkaMarketLogs
+from services.gateway.adapters.pages.office import Office
 from services.gateway.adapters.pages.site import add_pages
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
@@ -46,6 +48,7 @@ from services.gateway.adapters.signing_keys import PostgresSigningKeys
 from services.gateway.adapters.status_topics import StatusTopics
 from services.gateway.adapters.streams import PostgresFeed
 from services.gateway.adapters.surveillance import PostgresCases
+from services.gateway.adapters.watching import HealthWatch
 from services.gateway.app.acts import ActsReading
 from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
@@ -60,6 +63,8 @@ from services.gateway.app.exchange import ExchangeCommands
 from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.health import HealthReading
+from services.gateway.app.journal import JournalReading
 from services.gateway.app.keys import KeyCommands, hash_key
 from services.gateway.app.life import LifeReading
 from services.gateway.app.limits import Limit, Limits
@@ -170,7 +175,13 @@ def build(
             is_sandbox=settings.gateway_sandbox,
         )
     )
-    return add_pages(app, Sessions(door, PostgresSessions(pool)), _timeline(settings).speed)
+    watch = HealthWatch(settings.watched())
+    office = Office(
+        journal=JournalReading(PostgresEntries(reader)),
+        health=HealthReading(watch, readiness, markets, reports, clock),
+    )
+    sessions = Sessions(door, PostgresSessions(pool))
+    return add_pages(app, sessions, _timeline(settings).speed, office)
 
 
 def _streams(settings: GatewaySettings, pool: Pool, reader: Pool) -> Streams:

@@ -49,6 +49,9 @@ class GatewaySettings(KitSettings):
             each; further ones are told to come again.
         gateway_stream_days: Days for which what streams told is kept, so that whoever was away
             can resume.
+        gateway_watched: Services whose health the operator's page shows, ``name=address`` of each
+            one's health server, separated by commas; in place of an address the file in which a
+            service of this machine tells its port.
         gateway_instance: Name of this instance, the same after a restart; two gateways on one
             database need two names.
     """
@@ -72,6 +75,7 @@ class GatewaySettings(KitSettings):
     gateway_proxies: Annotated[str, Field(max_length=4_000)] = ""
     gateway_listeners_max: Annotated[int, Field(ge=1, le=100_000)] = 12_000
     gateway_stream_days: Annotated[int, Field(ge=1, le=366)] = 7
+    gateway_watched: Annotated[str, Field(max_length=10_000)] = ""
     gateway_instance: Annotated[str, Field(min_length=1, max_length=64)] = "gateway-0"
 
     @model_validator(mode="after")
@@ -81,6 +85,7 @@ class GatewaySettings(KitSettings):
             msg = f"SUANLI_GATEWAY_OPERATOR_KEY of at least {_OPERATOR_KEY_CHARS_MIN} characters"
             raise ValueError(msg)
         self.log_key()
+        self.watched()
         known = len(self.witness_keys())
         if self.gateway_witnesses_needed > known:
             msg = f"SUANLI_GATEWAY_WITNESSES_NEEDED of at most {known}, the witnesses with a key"
@@ -88,6 +93,21 @@ class GatewaySettings(KitSettings):
         if self.gateway_witnesses_needed and not self.gateway_log_key:
             raise ValueError("SUANLI_GATEWAY_LOG_KEY with SUANLI_GATEWAY_WITNESSES_NEEDED")
         return self
+
+    def watched(self) -> dict[str, str]:
+        """Return where each service tells how it is, by its name.
+
+        Raises:
+            ValueError: if one has no name or no address.
+        """
+        found: dict[str, str] = {}
+        for text in filter(None, map(str.strip, self.gateway_watched.split(","))):
+            name, _, where = text.partition("=")
+            if not name or not where:
+                msg = f"SUANLI_GATEWAY_WATCHED of name=address, ..., was {text[:80]!r}"
+                raise ValueError(msg)
+            found[name] = where.rstrip("/")
+        return found
 
     def witness_keys(self) -> tuple[VerifierKey, ...]:
         """Return the witnesses' verifier keys, each once.

@@ -27,6 +27,7 @@ from services.kit.logging import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from services.gateway.adapters.pages.office import Office
     from services.gateway.adapters.pages.remembering import Remembering
     from services.gateway.ports import Principal
 
@@ -49,12 +50,14 @@ class Pages:
         sessions: Who is signed in.
         clock_speed: Seconds of the market's clock in one second.
         shown: Public parts of pages that many people look at at once.
+        office: What the pages of regulators and the operator alone call.
     """
 
     api: Api
     sessions: Sessions
     clock_speed: float
     shown: Remembering
+    office: Office
 
 
 @dataclass(slots=True)

@@ -87,6 +87,11 @@ def clock(instant: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
     return "–" if instant is None else instant.astimezone(BEIJING).strftime(form)
 
 
+def instant(text: str | None, form: str = "%Y-%m-%d %H:%M") -> str:
+    """Return an instant of the wire in Beijing time."""
+    return "–" if text is None else clock(datetime.fromisoformat(text), form)
+
+
 def share_ppm(part: int | None, whole: int | None) -> int | None:
     """Return a part in millionths of the whole; ``None`` of nothing."""
     return part * 1_000_000 // whole if part is not None and whole else None
@@ -98,12 +103,15 @@ ENVIRONMENT.filters |= {
     "count": count,
     "percent": percent,
     "clock": clock,
+    "instant": instant,
 }
 # Address, names, and for whom; for everybody if no role is named.
 NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("/", "Market", "市场", ()),
     ("/rounds", "Rounds", "轮次", ()),
     ("/desk", "Desk", "工作台", ("provider", "enterprise", "regulator", "operator")),
+    ("/office", "Supervision", "监管", ("regulator",)),
+    ("/office", "Operations", "运营", ("operator",)),
 )
 ENVIRONMENT.globals |= {"asset": address_of, "share_ppm": share_ppm, "nav": NAVIGATION}
 

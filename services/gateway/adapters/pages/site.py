@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 
 from services.gateway.adapters.pages import (
+    routes_cases,
     routes_desk,
+    routes_journal,
     routes_market,
+    routes_office,
+    routes_past,
+    routes_people,
+    routes_records,
+    routes_reports,
     routes_rounds,
     routes_site,
 )
@@ -21,26 +28,35 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from services.gateway.adapters.pages.office import Office
     from services.gateway.app.sessions import Sessions
 
 _MACHINES = ("/v1/", "/livez", "/readyz", "/metrics", "/static/")
 
 
-def add_pages(app: FastAPI, sessions: Sessions, clock_speed: float) -> FastAPI:
+def add_pages(app: FastAPI, sessions: Sessions, clock_speed: float, office: Office) -> FastAPI:
     """Serve the pages beside the API; return the same app.
 
     Args:
         app: The gateway's app.
         sessions: Who is signed in.
         clock_speed: Seconds of the market's clock in one second.
+        office: What the pages of regulators and the operator alone call.
     """
-    app.state.pages = Pages(app.state.api, sessions, clock_speed, Remembering())
+    app.state.pages = Pages(app.state.api, sessions, clock_speed, Remembering(), office)
     for router in (
         routes_site.files,
         routes_site.router,
         routes_market.router,
         routes_rounds.router,
         routes_desk.router,
+        routes_office.router,
+        routes_journal.router,
+        routes_cases.router,
+        routes_reports.router,
+        routes_past.router,
+        routes_people.router,
+        routes_records.router,
     ):
         app.include_router(router)
     told: Any = app.exception_handlers[HTTPException]

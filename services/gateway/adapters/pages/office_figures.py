@@ -1,0 +1,212 @@
+"""Daily reports as figures: the table as people read it, and its picture from the same rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from services.gateway.adapters.pages.figures import Column, Figure, Kind, Value
+from services.gateway.adapters.pages.rendering import count, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from schemas.reports import ReportView, Unit
+
+_BARS_MAX = 30
+_KINDS: dict[Unit, Kind] = {
+    "text": "text",
+    "instant": "time",
+    "count": "count",
+    "chip-hours": "count",
+    "tflops-hours": "count",
+    "ppm": "ppm",
+    "micro-yuan": "money",
+    "us": "count",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of one or two parts.
+
+    Attributes:
+        name: What it is of.
+        parts: Their widths, thousandths of the full one.
+        said: What it stands for, in words.
+    """
+
+    name: str
+    parts: tuple[int, int]
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """The picture of a report.
+
+    Attributes:
+        title: What it shows, English and Chinese.
+        legend: Names of the parts, English and Chinese each.
+        bars: From above to below.
+    """
+
+    title: tuple[str, str]
+    legend: tuple[tuple[str, str], ...]
+    bars: tuple[Bar, ...]
+
+
+def report_figure(view: ReportView) -> Figure:
+    """Return the table of a report."""
+    columns = tuple(Column(item.en, item.zh, _KINDS[item.unit], item.name) for item in view.columns)
+    rows = tuple(
+        tuple(_value(column.kind, cell) for column, cell in zip(columns, row, strict=True))
+        for row in view.rows
+    )
+    return Figure(view.kind, columns, rows)
+
+
+def kind_of(unit: Unit) -> Kind:
+    """Return how a value of a report is shown."""
+    return _KINDS[unit]
+
+
+def _value(kind: Kind, cell: int | str | None) -> Value:
+    return datetime.fromisoformat(cell) if kind == "time" and isinstance(cell, str) else cell
+
+
+_Row = dict[str, "int | str | None"]
+
+
+def report_bars(view: ReportView) -> Bars | None:
+    """Return the picture of a report, if it has one."""
+    makers: dict[str, Callable[[list[_Row]], Bars]] = {
+        "surveillance": _cases,
+        "concentration": _concentration,
+        "domestic-share": _shares,
+        "regional-flows": _flows,
+        "emergency-use": _urgent,
+        "clock": _clock,
+        "linkage": _linkage,
+        "dead-letters": _letters,
+    }
+    names = [column.name for column in view.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in view.rows]
+    return makers[view.kind](rows) if rows else None
+
+
+def _number(row: _Row, name: str) -> int:
+    found = row[name]
+    return found if isinstance(found, int) else 0
+
+
+def _drawn(
+    title: tuple[str, str],
+    rows: list[tuple[str, int, int, str]],
+    legend: tuple[tuple[str, str], ...] = (),
+    most: int = 0,
+) -> Bars:
+    shown = rows[:_BARS_MAX]
+    full = most or max([1, *(one + two for _, one, two, _ in shown)])
+    bars = tuple(
+        Bar(name, (min(1_000, one * 1_000 // full), min(1_000, two * 1_000 // full)), said)
+        for name, one, two, said in shown
+    )
+    return Bars(title, legend, bars)
+
+
+def _counted(rows: list[_Row], name: str) -> list[tuple[str, int, int, str]]:
+    numbers: dict[str, int] = {}
+    for row in rows:
+        numbers[str(row[name])] = numbers.get(str(row[name]), 0) + 1
+    latest = sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
+    return [(key.replace("_", " "), number, 0, count(number)) for key, number in latest]
+
+
+def _cases(rows: list[_Row]) -> Bars:
+    numbers: dict[str, list[int]] = {}
+    for row in rows:
+        numbers.setdefault(str(row["kind"]), [0, 0])[row["state"] == "closed"] += 1
+    bars = [
+        (kind.replace("_", " "), still, closed, f"{still} + {closed}")
+        for kind, (still, closed) in sorted(numbers.items())
+    ]
+    return _drawn(
+        ("Cases by kind", "各类案件"), bars, (("not closed", "未结案"), ("closed", "已结案"))
+    )
+
+
+def _concentration(rows: list[_Row]) -> Bars:
+    bars = [
+        (f"{row['region']} · {row['chip']}", _number(row, "hhi"), 0, count(_number(row, "hhi")))
+        for row in rows
+        if row["side"] == "seller" and row["hour"] == "all"
+    ]
+    title = (
+        "Concentration of sellers over the day; 10,000 is one owner",
+        "全天供给方集中度指数；10,000 为独家",
+    )
+    return _drawn(title, bars, most=10_000)
+
+
+def _shares(rows: list[_Row]) -> Bars:
+    regions: dict[str, list[int]] = {}
+    for row in rows:
+        totals = regions.setdefault(str(row["region"]), [0, 0])
+        totals[row["origin"] != "domestic"] += _number(row, "tflops_hours")
+    bars = []
+    for region, (domestic, imported) in sorted(regions.items()):
+        both = domestic + imported
+        bars.append(
+            (region, domestic, imported, percent(domestic * 10**6 // both if both else None, 1))
+        )
+    legend = (("domestic", "国产"), ("imported", "进口"))
+    return _drawn(("TFLOPS-hours by region and origin", "各地区 TFLOPS·小时及来源"), bars, legend)
+
+
+def _flows(rows: list[_Row]) -> Bars:
+    bars = []
+    for row in sorted(rows, key=lambda item: -_number(item, "chip_hours")):
+        hours, inside = _number(row, "chip_hours"), row["capacity_region"] == row["demand_region"]
+        name = f"{row['capacity_region']} → {row['demand_region']}"
+        bars.append((name, hours if inside else 0, 0 if inside else hours, count(hours)))
+    legend = (("within the region", "本地区"), ("to another or unstated region", "跨地区或未说明"))
+    return _drawn(("Chip-hours, capacity → demand", "芯时：算力 → 需求"), bars, legend)
+
+
+def _urgent(rows: list[_Row]) -> Bars:
+    bars = [
+        (
+            str(row["participant_id"]),
+            _number(row, "chip_hours_allocated"),
+            _number(row, "chip_hours_left"),
+            f"{count(_number(row, 'chip_hours_allocated'))} chip-h",
+        )
+        for row in rows
+    ]
+    legend = (("given", "已分配"), ("still wanted", "仍需"))
+    return _drawn(("Chip-hours of urgent demand", "紧急需求的芯时"), bars, legend)
+
+
+def _clock(rows: list[_Row]) -> Bars:
+    bars = [
+        (
+            str(row["source"]),
+            max(0, _number(row, "p99_us")),
+            0,
+            f"{count(_number(row, 'p99_us'))} µs",
+        )
+        for row in rows
+    ]
+    return _drawn(
+        ("Recorded this long after the stamp, 99 % of events", "99% 事件的记录延迟"), bars
+    )
+
+
+def _linkage(rows: list[_Row]) -> Bars:
+    return _drawn(("Errors by what is missing", "按缺失内容统计"), _counted(rows, "missing"))
+
+
+def _letters(rows: list[_Row]) -> Bars:
+    return _drawn(("Records by reason", "按原因统计"), _counted(rows, "reason"))

@@ -1,0 +1,276 @@
+"""The pages of regulators and of the operator, in a real browser: each does its day's work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from schemas.events import FindingRaised, Reason
+from services.core.merkle import Frontier
+from services.kit.health import Health
+from tests.integration.gateway.browsing import browsing, obstacles, opened, pictured
+from tests.integration.gateway.conftest import LOG_SIGNER, OPERATOR_KEY, Gateway, Market
+from tests.integration.gateway.serving import served
+from tests.integration.gateway.test_day_reports import traded
+from tests.integration.gateway.test_erasures import deposit
+from tests.integration.gateway.test_log import contents, hashes, signed
+from tests.integration.gateway.test_surveillance import CASE, raised, shown
+from tests.unit.gateway.test_log_checker import SPOILT_PROOFS
+
+pytestmark = pytest.mark.timeout(240)
+ENTRIES = 12
+DAY = "2026-11-24"
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What happened before anybody looks."""
+
+    market: Market
+    demand_id: str
+    offer_id: str
+
+
+async def day_of(market: Market) -> Day:
+    """Let a round trade, money be booked and signed, and a case be raised."""
+    gateway = market.gateway
+    demand_id, offer_id = await traded(market)
+    evidence = (demand_id, offer_id, "jingjinji:1")
+    finding = FindingRaised(
+        finding_id="f1",
+        market_id="jingjinji",
+        round_id="jingjinji:1",
+        kind="round_verified",
+        ok=True,
+        summary=Reason(code="round.ok", en="The round is right.", zh="本轮正确。"),
+    )
+    entries = [deposit(n, 5 * (n + 1)) for n in range(ENTRIES)]
+    await gateway.publish(raised(1, evidence), finding, *entries)
+    leaves = hashes(await contents(market, ENTRIES))
+    roots = {size: Frontier().extend(leaves[:size]).root() for size in (5, ENTRIES)}
+    await gateway.publish(*(signed(root, size) for size, root in roots.items()))
+    await shown(gateway, market.regulator, 1)
+
+    async def size() -> int:
+        reply = await gateway.call("GET", "/v1/log/checkpoint", key="")
+        return int(reply.text.split("\n")[1]) if reply.status_code == 200 else 0
+
+    await gateway.eventually(size, lambda found: found == ENTRIES)
+    return Day(market, demand_id, offer_id)
+
+
+@asynccontextmanager
+async def watched(gateway: Gateway) -> AsyncIterator[Gateway]:
+    """Let the gateway know a service that is well and one that does not answer."""
+    health = Health()
+    health.set_check("market", ready=True)
+    health.set_fact("round_seq", 17)
+    port = await health.start("127.0.0.1", 0)
+    where = f"matching=http://127.0.0.1:{port},ledger=http://127.0.0.1:9"
+    settings = gateway.settings.model_copy(update={"gateway_watched": where})
+    try:
+        yield replace(gateway, settings=settings)
+    finally:
+        await health.stop()
+
+
+async def signed_in(browser: Browser, base: str, key: str, language: str) -> Page:
+    page = await opened(browser, base, language)
+    await page.goto("/office")
+    await page.locator("[name=key]").fill(key)
+    await page.locator("main button").click()
+    await expect(page.locator("[data-live-mark]")).to_have_attribute("data-state", "on")
+    return page
+
+
+async def walked(page: Page, name: str, *paths: str) -> None:
+    """Look at pages as they are: usable by everybody, no wider than a phone, kept as pictures."""
+    for path in paths:
+        reply = await page.goto(path)
+        assert reply is not None
+        assert reply.status == 200, path
+        await expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert await obstacles(page) == [], path
+        part = path.removeprefix("/office").partition("?")[0].strip("/").replace("/", "-")
+        await pictured(page, f"{name}-{part[:24] or 'overview'}")
+        await page.set_viewport_size({"width": 1280, "height": 900})
+
+
+async def test_a_regulator_proves_decides_and_looks_back(market: Market) -> None:
+    day = await day_of(market)
+    async with watched(market.gateway) as gateway, served(gateway) as base, browsing() as browser:
+        page = await signed_in(browser, base, market.regulator, "en")
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        await expect(page.locator("#overview")).to_contain_text("matching")
+        await expect(page.locator("#overview")).to_contain_text("no answer")
+        await check_case(page, market)
+        await check_proof(page)
+        await check_past(page, day)
+        await check_reports(page)
+        assert wrong == []
+        chinese = await signed_in(browser, base, market.regulator, "zh")
+        await expect(chinese.get_by_role("heading", level=1)).to_have_text("总览")
+        await walked(
+            chinese,
+            "regulator-zh",
+            "/office",
+            "/office/journal",
+            "/office/journal/3",
+            f"/office/cases/{CASE}",
+            f"/office/orders/{day.demand_id}",
+            f"/office/reports/concentration?market_id=jingjinji&day={DAY}",
+        )
+        # Whoever trades has no business here.
+        trader = await signed_in_as_trader(browser, base, market.enterprise)
+        for path in ("/office", "/office/journal", "/office/cases", "/office/participants"):
+            refused = await trader.goto(path)
+            assert refused is not None
+            assert refused.status == 403, path
+
+
+async def signed_in_as_trader(browser: Browser, base: str, key: str) -> Page:
+    page = await opened(browser, base, "en")
+    await page.goto("/desk")
+    await page.locator("[name=key]").fill(key)
+    await page.locator("main button").click()
+    await expect(page.locator(".who")).to_be_visible()
+    assert await page.get_by_role("link", name="Supervision").count() == 0
+    return page
+
+
+async def check_case(page: Page, market: Market) -> None:
+    await page.get_by_role("link", name="wash").click()
+    await page.get_by_label("Why; it stays on record").fill("asked both for their contracts")
+    await page.get_by_label("New state").select_option("under-review")
+    await page.get_by_role("button", name="Put on record").click()
+    await expect(page.locator(".trail")).to_contain_text("asked both for their contracts")
+    await expect(page.locator("h1")).to_contain_text("under review")
+    reply = await market.gateway.call("GET", f"/v1/surveillance/cases/{CASE}", key=market.regulator)
+    assert reply.json()["changes"][0]["changed_by"] == "regulator-1"
+    await page.goto("/office/cases?state=closed")
+    await expect(page.locator("main")).to_contain_text("No case is like that")
+
+
+async def check_proof(page: Page) -> None:
+    await page.goto("/office/journal")
+    assert await page.locator("tbody a[href^='/office/journal/']").count() == ENTRIES
+    await page.get_by_role("button", name="Verify the heads").click()
+    await expect(page.locator("#log-verdict")).to_contain_text("Verified in this browser")
+    await expect(page.locator("[data-mark].good")).to_have_count(2)
+    await page.get_by_label("Order, participant").fill("enterprise-1")
+    await page.get_by_role("button", name="Search").click()
+    await page.locator("tbody a[href='/office/journal/3']").click()
+    await page.get_by_role("button", name="Verify this entry").click()
+    await expect(page.locator("#log-verdict")).to_contain_text("Verified in this browser")
+    await expect(page.locator("#log-verdict li.ok")).to_have_count(7)
+    await pictured(page, "regulator-en-proof")
+    await page.set_viewport_size({"width": 1280, "height": 900})
+    # With another log's key nothing is taken for proved.
+    other = str(LOG_SIGNER.verifier).replace("/test+", "/other+")
+    await page.locator("#log-key").fill(other)
+    await page.get_by_role("button", name="Verify this entry").click()
+    await expect(page.locator("#log-verdict")).to_contain_text("does not verify")
+    # What is spoilt in whatever way is refused, as the client's checker refuses it.
+    proof = await page.request.get("/office/journal/3/proof")
+    assert proof.headers["content-type"].startswith("text/plain")
+    text = await proof.text()
+    said = await page.evaluate(
+        """async ([key, texts]) => {
+            const { verifyProof } = await import("/static/log-checker.js");
+            return Promise.all(texts.map(async (text) => (await verifyProof(text, key)).ok));
+        }""",
+        [str(LOG_SIGNER.verifier), [text, *(spoil(text) for spoil in SPOILT_PROOFS.values())]],
+    )
+    assert said == [True] + [False] * len(SPOILT_PROOFS), list(SPOILT_PROOFS)
+
+
+async def check_past(page: Page, day: Day) -> None:
+    await page.goto("/office/orders")
+    await page.get_by_label("Order", exact=True).fill(day.demand_id)
+    await page.get_by_role("button", name="Follow it").click()
+    await expect(page.locator(".trail")).to_contain_text("submitted")
+    await expect(page.locator(".trail")).to_contain_text("allocated")
+    csv = await page.request.get(f"/office/orders/{day.demand_id}/csv")
+    assert "submitted" in await csv.text()
+    await page.goto("/office/book?market_id=jingjinji&at=2026-11-24T15:31")
+    await expect(page.locator("main")).to_contain_text("Rebuilt")
+    # No matching runs here, so no order is in a book yet, and the log agrees with that.
+    await expect(page.locator("main")).to_contain_text("Every status follows from the log")
+    missing = await page.goto("/office/book?market_id=jingjinji&round=x")
+    assert missing is not None
+    assert missing.status == 422
+    await expect(page.locator("main")).to_contain_text("must be the number of a round")
+
+
+async def check_reports(page: Page) -> None:
+    await page.goto("/office/reports")
+    await page.get_by_role("link", name="Market concentration").click()
+    await page.get_by_label("Day (UTC)").fill(DAY)
+    await page.get_by_role("button", name="Show").click()
+    await expect(page.locator(".bars")).to_be_visible()
+    await expect(page.locator("main")).to_contain_text("10,000")
+    for link in await page.locator(".files a").all():
+        reply = await page.request.get(str(await link.get_attribute("href")))
+        assert reply.status == 200
+        if "json" in reply.headers["content-type"]:
+            assert json.loads(await reply.text())["signature"]["value"]
+    await page.goto("/office/exports")
+    await page.locator("a[href$='rounds.csv']").first.wait_for()
+    table = await page.request.get(f"/office/exports/{DAY}/jingjinji/rounds.csv")
+    assert "jingjinji:1" in await table.text()
+    await page.goto("/office/findings?only=problems")
+    await expect(page.locator("main")).to_contain_text("No problem was found")
+
+
+async def test_an_operator_admits_funds_and_suspends(market: Market) -> None:
+    async with watched(market.gateway) as gateway, served(gateway) as base, browsing() as browser:
+        page = await signed_in(browser, base, OPERATOR_KEY, "en")
+        await page.get_by_role("link", name="Participants").click()
+        await page.get_by_role("textbox", name="Id").last.fill("acme-ai")
+        await page.get_by_label("Name", exact=True).fill("Acme AI")
+        await page.locator("select[name=role]").last.select_option("enterprise")
+        await page.get_by_role("button", name="Admit").click()
+        key = str(await page.locator(".secret").text_content())
+        assert (await gateway.call("GET", "/v1/participants/me", key=key)).status_code == 200
+        await page.goto("/office/participants/acme-ai")
+        assert await page.locator(".secret").count() == 0
+        await page.get_by_label("Yuan").fill("1,250.50")
+        await page.get_by_label("Reference").fill("bank 17")
+        await page.get_by_role("button", name="Record").click()
+        await page.get_by_label("Why").fill("Under investigation.")
+        await page.get_by_role("button", name="Suspend").click()
+        await expect(page.locator("h1")).to_contain_text("suspended")
+        refused = await gateway.submit("demand", {}, key, "x")
+        assert refused.status_code in (403, 422)
+        await page.get_by_role("button", name="Revoke").click()
+        await expect(page.locator("main")).to_contain_text("revoked")
+        # A gateway remembers a key for a moment.
+        await gateway.eventually(
+            lambda: gateway.call("GET", "/v1/participants/me", key=key),
+            lambda reply: reply.status_code == 401,
+        )
+        # What is wrong with a form is said, in the language of the page.
+        await page.get_by_label("Yuan").fill("much")
+        await page.get_by_role("button", name="Record").click()
+        await expect(page.locator("main")).to_contain_text("amount")
+        chinese = await signed_in(browser, base, OPERATOR_KEY, "zh")
+        await walked(
+            chinese,
+            "operator-zh",
+            "/office",
+            "/office/participants",
+            "/office/participants/acme-ai",
+            "/office/acts",
+            "/office/erasures",
+        )
+        await chinese.goto("/office/acts")
+        await expect(chinese.locator("main")).to_contain_text("set standing")
+        refused_page = await chinese.goto("/office/cases")
+        assert refused_page is not None
+        assert refused_page.status == 403
