@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from schemas import events
 from services.core.intake import decide
 from services.core.replay import MarketLog, Read, Round, Status, book_at, sealed_books
 from services.core.verdicts import Story, Verdict
 from services.matching.ports import SealedRound
+from tests.property.examples import examples
 from tests.property.market_world import MARKET, START, World, clear_greedy_of
 from tests.property.test_order_lives import OrderLives
 
@@ -112,9 +112,4 @@ class Replays(OrderLives):
 
 
 TestReplays = Replays.TestCase
-TestReplays.settings = settings(
-    max_examples=15,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+TestReplays.settings = examples(15, steps=40, slow=True)
