@@ -15,7 +15,7 @@ def examples(count: int, *, steps: int = 50, slow: bool = False) -> settings:
         slow: Whether a case may take long to draw.
     """
     return settings(
-        max_examples=max(1, count * settings.default.max_examples // 100),
+        max_examples=max(1, count * settings().max_examples // 100),
         stateful_step_count=steps,
         deadline=None,
         suppress_health_check=([HealthCheck.too_slow, HealthCheck.filter_too_much] if slow else []),
