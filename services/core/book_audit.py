@@ -87,9 +87,13 @@ class BookAudit:
     Args:
         market_id: The market.
         partitions: Topic -> the partition that the market's key leads to.
+
+    Attributes:
+        market_id: The market.
     """
 
     def __init__(self, market_id: str, partitions: Mapping[str, int]) -> None:
+        self.market_id = market_id
         self._inputs: dict[str, list[Read]] = {topic: [] for topic in INPUTS}
         self._partitions = partitions
         self._replay = Replay(MarketLog(market_id, self._inputs, (), (), partitions))

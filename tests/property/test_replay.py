@@ -27,6 +27,7 @@ class RecordingWorld(World):
         self.inputs["policies"].append(Read("policies", 0, "policy", "", "", START, defined))
         self.told: list[Status] = []
         self.rounds: list[Round] = []
+        self._ends = dict.fromkeys(TOPICS, 0)
 
     def matching_reads_offers(self) -> None:
         if self.offers_read < len(self.offers_log):
@@ -72,9 +73,10 @@ class RecordingWorld(World):
     def _check_round(self, sealed: SealedRound) -> None:
         super()._check_round(sealed)
         manifest = tuple(
-            events.OffsetRange(topic=topic, partition=0, start=0, end=len(reads))
+            events.OffsetRange(topic=topic, partition=0, start=self._ends[topic], end=len(reads))
             for topic, reads in self.inputs.items()
         )
+        self._ends = {topic: len(reads) for topic, reads in self.inputs.items()}
         told = events.RoundSealed(
             round_id=sealed.round_id,
             market_id=MARKET.id,
