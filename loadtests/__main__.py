@@ -12,6 +12,7 @@ from importlib import import_module
 
 NAMES = (
     "audit",
+    "bulk",
     "checker",
     "clearing",
     "clearing_scale",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -46,6 +47,9 @@ from services.gateway.adapters.signing_keys import PostgresSigningKeys
 from services.gateway.adapters.status_topics import StatusTopics
 from services.gateway.adapters.streams import PostgresFeed
 from services.gateway.adapters.surveillance import PostgresCases
+from services.gateway.adapters.webhook_sender import HttpSender
+from services.gateway.adapters.webhooks import LEASE as WEBHOOKS_LEASE
+from services.gateway.adapters.webhooks import LeasedWebhooks, PostgresWebhooks
 from services.gateway.app.acts import ActsReading
 from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
@@ -75,7 +79,10 @@ from services.gateway.app.signing_keys import SigningKeyCommands
 from services.gateway.app.standing import Standing
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
+from services.gateway.app.webhook_worker import WebhookWorker
+from services.gateway.app.webhooks import WebhookCommands
 from services.gateway.settings import GatewaySettings
+from services.kit.clock import SystemClock
 from services.kit.kafka import LogReader, LogWriter
 from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
 from services.kit.run import run_service
@@ -87,6 +94,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from services.gateway.webhook_ports import WebhookQueue
     from services.kit.clock import Clock
     from services.kit.postgres import Pool
     from services.kit.run import ServiceContext
@@ -165,6 +173,9 @@ def build(
             signing_keys=_signing_keys(settings, pool, directory),
             acts=ActsReading(PostgresActs(reader)),
             streams=_streams(settings, pool, reader),
+            webhooks=WebhookCommands(
+                PostgresWebhooks(pool, reader), _sender(settings), SystemClock()
+            ),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),
             readiness=readiness,
             is_sandbox=settings.gateway_sandbox,
@@ -182,6 +193,39 @@ def _streams(settings: GatewaySettings, pool: Pool, reader: Pool) -> Streams:
         listeners_max=settings.gateway_listeners_max,
         kept_days=settings.gateway_stream_days,
     )
+
+
+def _sender(settings: GatewaySettings) -> HttpSender:
+    return HttpSender(
+        settings.gateway_webhook_hosts,
+        settings.gateway_webhook_networks,
+        allow_http=settings.gateway_webhook_http,
+        timeout_s=settings.gateway_webhook_timeout_s,
+    )
+
+
+def build_webhooks(settings: GatewaySettings, pool: Pool) -> LeasedWebhooks:
+    """Return what tells webhooks.
+
+    Args:
+        settings: The gateway's settings.
+        pool: Pool of the gateway's schema.
+    """
+    sender = _sender(settings)
+
+    def make(queue: WebhookQueue) -> WebhookWorker:
+        return WebhookWorker(
+            queue,
+            sender,
+            SystemClock(),
+            random.random,
+            store_errors=STORE_ERRORS,
+            first_retry_s=settings.gateway_webhook_retry_s,
+            failing_days=settings.gateway_webhook_days,
+            kept_days=settings.gateway_stream_days,
+        )
+
+    return LeasedWebhooks(pool, LeaseKeeper(pool, WEBHOOKS_LEASE, settings.gateway_instance), make)
 
 
 def _signing_keys(
@@ -287,6 +331,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     await StatusTopics(settings, pool).ensure_all()
     taking = build_direct(settings, context.clock, pool, writer)
     context.spawn("direct", taking.run(context.stop_event))
+    context.spawn("webhooks", build_webhooks(settings, pool).run(context.stop_event))
     context.spawn("http", server.run_until(context.stop_event))
     port = await server.port()
     context.publish_state(http_port=port, http_url=f"http://{settings.gateway_host}:{port}")

@@ -1,5 +1,6 @@
 """Settings of the gateway, beside those that all services share."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -7,6 +8,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from services.core.tlog.notes import KeyKind, NoteError, VerifierKey
 from services.kit.settings import KitSettings
+from services.kit.webhooks import HostPattern
 
 # Long enough that it cannot be guessed; the generated keys have 52 characters.
 _OPERATOR_KEY_CHARS_MIN = 16
@@ -49,6 +51,14 @@ class GatewaySettings(KitSettings):
             each; further ones are told to come again.
         gateway_stream_days: Days for which what streams told is kept, so that whoever was away
             can resume.
+        gateway_webhook_hosts: Hosts that webhooks may be on, separated by commas: ``host``,
+            ``*.host``, ``host:port`` or ``host:*``; without a port it is 443; none: no webhooks.
+        gateway_webhook_networks: Networks that may be called although they are not of the public
+            internet, separated by commas, such as ``10.20.0.0/16``.
+        gateway_webhook_http: Whether webhooks may be called without TLS.
+        gateway_webhook_timeout_s: Longest time for a message to a webhook and its answer.
+        gateway_webhook_retry_s: Wait after a webhook's first failure; it doubles up to an hour.
+        gateway_webhook_days: Days of failures after which a webhook is disabled.
         gateway_instance: Name of this instance, the same after a restart; two gateways on one
             database need two names.
     """
@@ -72,6 +82,12 @@ class GatewaySettings(KitSettings):
     gateway_proxies: Annotated[str, Field(max_length=4_000)] = ""
     gateway_listeners_max: Annotated[int, Field(ge=1, le=100_000)] = 12_000
     gateway_stream_days: Annotated[int, Field(ge=1, le=366)] = 7
+    gateway_webhook_hosts: Annotated[str, Field(max_length=20_000)] = ""
+    gateway_webhook_networks: Annotated[str, Field(max_length=4_000)] = ""
+    gateway_webhook_http: bool = False
+    gateway_webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    gateway_webhook_retry_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    gateway_webhook_days: Annotated[int, Field(ge=1, le=366)] = 5
     gateway_instance: Annotated[str, Field(min_length=1, max_length=64)] = "gateway-0"
 
     @model_validator(mode="after")
@@ -87,6 +103,25 @@ class GatewaySettings(KitSettings):
             raise ValueError(msg)
         if self.gateway_witnesses_needed and not self.gateway_log_key:
             raise ValueError("SUANLI_GATEWAY_LOG_KEY with SUANLI_GATEWAY_WITNESSES_NEEDED")
+        return self
+
+    @model_validator(mode="after")
+    def _check_webhooks(self) -> Self:
+        for name, text, parse in (
+            ("HOSTS", self.gateway_webhook_hosts, HostPattern.parse),
+            ("NETWORKS", self.gateway_webhook_networks, ip_network),
+        ):
+            for part in filter(None, map(str.strip, text.split(","))):
+                try:
+                    parse(part)
+                except ValueError as error:
+                    raise ValueError(f"SUANLI_GATEWAY_WEBHOOK_{name} of {error}") from error
+        if self.gateway_webhook_days > self.gateway_stream_days:
+            msg = (
+                f"SUANLI_GATEWAY_WEBHOOK_DAYS of at most SUANLI_GATEWAY_STREAM_DAYS, "
+                f"{self.gateway_stream_days}: what is not kept cannot be told"
+            )
+            raise ValueError(msg)
         return self
 
     def witness_keys(self) -> tuple[VerifierKey, ...]:

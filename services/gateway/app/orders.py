@@ -122,14 +122,24 @@ class OrderCommands:
         ]
         return await self._once.run(principal.participant_id, intents, plan)
 
-    async def try_submit(self, principal: Principal, side: Side, wanted: Submission) -> Market:
+    async def try_submit(
+        self, principal: Principal, side: Side, wanted: Submission, markets: dict[str, Market]
+    ) -> Market:
         """Check a new order as `submit` would, and do nothing; return its market.
+
+        Args:
+            principal: Who asks.
+            side: The side.
+            wanted: The order.
+            markets: Markets that were looked up for orders before it; its own is added.
 
         Raises:
             DomainError: what `submit` would raise or return.
         """
         require_role(principal, ROLE_OF_SIDE[side])
-        market = await self._market(wanted.market_id)
+        if wanted.market_id not in markets:
+            markets[wanted.market_id] = await self._market(wanted.market_id)
+        market = markets[wanted.market_id]
         await self._submitted(principal, side, wanted, market, "")
         return market
 

@@ -78,6 +78,7 @@ from tests.unit.gateway.memory_books import (
 from tests.unit.gateway.memory_prices import MemoryPrices
 from tests.unit.gateway.memory_reports import MemoryReports
 from tests.unit.gateway.memory_streams import MemoryFeed, streams_of
+from tests.unit.gateway.memory_webhooks import webhooks_of
 
 # One app for all: its routes are compiled at the first request, which takes half a second.
 _APP = create_app()
@@ -460,6 +461,7 @@ class MemoryGateway:
             ),
             acts=ActsReading(self.acts),
             streams=streams_of(MemoryFeed()),
+            webhooks=webhooks_of(self.clock),
             receipt_key=None,
             readiness=self._readiness,
         )

@@ -51,6 +51,7 @@ from services.gateway.app.signing_keys import SigningKeyCommands
 from services.gateway.app.standing import Standing
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
+from services.gateway.app.webhooks import WebhookCommands
 from services.gateway.errors import UnauthenticatedError
 from services.gateway.ports import Principal
 from services.kit.telemetry import child_traceparent
@@ -88,6 +89,7 @@ class Api:
         signing_keys: Keys of signed records.
         acts: The record of acts.
         streams: What is told live.
+        webhooks: Who is told it by HTTP.
         cancel_all: Withdraws all orders of a participant.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
         readiness: Returns the parts of the gateway and whether each is ready.
@@ -117,6 +119,7 @@ class Api:
     signing_keys: SigningKeyCommands
     acts: ActsReading
     streams: Streams
+    webhooks: WebhookCommands
     cancel_all: CancelAll
     receipt_key: tuple[str, str] | None
     readiness: Callable[[], Awaitable[Mapping[str, bool]]]

@@ -105,5 +105,6 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         frozenset({"average", "last", "max", "min", "value"}),
         frozenset({"end", "start"}),
     ),
+    "WebhookDeliveryView": (frozenset(), frozenset({"first_at", "last_at"})),
     "WindowView": (frozenset({"ask_min", "limit_max"}), frozenset({"end", "start"})),
 }

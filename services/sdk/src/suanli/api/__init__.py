@@ -19,6 +19,7 @@ from suanli.api.async_reports import AsyncReportsCalls
 from suanli.api.async_rounds import AsyncRoundsCalls
 from suanli.api.async_streams import AsyncStreamsCalls
 from suanli.api.async_surveillance import AsyncSurveillanceCalls
+from suanli.api.async_webhooks import AsyncWebhooksCalls
 from suanli.api.audit import AuditCalls
 from suanli.api.deliveries import DeliveriesCalls
 from suanli.api.demand import DemandCalls
@@ -34,6 +35,7 @@ from suanli.api.reports import ReportsCalls
 from suanli.api.rounds import RoundsCalls
 from suanli.api.streams import StreamsCalls
 from suanli.api.surveillance import SurveillanceCalls
+from suanli.api.webhooks import WebhooksCalls
 
 
 class Calls(
@@ -53,6 +55,7 @@ class Calls(
     SurveillanceCalls,
     ReportsCalls,
     StreamsCalls,
+    WebhooksCalls,
 ):
     """Every call, as methods."""
 
@@ -74,5 +77,6 @@ class AsyncCalls(
     AsyncSurveillanceCalls,
     AsyncReportsCalls,
     AsyncStreamsCalls,
+    AsyncWebhooksCalls,
 ):
     """Every call, awaited."""

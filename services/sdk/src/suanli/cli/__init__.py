@@ -23,6 +23,7 @@ NOUNS: Final[dict[str, str]] = {
     "offers": "suanli.cli.offers",
     "demand": "suanli.cli.demand",
     "orders": "suanli.cli.orders",
+    "webhooks": "suanli.cli.webhooks",
     "direct": "suanli.cli.direct",
     "receipt": "suanli.cli.receipts",
     "rounds": "suanli.cli.rounds",

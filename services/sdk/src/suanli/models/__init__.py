@@ -141,6 +141,15 @@ from suanli.models.streams import (
     StreamReady,
 )
 from suanli.models.surveillance import CaseChangeView, CaseStateNew, CaseView
+from suanli.models.webhooks import (
+    Told,
+    WebhookAttempt,
+    WebhookChange,
+    WebhookCreated,
+    WebhookDeliveryView,
+    WebhookNew,
+    WebhookView,
+)
 
 __all__ = [
     "AccountView",
@@ -264,8 +273,15 @@ __all__ = [
     "StreamCut",
     "StreamReady",
     "TermsVersionView",
+    "Told",
     "TopUpNew",
     "UnfitView",
+    "WebhookAttempt",
+    "WebhookChange",
+    "WebhookCreated",
+    "WebhookDeliveryView",
+    "WebhookNew",
+    "WebhookView",
     "WindowDepthView",
     "WindowView",
     "WithdrawalNew",
