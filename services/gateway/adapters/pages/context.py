@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from services.gateway.adapters.pages.remembering import Remembering
+    from services.gateway.desk_ports import Desks
     from services.gateway.ports import Principal
 
 SESSION_COOKIE = "suanli_session"
@@ -49,12 +50,14 @@ class Pages:
         sessions: Who is signed in.
         clock_speed: Seconds of the market's clock in one second.
         shown: Public parts of pages that many people look at at once.
+        desks: Sums for traders.
     """
 
     api: Api
     sessions: Sessions
     clock_speed: float
     shown: Remembering
+    desks: Desks
 
 
 @dataclass(slots=True)
