@@ -52,7 +52,7 @@ class Reader:
         text = self.text(name).replace(",", "").replace(" ", "")
         if _WHOLE.fullmatch(text):
             return int(text)
-        self._missing(name, text, needed, Message("a whole number, such as 8", "整数，如 8"))
+        self._missing(name, self.text(name), needed, Message("a whole number, such as 8", "整数，如 8"))
         return None
 
     def yuan(self, name: str, *, needed: bool = False) -> int | None:
@@ -61,7 +61,7 @@ class Reader:
         if _YUAN.fullmatch(text):
             return int(Decimal(text) * 1_000_000)
         allowed = Message("yuan, such as 12.50", "金额（元），如 12.50")
-        self._missing(name, text, needed, allowed)
+        self._missing(name, self.text(name), needed, allowed)
         return None
 
     def milli(self, name: str) -> int | None:
@@ -135,7 +135,7 @@ def told(
     faults: Iterable[Any] = getattr(error, "faults", ()) or (error,)
     found: dict[str, Message] = {}
     for fault in faults:
-        path = fault.field.removeprefix("terms.")
+        path = fault.field.removeprefix("terms.").removeprefix("body.")
         name = field_of(path)
         message = in_yuan(fault.message) if is_money(name) else for_people(fault.message)
         if name and path:
@@ -149,7 +149,7 @@ def told(
 
 def _named(text: str, path: str, label: str) -> str:
     last = path.rpartition(".")[2]
-    for name in (f"terms.{path}", path, last):
+    for name in (f"terms.{path}", f"body.{path}", path, last):
         if text.startswith(name):
             return label + text.removeprefix(name)
     return text
