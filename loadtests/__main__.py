@@ -17,6 +17,7 @@ NAMES = (
     "clearing_scale",
     "http",
     "ledger",
+    "pages",
     "pipeline",
     "sse",
     "surveillance",

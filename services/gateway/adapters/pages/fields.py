@@ -52,7 +52,9 @@ class Reader:
         text = self.text(name).replace(",", "").replace(" ", "")
         if _WHOLE.fullmatch(text):
             return int(text)
-        self._missing(name, self.text(name), needed, Message("a whole number, such as 8", "整数，如 8"))
+        self._missing(
+            name, self.text(name), needed, Message("a whole number, such as 8", "整数，如 8")
+        )
         return None
 
     def yuan(self, name: str, *, needed: bool = False) -> int | None:
