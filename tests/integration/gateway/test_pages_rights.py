@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
 from services.gateway.adapters.pages.context import SESSION_COOKIE
+from services.gateway.main import build
 from tests.integration.gateway.conftest import OPERATOR_KEY, Gateway, Market, demand
 from tests.integration.gateway.test_funds import show, two_days
 
@@ -128,10 +129,20 @@ async def test_a_key_that_only_reads_looks_and_is_told_what_it_lacks(market: Mar
         refused = await visit.post(path, shape="block")
         assert refused.status_code == 403, path
         assert "scope: must include" in refused.text
-    # Here the money is real: there is none for the asking.
+    # Here the money is real: there is none for the asking. In a sandbox there is, once a form.
     trader = await signed_in(gateway, market.enterprise)
-    await trader.get("/money")
+    assert "top-up" not in (await trader.get("/money")).text
     assert (await trader.post("/money/top-up", key="k")).status_code == 404
+    settings = gateway.settings.model_copy(update={"gateway_sandbox": True})
+    app = build(settings, gateway.clock, gateway.pool, gateway.reader, gateway.writer)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+        trader.gateway = replace(gateway, http=http)
+        assert "top-up" in (await trader.get("/money")).text
+        for _ in range(2):
+            assert (await trader.post("/money/top-up", key="k")).status_code == 303
+    claims = "SELECT count(*) FROM idempotency WHERE key LIKE 'sandbox-%'"
+    assert await gateway.pool.fetchval(claims) == 1
 
 
 async def test_statements_and_invoices_are_those_of_the_ledger(gateway: Gateway) -> None:

@@ -257,6 +257,12 @@ async def sales(page: Page, gateway: Gateway, market: Market) -> None:
         return len(reply.json()["items"])
 
     await gateway.eventually(given, lambda found: found == 1)
+    # An hour later what was sold is reported, whoever presses twice.
+    gateway.clock.set(gateway.clock.now() + timedelta(hours=3))
+    await page.goto(f"/orders/{order}")
+    await page.locator("#due button").dblclick()
+    await expect(page.locator("#due")).to_have_count(0)
+    await expect(page.locator(".timeline .b-done")).to_have_count(1)
     await page.goto("/money")
     await expect(page.locator("figure[data-chart] canvas").first).to_be_visible()
     sites = page.locator("section", has=page.locator("#sites-title"))

@@ -17,7 +17,7 @@ from services.core.errors import Message, ValidationError
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.pages import demand_form, offer_form
 from services.gateway.adapters.pages.changes import changes_of
-from services.gateway.adapters.pages.fields import hour_text
+from services.gateway.adapters.pages.fields import hour_text, moved_on
 from services.gateway.adapters.pages.offer_rows import key_of, rows_of, template
 from services.gateway.adapters.pages.words import for_people, why
 
@@ -98,6 +98,13 @@ def test_buttons_change_the_form_as_they_say_and_strange_ones_do_nothing() -> No
     assert (other["a0_zones"], other.get("a1_zones")) == ("zjk-1", "")
     for strange in ("", "limit:x", "limit:", "remove:9x", "chips:-1", "moved:@", "sell:all"):
         assert demand_form.changed(fields, strange, MARKET) == fields
+
+
+def test_a_copy_of_what_has_passed_has_its_window_from_the_next_hour_on() -> None:
+    fields = demand_form.fields_of(demand(), "jingjinji")
+    assert moved_on(fields, "earliest", "deadline", NOW) == fields
+    late = moved_on(fields, "earliest", "deadline", NOW.replace(month=12))
+    assert (late["earliest"], late["deadline"]) == ("2026-12-24T16:00", "2026-12-25T04:00")
 
 
 def test_the_changes_of_a_reason_are_buttons() -> None:

@@ -120,6 +120,32 @@ def hours_on(instant: datetime, hours: int) -> datetime:
     return instant.replace(minute=0, second=0, microsecond=0) + timedelta(hours=hours)
 
 
+def moved_on(fields: Fields, first: str, last: str, now: datetime) -> Fields:
+    """Return a form whose window has passed with the same window from the next hours on.
+
+    Args:
+        fields: What was filled in.
+        first: Name of the field where the window begins.
+        last: Name of the field where it ends.
+        now: The market's instant.
+    """
+    soonest = hours_on(now, 1)
+    try:
+        start, end = (
+            datetime.strptime(fields[name], _HOUR).replace(tzinfo=BEIJING) for name in (first, last)
+        )
+    except ValueError:
+        return fields
+    late = soonest - start
+    if late <= timedelta():
+        return fields
+    return fields | {
+        first: hour_text(start + late),
+        last: hour_text(end + late),
+        "expires_at": "",
+    }
+
+
 def told(
     error: DomainError,
     field_of: Callable[[str], str],

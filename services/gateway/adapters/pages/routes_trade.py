@@ -25,7 +25,7 @@ from services.gateway.adapters.pages.context import (
     VisitorDep,
     enter,
 )
-from services.gateway.adapters.pages.fields import Fields
+from services.gateway.adapters.pages.fields import Fields, moved_on
 from services.gateway.adapters.pages.market_figures import region_name
 from services.gateway.adapters.pages.rendering import page_response, render
 from services.gateway.adapters.pages.words import for_people
@@ -201,7 +201,9 @@ async def show_new(
     if copy is not None:
         view = await pages.api.reading.order(principal, side, copy)
         market = (await pages.api.reading.market_view(view.market_id)).market
-        fields = _fields(view.terms, view.market_id)
+        window = ("earliest", "deadline") if side is Side.DEMAND else ("start", "end")
+        now = pages.api.market_data.now()
+        fields = moved_on(_fields(view.terms, view.market_id), *window, now)
     else:
         found = await market_of(pages, market_id)
         if found is None:
