@@ -18,6 +18,7 @@ NAMES = (
     "clearing_scale",
     "http",
     "ledger",
+    "pages",
     "pipeline",
     "sse",
     "surveillance",

@@ -17,6 +17,7 @@ from services.gateway.adapters import direct
 from services.gateway.adapters.acts import PostgresActs, PostgresShares
 from services.gateway.adapters.credentials import PostgresCredentials
 from services.gateway.adapters.days import PostgresDays
+from services.gateway.adapters.desks import PostgresDesks
 from services.gateway.adapters.erasures import PostgresErasures
 from services.gateway.adapters.exports import ExportFiles
 from services.gateway.adapters.funds import PostgresFunds
@@ -181,7 +182,8 @@ def build(
             is_sandbox=settings.gateway_sandbox,
         )
     )
-    return add_pages(app, Sessions(door, PostgresSessions(pool)), _timeline(settings).speed)
+    sessions = Sessions(door, PostgresSessions(pool))
+    return add_pages(app, sessions, _timeline(settings).speed, PostgresDesks(reader))
 
 
 def _streams(settings: GatewaySettings, pool: Pool, reader: Pool) -> Streams:

@@ -27,6 +27,11 @@ _FLAGS = (
     "--disable-sync",
 )
 
+_FITTING = """() => [...document.querySelectorAll(".plot")].every((plot) => {
+    const drawn = plot.querySelector(".uplot");
+    return !drawn || Math.abs(drawn.clientWidth - plot.clientWidth) < 3;
+})"""
+
 
 @asynccontextmanager
 async def browsing() -> AsyncIterator[Browser]:
@@ -58,8 +63,22 @@ async def pictured(page: Page, name: str) -> None:
     for width in WIDTHS:
         await page.set_viewport_size({"width": width, "height": 900})
         wide = await page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width, f"{name}: must fit {width} px, was {wide}"
+        assert wide <= width, f"{name}: must fit {width} px, was {wide}: {await _wider(page)}"
+        # Charts are drawn again a moment after the window has its new width.
+        await page.wait_for_function(_FITTING)
         await page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
+
+
+async def _wider(page: Page) -> str:
+    """Return the parts of a page that stick out of it."""
+    return str(
+        await page.evaluate(
+            """() => [...document.querySelectorAll("main *")]
+                .filter((part) => part.getBoundingClientRect().right > innerWidth
+                    && !part.closest(".scroll, .heat-scroll"))
+                .map((part) => part.outerHTML.slice(0, 90)).slice(0, 4)"""
+        )
+    )
 
 
 async def obstacles(page: Page, *rules: str) -> list[str]:

@@ -104,6 +104,9 @@ NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("/", "Market", "市场", ()),
     ("/rounds", "Rounds", "轮次", ()),
     ("/desk", "Desk", "工作台", ("provider", "enterprise", "regulator", "operator")),
+    ("/orders", "Orders", "订单", ("provider", "enterprise")),
+    ("/money", "Money", "资金", ("provider", "enterprise")),
+    ("/keys", "Keys", "密钥", ("provider", "enterprise")),
 )
 ENVIRONMENT.globals |= {"asset": address_of, "share_ppm": share_ppm, "nav": NAVIGATION}
 

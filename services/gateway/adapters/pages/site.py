@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 
 from services.gateway.adapters.pages import (
+    options,
     routes_desk,
+    routes_keys,
     routes_market,
+    routes_money,
+    routes_orders,
     routes_rounds,
     routes_site,
+    routes_trade,
+    routes_upload,
+    words,
 )
 from services.gateway.adapters.pages.context import Pages, failure, stranger
 from services.gateway.adapters.pages.remembering import Remembering
+from services.gateway.adapters.pages.rendering import ENVIRONMENT
 from services.gateway.errors import not_found
 
 if TYPE_CHECKING:
@@ -22,25 +30,33 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from services.gateway.app.sessions import Sessions
+    from services.gateway.desk_ports import Desks
 
+ENVIRONMENT.filters |= options.FILTERS | words.FILTERS
 _MACHINES = ("/v1/", "/livez", "/readyz", "/metrics", "/static/")
 
 
-def add_pages(app: FastAPI, sessions: Sessions, clock_speed: float) -> FastAPI:
+def add_pages(app: FastAPI, sessions: Sessions, clock_speed: float, desks: Desks) -> FastAPI:
     """Serve the pages beside the API; return the same app.
 
     Args:
         app: The gateway's app.
         sessions: Who is signed in.
         clock_speed: Seconds of the market's clock in one second.
+        desks: Sums for traders.
     """
-    app.state.pages = Pages(app.state.api, sessions, clock_speed, Remembering())
+    app.state.pages = Pages(app.state.api, sessions, clock_speed, Remembering(), desks)
     for router in (
         routes_site.files,
         routes_site.router,
         routes_market.router,
         routes_rounds.router,
         routes_desk.router,
+        routes_trade.router,
+        routes_upload.router,
+        routes_money.router,
+        routes_keys.router,
+        routes_orders.router,
     ):
         app.include_router(router)
     told: Any = app.exception_handlers[HTTPException]
