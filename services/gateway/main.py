@@ -29,6 +29,7 @@ from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
 from services.gateway.adapters.market_data import PostgresBooks, PostgresPrices
 from services.gateway.adapters.market_log import KafkaMarketLogs
+from services.gateway.adapters.mobilisations import PostgresMobilisations
 from services.gateway.adapters.pages.site import add_pages
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
@@ -65,6 +66,7 @@ from services.gateway.app.life import LifeReading
 from services.gateway.app.limits import Limit, Limits
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
+from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.previews import Previews
@@ -161,6 +163,7 @@ def build(
             door=door,
             limits=_limits(settings, pool),
             standing=Standing(log, directory, markets, clock, signer),
+            mobilisations=_mobilisations(settings, pool, log, once, clock),
             keys=keys,
             signing_keys=_signing_keys(settings, pool, directory),
             acts=ActsReading(PostgresActs(reader)),
@@ -171,6 +174,14 @@ def build(
         )
     )
     return add_pages(app, Sessions(door, PostgresSessions(pool)), _timeline(settings).speed)
+
+
+def _mobilisations(
+    settings: GatewaySettings, pool: Pool, log: KafkaLog, once: Once, clock: Clock
+) -> MobilisationWork:
+    persons = settings.gateway_mobilisation_persons
+    shown = PostgresMobilisations(pool)
+    return MobilisationWork(log, once, shown, PostgresMarkets(pool), clock, persons=persons)
 
 
 def _streams(settings: GatewaySettings, pool: Pool, reader: Pool) -> Streams:

@@ -10,6 +10,7 @@ from suanli.api.async_demand import AsyncDemandCalls
 from suanli.api.async_exports import AsyncExportsCalls
 from suanli.api.async_findings import AsyncFindingsCalls
 from suanli.api.async_markets import AsyncMarketsCalls
+from suanli.api.async_mobilisations import AsyncMobilisationsCalls
 from suanli.api.async_money import AsyncMoneyCalls
 from suanli.api.async_offers import AsyncOffersCalls
 from suanli.api.async_orders import AsyncOrdersCalls
@@ -25,6 +26,7 @@ from suanli.api.demand import DemandCalls
 from suanli.api.exports import ExportsCalls
 from suanli.api.findings import FindingsCalls
 from suanli.api.markets import MarketsCalls
+from suanli.api.mobilisations import MobilisationsCalls
 from suanli.api.money import MoneyCalls
 from suanli.api.offers import OffersCalls
 from suanli.api.orders import OrdersCalls
@@ -53,6 +55,7 @@ class Calls(
     SurveillanceCalls,
     ReportsCalls,
     StreamsCalls,
+    MobilisationsCalls,
 ):
     """Every call, as methods."""
 
@@ -74,5 +77,6 @@ class AsyncCalls(
     AsyncSurveillanceCalls,
     AsyncReportsCalls,
     AsyncStreamsCalls,
+    AsyncMobilisationsCalls,
 ):
     """Every call, awaited."""

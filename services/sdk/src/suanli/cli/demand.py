@@ -122,6 +122,15 @@ _Linked = Annotated[
     option("--linked-to", en="Only if that demand is accepted.", zh="仅当该需求成交。"),
 ]
 
+_Priority = Annotated[
+    Literal["urgent", "standard", "interruptible"] | None,
+    option(
+        "--priority",
+        en="urgent is for those whom a mobilisation names; see suanli mobilisation list.",
+        zh="urgent 仅限动员所列的需求方;见 suanli mobilisation list。",
+    ),
+]
+
 
 def _shape_text(item: Json) -> str:
     shape = item["terms"]["shape"]
@@ -304,6 +313,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     latency_ms_max: _Latency = None,
     exclusive_group: _Group = None,
     linked_to: _Linked = None,
+    priority: _Priority = None,
     expires: options.Expires = None,
     key: options.Key = None,
     wait: options.Wait = True,
@@ -321,11 +331,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
         )
         if not requirement:
             terms.need("--chip", chip)
-        for name, value in (
-            ("--limit", limit),
-            ("--earliest", earliest),
-            ("--deadline", deadline),
-        ):
+        for name, value in (("--limit", limit), ("--earliest", earliest), ("--deadline", deadline)):
             terms.need(name, value)
         alternative = _alternative(chip, zone, region, limit)
         found = {
@@ -337,6 +343,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
                 latency_ms_max=latency_ms_max,
                 exclusive_group=exclusive_group,
                 linked_to=linked_to,
+                priority=priority,
             ),
         }
     if print_terms:
