@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas import direct, erasures, events, links, money, standing, surveillance, transparency
+from schemas.mobilisation_examples import BODIES
 from schemas.registry import BY_MODEL
 
 if TYPE_CHECKING:
@@ -466,7 +467,7 @@ _DIRECT = {
     "issued_at": "2026-11-24T07:30:00Z",
     "expires_at": "2026-11-24T07:35:00Z",
 }
-_BODIES |= {
+_BODIES |= BODIES | {
     standing.ParticipantStandingSet: {**_ORDER, "status": "active", "reason": "Settled."},
     direct.DirectOffer: _DIRECT
     | {"participant_id": "north-cloud", "topic": "offers.direct", "terms": _OFFER_TERMS},

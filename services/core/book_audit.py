@@ -25,7 +25,7 @@ Json = dict[str, Any]
 # Participants and exclusive groups are numbered as they come, so that one order more or less
 # renames those after it; that orders of one hand have one name is looked at apart.
 _NAMES = ("participant", "exclusive_group")
-_HEADER = ("market", "round_id", "first_period", "periods", "pools")
+_HEADER = ("market", "round_id", "first_period", "periods", "pools", "mobilisation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def _manifest_faults(
 
 def _book_faults(rebuilt: Json, sealed: Json, excluded: frozenset[str]) -> Iterator[BookFault]:
     for name in _HEADER if rebuilt else ():
-        if rebuilt[name] != sealed.get(name):
+        if rebuilt.get(name) != sealed.get(name):
             yield BookFault("terms", "", f"book.{name}: is not what the log gives")
     pairs: list[tuple[Json, Json]] = []
     for side in ("offers", "demands"):

@@ -31,6 +31,7 @@ from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
 from services.gateway.adapters.market_data import PostgresBooks, PostgresPrices
 from services.gateway.adapters.market_log import KafkaMarketLogs
+from services.gateway.adapters.mobilisations import PostgresMobilisations
 from services.gateway.adapters.pages.site import add_pages
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
@@ -70,6 +71,7 @@ from services.gateway.app.life import LifeReading
 from services.gateway.app.limits import Limit, Limits
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
+from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.previews import Previews
@@ -170,6 +172,7 @@ def build(
             door=door,
             limits=_limits(settings, pool),
             standing=Standing(log, directory, markets, clock, signer),
+            mobilisations=_mobilisations(settings, pool, log, once, clock),
             keys=keys,
             signing_keys=_signing_keys(settings, pool, directory),
             acts=ActsReading(PostgresActs(reader)),
@@ -184,6 +187,14 @@ def build(
     )
     sessions = Sessions(door, PostgresSessions(pool))
     return add_pages(app, sessions, _timeline(settings).speed, PostgresDesks(reader))
+
+
+def _mobilisations(
+    settings: GatewaySettings, pool: Pool, log: KafkaLog, once: Once, clock: Clock
+) -> MobilisationWork:
+    persons = settings.gateway_mobilisation_persons
+    shown = PostgresMobilisations(pool)
+    return MobilisationWork(log, once, shown, PostgresMarkets(pool), clock, persons=persons)
 
 
 def _streams(settings: GatewaySettings, pool: Pool, reader: Pool) -> Streams:

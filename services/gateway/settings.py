@@ -34,6 +34,8 @@ class GatewaySettings(KitSettings):
             to be called final; 0: none, the log alone decides.
         gateway_sandbox: Whether this is a sandbox: participants take play money as they like, and
             every reply says so.
+        gateway_mobilisation_persons: How many regulators or operators it takes to declare an
+            urgent mobilisation: with 2, one proposes and another confirms.
         gateway_lag_records_max: Not ready while the schema is further behind the log.
         gateway_replay_records_max: Records of a market's log that are read at most to rebuild its
             book of a past moment.
@@ -72,6 +74,7 @@ class GatewaySettings(KitSettings):
     gateway_witnesses_needed: Annotated[int, Field(ge=0, le=64)] = 0
     gateway_pool_max: Annotated[int, Field(ge=2, le=200)] = 16
     gateway_sandbox: bool = False
+    gateway_mobilisation_persons: Annotated[int, Field(ge=1, le=2)] = 2
     gateway_lag_records_max: Annotated[int, Field(ge=0)] = 20_000
     gateway_replay_records_max: Annotated[int, Field(ge=1)] = 200_000
     gateway_export_folder: Path | None = None

@@ -17,6 +17,7 @@ from schemas import events, money
 from schemas.api import MarketView, ParticipantView, PolicyView
 from schemas.codec import DecodeError, decode
 from schemas.erasures import ErasureOrdered, ErasureRefused, JournalEntryErased
+from schemas.mobilisation import MobilisationServed
 from schemas.surveillance import (
     ParticipantOwned,
     SurveillanceCaseRaised,
@@ -34,6 +35,7 @@ from services.gateway.adapters import (
     erasures,
     intents,
     log_tree,
+    mobilisations,
     postgres,
     streams,
     surveillance,
@@ -446,6 +448,8 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.ParticipantRegistered, ParticipantOwned), _participants),
     ((events.MarketDefined,), _markets),
     ((events.PolicySet,), _policies),
+    (mobilisations.TOLD, mobilisations.put_told),
+    ((MobilisationServed,), mobilisations.put_served),
     (_INTENTS, intents.put_intents),
     ((*_HOLD_KINDS,), _holds),
     ((events.RoundSealed, events.RoundCleared, events.RoundClosed), _rounds),

@@ -47,8 +47,15 @@ ABOUT: dict[ReportKind, tuple[str, str]] = {
         "算力所在地区与需求所在地区：需求地区取用户所在地，否则取数据所在地，否则为未说明。",
     ),
     "emergency-use": (
-        "Urgent demand submitted on the day, with what it was given.",
-        "当日提交的紧急需求及其获得的算力。",
+        (
+            "Each urgent round of the day: the mobilisation that it served, who declared it and "
+            "why, what it took, how much of that from the reserve, and at which price. The "
+            "round's file proves each number."
+        ),
+        (
+            "当日每一紧急轮次：所服务的动员、提出与确认人及原因、用量、其中取自储备的部分与价格；"
+            "轮次文件可证明各数。"
+        ),
     ),
     "clock": (
         (

@@ -193,6 +193,9 @@ class Matching:
     def _due(self, after: datetime) -> datetime:
         """Return the next instant of the cadence; rounds that were missed are not made up."""
         assert self._desk.market is not None, "rounds begin once the market is defined"
+        if self._desk.stages.served:
+            # What an urgent round leaves is cleared at once: no order waits longer for it.
+            return after
         every_s = self._desk.market.rules.round_every_s
         since = max(after, datetime.fromtimestamp(0, UTC)).timestamp()
         return datetime.fromtimestamp((int(since) // every_s + 1) * every_s, UTC)

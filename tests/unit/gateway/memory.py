@@ -27,6 +27,7 @@ from schemas.events import Reason
 from schemas.filters import Filter
 from schemas.identity import AdminActView, KeyView
 from schemas.market import Market
+from schemas.mobilisation import MobilisationDeclared
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.registry import BY_MODEL
 from schemas.signing_keys import SigningKeyView
@@ -55,6 +56,7 @@ from services.gateway.app.life import LifeReading
 from services.gateway.app.limits import Limit, Limits, OwnShares
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
+from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.previews import Previews
@@ -73,6 +75,7 @@ from tests.unit.gateway.memory_books import (
     MemoryDays,
     MemoryErasures,
     MemoryFunds,
+    MemoryMobilisations,
     MemoryTree,
 )
 from tests.unit.gateway.memory_prices import MemoryPrices
@@ -379,6 +382,9 @@ class MemoryMarkets:
     async def put_policy(self, view: PolicyView) -> None:
         self.policy_views[view.policy.policy_id] = view
 
+    async def mobilised(self, market_id: str, now: datetime) -> list[MobilisationDeclared]:
+        return []
+
 
 def unlimited() -> Limits:
     """Return limits that nobody reaches."""
@@ -454,6 +460,9 @@ class MemoryGateway:
             finality=Finality(MemoryTree(), None, (), 0, verify),
             door=Door(self.directory, self.acts, hash_key("bootstrap-key-of-tests")),
             limits=self.limits,
+            mobilisations=MobilisationWork(
+                self.log, once, MemoryMobilisations(), self.markets, self.clock, persons=2
+            ),
             standing=Standing(self.log, self.directory, self.markets, self.clock, None),
             keys=keys,
             signing_keys=SigningKeyCommands(

@@ -53,6 +53,7 @@ SAMPLES = {
     "participant_id": "provider-1",
     "key_id": "key_" + "a" * 16,
     "case_id": "sc_" + "a" * 26,
+    "mobilisation_id": "mob_" + "a" * 26,
 }
 
 

@@ -42,6 +42,7 @@ from services.gateway.app.life import LifeReading
 from services.gateway.app.limits import Limits
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
+from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
@@ -85,6 +86,7 @@ class Api:
         door: Who is calling.
         limits: How much callers may ask for.
         standing: Who may trade.
+        mobilisations: Needs declared urgent.
         keys: API keys.
         signing_keys: Keys of signed records.
         acts: The record of acts.
@@ -115,6 +117,7 @@ class Api:
     door: Door
     limits: Limits
     standing: Standing
+    mobilisations: MobilisationWork
     keys: KeyCommands
     signing_keys: SigningKeyCommands
     acts: ActsReading

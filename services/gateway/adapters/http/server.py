@@ -24,6 +24,7 @@ from services.gateway.adapters.http import (
     routes_life,
     routes_log,
     routes_market_data,
+    routes_mobilisations,
     routes_orders,
     routes_reports,
     routes_rounds,
@@ -141,6 +142,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_streams.router,
         routes_webhooks.router,
         routes_cancel_all.router,
+        routes_mobilisations.router,
         keys,
         health,
     ):

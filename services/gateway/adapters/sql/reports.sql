@@ -33,12 +33,15 @@ WHERE r.market_id = $1 AND r.closed_at IS NOT NULL
   AND r.market_time >= $2 AND r.market_time < $3
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 
--- name: day_urgent
-SELECT order_id, participant_id, state, submitted_at, chip_hours_allocated, chip_hours_left
-FROM order_shown
-WHERE market_id = $1 AND side = 'demand' AND terms ->> 'priority' = 'urgent'
-  AND submitted_at >= $2 AND submitted_at < $3
-ORDER BY submitted_at, order_id LIMIT $4;
+-- name: day_emergencies
+SELECT r.mobilisation_id, COALESCE(m.terms ->> 'reason', '') AS reason,
+  COALESCE(m.proposed_by, '') AS proposed_by, COALESCE(m.declared_by, '') AS declared_by,
+  r.round_id, r.market_time, r.demands, r.demands_served, r.chip_hours, r.reserve_chip_hours,
+  r.price_max, r.price_cap, r.payment
+FROM mobilisation_round AS r
+LEFT JOIN mobilisation AS m USING (mobilisation_id)
+WHERE r.market_id = $1 AND r.market_time >= $2 AND r.market_time < $3
+ORDER BY r.market_time, r.round_id LIMIT $4;
 
 -- name: day_clock
 -- How far the stamp of an event is from the market's clock when it was recorded, in real

@@ -53,6 +53,10 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "LifeStep": (frozenset({"amount"}), frozenset({"occurred_at", "recorded_at"})),
     "LogHeadView": (frozenset(), frozenset({"told_at"})),
     "MarketView": (frozenset({"market.links.tariff"}), frozenset({"defined_at"})),
+    "MobilisationView": (
+        frozenset({"payment"}),
+        frozenset({"declared_at", "ended_at", "proposed_at", "terms.end", "terms.start"}),
+    ),
     "OfferView": (
         frozenset(
             {

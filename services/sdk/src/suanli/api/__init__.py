@@ -10,6 +10,7 @@ from suanli.api.async_demand import AsyncDemandCalls
 from suanli.api.async_exports import AsyncExportsCalls
 from suanli.api.async_findings import AsyncFindingsCalls
 from suanli.api.async_markets import AsyncMarketsCalls
+from suanli.api.async_mobilisations import AsyncMobilisationsCalls
 from suanli.api.async_money import AsyncMoneyCalls
 from suanli.api.async_offers import AsyncOffersCalls
 from suanli.api.async_orders import AsyncOrdersCalls
@@ -26,6 +27,7 @@ from suanli.api.demand import DemandCalls
 from suanli.api.exports import ExportsCalls
 from suanli.api.findings import FindingsCalls
 from suanli.api.markets import MarketsCalls
+from suanli.api.mobilisations import MobilisationsCalls
 from suanli.api.money import MoneyCalls
 from suanli.api.offers import OffersCalls
 from suanli.api.orders import OrdersCalls
@@ -56,6 +58,7 @@ class Calls(
     ReportsCalls,
     StreamsCalls,
     WebhooksCalls,
+    MobilisationsCalls,
 ):
     """Every call, as methods."""
 
@@ -78,5 +81,6 @@ class AsyncCalls(
     AsyncReportsCalls,
     AsyncStreamsCalls,
     AsyncWebhooksCalls,
+    AsyncMobilisationsCalls,
 ):
     """Every call, awaited."""

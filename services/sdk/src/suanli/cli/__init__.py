@@ -28,6 +28,7 @@ NOUNS: Final[dict[str, str]] = {
     "receipt": "suanli.cli.receipts",
     "rounds": "suanli.cli.rounds",
     "allocations": "suanli.cli.allocations",
+    "mobilisation": "suanli.cli.mobilisation",
     "deliveries": "suanli.cli.deliveries",
     "settlements": "suanli.cli.settlements",
     "account": "suanli.cli.account",

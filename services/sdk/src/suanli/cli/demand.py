@@ -123,6 +123,15 @@ _Linked = Annotated[
     option("--linked-to", en="Only if that demand is accepted.", zh="仅当该需求成交。"),
 ]
 
+_Priority = Annotated[
+    Literal["urgent", "standard", "interruptible"] | None,
+    option(
+        "--priority",
+        en="urgent is for those whom a mobilisation names; see suanli mobilisation list.",
+        zh="urgent 仅限动员所列的需求方;见 suanli mobilisation list。",
+    ),
+]
+
 
 def _shape_text(item: Json) -> str:
     shape = item["terms"]["shape"]
@@ -306,6 +315,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     latency_ms_max: _Latency = None,
     exclusive_group: _Group = None,
     linked_to: _Linked = None,
+    priority: _Priority = None,
     expires: options.Expires = None,
     key: options.Key = None,
     wait: options.Wait = True,
@@ -335,6 +345,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
                 latency_ms_max=latency_ms_max,
                 exclusive_group=exclusive_group,
                 linked_to=linked_to,
+                priority=priority,
             ),
         }
     if print_terms:

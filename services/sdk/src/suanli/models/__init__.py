@@ -47,6 +47,12 @@ from suanli.models.markets import (
     SettlementTermsView,
     Zone,
 )
+from suanli.models.mobilisations import (
+    MobilisationEnd,
+    MobilisationNew,
+    MobilisationTerms,
+    MobilisationView,
+)
 from suanli.models.money import (
     AccountView,
     CollateralNew,
@@ -212,6 +218,10 @@ __all__ = [
     "ManifestSignature",
     "Market",
     "MarketView",
+    "MobilisationEnd",
+    "MobilisationNew",
+    "MobilisationTerms",
+    "MobilisationView",
     "MoneyOrderView",
     "OfferAmend",
     "OfferBulkItem",
