@@ -15,6 +15,7 @@ NAMES = (
     "bulk",
     "checker",
     "clearing",
+    "clearing_exact",
     "clearing_scale",
     "http",
     "ledger",
