@@ -16,6 +16,7 @@ from schemas import (
     links,
     mobilisation,
     money,
+    signing_keys,
     standing,
     surveillance,
     transparency,
@@ -24,7 +25,7 @@ from schemas import (
 TOPICS: dict[str, str] = {
     "offers": "Offers of providers",
     "demand": "Demand of enterprises",
-    "participants": "Participants, their deposits, payouts and collateral, reversals, and erasures",
+    "participants": "Participants, their signing keys and orders about money; reversals, erasures",
     "policies": "Markets, policies, mobilisations, terms of settlement, and who is suspended",
     "holds": "Money reserved, captured and released for demand",
     "allocations": "What each round allocated, whole rounds only",
@@ -179,6 +180,7 @@ REGISTRY: tuple[EventType, ...] = (
     _row("suanli.direct.offer", direct.DirectOffer, "offers.direct", _MARKET),
     _row("suanli.direct.demand", direct.DirectDemand, "demand.direct", _MARKET),
     _row("suanli.direct.answered", direct.DirectAnswered, "direct-status", _PARTICIPANT),
+    _row("suanli.signing-key.set", signing_keys.SigningKeySet, "participants", _PARTICIPANT),
 )
 """Every event ever published; one row per version."""
 

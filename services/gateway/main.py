@@ -174,7 +174,7 @@ def build(
             standing=Standing(log, directory, markets, clock, signer),
             mobilisations=_mobilisations(settings, pool, log, once, clock),
             keys=keys,
-            signing_keys=_signing_keys(settings, pool, directory),
+            signing_keys=_signing_keys(settings, pool, directory, log, clock),
             acts=ActsReading(PostgresActs(reader)),
             streams=_streams(settings, pool, reader),
             webhooks=WebhookCommands(
@@ -242,10 +242,10 @@ def build_webhooks(settings: GatewaySettings, pool: Pool) -> LeasedWebhooks:
 
 
 def _signing_keys(
-    settings: GatewaySettings, pool: Pool, directory: PostgresDirectory
+    settings: GatewaySettings, pool: Pool, directory: PostgresDirectory, log: KafkaLog, clock: Clock
 ) -> SigningKeyCommands:
-    topics = StatusTopics(settings, pool)
-    return SigningKeyCommands(directory, PostgresSigningKeys(pool), topics, verify_ed25519)
+    keys, topics = PostgresSigningKeys(pool), StatusTopics(settings, pool)
+    return SigningKeyCommands(directory, keys, topics, log, clock, verify_ed25519)
 
 
 def _door(settings: GatewaySettings, pool: Pool, credentials: PostgresCredentials) -> Door:

@@ -466,7 +466,12 @@ class MemoryGateway:
             standing=Standing(self.log, self.directory, self.markets, self.clock, None),
             keys=keys,
             signing_keys=SigningKeyCommands(
-                self.directory, MemorySigningKeys(), MemorySigningKeys(), verify_ed25519
+                self.directory,
+                MemorySigningKeys(),
+                MemorySigningKeys(),
+                self.log,
+                self.clock,
+                verify_ed25519,
             ),
             acts=ActsReading(self.acts),
             streams=streams_of(MemoryFeed()),
