@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
+# Nothing here takes that long, but on a machine that does much else at once it may.
+expect.set_options(timeout=20_000)
 ROOT = Path(__file__).parents[3]
 PICTURES = ROOT / "build" / "pages"
 AXE = ROOT / "tests" / "vendor" / "axe.min.js"

@@ -29,8 +29,22 @@ class Remembering:
         self._locks: dict[tuple[object, ...], asyncio.Lock] = {}
         self._same: dict[tuple[object, ...], tuple[object, Any]] = {}
 
-    async def get(self, name: tuple[object, ...], make: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever is made
-        """Return what is kept under a name, or make it."""
+    async def get(
+        self,
+        name: tuple[object, ...],
+        make: Callable[[], Awaitable[Any]],
+        *,
+        kept_s: float = _KEPT_S,
+        times: int = 0,
+    ) -> Any:  # noqa: ANN401 - whatever is made
+        """Return what is kept under a name, or make it.
+
+        Args:
+            name: Its name.
+            make: Makes it.
+            kept_s: Seconds that it is kept at least.
+            times: It is also kept so many times as long as it took to make.
+        """
         known = self._kept.get(name)
         if known is not None and known[0] > self._now_s():
             return known[1]
@@ -40,8 +54,10 @@ class Remembering:
         async with self._locks.setdefault(name, asyncio.Lock()):
             known = self._kept.get(name)
             if known is None or known[0] <= self._now_s():
+                began_s = self._now_s()
                 made = await make()
-                known = (self._now_s() + _KEPT_S, made)
+                now_s = self._now_s()
+                known = (now_s + max(kept_s, times * (now_s - began_s)), made)
                 self._kept[name] = known
         return known[1]
 

@@ -28,6 +28,10 @@ _INDICES_MAX = 500
 # A verdict on a round comes while the next ones are under way.
 _HEADS = 5
 _TRUSTED_S = 15.0
+# Pages ask 0.15 s after they heard of a round: by then nobody may be told of the one before.
+_HEARD_S = 0.1
+# A book of 100,000 orders takes seconds to add up; it may take a fifth of the time.
+_DEPTH_TIMES = 4
 _NOW_MARK = "@now@"
 _MARKETS_MAX = 50
 HOURS = (6, 24, 72)
@@ -36,7 +40,7 @@ HoursQuery = Annotated[int, Query(ge=1, le=168)]
 
 
 async def look(pages: Pages, market_id: str) -> figures.Sight:
-    """Return what the market's page tells, looked for at most once a second.
+    """Return what the market's page tells.
 
     It is read anew when the latest rounds are others or stand otherwise, or the hour is another,
     and now and then: a round's prices are on a topic of their own and may come after its end.
@@ -56,7 +60,7 @@ async def look(pages: Pages, market_id: str) -> figures.Sight:
         kept: figures.Sight = await pages.shown.while_same(("sight", market_id), mark, read)
         return replace(kept, now=now, mark=mark)
 
-    sight: figures.Sight = await pages.shown.get(("sight", market_id), make)
+    sight: figures.Sight = await pages.shown.get(("sight", market_id), make, kept_s=_HEARD_S)
     return sight
 
 
@@ -165,9 +169,10 @@ async def show_parts(
         html = await _parts(pages, visitor, sight, chip_id)
         return page_response(html, packs=visitor.packs)
 
-    # A thousand open pages ask for it when a round is published: it is packed once for all.
+    # A thousand open pages ask for it when a round is published: it is packed once a second.
     name = ("packed", market_id, chip_id, visitor.language, visitor.packs)
-    kept: Response = await pages.shown.get(name, make)
+    mark = (sight.mark, int(time.monotonic()))
+    kept: Response = await pages.shown.while_same(name, mark, make)
     return Response(kept.body, kept.status_code, dict(kept.headers))
 
 
@@ -207,7 +212,8 @@ async def _depth(
         first, last = pages.api.market_data.book_window(start, end)
         return await pages.api.market_data.book.curves(sight.market, asked, first, last)
 
-    found = await pages.shown.get(("curves", market_id, chip_id, region_id, hours, start), make)
+    name = ("curves", market_id, chip_id, region_id, hours, start)
+    found = await pages.shown.get(name, make, times=_DEPTH_TIMES)
     curves = found[0] if found else None
     return {
         "market": sight.market,

@@ -253,20 +253,27 @@ async def report_deliveries(
         key = f"page-{allocation_id}-{period_of(hours[0].start)}-{period_of(hours[-1].start)}"
         new = DeliveryNew(allocation_id=allocation_id, periods=hours)
         await pages.api.exchange.report_delivery(principal, new, key, trace)
-    return RedirectResponse(f"/orders/{order_id}", HTTPStatus.SEE_OTHER)
+    # The report is on the log; until the reader has seen it, the page looks again.
+    return RedirectResponse(f"/orders/{order_id}?reported=true", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/orders/{order_id}")
-async def show_order(order_id: OrderId, pages: PagesDep, visitor: VisitorDep) -> Response:
+async def show_order(
+    order_id: OrderId, pages: PagesDep, visitor: VisitorDep, *, reported: bool = False
+) -> Response:
     """Show an order: where it stands and why, its terms, what it was given, its life."""
-    return visitor.page("order.html", **await _order_context(pages, visitor, order_id))
+    context = await _order_context(pages, visitor, order_id)
+    return visitor.page("order.html", reported=reported, **context)
 
 
 @router.get("/orders/{order_id}/parts")
-async def show_order_parts(order_id: OrderId, pages: PagesDep, visitor: VisitorDep) -> Response:
+async def show_order_parts(
+    order_id: OrderId, pages: PagesDep, visitor: VisitorDep, *, reported: bool = False
+) -> Response:
     """Show an order again when something happened to it."""
     context = await _order_context(pages, visitor, order_id)
-    return page_response(render("order_parts.html", visitor.language, visitor=visitor, **context))
+    context |= {"visitor": visitor, "reported": reported}
+    return page_response(render("order_parts.html", visitor.language, **context))
 
 
 @router.get("/orders/{order_id}/csv/timeline")
