@@ -15,6 +15,8 @@ from schemas.base import (
     PeriodStart,
     Price,
     RoundId,
+    Sha256Hex,
+    SignedMoney,
     Slug,
 )
 from schemas.events import Event
@@ -125,9 +127,35 @@ class Displaced(Model):
     """Other demand that got less than it would have without the urgent rounds."""
 
     demand_id: OrderId
-    participant_id: ParticipantId
     chip_hours: ChipHoursOrNone = Field(description="Chip-hours that it got less")
     value: Money = Field(description="Limit value that it got less")
+
+
+class MobilisationDisplaced(Event):
+    """What urgent rounds cost other demand: the ordinary round against itself without them.
+
+    The book of the ordinary round, with the chips given back that the urgent rounds took, was
+    cleared once more. Whoever has the files of these rounds can do the same and compare.
+    """
+
+    market_id: Slug
+    round_id: RoundId = Field(description="The ordinary round")
+    market_time: Instant
+    urgent_rounds: Annotated[tuple[RoundId, ...], Field(min_length=1, max_length=64)]
+    mobilisations: Annotated[tuple[MobilisationId, ...], Field(min_length=1, max_length=64)]
+    status: Literal["optimal", "feasible", "fallback"] = Field(
+        description="Of the clearing without urgent rounds; told, not proven, unless optimal"
+    )
+    welfare: SignedMoney = Field(description="Of the ordinary round")
+    welfare_without: SignedMoney = Field(description="Of the same without the urgent rounds")
+    book_digest: Sha256Hex = Field(description="Of the book with the chips given back")
+    result_digest: Sha256Hex = Field(description="Of its result")
+    demands: Count = Field(description="Demand that got less")
+    chip_hours: ChipHoursOrNone
+    value: Money
+    displaced: Annotated[tuple[Displaced, ...], Field(max_length=DISPLACED_MAX)] = Field(
+        description="Those that lost most"
+    )
 
 
 class MobilisationView(Model):

@@ -177,6 +177,7 @@ REGISTRY: tuple[EventType, ...] = (
     _row("suanli.mobilisation.declared", mobilisation.MobilisationDeclared, "policies", _MARKET),
     _row("suanli.mobilisation.ended", mobilisation.MobilisationEnded, "policies", _MARKET),
     _row("suanli.mobilisation.served", mobilisation.MobilisationServed, "rounds", _MARKET),
+    _row("suanli.mobilisation.displaced", mobilisation.MobilisationDisplaced, "rounds", _MARKET),
     _row("suanli.direct.offer", direct.DirectOffer, "offers.direct", _MARKET),
     _row("suanli.direct.demand", direct.DirectDemand, "demand.direct", _MARKET),
     _row("suanli.direct.answered", direct.DirectAnswered, "direct-status", _PARTICIPANT),

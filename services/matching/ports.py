@@ -175,6 +175,13 @@ class Store(Protocol):
         """Give a sealed round its result and all its records (T2), in one transaction."""
         ...
 
+    async def cycle(self, seq: int) -> list[tuple[bytes, bytes]]:
+        """Return book and result of each urgent round right before an ordinary one, then its own.
+
+        Only its own are returned if there was no urgent round.
+        """
+        ...
+
     async def prune(self) -> int:
         """Delete outbox rows that were sent long ago; return how many."""
         ...

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from schemas.mobilisation import (
     MobilisationDeclared,
+    MobilisationDisplaced,
     MobilisationEnded,
     MobilisationProposed,
     MobilisationServed,
@@ -110,6 +112,27 @@ async def put_served(conn: Conn, batch: list[Sent]) -> None:
             data.reserve_chip_hours,
             data.payment,
             data.price_max,
+        )
+
+
+async def put_displaced(conn: Conn, batch: list[Sent]) -> None:
+    """Show what urgent rounds cost other demand."""
+    for sent in batch:
+        data = sent.envelope.data
+        assert isinstance(data, MobilisationDisplaced)
+        await conn.execute(
+            SQL.put_mobilisation_displaced,
+            data.round_id,
+            data.market_id,
+            data.market_time,
+            list(data.mobilisations),
+            data.status,
+            data.welfare,
+            data.welfare_without,
+            data.demands,
+            data.chip_hours,
+            data.value,
+            json.dumps([row.model_dump() for row in data.displaced]),
         )
 
 

@@ -17,7 +17,7 @@ from schemas import events, money
 from schemas.api import MarketView, ParticipantView, PolicyView
 from schemas.codec import DecodeError, decode
 from schemas.erasures import ErasureOrdered, ErasureRefused, JournalEntryErased
-from schemas.mobilisation import MobilisationServed
+from schemas.mobilisation import MobilisationDisplaced, MobilisationServed
 from schemas.signing_keys import SigningKeySet
 from schemas.surveillance import (
     ParticipantOwned,
@@ -453,6 +453,7 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.PolicySet,), _policies),
     (mobilisations.TOLD, mobilisations.put_told),
     ((MobilisationServed,), mobilisations.put_served),
+    ((MobilisationDisplaced,), mobilisations.put_displaced),
     (_INTENTS, intents.put_intents),
     ((*_HOLD_KINDS,), _holds),
     ((events.RoundSealed, events.RoundCleared, events.RoundClosed), _rounds),

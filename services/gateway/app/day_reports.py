@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from schemas.market import Market
     from schemas.reports import ReportKind
-    from services.gateway.app.emergency_report import EmergencyRow
+    from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
     from services.gateway.app.report_tables import (
         CaseRow,
         ClockRow,
@@ -85,6 +85,14 @@ class Days(Protocol):
 
     async def emergencies(self, day: DayOf, limit: int) -> list[EmergencyRow]:
         """Return the urgent rounds."""
+        ...
+
+    async def displacements(self, day: DayOf, limit: int) -> list[DisplacementRow]:
+        """Return what urgent rounds cost other demand, by cycle."""
+        ...
+
+    async def displaced(self, day: DayOf, limit: int) -> list[DisplacedRow]:
+        """Return the demand that got less by urgent rounds."""
         ...
 
     async def clock(self, day: DayOf, timeline: Timeline, bound_us: int) -> list[ClockRow]:
@@ -219,7 +227,11 @@ class DayReports:
         return report_tables.regional_flows(await self._days.flows(day), market)
 
     async def _emergency_use(self, day: DayOf, _market: Market) -> Content:
-        return emergency_use(await self._days.emergencies(day, _ALL_ROWS))
+        return emergency_use(
+            await self._days.emergencies(day, _ALL_ROWS),
+            await self._days.displacements(day, _ALL_ROWS),
+            await self._days.displaced(day, _ALL_ROWS),
+        )
 
     async def _clock_report(self, day: DayOf, _market: Market) -> Content:
         rows = await self._days.clock(day, self._timeline, CLOCK_BOUND_US)

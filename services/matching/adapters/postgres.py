@@ -170,6 +170,14 @@ class PostgresStore:
             await _write(conn, changes)
         crash_point("after_t2")
 
+    async def cycle(self, seq: int) -> list[tuple[bytes, bytes]]:
+        """Return book and result of each urgent round right before an ordinary one, then its own.
+
+        Only its own are returned if there was no urgent round.
+        """
+        found = await self._pool.fetch(_QUERIES.cycle, seq)
+        return [(zlib.decompress(row["book"]), zlib.decompress(row["result"])) for row in found]
+
     async def prune(self) -> int:
         """Delete outbox rows that were sent long ago; return how many."""
         async with self._transaction() as conn:

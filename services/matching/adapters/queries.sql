@@ -106,6 +106,13 @@ UPDATE round SET state = 'PUBLISHED', status = $2, cause = $3, result = $4, resu
   solve_ms = $6, published_at = $7
 WHERE seq = $1 AND state = 'SEALED'
 
+-- name: cycle
+SELECT book, result FROM round
+WHERE seq <= $1 AND state = 'PUBLISHED' AND seq > (
+  SELECT COALESCE(max(seq), 0) FROM round WHERE seq < $1 AND mobilisation = ''
+)
+ORDER BY seq
+
 -- name: links_sent
 SELECT link, period, gb FROM link_sent
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from schemas import examples as _events
-from schemas.mobilisation import MobilisationDeclared, MobilisationServed
+from schemas.mobilisation import MobilisationDeclared, MobilisationDisplaced, MobilisationServed
 from tests.integration.gateway.conftest import Gateway, Market, demand
 from tests.integration.gateway.test_day_reports import figures, report, rows
 
@@ -80,7 +80,9 @@ async def test_one_proposes_another_confirms_and_only_those_in_scope_are_urgent(
         "market_id": "jingjinji",
         "round_id": "jingjinji:1",
     }
-    await gateway.publish(served.model_copy(update=own))
+    cost = next(one for one in _events.examples() if isinstance(one, MobilisationDisplaced))
+    after = {"market_id": "jingjinji", "round_id": "jingjinji:2"}
+    await gateway.publish(served.model_copy(update=own), cost.model_copy(update=after))
 
     async def shown() -> Json:
         found: Json = (await gateway.call("GET", path, key=stranger)).json()
@@ -88,15 +90,7 @@ async def test_one_proposes_another_confirms_and_only_those_in_scope_are_urgent(
 
     view = await gateway.eventually(shown, lambda found: found["rounds"] == 1)
     assert (view["chip_hours"], view["reserve_chip_hours"]) == (768, 256)
-    told = await report(gateway, "emergency-use", market.regulator)
-    assert figures(told)["chip_hours"] == 768
-    (row,) = rows(told)
-    assert (row["reason"], row["proposed_by"], row["declared_by"]) == (
-        "Flood forecast",
-        "regulator-1",
-        "operator",
-    )
-
+    await register(market)
     await ended_early(market, path)
     assert (await tried("u4", alternatives=taken))["status"] == 422
     await over_by_itself(market)
@@ -113,6 +107,28 @@ async def unfit(market: Market) -> None:
     )
     assert (past["status"], past["errors"][0]["field"]) == (422, "terms.end")
     assert (await proposed(gateway, flood(), market.enterprise))["status"] == 403
+
+
+async def register(market: Market) -> None:
+    gateway = market.gateway
+    told = await gateway.eventually(
+        lambda: report(gateway, "emergency-use", market.regulator),
+        lambda found: len(found["rows"]) == 2,
+    )
+    found = figures(told)
+    assert (found["chip_hours"], found["displaced"], found["welfare_cost"]) == (768, 1, 784_000_000)
+    row, lost = rows(told)
+    assert (row["reason"], row["proposed_by"], row["declared_by"]) == (
+        "Flood forecast",
+        "regulator-1",
+        "operator",
+    )
+    assert (lost["kind"], lost["chip_hours"], lost["value"], lost["proof"]) == (
+        "displaced",
+        192,
+        1_920_000_000,
+        "optimal",
+    )
 
 
 async def ended_early(market: Market, path: str) -> None:

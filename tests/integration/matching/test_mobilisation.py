@@ -12,11 +12,15 @@ import pytest
 from schemas import events
 from schemas.mobilisation import (
     MobilisationDeclared,
+    MobilisationDisplaced,
     MobilisationEnded,
     MobilisationServed,
     MobilisationTerms,
 )
 from schemas.types import OrderState
+from services.core.clearing import clear
+from services.core.codec import book_from_dict, result_digest, result_from_dict, rules_from_dict
+from services.core.displacement import book_without
 from services.core.replay import sealed_books
 from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.kit.clock import ManualClock
@@ -72,6 +76,25 @@ async def round_files(desk: Desk) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def check_displaced(
+    desk: Desk, files: list[dict[str, Any]], trading: events.DemandSubmitted
+) -> None:
+    """Look at what the emergency cost, and work it out again from the round files alone."""
+    (told,) = [one for one in desk.distinct("rounds") if isinstance(one, MobilisationDisplaced)]
+    assert (told.round_id, told.urgent_rounds) == ("jjj:2", ("jjj:1",))
+    # 4 chips at up to 2.5 yuan, for 2 hours, that had 8 chips at 1 yuan and now have 4 at 1.8.
+    assert [(row.demand_id, row.chip_hours, row.value) for row in told.displaced] == [
+        (trading.order_id, 8, 8 * 2_500_000)
+    ]
+    assert told.welfare == 8 * (2_500_000 - 1_800_000)
+    assert told.welfare_without == 16 * (2_500_000 - 1_000_000)
+    urgent, ordinary = (
+        (book_from_dict(file["book"]), result_from_dict(file["result"])) for file in files[:2]
+    )
+    again = clear(book_without(ordinary[0], [urgent]), rules_from_dict(files[1]["rules"]))
+    assert (again.book_digest, result_digest(again)) == (told.book_digest, told.result_digest)
 
 
 async def test_urgent_demand_is_served_first_and_the_rest_at_once_after_a_restart(
@@ -134,6 +157,7 @@ async def test_urgent_demand_is_served_first_and_the_rest_at_once_after_a_restar
     assert (served.round_id, served.demands, served.demands_served) == ("jjj:1", 1, 1)
     assert (served.chip_hours, served.reserve_chip_hours) == (24, 8)
     assert (served.payment, served.price_max) == (24 * 1_500_000, 1_500_000)
+    check_displaced(desk, await round_files(desk), trading)
     log = await KafkaMarketLogs(desk.settings, 10_000).read(MARKET.id)
     found = list(sealed_books(log))
     assert [one.digest for one in found] == [one.sealed_digest for one in found]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,12 +11,14 @@ import pytest
 
 from schemas.mobilisation import MobilisationDeclared, MobilisationEnded, MobilisationTerms
 from schemas.types import OrderState
-from services.core.book import Book
+from services.core.book import Book, Rules
 from services.core.book_builder import Horizon, build_book
+from services.core.clearing import clear
 from services.core.codec import book_from_dict, book_to_dict
 from services.core.errors import ValidationError
 from services.core.mobilisation import check_urgent
 from services.core.orders import Order
+from services.core.round_outcome import apply_result
 from services.core.urgent_rounds import Stages
 from tests.unit.core.orders_world import DEMAND_ID, MARKET, OTHER_ID, demand
 from tests.unit.core.test_book_builder import FIRST, HORIZON, named, offered, opened
@@ -150,3 +154,41 @@ def test_demand_that_no_mobilisation_covers_is_told_what_would_do(
     assert allowed in caught.value.allowed
     assert caught.value.value in caught.value.message.zh
     check_urgent(demand(**changes).terms, "e-1", MARKET, active)
+
+
+def test_an_emergency_takes_the_hours_after_the_notice_and_nothing_that_was_given() -> None:
+    orders: dict[str, Order] = {
+        order.id: order
+        for order in (
+            offered(chips=4, end="2026-11-24T12:00:00Z"),
+            named(opened(priority="interruptible", deadline="2026-11-24T13:00:00Z"), OTHER_ID),
+        )
+    }
+    stages = Stages()
+
+    def played(horizon: Horizon) -> Counter[tuple[str, int]]:
+        build = partial(build_book, MARKET, parents=orders, horizon=horizon)
+        book = stages.book(build, list(orders.values()), MARKET, horizon.first)
+        result = clear(book, Rules(ascent_steps=20))
+        changed = apply_result(book, result, orders, MARKET, horizon.seq)
+        orders.update({order.id: order for order in changed})
+        return Counter(
+            {
+                (row.demand, period): chips
+                for row in result.allocations
+                for period, chips in enumerate(row.chips, row.start)
+            }
+        )
+
+    assert played(HORIZON) == {(OTHER_ID, FIRST): 4}
+    # The flood comes: all that is not given yet is there for it, without a recall.
+    stages.take(declared(end="2026-11-24T12:00:00Z"))
+    orders[DEMAND_ID] = opened(priority="urgent", deadline="2026-11-24T11:00:00Z")
+    assert played(replace(HORIZON, seq=6)) == {(DEMAND_ID, FIRST + 1): 4}
+    assert played(replace(HORIZON, seq=7)) == {}
+    # Paused for an hour, it goes on when the flood is over.
+    later = Horizon(seq=8, first=FIRST + 2, periods=24)
+    assert played(later) == {(OTHER_ID, FIRST + 2): 4}
+    kept = orders[OTHER_ID]
+    assert dict(kept.allocated) == {FIRST: 4, FIRST + 2: 4}
+    assert kept.state is OrderState.PART_FILLED

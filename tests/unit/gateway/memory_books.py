@@ -29,7 +29,7 @@ from schemas.money import SettlementTermsSet
 from schemas.surveillance import CaseView
 from schemas.types import period_start
 from services.gateway.app.day_reports import DayOf, Timeline
-from services.gateway.app.emergency_report import EmergencyRow
+from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
 from services.gateway.app.report_tables import (
     CaseRow,
     ClockRow,
@@ -117,6 +117,12 @@ class MemoryDays:
         return []
 
     async def emergencies(self, day: DayOf, limit: int) -> list[EmergencyRow]:
+        return []
+
+    async def displacements(self, day: DayOf, limit: int) -> list[DisplacementRow]:
+        return []
+
+    async def displaced(self, day: DayOf, limit: int) -> list[DisplacedRow]:
         return []
 
     async def clock(self, day: DayOf, timeline: Timeline, bound_us: int) -> list[ClockRow]:

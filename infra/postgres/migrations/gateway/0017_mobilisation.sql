@@ -32,6 +32,23 @@ CREATE TABLE mobilisation_round (
 CREATE INDEX mobilisation_round_by_id ON mobilisation_round (mobilisation_id);
 CREATE INDEX mobilisation_round_by_time ON mobilisation_round (market_id, market_time);
 
+-- What the urgent rounds of a cycle cost other demand, by the ordinary round that followed.
+CREATE TABLE mobilisation_displaced (
+  round_id text PRIMARY KEY,
+  market_id text NOT NULL,
+  market_time timestamptz NOT NULL,
+  mobilisations text[] NOT NULL,
+  status text NOT NULL,
+  welfare bigint NOT NULL,
+  welfare_without bigint NOT NULL,
+  demands bigint NOT NULL CHECK (demands >= 0),
+  chip_hours bigint NOT NULL CHECK (chip_hours >= 0),
+  value bigint NOT NULL CHECK (value >= 0),
+  displaced jsonb NOT NULL
+);
+CREATE INDEX mobilisation_displaced_by_time ON mobilisation_displaced (market_id, market_time);
+
 -- migrate:down
+DROP TABLE mobilisation_displaced;
 DROP TABLE mobilisation_round;
 DROP TABLE mobilisation;

@@ -29,6 +29,14 @@ INSERT INTO mobilisation_round (
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (round_id) DO NOTHING;
 
+-- name: put_mobilisation_displaced
+INSERT INTO mobilisation_displaced (
+  round_id, market_id, market_time, mobilisations, status, welfare, welfare_without, demands,
+  chip_hours, value, displaced
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb)
+ON CONFLICT (round_id) DO NOTHING;
+
 -- name: mobilisations
 SELECT m.*, COALESCE(r.rounds, 0) AS rounds, COALESCE(r.chip_hours, 0) AS chip_hours,
   COALESCE(r.reserve_chip_hours, 0) AS reserve_chip_hours, COALESCE(r.payment, 0) AS payment

@@ -43,6 +43,25 @@ LEFT JOIN mobilisation AS m USING (mobilisation_id)
 WHERE r.market_id = $1 AND r.market_time >= $2 AND r.market_time < $3
 ORDER BY r.market_time, r.round_id LIMIT $4;
 
+-- name: day_displacements
+SELECT round_id, market_time, mobilisations, status, welfare, welfare_without, demands,
+  chip_hours, value
+FROM mobilisation_displaced
+WHERE market_id = $1 AND market_time >= $2 AND market_time < $3
+ORDER BY market_time, round_id LIMIT $4;
+
+-- name: day_displaced
+SELECT d.round_id, d.market_time, d.mobilisations, d.status,
+  row.value ->> 'demand_id' AS demand_id,
+  COALESCE(o.participant_id, '') AS participant_id,
+  (row.value ->> 'chip_hours')::bigint AS chip_hours,
+  (row.value ->> 'value')::bigint AS value
+FROM mobilisation_displaced AS d
+CROSS JOIN LATERAL jsonb_array_elements(d.displaced) WITH ORDINALITY AS row (value, n)
+LEFT JOIN order_shown AS o ON o.order_id = row.value ->> 'demand_id'
+WHERE d.market_id = $1 AND d.market_time >= $2 AND d.market_time < $3
+ORDER BY d.market_time, d.round_id, row.n LIMIT $4;
+
 -- name: day_clock
 -- How far the stamp of an event is from the market's clock when it was recorded, in real
 -- microseconds; the market's clock shows $4 at the real instant $5 and runs $6 times as fast.
