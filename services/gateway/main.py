@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from schemas.members import IssuerView
 from services.gateway.adapters import direct
 from services.gateway.adapters.acts import PostgresActs, PostgresShares
 from services.gateway.adapters.credentials import PostgresCredentials
@@ -31,7 +32,9 @@ from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
 from services.gateway.adapters.market_data import PostgresBooks, PostgresPrices
 from services.gateway.adapters.market_log import KafkaMarketLogs
+from services.gateway.adapters.members import PostgresMembers
 from services.gateway.adapters.mobilisations import PostgresMobilisations
+from services.gateway.adapters.oidc import OidcTokens
 from services.gateway.adapters.pages.site import add_pages
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
@@ -71,6 +74,7 @@ from services.gateway.app.life import LifeReading
 from services.gateway.app.limits import Limit, Limits
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
+from services.gateway.app.members import MemberCommands
 from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
@@ -147,7 +151,7 @@ def build(
     async def readiness() -> Mapping[str, bool]:
         return await _readiness(settings, pool)
 
-    door = _door(settings, pool, credentials)
+    door, members, _ = _people(settings, pool, directory, credentials)
     app = create_app(
         Api(
             exchange=ExchangeCommands(log, once, directory, keys, markets, reports, clock, signer),
@@ -174,6 +178,7 @@ def build(
             standing=Standing(log, directory, markets, clock, signer),
             mobilisations=_mobilisations(settings, pool, log, once, clock),
             keys=keys,
+            members=members,
             signing_keys=_signing_keys(settings, pool, directory, log, clock),
             acts=ActsReading(PostgresActs(reader)),
             streams=_streams(settings, pool, reader),
@@ -248,10 +253,32 @@ def _signing_keys(
     return SigningKeyCommands(directory, keys, topics, log, clock, verify_ed25519)
 
 
-def _door(settings: GatewaySettings, pool: Pool, credentials: PostgresCredentials) -> Door:
+def _issuers(settings: GatewaySettings) -> list[IssuerView]:
+    return [
+        IssuerView(
+            issuer=issuer,
+            client_id=settings.gateway_oidc_client_id,
+            audience=settings.gateway_oidc_audience,
+            scope="openid offline_access",
+        )
+        for issuer in settings.oidc_issuers()
+    ]
+
+
+def _people(
+    settings: GatewaySettings,
+    pool: Pool,
+    directory: PostgresDirectory,
+    credentials: PostgresCredentials,
+) -> tuple[Door, MemberCommands, OidcTokens]:
     operator = settings.gateway_operator_key
     sha256 = None if operator is None else hash_key(operator.get_secret_value())
-    return Door(credentials, PostgresActs(pool), sha256)
+    # Issuers go by the wall clock, not by the market's.
+    tokens = OidcTokens(_issuers(settings), SystemClock())
+    # One for both, so that whoever is suspended here is stopped here at once.
+    members = PostgresMembers(pool)
+    door = Door(credentials, PostgresActs(pool), sha256, members, tokens)
+    return door, MemberCommands(directory, members, tokens.issuers), tokens
 
 
 def _limits(settings: GatewaySettings, pool: Pool) -> Limits:

@@ -3,6 +3,7 @@
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -61,6 +62,12 @@ class GatewaySettings(KitSettings):
         gateway_webhook_timeout_s: Longest time for a message to a webhook and its answer.
         gateway_webhook_retry_s: Wait after a webhook's first failure; it doubles up to an hour.
         gateway_webhook_days: Days of failures after which a webhook is disabled.
+        gateway_oidc_issuers: OpenID Connect issuers whose tokens are taken, as they call
+            themselves, separated by commas; none: keys alone.
+        gateway_oidc_audience: What ``aud`` of an access token must include.
+        gateway_oidc_client_id: Client of the issuers that signs people in to the pages and the
+            command line; ``aud`` of its ID tokens.
+        gateway_oidc_client_secret: Its secret for the pages, if the issuers want one.
         gateway_instance: Name of this instance, the same after a restart; two gateways on one
             database need two names.
     """
@@ -91,6 +98,10 @@ class GatewaySettings(KitSettings):
     gateway_webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
     gateway_webhook_retry_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
     gateway_webhook_days: Annotated[int, Field(ge=1, le=366)] = 5
+    gateway_oidc_issuers: Annotated[str, Field(max_length=4_000)] = ""
+    gateway_oidc_audience: Annotated[str, Field(min_length=1, max_length=200)] = "suanli-exchange"
+    gateway_oidc_client_id: Annotated[str, Field(min_length=1, max_length=200)] = "suanli"
+    gateway_oidc_client_secret: SecretStr | None = None
     gateway_instance: Annotated[str, Field(min_length=1, max_length=64)] = "gateway-0"
 
     @model_validator(mode="after")
@@ -99,6 +110,7 @@ class GatewaySettings(KitSettings):
         if key is not None and len(key.get_secret_value()) < _OPERATOR_KEY_CHARS_MIN:
             msg = f"SUANLI_GATEWAY_OPERATOR_KEY of at least {_OPERATOR_KEY_CHARS_MIN} characters"
             raise ValueError(msg)
+        self.oidc_issuers()
         self.log_key()
         known = len(self.witness_keys())
         if self.gateway_witnesses_needed > known:
@@ -126,6 +138,24 @@ class GatewaySettings(KitSettings):
             )
             raise ValueError(msg)
         return self
+
+    def oidc_issuers(self) -> tuple[str, ...]:
+        """Return the trusted issuers, each once.
+
+        Raises:
+            ValueError: if one is no address, or by http although it is not of this network.
+        """
+        parts = (text.strip() for text in self.gateway_oidc_issuers.split(","))
+        found = tuple(dict.fromkeys(text for text in parts if text))
+        for issuer in found:
+            address = urlsplit(issuer)
+            host = address.hostname or ""
+            # A name without a dot is one of the same container network.
+            near = "." not in host or host == "127.0.0.1"
+            if not host or address.scheme not in ({"http", "https"} if near else {"https"}):
+                msg = f"SUANLI_GATEWAY_OIDC_ISSUERS of addresses by https, was {issuer}"
+                raise ValueError(msg)
+        return found
 
     def witness_keys(self) -> tuple[VerifierKey, ...]:
         """Return the witnesses' verifier keys, each once.

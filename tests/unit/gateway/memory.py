@@ -56,6 +56,7 @@ from services.gateway.app.life import LifeReading
 from services.gateway.app.limits import Limit, Limits, OwnShares
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
+from services.gateway.app.members import MemberCommands
 from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
@@ -78,6 +79,7 @@ from tests.unit.gateway.memory_books import (
     MemoryMobilisations,
     MemoryTree,
 )
+from tests.unit.gateway.memory_members import ISSUER, MemoryMembers, NoTokens
 from tests.unit.gateway.memory_prices import MemoryPrices
 from tests.unit.gateway.memory_reports import MemoryReports
 from tests.unit.gateway.memory_streams import MemoryFeed, streams_of
@@ -406,6 +408,7 @@ class MemoryGateway:
     parts: dict[str, bool] = field(default_factory=lambda: {"kafka": True})
     acts: MemoryActs = field(default_factory=MemoryActs)
     limits: Limits = field(default_factory=unlimited)
+    members: MemoryMembers = field(default_factory=MemoryMembers)
 
     def __post_init__(self) -> None:
         self.intents = MemoryIntents(self.orders)
@@ -458,7 +461,14 @@ class MemoryGateway:
                 MemoryDays(), self.markets, self.clock, Timeline(NOW, NOW, 1.0), None
             ),
             finality=Finality(MemoryTree(), None, (), 0, verify),
-            door=Door(self.directory, self.acts, hash_key("bootstrap-key-of-tests")),
+            door=Door(
+                self.directory,
+                self.acts,
+                hash_key("bootstrap-key-of-tests"),
+                self.members,
+                NoTokens(),
+            ),
+            members=MemberCommands(self.directory, self.members, [ISSUER]),
             limits=self.limits,
             mobilisations=MobilisationWork(
                 self.log, once, MemoryMobilisations(), self.markets, self.clock, persons=2
