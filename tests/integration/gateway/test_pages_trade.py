@@ -19,7 +19,7 @@ from tests.integration.gateway.test_orders import status_of
 from tests.integration.gateway.test_quotes import cleared
 from tests.integration.gateway.test_reports import allocation, closed, entry, sealed
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 YUAN = 1_000_000
 MONEY = 50_000 * YUAN
 
@@ -116,6 +116,9 @@ async def compose(page: Page, gateway: Gateway, market: Market) -> None:
     await page.get_by_role("button", name="Add an alternative").click()
     await page.locator("#f-a1_limit").fill("x")
     await seen(page, "demand-new-en")
+    await page.emulate_media(color_scheme="dark")
+    assert await obstacles(page, "color-contrast") == []
+    await page.emulate_media(color_scheme="light")
     await page.locator("#send").click()
     await expect(page.get_by_role("alert")).to_contain_text("Limit price (2): must be yuan")
     await expect(page.locator("#f-a1_limit")).to_have_attribute("aria-invalid", "true")
@@ -275,7 +278,7 @@ async def sales(page: Page, gateway: Gateway, market: Market) -> None:
     await seen(page, "money-provider-zh")
     await page.locator("#amount").fill("2000")
     await page.locator("form[action='/money/collateral'] button").click()
-    await expect(page).to_have_url(re.compile("/money$"))
+    await expect(page.get_by_role("status").last).to_contain_text("账本即将入账或拒绝")
 
 
 async def keys(page: Page, gateway: Gateway, market: Market) -> None:

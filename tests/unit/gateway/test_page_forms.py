@@ -126,6 +126,7 @@ def test_the_changes_of_a_reason_are_buttons() -> None:
 def test_sentences_for_people_have_yuan_and_beijing_time() -> None:
     said = for_people(Message("12500000 micro-yuan at 2026-11-25T00:00Z", "12500000 微元"))
     assert said == Message("12.5 yuan at 11-25 08:00", "12.5 元")
+    assert for_people(Message("Its ask of 6.8432 CNY.", "报价 7 CNY")).en == "Its ask of ¥6.8432."
     held = Reason(code="hold_refused", en="x", zh="x", params={"needed": 2_000_000, "free": 1})
     assert why(held).en == "Money could not be reserved: ¥2.00 needed, ¥0.00 free."
 

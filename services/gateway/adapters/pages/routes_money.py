@@ -36,6 +36,7 @@ from services.kit.telemetry import child_traceparent
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _SINCE = timedelta(days=31)
 _INVOICES_SHOWN = 60
+_REFUSALS_SHOWN = 5
 _LINES_MAX = 5_000
 _AMOUNTS_MAX = 10**15
 _DAY = re.compile(r"20[0-9]{2}-[0-1][0-9]-[0-3][0-9]")
@@ -109,16 +110,19 @@ async def show_money(
     visitor: VisitorDep,
     first: Annotated[str, Query(alias="from", max_length=10)] = "",
     last: Annotated[str, Query(alias="to", max_length=10)] = "",
+    *,
+    ordered: bool = False,
 ) -> Response:
     """Show the money of whoever is signed in."""
     principal, api = visitor.known(), pages.api
     figures = await _figures(pages, visitor)
     start, end = _window(api.market_data.now(), first, last)
-    account, statement, invoices, budgets = await asyncio.gather(
+    account, statement, invoices, budgets, refusals = await asyncio.gather(
         api.reading.account(principal, None),
         api.money.statement(principal, None, start, end),
         api.money.invoices(principal, None, before=None, limit=_INVOICES_SHOWN),
         pages.desks.budgets(principal.participant_id),
+        api.money.refusals(principal, before=None, limit=_REFUSALS_SHOWN),
     )
     return visitor.page(
         "money.html",
@@ -128,6 +132,8 @@ async def show_money(
         last_day=end - timedelta(days=1),
         invoices=[view for _, view in invoices],
         budgets=budgets,
+        refusals=[view for _, view in refusals],
+        ordered=ordered,
         figures=figures,
         is_provider=principal.role is Role.PROVIDER,
         moves=Scope.MONEY in principal.scopes and principal.active,
@@ -191,7 +197,7 @@ async def take_play_money(request: Request, pages: PagesDep, visitor: VisitorDep
     is_sandbox = pages.api.is_sandbox
     exchange = pages.api.exchange
     await top_up(exchange, principal, PLAY_MONEY, key, trace, is_sandbox=is_sandbox)
-    return RedirectResponse("/money", HTTPStatus.SEE_OTHER)
+    return RedirectResponse("/money?ordered=true", HTTPStatus.SEE_OTHER)
 
 
 @router.post("/money/collateral")
@@ -212,4 +218,4 @@ async def move_collateral(request: Request, pages: PagesDep, visitor: VisitorDep
     key = visitor.form.get("key") or secrets.token_hex(16)
     trace = child_traceparent(request.headers.get("traceparent", ""))
     await pages.api.funds.move_collateral(principal, principal.participant_id, new, key, trace)
-    return RedirectResponse("/money", HTTPStatus.SEE_OTHER)
+    return RedirectResponse("/money?ordered=true", HTTPStatus.SEE_OTHER)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # At most 18 digits, as money on the wire; more is somebody's typing and stays as it is.
 _AMOUNT = re.compile(r"(?<![\d.:])\d{1,18}(?![\d.:])")
 _MICRO = re.compile(r"(?<![\d.])(\d{1,18}) ?(?:micro-yuan|微元)")
+_CNY = re.compile(r"(?<![\d.])(\d{1,18}(?:\.\d{1,6})?) ?CNY")
 _INSTANT = re.compile(
     r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?(?:Z|\+00:00)"
 )
@@ -59,6 +60,7 @@ def _plain(found: re.Match[str]) -> str:
 
 def _local(text: str, unit: str) -> str:
     text = _MICRO.sub(lambda found: f"{plain_yuan(int(found[1]))} {unit}", text)
+    text = _CNY.sub(r"¥\1", text)
     return _INSTANT.sub(lambda found: clock(datetime.fromisoformat(found[0]), "%m-%d %H:%M"), text)
 
 
