@@ -88,9 +88,10 @@ test: .venv/.dev-stamp browser ## Lint, then run all tests
 	@$(PY) -m pytest -n $(TEST_JOBS) $(TEST_ARGS)
 
 .PHONY: nightly
-nightly: .venv/.dev-stamp ## Kill the ledger in 200 seeded runs; send the API 10,000 drawn requests
+nightly: .venv/.dev-stamp ## Kill the ledger 200 times, send the API 10,000 requests, draw 5 times the cases
 	@SUANLI_KILL_RUNS=200 SUANLI_API_CASES=10000 $(PY) -m pytest -n $(TEST_JOBS) \
 		tests/integration/ledger/test_kills.py tests/integration/gateway/test_any_request.py
+	@$(PY) -m pytest -n $(TEST_JOBS) --hypothesis-profile=nightly tests/property
 
 # One target per check, so that `make -k lint` reports the findings of all of them.
 CHECKS := style format types imports sql spelling requirements generated

@@ -12,11 +12,14 @@ from importlib import import_module
 
 NAMES = (
     "audit",
+    "bulk",
     "checker",
     "clearing",
+    "clearing_exact",
     "clearing_scale",
     "http",
     "ledger",
+    "pages",
     "pipeline",
     "sse",
     "surveillance",

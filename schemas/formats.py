@@ -116,6 +116,13 @@ class DemandRow(Model):
     moves: MovesRow | None = None
 
 
+class MobilisationRow(Model):
+    """What an urgent round serves: no demand of the book has a limit above the cap."""
+
+    id: Key
+    price_cap: Natural
+
+
 class BookFile(Model):
     """All open orders of one market at a log position."""
 
@@ -128,6 +135,7 @@ class BookFile(Model):
     offers: Annotated[tuple[OfferRow, ...], Field(max_length=_ROWS_MAX)]
     demands: Annotated[tuple[DemandRow, ...], Field(max_length=_ROWS_MAX)]
     links: Annotated[tuple[LinkRow, ...], Field(max_length=_LINKS_MAX)] = ()
+    mobilisation: MobilisationRow | None = None
 
 
 class RulesFile(Model):

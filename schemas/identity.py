@@ -50,7 +50,7 @@ class KeyView(Model):
     scopes: tuple[Scope, ...]
     created_at: Instant
     created_by: str | None = Field(
-        default=None, description="Key that made it; null before that was recorded"
+        default=None, description="Key or member that made it; null before that was recorded"
     )
     expires_at: Instant | None = Field(
         default=None, description="Refused from then on; null for keys from before keys expired"
@@ -73,7 +73,7 @@ class AdminActView(Model):
     at: Instant = Field(description="Wall clock of the exchange, UTC")
     participant_id: ParticipantId
     role: str
-    credential_id: str = Field(description="`key_...` or `bootstrap`")
+    credential_id: str = Field(description="`key_...`, `mbr_...` or `bootstrap`")
     scope: Scope
     act: str = Field(description="Operation, as the API's description names it")
     object: str = Field(description="Path that it was asked of")

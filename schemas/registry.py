@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas import direct, erasures, events, links, money, standing, surveillance, transparency
+from schemas import (
+    direct,
+    erasures,
+    events,
+    links,
+    mobilisation,
+    money,
+    signing_keys,
+    standing,
+    surveillance,
+    transparency,
+)
 
 TOPICS: dict[str, str] = {
     "offers": "Offers of providers",
     "demand": "Demand of enterprises",
-    "participants": "Participants, their deposits, payouts and collateral, reversals, and erasures",
-    "policies": "Markets, policies, terms of settlement, and who is suspended",
+    "participants": "Participants, their signing keys and orders about money; reversals, erasures",
+    "policies": "Markets, policies, mobilisations, terms of settlement, and who is suspended",
     "holds": "Money reserved, captured and released for demand",
     "allocations": "What each round allocated, whole rounds only",
     "rounds": "Rounds: sealed, cleared, prices, certificates, round files",
@@ -162,9 +173,15 @@ REGISTRY: tuple[EventType, ...] = (
     _row("suanli.erasure.refused", erasures.ErasureRefused, "settlements", _PARTICIPANT),
     _row("suanli.journal.entry-erased", erasures.JournalEntryErased, "journal-entries", "entry_id"),
     _row("suanli.participant.standing-set", standing.ParticipantStandingSet, "policies", _MARKET),
+    _row("suanli.mobilisation.proposed", mobilisation.MobilisationProposed, "policies", _MARKET),
+    _row("suanli.mobilisation.declared", mobilisation.MobilisationDeclared, "policies", _MARKET),
+    _row("suanli.mobilisation.ended", mobilisation.MobilisationEnded, "policies", _MARKET),
+    _row("suanli.mobilisation.served", mobilisation.MobilisationServed, "rounds", _MARKET),
+    _row("suanli.mobilisation.displaced", mobilisation.MobilisationDisplaced, "rounds", _MARKET),
     _row("suanli.direct.offer", direct.DirectOffer, "offers.direct", _MARKET),
     _row("suanli.direct.demand", direct.DirectDemand, "demand.direct", _MARKET),
     _row("suanli.direct.answered", direct.DirectAnswered, "direct-status", _PARTICIPANT),
+    _row("suanli.signing-key.set", signing_keys.SigningKeySet, "participants", _PARTICIPANT),
 )
 """Every event ever published; one row per version."""
 

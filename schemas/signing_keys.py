@@ -1,11 +1,12 @@
 """Bodies of the API about the keys that participants sign their own records with."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from schemas.base import Instant, Model, ParticipantId
 from schemas.direct import signed_bytes
+from schemas.events import Event
 
 POSSESSION_TYPE = "suanli.signing-key.v1"
 
@@ -31,6 +32,28 @@ def possession_bytes(participant_id: str, public_key: str) -> bytes:
     It names the participant, so that a proof seen elsewhere registers the key for nobody else.
     """
     return signed_bytes(POSSESSION_TYPE, f"{participant_id} {public_key}".encode())
+
+
+class SigningKeySet(Event):
+    """A participant's records count by this key from here on, or no more.
+
+    So whoever has the log can check signed records without asking the exchange.
+    """
+
+    participant_id: ParticipantId
+    key_id: SigningKeyId
+    public_key: PublicKeyText
+    state: Literal["active", "revoked"]
+
+
+EXAMPLES: dict[type[Event], Any] = {
+    SigningKeySet: {
+        "participant_id": "north-cloud",
+        "key_id": "dk_56475aa75463474c0285df5dbf2bcab7",
+        "public_key": "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=",
+        "state": "active",
+    }
+}
 
 
 class SigningKeyNew(Model):

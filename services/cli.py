@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from services.cli_participants import keys, participants
 from services.core.errors import DomainError
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ app = typer.Typer(
 direct = typer.Typer(
     help="Who writes signed records to the broker. 直连 Kafka 的权限。", no_args_is_help=True
 )
+app.add_typer(participants, name="participants")
+app.add_typer(keys, name="keys")
 app.add_typer(direct, name="direct")
 
 _T = TypeVar("_T")

@@ -18,6 +18,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from infra.local.errors import LocalStackError
 from infra.local.identity import start_mark
@@ -32,6 +33,10 @@ STACK_FIXTURES = {"stack", "topic_prefix", "topics", "schema_prefix"}
 RUN_VARIABLE = "SUANLI_TEST_RUN_DIR"
 KAFKA_VARIABLE = "SUANLI_TEST_KAFKA"
 POSTGRES_VARIABLE = "SUANLI_TEST_POSTGRES"
+
+# For `--hypothesis-profile`: how `tests.property.examples` scales with these is said there.
+settings.register_profile("dev", max_examples=20, deadline=None)
+settings.register_profile("nightly", max_examples=500, deadline=None)
 
 
 @dataclass(frozen=True, slots=True)

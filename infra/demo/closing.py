@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.demo.board import Board
+    from infra.demo.emergency import Emergency
     from infra.demo.facts import Json
     from infra.demo.meter import Memory, Meter
     from infra.demo.robots import Robots
@@ -38,6 +39,7 @@ class Day:
     sender: Sender
     robots: Robots
     trials: Trials
+    emergency: Emergency
     memory: Memory
     meter: Meter
     killed: tuple[str, ...]
@@ -127,7 +129,7 @@ async def gather(
         findings=await everything("/v1/findings"),
         attempts=tuple(day.sender.attempts),
         trials=tuple(day.trials.done),
-        trial_orders=tuple(day.trials.taken),
+        trial_orders=(*day.trials.taken, *day.emergency.orders),
         resent=tuple(day.sender.resent),
         delivered=day.robots.delivered,
         refused_deliveries=tuple(day.robots.refused),
@@ -144,6 +146,7 @@ async def gather(
         peak_bytes=day.memory.peak_bytes,
         killed=day.killed,
         took_s=day.took_s,
+        emergency=await day.emergency.register(),
     )
 
 

@@ -182,6 +182,7 @@ class Facts:
         peak_bytes: Most memory of all processes at one time.
         killed: Services that were killed on purpose, in order.
         took_s: Real seconds of each phase.
+        emergency: `ReportView` of the register of emergency use, empty if there was none.
     """
 
     market: Json
@@ -209,3 +210,4 @@ class Facts:
     peak_bytes: int
     killed: tuple[str, ...] = ()
     took_s: Mapping[str, float] = field(default_factory=dict)
+    emergency: Json = field(default_factory=dict)

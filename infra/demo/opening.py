@@ -22,6 +22,9 @@ REGULATOR = "jjj-regulator"
 TRIAL = "trial-lab"
 """An enterprise that sends wrong orders; it has money for none."""
 TRIAL_DEPOSIT = 100 * world.MICRO
+FLOOD = "flood-control"
+"""An enterprise that asks for chips in the day's emergency alone."""
+FLOOD_DEPOSIT = 30_000 * world.MICRO
 
 _THOUSAND_YUAN = 1_000 * world.MICRO
 # Every eighth enterprise has money for a small part of what it asks for, so that holds are
@@ -72,12 +75,13 @@ async def admit(operator: AsyncClient, day: Day) -> Opening:
     ]
     people += [
         (TRIAL, "enterprise", "试错实验室 Trial Lab", "CN.11.0108.TRIAL-LAB"),
+        (FLOOD, "enterprise", "防汛指挥部 Flood Control", "CN.11.0108.FLOOD-CONTROL"),
         (REGULATOR, "regulator", "京津冀算力监管 Regulator", "CN.11.0000.JJJ-REG"),
     ]
     replies = await asyncio.gather(
         *(operator.send(ops.register(who, role, name, code)) for who, role, name, code in people)
     )
-    deposits = {**deposits_of(day), TRIAL: TRIAL_DEPOSIT}
+    deposits = {**deposits_of(day), TRIAL: TRIAL_DEPOSIT, FLOOD: FLOOD_DEPOSIT}
     await asyncio.gather(
         *(
             operator.send(ops.deposit(who, amount, "play money of the demo"))

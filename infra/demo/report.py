@@ -15,6 +15,7 @@ from infra.demo import report_parts as parts
 from infra.demo import words
 from infra.demo.charts import price_panel, region_chart, supply_chart, welfare_chart
 from infra.demo.figures import Lot, by_chip, share_ppm
+from infra.demo.report_emergency import emergency
 from infra.demo.svg import both, tag
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def report_html(
             _supply(facts, figures),
             _fill(facts, figures),
             _gaps(facts, figures),
+            emergency(facts),
             parts.money(facts),
             parts.orders(facts, figures),
             parts.refusals(facts),

@@ -20,6 +20,7 @@ from infra.demo.board import Board
 from infra.demo.chaos import Chaos
 from infra.demo.checks import checks_of
 from infra.demo.day import build_day, shorten
+from infra.demo.emergency import Emergency
 from infra.demo.figures import figures_of
 from infra.demo.live import View, round_line
 from infra.demo.meter import Memory, Meter
@@ -70,6 +71,7 @@ class _Cast:
     sender: Sender
     robots: Robots
     trials: Trials
+    emergency: Emergency
     watcher: Watcher
     memory: Memory
     chaos: Chaos
@@ -240,7 +242,10 @@ class Demo:
         )
         board.trials = trials.done
         watcher = Watcher(anyone, board, lambda row: self._closed(row, board, robots))
-        cast = _Cast(board, sender, robots, trials, watcher, Memory(self._exchange), Chaos(), meter)
+        operator = anyone.acting_as(self._exchange.config.operator_key)
+        emergency = Emergency(anyone, operator, opening.keys, clock, board.tell)
+        memory = Memory(self._exchange)
+        cast = _Cast(board, sender, robots, trials, emergency, watcher, memory, Chaos(), meter)
         try:
             with self._live(board), self._timed("day"):
                 await self._play(anyone, cast)
@@ -276,9 +281,10 @@ class Demo:
             group.create_task(measure(cast.board, cast.meter, cast.memory, stop))
             trying = group.create_task(cast.trials.run(cast.sender.some_demand))
             killing = group.create_task(kill())
+            flood = group.create_task(cast.emergency.run(start, hours))
             await cast.sender.run()
             await self._exchange.clock.sleep_until(start + timedelta(hours=hours))
-            await asyncio.gather(trying, killing)
+            await asyncio.gather(trying, killing, flood)
             await self._last_round(anyone, cast.board)
             stop.set()
             await watching
@@ -317,6 +323,7 @@ class Demo:
             cast.sender,
             cast.robots,
             cast.trials,
+            cast.emergency,
             cast.memory,
             cast.meter,
             tuple(cast.chaos.killed),

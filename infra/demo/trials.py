@@ -82,7 +82,7 @@ def wrong_orders(now: datetime, foreign_order: str) -> list[Wrong]:
             ("budget pays for nothing", "预算不足以购买任何数量"),
             budget=1_000,
         ),
-        demanded(("not supported yet: urgent", "暂不支持：紧急需求"), priority="urgent"),
+        demanded(("urgent without a mobilisation", "未经动员的紧急需求"), priority="urgent"),
         demanded(("more than 64 KiB", "超过 64 KiB"), resource_code=_TOO_LONG),
         Wrong(
             ("an offer by an enterprise", "需求方提交供给"),

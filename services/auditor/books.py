@@ -71,6 +71,25 @@ class _Market:
     status_ends: dict[int, Positions] = field(default_factory=dict)
     # Since when the next round differs, with nothing left to read.
     differs_since: float | None = None
+    # Since when later rounds were told and a part of the next one was not.
+    stalls_since: float | None = None
+    # The later rounds that this was told for: one forged seal is told once, not every round.
+    stalls_told: set[int] = field(default_factory=set)
+
+    def first_later(self) -> int | None:
+        """Return the first round after the next one of which anything was told."""
+        told = {*self.sealed, *self.closed, *(_seq_of(round_id) for round_id in self.parts)}
+        return min((seq for seq in told if seq > self.next_seq), default=None)
+
+    def missing(self) -> list[str]:
+        """Return which parts of the next round were not told."""
+        seq = self.next_seq
+        known = {
+            "seal": seq in self.sealed,
+            "file": f"{self.audit.market_id}:{seq}" in self.parts,
+            "end": seq in self.closed,
+        }
+        return [name for name, is_there in known.items() if not is_there]
 
 
 class BookAuditor:
@@ -131,6 +150,8 @@ class BookAuditor:
         for market_id in sorted(self._markets):
             while await self._compare_next(self._markets[market_id]):
                 pass
+        for market in self._markets.values():
+            await self._watch_for_gaps(market)
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -220,6 +241,26 @@ class BookAuditor:
         await self.start()
         return False
 
+    async def _watch_for_gaps(self, market: _Market) -> None:
+        """Tell of a round that never came whole though later ones did: it stops the comparison."""
+        later, missing = market.first_later(), market.missing()
+        if later is None or later in market.stalls_told or not missing:
+            market.stalls_since = None
+            return
+        now = self._clock.monotonic()
+        if market.stalls_since is None or not await self._has_read_all():
+            market.stalls_since = now
+        elif now - market.stalls_since >= self._gap_s:
+            market.stalls_told.add(later)
+            market_id = market.audit.market_id
+            round_id = f"{market_id}:{market.next_seq}"
+            text = f"{round_id}: its {', '.join(missing)} must be on the log before later rounds"
+            evidence = {"round_id": round_id, "missing": ", ".join(missing)}
+            one = Found(
+                "book.stalled", f"{market_id}:{later}", (text,), evidence, market_id, round_id
+            )
+            await self._add([one])
+
     async def _has_read_all(self) -> bool:
         try:
             return await self._reader.lag() == 0
@@ -231,10 +272,13 @@ class BookAuditor:
         for fault in checked.faults:
             by_code[fault.code].append(fault)
         found = [_found(code, one.sealed, faults) for code, faults in sorted(by_code.items())]
+        await self._add(found)
+
+    async def _add(self, found: Sequence[Found]) -> None:
         codes = await self._store.add_found(found, self._clock.now())
         for code in codes:
             self._found.labels(code).inc()
-            self._log.error("finding raised", code=code, round_id=checked.round_id)
+            self._log.error("finding raised", code=code, round_id=found[0].round_id)
         if codes:
             self._committed()
 

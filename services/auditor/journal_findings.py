@@ -91,6 +91,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{round_id} did not take in the records where the round before ended.",
         "轮次 {round_id} 读取的记录未与上一轮衔接。",
     ),
+    "book.stalled": (
+        "Rounds after {round_id} were told, but not its {missing}: no book can be compared now.",
+        "{round_id} 之后的轮次已公布，而其 {missing} 未公布；补齐之前无法核对订单簿。",
+    ),
 }
 """Code -> the sentence in English and Chinese."""
 

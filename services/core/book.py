@@ -164,6 +164,19 @@ class BookDemand:
 
 
 @dataclass(frozen=True, slots=True)
+class BookMobilisation:
+    """What an urgent round serves.
+
+    Attributes:
+        id: Id of the mobilisation.
+        price_cap: Highest limit of its demand, micro-yuan per chip-hour.
+    """
+
+    id: str
+    price_cap: int
+
+
+@dataclass(frozen=True, slots=True)
 class Book:
     """All open orders of one market at a log position.
 
@@ -176,6 +189,8 @@ class Book:
         offers: Sorted by id.
         demands: Sorted by id.
         links: Sorted by key; empty if no demand of the book sends anything.
+        mobilisation: The mobilisation whose urgent demand alone is in the book, ``None`` in an
+            ordinary round.
     """
 
     market: str
@@ -186,6 +201,7 @@ class Book:
     offers: tuple[BookOffer, ...]
     demands: tuple[BookDemand, ...]
     links: tuple[BookLink, ...] = ()
+    mobilisation: BookMobilisation | None = None
 
 
 PriceCurve = tuple[str, tuple[int, ...]]

@@ -25,7 +25,7 @@ Json = dict[str, Any]
 # Participants and exclusive groups are numbered as they come, so that one order more or less
 # renames those after it; that orders of one hand have one name is looked at apart.
 _NAMES = ("participant", "exclusive_group")
-_HEADER = ("market", "round_id", "first_period", "periods", "pools")
+_HEADER = ("market", "round_id", "first_period", "periods", "pools", "mobilisation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,13 @@ class BookAudit:
     Args:
         market_id: The market.
         partitions: Topic -> the partition that the market's key leads to.
+
+    Attributes:
+        market_id: The market.
     """
 
     def __init__(self, market_id: str, partitions: Mapping[str, int]) -> None:
+        self.market_id = market_id
         self._inputs: dict[str, list[Read]] = {topic: [] for topic in INPUTS}
         self._partitions = partitions
         self._replay = Replay(MarketLog(market_id, self._inputs, (), (), partitions))
@@ -184,7 +188,7 @@ def _manifest_faults(
 
 def _book_faults(rebuilt: Json, sealed: Json, excluded: frozenset[str]) -> Iterator[BookFault]:
     for name in _HEADER if rebuilt else ():
-        if rebuilt[name] != sealed.get(name):
+        if rebuilt.get(name) != sealed.get(name):
             yield BookFault("terms", "", f"book.{name}: is not what the log gives")
     pairs: list[tuple[Json, Json]] = []
     for side in ("offers", "demands"):

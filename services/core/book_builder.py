@@ -14,7 +14,7 @@ from services.core.eligibility import pools_of, validate_demand, validate_offer
 from services.core.errors import ValidationError
 from services.core.link_charges import links_left
 from services.core.link_terms import moves_of
-from services.core.order_left import demand_left, offer_chips_left, passed
+from services.core.order_left import demand_left, firm_end, offer_chips_left, passed
 from services.core.orders import DemandOrder, OfferOrder, Order, moved
 from services.core.reasons import Why, why
 
@@ -285,7 +285,8 @@ def _is_whole(order: OfferOrder, horizon: Horizon) -> bool:
 def _book_demand(
     order: DemandOrder, market: Market, parents: Mapping[str, Order], horizon: Horizon
 ) -> BookDemand | None:
-    alternatives = demand_left(order, market, horizon.first, horizon.end)
+    end = min(horizon.end, firm_end(order.terms, horizon.first))
+    alternatives = demand_left(order, market, horizon.first, end)
     if not alternatives:
         return None
     linked_to = order.terms.linked_to

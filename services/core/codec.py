@@ -92,39 +92,51 @@ def book_to_dict(book: Book) -> dict[str, Json]:
         }
         for link in sorted(book.links, key=lambda link: link.key)
     ]
-    return ({"links": links} if links else {}) | {
-        "format": BOOK_FORMAT,
-        "market": book.market,
-        "round_id": book.round_id,
-        "first_period": book.first_period,
-        "periods": book.periods,
-        "pools": [
-            {
-                "key": pool.key,
-                "zone": pool.zone,
-                "region": pool.region,
-                "chip": pool.chip,
-                "domestic": pool.domestic,
-                "tflops": pool.tflops,
-            }
-            for pool in sorted(book.pools, key=lambda pool: pool.key)
-        ],
-        "offers": [
-            {
-                "id": offer.id,
-                "participant": offer.participant,
-                "version": offer.version,
-                "pool": offer.pool,
-                "ask": offer.ask,
-                "start": offer.start,
-                "chips": list(offer.chips),
-                "block": offer.block,
-                "rounds_waited": offer.rounds_waited,
-            }
-            for offer in sorted(book.offers, key=lambda offer: offer.id)
-        ],
-        "demands": [_demand_to_dict(row) for row in sorted(book.demands, key=lambda d: d.id)],
-    }
+    return (
+        ({"links": links} if links else {})
+        | _mobilisation_to_dict(book)
+        | {
+            "format": BOOK_FORMAT,
+            "market": book.market,
+            "round_id": book.round_id,
+            "first_period": book.first_period,
+            "periods": book.periods,
+            "pools": [
+                {
+                    "key": pool.key,
+                    "zone": pool.zone,
+                    "region": pool.region,
+                    "chip": pool.chip,
+                    "domestic": pool.domestic,
+                    "tflops": pool.tflops,
+                }
+                for pool in sorted(book.pools, key=lambda pool: pool.key)
+            ],
+            "offers": [
+                {
+                    "id": offer.id,
+                    "participant": offer.participant,
+                    "version": offer.version,
+                    "pool": offer.pool,
+                    "ask": offer.ask,
+                    "start": offer.start,
+                    "chips": list(offer.chips),
+                    "block": offer.block,
+                    "rounds_waited": offer.rounds_waited,
+                }
+                for offer in sorted(book.offers, key=lambda offer: offer.id)
+            ],
+            "demands": [_demand_to_dict(row) for row in sorted(book.demands, key=lambda d: d.id)],
+        }
+    )
+
+
+def _mobilisation_to_dict(book: Book) -> dict[str, Json]:
+    # Absent in ordinary rounds, as in every file from before there were any others.
+    if book.mobilisation is None:
+        return {}
+    told = {"id": book.mobilisation.id, "price_cap": book.mobilisation.price_cap}
+    return {"mobilisation": told}
 
 
 def _by_index(demand: BookDemand) -> Sequence[Alternative]:

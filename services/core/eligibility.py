@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.types import Priority, period_of, period_start, pool_key
+from schemas.types import period_of, period_start, pool_key
 from services.core.book import Alternative, Pool
 from services.core.errors import Message, ValidationError
 from services.core.link_terms import zones_with_ways
@@ -246,14 +246,6 @@ def _chip_fits(chip: ChipClass, alternative: AlternativeTerms) -> bool:
 
 
 def _check_supported(terms: DemandTerms) -> None:
-    if terms.priority == Priority.URGENT:
-        raise _not_yet(
-            "priority",
-            terms.priority.value,
-            "standard, interruptible",
-            "urgent demand without a declared need",
-            "未经宣布的紧急需求",
-        )
     shape = terms.shape
     is_fixed = shape.type == "block" and shape.chips_min in (None, shape.chips)
     if terms.data_gb and not is_fixed:

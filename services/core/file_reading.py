@@ -15,6 +15,7 @@ from services.core.book import (
     Book,
     BookDemand,
     BookLink,
+    BookMobilisation,
     BookOffer,
     Certificate,
     DemandOutcome,
@@ -84,11 +85,20 @@ def book_from_dict(value: Json) -> Book:
         links=_sorted(fields, "links", LINKS_MAX, _link, lambda link: link.key)
         if "links" in fields.names()
         else (),
+        mobilisation=_mobilisation(fields) if "mobilisation" in fields.names() else None,
     )
     fields.end()
     _check_references(book)
     _check_links(book)
+    _check_cap(book)
     return book
+
+
+def _mobilisation(fields: Fields) -> BookMobilisation:
+    row = fields.part("mobilisation")
+    found = BookMobilisation(id=row.text("id"), price_cap=row.integer("price_cap", 0, PRICE_MAX))
+    row.end()
+    return found
 
 
 def _sorted(
@@ -201,6 +211,17 @@ def _check_links(book: Book) -> None:
         if len(link.capacity) != book.periods:
             path = f"book.links[{link.key}].capacity"
             raise refuse("validation.range", path, str(len(link.capacity)), str(book.periods))
+
+
+def _check_cap(book: Book) -> None:
+    if book.mobilisation is None:
+        return
+    cap = book.mobilisation.price_cap
+    for demand in book.demands:
+        for item in demand.alternatives:
+            if item.limit > cap:
+                path = f"book.demands[{demand.id}].alternatives[{item.index}].limit"
+                raise refuse("validation.range", path, str(item.limit), f"at most the cap {cap}")
 
 
 def _alternative(fields: Fields, shape: Shape) -> Alternative:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from schemas.types import period_of
+from schemas.types import Priority, period_of
 from services.core.book import Alternative
 from services.core.eligibility import max_spend, resolve_alternatives
 from services.core.orders import (
@@ -17,6 +17,7 @@ from services.core.reasons import Why, why
 
 if TYPE_CHECKING:
     from schemas.market import Market
+    from schemas.orders import DemandTerms
 
 
 def offer_chips_left(order: OfferOrder, first: int, end: int) -> tuple[int, tuple[int, ...]]:
@@ -64,6 +65,18 @@ def demand_left(
         if rest is not None:
             left.append(rest)
     return tuple(left)
+
+
+def firm_end(terms: DemandTerms, first: int) -> int:
+    """Return the period before which all ends that a round may give a demand.
+
+    Interruptible demand that can be paused is given the coming period and as many more as it
+    wants notice of: nothing that it has is ever taken back, and whatever comes after is free for
+    whoever needs it more. A block can only be given whole.
+    """
+    if terms.priority is not Priority.INTERRUPTIBLE or terms.shape.type == "block":
+        return period_of(terms.deadline)
+    return first + 1 + terms.notice_periods
 
 
 def unbudgeted(order: DemandOrder, market: Market) -> tuple[Alternative, ...]:

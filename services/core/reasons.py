@@ -97,6 +97,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Its participant was suspended ({reason}); what is allocated stands.",
         "参与方已被暂停({reason});已分配部分继续有效。",
     ),
+    "not_urgent": (
+        "No mobilisation in force covers it: {field} must be {allowed}, was {value}.",
+        "没有生效的动员涵盖该需求:{field} 应为 {allowed},实际为 {value}。",
+    ),
     "cancelled_by_participant": ("Withdrawn by its participant.", "参与方已撤回。"),
     "market_changed": (
         "The market's rules changed and no longer take it: {field} must be {allowed}, was {value}.",

@@ -17,6 +17,7 @@ from collections import defaultdict
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas import events
@@ -37,6 +38,7 @@ from services.core.order_holds import told
 from services.core.orders import DemandOrder, OfferOrder, Order
 from services.core.replay_queue import Queue
 from services.core.round_outcome import apply_result, group_losers, holds_to_adjust
+from services.core.urgent_rounds import Stages
 from services.core.verdicts import Decision, HoldAnswer, Story, View
 
 if TYPE_CHECKING:
@@ -222,6 +224,7 @@ class Replay:
         self._sent: Sent = {}
         self._block_offers: dict[str, str] = {}
         self._suspended: dict[str, str] = {}
+        self._stages = Stages()
         self._market_changed = True
         self._now = datetime.min.replace(tzinfo=UTC)
         self._book: Book | None = None
@@ -252,6 +255,7 @@ class Replay:
         self._groups, self._block_offers = self._groups.copy(), self._block_offers.copy()
         self._stash = {order_id: dict(kept) for order_id, kept in self._stash.items()}
         self._sent, self._suspended = dict(self._sent), dict(self._suspended)
+        self._stages = self._stages.fork()
         self._differing, self.disagreed = list(self._differing), []
 
     def taken(self) -> dict[str, int]:
@@ -311,6 +315,8 @@ class Replay:
         if isinstance(event, ParticipantStandingSet):
             stand(self._suspended, event)
             return
+        if self._stages.take(event):
+            return
         if self.market is None:
             self._next_market(ends)
         if self.market is None:
@@ -348,6 +354,7 @@ class Replay:
             queue.early.add(record.event_id)
             if isinstance(record.event, ParticipantStandingSet):
                 stand(self._suspended, record.event)
+            self._stages.take(record.event)
             if isinstance(record.event, events.MarketDefined):
                 self._define(record.event.market)
                 return True
@@ -426,10 +433,13 @@ class Replay:
         if self._market_changed:
             self._put_all(no_longer_taken(self._live(), self.market, period_of(at)))
         first, away = horizon.first, self._suspended
+        self._put_all(self._stages.leaving(self._live(), self.market, first))
         while gone := leaving(self._live(), self._orders, self._groups, at, first, away):
             self._put_all(gone)
         self._drop_old_answers()
-        book = build_book(self.market, self._live(), self._orders, horizon, self._sent)
+        build = partial(build_book, self.market, parents=self._orders, horizon=horizon,
+                        sent=self._sent)  # fmt: skip
+        book = self._stages.book(build, self._live(), self.market, first)
         ids = [*(row.id for row in book.offers), *(row.id for row in book.demands)]
         self._put_all([entered(self._orders[order_id], seq) for order_id in ids])
         self._market_changed = False

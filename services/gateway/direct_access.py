@@ -6,22 +6,31 @@ import base64
 import binascii
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from schemas.signing_keys import SigningKeySet
 from schemas.types import Role
 from services.core.errors import Message, ValidationError
+from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.status_topics import create_status_topics, status_topic
 from services.gateway.app.direct import key_id_of
+from services.gateway.app.keys import OPERATOR_ID
+from services.gateway.app.signing_keys import told_key
+from services.kit.clock import make_clock
+from services.kit.kafka import LogWriter
 from services.kit.log_access import LogAccess
 from services.kit.postgres import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from services.kit.log_access import Grant
     from services.kit.settings import KitSettings
 
 _TOPIC_OF = {Role.PROVIDER.value: "offers.direct", Role.ENTERPRISE.value: "demand.direct"}
 _KEY_BYTES = 32
+_SEND_S_MAX = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ async def grant(
         # The topic before the key: who is read by the gateway must be answerable.
         await create_status_topics(access, [participant_id])
         if public is not None:
+            await _tell(settings, [(participant_id, public, "active")])
             await conn.execute(SQL.put_signing_key, participant_id, key_id_of(public), public)
     finally:
         await conn.close()
@@ -91,6 +101,9 @@ async def revoke(settings: KitSettings, participant_id: str) -> bool:
     had = await LogAccess(settings).revoke(user_of(settings, participant_id))
     conn = await connect(settings.postgres_dsn, settings.schema_of("gateway"))
     try:
+        rows = await conn.fetch(SQL.signing_keys_of, participant_id)
+        counting = [row["public_key"] for row in rows if row["revoked_at"] is None]
+        await _tell(settings, [(participant_id, public, "revoked") for public in counting])
         done = await conn.execute(SQL.revoke_signing_keys, participant_id)
     finally:
         await conn.close()
@@ -104,6 +117,34 @@ async def grants(settings: KitSettings) -> list[Grant]:
         KitError: if the broker refused or did not answer.
     """
     return await LogAccess(settings).grants(user_of(settings, ""))
+
+
+async def _tell(
+    settings: KitSettings, found: Sequence[tuple[str, bytes, Literal["active", "revoked"]]]
+) -> None:
+    """Tell on the log which keys count and which no more."""
+    if not found:
+        return
+    now = make_clock(settings).now()
+    told = [
+        told_key(
+            SigningKeySet(
+                participant_id=participant_id,
+                key_id=key_id_of(public),
+                public_key=base64.b64encode(public).decode(),
+                state=state,
+            ),
+            OPERATOR_ID,
+            now,
+        )
+        for participant_id, public, state in found
+    ]
+    writer = LogWriter(settings, send_s_max=_SEND_S_MAX)
+    await writer.start()
+    try:
+        await KafkaLog(writer).send(told)
+    finally:
+        await writer.stop()
 
 
 def _parse_key(text: str) -> bytes:

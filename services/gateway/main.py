@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from schemas.members import IssuerView
 from services.gateway.adapters import direct
 from services.gateway.adapters.acts import PostgresActs, PostgresShares
 from services.gateway.adapters.credentials import PostgresCredentials
 from services.gateway.adapters.days import PostgresDays
+from services.gateway.adapters.desks import PostgresDesks
 from services.gateway.adapters.erasures import PostgresErasures
 from services.gateway.adapters.exports import ExportFiles
 from services.gateway.adapters.funds import PostgresFunds
@@ -30,6 +33,9 @@ from services.gateway.adapters.life import PostgresLives
 from services.gateway.adapters.log_tree import PostgresLog
 from services.gateway.adapters.market_data import PostgresBooks, PostgresPrices
 from services.gateway.adapters.market_log import KafkaMarketLogs
+from services.gateway.adapters.members import PostgresMembers
+from services.gateway.adapters.mobilisations import PostgresMobilisations
+from services.gateway.adapters.oidc import OidcTokens
 from services.gateway.adapters.pages.office import Office
 from services.gateway.adapters.pages.site import add_pages
 from services.gateway.adapters.postgres import (
@@ -49,6 +55,9 @@ from services.gateway.adapters.status_topics import StatusTopics
 from services.gateway.adapters.streams import PostgresFeed
 from services.gateway.adapters.surveillance import PostgresCases
 from services.gateway.adapters.watching import HealthWatch
+from services.gateway.adapters.webhook_sender import HttpSender
+from services.gateway.adapters.webhooks import LEASE as WEBHOOKS_LEASE
+from services.gateway.adapters.webhooks import LeasedWebhooks, PostgresWebhooks
 from services.gateway.app.acts import ActsReading
 from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
@@ -70,6 +79,8 @@ from services.gateway.app.life import LifeReading
 from services.gateway.app.limits import Limit, Limits
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
+from services.gateway.app.members import MemberCommands
+from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.previews import Previews
@@ -80,7 +91,10 @@ from services.gateway.app.signing_keys import SigningKeyCommands
 from services.gateway.app.standing import Standing
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
+from services.gateway.app.webhook_worker import WebhookWorker
+from services.gateway.app.webhooks import WebhookCommands
 from services.gateway.settings import GatewaySettings
+from services.kit.clock import SystemClock
 from services.kit.kafka import LogReader, LogWriter
 from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
 from services.kit.run import run_service
@@ -92,6 +106,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from services.gateway.webhook_ports import WebhookQueue
     from services.kit.clock import Clock
     from services.kit.postgres import Pool
     from services.kit.run import ServiceContext
@@ -141,7 +156,7 @@ def build(
     async def readiness() -> Mapping[str, bool]:
         return await _readiness(settings, pool)
 
-    door = _door(settings, pool, credentials)
+    door, members, _ = _people(settings, pool, directory, credentials)
     app = create_app(
         Api(
             exchange=ExchangeCommands(log, once, directory, keys, markets, reports, clock, signer),
@@ -166,10 +181,15 @@ def build(
             door=door,
             limits=_limits(settings, pool),
             standing=Standing(log, directory, markets, clock, signer),
+            mobilisations=_mobilisations(settings, pool, log, once, clock),
             keys=keys,
-            signing_keys=_signing_keys(settings, pool, directory),
+            members=members,
+            signing_keys=_signing_keys(settings, pool, directory, log, clock),
             acts=ActsReading(PostgresActs(reader)),
             streams=_streams(settings, pool, reader),
+            webhooks=WebhookCommands(
+                PostgresWebhooks(pool, reader), _sender(settings), SystemClock()
+            ),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),
             readiness=readiness,
             is_sandbox=settings.gateway_sandbox,
@@ -181,7 +201,16 @@ def build(
         health=HealthReading(watch, readiness, markets, reports, clock),
     )
     sessions = Sessions(door, PostgresSessions(pool))
-    return add_pages(app, sessions, _timeline(settings).speed, office)
+    desks = PostgresDesks(reader)
+    return add_pages(app, sessions, _timeline(settings).speed, desks, office)
+
+
+def _mobilisations(
+    settings: GatewaySettings, pool: Pool, log: KafkaLog, once: Once, clock: Clock
+) -> MobilisationWork:
+    persons = settings.gateway_mobilisation_persons
+    shown = PostgresMobilisations(pool)
+    return MobilisationWork(log, once, shown, PostgresMarkets(pool), clock, persons=persons)
 
 
 def _streams(settings: GatewaySettings, pool: Pool, reader: Pool) -> Streams:
@@ -195,17 +224,72 @@ def _streams(settings: GatewaySettings, pool: Pool, reader: Pool) -> Streams:
     )
 
 
+def _sender(settings: GatewaySettings) -> HttpSender:
+    return HttpSender(
+        settings.gateway_webhook_hosts,
+        settings.gateway_webhook_networks,
+        allow_http=settings.gateway_webhook_http,
+        timeout_s=settings.gateway_webhook_timeout_s,
+    )
+
+
+def build_webhooks(settings: GatewaySettings, pool: Pool) -> LeasedWebhooks:
+    """Return what tells webhooks.
+
+    Args:
+        settings: The gateway's settings.
+        pool: Pool of the gateway's schema.
+    """
+    sender = _sender(settings)
+
+    def make(queue: WebhookQueue) -> WebhookWorker:
+        return WebhookWorker(
+            queue,
+            sender,
+            SystemClock(),
+            random.random,
+            store_errors=STORE_ERRORS,
+            first_retry_s=settings.gateway_webhook_retry_s,
+            failing_days=settings.gateway_webhook_days,
+            kept_days=settings.gateway_stream_days,
+        )
+
+    return LeasedWebhooks(pool, LeaseKeeper(pool, WEBHOOKS_LEASE, settings.gateway_instance), make)
+
+
 def _signing_keys(
-    settings: GatewaySettings, pool: Pool, directory: PostgresDirectory
+    settings: GatewaySettings, pool: Pool, directory: PostgresDirectory, log: KafkaLog, clock: Clock
 ) -> SigningKeyCommands:
-    topics = StatusTopics(settings, pool)
-    return SigningKeyCommands(directory, PostgresSigningKeys(pool), topics, verify_ed25519)
+    keys, topics = PostgresSigningKeys(pool), StatusTopics(settings, pool)
+    return SigningKeyCommands(directory, keys, topics, log, clock, verify_ed25519)
 
 
-def _door(settings: GatewaySettings, pool: Pool, credentials: PostgresCredentials) -> Door:
+def _issuers(settings: GatewaySettings) -> list[IssuerView]:
+    return [
+        IssuerView(
+            issuer=issuer,
+            client_id=settings.gateway_oidc_client_id,
+            audience=settings.gateway_oidc_audience,
+            scope="openid offline_access",
+        )
+        for issuer in settings.oidc_issuers()
+    ]
+
+
+def _people(
+    settings: GatewaySettings,
+    pool: Pool,
+    directory: PostgresDirectory,
+    credentials: PostgresCredentials,
+) -> tuple[Door, MemberCommands, OidcTokens]:
     operator = settings.gateway_operator_key
     sha256 = None if operator is None else hash_key(operator.get_secret_value())
-    return Door(credentials, PostgresActs(pool), sha256)
+    # Issuers go by the wall clock, not by the market's.
+    tokens = OidcTokens(_issuers(settings), SystemClock())
+    # One for both, so that whoever is suspended here is stopped here at once.
+    members = PostgresMembers(pool)
+    door = Door(credentials, PostgresActs(pool), sha256, members, tokens)
+    return door, MemberCommands(directory, members, tokens.issuers), tokens
 
 
 def _limits(settings: GatewaySettings, pool: Pool) -> Limits:
@@ -298,6 +382,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     await StatusTopics(settings, pool).ensure_all()
     taking = build_direct(settings, context.clock, pool, writer)
     context.spawn("direct", taking.run(context.stop_event))
+    context.spawn("webhooks", build_webhooks(settings, pool).run(context.stop_event))
     context.spawn("http", server.run_until(context.stop_event))
     port = await server.port()
     context.publish_state(http_port=port, http_url=f"http://{settings.gateway_host}:{port}")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from schemas.codec import Envelope
     from schemas.filters import Filter
     from schemas.funds import AccountKind
+    from schemas.mobilisation import MobilisationDeclared
     from schemas.orders import DemandTerms, OfferTerms
     from schemas.types import Side
     from services.core.tlog.notes import Note
@@ -241,6 +242,10 @@ class Markets(Protocol):
 
     async def put_policy(self, view: PolicyView) -> None:
         """Show a policy that was set."""
+        ...
+
+    async def mobilised(self, market_id: str, now: datetime) -> list[MobilisationDeclared]:
+        """Return the mobilisations that were declared, and are neither over nor withdrawn."""
         ...
 
 

@@ -1,12 +1,15 @@
 """Settings of the gateway, beside those that all services share."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
 from services.core.tlog.notes import KeyKind, NoteError, VerifierKey
 from services.kit.settings import KitSettings
+from services.kit.webhooks import HostPattern
 
 # Long enough that it cannot be guessed; the generated keys have 52 characters.
 _OPERATOR_KEY_CHARS_MIN = 16
@@ -32,6 +35,8 @@ class GatewaySettings(KitSettings):
             to be called final; 0: none, the log alone decides.
         gateway_sandbox: Whether this is a sandbox: participants take play money as they like, and
             every reply says so.
+        gateway_mobilisation_persons: How many regulators or operators it takes to declare an
+            urgent mobilisation: with 2, one proposes and another confirms.
         gateway_lag_records_max: Not ready while the schema is further behind the log.
         gateway_replay_records_max: Records of a market's log that are read at most to rebuild its
             book of a past moment.
@@ -52,6 +57,20 @@ class GatewaySettings(KitSettings):
         gateway_watched: Services whose health the operator's page shows, ``name=address`` of each
             one's health server, separated by commas; in place of an address the file in which a
             service of this machine tells its port.
+        gateway_webhook_hosts: Hosts that webhooks may be on, separated by commas: ``host``,
+            ``*.host``, ``host:port`` or ``host:*``; without a port it is 443; none: no webhooks.
+        gateway_webhook_networks: Networks that may be called although they are not of the public
+            internet, separated by commas, such as ``10.20.0.0/16``.
+        gateway_webhook_http: Whether webhooks may be called without TLS.
+        gateway_webhook_timeout_s: Longest time for a message to a webhook and its answer.
+        gateway_webhook_retry_s: Wait after a webhook's first failure; it doubles up to an hour.
+        gateway_webhook_days: Days of failures after which a webhook is disabled.
+        gateway_oidc_issuers: OpenID Connect issuers whose tokens are taken, as they call
+            themselves, separated by commas; none: keys alone.
+        gateway_oidc_audience: What ``aud`` of an access token must include.
+        gateway_oidc_client_id: Client of the issuers that signs people in to the pages and the
+            command line; ``aud`` of its ID tokens.
+        gateway_oidc_client_secret: Its secret for the pages, if the issuers want one.
         gateway_instance: Name of this instance, the same after a restart; two gateways on one
             database need two names.
     """
@@ -65,6 +84,7 @@ class GatewaySettings(KitSettings):
     gateway_witnesses_needed: Annotated[int, Field(ge=0, le=64)] = 0
     gateway_pool_max: Annotated[int, Field(ge=2, le=200)] = 16
     gateway_sandbox: bool = False
+    gateway_mobilisation_persons: Annotated[int, Field(ge=1, le=2)] = 2
     gateway_lag_records_max: Annotated[int, Field(ge=0)] = 20_000
     gateway_replay_records_max: Annotated[int, Field(ge=1)] = 200_000
     gateway_export_folder: Path | None = None
@@ -76,6 +96,16 @@ class GatewaySettings(KitSettings):
     gateway_listeners_max: Annotated[int, Field(ge=1, le=100_000)] = 12_000
     gateway_stream_days: Annotated[int, Field(ge=1, le=366)] = 7
     gateway_watched: Annotated[str, Field(max_length=10_000)] = ""
+    gateway_webhook_hosts: Annotated[str, Field(max_length=20_000)] = ""
+    gateway_webhook_networks: Annotated[str, Field(max_length=4_000)] = ""
+    gateway_webhook_http: bool = False
+    gateway_webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    gateway_webhook_retry_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    gateway_webhook_days: Annotated[int, Field(ge=1, le=366)] = 5
+    gateway_oidc_issuers: Annotated[str, Field(max_length=4_000)] = ""
+    gateway_oidc_audience: Annotated[str, Field(min_length=1, max_length=200)] = "suanli-exchange"
+    gateway_oidc_client_id: Annotated[str, Field(min_length=1, max_length=200)] = "suanli"
+    gateway_oidc_client_secret: SecretStr | None = None
     gateway_instance: Annotated[str, Field(min_length=1, max_length=64)] = "gateway-0"
 
     @model_validator(mode="after")
@@ -84,6 +114,7 @@ class GatewaySettings(KitSettings):
         if key is not None and len(key.get_secret_value()) < _OPERATOR_KEY_CHARS_MIN:
             msg = f"SUANLI_GATEWAY_OPERATOR_KEY of at least {_OPERATOR_KEY_CHARS_MIN} characters"
             raise ValueError(msg)
+        self.oidc_issuers()
         self.log_key()
         self.watched()
         known = len(self.witness_keys())
@@ -107,6 +138,42 @@ class GatewaySettings(KitSettings):
                 msg = f"SUANLI_GATEWAY_WATCHED of name=address, ..., was {text[:80]!r}"
                 raise ValueError(msg)
             found[name] = where.rstrip("/")
+
+    @model_validator(mode="after")
+    def _check_webhooks(self) -> Self:
+        for name, text, parse in (
+            ("HOSTS", self.gateway_webhook_hosts, HostPattern.parse),
+            ("NETWORKS", self.gateway_webhook_networks, ip_network),
+        ):
+            for part in filter(None, map(str.strip, text.split(","))):
+                try:
+                    parse(part)
+                except ValueError as error:
+                    raise ValueError(f"SUANLI_GATEWAY_WEBHOOK_{name} of {error}") from error
+        if self.gateway_webhook_days > self.gateway_stream_days:
+            msg = (
+                f"SUANLI_GATEWAY_WEBHOOK_DAYS of at most SUANLI_GATEWAY_STREAM_DAYS, "
+                f"{self.gateway_stream_days}: what is not kept cannot be told"
+            )
+            raise ValueError(msg)
+        return self
+
+    def oidc_issuers(self) -> tuple[str, ...]:
+        """Return the trusted issuers, each once.
+
+        Raises:
+            ValueError: if one is no address, or by http although it is not of this network.
+        """
+        parts = (text.strip() for text in self.gateway_oidc_issuers.split(","))
+        found = tuple(dict.fromkeys(text for text in parts if text))
+        for issuer in found:
+            address = urlsplit(issuer)
+            host = address.hostname or ""
+            # A name without a dot is one of the same container network.
+            near = "." not in host or host == "127.0.0.1"
+            if not host or address.scheme not in ({"http", "https"} if near else {"https"}):
+                msg = f"SUANLI_GATEWAY_OIDC_ISSUERS of addresses by https, was {issuer}"
+                raise ValueError(msg)
         return found
 
     def witness_keys(self) -> tuple[VerifierKey, ...]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from schemas.events import OffsetRange
     from schemas.market import Market
+    from schemas.mobilisation import MobilisationDeclared, MobilisationEnded
     from services.core.book import Result
     from services.core.link_charges import Sent
     from services.core.orders import Order
@@ -48,6 +49,7 @@ class Changes:
         intake: Verdicts.
         markets: Markets defined.
         standings: Participant -> why it may not trade, ``None`` if it may again.
+        mobilisations: What was declared or withdrawn, in order.
         put_holds: Answers of the ledger to keep.
         drop_holds: Keys of those used up.
         outbox: Records to send, in order.
@@ -59,6 +61,7 @@ class Changes:
     intake: list[IntakeRow] = field(default_factory=list)
     markets: dict[str, Market] = field(default_factory=dict)
     standings: dict[str, str | None] = field(default_factory=dict)
+    mobilisations: list[MobilisationDeclared | MobilisationEnded] = field(default_factory=list)
     put_holds: dict[tuple[str, str], HoldAnswer] = field(default_factory=dict)
     drop_holds: set[tuple[str, str]] = field(default_factory=set)
     outbox: list[OutRecord] = field(default_factory=list)
@@ -81,6 +84,7 @@ class SealedRound:
         rules: Rules as canonical JSON.
         book_digest: SHA-256 of ``book``.
         rules_digest: SHA-256 of ``rules``.
+        mobilisation: Id of the mobilisation that it serves, empty for an ordinary round.
     """
 
     seq: int
@@ -93,6 +97,7 @@ class SealedRound:
     rules: bytes
     book_digest: str
     rules_digest: str
+    mobilisation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,7 @@ class Loaded:
         last_round: The newest round, ``None`` before the first.
         is_sealed: Whether that round waits for its result.
         sent: GB of each link and period that rounds have given away.
+        mobilisations: What was declared and what was withdrawn, in any order.
     """
 
     positions: Positions
@@ -143,6 +149,7 @@ class Loaded:
     last_round: SealedRound | None
     is_sealed: bool
     sent: Sent = field(default_factory=dict)
+    mobilisations: Sequence[MobilisationDeclared | MobilisationEnded] = ()
 
 
 class Store(Protocol):
@@ -166,6 +173,13 @@ class Store(Protocol):
 
     async def publish(self, sealed: SealedRound, cleared: ClearedRound, changes: Changes) -> None:
         """Give a sealed round its result and all its records (T2), in one transaction."""
+        ...
+
+    async def cycle(self, seq: int) -> list[tuple[bytes, bytes]]:
+        """Return book and result of each urgent round right before an ordinary one, then its own.
+
+        Only its own are returned if there was no urgent round.
+        """
         ...
 
     async def prune(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -11,6 +10,7 @@ from schemas import events
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.types import TERMINAL_STATES
 from services.core.orders import DemandOrder
+from tests.property.examples import examples
 from tests.property.market_world import MARKET, World, instant, order_id
 
 # 20 s on two idle cores; the suite's 30 s would end it on busy ones.
@@ -252,9 +252,4 @@ class OrderLives(RuleBasedStateMachine):
 
 
 TestOrderLives = OrderLives.TestCase
-TestOrderLives.settings = settings(
-    max_examples=150,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+TestOrderLives.settings = examples(80, steps=40, slow=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from schemas import events
 from services.core.intake import decide
 from services.core.replay import MarketLog, Read, Round, Status, book_at, sealed_books
 from services.core.verdicts import Story, Verdict
 from services.matching.ports import SealedRound
+from tests.property.examples import examples
 from tests.property.market_world import MARKET, START, World, clear_greedy_of
 from tests.property.test_order_lives import OrderLives
 
@@ -27,6 +27,7 @@ class RecordingWorld(World):
         self.inputs["policies"].append(Read("policies", 0, "policy", "", "", START, defined))
         self.told: list[Status] = []
         self.rounds: list[Round] = []
+        self._ends = dict.fromkeys(TOPICS, 0)
 
     def matching_reads_offers(self) -> None:
         if self.offers_read < len(self.offers_log):
@@ -72,9 +73,10 @@ class RecordingWorld(World):
     def _check_round(self, sealed: SealedRound) -> None:
         super()._check_round(sealed)
         manifest = tuple(
-            events.OffsetRange(topic=topic, partition=0, start=0, end=len(reads))
+            events.OffsetRange(topic=topic, partition=0, start=self._ends[topic], end=len(reads))
             for topic, reads in self.inputs.items()
         )
+        self._ends = {topic: len(reads) for topic, reads in self.inputs.items()}
         told = events.RoundSealed(
             round_id=sealed.round_id,
             market_id=MARKET.id,
@@ -112,9 +114,4 @@ class Replays(OrderLives):
 
 
 TestReplays = Replays.TestCase
-TestReplays.settings = settings(
-    max_examples=15,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+TestReplays.settings = examples(15, steps=40, slow=True)

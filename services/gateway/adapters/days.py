@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from services.gateway.adapters.queries import SQL
+from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
 from services.gateway.app.report_tables import (
     CaseRow,
     ClockRow,
@@ -16,7 +17,6 @@ from services.gateway.app.report_tables import (
     LetterRow,
     LinkageRow,
     TradeRow,
-    UrgentRow,
 )
 
 if TYPE_CHECKING:
@@ -95,10 +95,23 @@ class PostgresDays:
         rows = await self._pool.fetch(SQL.day_flows, day.market_id, day.start, day.end)
         return [_made(FlowRow, row) for row in rows]
 
-    async def urgent(self, day: DayOf, limit: int) -> list[UrgentRow]:
-        """Return the urgent demand that was submitted."""
-        rows = await self._pool.fetch(SQL.day_urgent, day.market_id, day.start, day.end, limit)
-        return [_made(UrgentRow, row) for row in rows]
+    async def emergencies(self, day: DayOf, limit: int) -> list[EmergencyRow]:
+        """Return the urgent rounds."""
+        asked = (day.market_id, day.start, day.end, limit)
+        found = await self._pool.fetch(SQL.day_emergencies, *asked)
+        return [_made(EmergencyRow, row) for row in found]
+
+    async def displacements(self, day: DayOf, limit: int) -> list[DisplacementRow]:
+        """Return what urgent rounds cost other demand, by cycle."""
+        asked = (day.market_id, day.start, day.end, limit)
+        found = await self._pool.fetch(SQL.day_displacements, *asked)
+        return [_made(DisplacementRow, row) for row in found]
+
+    async def displaced(self, day: DayOf, limit: int) -> list[DisplacedRow]:
+        """Return the demand that got less by urgent rounds."""
+        asked = (day.market_id, day.start, day.end, limit)
+        found = await self._pool.fetch(SQL.day_displaced, *asked)
+        return [_made(DisplacedRow, row) for row in found]
 
     async def clock(self, day: DayOf, timeline: Timeline, bound_us: int) -> list[ClockRow]:
         """Return how far stamps were from the market's clock, by source."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from schemas.market_data import IndexView, StatisticView
@@ -100,7 +101,12 @@ class PostgresBooks:
     async def terms(self, ids: Sequence[str]) -> Mapping[str, OfferTerms | DemandTerms]:
         """Return terms by their ids."""
         found = await self._pool.fetch(SQL.terms, list(ids)) if ids else []
-        return {row["event_id"]: rows.terms_of(row) for row in found}
+
+        def parse() -> Mapping[str, OfferTerms | DemandTerms]:
+            return {row["event_id"]: rows.terms_of(row) for row in found}
+
+        # A large book is seconds of parsing at first: not on the loop that all callers share.
+        return await asyncio.to_thread(parse)
 
 
 def _statistic(row: asyncpg.Record, windows: Windows) -> StatisticView:

@@ -13,10 +13,12 @@ from schemas.types import Side
 from services.gateway.adapters import rows
 from services.gateway.adapters.credentials import add_key
 from services.gateway.adapters.manifests import with_signature
+from services.gateway.adapters.mobilisations import declared_in
 from services.gateway.adapters.queries import SQL, sql_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from schemas.api import (
         AllocationView,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         RoundView,
     )
     from schemas.filters import Filter
+    from schemas.mobilisation import MobilisationDeclared
     from schemas.orders import DemandTerms, OfferTerms
     from services.gateway.identity_ports import NewKey
     from services.gateway.ports import Signer
@@ -202,6 +205,10 @@ class PostgresMarkets:
     async def put_policy(self, view: PolicyView) -> None:
         """Show a policy that was set."""
         await put_policy(self._pool, view)
+
+    async def mobilised(self, market_id: str, now: datetime) -> list[MobilisationDeclared]:
+        """Return the mobilisations that were declared, and are neither over nor withdrawn."""
+        return await declared_in(self._pool, market_id, now)
 
 
 async def put_market(conn: Conn | Pool, view: MarketView, offset: int) -> None:

@@ -17,6 +17,8 @@ from schemas import events, money
 from schemas.api import MarketView, ParticipantView, PolicyView
 from schemas.codec import DecodeError, decode
 from schemas.erasures import ErasureOrdered, ErasureRefused, JournalEntryErased
+from schemas.mobilisation import MobilisationDisplaced, MobilisationServed
+from schemas.signing_keys import SigningKeySet
 from schemas.surveillance import (
     ParticipantOwned,
     SurveillanceCaseRaised,
@@ -34,6 +36,7 @@ from services.gateway.adapters import (
     erasures,
     intents,
     log_tree,
+    mobilisations,
     postgres,
     streams,
     surveillance,
@@ -42,6 +45,7 @@ from services.gateway.adapters.days import put_dead_letters
 from services.gateway.adapters.leased_reading import read_under_lease
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
+from services.gateway.adapters.signing_keys import put_told_keys
 from services.gateway.ports import Position, Sent
 from services.kit.errors import LogUnavailableError
 from services.kit.logging import get_logger
@@ -444,8 +448,12 @@ _INTENTS = (
 # In the order of an order's life, so that a batch that holds it all leaves a history in order.
 _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.ParticipantRegistered, ParticipantOwned), _participants),
+    ((SigningKeySet,), put_told_keys),
     ((events.MarketDefined,), _markets),
     ((events.PolicySet,), _policies),
+    (mobilisations.TOLD, mobilisations.put_told),
+    ((MobilisationServed,), mobilisations.put_served),
+    ((MobilisationDisplaced,), mobilisations.put_displaced),
     (_INTENTS, intents.put_intents),
     ((*_HOLD_KINDS,), _holds),
     ((events.RoundSealed, events.RoundCleared, events.RoundClosed), _rounds),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from services.gateway.adapters.queries import SQL
+from services.gateway.app.sessions import Owner
 
 if TYPE_CHECKING:
     from services.kit.postgres import Pool
@@ -16,15 +17,17 @@ class PostgresSessions:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def begin(self, token_sha256: bytes, key_sha256: bytes, lives_s: int) -> None:
+    async def begin(self, token_sha256: bytes, owner: Owner, lives_s: int) -> None:
         """Keep a session; forget some that are over."""
         await self._pool.execute(SQL.prune_sessions)
-        await self._pool.execute(SQL.begin_session, token_sha256, key_sha256, lives_s)
+        await self._pool.execute(
+            SQL.begin_session, token_sha256, owner.key_sha256, owner.member_id, lives_s
+        )
 
-    async def key_of(self, token_sha256: bytes) -> bytes | None:
-        """Return the hash of the key of a session that is not over."""
-        found: bytes | None = await self._pool.fetchval(SQL.session_key, token_sha256)
-        return found
+    async def owner_of(self, token_sha256: bytes) -> Owner | None:
+        """Return whose a session is that is not over."""
+        row = await self._pool.fetchrow(SQL.session_owner, token_sha256)
+        return None if row is None else Owner(row["key_sha256"], row["member_id"])
 
     async def end(self, token_sha256: bytes) -> None:
         """Forget a session."""

@@ -5,13 +5,25 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from schemas.signing_keys import SigningKeyView
+from schemas.signing_keys import SigningKeySet, SigningKeyView
 from services.gateway.adapters.queries import SQL
 
 if TYPE_CHECKING:
     import asyncpg
 
-    from services.kit.postgres import Pool
+    from services.gateway.ports import Sent
+    from services.kit.postgres import Conn, Pool
+
+
+async def put_told_keys(conn: Conn, batch: list[Sent]) -> None:
+    """Show which keys count, so that the table can be made anew from the log."""
+    for sent in batch:
+        told = sent.envelope.data
+        assert isinstance(told, SigningKeySet)
+        public = base64.b64decode(told.public_key)
+        await conn.execute(SQL.put_signing_key, told.participant_id, told.key_id, public)
+        if told.state == "revoked":
+            await conn.execute(SQL.revoke_signing_key, told.participant_id, told.key_id)
 
 
 class PostgresSigningKeys:

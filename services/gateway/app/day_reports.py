@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from schemas.reports import REPORT_ROWS_MAX, ReportSignature, ReportView
 from schemas.types import Role
 from services.gateway.app import report_tables
+from services.gateway.app.emergency_report import emergency_use
 from services.gateway.app.envelopes import canonical
 from services.gateway.app.report_words import ABOUT, TITLES
 from services.gateway.app.rights import require_role
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from schemas.market import Market
     from schemas.reports import ReportKind
+    from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
     from services.gateway.app.report_tables import (
         CaseRow,
         ClockRow,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
         LetterRow,
         LinkageRow,
         TradeRow,
-        UrgentRow,
     )
     from services.gateway.ports import MarketClock, Markets, Principal, Signer
 
@@ -82,8 +83,16 @@ class Days(Protocol):
         """Return what was allocated, by pool and where the demand is."""
         ...
 
-    async def urgent(self, day: DayOf, limit: int) -> list[UrgentRow]:
-        """Return the urgent demand that was submitted."""
+    async def emergencies(self, day: DayOf, limit: int) -> list[EmergencyRow]:
+        """Return the urgent rounds."""
+        ...
+
+    async def displacements(self, day: DayOf, limit: int) -> list[DisplacementRow]:
+        """Return what urgent rounds cost other demand, by cycle."""
+        ...
+
+    async def displaced(self, day: DayOf, limit: int) -> list[DisplacedRow]:
+        """Return the demand that got less by urgent rounds."""
         ...
 
     async def clock(self, day: DayOf, timeline: Timeline, bound_us: int) -> list[ClockRow]:
@@ -218,7 +227,11 @@ class DayReports:
         return report_tables.regional_flows(await self._days.flows(day), market)
 
     async def _emergency_use(self, day: DayOf, _market: Market) -> Content:
-        return report_tables.emergency_use(await self._days.urgent(day, _ALL_ROWS))
+        return emergency_use(
+            await self._days.emergencies(day, _ALL_ROWS),
+            await self._days.displacements(day, _ALL_ROWS),
+            await self._days.displaced(day, _ALL_ROWS),
+        )
 
     async def _clock_report(self, day: DayOf, _market: Market) -> Content:
         rows = await self._days.clock(day, self._timeline, CLOCK_BOUND_US)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas import events
 from schemas.codec import derive_id
 from schemas.orders import OfferTerms
-from schemas.types import TERMINAL_STATES, Side, period_of
+from schemas.types import TERMINAL_STATES, Priority, Side, period_of
 from services.core.eligibility import validate_demand, validate_offer
 from services.core.errors import Message, ValidationError
+from services.core.mobilisation import check_urgent, in_force
 from services.gateway.app.envelopes import derive_order_id, make_envelope
 from services.gateway.app.once import make_intent
 from services.gateway.app.rights import ROLE_OF_SIDE, require_own, require_role
 from services.gateway.errors import ConflictError, not_found
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from schemas.api import DemandView, OfferView, Receipt
     from schemas.codec import Envelope
@@ -122,14 +124,24 @@ class OrderCommands:
         ]
         return await self._once.run(principal.participant_id, intents, plan)
 
-    async def try_submit(self, principal: Principal, side: Side, wanted: Submission) -> Market:
+    async def try_submit(
+        self, principal: Principal, side: Side, wanted: Submission, markets: dict[str, Market]
+    ) -> Market:
         """Check a new order as `submit` would, and do nothing; return its market.
+
+        Args:
+            principal: Who asks.
+            side: The side.
+            wanted: The order.
+            markets: Markets that were looked up for orders before it; its own is added.
 
         Raises:
             DomainError: what `submit` would raise or return.
         """
         require_role(principal, ROLE_OF_SIDE[side])
-        market = await self._market(wanted.market_id)
+        if wanted.market_id not in markets:
+            markets[wanted.market_id] = await self._market(wanted.market_id)
+        market = markets[wanted.market_id]
         await self._submitted(principal, side, wanted, market, "")
         return market
 
@@ -157,6 +169,7 @@ class OrderCommands:
         order_id = derive_order_id(side, principal.participant_id, wanted.key)
         try:
             check_terms(wanted.terms, market, period_of(self._clock.now()))
+            await self._check_urgent(wanted.terms, principal.participant_id, market)
         except ValidationError:
             # What a gateway wrote that died before it kept the reply is told again as it was.
             if await self._orders.order(order_id) is None:
@@ -275,7 +288,17 @@ class OrderCommands:
             return
         if change.expected_version != view.version:
             raise _stale(view, change.expected_version)
-        check_terms(change.terms, await self._market(view.market_id), period_of(self._clock.now()))
+        market = await self._market(view.market_id)
+        check_terms(change.terms, market, period_of(self._clock.now()))
+        await self._check_urgent(change.terms, view.participant_id, market)
+
+    async def _check_urgent(self, terms: Terms, participant_id: str, market: Market) -> None:
+        if isinstance(terms, OfferTerms) or terms.priority is not Priority.URGENT:
+            return
+        now = self._clock.now()
+        declared = await self._markets.mobilised(market.id, now)
+        with inside_terms():
+            check_urgent(terms, participant_id, market, in_force(declared, period_of(now) + 1))
 
     async def _is_sent(self, order_id: str, event_id: str) -> bool:
         found = await self._orders.history(order_id, after=None, limit=_HISTORY_MAX)
@@ -313,11 +336,22 @@ def check_terms(terms: Terms, market: Market, now_period: int) -> None:
     Raises:
         ValidationError: with the field, its value and what is allowed.
     """
-    try:
+    with inside_terms():
         if isinstance(terms, OfferTerms):
             validate_offer(terms, market, now_period)
         else:
             validate_demand(terms, market, now_period)
+
+
+@contextmanager
+def inside_terms() -> Iterator[None]:
+    """Name the fields of a refusal as the caller sent them.
+
+    Raises:
+        ValidationError: of the same, inside ``terms``.
+    """
+    try:
+        yield
     except ValidationError as error:
         # The core knows the terms; the caller sent them inside a body.
         raise ValidationError(

@@ -55,16 +55,18 @@ class Previews:
             reserved: Micro-yuan that orders before these would hold.
         """
         free = await self._free(principal, side)
+        markets: dict[str, Market] = {}
+        quotes = self._quotes.at_once()
         found: list[OrderPreview | DomainError] = []
         for item in wanted:
             try:
-                market = await self._commands.try_submit(principal, side, item)
+                market = await self._commands.try_submit(principal, side, item, markets)
             except DomainError as error:
                 found.append(error)
                 continue
             hold = _hold(item.terms, 0, free - reserved)
             reserved += 0 if hold is None else hold.amount
-            found.append(await self._preview(side, market, item.terms, hold))
+            found.append(await self._preview(quotes, side, market, item.terms, hold))
         return found
 
     async def change(self, principal: Principal, side: Side, change: Change) -> OrderPreview:
@@ -79,7 +81,7 @@ class Previews:
         if isinstance(view, DemandView) and view.hold is not None and view.hold.state == _PLACED:
             held = view.hold.amount
         hold = _hold(change.terms, held, await self._free(principal, side))
-        found = await self._preview(side, market, change.terms, hold)
+        found = await self._preview(self._quotes, side, market, change.terms, hold)
         return found.model_copy(update={"order_id": change.order_id})
 
     async def _free(self, principal: Principal, side: Side) -> int:
@@ -89,6 +91,7 @@ class Previews:
 
     async def _preview(
         self,
+        quotes: Quotes,
         side: Side,
         market: Market,
         terms: OfferTerms | DemandTerms,
@@ -100,10 +103,10 @@ class Previews:
                 market_id=market.id,
                 fits=_fits(terms, market),
                 hold=hold,
-                quote=await self._quotes.indicative(market, terms),
+                quote=await quotes.indicative(market, terms),
             )
         own = FitView(alternative=0, pools=(pool_key(terms.zone, terms.chip),))
-        told = await self._quotes.offer(market.id, terms)
+        told = await quotes.offer(market.id, terms)
         return OrderPreview(side=side, market_id=market.id, fits=(own,), offer_quote=told)
 
 

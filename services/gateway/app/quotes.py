@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from copy import copy
 from typing import TYPE_CHECKING
 
 from schemas.events import Reason
@@ -57,6 +58,14 @@ class Quotes:
         # Market id -> (round id, what its file leaves): one file for each market.
         self._known: dict[str, tuple[str, Standing]] = {}
         self._reading = asyncio.Lock()
+        # What the last rounds left, asked for once; ``None``: asked for each time.
+        self._fixed: dict[str, tuple[str, Standing] | None] | None = None
+
+    def at_once(self) -> Quotes:
+        """Return quotes that ask for each market's last round only once, for many at a time."""
+        fixed = copy(self)
+        fixed._fixed = {}  # noqa: SLF001 - a copy of this very object
+        return fixed
 
     async def quote(self, market_id: str, terms: DemandTerms) -> QuoteView:
         """Return what a demand would get; nothing is placed.
@@ -114,6 +123,13 @@ class Quotes:
         )
 
     async def _standing(self, market_id: str) -> tuple[str, Standing] | None:
+        if self._fixed is None:
+            return await self._last(market_id)
+        if market_id not in self._fixed:
+            self._fixed[market_id] = await self._last(market_id)
+        return self._fixed[market_id]
+
+    async def _last(self, market_id: str) -> tuple[str, Standing] | None:
         rounds = await self._reports.rounds(market_id=market_id, before=None, limit=_ROUNDS_MAX)
         round_id = next((item.round_id for item in rounds if item.file.state == "ok"), None)
         if round_id is None:

@@ -55,18 +55,6 @@ class FlowRow:
 
 
 @dataclass(frozen=True, slots=True)
-class UrgentRow:
-    """An urgent demand."""
-
-    order_id: str
-    participant_id: str
-    state: str
-    submitted_at: datetime
-    chip_hours_allocated: int
-    chip_hours_left: int
-
-
-@dataclass(frozen=True, slots=True)
 class ClockRow:
     """How late the events of a source were recorded, microseconds; negative is early."""
 
@@ -124,14 +112,14 @@ class CaseRow:
 def surveillance(found: Sequence[CaseRow]) -> Content:
     """Return the table of the day's cases."""
     figures = [
-        _figure("cases", ("Cases", "案件"), "count", len(found)),
-        _figure(
+        figure("cases", ("Cases", "案件"), "count", len(found)),
+        figure(
             "open",
             ("Not closed", "未结案"),
             "count",
             sum(one.state != "closed" for one in found),
         ),
-        _figure(
+        figure(
             "high",
             ("Of high severity", "高程度"),
             "count",
@@ -139,16 +127,16 @@ def surveillance(found: Sequence[CaseRow]) -> Content:
         ),
     ]
     columns = (
-        _column("case_id", ("case", "案件")),
-        _column("kind", ("kind", "类别")),
-        _column("severity", ("severity", "程度")),
-        _column("state", ("state", "状态")),
-        _column("revision", ("revision", "修订"), "count"),
-        _column("raised_at", ("raised", "提出时间"), "instant"),
-        _column("participants", ("participants", "参与方")),
-        _column("evidence", ("evidence", "证据数"), "count"),
-        _column("summary_en", ("what was found", "发现（英文）")),
-        _column("summary_zh", ("what was found (Chinese)", "发现")),
+        column("case_id", ("case", "案件")),
+        column("kind", ("kind", "类别")),
+        column("severity", ("severity", "程度")),
+        column("state", ("state", "状态")),
+        column("revision", ("revision", "修订"), "count"),
+        column("raised_at", ("raised", "提出时间"), "instant"),
+        column("participants", ("participants", "参与方")),
+        column("evidence", ("evidence", "证据数"), "count"),
+        column("summary_en", ("what was found", "发现（英文）")),
+        column("summary_zh", ("what was found (Chinese)", "发现")),
     )
     rows = tuple(
         (
@@ -178,17 +166,17 @@ def concentration(found: Sequence[TradeRow], market: Market) -> Content:
             for hour in (_WHOLE_DAY, iso(one.hour)):
                 volumes[side, regions.get(zone, zone), chip, hour][owner] += one.chips
     columns = [
-        _column("side", ("side", "买卖方")),
-        _column("region", ("region", "地区")),
-        _column("chip", ("chip class", "芯片类别")),
-        _column("hour", ("hour from", "时段始")),
-        _column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
-        _column("owners", ("owners", "控制人数"), "count"),
-        _column("hhi", ("index", "集中度指数"), "count"),
+        column("side", ("side", "买卖方")),
+        column("region", ("region", "地区")),
+        column("chip", ("chip class", "芯片类别")),
+        column("hour", ("hour from", "时段始")),
+        column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
+        column("owners", ("owners", "控制人数"), "count"),
+        column("hhi", ("index", "集中度指数"), "count"),
     ]
     for place in range(1, _TOP + 1):
-        columns.append(_column(f"top_{place}", (f"largest {place}", f"第 {place} 大")))
-        columns.append(_column(f"top_{place}_ppm", (f"share {place}", f"占比 {place}"), "ppm"))
+        columns.append(column(f"top_{place}", (f"largest {place}", f"第 {place} 大")))
+        columns.append(column(f"top_{place}_ppm", (f"share {place}", f"占比 {place}"), "ppm"))
     rows: list[tuple[Cell, ...]] = []
     # The day before its hours.
     for key in sorted(volumes, key=lambda key: (key[:3], key[3] != _WHOLE_DAY, key[3])):
@@ -200,8 +188,8 @@ def concentration(found: Sequence[TradeRow], market: Market) -> Content:
     days = [row for row in rows if row[3] == _WHOLE_DAY and row[0] == "seller"]
     highest = max((int(row[6] or 0) for row in days), default=0)
     figures = (
-        _figure("areas", ("Regions and chip classes", "地区与芯片类别"), "count", len(days)),
-        _figure("hhi_max", ("Highest index of sellers", "供给方最高指数"), "count", highest),
+        figure("areas", ("Regions and chip classes", "地区与芯片类别"), "count", len(days)),
+        figure("hhi_max", ("Highest index of sellers", "供给方最高指数"), "count", highest),
     )
     return Content(figures, tuple(columns), tuple(rows))
 
@@ -227,21 +215,21 @@ def domestic_share(found: Sequence[TradeRow], market: Market) -> Content:
         rows.append((region, chip, "domestic" if is_domestic else "imported", count, tflops))
     shares = {name: _share(domestic[name], total) for name, total in whole.items()}
     columns = (
-        _column("region", ("region", "地区")),
-        _column("chip", ("chip class", "芯片类别")),
-        _column("origin", ("origin", "来源")),
-        _column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
-        _column("tflops_hours", ("TFLOPS-hours", "TFLOPS 小时"), "tflops-hours"),
-        _column("region_share_ppm", ("domestic share of the region", "地区国产占比"), "ppm"),
+        column("region", ("region", "地区")),
+        column("chip", ("chip class", "芯片类别")),
+        column("origin", ("origin", "来源")),
+        column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
+        column("tflops_hours", ("TFLOPS-hours", "TFLOPS 小时"), "tflops-hours"),
+        column("region_share_ppm", ("domestic share of the region", "地区国产占比"), "ppm"),
     )
     figures = (
-        _figure(
+        figure(
             "domestic_ppm",
             ("Domestic share", "国产占比"),
             "ppm",
             shares.get(_WHOLE_DAY),
         ),
-        _figure(
+        figure(
             "tflops_hours",
             ("Allocated in all", "分配总量"),
             "tflops-hours",
@@ -264,16 +252,16 @@ def regional_flows(found: Sequence[FlowRow], market: Market) -> Content:
         hours[key] += one.chips
         value[key] += one.value
     columns = (
-        _column("capacity_region", ("capacity in", "算力所在地区")),
-        _column("demand_region", ("demand from", "需求所在地区")),
-        _column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
-        _column("value", ("value", "金额"), "micro-yuan"),
+        column("capacity_region", ("capacity in", "算力所在地区")),
+        column("demand_region", ("demand from", "需求所在地区")),
+        column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
+        column("value", ("value", "金额"), "micro-yuan"),
     )
     stated = {key: count for key, count in hours.items() if key[1] != _UNSTATED}
     crossing = sum(count for key, count in stated.items() if key[0] != key[1])
     figures = (
-        _figure("chip_hours", ("Allocated in all", "分配总量"), "chip-hours", sum(hours.values())),
-        _figure(
+        figure("chip_hours", ("Allocated in all", "分配总量"), "chip-hours", sum(hours.values())),
+        figure(
             "crossing_ppm",
             ("Crossing regions, of what is stated", "跨地区占比（已说明部分）"),
             "ppm",
@@ -284,46 +272,17 @@ def regional_flows(found: Sequence[FlowRow], market: Market) -> Content:
     return Content(figures, columns, rows)
 
 
-def emergency_use(found: Sequence[UrgentRow]) -> Content:
-    """Return the register of urgent demand."""
-    columns = (
-        _column("order_id", ("demand", "需求")),
-        _column("participant_id", ("enterprise", "需求方")),
-        _column("state", ("state", "状态")),
-        _column("submitted_at", ("submitted", "提交时间"), "instant"),
-        _column("chip_hours_allocated", ("given", "已分配"), "chip-hours"),
-        _column("chip_hours_left", ("still wanted", "仍需"), "chip-hours"),
-    )
-    rows = tuple(
-        (
-            one.order_id,
-            one.participant_id,
-            one.state,
-            iso(one.submitted_at),
-            one.chip_hours_allocated,
-            one.chip_hours_left,
-        )
-        for one in found
-    )
-    given = sum(one.chip_hours_allocated for one in found)
-    figures = (
-        _figure("demands", ("Urgent demands", "紧急需求"), "count", len(found)),
-        _figure("chip_hours", ("Given to them", "已分配"), "chip-hours", given),
-    )
-    return Content(figures, columns, rows)
-
-
 def clock(found: Sequence[ClockRow], bound_us: int) -> Content:
     """Return the divergence of each source from the market's clock."""
     columns = (
-        _column("source", ("source", "来源")),
-        _column("events", ("events", "事件数"), "count"),
-        _column("earliest_us", ("earliest", "最早"), "us"),
-        _column("p50_us", ("half within", "中位"), "us"),
-        _column("p99_us", ("99 % within", "99 分位"), "us"),
-        _column("latest_us", ("latest", "最晚"), "us"),
-        _column("bound_us", ("bound", "限值"), "us"),
-        _column("beyond", ("beyond the bound", "超限数"), "count"),
+        column("source", ("source", "来源")),
+        column("events", ("events", "事件数"), "count"),
+        column("earliest_us", ("earliest", "最早"), "us"),
+        column("p50_us", ("half within", "中位"), "us"),
+        column("p99_us", ("99 % within", "99 分位"), "us"),
+        column("latest_us", ("latest", "最晚"), "us"),
+        column("bound_us", ("bound", "限值"), "us"),
+        column("beyond", ("beyond the bound", "超限数"), "count"),
     )
     rows = tuple(
         (
@@ -339,10 +298,8 @@ def clock(found: Sequence[ClockRow], bound_us: int) -> Content:
         for one in found
     )
     figures = (
-        _figure("events", ("Events", "事件数"), "count", sum(one.events for one in found)),
-        _figure(
-            "beyond", ("Beyond the bound", "超限数"), "count", sum(one.beyond for one in found)
-        ),
+        figure("events", ("Events", "事件数"), "count", sum(one.events for one in found)),
+        figure("beyond", ("Beyond the bound", "超限数"), "count", sum(one.beyond for one in found)),
     )
     return Content(figures, columns, rows)
 
@@ -350,18 +307,18 @@ def clock(found: Sequence[ClockRow], bound_us: int) -> Content:
 def linkage(looked_at: int, found: Sequence[LinkageRow]) -> Content:
     """Return what does not lead back to its order, cause or round."""
     columns = (
-        _column("missing", ("missing", "缺失")),
-        _column("parent_id", ("id of it", "其编号")),
-        _column("event_id", ("event", "事件")),
-        _column("kind", ("kind", "类别")),
-        _column("occurred_at", ("happened", "发生时间"), "instant"),
+        column("missing", ("missing", "缺失")),
+        column("parent_id", ("id of it", "其编号")),
+        column("event_id", ("event", "事件")),
+        column("kind", ("kind", "类别")),
+        column("occurred_at", ("happened", "发生时间"), "instant"),
     )
     rows = tuple(
         (one.missing, one.parent_id, one.event_id, one.kind, iso(one.occurred_at)) for one in found
     )
     figures = (
-        _figure("events", ("Events of orders", "订单事件数"), "count", looked_at),
-        _figure("errors", ("Linkage errors", "链路错误"), "count", len(found)),
+        figure("events", ("Events of orders", "订单事件数"), "count", looked_at),
+        figure("errors", ("Linkage errors", "链路错误"), "count", len(found)),
     )
     return Content(figures, columns, rows)
 
@@ -369,15 +326,15 @@ def linkage(looked_at: int, found: Sequence[LinkageRow]) -> Content:
 def dead_letters(found: Sequence[LetterRow]) -> Content:
     """Return the register of records that nobody could take."""
     columns = (
-        _column("topic", ("topic", "主题")),
-        _column("partition", ("partition", "分区"), "count"),
-        _column("offset", ("offset", "位置"), "count"),
-        _column("reason", ("reason", "原因")),
-        _column("field", ("field", "字段")),
-        _column("value", ("value", "值")),
-        _column("allowed", ("allowed", "允许值")),
-        _column("bytes", ("bytes", "字节数"), "count"),
-        _column("buried_at", ("buried (real time)", "登记时间（真实时间）"), "instant"),
+        column("topic", ("topic", "主题")),
+        column("partition", ("partition", "分区"), "count"),
+        column("offset", ("offset", "位置"), "count"),
+        column("reason", ("reason", "原因")),
+        column("field", ("field", "字段")),
+        column("value", ("value", "值")),
+        column("allowed", ("allowed", "允许值")),
+        column("bytes", ("bytes", "字节数"), "count"),
+        column("buried_at", ("buried (real time)", "登记时间（真实时间）"), "instant"),
     )
     rows = tuple(
         (
@@ -393,7 +350,7 @@ def dead_letters(found: Sequence[LetterRow]) -> Content:
         )
         for one in found
     )
-    figures = (_figure("records", ("Records", "记录数"), "count", len(found)),)
+    figures = (figure("records", ("Records", "记录数"), "count", len(found)),)
     return Content(figures, columns, rows)
 
 
@@ -406,9 +363,11 @@ def _share(part: int, whole: int) -> int | None:
     return part * _PPM // whole if whole else None
 
 
-def _column(name: str, words: tuple[str, str], unit: Unit = "text") -> ReportColumn:
+def column(name: str, words: tuple[str, str], unit: Unit = "text") -> ReportColumn:
+    """Return a column with its English and Chinese head."""
     return ReportColumn(name=name, en=words[0], zh=words[1], unit=unit)
 
 
-def _figure(name: str, words: tuple[str, str], unit: Unit, value: Cell) -> ReportFigure:
+def figure(name: str, words: tuple[str, str], unit: Unit, value: Cell) -> ReportFigure:
+    """Return a headline figure with its English and Chinese words."""
     return ReportFigure(name=name, en=words[0], zh=words[1], unit=unit, value=value)

@@ -47,8 +47,16 @@ ABOUT: dict[ReportKind, tuple[str, str]] = {
         "算力所在地区与需求所在地区：需求地区取用户所在地，否则取数据所在地，否则为未说明。",
     ),
     "emergency-use": (
-        "Urgent demand submitted on the day, with what it was given.",
-        "当日提交的紧急需求及其获得的算力。",
+        (
+            "Each urgent round of the day: the mobilisation that it served, who declared it and "
+            "why, what it took, how much of that from the reserve, and at which price. Then the "
+            "other demand that got less: the ordinary round is cleared once more with the chips "
+            "given back; whoever has the round files can do the same."
+        ),
+        (
+            "当日每一紧急轮次：所服务的动员、提出与确认人及原因、用量、其中取自储备的部分与价格；"
+            "其后为因此少得的其他需求：归还紧急用量后重新出清普通轮次而得，持轮次文件者可复算。"
+        ),
     ),
     "clock": (
         (

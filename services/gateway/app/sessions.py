@@ -12,6 +12,7 @@ from services.gateway.app.keys import hash_key
 
 if TYPE_CHECKING:
     from services.gateway.app.door import Door
+    from services.gateway.member_ports import Holder
     from services.gateway.ports import Principal
 
 SESSION_S = 12 * 3600
@@ -20,15 +21,28 @@ _TOKEN_BYTES = 32
 _TOKEN_CHARS_MAX = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a session is: of a key, or of a member.
+
+    Attributes:
+        key_sha256: Hash of the key.
+        member_id: The member.
+    """
+
+    key_sha256: bytes | None = None
+    member_id: str | None = None
+
+
 class SessionStore(Protocol):
     """Sessions by the hashes of their tokens."""
 
-    async def begin(self, token_sha256: bytes, key_sha256: bytes, lives_s: int) -> None:
+    async def begin(self, token_sha256: bytes, owner: Owner, lives_s: int) -> None:
         """Keep a session."""
         ...
 
-    async def key_of(self, token_sha256: bytes) -> bytes | None:
-        """Return the hash of the key of a session that is not over."""
+    async def owner_of(self, token_sha256: bytes) -> Owner | None:
+        """Return whose a session is that is not over."""
         ...
 
     async def end(self, token_sha256: bytes) -> None:
@@ -50,10 +64,10 @@ class SignedIn:
 
 
 class Sessions:
-    """Signs people in by a key of theirs, and out.
+    """Signs people in by a key of theirs or by an issuer's word, and out.
 
-    A session is as good as its key: scopes, suspension, revocation and expiry count at once.
-    Another way to prove who one is would begin a session here and be looked up in `principal`.
+    A session is as good as its key or member: scopes, suspension, revocation and expiry count at
+    once. What an issuer thinks of him later does not: the session ends on its own.
 
     Args:
         door: Knows keys.
@@ -70,17 +84,34 @@ class Sessions:
         Raises:
             UnauthenticatedError: if the key is none that is valid now.
         """
-        principal = await self._door.caller(f"Bearer {api_key}")
+        principal = await self._door.by_key(api_key.strip())
+        return await self._begin(principal, Owner(key_sha256=hash_key(api_key.strip())))
+
+    async def sign_in_member(self, holder: Holder) -> SignedIn:
+        """Begin a session of whom an issuer vouched for just now.
+
+        Raises:
+            ForbiddenError: if he is no member, or a suspended one.
+        """
+        principal = await self._door.member_of(holder)
+        return await self._begin(principal, Owner(member_id=principal.key_id))
+
+    async def _begin(self, principal: Principal, owner: Owner) -> SignedIn:
         token = new_token()
-        await self._store.begin(_hash(token), hash_key(api_key.strip()), SESSION_S)
+        await self._store.begin(_hash(token), owner, SESSION_S)
         return SignedIn(token, principal)
 
     async def principal(self, token: str) -> Principal | None:
         """Return who is signed in with a token; ``None`` if nobody is, or no longer."""
         if not 0 < len(token) <= _TOKEN_CHARS_MAX:
             return None
-        key_sha256 = await self._store.key_of(_hash(token))
-        return None if key_sha256 is None else await self._door.holder(key_sha256)
+        owner = await self._store.owner_of(_hash(token))
+        if owner is None:
+            return None
+        if owner.member_id is not None:
+            return await self._door.member(owner.member_id)
+        assert owner.key_sha256 is not None, "a session has an owner"
+        return await self._door.holder(owner.key_sha256)
 
     async def sign_out(self, token: str) -> None:
         """End a session, wherever its token may still be."""

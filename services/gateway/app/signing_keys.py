@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from schemas.signing_keys import possession_bytes
+from schemas.codec import derive_id
+from schemas.signing_keys import SigningKeySet, possession_bytes
 from schemas.types import Role
 from services.core.errors import Message, ValidationError
 from services.gateway.app.direct import key_id_of
+from services.gateway.app.envelopes import make_envelope
 from services.gateway.app.keys import require_admin_of
 from services.gateway.errors import ConflictError, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
+    from schemas.codec import Envelope
     from schemas.signing_keys import SigningKeyNew, SigningKeyView
-    from services.gateway.ports import Directory, Principal
+    from services.gateway.ports import Directory, Log, MarketClock, Principal
     from services.gateway.signing_key_ports import Answerable, SigningKeys
 
     VerifyEd25519 = Callable[[bytes, bytes, bytes], bool]
@@ -32,6 +36,8 @@ class SigningKeyCommands:
         directory: Participants.
         keys: Their signing keys.
         answerable: Topics on which they are answered.
+        log: Where it is told which keys count.
+        clock: The market's clock.
         verify: Returns whether a signature by a public key fits a message.
     """
 
@@ -40,11 +46,15 @@ class SigningKeyCommands:
         directory: Directory,
         keys: SigningKeys,
         answerable: Answerable,
+        log: Log,
+        clock: MarketClock,
         verify: VerifyEd25519,
     ) -> None:
         self._directory = directory
         self._keys = keys
         self._answerable = answerable
+        self._log = log
+        self._clock = clock
         self._verify = verify
 
     async def add(
@@ -71,12 +81,31 @@ class SigningKeyCommands:
         key_id = key_id_of(public)
         # The topic before the key: who is read must be answerable.
         await self._answerable.ensure(participant_id)
+        await self._require_room(participant_id, key_id)
+        # The log before the table: a record that counts by a key has the key before it.
+        await self._tell(
+            principal,
+            SigningKeySet(
+                participant_id=participant_id, key_id=key_id, public_key=text, state="active"
+            ),
+        )
         view = await self._keys.put(participant_id, key_id, public, KEYS_MAX)
         if view is None:
-            raise _conflict("signing_keys_full", "signing keys", f"at most {KEYS_MAX} that count")
+            raise _full()
         if view.revoked_at is not None:
-            raise _conflict("revoked_key", key_id, "a key that is not revoked")
+            raise _revoked(key_id)
         return view
+
+    async def _require_room(self, participant_id: str, key_id: str) -> None:
+        known = await self._keys.keys(participant_id)
+        same = next((view for view in known if view.key_id == key_id), None)
+        if same is not None and same.revoked_at is not None:
+            raise _revoked(key_id)
+        if same is None and sum(view.revoked_at is None for view in known) >= KEYS_MAX:
+            raise _full()
+
+    async def _tell(self, principal: Principal, data: SigningKeySet) -> None:
+        await self._log.send([told_key(data, principal.participant_id, self._clock.now())])
 
     async def list(self, principal: Principal, participant_id: str) -> list[SigningKeyView]:
         """Return a participant's signing keys, newest first.
@@ -96,10 +125,43 @@ class SigningKeyCommands:
             NotFoundError: if there is no such key, or it is another participant's.
         """
         await require_admin_of(self._directory, principal, participant_id)
+        known = await self._keys.keys(participant_id)
+        same = next((view for view in known if view.key_id == key_id), None)
+        if same is None:
+            raise not_found("key_id", key_id)
+        await self._tell(
+            principal,
+            SigningKeySet(
+                participant_id=participant_id,
+                key_id=key_id,
+                public_key=same.public_key,
+                state="revoked",
+            ),
+        )
         view = await self._keys.revoke(participant_id, key_id)
         if view is None:
             raise not_found("key_id", key_id)
         return view
+
+
+def told_key(data: SigningKeySet, by: str, at: datetime) -> Envelope:
+    """Return the event that tells of a key; again, it is the same event."""
+    return make_envelope(
+        data,
+        event_id=derive_id("gateway", "signing-key", data.participant_id, data.key_id, data.state),
+        participant_id=by,
+        correlation_id=data.key_id,
+        occurred_at=at,
+        traceparent="",
+    )
+
+
+def _full() -> ConflictError:
+    return _conflict("signing_keys_full", "signing keys", f"at most {KEYS_MAX} that count")
+
+
+def _revoked(key_id: str) -> ConflictError:
+    return _conflict("revoked_key", key_id, "a key that is not revoked")
 
 
 def _message(field: str, value: str, allowed: str) -> Message:

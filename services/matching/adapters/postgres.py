@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from schemas.events import OffsetRange
 from schemas.market import Market
+from schemas.mobilisation import MobilisationDeclared, MobilisationEnded
 from services.core.errors import MatchError, Message
 from services.core.orders import DemandOrder, OfferOrder
 from services.core.verdicts import HoldAnswer
@@ -83,6 +84,7 @@ class PostgresStore:
             holds = await conn.fetch(_QUERIES.early_holds)
             groups = await conn.fetch(_QUERIES.won_groups)
             suspended = await conn.fetch(_QUERIES.suspended)
+            mobilised = await conn.fetch(_QUERIES.mobilisations)
             last = await conn.fetchrow(_QUERIES.last_round)
             sent = await conn.fetch(_QUERIES.links_sent)
         return Loaded(
@@ -95,6 +97,12 @@ class PostgresStore:
             last_round=None if last is None else _sealed(last),
             is_sealed=last is not None and last["state"] == "SEALED",
             sent={(row["link"], row["period"]): row["gb"] for row in sent},
+            mobilisations=[
+                (
+                    MobilisationEnded if row["withdrawn"] else MobilisationDeclared
+                ).model_validate_json(row["body"])
+                for row in mobilised
+            ],
         )
 
     async def orders_by_id(self, ids: Iterable[str]) -> list[Order]:
@@ -134,6 +142,7 @@ class PostgresStore:
                 sealed.book_digest,
                 sealed.rules_digest,
                 datetime.now(UTC),
+                sealed.mobilisation,
             )
             await _write(conn, changes)
         crash_point("after_t1")
@@ -160,6 +169,14 @@ class PostgresStore:
                 raise StaleWriterError(f"round {sealed.round_id}", "published", "SEALED")
             await _write(conn, changes)
         crash_point("after_t2")
+
+    async def cycle(self, seq: int) -> list[tuple[bytes, bytes]]:
+        """Return book and result of each urgent round right before an ordinary one, then its own.
+
+        Only its own are returned if there was no urgent round.
+        """
+        found = await self._pool.fetch(_QUERIES.cycle, seq)
+        return [(zlib.decompress(row["book"]), zlib.decompress(row["result"])) for row in found]
 
     async def prune(self) -> int:
         """Delete outbox rows that were sent long ago; return how many."""
@@ -199,6 +216,9 @@ async def _write(conn: Conn, changes: Changes) -> None:
             await conn.execute(_QUERIES.lift_suspension, participant_id)
         else:
             await conn.execute(_QUERIES.put_suspension, participant_id, reason)
+    for told in changes.mobilisations:
+        body, withdrawn = told.model_dump_json(), isinstance(told, MobilisationEnded)
+        await conn.execute(_QUERIES.put_mobilisation, told.mobilisation_id, withdrawn, body)
     if changes.intake:
         await conn.execute(_QUERIES.put_intake, *_intake_columns(changes.intake), now)
     if changes.orders:
@@ -298,4 +318,5 @@ def _sealed(row: asyncpg.Record) -> SealedRound:
         rules=row["rules"],
         book_digest=row["book_digest"],
         rules_digest=row["rules_digest"],
+        mobilisation=row["mobilisation"],
     )

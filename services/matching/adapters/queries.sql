@@ -60,6 +60,13 @@ ON CONFLICT (participant_id) DO UPDATE SET reason = excluded.reason
 -- name: lift_suspension
 DELETE FROM suspended WHERE participant_id = $1
 
+-- name: mobilisations
+SELECT withdrawn, body::text AS body FROM mobilisation
+
+-- name: put_mobilisation
+INSERT INTO mobilisation (mobilisation_id, withdrawn, body) VALUES ($1, $2, $3::jsonb)
+ON CONFLICT (mobilisation_id, withdrawn) DO NOTHING
+
 -- name: early_holds
 SELECT order_id, cause, version, record_offset, placed, amount_micro_yuan, free_micro_yuan,
   booked_through
@@ -84,20 +91,27 @@ DELETE FROM early_hold WHERE order_id = $1 AND cause = $2
 
 -- name: last_round
 SELECT seq, round_id, state, market_time, manifest::text AS manifest, through::text AS through,
-  market::text AS market, book, rules, book_digest, rules_digest
+  market::text AS market, book, rules, book_digest, rules_digest, mobilisation
 FROM round ORDER BY seq DESC LIMIT 1
 
 -- name: seal_round
 INSERT INTO round (
   seq, round_id, state, epoch, market_time, manifest, through, market, book, rules,
-  book_digest, rules_digest, sealed_at
+  book_digest, rules_digest, sealed_at, mobilisation
 )
-VALUES ($1, $2, 'SEALED', $3, $4, $5::jsonb, $6::jsonb, $7::jsonb, $8, $9, $10, $11, $12)
+VALUES ($1, $2, 'SEALED', $3, $4, $5::jsonb, $6::jsonb, $7::jsonb, $8, $9, $10, $11, $12, $13)
 
 -- name: publish_round
 UPDATE round SET state = 'PUBLISHED', status = $2, cause = $3, result = $4, result_digest = $5,
   solve_ms = $6, published_at = $7
 WHERE seq = $1 AND state = 'SEALED'
+
+-- name: cycle
+SELECT book, result FROM round
+WHERE seq <= $1 AND state = 'PUBLISHED' AND seq > (
+  SELECT COALESCE(max(seq), 0) FROM round WHERE seq < $1 AND mobilisation = ''
+)
+ORDER BY seq
 
 -- name: links_sent
 SELECT link, period, gb FROM link_sent

@@ -9,16 +9,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from schemas.mobilisation import MobilisationDeclared, MobilisationEnded
 from schemas.types import TERMINAL_STATES
 from services.core.book_builder import stand
 from services.core.orders import DemandOrder, OfferOrder
 from services.core.round_pace import Pace
+from services.core.urgent_rounds import Stages
 from services.core.verdicts import View
 from services.matching.ports import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from schemas.events import Event
     from schemas.market import Market
     from schemas.standing import ParticipantStandingSet
     from services.core.link_charges import Sent
@@ -44,6 +47,7 @@ class Desk:
         next_round: Number of the round that comes next.
         last_time: Instant of the last seal; the market's time never goes back behind it.
         sent: GB of each link and period that rounds have given away.
+        stages: Mobilisations, and the stage of the cycle of rounds.
         market_changed: Whether the market was defined anew since the last seal.
         pace: What the rounds since the start of this process have shown; a restart forgets it.
     """
@@ -61,6 +65,7 @@ class Desk:
         self.market_changed = False
         self.pace = Pace()
         self.sent: Sent = {}
+        self.stages = Stages()
         self._block_offers: dict[str, str] = {}
         self._changes = Changes()
 
@@ -76,11 +81,14 @@ class Desk:
         self.groups = dict(loaded.groups)
         self.sent = dict(loaded.sent)
         self.suspended = dict(loaded.suspended)
+        for told in loaded.mobilisations:
+            self.stages.take(told)
         for answer in loaded.stash:
             self.stash.setdefault(answer.order_id, {})[answer.cause] = answer
         if last is not None:
             self.next_round = last.seq + (0 if loaded.is_sealed else 1)
             self.last_time = last.market_time
+            self.stages.served = last.mobilisation
 
     @property
     def changes(self) -> Changes:
@@ -107,6 +115,14 @@ class Desk:
         """Take whether a participant may trade here; its orders leave at the next seal."""
         stand(self.suspended, told)
         self._changes.standings[told.participant_id] = self.suspended.get(told.participant_id)
+
+    def mobilise(self, told: Event) -> bool:
+        """Take what was declared urgent, or withdrawn; False if the event tells of neither."""
+        if not isinstance(told, MobilisationDeclared | MobilisationEnded):
+            return False
+        self.stages.take(told)
+        self._changes.mobilisations.append(told)
+        return True
 
     def recall(self, orders: Iterable[Order]) -> None:
         """Add stored orders that a record may concern; they are dropped at the next commit."""

@@ -117,6 +117,8 @@ class Intake:
         if isinstance(event, ParticipantStandingSet):
             self._desk.stand(event)
             return Decision(Verdict.APPLIED)
+        if self._desk.mobilise(event):
+            return Decision(Verdict.APPLIED)
         if self._desk.market is None:
             return Decision(Verdict.IGNORED)
         story = Story(envelope.id, envelope.causation_id, envelope.correlation_id, offset)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from services.kit.logging import get_logger
 from services.kit.telemetry import METRICS
+from services.matching.app.displacing import displaced_record
 from services.matching.app.intake import Intake
 from services.matching.app.rounds import freeze, settle
 from services.matching.crash import crash_point
@@ -105,6 +106,7 @@ class Matching:
             if loaded.is_sealed:
                 self._log.info("round found sealed, clearing it", round=loaded.last_round.seq)
                 await self._finish(loaded.last_round)
+            await self._tell_displaced(loaded.last_round)
         return True
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -126,12 +128,15 @@ class Matching:
         started = self._clock.monotonic()
         await self._recall(self._desk.missing_parents())
         through = self._log_reader.positions()
+        after_urgent = bool(self._desk.stages.served)
         sealed = freeze(self._desk, self.now(), self._epoch, self._sealed_at, through)
         await self._store.seal(sealed, self._desk.changes)
         self._committed()
         self._sealed_at = through
         self._seconds.labels("seal").observe(self._clock.monotonic() - started)
         await self._finish(sealed)
+        if after_urgent:
+            await self._tell_displaced(sealed)
         if sealed.seq % _PRUNE_EVERY_ROUNDS == 0:
             await self._store.prune()
         return sealed
@@ -178,6 +183,18 @@ class Matching:
             solve_ms=cleared.solve_ms,
         )
 
+    async def _tell_displaced(self, sealed: SealedRound) -> None:
+        """Tell what a cycle's urgent rounds cost; after a restart again, lest it was not told."""
+        if sealed.mobilisation:
+            return
+        told = await displaced_record(self._store, self._solver, sealed)
+        if told is None:
+            return
+        positions = self._log_reader.positions()
+        self._desk.changes.outbox.append(told)
+        await self._store.commit_intake(positions, positions, self._desk.changes)
+        self._committed()
+
     def _budget_ms(self, sealed: SealedRound) -> int:
         """Return the real time that a solve may take and leave as much for the rest of a round."""
         return round(sealed.market.rules.round_every_s * 1000 / self._speed / 2)
@@ -193,6 +210,9 @@ class Matching:
     def _due(self, after: datetime) -> datetime:
         """Return the next instant of the cadence; rounds that were missed are not made up."""
         assert self._desk.market is not None, "rounds begin once the market is defined"
+        if self._desk.stages.served:
+            # What an urgent round leaves is cleared at once: no order waits longer for it.
+            return after
         every_s = self._desk.market.rules.round_every_s
         since = max(after, datetime.fromtimestamp(0, UTC)).timestamp()
         return datetime.fromtimestamp((int(since) // every_s + 1) * every_s, UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas import events, links
@@ -37,6 +38,7 @@ from services.core.round_outcome import (
     group_losers,
     holds_to_adjust,
 )
+from services.core.urgent_rounds import served_event
 from services.matching.app.scribe import record_of, status_record
 from services.matching.ports import SealedRound
 
@@ -76,9 +78,13 @@ def freeze(
     if desk.market_changed:
         left += no_longer_taken(desk.live(), market, period_of(now))
         _put_all(desk, left)
+    uncovered = desk.stages.leaving(desk.live(), market, horizon.first)
+    _put_all(desk, uncovered)
+    left += uncovered
     left += _all_leaving(desk, now, horizon.first)
     desk.drop_old_answers()
-    book = build_book(market, desk.live(), parents, horizon, desk.sent)
+    build = partial(build_book, market, parents=parents, horizon=horizon, sent=desk.sent)
+    book = desk.stages.book(build, desk.live(), market, horizon.first)
     for order_id in [*(row.id for row in book.offers), *(row.id for row in book.demands)]:
         order = desk.orders[order_id]
         if order.waiting_since is None:
@@ -96,6 +102,7 @@ def freeze(
         rules=rules,
         book_digest=hashlib.sha256(content).hexdigest(),
         rules_digest=hashlib.sha256(rules).hexdigest(),
+        mobilisation=desk.stages.served,
     )
     outbox = desk.changes.outbox
     outbox += [
@@ -118,7 +125,9 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
     """
     book = book_from_dict(json.loads(sealed.book))
     result = cleared.result
-    desk.pace = desk.pace.after(book, result, cleared.solve_ms, budget_ms)
+    if book.mobilisation is None:
+        # An urgent round's prices and time are no guide to the rounds that the pace is for.
+        desk.pace = desk.pace.after(book, result, cleared.solve_ms, budget_ms)
     facts = RoundFacts(
         market=sealed.market,
         round_id=sealed.round_id,
@@ -132,6 +141,7 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
     )
     allocations = allocation_events(facts, desk.orders)
     charges = link_events(facts, desk.orders, len(allocations))
+    served = served_event(facts, desk.orders)
     changed = apply_result(book, result, desk.orders, sealed.market, sealed.seq)
     _put_all(desk, changed)
     losers = group_losers(changed, desk.live())
@@ -145,6 +155,8 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
     _put_all(desk, [told(order, sealed.seq, closed_id) for order in adjusted])
     desk.next_round = sealed.seq + 1
     desk.changes.outbox += _round_records(facts, sealed, cleared)
+    if served is not None:
+        desk.changes.outbox.append(_of_round(served, facts.round_id, facts.market_time, 0))
     desk.changes.outbox += records
     desk.changes.outbox += [
         status_record(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from schemas.events import RoundSealed
 from services.core.orders import OfferOrder
 from services.kit.clock import ManualClock
 from services.matching.app.desk import Desk as State
@@ -82,3 +83,27 @@ async def test_a_book_that_is_not_what_the_log_gives_is_found_and_each_fault_nam
     for code, one in by_code.items():
         assert planted[code] in one.problems[0]
         assert one.summary.params["severity"] == "critical"
+
+
+async def test_a_seal_with_a_later_number_is_told_and_hides_no_round_that_comes_after_all(
+    desk: Desk,  # noqa: F811
+    wire: Wire,
+) -> None:
+    async with open_process(desk.settings, ManualClock(START)) as matching:
+        await desk.say(offer("a", chips=4))
+        await settled(matching)
+        await matching.run_round()
+        await desk.hear(1)
+        forged = desk.distinct("rounds")[0]
+        assert isinstance(forged, RoundSealed)
+        await wire.say(forged.model_copy(update={"seq": 9, "round_id": "jjj:9"}))
+        async with wire.auditing():
+            await wire.until(
+                "SELECT count(*) FROM finding WHERE code = 'book.stalled'", lambda n: n == 1
+            )
+            await matching.run_round()
+            await wire.until("SELECT count(*) FROM verdict", lambda n: n == 2)
+            found = [one for one in await wire.findings() if one.summary.code.startswith("book.")]
+    assert codes(found) == ["book.stalled"]
+    assert found[0].round_id == "jjj:2"
+    assert found[0].summary.params["missing"] == "seal, file, end"

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
+# Nothing here takes that long, but on a machine that does much else at once it may.
+expect.set_options(timeout=20_000)
 ROOT = Path(__file__).parents[3]
 PICTURES = ROOT / "build" / "pages"
 AXE = ROOT / "tests" / "vendor" / "axe.min.js"
@@ -26,6 +28,11 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+_FITTING = """() => [...document.querySelectorAll(".plot")].every((plot) => {
+    const drawn = plot.querySelector(".uplot");
+    return !drawn || Math.abs(drawn.clientWidth - plot.clientWidth) < 3;
+})"""
 
 
 @asynccontextmanager
@@ -58,8 +65,22 @@ async def pictured(page: Page, name: str) -> None:
     for width in WIDTHS:
         await page.set_viewport_size({"width": width, "height": 900})
         wide = await page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width, f"{name}: must fit {width} px, was {wide}"
+        assert wide <= width, f"{name}: must fit {width} px, was {wide}: {await _wider(page)}"
+        # Charts are drawn again a moment after the window has its new width.
+        await page.wait_for_function(_FITTING)
         await page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
+
+
+async def _wider(page: Page) -> str:
+    """Return the parts of a page that stick out of it."""
+    return str(
+        await page.evaluate(
+            """() => [...document.querySelectorAll("main *")]
+                .filter((part) => part.getBoundingClientRect().right > innerWidth
+                    && !part.closest(".scroll, .heat-scroll"))
+                .map((part) => part.outerHTML.slice(0, 90)).slice(0, 4)"""
+        )
+    )
 
 
 async def obstacles(page: Page, *rules: str) -> list[str]:

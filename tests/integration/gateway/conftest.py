@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from schemas.codec import Envelope, derive_id, encode
@@ -101,6 +102,20 @@ class Gateway:
         return found
 
 
+_FIRST: list[FastAPI] = []
+
+
+def _with_known_routes(app: FastAPI) -> FastAPI:
+    """Return the first app of this process with the state of this one.
+
+    An app reads its routes' signatures at the first request, for longer than a test takes.
+    """
+    if not _FIRST:
+        _FIRST.append(app)
+    _FIRST[0].state = app.state
+    return _FIRST[0]
+
+
 @pytest_asyncio.fixture
 async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterator[Gateway]:
     settings = GatewaySettings(
@@ -120,7 +135,7 @@ async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterato
     await writer.start()
     clock = ManualClock(NOW)
     reader = await reader_pool(settings.postgres_dsn, schema, max_size=8)
-    app = build(settings, clock, pool, reader, writer)
+    app = _with_known_routes(build(settings, clock, pool, reader, writer))
     stop = asyncio.Event()
     keeper = LeaseKeeper(pool, LEASE, "gateway-test")
     reading = asyncio.create_task(Projection(pool, LogReader(settings, TOPICS), keeper).run(stop))

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.clearing_books import seeded_book
@@ -20,6 +20,7 @@ from suanli.check_formats import read_book
 from suanli.check_report import Log
 from suanli.checker import verify
 from tests.property.clearing.books import linked_book, small_book
+from tests.property.examples import examples
 
 RULES = Rules(tick=1, ascent_steps=20)
 SEEDS = st.integers(0, 2**40)
@@ -41,7 +42,7 @@ def assert_same(parts: dict[str, Any]) -> bool:
     return plain.ok
 
 
-@settings(max_examples=150, deadline=None)
+@examples(100)
 @given(seed=SEEDS)
 def test_both_backends_find_the_same_in_right_and_wrong_rounds(seed: int) -> None:
     parts = parts_of(small_book(seed))
@@ -82,7 +83,7 @@ def test_every_best_response_is_the_same_at_random_prices(demands: int) -> None:
         assert layout.offers(prices) == plain.offers(book)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(seed=SEEDS)
 def test_no_wrong_number_about_links_passes_or_stops_the_checker(seed: int) -> None:
     parts = parts_of(linked_book(seed))

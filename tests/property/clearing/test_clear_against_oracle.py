@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import example, given, reject, settings
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from services.core.book import Book, Result, Rules
@@ -16,6 +16,7 @@ from services.core.codec import canonical_json, result_to_dict, round_from_dict,
 from suanli.checker import verify
 from tests.property.clearing.books import linked_book, oracle_welfare, shuffled, small_book
 from tests.property.clearing.exact_lp import least_regret
+from tests.property.examples import examples
 
 # The ascent only has to steer here: CP-SAT proves these books whole.
 RULES = Rules(tick=1, ascent_steps=20)
@@ -23,10 +24,9 @@ PARTS = 8
 SEEDS = st.integers(0, 2**40)
 # Its best selection has 150, but no prices support it; the best supported one has 100.
 LOSSY = 155
-# Eight parts of 250 are the 2,000 books of the acceptance; a profile of fewer makes all smaller.
-DEV = settings().max_examples < 100
-MANY = settings(max_examples=20 if DEV else 250, deadline=None)
-SOME = settings(max_examples=20 if DEV else 100, deadline=None)
+# Eight parts of 250 are the 2,000 books of the acceptance.
+MANY = examples(250)
+SOME = examples(60)
 
 
 def assert_verified(book: Book, rules: Rules, result: Result) -> None:
@@ -115,7 +115,7 @@ def test_every_result_is_valid_however_little_effort_it_had(
 
 
 @pytest.mark.timeout(240)
-@settings(max_examples=12 if DEV else 40, deadline=None)
+@examples(40)
 @given(seed=SEEDS, order=SEEDS)
 def test_data_and_traffic_over_links_are_cleared_as_well_as_can_be(seed: int, order: int) -> None:
     book = linked_book(seed)

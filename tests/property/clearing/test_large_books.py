@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.clearing_large_books import large_book
@@ -29,11 +29,11 @@ from services.core.clearing.why_not import hints, left_of, offer_row
 from services.core.codec import canonical_json, result_digest, result_to_dict, round_to_dict
 from suanli.checker import verify
 from tests.property.clearing.books import oracle_welfare, shuffled, small_book
+from tests.property.examples import examples
 
 RULES = Rules(effort=1, ascent_steps=40)
 SEEDS = st.integers(0, 2**40)
-DEV = settings().max_examples < 100
-SOME = settings(max_examples=20 if DEV else 150, deadline=None)
+SOME = examples(60)
 _ROOT = Path(__file__).resolve().parents[3]
 # The first test of a fresh tree waits for the compiler.
 pytestmark = pytest.mark.timeout(600)

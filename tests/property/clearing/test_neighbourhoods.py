@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.clearing_books import seeded_book
@@ -12,11 +12,11 @@ from services.core.clearing import clear, clear_greedy, search
 from services.core.codec import canonical_json, result_to_dict, round_to_dict
 from suanli.checker import verify
 from tests.property.clearing.books import oracle_welfare, shuffled, small_book
+from tests.property.examples import examples
 
 RULES = Rules(effort=1, ascent_steps=40)
 SEEDS = st.integers(0, 2**40)
-DEV = settings().max_examples < 100
-SOME = settings(max_examples=10 if DEV else 40, deadline=None)
+SOME = examples(30)
 
 
 def assert_verified(book: Book, result: Result) -> None:

@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from schemas.types import Shape
@@ -15,6 +15,7 @@ from services.core.clearing import clear_greedy
 from services.core.clearing.presolve import canonical_book
 from services.core.clearing.quote import Quote, Standing
 from tests.property.clearing.books import small_book
+from tests.property.examples import examples
 
 RULES = Rules(tick=1, ascent_steps=20)
 
@@ -95,7 +96,7 @@ def check(market: Chips, demand: BookDemand, quote: Quote) -> None:
 
 
 @pytest.mark.timeout(240)
-@settings(max_examples=400, deadline=None)
+@examples(250)
 @given(seed=st.integers(0, 2**40))
 def test_a_quote_is_there_to_be_had_and_the_best_of_its_kind(seed: int) -> None:
     whole = canonical_book(small_book(seed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.book import Alternative, Book, BookDemand, Result, Rules
@@ -13,6 +13,7 @@ from services.core.clearing import clear_greedy
 from services.core.clearing.presolve import canonical_book
 from services.core.clearing.why_not import NEAR_PERIODS
 from tests.property.clearing.books import small_book
+from tests.property.examples import examples
 
 RULES = Rules(tick=1, ascent_steps=20)
 HINTS = ("limit_needed", "chips_would", "moved_start", "moved_pool", "other_start", "other_pool")
@@ -120,7 +121,7 @@ def best_of(market: Market, demand: BookDemand) -> dict[str, int | str]:
 
 
 @pytest.mark.timeout(240)
-@settings(max_examples=300, deadline=None)
+@examples(200)
 @given(seed=st.integers(0, 2**40))
 def test_a_reason_names_the_changes_that_a_search_of_every_start_finds(seed: int) -> None:
     book = canonical_book(small_book(seed))

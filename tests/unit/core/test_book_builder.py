@@ -235,3 +235,23 @@ def test_what_sends_over_links_waits_while_the_book_is_one_for_the_compiled_sear
     large = build_book(MARKET, [sender, other], {}, HORIZON)
     assert [row.id for row in large.demands] == [other.id]
     assert not large.links
+
+
+def test_interruptible_demand_is_given_the_coming_hour_and_those_of_its_notice() -> None:
+    flow = opened(priority="interruptible")
+    (row,) = build_book(MARKET, [flow], {}, HORIZON).demands
+    assert [(item.earliest, item.deadline, item.chip_hours) for item in row.alternatives] == [
+        (FIRST, FIRST + 1, 4)
+    ]
+    (row,) = build_book(MARKET, [flow], {}, LATER).demands
+    assert row.alternatives[0].earliest == LATER.first
+    noticed = opened(priority="interruptible", notice_periods=2)
+    assert build_book(MARKET, [noticed], {}, HORIZON).demands[0].alternatives[0].chip_hours == 12
+    work = {"type": "work", "chip_hours": 6, "chips_max": 4}
+    paused = opened(priority="interruptible", shape=work)
+    assert build_book(MARKET, [paused], {}, HORIZON).demands[0].alternatives[0].chip_hours == 4
+    # Its hour is still to come, so it waits; a block cannot be paused and stays whole.
+    waiting = opened(priority="interruptible", earliest="2026-11-24T11:00:00Z")
+    assert not build_book(MARKET, [waiting], {}, HORIZON).demands
+    block = opened(priority="interruptible", shape={"type": "block", "chips": 2, "duration": 3})
+    assert build_book(MARKET, [block], {}, HORIZON).demands[0].alternatives[0].duration == 3

@@ -124,7 +124,6 @@ def test_an_offer_that_breaks_a_rule_is_refused_by_name(
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
-        ({"priority": "urgent"}, "not_yet_supported", "priority"),
         ({"data_zone": "nowhere", "data_gb": 5}, "validation.unknown", "data_zone"),
         (
             {"data_zone": "bj-1", "data_gb": 5}

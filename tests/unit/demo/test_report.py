@@ -9,6 +9,12 @@ from infra.demo.checks import checks_of
 from infra.demo.facts import Facts
 from infra.demo.figures import figures_of
 from infra.demo.report import report_html
+from services.gateway.app.emergency_report import (
+    DisplacedRow,
+    DisplacementRow,
+    EmergencyRow,
+    emergency_use,
+)
 from tests.unit.demo.days import YUAN, make_facts, verdict
 
 _VOID = {"meta"}
@@ -94,3 +100,25 @@ def test_a_day_on_which_nothing_happened_still_gives_a_report() -> None:
     shape = _Shape()
     shape.feed(_report(empty))
     assert shape.open == []
+
+
+def test_an_emergency_is_told_with_what_it_took_and_whom_it_displaced() -> None:
+    mobilisation, at = "mob_" + "m" * 26, make_facts().start
+    served = EmergencyRow(
+        mobilisation, "Flood <b>", "operator", "city", "m:2", at, 1, 1, 192, 64, 9_000_000,
+        30_000_000, 1_728_000_000,
+    )  # fmt: skip
+    cost = DisplacementRow("m:3", at, [mobilisation], "optimal", 5, 5_000_005, 1, 12, 7_000_000)
+    lost = DisplacedRow("m:3", at, [mobilisation], "optimal", "dem_x", "lab", 12, 7_000_000)
+    content = emergency_use([served], [cost], [lost])
+    register = {
+        "columns": [column.model_dump() for column in content.columns],
+        "figures": [figure.model_dump() for figure in content.figures],
+        "rows": content.rows,
+    }
+    page = _report(make_facts(emergency=register))
+    assert "Flood &lt;b&gt;: proposed by operator, confirmed by city." in page
+    assert "192 chip-hours before all other demand, 64 of them reserve" in page
+    assert "1 other demands got less, which cost the ordinary rounds 5 yuan" in page
+    assert ">dem_x<" in page
+    assert "An emergency in Beijing" not in _report()

@@ -197,7 +197,7 @@ BAD_INPUTS: tuple[Bad, ...] = (
     ),
     _demand(
         "urgent demand without a declared need",
-        "not_yet_supported",
+        "validation.mobilisation",
         ("terms.priority", "urgent", "standard"),
         priority="urgent",
     ),

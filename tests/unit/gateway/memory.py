@@ -27,6 +27,7 @@ from schemas.events import Reason
 from schemas.filters import Filter
 from schemas.identity import AdminActView, KeyView
 from schemas.market import Market
+from schemas.mobilisation import MobilisationDeclared
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.registry import BY_MODEL
 from schemas.signing_keys import SigningKeyView
@@ -55,6 +56,8 @@ from services.gateway.app.life import LifeReading
 from services.gateway.app.limits import Limit, Limits, OwnShares
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
+from services.gateway.app.members import MemberCommands
+from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.previews import Previews
@@ -73,11 +76,14 @@ from tests.unit.gateway.memory_books import (
     MemoryDays,
     MemoryErasures,
     MemoryFunds,
+    MemoryMobilisations,
     MemoryTree,
 )
+from tests.unit.gateway.memory_members import ISSUER, MemoryMembers, NoTokens
 from tests.unit.gateway.memory_prices import MemoryPrices
 from tests.unit.gateway.memory_reports import MemoryReports
 from tests.unit.gateway.memory_streams import MemoryFeed, streams_of
+from tests.unit.gateway.memory_webhooks import webhooks_of
 
 # One app for all: its routes are compiled at the first request, which takes half a second.
 _APP = create_app()
@@ -378,6 +384,9 @@ class MemoryMarkets:
     async def put_policy(self, view: PolicyView) -> None:
         self.policy_views[view.policy.policy_id] = view
 
+    async def mobilised(self, market_id: str, now: datetime) -> list[MobilisationDeclared]:
+        return []
+
 
 def unlimited() -> Limits:
     """Return limits that nobody reaches."""
@@ -399,6 +408,7 @@ class MemoryGateway:
     parts: dict[str, bool] = field(default_factory=lambda: {"kafka": True})
     acts: MemoryActs = field(default_factory=MemoryActs)
     limits: Limits = field(default_factory=unlimited)
+    members: MemoryMembers = field(default_factory=MemoryMembers)
 
     def __post_init__(self) -> None:
         self.intents = MemoryIntents(self.orders)
@@ -451,15 +461,31 @@ class MemoryGateway:
                 MemoryDays(), self.markets, self.clock, Timeline(NOW, NOW, 1.0), None
             ),
             finality=Finality(MemoryTree(), None, (), 0, verify),
-            door=Door(self.directory, self.acts, hash_key("bootstrap-key-of-tests")),
+            door=Door(
+                self.directory,
+                self.acts,
+                hash_key("bootstrap-key-of-tests"),
+                self.members,
+                NoTokens(),
+            ),
+            members=MemberCommands(self.directory, self.members, [ISSUER]),
             limits=self.limits,
+            mobilisations=MobilisationWork(
+                self.log, once, MemoryMobilisations(), self.markets, self.clock, persons=2
+            ),
             standing=Standing(self.log, self.directory, self.markets, self.clock, None),
             keys=keys,
             signing_keys=SigningKeyCommands(
-                self.directory, MemorySigningKeys(), MemorySigningKeys(), verify_ed25519
+                self.directory,
+                MemorySigningKeys(),
+                MemorySigningKeys(),
+                self.log,
+                self.clock,
+                verify_ed25519,
             ),
             acts=ActsReading(self.acts),
             streams=streams_of(MemoryFeed()),
+            webhooks=webhooks_of(self.clock),
             receipt_key=None,
             readiness=self._readiness,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from schemas.erasures import ErasureView
+from schemas.events import Event
 from schemas.filters import Filter
 from schemas.funds import (
     InvoiceLine,
@@ -18,10 +19,17 @@ from schemas.funds import (
     StatementEntry,
     StatementView,
 )
+from schemas.mobilisation import (
+    MobilisationDeclared,
+    MobilisationEnded,
+    MobilisationProposed,
+    MobilisationView,
+)
 from schemas.money import SettlementTermsSet
 from schemas.surveillance import CaseView
 from schemas.types import period_start
 from services.gateway.app.day_reports import DayOf, Timeline
+from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
 from services.gateway.app.report_tables import (
     CaseRow,
     ClockRow,
@@ -29,7 +37,6 @@ from services.gateway.app.report_tables import (
     LetterRow,
     LinkageRow,
     TradeRow,
-    UrgentRow,
 )
 from services.gateway.erasure_ports import ErasableEntry
 from services.gateway.ports import Sent, SignedHead
@@ -68,6 +75,35 @@ class MemoryErasures:
         return []
 
 
+class MemoryMobilisations:
+    """Mobilisations that were told; state by what was told last."""
+
+    def __init__(self) -> None:
+        self._views: dict[str, MobilisationView] = {}
+
+    async def put(self, data: Event, at: datetime) -> None:
+        if isinstance(data, MobilisationProposed):
+            view = MobilisationView(state="proposed", proposed_at=at, **dict(data))
+            self._views.setdefault(data.mobilisation_id, view)
+        elif isinstance(data, MobilisationDeclared):
+            self._change(data, state="declared", declared_by=data.declared_by, declared_at=at)
+        elif isinstance(data, MobilisationEnded):
+            told = {"ended_by": data.ended_by, "ended_reason": data.reason, "ended_at": at}
+            self._change(data, state="cancelled", **told)
+
+    def _change(self, data: MobilisationDeclared | MobilisationEnded, **update: object) -> None:
+        known = self._views[data.mobilisation_id]
+        self._views[data.mobilisation_id] = known.model_copy(update=update)
+
+    async def one(self, mobilisation_id: str, now: datetime) -> MobilisationView | None:
+        return self._views.get(mobilisation_id)
+
+    async def listed(
+        self, market_id: str | None, now: datetime, *, before: int | None, limit: int
+    ) -> list[tuple[int, MobilisationView]]:
+        return list(enumerate(self._views.values(), 1))[::-1][:limit]
+
+
 class MemoryDays:
     """Days on which nothing happened."""
 
@@ -80,7 +116,13 @@ class MemoryDays:
     async def flows(self, day: DayOf) -> list[FlowRow]:
         return []
 
-    async def urgent(self, day: DayOf, limit: int) -> list[UrgentRow]:
+    async def emergencies(self, day: DayOf, limit: int) -> list[EmergencyRow]:
+        return []
+
+    async def displacements(self, day: DayOf, limit: int) -> list[DisplacementRow]:
+        return []
+
+    async def displaced(self, day: DayOf, limit: int) -> list[DisplacedRow]:
         return []
 
     async def clock(self, day: DayOf, timeline: Timeline, bound_us: int) -> list[ClockRow]:

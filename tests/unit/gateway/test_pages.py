@@ -18,9 +18,10 @@ from services.gateway.adapters.pages.remembering import Remembering
 from services.gateway.adapters.pages.rendering import percent, plain_yuan, yuan
 from services.gateway.app.door import Door
 from services.gateway.app.keys import hash_key
-from services.gateway.app.sessions import Sessions, form_token, is_form_token
+from services.gateway.app.sessions import Owner, Sessions, form_token, is_form_token
 from services.gateway.errors import UnauthenticatedError
 from tests.unit.gateway.memory import MemoryActs, MemoryDirectory
+from tests.unit.gateway.memory_members import MemoryMembers, NoTokens
 
 ROOT = Path(__file__).parents[3]
 OPERATOR = "bootstrap-key-of-tests"
@@ -111,13 +112,13 @@ class MemorySessions:
     """Sessions in memory."""
 
     def __init__(self) -> None:
-        self.rows: dict[bytes, bytes] = {}
+        self.rows: dict[bytes, Owner] = {}
 
-    async def begin(self, token_sha256: bytes, key_sha256: bytes, lives_s: int) -> None:
+    async def begin(self, token_sha256: bytes, owner: Owner, lives_s: int) -> None:
         assert lives_s > 0
-        self.rows[token_sha256] = key_sha256
+        self.rows[token_sha256] = owner
 
-    async def key_of(self, token_sha256: bytes) -> bytes | None:
+    async def owner_of(self, token_sha256: bytes) -> Owner | None:
         return self.rows.get(token_sha256)
 
     async def end(self, token_sha256: bytes) -> None:
@@ -126,14 +127,14 @@ class MemorySessions:
 
 async def test_a_session_holds_no_secret_and_ends_with_its_token() -> None:
     store = MemorySessions()
-    door = Door(MemoryDirectory(), MemoryActs(), hash_key(OPERATOR))
+    door = Door(MemoryDirectory(), MemoryActs(), hash_key(OPERATOR), MemoryMembers(), NoTokens())
     sessions = Sessions(door, store)
     with pytest.raises(UnauthenticatedError):
         await sessions.sign_in("sk_unknown")
     begun = await sessions.sign_in(OPERATOR)
     again = await sessions.sign_in(OPERATOR)
     assert begun.token != again.token
-    kept = b"".join(key + value for key, value in store.rows.items())
+    kept = b"".join(key + (value.key_sha256 or b"") for key, value in store.rows.items())
     assert begun.token.encode() not in kept
     assert OPERATOR.encode() not in kept
     assert await sessions.principal(begun.token) == begun.principal

@@ -35,6 +35,7 @@ PUBLIC = {
     "list_curves",
     "list_exports",
     "list_indices",
+    "list_issuers",
     "list_log_heads",
     "list_markets",
     "list_policies",
@@ -52,7 +53,9 @@ SAMPLES = {
     "order_id": "off_" + "a" * 26,
     "participant_id": "provider-1",
     "key_id": "key_" + "a" * 16,
+    "member_id": "mbr_" + "a" * 16,
     "case_id": "sc_" + "a" * 26,
+    "mobilisation_id": "mob_" + "a" * 26,
 }
 
 

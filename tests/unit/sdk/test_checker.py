@@ -104,6 +104,19 @@ def test_verify_refuses_a_book_that_contradicts_itself(
     assert code in found
 
 
+def test_verify_holds_an_urgent_round_to_its_cap() -> None:
+    book, rules, result = rounds.hand_made()
+    dearest = max(row["limit"] for item in book["demands"] for row in item["alternatives"])
+    urgent = {**book, "mobilisation": {"id": "mob_a", "price_cap": dearest}}
+    assert "book.limit_above_cap" not in codes(urgent, result)
+    lower = {**book, "mobilisation": {"id": "mob_a", "price_cap": dearest - 1}}
+    assert "book.limit_above_cap" in codes(lower, result)
+    odd = {**book, "mobilisation": {"id": "mob_a", "cap": dearest}}
+    assert "format.field" in codes(odd, result)
+    # What was sealed is what was cleared: another cap is another book.
+    assert [p.code for p in verify(urgent, rules, result).problems] == ["digest.book"]
+
+
 # --- feasibility --------------------------------------------------------------------------------
 
 
@@ -348,6 +361,6 @@ def test_every_code_in_the_source_has_its_words() -> None:
             source,
         )
     )
-    assert used - {f"book.{name}" for name in ("pools", "offers", "demands", "links")} == set(
-        SUBJECTS
-    )
+    assert used - {
+        f"book.{name}" for name in ("pools", "offers", "demands", "links", "mobilisation")
+    } == set(SUBJECTS)

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from schemas.api import PAGE_ITEMS_MAX, IdempotencyKey, Page
 from schemas.base import Model
 from schemas.identity import Scope
-from services.core.errors import DomainError, Message, ValidationError
+from services.core.errors import AuthError, DomainError, Message, ValidationError
 from services.gateway.adapters.http.middleware import is_streamed
 from services.gateway.adapters.http.problems import status_of
 from services.gateway.adapters.sight import see_as, see_nothing
@@ -42,6 +42,8 @@ from services.gateway.app.life import LifeReading
 from services.gateway.app.limits import Limits
 from services.gateway.app.log import LogReading
 from services.gateway.app.market_data import MarketData
+from services.gateway.app.members import MemberCommands
+from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
@@ -51,7 +53,8 @@ from services.gateway.app.signing_keys import SigningKeyCommands
 from services.gateway.app.standing import Standing
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
-from services.gateway.errors import UnauthenticatedError
+from services.gateway.app.webhooks import WebhookCommands
+from services.gateway.errors import UnavailableError
 from services.gateway.ports import Principal
 from services.kit.telemetry import child_traceparent
 
@@ -84,10 +87,13 @@ class Api:
         door: Who is calling.
         limits: How much callers may ask for.
         standing: Who may trade.
+        mobilisations: Needs declared urgent.
         keys: API keys.
+        members: People who act for participants.
         signing_keys: Keys of signed records.
         acts: The record of acts.
         streams: What is told live.
+        webhooks: Who is told it by HTTP.
         cancel_all: Withdraws all orders of a participant.
         receipt_key: (key id, public key Base64) that receipts are signed with, if any.
         readiness: Returns the parts of the gateway and whether each is ready.
@@ -113,10 +119,13 @@ class Api:
     door: Door
     limits: Limits
     standing: Standing
+    mobilisations: MobilisationWork
     keys: KeyCommands
+    members: MemberCommands
     signing_keys: SigningKeyCommands
     acts: ActsReading
     streams: Streams
+    webhooks: WebhookCommands
     cancel_all: CancelAll
     receipt_key: tuple[str, str] | None
     readiness: Callable[[], Awaitable[Mapping[str, bool]]]
@@ -134,7 +143,7 @@ async def get_api(request: Request) -> Api:
 ApiDep = Annotated[Api, Depends(get_api)]
 
 _bearer = HTTPBearer(
-    auto_error=False, scheme_name="ApiKey", description="`Authorization: Bearer sk_...`"
+    auto_error=False, scheme_name="ApiKey", description="`Authorization: Bearer sk_...`, or a token"
 )
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
@@ -148,7 +157,7 @@ async def get_principal(
     """Return the caller, who has the scope that the route declares.
 
     Raises:
-        UnauthenticatedError: if the request has no key, or none that is valid.
+        UnauthenticatedError: if the request has no key or token, or none that is valid.
         ForbiddenError: if the scope is missing.
         LimitError: if the caller asks for too much.
     """
@@ -160,7 +169,7 @@ async def _enter(request: Request, api: Api, needed: Scope) -> Principal:
     state = request.state
     try:
         found = await api.door.caller(request.headers.get("authorization", ""))
-    except UnauthenticatedError:
+    except (AuthError, UnavailableError):
         # Whoever guesses is counted where he is, since nobody knows who he is.
         state.standing = await api.limits.unknown(_address(request))
         raise

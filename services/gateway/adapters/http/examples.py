@@ -90,8 +90,22 @@ KEY: dict[str, Any] = {
     "expires_in_days": 90,
 }
 
-OFFER_NEW = Body(examples=[{"market_id": "jingjinji", "terms": OFFER_TERMS}])
-DEMAND_NEW = Body(examples=[{"market_id": "jingjinji", "terms": DEMAND_TERMS}])
+OFFER: dict[str, Any] = {"market_id": "jingjinji", "terms": OFFER_TERMS}
+DEMAND: dict[str, Any] = {"market_id": "jingjinji", "terms": DEMAND_TERMS}
+OFFER_NEW = Body(examples=[OFFER])
+DEMAND_NEW = Body(examples=[DEMAND])
+OFFER_AMEND = Body(examples=[{"expected_version": 1, "terms": OFFER_TERMS | {"ask": 9_000_000}}])
+DEMAND_AMEND = Body(
+    examples=[{"expected_version": 1, "terms": DEMAND_TERMS | {"budget": 2_400_000_000}}]
+)
+DELIVERY_NEW = Body(
+    examples=[
+        {
+            "allocation_id": "al_" + "a" * 26,
+            "periods": [{"start": "2026-11-25T00:00:00Z", "chips": 32}],
+        }
+    ]
+)
 MARKET_NEW = Body(examples=[MARKET])
 KEY_NEW = Body(examples=[KEY])
 SIGNING_KEY_NEW = Body(

@@ -25,6 +25,7 @@ from schemas.api import (
 )
 from schemas.types import Side
 from services.core.errors import DomainError, Message
+from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import (
     Api,
     ApiDep,
@@ -70,9 +71,12 @@ _BULK: dict[str, Any] = {
 }
 
 
-def _body_of(model: type[OfferBulkItem | DemandBulkItem]) -> dict[str, Any]:
+def _body_of(
+    model: type[OfferBulkItem | DemandBulkItem], example: dict[str, Any]
+) -> dict[str, Any]:
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
     many = {"type": "array", "maxItems": BULK_ITEMS_MAX, "items": reference}
+    many["examples"] = [[example]]
     return {
         "requestBody": {
             "required": True,
@@ -85,7 +89,7 @@ def _body_of(model: type[OfferBulkItem | DemandBulkItem]) -> dict[str, Any]:
     "/v1/offers:bulk",
     tags=["offers"],
     summary="Submit many offers (provider)",
-    openapi_extra=_body_of(OfferBulkItem),
+    openapi_extra=_body_of(OfferBulkItem, examples.OFFER),
     **_BULK,
 )
 async def submit_offers(
@@ -107,7 +111,7 @@ async def submit_offers(
     "/v1/demand:bulk",
     tags=["demand"],
     summary="Submit many demands (enterprise)",
-    openapi_extra=_body_of(DemandBulkItem),
+    openapi_extra=_body_of(DemandBulkItem, examples.DEMAND),
     **_BULK,
 )
 async def submit_demands(

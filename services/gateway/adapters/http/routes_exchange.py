@@ -172,7 +172,11 @@ async def list_policies(
 
 @router.post("/v1/deliveries", tags=["deliveries"], **_ACCEPTED)
 async def report_delivery(
-    body: DeliveryNew, key: KeyHeader, api: ApiDep, principal: TraderDep, trace: TraceDep
+    body: Annotated[DeliveryNew, examples.DELIVERY_NEW],
+    key: KeyHeader,
+    api: ApiDep,
+    principal: TraderDep,
+    trace: TraceDep,
 ) -> Receipt:
     """Tell what was delivered of an allocation (provider); the ledger pays those periods."""
     return await api.exchange.report_delivery(principal, body, key, trace)

@@ -183,7 +183,7 @@ _CHANGE: dict[str, Any] = {
 )
 async def amend_offer(
     order_id: OfferIdPath,
-    body: OfferAmend,
+    body: Annotated[OfferAmend, examples.OFFER_AMEND],
     api: ApiDep,
     principal: TraderDep,
     trace: TraceDep,
@@ -207,7 +207,7 @@ async def amend_offer(
 )
 async def amend_demand(
     order_id: DemandIdPath,
-    body: DemandAmend,
+    body: Annotated[DemandAmend, examples.DEMAND_AMEND],
     api: ApiDep,
     principal: TraderDep,
     trace: TraceDep,

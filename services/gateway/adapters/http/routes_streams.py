@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from schemas.base import OrderId, PoolName, Slug
+from services.core.errors import AuthError
 from services.gateway.adapters.http import sse
 from services.gateway.adapters.http.context import (
     Api,
@@ -13,7 +14,6 @@ from services.gateway.adapters.http.context import (
     PrincipalDep,
     StrictRoute,
 )
-from services.gateway.errors import UnauthenticatedError
 from services.gateway.stream_ports import Watch
 
 router = APIRouter(route_class=StrictRoute)
@@ -141,7 +141,7 @@ async def _listen(request: Request, api: Api, watch: Watch, after: str | None) -
             return True
         try:
             await api.door.caller(request.headers.get("authorization", ""))
-        except UnauthenticatedError:
+        except AuthError:
             return False
         return True
 

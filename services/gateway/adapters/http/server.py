@@ -10,6 +10,7 @@ from schemas.api import DemandBulkItem, OfferBulkItem, ReceiptKey
 from schemas.base import Model
 from schemas.problem import PROBLEM_MEDIA_TYPE, Problem
 from schemas.streams import STREAM_MODELS
+from schemas.webhooks import WEBHOOK_MODELS
 from services.gateway.adapters.http import (
     problems,
     routes_audit,
@@ -23,6 +24,8 @@ from services.gateway.adapters.http import (
     routes_life,
     routes_log,
     routes_market_data,
+    routes_members,
+    routes_mobilisations,
     routes_orders,
     routes_reports,
     routes_rounds,
@@ -30,6 +33,7 @@ from services.gateway.adapters.http import (
     routes_signing_keys,
     routes_streams,
     routes_surveillance,
+    routes_webhooks,
 )
 from services.gateway.adapters.http.context import Api, ApiDep, StrictRoute
 from services.gateway.adapters.http.middleware import BodyLimit, Measure
@@ -128,6 +132,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_exchange.router,
         routes_funds.router,
         routes_identity.router,
+        routes_members.router,
         routes_signing_keys.router,
         routes_audit.router,
         routes_life.router,
@@ -137,7 +142,9 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_reports.router,
         routes_sandbox.router,
         routes_streams.router,
+        routes_webhooks.router,
         routes_cancel_all.router,
+        routes_mobilisations.router,
         keys,
         health,
     ):
@@ -161,7 +168,11 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         described = FastAPI.openapi(app)
         components = described["components"]["schemas"]
         # Bulk bodies are read and streams are told item by item: FastAPI knows no models of them.
-        models: tuple[type[Model], ...] = (OfferBulkItem, DemandBulkItem, *STREAM_MODELS)
+        models: tuple[type[Model], ...] = (
+            *(OfferBulkItem, DemandBulkItem),
+            *STREAM_MODELS,
+            *WEBHOOK_MODELS,
+        )
         for model in models:
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             for name, part in schema.pop("$defs", {}).items():

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from services.gateway.adapters.pages.office import Office
     from services.gateway.adapters.pages.remembering import Remembering
+    from services.gateway.desk_ports import Desks
     from services.gateway.ports import Principal
 
 SESSION_COOKIE = "suanli_session"
@@ -50,6 +51,7 @@ class Pages:
         sessions: Who is signed in.
         clock_speed: Seconds of the market's clock in one second.
         shown: Public parts of pages that many people look at at once.
+        desks: Sums for traders.
         office: What the pages of regulators and the operator alone call.
     """
 
@@ -57,6 +59,7 @@ class Pages:
     sessions: Sessions
     clock_speed: float
     shown: Remembering
+    desks: Desks
     office: Office
 
 
@@ -72,6 +75,7 @@ class Visitor:
         is_new: Whether the cookie is still to be set.
         principal: Who is signed in, if anybody.
         packs: Whether his browser takes packed pages.
+        is_part: Whether a script asks for a part of the page that he is on.
         form: What his form says.
     """
 
@@ -82,6 +86,7 @@ class Visitor:
     is_new: bool
     principal: Principal | None
     packs: bool
+    is_part: bool = False
     form: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -176,7 +181,8 @@ async def _answer(request: Request, pages: Pages, handler: Callable[[Request], A
     except RequestValidationError as error:
         return failure(visitor, faults_of(error.errors()))
     except UnauthenticatedError as error:
-        if request.method in _SAFE_METHODS and error.code == "auth.sign_in":
+        safe = request.method in _SAFE_METHODS and not visitor.is_part
+        if safe and error.code == "auth.sign_in":
             return RedirectResponse(f"/sign-in?to={quote(visitor.path)}", HTTPStatus.SEE_OTHER)
         return failure(visitor, error)
     except DomainError as error:
@@ -201,6 +207,7 @@ def stranger(request: Request) -> Visitor:
         is_new=not token,
         principal=None,
         packs="gzip" in request.headers.get("accept-encoding", ""),
+        is_part="hx-request" in request.headers,
     )
 
 
@@ -298,7 +305,9 @@ async def enter(request: Request, pages: Pages, visitor: Visitor, needed: Scope)
 
 
 def failure(visitor: Visitor, error: DomainError) -> Response:
-    """Return a refusal as a page that says what to do."""
+    """Return a refusal as a page, or as the part that was asked for, that says what to do."""
     status = status_of(error)
+    if visitor.is_part:
+        return page_response(render("failure_part.html", visitor.language, error=error), status)
     faults = [(fault.field, fault.message) for fault in getattr(error, "faults", ())]
     return visitor.page("failure.html", status.value, code=status.value, error=error, faults=faults)

@@ -32,6 +32,7 @@ class Sight:
         prices: Prices by (pool, period).
         indices: Indices of the latest day with one, by chip class and region.
         is_whole: Whether all prices are here.
+        mark: Stays the same as long as all of it but the instant does.
     """
 
     market: Market
@@ -40,6 +41,7 @@ class Sight:
     prices: dict[tuple[str, int], PriceView]
     indices: tuple[IndexView, ...]
     is_whole: bool
+    mark: object = None
 
     @property
     def latest(self) -> RoundView | None:

@@ -110,6 +110,9 @@ NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("/", "Market", "市场", ()),
     ("/rounds", "Rounds", "轮次", ()),
     ("/desk", "Desk", "工作台", ("provider", "enterprise", "regulator", "operator")),
+    ("/orders", "Orders", "订单", ("provider", "enterprise")),
+    ("/money", "Money", "资金", ("provider", "enterprise")),
+    ("/keys", "Keys", "密钥", ("provider", "enterprise")),
     ("/office", "Supervision", "监管", ("regulator",)),
     ("/office", "Operations", "运营", ("operator",)),
 )

@@ -20,7 +20,10 @@ from services.gateway.adapters.pages.context import (
     VisitorDep,
     enter,
 )
+from services.gateway.adapters.pages.figures import drawn, shown
 from services.gateway.adapters.pages.rendering import page_response, render
+from services.gateway.adapters.pages.routes_trade import trades
+from services.gateway.adapters.pages.timeline import timeline_figure, timeline_of
 from services.gateway.app.orders import Change
 from services.gateway.app.rights import ROLE_OF_SIDE
 from services.gateway.stream_ports import Watch
@@ -28,7 +31,8 @@ from services.kit.telemetry import child_traceparent
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _ORDERS_SHOWN = 50
-_ALLOCATIONS_SHOWN = 50
+_ORDERS_AT_DESK = 10
+_ALLOCATIONS_SHOWN = 200
 SideQuery = Annotated[Side | None, Query()]
 
 
@@ -44,7 +48,12 @@ async def _context(pages: Pages, visitor: Visitor, side: Side) -> dict[str, Any]
     principal, reading = visitor.known(), pages.api.reading
     orders, allocations, me = await asyncio.gather(
         reading.orders(
-            principal, side, market_id=None, states=None, before=None, limit=_ORDERS_SHOWN
+            principal,
+            side,
+            market_id=None,
+            states=None,
+            before=None,
+            limit=_ORDERS_SHOWN if principal.sees_all else _ORDERS_AT_DESK,
         ),
         reading.allocations(
             principal,
@@ -56,6 +65,7 @@ async def _context(pages: Pages, visitor: Visitor, side: Side) -> dict[str, Any]
         ),
         reading.me(principal),
     )
+    given = [] if principal.sees_all else [item for _, item in allocations]
     # Whoever trades has money; the regulator and the operator look at everybody's orders.
     account = None if principal.sees_all else await reading.account(principal, None)
     return {
@@ -66,7 +76,14 @@ async def _context(pages: Pages, visitor: Visitor, side: Side) -> dict[str, Any]
         "orders": [item for _, item in orders],
         "allocations": [item for _, item in allocations],
         "final": TERMINAL_STATES,
-        "cancels": principal.role is ROLE_OF_SIDE[side] and Scope.TRADE in principal.scopes,
+        "cancels": principal.role is ROLE_OF_SIDE[side] and trades(principal),
+        "trades": trades(principal),
+        "back": "/desk",
+        "is_sandbox": pages.api.is_sandbox,
+        "timeline": timeline_of(given, pages.api.market_data.now()),
+        "figure": timeline_figure(given),
+        "shown": shown,
+        "drawn": drawn,
         "new_key": lambda: secrets.token_hex(16),
     }
 
@@ -116,3 +133,12 @@ async def stream_desk(
     streams.admit(watch)
     frames = streams.follow(watch, position, is_valid)
     return sse.EventStream(frames, lambda: streams.release(watch))
+
+
+@router.get("/desk/csv/timeline")
+async def get_timeline_csv(pages: PagesDep, visitor: VisitorDep) -> Response:
+    """Return what was allocated, an hour of a pool a row, as CSV."""
+    side = _side(visitor, None)
+    figure = (await _context(pages, visitor, side))["figure"]
+    headers = {"Content-Disposition": 'attachment; filename="allocations.csv"'}
+    return Response(figure.csv(), 200, headers, "text/csv; charset=utf-8")

@@ -1,5 +1,9 @@
 """Routes of the market's page, which is public."""
 
+import time
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -7,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.base import Slug
+from schemas.market import Market
 from schemas.types import period_of
 from services.gateway.adapters.pages import market_figures as figures
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
@@ -20,6 +25,14 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 # 64 zones of 64 chip classes over a week would be 688,128; more than a page can show.
 _PRICES_MAX = 20_000
 _INDICES_MAX = 500
+# A verdict on a round comes while the next ones are under way.
+_HEADS = 5
+_TRUSTED_S = 15.0
+# Pages ask 0.15 s after they heard of a round: by then nobody may be told of the one before.
+_HEARD_S = 0.1
+# A book of 100,000 orders takes seconds to add up; it may take a fifth of the time.
+_DEPTH_TIMES = 4
+_NOW_MARK = "@now@"
 _MARKETS_MAX = 50
 HOURS = (6, 24, 72)
 ChipQuery = Annotated[Slug | None, Query()]
@@ -27,7 +40,10 @@ HoursQuery = Annotated[int, Query(ge=1, le=168)]
 
 
 async def look(pages: Pages, market_id: str) -> figures.Sight:
-    """Return what the market's page tells, made at most once a second.
+    """Return what the market's page tells.
+
+    It is read anew when the latest rounds are others or stand otherwise, or the hour is another,
+    and now and then: a round's prices are on a topic of their own and may come after its end.
 
     Raises:
         NotFoundError: if there is no such market.
@@ -35,31 +51,38 @@ async def look(pages: Pages, market_id: str) -> figures.Sight:
 
     async def make() -> figures.Sight:
         api = pages.api
-        market = (await api.reading.market_view(market_id)).market
+        view = await api.reading.market_view(market_id)
         now = api.market_data.now()
-        first = period_of(now)
-        found = await api.reading.reports.prices(
-            market_id,
-            pool=None,
-            first=first,
-            end=first + 1 + market.rules.horizon_periods,
-            after=None,
-            limit=_PRICES_MAX + 1,
-        )
-        rounds = await api.reading.reports.rounds(
-            market_id=market_id, before=None, limit=figures.ROUNDS_READ
-        )
-        return figures.Sight(
-            market=market,
-            now=now,
-            rounds=tuple(rounds),
-            prices={(item.pool, period_of(item.period)): item for item in found[:_PRICES_MAX]},
-            indices=await _indices(pages, market_id),
-            is_whole=len(found) <= _PRICES_MAX,
-        )
+        heads = await api.reading.reports.rounds(market_id=market_id, before=None, limit=_HEADS)
+        told = [(item.round_id, item.state, item.verified) for item in heads]
+        mark = (view.defined_at, period_of(now), time.monotonic() // _TRUSTED_S, *told)
+        read = partial(_read, pages, view.market, now)
+        kept: figures.Sight = await pages.shown.while_same(("sight", market_id), mark, read)
+        return replace(kept, now=now, mark=mark)
 
-    sight: figures.Sight = await pages.shown.get(("sight", market_id), make)
+    sight: figures.Sight = await pages.shown.get(("sight", market_id), make, kept_s=_HEARD_S)
     return sight
+
+
+async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
+    reports, first = pages.api.reading.reports, period_of(now)
+    found = await reports.prices(
+        market.id,
+        pool=None,
+        first=first,
+        end=first + 1 + market.rules.horizon_periods,
+        after=None,
+        limit=_PRICES_MAX + 1,
+    )
+    rounds = await reports.rounds(market_id=market.id, before=None, limit=figures.ROUNDS_READ)
+    return figures.Sight(
+        market=market,
+        now=now,
+        rounds=tuple(rounds),
+        prices={(item.pool, period_of(item.period)): item for item in found[:_PRICES_MAX]},
+        indices=await _indices(pages, market.id),
+        is_whole=len(found) <= _PRICES_MAX,
+    )
 
 
 async def _indices(pages: Pages, market_id: str) -> tuple[Any, ...]:
@@ -104,10 +127,11 @@ async def _parts(pages: Pages, visitor: Visitor, sight: figures.Sight, chip_id: 
 
     async def make() -> str:
         context = _context(pages, sight, chip_id)
-        return render("market_parts.html", visitor.language, **context)
+        return render("market_parts.html", visitor.language, now_mark=_NOW_MARK, **context)
 
     name = ("parts", sight.market.id, chip_id, visitor.language)
-    return str(await pages.shown.get(name, make))
+    html = str(await pages.shown.while_same(name, sight.mark, make))
+    return html.replace(_NOW_MARK, str(sight.now.timestamp()))
 
 
 @router.get("/")
@@ -139,8 +163,17 @@ async def show_parts(
 ) -> Response:
     """Show what changes on the market's page with every round."""
     sight = await look(pages, market_id)
-    parts = await _parts(pages, visitor, sight, sight.chip(chip).id)
-    return page_response(parts, packs=visitor.packs)
+    chip_id = sight.chip(chip).id
+
+    async def make() -> Response:
+        html = await _parts(pages, visitor, sight, chip_id)
+        return page_response(html, packs=visitor.packs)
+
+    # A thousand open pages ask for it when a round is published: it is packed once a second.
+    name = ("packed", market_id, chip_id, visitor.language, visitor.packs)
+    mark = (sight.mark, int(time.monotonic()))
+    kept: Response = await pages.shown.while_same(name, mark, make)
+    return Response(kept.body, kept.status_code, dict(kept.headers))
 
 
 @router.get("/market/{market_id}/depth")
@@ -179,7 +212,8 @@ async def _depth(
         first, last = pages.api.market_data.book_window(start, end)
         return await pages.api.market_data.book.curves(sight.market, asked, first, last)
 
-    found = await pages.shown.get(("curves", market_id, chip_id, region_id, hours, start), make)
+    name = ("curves", market_id, chip_id, region_id, hours, start)
+    found = await pages.shown.get(name, make, times=_DEPTH_TIMES)
     curves = found[0] if found else None
     return {
         "market": sight.market,

@@ -7,20 +7,28 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 
 from services.gateway.adapters.pages import (
+    options,
     routes_cases,
     routes_desk,
     routes_journal,
+    routes_keys,
     routes_market,
+    routes_money,
     routes_office,
+    routes_orders,
     routes_past,
     routes_people,
     routes_records,
     routes_reports,
     routes_rounds,
     routes_site,
+    routes_trade,
+    routes_upload,
+    words,
 )
 from services.gateway.adapters.pages.context import Pages, failure, stranger
 from services.gateway.adapters.pages.remembering import Remembering
+from services.gateway.adapters.pages.rendering import ENVIRONMENT
 from services.gateway.errors import not_found
 
 if TYPE_CHECKING:
@@ -30,20 +38,25 @@ if TYPE_CHECKING:
 
     from services.gateway.adapters.pages.office import Office
     from services.gateway.app.sessions import Sessions
+    from services.gateway.desk_ports import Desks
 
+ENVIRONMENT.filters |= options.FILTERS | words.FILTERS
 _MACHINES = ("/v1/", "/livez", "/readyz", "/metrics", "/static/")
 
 
-def add_pages(app: FastAPI, sessions: Sessions, clock_speed: float, office: Office) -> FastAPI:
+def add_pages(
+    app: FastAPI, sessions: Sessions, clock_speed: float, desks: Desks, office: Office
+) -> FastAPI:
     """Serve the pages beside the API; return the same app.
 
     Args:
         app: The gateway's app.
         sessions: Who is signed in.
         clock_speed: Seconds of the market's clock in one second.
+        desks: Sums for traders.
         office: What the pages of regulators and the operator alone call.
     """
-    app.state.pages = Pages(app.state.api, sessions, clock_speed, Remembering(), office)
+    app.state.pages = Pages(app.state.api, sessions, clock_speed, Remembering(), desks, office)
     for router in (
         routes_site.files,
         routes_site.router,
@@ -57,6 +70,11 @@ def add_pages(app: FastAPI, sessions: Sessions, clock_speed: float, office: Offi
         routes_past.router,
         routes_people.router,
         routes_records.router,
+        routes_trade.router,
+        routes_upload.router,
+        routes_money.router,
+        routes_keys.router,
+        routes_orders.router,
     ):
         app.include_router(router)
     told: Any = app.exception_handlers[HTTPException]

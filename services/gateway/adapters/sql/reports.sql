@@ -33,12 +33,34 @@ WHERE r.market_id = $1 AND r.closed_at IS NOT NULL
   AND r.market_time >= $2 AND r.market_time < $3
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 
--- name: day_urgent
-SELECT order_id, participant_id, state, submitted_at, chip_hours_allocated, chip_hours_left
-FROM order_shown
-WHERE market_id = $1 AND side = 'demand' AND terms ->> 'priority' = 'urgent'
-  AND submitted_at >= $2 AND submitted_at < $3
-ORDER BY submitted_at, order_id LIMIT $4;
+-- name: day_emergencies
+SELECT r.mobilisation_id, COALESCE(m.terms ->> 'reason', '') AS reason,
+  COALESCE(m.proposed_by, '') AS proposed_by, COALESCE(m.declared_by, '') AS declared_by,
+  r.round_id, r.market_time, r.demands, r.demands_served, r.chip_hours, r.reserve_chip_hours,
+  r.price_max, r.price_cap, r.payment
+FROM mobilisation_round AS r
+LEFT JOIN mobilisation AS m USING (mobilisation_id)
+WHERE r.market_id = $1 AND r.market_time >= $2 AND r.market_time < $3
+ORDER BY r.market_time, r.round_id LIMIT $4;
+
+-- name: day_displacements
+SELECT round_id, market_time, mobilisations, status, welfare, welfare_without, demands,
+  chip_hours, value
+FROM mobilisation_displaced
+WHERE market_id = $1 AND market_time >= $2 AND market_time < $3
+ORDER BY market_time, round_id LIMIT $4;
+
+-- name: day_displaced
+SELECT d.round_id, d.market_time, d.mobilisations, d.status,
+  row.value ->> 'demand_id' AS demand_id,
+  COALESCE(o.participant_id, '') AS participant_id,
+  (row.value ->> 'chip_hours')::bigint AS chip_hours,
+  (row.value ->> 'value')::bigint AS value
+FROM mobilisation_displaced AS d
+CROSS JOIN LATERAL jsonb_array_elements(d.displaced) WITH ORDINALITY AS row (value, n)
+LEFT JOIN order_shown AS o ON o.order_id = row.value ->> 'demand_id'
+WHERE d.market_id = $1 AND d.market_time >= $2 AND d.market_time < $3
+ORDER BY d.market_time, d.round_id, row.n LIMIT $4;
 
 -- name: day_clock
 -- How far the stamp of an event is from the market's clock when it was recorded, in real

@@ -1,9 +1,9 @@
 -- name: begin_session
-INSERT INTO page_session (token_sha256, key_sha256, expires_at)
-VALUES ($1, $2, now() + make_interval(secs => $3));
+INSERT INTO page_session (token_sha256, key_sha256, member_id, expires_at)
+VALUES ($1, $2, $3, now() + make_interval(secs => $4));
 
--- name: session_key
-SELECT key_sha256 FROM page_session WHERE token_sha256 = $1 AND expires_at > now();
+-- name: session_owner
+SELECT key_sha256, member_id FROM page_session WHERE token_sha256 = $1 AND expires_at > now();
 
 -- name: end_session
 DELETE FROM page_session WHERE token_sha256 = $1;

@@ -81,6 +81,19 @@ def check_book(book: Book, tick: int, log: Log) -> None:
                 log.add("book.unknown_pool", at, _OF_THE_BOOK, show(unknown))
         if demand.linked_to is not None and demand.linked_to not in ids:
             log.add("book.unknown_link", f"{where}.linked_to", _OF_THE_BOOK, show(demand.linked_to))
+    _check_cap(book, log)
+
+
+def _check_cap(book: Book, log: Log) -> None:
+    """Check that in an urgent round no demand may pay more than the mobilisation's cap."""
+    cap = book.price_cap
+    if cap is None:
+        return
+    for demand in book.demands:
+        for alternative in demand.alternatives:
+            if alternative.limit > cap:
+                where = f"book.demands[{demand.id}].alternatives[{alternative.index}].limit"
+                log.add("book.limit_above_cap", where, f"<= {cap}", str(alternative.limit))
 
 
 def check_allocations(cleared: Cleared) -> None:

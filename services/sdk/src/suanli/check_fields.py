@@ -186,7 +186,8 @@ BOOK: Final = {
     "offers": _LIST,
     "demands": _LIST,
 }
-BOOK_MAY: Final = {"links": _LIST}
+BOOK_MAY: Final = {"links": _LIST, "mobilisation": _OBJECT}
+MOBILISATION: Final = {"id": _TEXT, "price_cap": _NAT}
 LINK: Final = {
     "key": _TEXT,
     "source": _TEXT,

@@ -24,6 +24,7 @@ from suanli.check_fields import (
     DEMAND_OUTCOME,
     LINK,
     LINK_OUTCOME,
+    MOBILISATION,
     MOVES,
     OFFER,
     OFFER_OUTCOME,
@@ -120,6 +121,7 @@ class Book:
     offers: list[Offer]
     demands: list[Demand]
     links: list[Link] = field(default_factory=list)
+    price_cap: int | None = None
 
     @property
     def end(self) -> int:
@@ -233,6 +235,9 @@ def read_book(value: object, log: Log) -> Book | None:
     pools = each(fields["pools"], POOL, "book.pools", log)
     offers = each(fields["offers"], OFFER, "book.offers", log)
     demands = each(fields["demands"], DEMAND, "book.demands", log)
+    urgent = fields.get("mobilisation")
+    if urgent is not None:
+        closed(urgent, MOBILISATION, "book.mobilisation", log)
     known = all_closed([a for item in demands for a in item["alternatives"]], ALTERNATIVE)
     parsed = [_read_demand(item, i, log, known=known) for i, item in enumerate(demands)]
     if log.count > count:
@@ -256,6 +261,7 @@ def read_book(value: object, log: Log) -> Book | None:
             if demand is not None
         ],
         links=[Link(**item) for item in links],
+        price_cap=None if urgent is None else urgent["price_cap"],
     )
 
 

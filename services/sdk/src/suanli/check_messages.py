@@ -36,6 +36,7 @@ SUBJECTS: Final[dict[str, tuple[str, str]]] = {
     "book.unknown_pool": ("the pool", "资源池"),
     "book.ask_off_tick": ("an ask", "报价"),
     "book.unknown_link": ("the linked demand", "关联需求"),
+    "book.limit_above_cap": ("a limit under a mobilisation's cap", "动员价格上限下的限价"),
     "digest.market": ("the result's market", "结果的市场"),
     "digest.round": ("the result's round", "结果的轮次"),
     "digest.book": ("the book's SHA-256", "订单簿的 SHA-256"),

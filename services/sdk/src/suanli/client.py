@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from suanli import bulk
 from suanli import operations as ops
 from suanli.api import AsyncCalls, Calls
+from suanli.bulk import RETRY_STATUS
 from suanli.errors import ApiError, UnreachableError
 from suanli.streams import EventReader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
+    from suanli.models import BulkResult, DemandBulkItem, OfferBulkItem
     from suanli.operations import Json, Operation, Param
     from suanli.streams import StreamEvent
 
-_RETRY_STATUS = frozenset({429, 502, 503, 504})
 _ATTEMPTS = 5
 _BACKOFF_S = 0.2
 _PAGE = 500
@@ -60,6 +62,16 @@ class _Base:
             request["headers"]["Last-Event-ID"] = last_id
         return request
 
+    def _bulk_request(self, side: str, part: bulk.Part, *, dry_run: bool) -> dict[str, Any]:
+        params: dict[str, Param] = {"dry_run": True} if dry_run else {}
+        operation = ops.Operation("POST", f"/v1/{side}:bulk", params, idempotency_key=part.key)
+        request = self._request(operation)
+        kind = "application/x-ndjson"
+        request["headers"] |= {"Accept": kind, "Content-Type": kind}
+        request["headers"]["Content-Length"] = str(part.length())
+        # The exchange reads as fast as it takes in, and answers when it has read all.
+        return request | {"timeout": httpx.Timeout(30, read=600, write=120)}
+
     @staticmethod
     def _may_retry(operation: Operation) -> bool:
         return operation.method in {"GET", "DELETE"} or operation.idempotency_key is not None
@@ -75,7 +87,7 @@ class _Base:
     def _refused(response: httpx.Response, silent: int) -> int:
         """Return how often a stream was not to be had by now, if it may be asked for again."""
         # A gateway that starts anew behind a proxy must not end what listens to it.
-        if response.status_code not in _RETRY_STATUS or silent + 1 == _ATTEMPTS:
+        if response.status_code not in RETRY_STATUS or silent + 1 == _ATTEMPTS:
             raise ApiError.of(response)
         return silent + 1
 
@@ -144,7 +156,7 @@ class Client(_Base, Calls):
                 time.sleep(self._wait_s(attempt, None))
                 continue
             self.environment = response.headers.get(_ENVIRONMENT, "")
-            if response.status_code in _RETRY_STATUS and not last:
+            if response.status_code in RETRY_STATUS and not last:
                 time.sleep(self._wait_s(attempt, response))
                 continue
             return self._result(response)
@@ -178,6 +190,56 @@ class Client(_Base, Calls):
                     raise UnreachableError(self.base_url, str(error)) from error
             reader.lost()
             time.sleep(reader.retry_s)
+
+    def submit_many(
+        self,
+        side: bulk.Side,
+        items: Iterable[OfferBulkItem] | Iterable[DemandBulkItem],
+        *,
+        key: str | None = None,
+        dry_run: bool = False,
+        at_once: int = bulk.LINES_MAX,
+    ) -> Iterator[BulkResult]:
+        """Submit any number of orders; yield the verdict on each, in their order.
+
+        What broke is sent again under its key, so no order is placed twice.
+
+        Args:
+            side: Which kind of orders.
+            items: The orders; they are taken as they are needed.
+            key: Idempotency key of the whole. The same orders under it are placed once, also by
+                another run, with the same ``at_once``.
+            dry_run: Only tell what each would come to.
+            at_once: Orders in a request; each request's verdicts come when it has ended.
+
+        Raises:
+            ApiError: the exchange refused to go on; what was told before stands.
+            UnreachableError: it did not answer.
+        """
+        for part in bulk.parts(items, key or ops.new_key(), at_once):
+            for attempt in range(_ATTEMPTS):
+                last = attempt == _ATTEMPTS - 1
+                response: httpx.Response | None = None
+                request = self._bulk_request(side, part, dry_run=dry_run)
+                try:
+                    with self._http.stream(**request, content=part.body()) as response:
+                        if response.is_success:
+                            for line in response.iter_lines():
+                                if (told := part.feed(line)) is not None:
+                                    yield told
+                            error = part.end()
+                        else:
+                            response.read()
+                            error = ApiError.of(response)
+                except httpx.TransportError as lost:
+                    if last:
+                        raise UnreachableError(self.base_url, str(lost)) from lost
+                else:
+                    if error is None:
+                        break
+                    if last or error.status not in RETRY_STATUS:
+                        raise error
+                time.sleep(self._wait_s(attempt, response))
 
     def be_patient(self, timeout_s: float) -> None:
         """Wait so long for a reply from now on."""
@@ -286,7 +348,7 @@ class AsyncClient(_Base, AsyncCalls):
                 await asyncio.sleep(self._wait_s(attempt, None))
                 continue
             self.environment = response.headers.get(_ENVIRONMENT, "")
-            if response.status_code in _RETRY_STATUS and not last:
+            if response.status_code in RETRY_STATUS and not last:
                 await asyncio.sleep(self._wait_s(attempt, response))
                 continue
             return self._result(response)
@@ -321,6 +383,46 @@ class AsyncClient(_Base, AsyncCalls):
             reader.lost()
             await asyncio.sleep(reader.retry_s)
 
+    async def submit_many(
+        self,
+        side: bulk.Side,
+        items: Iterable[OfferBulkItem] | Iterable[DemandBulkItem],
+        *,
+        key: str | None = None,
+        dry_run: bool = False,
+        at_once: int = bulk.LINES_MAX,
+    ) -> AsyncIterator[BulkResult]:
+        """Submit any number of orders; yield the verdict on each: `Client.submit_many`, awaited.
+
+        Raises:
+            ApiError: the exchange refused to go on; what was told before stands.
+            UnreachableError: it did not answer.
+        """
+        for part in bulk.parts(items, key or ops.new_key(), at_once):
+            for attempt in range(_ATTEMPTS):
+                last = attempt == _ATTEMPTS - 1
+                response: httpx.Response | None = None
+                request = self._bulk_request(side, part, dry_run=dry_run)
+                try:
+                    async with self._http.stream(**request, content=_awaited(part)) as response:
+                        if response.is_success:
+                            async for line in response.aiter_lines():
+                                if (told := part.feed(line)) is not None:
+                                    yield told
+                            error = part.end()
+                        else:
+                            await response.aread()
+                            error = ApiError.of(response)
+                except httpx.TransportError as lost:
+                    if last:
+                        raise UnreachableError(self.base_url, str(lost)) from lost
+                else:
+                    if error is None:
+                        break
+                    if last or error.status not in RETRY_STATUS:
+                        raise error
+                await asyncio.sleep(self._wait_s(attempt, response))
+
     def acting_as(self, api_key: str | None) -> AsyncClient:
         """Return a client with another key over the same connections; closing this closes both."""
         other = copy.copy(self)
@@ -352,6 +454,11 @@ class AsyncClient(_Base, AsyncCalls):
             cursor = page.get("next_cursor")
             if cursor is None:
                 return
+
+
+async def _awaited(part: bulk.Part) -> AsyncIterator[bytes]:
+    for piece in part.body():
+        yield piece
 
 
 def _text(value: Param) -> Any:  # noqa: ANN401 - what httpx takes

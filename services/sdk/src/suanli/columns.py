@@ -53,6 +53,10 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "LifeStep": (frozenset({"amount"}), frozenset({"occurred_at", "recorded_at"})),
     "LogHeadView": (frozenset(), frozenset({"told_at"})),
     "MarketView": (frozenset({"market.links.tariff"}), frozenset({"defined_at"})),
+    "MobilisationView": (
+        frozenset({"payment"}),
+        frozenset({"declared_at", "ended_at", "proposed_at", "terms.end", "terms.start"}),
+    ),
     "OfferView": (
         frozenset(
             {
@@ -105,5 +109,6 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         frozenset({"average", "last", "max", "min", "value"}),
         frozenset({"end", "start"}),
     ),
+    "WebhookDeliveryView": (frozenset(), frozenset({"first_at", "last_at"})),
     "WindowView": (frozenset({"ask_min", "limit_max"}), frozenset({"end", "start"})),
 }

@@ -128,6 +128,8 @@ const BOOK = {
   format: oneOf("suanli.book.v1"), market: isText, round_id: isText, first_period: isNat,
   periods: (v) => isPos(v) && v <= HORIZON_MAX, pools: isList, offers: isList, demands: isList,
 };
+const BOOK_MAY = { mobilisation: isObject };
+const MOBILISATION = { id: isText, price_cap: isNat };
 const POOL = { key: isText, zone: isText, region: isText, chip: isText, domestic: isBool, tflops: isNat };
 const OFFER = {
   id: isText, participant: isText, version: isPos, pool: isText, ask: isNat, start: isNat,
@@ -217,8 +219,9 @@ function quantities(item, shape, where, log) {
 
 function readBook(value, log) {
   const before = log.count;
-  const book = closed(value, BOOK, "book", log);
+  const book = closed(value, BOOK, "book", log, BOOK_MAY);
   if (book === null) return null;
+  if (book.mobilisation) book.mobilisation = closed(book.mobilisation, MOBILISATION, "book.mobilisation", log);
   book.pools = each(book.pools, POOL, "book.pools", log);
   book.offers = each(book.offers, OFFER, "book.offers", log);
   book.demands = each(book.demands, DEMAND, "book.demands", log);
@@ -279,6 +282,8 @@ function checkBook(book, tick, log) {
     for (const item of demand.alternatives) {
       sorted(item.pools, `${where}.pools`, log);
       for (const pool of item.pools) if (!pools.has(pool)) log.add(`${where}.pools`, "one of the book", pool);
+      const cap = book.mobilisation?.price_cap;
+      if (cap !== undefined && item.limit > cap) log.add(`${where}.limit`, `<= ${cap}`, item.limit);
     }
     if (demand.linked_to !== null && !ids.has(demand.linked_to)) log.add(`${where}.linked_to`, "one of the book", demand.linked_to);
   }

@@ -181,7 +181,7 @@ function timeTicks(_, ticks, __, ___, step) {
   return ticks.map((tick) => {
     const day = days.format(tick * 1000);
     const text = hours.format(tick * 1000);
-    const both = day === before ? text : `${text}\n${day}`;
+    const both = step >= 86400 ? day : day === before ? text : `${text}\n${day}`;
     before = day;
     return both;
   });
@@ -224,3 +224,13 @@ document.addEventListener("htmx:after:swap", () => arrived(document));
 let resizing;
 window.addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(drawAll, 150); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll());
+
+// --- a file is read here, so that it is seen and mended before anything is sent ----------------
+
+document.addEventListener("change", async (event) => {
+  const input = event.target;
+  const into = input.dataset?.into && document.getElementById(input.dataset.into);
+  if (!into || !input.files?.length) return;
+  into.value = await input.files[0].text();
+  into.form.querySelector("button[value=check]")?.click();
+});

@@ -10,6 +10,7 @@ from suanli.api.async_demand import AsyncDemandCalls
 from suanli.api.async_exports import AsyncExportsCalls
 from suanli.api.async_findings import AsyncFindingsCalls
 from suanli.api.async_markets import AsyncMarketsCalls
+from suanli.api.async_mobilisations import AsyncMobilisationsCalls
 from suanli.api.async_money import AsyncMoneyCalls
 from suanli.api.async_offers import AsyncOffersCalls
 from suanli.api.async_orders import AsyncOrdersCalls
@@ -19,12 +20,14 @@ from suanli.api.async_reports import AsyncReportsCalls
 from suanli.api.async_rounds import AsyncRoundsCalls
 from suanli.api.async_streams import AsyncStreamsCalls
 from suanli.api.async_surveillance import AsyncSurveillanceCalls
+from suanli.api.async_webhooks import AsyncWebhooksCalls
 from suanli.api.audit import AuditCalls
 from suanli.api.deliveries import DeliveriesCalls
 from suanli.api.demand import DemandCalls
 from suanli.api.exports import ExportsCalls
 from suanli.api.findings import FindingsCalls
 from suanli.api.markets import MarketsCalls
+from suanli.api.mobilisations import MobilisationsCalls
 from suanli.api.money import MoneyCalls
 from suanli.api.offers import OffersCalls
 from suanli.api.orders import OrdersCalls
@@ -34,6 +37,7 @@ from suanli.api.reports import ReportsCalls
 from suanli.api.rounds import RoundsCalls
 from suanli.api.streams import StreamsCalls
 from suanli.api.surveillance import SurveillanceCalls
+from suanli.api.webhooks import WebhooksCalls
 
 
 class Calls(
@@ -53,6 +57,8 @@ class Calls(
     SurveillanceCalls,
     ReportsCalls,
     StreamsCalls,
+    WebhooksCalls,
+    MobilisationsCalls,
 ):
     """Every call, as methods."""
 
@@ -74,5 +80,7 @@ class AsyncCalls(
     AsyncSurveillanceCalls,
     AsyncReportsCalls,
     AsyncStreamsCalls,
+    AsyncWebhooksCalls,
+    AsyncMobilisationsCalls,
 ):
     """Every call, awaited."""

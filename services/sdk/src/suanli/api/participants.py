@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from suanli.models import (
+        CallerView,
+        IssuerView,
         KeyCreated,
         KeyView,
+        MemberSetStatus,
+        MemberView,
         ParticipantCreated,
         ParticipantNew,
         ParticipantView,
@@ -99,6 +103,97 @@ class ParticipantsCalls(Caller):
         """Revoke a key for good (operator, or its own)."""
         reply: KeyView = self.send(
             Operation("DELETE", f"/v1/participants/{place(participant_id)}/keys/{place(key_id)}")
+        )
+        return reply
+
+    def whoami(self) -> CallerView:
+        """Return who is calling.
+
+        Return the participant, the key or member, and what it may do.
+        """
+        reply: CallerView = self.send(Operation("GET", "/v1/whoami"))
+        return reply
+
+    def list_issuers(self) -> list[IssuerView]:
+        """List who vouches for members.
+
+        List the OpenID Connect issuers whose tokens are taken, and what to ask them for
+        (public). `Authorization: Bearer` takes such a token instead of a key.
+        """
+        reply: list[IssuerView] = self.send(Operation("GET", "/v1/issuers"))
+        return reply
+
+    def list_members(self, participant_id: str) -> list[MemberView]:
+        """List members.
+
+        List the people who act for a participant, those that were removed last (operator, or
+        its own).
+        """
+        reply: list[MemberView] = self.send(
+            Operation("GET", f"/v1/participants/{place(participant_id)}/members")
+        )
+        return reply
+
+    def add_member(
+        self,
+        participant_id: str,
+        issuer: str,
+        subject: str,
+        name: str,
+        *,
+        scopes: list[Scope] | None = None,
+    ) -> MemberView:
+        """Add a member.
+
+        Let a person act for a participant with the tokens of an issuer (operator, or its own).
+        He may only read unless scopes are given. A person is a member of one participant, and
+        once.
+        """
+        reply: MemberView = self.send(
+            Operation(
+                "POST",
+                f"/v1/participants/{place(participant_id)}/members",
+                body={
+                    "issuer": issuer,
+                    "subject": subject,
+                    "name": name,
+                    **given({"scopes": scopes}),
+                },
+            )
+        )
+        return reply
+
+    def change_member(
+        self,
+        participant_id: str,
+        member_id: str,
+        *,
+        scopes: list[Scope] | None = None,
+        status: MemberSetStatus | None = None,
+    ) -> MemberView:
+        """Change a member.
+
+        Change what a member may do, suspend it, or let it act again (operator, or its own). Who
+        is suspended may do nothing; it counts from the next request on.
+        """
+        reply: MemberView = self.send(
+            Operation(
+                "PATCH",
+                f"/v1/participants/{place(participant_id)}/members/{place(member_id)}",
+                body={**given({"scopes": scopes, "status": status})},
+            )
+        )
+        return reply
+
+    def remove_member(self, participant_id: str, member_id: str) -> MemberView:
+        """Remove a member.
+
+        Remove a member for good (operator, or its own); the keys that it made stay.
+        """
+        reply: MemberView = self.send(
+            Operation(
+                "DELETE", f"/v1/participants/{place(participant_id)}/members/{place(member_id)}"
+            )
         )
         return reply
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from suanli.cli import options, ordering, quotes, terms, units, words
+from suanli import operations as ops
+from suanli.cli import options, ordering, previews, quotes, submitting, terms, units, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import Market, Session, argument, command, group, help_text, option
@@ -122,6 +123,15 @@ _Linked = Annotated[
     option("--linked-to", en="Only if that demand is accepted.", zh="仅当该需求成交。"),
 ]
 
+_Priority = Annotated[
+    Literal["urgent", "standard", "interruptible"] | None,
+    option(
+        "--priority",
+        en="urgent is for those whom a mobilisation names; see suanli mobilisation list.",
+        zh="urgent 仅限动员所列的需求方;见 suanli mobilisation list。",
+    ),
+]
+
 
 def _shape_text(item: Json) -> str:
     shape = item["terms"]["shape"]
@@ -220,6 +230,7 @@ def register(app: typer.Typer) -> None:
     command(noun, "list", en="List your demand, newest first.", zh="列出需求,新者在前。")(_list)
     command(noun, "show", en="Show a demand with its history.", zh="查看需求及其经过。")(_show)
     command(noun, "create", en="Ask for capacity.", zh="提交需求。")(_create)
+    submitting.register(noun, _SIDE)
     command(
         noun,
         "amend",
@@ -304,9 +315,11 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     latency_ms_max: _Latency = None,
     exclusive_group: _Group = None,
     linked_to: _Linked = None,
+    priority: _Priority = None,
     expires: options.Expires = None,
     key: options.Key = None,
     wait: options.Wait = True,
+    dry_run: options.DryRun = False,
     print_terms: options.PrintTerms = False,
     quote: _Quote = False,
 ) -> None:
@@ -321,12 +334,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
         )
         if not requirement:
             terms.need("--chip", chip)
-        for name, value in (
-            ("--limit", limit),
-            ("--earliest", earliest),
-            ("--deadline", deadline),
-        ):
-            terms.need(name, value)
+        terms.need_each(limit=limit, earliest=earliest, deadline=deadline)
         alternative = _alternative(chip, zone, region, limit)
         found = {
             "shape": _new_shape(shape, chips, chips_min, hours, chip_hours),
@@ -337,17 +345,23 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
                 latency_ms_max=latency_ms_max,
                 exclusive_group=exclusive_group,
                 linked_to=linked_to,
+                priority=priority,
             ),
         }
     if print_terms:
         sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
     elif quote:
         quotes.show(session, session.market(market), found)
-    elif isinstance(found, list):
-        ordering.submit_many(session, _SIDE, session.market(market), found, key=key)
     else:
-        ordering.submit(
-            session, _SIDE, session.market(market), found, key=key, wait=wait, facts=_facts
+        ordering.place(
+            session,
+            _SIDE,
+            session.market(market),
+            found,
+            key=key,
+            wait=wait,
+            dry_run=dry_run,
+            facts=_facts,
         )
 
 
@@ -370,6 +384,7 @@ def _amend(  # noqa: PLR0913 - each is an option of the command line
     expires: options.Expires = None,
     expected_version: options.ExpectedVersion = None,
     wait: options.Wait = True,
+    dry_run: options.DryRun = False,
 ) -> None:
     order = ordering.read(session, _SIDE, demand)
     if file is not None:
@@ -388,6 +403,10 @@ def _amend(  # noqa: PLR0913 - each is an option of the command line
                 ("given, or another change", "给出某项修改"),
             )
         wanted = terms.amended_demand(order["terms"], changes, shape, alternative)
+    if dry_run:
+        version = expected_version or order["version"]
+        previews.show(session, ops.amend(_SIDE, order["order_id"], version, wanted))
+        return
     ordering.amend(
         session, _SIDE, order, wanted, expected_version=expected_version, wait=wait, facts=_facts
     )

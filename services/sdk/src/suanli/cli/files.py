@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from suanli.cli.errors import UsageProblem
@@ -43,6 +45,36 @@ def rows_of_csv(text: str) -> list[Json]:
                 _put(order, name.split("."), _value(name, cell.strip()))
         found.append(_with_lists(order))
     return found
+
+
+def rows_of_lines(text: str) -> list[Json]:
+    """Return the orders of a file of JSON line by line; blank lines are left out.
+
+    Raises:
+        UsageProblem: with every line that is no JSON object.
+    """
+    rows: list[Json] = []
+    problems: list[UsageProblem] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line, parse_float=Decimal)
+        except ValueError as error:
+            allowed = (f"a JSON object ({error})", f"一个 JSON 对象({error})")
+            problems.append(UsageProblem(f"line {number}", line[:40], allowed))
+            continue
+        if not isinstance(row, dict):
+            problems.append(
+                UsageProblem(f"line {number}", line[:40], ("a JSON object", "一个 JSON 对象"))
+            )
+            continue
+        rows.append(row)
+    if problems:
+        first, *rest = problems
+        first.more = tuple(rest[:_FAULTS_MAX])
+        raise first
+    return rows
 
 
 def check(orders: Sequence[Json], model: Any, file: str) -> None:  # noqa: ANN401 - a type

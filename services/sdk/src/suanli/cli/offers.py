@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from suanli.cli import options, ordering, terms, units, words
+from suanli import operations as ops
+from suanli.cli import options, ordering, previews, submitting, terms, units, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import Market, Session, argument, command, group, help_text, option
@@ -124,6 +125,7 @@ def register(app: typer.Typer) -> None:
     command(noun, "list", en="List your offers, newest first.", zh="列出供给报价,新者在前。")(_list)
     command(noun, "show", en="Show an offer with its history.", zh="查看供给报价及其经过。")(_show)
     command(noun, "create", en="Offer capacity.", zh="提交供给报价。")(_create)
+    submitting.register(noun, _SIDE)
     command(noun, "amend", en="Change an offer's terms.", zh="修改供给报价。")(_amend)
     command(noun, "cancel", en="Withdraw an offer; what is sold stands.", zh="撤销;已售部分有效。")(
         _cancel
@@ -183,6 +185,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     expires: options.Expires = None,
     key: options.Key = None,
     wait: options.Wait = True,
+    dry_run: options.DryRun = False,
     print_terms: options.PrintTerms = False,
 ) -> None:
     found: Json | list[Json]
@@ -192,22 +195,26 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
         found = terms.load(file, OfferTerms)
     else:
         own_zone, own_chip = terms.split_pool(pool, zone, chip)
-        for name, value in (("--chips", chips), ("--ask", ask), ("--start", start), ("--end", end)):
-            terms.need(name, value)
+        terms.need_each(chips=chips, ask=ask, start=start, end=end)
         found = {
             "zone": own_zone,
             "chip": own_chip,
             **_changes(chips, ask, start, end, block, resource_code, expires),
         }
     if isinstance(found, dict) and "resource_code" not in found:
-        found["resource_code"] = _own_code(session)
+        found["resource_code"] = submitting.own_code(session)
     if print_terms:
         sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
-    elif isinstance(found, list):
-        ordering.submit_many(session, _SIDE, session.market(market), found, key=key)
     else:
-        ordering.submit(
-            session, _SIDE, session.market(market), found, key=key, wait=wait, facts=_facts
+        ordering.place(
+            session,
+            _SIDE,
+            session.market(market),
+            found,
+            key=key,
+            wait=wait,
+            dry_run=dry_run,
+            facts=_facts,
         )
 
 
@@ -225,6 +232,7 @@ def _amend(  # noqa: PLR0913 - each is an option of the command line
     expires: options.Expires = None,
     expected_version: options.ExpectedVersion = None,
     wait: options.Wait = True,
+    dry_run: options.DryRun = False,
 ) -> None:
     order = ordering.read(session, _SIDE, offer)
     changes = _changes(chips, ask, start, end, block, resource_code, expires)
@@ -239,6 +247,10 @@ def _amend(  # noqa: PLR0913 - each is an option of the command line
         raise UsageProblem(
             "--ask", session.say(("absent", "缺失")), ("given, or another change", "给出某项修改")
         )
+    if dry_run:
+        version = expected_version or order["version"]
+        previews.show(session, ops.amend(_SIDE, order["order_id"], version, wanted))
+        return
     ordering.amend(
         session, _SIDE, order, wanted, expected_version=expected_version, wait=wait, facts=_facts
     )
@@ -266,12 +278,3 @@ def _changes(
         resource_code=resource_code,
         expires_at=None if expires is None else units.instant("--expires", expires),
     )
-
-
-def _own_code(session: Session) -> str:
-    from suanli import operations as ops
-
-    me = session.client.send(ops.read("/v1/participants/me"))
-    code = me.get("resource_code")
-    terms.need("--resource-code", code)
-    return str(code)

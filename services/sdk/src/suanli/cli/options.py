@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from suanli.cli.session import help_text, option
+from suanli.cli.session import argument, help_text, option
 
 OrderState = Annotated[
     Literal["accepted", "open", "part-filled", "filled", "cancelled", "expired", "rejected"] | None,
@@ -50,6 +51,24 @@ PrintTerms = Annotated[
     bool,
     option(
         "--print-terms", en="Print the terms for a file; send nothing.", zh="仅打印条款,不发送。"
+    ),
+]
+DryRun = Annotated[
+    bool,
+    option(
+        "--dry-run",
+        en="Say what it would come to: where it fits, what it would reserve, what it would get; "
+        "place nothing.",
+        zh="仅试算:可用资源池、将冻结的资金、预计结果;不下单。",
+    ),
+]
+OrdersFile = Annotated[
+    Path,
+    argument(
+        "FILE",
+        en="Orders as CSV, YAML, JSON or JSON line by line (.ndjson); read and checked whole "
+        "before anything is sent.",
+        zh="订单文件:CSV、YAML、JSON 或逐行 JSON(.ndjson);整个文件检查无误后才发送。",
     ),
 ]
 Expires = Annotated[

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -11,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from suanli import operations as ops
-from suanli.cli import units, words
-from suanli.cli.complaint import Complaint
+from suanli.cli import previews, units, words
+from suanli.cli.many import FAULT, ROW, fault_rows, print_csv
 from suanli.cli.render import Column, print_details, print_list, print_titled, ranked
 from suanli.cli.session import EXIT_REFUSED, Output
 from suanli.errors import UnreachableError
@@ -20,6 +18,7 @@ from suanli.errors import UnreachableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from suanli.bulk import Side
     from suanli.cli.session import Session, Text
 
 Json = dict[str, Any]
@@ -32,7 +31,8 @@ VERDICT_S_MAX: Final = 8.0
 """Longest wait for a verdict; the usual one comes within a second."""
 
 _POLL_S: Final = 0.25
-_BULK_ITEMS = 500
+# Each request's verdicts come when it has ended, so this is how finely progress is told.
+_BULK_ITEMS: Final = 1_000
 
 
 def take(session: Session, items: Iterator[Json], limit: int) -> list[Json]:
@@ -70,6 +70,30 @@ def submit(
         raise typer.Exit(EXIT_REFUSED)
     if wait and order["state"] == "accepted":
         _note_no_verdict(session, order["order_id"])
+
+
+def place(
+    session: Session,
+    side: Side,
+    market_id: str,
+    terms: Json | list[Json],
+    *,
+    key: str | None,
+    wait: bool,
+    dry_run: bool,
+    facts: Callable[[Json], Iterable[Fact]],
+) -> None:
+    """Submit an order, or each of a list; or only tell what it would come to.
+
+    Raises:
+        typer.Exit: with 1, if one was refused.
+    """
+    if isinstance(terms, list):
+        submit_many(session, side, market_id, terms, key=key, dry_run=dry_run)
+    elif dry_run:
+        previews.show(session, ops.submit(side, market_id, terms, key))
+    else:
+        submit(session, side, market_id, terms, key=key, wait=wait, facts=facts)
 
 
 def amend(
@@ -135,14 +159,18 @@ def _sent(session: Session, operation: ops.Operation, key: str) -> Json:
     try:
         receipt: Json = session.client.send(operation)
     except UnreachableError:
-        session.note(
-            (
-                f"It may have arrived. The same command with --key {key} cannot place it twice.",
-                f"订单可能已送达。用 --key {key} 重复同一命令不会重复下单。",
-            )
-        )
+        _note_repeat(session, key)
         raise
     return receipt
+
+
+def _note_repeat(session: Session, key: str) -> None:
+    session.note(
+        (
+            f"It may have arrived. The same command with --key {key} cannot place it twice.",
+            f"订单可能已送达。用 --key {key} 重复同一命令不会重复下单。",
+        )
+    )
 
 
 def _has_verdict(order: Json) -> bool:
@@ -252,46 +280,63 @@ def show(session: Session, order: Json, facts: Iterable[Fact]) -> None:
 
 
 def submit_many(
-    session: Session, side: str, market_id: str, terms: Sequence[Json], *, key: str | None
+    session: Session,
+    side: Side,
+    market_id: str,
+    terms: Sequence[Json],
+    *,
+    key: str | None,
+    dry_run: bool = False,
 ) -> None:
-    """Submit a list of orders and print the verdict on each.
+    """Submit a list of orders, or try them, and print the verdict on each.
+
+    Args:
+        session: The run.
+        side: ``offers`` or ``demand``.
+        market_id: Their market.
+        terms: Terms of each.
+        key: Idempotency key of the whole.
+        dry_run: Whether they are only tried.
 
     Raises:
         typer.Exit: with 1, if any was refused.
     """
     from rich.progress import track
 
-    keys = [f"{key}-{at}" if key else ops.new_key() for at in range(len(terms))]
-    items = [
-        {"market_id": market_id, "terms": one, "idempotency_key": own}
-        for one, own in zip(terms, keys, strict=True)
-    ]
-    parts = [items[at : at + _BULK_ITEMS] for at in range(0, len(items), _BULK_ITEMS)]
-    results: list[Json] = []
-    for part in track(
-        parts,
-        description=session.say(("Sending", "发送")),
-        console=session.notes,
-        transient=True,
-        disable=len(parts) < 2 or not session.notes.is_terminal,
-    ):
-        # Each item has its own key, so the whole may be sent again.
-        operation = ops.Operation(
-            "POST", f"/v1/{side}:bulk", body=part, idempotency_key=ops.new_key()
-        )
-        reply = _sent(session, operation, key or "KEY")
-        at = len(results)
-        results += [{**result, "index": at + result["index"]} for result in reply["results"]]
-    refused = [result for result in results if result.get("problem")]
-    print_results(session, results)
-    session.note(
-        (
-            f"{len(results) - len(refused)} accepted, {len(refused)} refused",
-            f"{len(results) - len(refused)} 项已受理,{len(refused)} 项被拒绝",
-        )
+    key = key or ops.new_key()
+    items: list[Any] = [{"market_id": market_id, "terms": one} for one in terms]
+    told: Iterable[Any] = session.client.submit_many(
+        side, items, key=key, dry_run=dry_run, at_once=_BULK_ITEMS
     )
+    try:
+        results: list[Json] = list(
+            track(
+                told,
+                description=session.say(("Sending", "发送")),
+                total=len(items),
+                console=session.notes,
+                transient=True,
+                disable=len(items) <= _BULK_ITEMS or not session.notes.is_terminal,
+            )
+        )
+    except UnreachableError:
+        _note_repeat(session, key)
+        raise
+    refused = [result for result in results if result.get("problem")]
+    if dry_run:
+        previews.print_tried(session, results)
+    else:
+        print_results(session, results)
+    session.note(_summary(len(results) - len(refused), len(refused), dry_run=dry_run))
     if refused:
         raise typer.Exit(EXIT_REFUSED)
+
+
+def _summary(taken: int, refused: int, *, dry_run: bool) -> Text:
+    if dry_run:
+        en = f"Tried: {taken} would be accepted, {refused} refused; nothing was sent."
+        return (en, f"试算:{taken} 项可受理,{refused} 项将被拒绝;未提交任何订单。")
+    return (f"{taken} accepted, {refused} refused", f"{taken} 项已受理,{refused} 项被拒绝")
 
 
 def print_results(session: Session, results: Sequence[Json]) -> None:
@@ -300,34 +345,19 @@ def print_results(session: Session, results: Sequence[Json]) -> None:
         session.print_json(results)
         return
     rows: list[Json] = []
-    told = Complaint(session.lang, as_json=False)
     for result in results:
-        problem = result.get("problem")
-        if not problem:
+        if result.get("problem"):
+            rows += fault_rows(session, result)
+        else:
             rows.append({"index": result["index"], "order_id": result["receipt"]["order_id"]})
-            continue
-        # A problem of the whole item names no field, and its sentence stands for it.
-        faults = problem.get("errors") or [{"allowed": problem["detail"]}]
-        for fault in faults:
-            field, value, allowed = told.row(fault)
-            field = field.removeprefix(f"items.{result['index']}.")
-            row = {"code": problem["code"], "field": field, "value": value, "allowed": allowed}
-            rows.append({"index": result["index"], **row})
     if session.output is Output.CSV:
         names = ("index", "order_id", "code", "field", "value", "allowed")
-        writer = csv.DictWriter(
-            sys.stdout, names, restval="", extrasaction="ignore", lineterminator="\n"
-        )
-        writer.writeheader()
-        writer.writerows(rows)
+        print_csv(names, rows)
         return
     columns = (
-        Column("index", ("row", "行"), lambda item: str(item["index"]), number=True),
+        ROW,
         words.text_column("order_id", ("order", "订单"), "order_id"),
-        words.text_column("code", ("refused", "拒绝原因"), "code"),
-        words.text_column("field", ("field", "字段"), "field"),
-        words.text_column("value", ("value", "实为"), "value"),
-        Column("allowed", ("allowed", "须为"), lambda row: str(row.get("allowed", "")), wraps=True),
+        *FAULT,
     )
     print_list(session, rows, columns, empty=("nothing sent", "无"))
 

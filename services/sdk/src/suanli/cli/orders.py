@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from suanli import operations as ops
-from suanli.cli import ordering, units, words
+from suanli.cli import options, ordering, units, watching, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import (
@@ -24,13 +25,16 @@ from suanli.cli.session import (
     command,
     group,
     help_text,
+    option,
 )
+from suanli.errors import ApiError
 
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from suanli.streams import StreamEvent
+
 Json = dict[str, Any]
-_POLL_S: Final = 0.5
 _LINE: Final = ("occurred_at", "kind", "state", "amount", "round_id", "reason")
 
 
@@ -40,10 +44,18 @@ def register(app: typer.Typer) -> None:
     command(
         noun,
         "watch",
-        en="Print what happens to an order until it ends.\n\n"
+        en="Print what happens to an order, as it happens, until it ends; or to all of yours.\n\n"
         "Exit code 0: filled; 1: it ended otherwise, or the time was up.",
-        zh="持续打印订单经过直至结束。\n\n退出码 0:已成交;1:以其他方式结束或超时。",
+        zh="实时打印订单经过直至结束,或本方全部订单的经过。\n\n"
+        "退出码 0:已成交;1:以其他方式结束或超时。",
     )(_watch)
+    command(
+        noun,
+        "cancel",
+        en="Withdraw orders, or all that are live; what is allocated stands.\n\n"
+        "Exit code 1: some were refused.",
+        zh="撤销若干订单或全部有效订单;已分配部分有效。\n\n退出码 1:有被拒绝的。",
+    )(_cancel)
     command(
         noun,
         "life",
@@ -99,7 +111,25 @@ def _life(
 
 def _watch(
     session: Session,
-    order: Annotated[str, argument("ORDER", en="off_... or dem_...", zh="off_... 或 dem_...")],
+    order: Annotated[
+        str | None,
+        argument(
+            "ORDER",
+            en="off_... or dem_...; without it all of yours, until you stop it.",
+            zh="off_... 或 dem_...;省略则为本方全部订单,直至手动停止。",
+        ),
+    ] = None,
+    market: Annotated[
+        str | None, option("--market", en="Only this market.", zh="仅此市场。")
+    ] = None,
+    after: Annotated[
+        str | None,
+        option(
+            "--after",
+            en="Of all: what came after this id, as -o json shows it; oldest: all that is kept.",
+            zh="全部订单时:自此 id 之后(见 -o json);oldest 为全部保留的记录。",
+        ),
+    ] = None,
     timeout: Annotated[
         float,
         typer.Option(
@@ -108,32 +138,163 @@ def _watch(
         ),
     ] = 0.0,
 ) -> None:
+    if order is None:
+        _watch_all(session, market, after, timeout)
+        return
+    if after is not None:
+        raise UsageProblem("--after", after, ("left out with an ORDER", "指定订单时须省略"))
+    side = _side_of(order)
+    found = ordering.read(session, side, order)
+    countdown = _Countdown(session, str(found["market_id"]))
+    seen: set[str] = set()
+
+    def told(_event: StreamEvent) -> bool:
+        nonlocal found
+        # The state first: what led to it is there by then.
+        found = ordering.read(session, side, order)
+        _print_new(session, order, seen)
+        return found["state"] in words.TERMINAL
+
+    with session.notes.status("") as status:
+        ended = asyncio.run(
+            watching.follow(
+                session,
+                wanted={"order_id": order},
+                told=told,
+                tick=lambda: countdown.show(status, found),
+                timeout_s=timeout,
+            )
+        )
+    if not ended:
+        session.note(("Time is up; it goes on without us.", "已超时,订单仍在继续。"))
+    if found["state"] != "filled":
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _side_of(order: str) -> str:
     from suanli.client import side_of
 
     try:
-        side = side_of(order)
+        return side_of(order)
     except ValueError as error:
         raise UsageProblem(
             "ORDER", order, ("an id that begins with off_ or dem_", "以 off_ 或 dem_ 开头的编号")
         ) from error
-    end_s = time.monotonic() + timeout if timeout > 0 else None
-    found = ordering.read(session, side, order)
-    countdown = _Countdown(session, str(found["market_id"]))
-    seen: set[str] = set()
-    with session.notes.status("") as status:
-        while True:
-            _print_new(session, order, seen)
-            if found["state"] in words.TERMINAL:
-                break
-            if end_s is not None and time.monotonic() >= end_s:
-                session.note(("Time is up; it goes on without us.", "已超时,订单仍在继续。"))
-                raise typer.Exit(EXIT_REFUSED)
-            countdown.show(status, found)
-            time.sleep(_POLL_S)
-            found = ordering.read(session, side, order)
-    _print_new(session, order, seen)
-    if found["state"] != "filled":
+
+
+def _watch_all(
+    session: Session, market_id: str | None, after: str | None, timeout_s: float
+) -> None:
+    def told(event: StreamEvent) -> bool:
+        if event.event in {"status", "fill"}:
+            _print_one(session, _as_step(event), of=event.data["order_id"])
+        return False
+
+    asyncio.run(
+        watching.follow(
+            session,
+            wanted={"market_id": market_id, "after": after},
+            told=told,
+            tick=lambda: None,
+            timeout_s=timeout_s,
+        )
+    )
+
+
+def _as_step(event: StreamEvent) -> Json:
+    step = {"id": event.id, **event.data}
+    if event.event == "fill":
+        return step | {"kind": "allocated", "amount": step["payment"]}
+    return step | {"kind": "status"}
+
+
+# --- withdrawing all ------------------------------------------------------------------------
+
+_CANCELLED: Final[tuple[Column, ...]] = (
+    words.text_column("order_id", ("order", "订单"), "order_id"),
+    words.text_column("code", ("refused", "拒绝原因"), "code"),
+    Column("detail", ("why", "说明"), lambda row: str(row.get("detail", "")), wraps=True),
+)
+
+
+def _cancel(
+    session: Session,
+    order: Annotated[
+        list[str] | None,
+        argument("ORDER", en="Orders to withdraw.", zh="要撤销的订单。"),
+    ] = None,
+    *,
+    everything: Annotated[
+        bool, option("--all", en="All your live orders.", zh="本方全部有效订单。")
+    ] = False,
+    market: Annotated[
+        str | None, option("--market", en="Only in this market.", zh="仅此市场。")
+    ] = None,
+    yes: Annotated[bool, option("--yes", "-y", en="Do not ask.", zh="不再询问。")] = False,
+    key: options.Key = None,
+) -> None:
+    if bool(order) == everything:
+        raise UsageProblem(
+            "ORDER",
+            session.say(("both", "两者") if everything else ("absent", "缺失")),
+            ("orders, or --all", "给出订单编号,或 --all"),
+        )
+    if order:
+        if market:
+            raise UsageProblem("--market", market, ("left out without --all", "无 --all 时须省略"))
+        sides = [_side_of(one) for one in order]
+        results = [_withdrawn(session, side, one) for side, one in zip(sides, order, strict=True)]
+    else:
+        _confirm(session, market, yes=yes)
+        reply = session.client.cancel_all(market_id=market, key=key)
+        results = [dict(result) for result in reply["results"]]
+    refused = sum(bool(result.get("problem")) for result in results)
+    if session.output is Output.JSON:
+        session.print_json(results)
+    else:
+        rows = [
+            {"order_id": result["order_id"], **(result.get("problem") or {})} for result in results
+        ]
+        print_list(session, rows, _CANCELLED, empty=("No live orders.", "没有有效订单。"))
+    session.note(
+        (
+            f"{len(results) - refused} asked to leave, {refused} refused; what is allocated stands",
+            f"{len(results) - refused} 项已申请撤销,{refused} 项被拒绝;已分配部分有效",
+        )
+    )
+    if refused:
         raise typer.Exit(EXIT_REFUSED)
+
+
+def _confirm(session: Session, market: str | None, *, yes: bool) -> None:
+    """Ask before everything is withdrawn.
+
+    Raises:
+        UsageProblem: if nobody is there to be asked.
+        typer.Exit: with 1, if the answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageProblem(
+            "--yes", session.say(("absent", "缺失")), ("given in a script", "在脚本中须给出")
+        )
+    where = market or session.say(("every market", "所有市场"))
+    question = (f"Withdraw all your live orders in {where}?", f"撤销本方在 {where} 的全部有效订单?")
+    if not typer.confirm(session.say(question), err=True):
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _withdrawn(session: Session, side: str, order_id: str) -> Json:
+    try:
+        receipt = session.client.send(ops.cancel(side, order_id))
+    except ApiError as error:
+        problem = {"code": error.code, "detail": error.detail, "errors": error.errors}
+        return {"order_id": order_id, "problem": problem}
+    return {"order_id": order_id, "receipt": receipt}
+
+
+# --- printing as it comes -------------------------------------------------------------------
 
 
 def _print_new(session: Session, order_id: str, seen: set[str]) -> None:
@@ -141,19 +302,25 @@ def _print_new(session: Session, order_id: str, seen: set[str]) -> None:
         if item["event_id"] in seen:
             continue
         seen.add(item["event_id"])
-        if session.output is Output.JSON:
-            sys.stdout.write(json.dumps(item, ensure_ascii=False) + "\n")
-        elif session.output is Output.CSV:
-            sys.stdout.write(_csv_line(item) + "\n")
-        else:
-            session.console.print(_line(session, item), markup=False, highlight=False)
-        sys.stdout.flush()
+        _print_one(session, item)
 
 
-def _line(session: Session, item: Json) -> str:
+def _print_one(session: Session, item: Json, of: str = "") -> None:
+    """Print what happened, of one of several orders with its id."""
+    if session.output is Output.JSON:
+        sys.stdout.write(json.dumps(item, ensure_ascii=False) + "\n")
+    elif session.output is Output.CSV:
+        sys.stdout.write(_csv_line(item, [of] if of else []) + "\n")
+    else:
+        session.console.print(_line(session, item, of), markup=False, highlight=False)
+    sys.stdout.flush()
+
+
+def _line(session: Session, item: Json, of: str) -> str:
     amount = item.get("amount")
     parts = [
         units.short_time(item["occurred_at"], seconds=True),
+        of,
         session.say(words.state(item["state"]) if item.get("state") else words.event(item["kind"])),
         session.say((f"{words.money(amount)} yuan", f"{words.money(amount)} 元"))
         if amount is not None
@@ -164,7 +331,7 @@ def _line(session: Session, item: Json) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _csv_line(item: Json) -> str:
+def _csv_line(item: Json, first: list[str]) -> str:
     import csv
     import io
 
@@ -177,7 +344,7 @@ def _csv_line(item: Json) -> str:
         for name in _LINE
     ]
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
+    csv.writer(line, lineterminator="").writerow([*first, *cells])
     return line.getvalue()
 
 

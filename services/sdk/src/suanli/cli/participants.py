@@ -34,6 +34,10 @@ class _Scope(StrEnum):
 
 _Who = Annotated[str, argument("PARTICIPANT", en="Participant's id.", zh="参与方编号。")]
 
+_Why = Annotated[
+    str, option("--reason", en="Why; its orders leave with this sentence.", zh="事由,随订单告知。")
+]
+
 
 def _role(item: Json) -> tuple[str, str]:
     role = str(item["role"])
@@ -83,6 +87,18 @@ def register(app: typer.Typer) -> None:
         en="Take a booking back by its mirror image (operator).",
         zh="以冲正分录撤回一笔入账(运营方)。",
     )(_reverse)
+    command(
+        noun,
+        "suspend",
+        en="Let a participant read and no more (operator, regulator); its orders leave the book.",
+        zh="暂停参与方(运营方、监管方):仅可读取,其订单将离开订单簿。",
+    )(_suspend)
+    command(
+        noun,
+        "resume",
+        en="Let a participant trade again (operator, regulator).",
+        zh="恢复参与方交易(运营方、监管方)。",
+    )(_resume)
     command(noun, "keys", en="List a participant's API keys.", zh="列出参与方的密钥。")(_keys)
     command(noun, "add-key", en="Make a further API key.", zh="新建密钥。")(_add_key)
     command(noun, "revoke-key", en="Revoke an API key for good.", zh="永久吊销密钥。")(_revoke)
@@ -160,7 +176,6 @@ def _deposit(
 ) -> None:
     micro = units.micro_of_yuan("--amount", amount)
     receipt = session.client.send(ops.deposit(participant, micro, reference))
-    position = f"{receipt['topic']}/{receipt['partition']} @ {receipt['offset']}"
     print_details(
         session,
         receipt,
@@ -168,9 +183,13 @@ def _deposit(
             ("participant_id", ("participant", "参与方"), participant),
             ("amount_yuan", ("deposit (yuan)", "存入(元)"), units.yuan(micro)),
             ("reference", ("reference", "凭证号"), reference),
-            ("receipt", ("receipt", "回执"), position),
+            ("receipt", ("receipt", "回执"), _position(receipt)),
         ],
     )
+
+
+def _position(receipt: Json) -> str:
+    return f"{receipt['topic']}/{receipt['partition']} @ {receipt['offset']}"
 
 
 def _withdraw(
@@ -216,6 +235,30 @@ def _reverse(
         ("reason", ("because", "事由"), reason),
     ]
     money_orders.tell(session, receipt, receipt["reversal_id"], facts, wait=wait)
+
+
+def _suspend(session: Session, participant: _Who, reason: _Why) -> None:
+    _set_standing(session, participant, "suspended", reason)
+
+
+def _resume(session: Session, participant: _Who, reason: _Why) -> None:
+    _set_standing(session, participant, "active", reason)
+
+
+def _set_standing(session: Session, participant: str, status: str, reason: str) -> None:
+    path = f"/v1/participants/{ops.place(participant)}/standing"
+    body = {"status": status, "reason": reason}
+    receipt = session.client.send(ops.Operation("PUT", path, body=body))
+    print_details(
+        session,
+        receipt,
+        [
+            ("participant_id", ("participant", "参与方"), participant),
+            ("status", ("status", "状态"), status),
+            ("reason", ("because", "事由"), reason),
+            ("receipt", ("receipt", "回执"), _position(receipt)),
+        ],
+    )
 
 
 def _keys(session: Session, participant: _Who) -> None:

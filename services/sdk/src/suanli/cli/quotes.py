@@ -24,7 +24,7 @@ def show(session: Session, market_id: str, terms: Json | list[Json]) -> None:
     if isinstance(terms, list):
         raise UsageProblem("--file", str(len(terms)), ("one demand", "一项需求"))
     found: Json = session.client.send(ops.quote(market_id, terms))
-    print_details(session, found, _facts(found))
+    print_details(session, found, facts(found))
     session.note(
         (
             "A quote by the last round, no promise: the next one clears all orders together.",
@@ -33,7 +33,8 @@ def show(session: Session, market_id: str, terms: Json | list[Json]) -> None:
     )
 
 
-def _facts(found: Json) -> Iterator[tuple[str, Text, str | Text]]:
+def facts(found: Json) -> Iterator[tuple[str, Text, str | Text]]:
+    """Yield what a quote says."""
     hours = int(found["chip_hours"])
     yield "state", ("would be", "预计状态"), words.state(found["state"])
     yield "reason", ("why", "说明"), words.reason(found)

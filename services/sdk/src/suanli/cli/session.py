@@ -132,6 +132,23 @@ class Session:
         """Return a text in the language of this run."""
         return text[self.pick]
 
+    @property
+    def address(self) -> tuple[str, str | None]:
+        """Return where the exchange is, and the key.
+
+        Raises:
+            UsageProblem: if no address was given.
+        """
+        if not self._api_url:
+            raise UsageProblem("--api-url", self.say(("absent", "缺失")), _ADDRESS_WANTED)
+        if not self._api_url.startswith(("http://", "https://")):
+            raise UsageProblem(
+                "--api-url",
+                self._api_url,
+                ("an address such as http://127.0.0.1:8000", "形如 http://127.0.0.1:8000 的地址"),
+            )
+        return self._api_url, self._api_key
+
     @functools.cached_property
     def client(self) -> Client:
         """Return the connection to the exchange.
@@ -141,15 +158,7 @@ class Session:
         """
         from suanli.client import Client
 
-        if not self._api_url:
-            raise UsageProblem("--api-url", self.say(("absent", "缺失")), _ADDRESS_WANTED)
-        if not self._api_url.startswith(("http://", "https://")):
-            raise UsageProblem(
-                "--api-url",
-                self._api_url,
-                ("an address such as http://127.0.0.1:8000", "形如 http://127.0.0.1:8000 的地址"),
-            )
-        return Client(self._api_url, self._api_key, language=self.lang)
+        return Client(*self.address, language=self.lang)
 
     @functools.cached_property
     def console(self) -> Console:

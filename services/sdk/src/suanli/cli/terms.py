@@ -27,7 +27,8 @@ def load(path: Path, model: Any = None) -> Json | list[Json]:  # noqa: ANN401 - 
     (``ask_yuan: 9.50``), which become micro-yuan exactly.
 
     Args:
-        path: JSON, or by the end of its name YAML (``.yaml``, ``.yml``) or CSV (``.csv``).
+        path: JSON, or by the end of its name YAML (``.yaml``, ``.yml``), CSV (``.csv``) or JSON
+            line by line (``.ndjson``, ``.jsonl``).
         model: Type of `suanli.models` that each order of a list must fit.
 
     Raises:
@@ -40,6 +41,16 @@ def load(path: Path, model: Any = None) -> Json | list[Json]:  # noqa: ANN401 - 
     return found
 
 
+def load_many(path: Path) -> list[Json]:
+    """Return the orders of a file, one or a list; `load` tells the formats.
+
+    Raises:
+        UsageProblem: if it cannot be read.
+    """
+    found = _load(path)
+    return found if isinstance(found, list) else [found]
+
+
 def _load(path: Path) -> Json | list[Json]:
     try:
         text = path.read_text(encoding="utf-8")
@@ -49,6 +60,8 @@ def _load(path: Path) -> Json | list[Json]:
         found = _load_yaml(path, text)
     elif path.suffix.lower() == ".csv":
         found = files.rows_of_csv(text)
+    elif path.suffix.lower() in {".ndjson", ".jsonl"}:
+        found = files.rows_of_lines(text)
     else:
         try:
             found = json.loads(text, parse_float=Decimal)
@@ -152,6 +165,16 @@ def need(field: str, value: object) -> None:
     """
     if value in (None, "", [], ()):
         raise UsageProblem(field, _ABSENT[0], ("given, or --file FILE", "给出,或使用 --file 文件"))
+
+
+def need_each(**values: object) -> None:
+    """Insist on options by their names.
+
+    Raises:
+        UsageProblem: if one is missing.
+    """
+    for name, value in values.items():
+        need(f"--{name}", value)
 
 
 def amended_offer(terms: Json, changes: Json) -> Json:

@@ -47,6 +47,12 @@ from suanli.models.markets import (
     SettlementTermsView,
     Zone,
 )
+from suanli.models.mobilisations import (
+    MobilisationEnd,
+    MobilisationNew,
+    MobilisationTerms,
+    MobilisationView,
+)
 from suanli.models.money import (
     AccountView,
     CollateralNew,
@@ -98,9 +104,16 @@ from suanli.models.orders import (
     ReceiptKey,
 )
 from suanli.models.participants import (
+    CallerView,
+    IssuerView,
     KeyCreated,
     KeyNew,
     KeyView,
+    MemberChange,
+    MemberNew,
+    MemberSetStatus,
+    MemberStatus,
+    MemberView,
     ParticipantCreated,
     ParticipantNew,
     ParticipantView,
@@ -141,6 +154,15 @@ from suanli.models.streams import (
     StreamReady,
 )
 from suanli.models.surveillance import CaseChangeView, CaseStateNew, CaseView
+from suanli.models.webhooks import (
+    Told,
+    WebhookAttempt,
+    WebhookChange,
+    WebhookCreated,
+    WebhookDeliveryView,
+    WebhookNew,
+    WebhookView,
+)
 
 __all__ = [
     "AccountView",
@@ -156,6 +178,7 @@ __all__ = [
     "BookView",
     "BulkReply",
     "BulkResult",
+    "CallerView",
     "CancelAllReply",
     "CancelResult",
     "CaseChangeView",
@@ -190,6 +213,7 @@ __all__ = [
     "IndexView",
     "InvoiceLine",
     "InvoiceView",
+    "IssuerView",
     "JournalEntryView",
     "KeyCreated",
     "KeyNew",
@@ -203,6 +227,15 @@ __all__ = [
     "ManifestSignature",
     "Market",
     "MarketView",
+    "MemberChange",
+    "MemberNew",
+    "MemberSetStatus",
+    "MemberStatus",
+    "MemberView",
+    "MobilisationEnd",
+    "MobilisationNew",
+    "MobilisationTerms",
+    "MobilisationView",
     "MoneyOrderView",
     "OfferAmend",
     "OfferBulkItem",
@@ -264,8 +297,15 @@ __all__ = [
     "StreamCut",
     "StreamReady",
     "TermsVersionView",
+    "Told",
     "TopUpNew",
     "UnfitView",
+    "WebhookAttempt",
+    "WebhookChange",
+    "WebhookCreated",
+    "WebhookDeliveryView",
+    "WebhookNew",
+    "WebhookView",
     "WindowDepthView",
     "WindowView",
     "WithdrawalNew",

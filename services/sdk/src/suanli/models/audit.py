@@ -19,7 +19,7 @@ class AdminActView(TypedDict):
     role: str
 
     credential_id: str
-    """`key_...` or `bootstrap`."""
+    """`key_...`, `mbr_...` or `bootstrap`."""
     scope: Scope
 
     act: str

@@ -69,7 +69,7 @@ class KeyView(TypedDict):
     """UTC instant, ISO 8601."""
 
     created_by: NotRequired[str | None]
-    """Key that made it; null before that was recorded."""
+    """Key or member that made it; null before that was recorded."""
 
     expires_at: NotRequired[str | None]
     """Refused from then on; null for keys from before keys expired."""
@@ -92,6 +92,90 @@ class KeyCreated(TypedDict):
 
     key: KeyView
     api_key: str
+
+
+# Whether a member may do what its scopes say.
+MemberStatus: TypeAlias = Literal["active", "suspended", "removed"]
+
+
+class MemberView(TypedDict):
+    """A member of a participant."""
+
+    member_id: str
+    participant_id: str
+    name: str
+
+    issuer: str
+    """OpenID Connect issuer, as its tokens name it in `iss`."""
+
+    subject: str
+    """Who it is, as the issuer's tokens name him in `sub`."""
+    scopes: list[Scope]
+    status: MemberStatus
+
+    created_at: str
+    """UTC instant, ISO 8601."""
+
+    created_by: str
+    """Key or member that added it."""
+    last_seen_at: NotRequired[str | None]
+    removed_at: NotRequired[str | None]
+
+
+class CallerView(TypedDict):
+    """Who is calling, with what, and what it may do."""
+
+    participant_id: str
+    role: Role
+    status: str
+
+    credential_id: str
+    """`key_...`, `mbr_...` or `bootstrap`."""
+    scopes: list[Scope]
+
+    member: NotRequired[MemberView | None]
+    """Null for keys."""
+
+
+class IssuerView(TypedDict):
+    """An issuer whose tokens are taken, and what to ask it for."""
+
+    issuer: str
+    """OpenID Connect issuer, as its tokens name it in `iss`."""
+
+    client_id: str
+    """Public client for `suanli login` and the pages."""
+
+    audience: str
+    """What `aud` of an access token must include."""
+
+    scope: str
+    """OAuth scope to ask for."""
+
+
+class MemberNew(TypedDict):
+    """A person who may act for a participant when an issuer vouches for him."""
+
+    issuer: str
+    """OpenID Connect issuer, as its tokens name it in `iss`."""
+
+    subject: str
+    """Who it is, as the issuer's tokens name him in `sub`."""
+    name: str
+
+    scopes: NotRequired[list[Scope]]
+    """What it may do; `read` if left out."""
+
+
+# What a member's status may be set to; to remove one is another act.
+MemberSetStatus: TypeAlias = Literal["active", "suspended"]
+
+
+class MemberChange(TypedDict):
+    """What is to be different about a member; the rest stays."""
+
+    scopes: NotRequired[list[Scope] | None]
+    status: NotRequired[MemberSetStatus | None]
 
 
 class SigningKeyView(TypedDict):

@@ -1,0 +1,206 @@
+"""``suanli-exchange participants`` and ``suanli-exchange keys``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from schemas.base import Model
+    from services.gateway.administration import Administration
+    from services.kit.settings import KitSettings
+
+participants = typer.Typer(
+    help="Who takes part: admit, list, suspend. 参与方:准入、列表、暂停。", no_args_is_help=True
+)
+keys = typer.Typer(
+    help="API keys of participants: make, list, revoke. 参与方的 API 密钥。", no_args_is_help=True
+)
+
+_T = TypeVar("_T")
+EXIT_REFUSED = 2
+EXIT_UNREACHABLE = 3
+_USAGE_STATUS = 2
+
+
+class _Scope(StrEnum):
+    """What a key may do; Typer repeats no other kind of choice."""
+
+    READ = "read"
+    TRADE = "trade"
+    MONEY = "money"
+    GOVERN = "govern"
+    ADMIN = "admin"
+
+
+_Who = Annotated[str, typer.Argument(metavar="PARTICIPANT", help="Its id. 参与方编号。")]
+_Why = Annotated[
+    str, typer.Option("--reason", help="Its orders leave with this sentence. 事由,随订单告知。")
+]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON. 输出 JSON。")]
+
+
+@participants.command("add")
+def add_participant(
+    participant: _Who,
+    role: Annotated[
+        Literal["provider", "enterprise", "regulator"], typer.Option(help="What it does. 角色。")
+    ],
+    name: Annotated[str, typer.Option(help="Name to show. 显示名称。")],
+    resource_code: Annotated[
+        str | None, typer.Option(help="Resource identification code. 资源标识编码。")
+    ] = None,
+    owner: Annotated[str | None, typer.Option(help="Who owns it in the end. 实际控制人。")] = None,
+    *,
+    direct: Annotated[
+        bool,
+        typer.Option(
+            "--direct/--no-direct",
+            help="Also let it write signed records to the broker (provider, enterprise). "
+            "同时授予直连 Kafka 的权限。",
+        ),
+    ] = True,
+) -> None:
+    """Admit a participant; shows its first API key and its password at the broker this once."""
+    from schemas.api import ParticipantNew
+
+    new = _checked(
+        ParticipantNew,
+        participant_id=participant,
+        role=role,
+        name=name,
+        resource_code=resource_code,
+        beneficial_owner=owner,
+    )
+    made = _run(lambda desk: desk.add(new))
+    typer.echo(f"SUANLI_API_KEY={made.api_key}")
+    if not direct or role == "regulator":
+        return
+    from services.gateway import direct_access
+
+    # Shown first, since it is shown once: the broker may refuse what follows.
+    sys.stdout.flush()
+    granted = _on_stores(lambda settings: direct_access.grant(settings, participant))
+    typer.echo(f"SUANLI_DIRECT_USER={granted.user}")
+    typer.echo(f"SUANLI_DIRECT_PASSWORD={granted.password}")
+    typer.echo(f"SUANLI_DIRECT_TOPIC={granted.write}")
+    typer.echo(f"SUANLI_DIRECT_STATUS_TOPIC={granted.read}")
+
+
+@participants.command("list")
+def list_participants(*, as_json: _AsJson = False) -> None:
+    """List all participants."""
+    found = _run(lambda desk: desk.participants())
+    _print(found, ("participant_id", "role", "status", "name"), as_json=as_json)
+
+
+@participants.command()
+def suspend(participant: _Who, reason: _Why) -> None:
+    """Let a participant read and no more; its orders leave the book at the next round."""
+    _run(lambda desk: desk.set_standing(participant, "suspended", reason))
+    typer.echo(f"{participant}: suspended 已暂停")
+
+
+@participants.command()
+def resume(participant: _Who, reason: _Why) -> None:
+    """Let a participant trade again."""
+    _run(lambda desk: desk.set_standing(participant, "active", reason))
+    typer.echo(f"{participant}: active 已恢复")
+
+
+@keys.command("create")
+def create_key(
+    participant: _Who,
+    label: Annotated[str, typer.Option(help="What it is for. 用途。")] = "api",
+    scope: Annotated[
+        list[_Scope] | None, typer.Option(help="May be repeated; read alone. 权限范围,可重复。")
+    ] = None,
+    days: Annotated[int, typer.Option(help="Days until it expires. 有效天数。")] = 365,
+) -> None:
+    """Make a further API key of a participant; it is shown this once."""
+    from schemas.identity import KeyNew
+
+    scopes = [one.value for one in scope or [_Scope.READ]]
+    wanted = _checked(KeyNew, label=label, scopes=scopes, expires_in_days=days)
+    made = _run(lambda desk: desk.add_key(participant, wanted))
+    typer.echo(f"SUANLI_API_KEY={made.api_key}")
+    typer.echo(f"SUANLI_API_KEY_ID={made.key.key_id}")
+
+
+@keys.command("list")
+def list_keys(participant: _Who, *, as_json: _AsJson = False) -> None:
+    """List a participant's API keys without their secrets."""
+    found = _run(lambda desk: desk.keys(participant))
+    _print(found, ("key_id", "label", "scopes", "expires_at", "revoked_at"), as_json=as_json)
+
+
+@keys.command("revoke")
+def revoke_key(
+    participant: _Who, key: Annotated[str, typer.Argument(metavar="KEY", help="key_... 密钥编号。")]
+) -> None:
+    """Revoke an API key for good."""
+    view = _run(lambda desk: desk.revoke_key(participant, key))
+    typer.echo(f"{view.key_id}: revoked 已吊销")
+
+
+def _checked(model: Any, **fields: object) -> Any:  # noqa: ANN401 - one of the API's models
+    """Return a body of the API, or tell all that is wrong with it."""
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            field = ".".join(map(str, fault["loc"]))
+            value = str(fault["input"])[:200]
+            sys.stderr.write(
+                f"{field}: must fit ({fault['msg']}), was {value}\n{field}:格式不符,实为 {value}\n"
+            )
+        raise typer.Exit(_USAGE_STATUS) from None
+
+
+def _run(work: Callable[[Administration], Awaitable[_T]]) -> _T:
+    from services.gateway.administration import administering
+
+    async def act(settings: KitSettings) -> _T:
+        async with administering(settings) as desk:
+            return await work(desk)
+
+    return _on_stores(act)
+
+
+def _on_stores(work: Callable[[KitSettings], Awaitable[_T]]) -> _T:
+    import asyncpg
+
+    from services.kit.settings import KitSettings, load
+
+    async def act() -> _T:
+        return await work(load(KitSettings))
+
+    try:
+        return asyncio.run(act())
+    except (OSError, asyncpg.PostgresError) as error:
+        sys.stderr.write(
+            f"The database of SUANLI_POSTGRES_DSN cannot be used: {error}\n"
+            f"无法使用 SUANLI_POSTGRES_DSN 指定的数据库:{error}\n"
+        )
+        raise typer.Exit(EXIT_UNREACHABLE) from None
+
+
+def _print(found: Sequence[Model], names: Sequence[str], *, as_json: bool) -> None:
+    rows = [one.model_dump(mode="json") for one in found]
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for row in rows:
+        cells = (row[name] for name in names)
+        typer.echo(
+            "  ".join(",".join(one) if isinstance(one, list) else str(one or "-") for one in cells)
+        )

@@ -1,0 +1,163 @@
+"""Who gets which page, asked over HTTP with a session, without a browser."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import httpx
+
+from services.gateway.adapters.pages.context import SESSION_COOKIE
+from services.gateway.main import build
+from tests.integration.gateway.conftest import OPERATOR_KEY, Gateway, Market, demand
+from tests.integration.gateway.test_funds import show, two_days
+
+_PROOF = re.compile(r'name="proof" value="([0-9a-f]+)"')
+
+
+@dataclass(slots=True)
+class Visit:
+    """A session of somebody who signed in."""
+
+    gateway: Gateway
+    token: str
+    proof: str = ""
+
+    async def get(self, path: str, language: str = "en", **headers: str) -> httpx.Response:
+        cookie = {"Cookie": f"{SESSION_COOKIE}={self.token}", "Accept-Language": language}
+        reply = await self.gateway.http.get(path, headers=cookie | headers)
+        self.gateway.http.cookies.clear()
+        found = _PROOF.search(reply.text)
+        self.proof = found[1] if found else self.proof
+        return reply
+
+    async def post(self, path: str, **fields: str) -> httpx.Response:
+        headers = {
+            "Cookie": f"{SESSION_COOKIE}={self.token}",
+            "Accept-Language": "en",
+            "Origin": "http://gateway",
+        }
+        body = {"proof": self.proof} | fields
+        reply = await self.gateway.http.post(path, data=body, headers=headers)
+        self.gateway.http.cookies.clear()
+        return reply
+
+
+async def signed_in(gateway: Gateway, key: str) -> Visit:
+    page = await gateway.http.get("/sign-in")
+    visit = Visit(gateway, page.cookies[SESSION_COOKIE])
+    gateway.http.cookies.clear()
+    found = _PROOF.search(page.text)
+    assert found is not None
+    visit.proof = found[1]
+    reply = await visit.post("/sign-in", key=key, to="/desk")
+    assert reply.status_code == 303, reply.text
+    return Visit(gateway, reply.cookies.get(SESSION_COOKIE) or _cookie(reply))
+
+
+def _cookie(reply: httpx.Response) -> str:
+    return reply.headers["set-cookie"].partition("=")[2].partition(";")[0]
+
+
+async def test_each_role_gets_its_own_pages_and_nobody_anothers_orders(market: Market) -> None:
+    gateway = market.gateway
+    sent = await gateway.submit("demand", demand(), market.enterprise, "mine")
+    order = sent.json()["order_id"]
+    other = await gateway.admit("enterprise-2", "enterprise")
+    visits = {
+        "provider": await signed_in(gateway, market.provider),
+        "enterprise": await signed_in(gateway, market.enterprise),
+        "other": await signed_in(gateway, other),
+        "regulator": await signed_in(gateway, market.regulator),
+        "operator": await signed_in(gateway, OPERATOR_KEY),
+    }
+    traders = {"provider", "enterprise", "other"}
+    enterprises = {"enterprise", "other"}
+    seen = {
+        "/desk": set(visits),
+        "/orders": traders,
+        "/orders/parts": traders,
+        "/orders/csv?state=live&filter=state=accepted": traders,
+        "/money": traders,
+        "/money/csv/days": traders,
+        "/money/csv/sites": {"provider"},
+        "/keys": traders,
+        "/demand/new": enterprises,
+        "/offers/new": {"provider"},
+        "/offers/upload": {"provider"},
+        "/offers/template": {"provider"},
+        f"/orders/{order}": {"enterprise", "regulator", "operator"},
+        f"/orders/{order}/csv/timeline": {"enterprise", "regulator", "operator"},
+        f"/orders/{order}/amend": {"enterprise"},
+        f"/demand/new?copy={order}": {"enterprise"},
+    }
+    for path, may in seen.items():
+        for name, visit in visits.items():
+            reply = await visit.get(path)
+            assert (reply.status_code == 200) is (name in may), (path, name, reply.status_code)
+            assert reply.status_code in (200, 403, 404), (path, name, reply.text)
+        nobody = await gateway.http.get(path)
+        assert nobody.status_code == 303, path
+    # What a script asks for after the session's end says so in its place, and not by a page.
+    part = await Visit(gateway, "0" * 64).get("/orders/parts", **{"HX-Request": "true"})
+    assert part.status_code == 401
+    assert "<html" not in part.text
+    # Whoever sees all changes nothing, and one trader nothing of another's.
+    for name in ("regulator", "operator", "other", "provider"):
+        await visits[name].get("/desk")
+        for act in ("cancel", "amend"):
+            refused = await visits[name].post(f"/orders/{order}/{act}", key="k")
+            assert refused.status_code in (403, 404), (name, act, refused.status_code)
+    view = (await gateway.call("GET", f"/v1/demand/{order}", key=market.enterprise)).json()
+    assert view.get("cancel_requested_at") is None
+
+
+async def test_a_key_that_only_reads_looks_and_is_told_what_it_lacks(market: Market) -> None:
+    gateway = market.gateway
+    made = await gateway.call(
+        "POST",
+        "/v1/participants/enterprise-1/keys",
+        {"label": "reader", "scopes": ["read"]},
+        key=market.enterprise,
+    )
+    visit = await signed_in(gateway, made.json()["api_key"])
+    form = await visit.get("/demand/new")
+    assert "may look but not trade" in form.text
+    assert "hx-post" not in form.text
+    assert "lacks the scope admin" in (await visit.get("/keys")).text
+    for path in ("/demand/new", "/demand/preview", "/keys"):
+        refused = await visit.post(path, shape="block")
+        assert refused.status_code == 403, path
+        assert "scope: must include" in refused.text
+    # Here the money is real: there is none for the asking. In a sandbox there is, once a form.
+    trader = await signed_in(gateway, market.enterprise)
+    assert "top-up" not in (await trader.get("/money")).text
+    assert (await trader.post("/money/top-up", key="k")).status_code == 404
+    settings = gateway.settings.model_copy(update={"gateway_sandbox": True})
+    app = build(settings, gateway.clock, gateway.pool, gateway.reader, gateway.writer)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+        trader.gateway = replace(gateway, http=http)
+        assert "top-up" in (await trader.get("/money")).text
+        for _ in range(2):
+            assert (await trader.post("/money/top-up", key="k")).status_code == 303
+    claims = "SELECT count(*) FROM idempotency WHERE key LIKE 'sandbox-%'"
+    assert await gateway.pool.fetchval(claims) == 1
+
+
+async def test_statements_and_invoices_are_those_of_the_ledger(gateway: Gateway) -> None:
+    lab = await gateway.admit("lab", "enterprise")
+    await show(gateway, two_days())
+    visit = await signed_in(gateway, lab)
+    money = (await visit.get("/money?from=2026-11-20&to=2026-11-30")).text
+    for invoice in (await gateway.call("GET", "/v1/account/invoices", key=lab)).json()["items"]:
+        assert f'href="/money/invoices/{invoice["day"]}"' in money
+        page = await visit.get(f"/money/invoices/{invoice['day']}", "zh")
+        assert str(invoice["number"] or "草稿") in page.text
+        csv = await visit.get(f"/money/csv/invoice?day={invoice['day']}")
+        assert len(csv.text.splitlines()) == invoice["lines"] + 1
+    entries = await visit.get("/money/csv/statement?from=2026-11-20&to=2026-11-30")
+    query = "from=2026-11-19T16:00:00Z&to=2026-11-30T16:00:00Z&limit=500"
+    told = await gateway.call("GET", f"/v1/account/statement/entries?{query}", key=lab)
+    assert len(entries.text.splitlines()) == len(told.json()["items"]) + 1 > 5
+    assert (await visit.get("/money?from=yesterday")).status_code == 422
