@@ -138,6 +138,7 @@ class GatewaySettings(KitSettings):
                 msg = f"SUANLI_GATEWAY_WATCHED of name=address, ..., was {text[:80]!r}"
                 raise ValueError(msg)
             found[name] = where.rstrip("/")
+        return found
 
     @model_validator(mode="after")
     def _check_webhooks(self) -> Self:

@@ -18,6 +18,7 @@ _SAID = (
     *("kind", "purpose", "amount", "unit", "market_id", "round_id", "order_id", "cause"),
     *("occurred_at", "pending_id"),
 )
+_PLACE_MAX = 2**62
 LeafPath = Annotated[int, Path(ge=0, le=_PLACE_MAX)]
 Before = Annotated[int | None, Query(ge=0, le=_PLACE_MAX)]
 
