@@ -27,7 +27,7 @@ from schemas.base import (
     Slug,
     Version,
 )
-from schemas.events import AllocatedPeriod, DeliveredPeriod, OffsetRange, PolicySet, Reason
+from schemas.events import AllocatedPeriod, DeliveredPeriod, OffsetRange, Reason
 from schemas.market import Market
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.previews import OrderPreview
@@ -115,10 +115,6 @@ class DepositNew(Model):
 
     amount: Annotated[Money, Field(gt=0)]
     reference: Name
-
-
-class PolicyNew(PolicySet):
-    """A policy as the regulator sets it."""
 
 
 class DeliveryNew(Model):
@@ -306,13 +302,6 @@ class MarketView(Model):
 
     market: Market
     defined_at: Instant
-
-
-class PolicyView(Model):
-    """A policy's latest version."""
-
-    policy: PolicySet
-    set_at: Instant
 
 
 class RoundFileView(Model):

@@ -90,7 +90,7 @@ class MarketDefined(Event):
 
 
 class PolicySet(Event):
-    """A policy as versioned data; bodies of kinds are fixed when the market honours them."""
+    """A policy as free data, as it was before version 2; it has no effect."""
 
     policy_id: Slug
     market_id: Slug

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas import direct, erasures, events, links, money, standing, surveillance, transparency
-from schemas.mobilisation_examples import BODIES
+from schemas.further_examples import FURTHER
 from schemas.registry import BY_MODEL
-from schemas.signing_keys import EXAMPLES as SIGNING_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -468,35 +467,32 @@ _DIRECT = {
     "issued_at": "2026-11-24T07:30:00Z",
     "expires_at": "2026-11-24T07:35:00Z",
 }
-_BODIES |= (
-    BODIES
-    | SIGNING_KEYS
-    | {
-        standing.ParticipantStandingSet: {**_ORDER, "status": "active", "reason": "Settled."},
-        direct.DirectOffer: _DIRECT
-        | {"participant_id": "north-cloud", "topic": "offers.direct", "terms": _OFFER_TERMS},
-        direct.DirectDemand: _DIRECT
-        | {"participant_id": "haidian-lab", "topic": "demand.direct", "terms": _DEMAND_TERMS},
-        direct.DirectAnswered: {
-            "participant_id": "north-cloud",
-            "idempotency_key": "day-2026-11-24-row-1",
-            "topic": "offers.direct",
+_BODIES |= FURTHER
+_BODIES |= {
+    standing.ParticipantStandingSet: {**_ORDER, "status": "active", "reason": "Settled."},
+    direct.DirectOffer: _DIRECT
+    | {"participant_id": "north-cloud", "topic": "offers.direct", "terms": _OFFER_TERMS},
+    direct.DirectDemand: _DIRECT
+    | {"participant_id": "haidian-lab", "topic": "demand.direct", "terms": _DEMAND_TERMS},
+    direct.DirectAnswered: {
+        "participant_id": "north-cloud",
+        "idempotency_key": "day-2026-11-24-row-1",
+        "topic": "offers.direct",
+        "partition": 2,
+        "offset": 41,
+        "outcome": "accepted",
+        "receipt": {
+            "order_id": _OFFER,
+            "event_id": "5f" * 16,
+            "topic": "offers",
             "partition": 2,
-            "offset": 41,
-            "outcome": "accepted",
-            "receipt": {
-                "order_id": _OFFER,
-                "event_id": "5f" * 16,
-                "topic": "offers",
-                "partition": 2,
-                "offset": 977,
-                "sha256": _DIGEST,
-                "recorded_at": "2026-11-24T07:30:01Z",
-                "market_id": _MARKET,
-            },
+            "offset": 977,
+            "sha256": _DIGEST,
+            "recorded_at": "2026-11-24T07:30:01Z",
+            "market_id": _MARKET,
         },
-    }
-)
+    },
+}
 
 
 def examples() -> Iterable[events.Event]:

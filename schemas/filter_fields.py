@@ -152,9 +152,10 @@ _FIELDS: Final[dict[ListName, Iterable[Field]]] = {
     "policies": (
         Field("policy_id", "text", "policy.policy_id"),
         Field("market_id", "text", "policy.market_id"),
-        Field("kind", "text", "policy.kind"),
+        Field("kind", "text", "policy.rule.kind"),
         Field("version", "number", "policy.version"),
         Field("in_force_from_round", "number", "policy.in_force_from_round"),
+        Field("state", "text", "state"),
         *_fields("instant", "set_at"),
     ),
     "entries": (

@@ -21,7 +21,10 @@ _PERIOD_MAX = 10_000_000
 _PRICE_MAX = 10_000_000_000
 _INT_MAX = 2**63 - 1
 
+_POLICIES_MAX = 256
+
 Key = Annotated[str, StringConstraints(min_length=1, max_length=_TEXT_MAX)]
+Text = Annotated[str, StringConstraints(max_length=_TEXT_MAX)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Natural = Annotated[StrictInt, Field(ge=0, le=_INT_MAX)]
 Amount = Annotated[StrictInt, Field(ge=-_INT_MAX, le=_INT_MAX, description="Micro-yuan")]
@@ -123,6 +126,15 @@ class MobilisationRow(Model):
     price_cap: Natural
 
 
+class PolicyRow(Model):
+    """A policy in force."""
+
+    id: Key
+    version: Natural
+    kind: Literal["price_limits"]
+    params: Annotated[dict[Key, Amount | Text], Field(max_length=8)]
+
+
 class BookFile(Model):
     """All open orders of one market at a log position."""
 
@@ -136,6 +148,7 @@ class BookFile(Model):
     demands: Annotated[tuple[DemandRow, ...], Field(max_length=_ROWS_MAX)]
     links: Annotated[tuple[LinkRow, ...], Field(max_length=_LINKS_MAX)] = ()
     mobilisation: MobilisationRow | None = None
+    policies: Annotated[tuple[PolicyRow, ...], Field(max_length=_POLICIES_MAX)] = ()
 
 
 class RulesFile(Model):

@@ -16,6 +16,7 @@ from schemas import (
     links,
     mobilisation,
     money,
+    policies,
     signing_keys,
     standing,
     surveillance,
@@ -180,6 +181,7 @@ REGISTRY: tuple[EventType, ...] = (
     _row("suanli.mobilisation.displaced", mobilisation.MobilisationDisplaced, "rounds", _MARKET),
     _row("suanli.direct.offer", direct.DirectOffer, "offers.direct", _MARKET),
     _row("suanli.direct.demand", direct.DirectDemand, "demand.direct", _MARKET),
+    _row("suanli.policy.set", policies.MarketPolicySet, "policies", _MARKET, version=2),
     _row("suanli.direct.answered", direct.DirectAnswered, "direct-status", _PARTICIPANT),
     _row("suanli.signing-key.set", signing_keys.SigningKeySet, "participants", _PARTICIPANT),
 )

@@ -177,6 +177,24 @@ class BookMobilisation:
 
 
 @dataclass(frozen=True, slots=True)
+class BookPolicy:
+    """A policy in force.
+
+    Attributes:
+        id: Its id in the market.
+        version: Its version.
+        kind: ``price_limits``.
+        params: What it says, sorted by name: ``chip`` (empty for every class that has no limits by
+            name), ``floor`` and ``cap`` (micro-yuan per chip-hour).
+    """
+
+    id: str
+    version: int
+    kind: str
+    params: tuple[tuple[str, int | str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Book:
     """All open orders of one market at a log position.
 
@@ -191,6 +209,7 @@ class Book:
         links: Sorted by key; empty if no demand of the book sends anything.
         mobilisation: The mobilisation whose urgent demand alone is in the book, ``None`` in an
             ordinary round.
+        policies: Those in force in the round, sorted by id.
     """
 
     market: str
@@ -202,6 +221,7 @@ class Book:
     demands: tuple[BookDemand, ...]
     links: tuple[BookLink, ...] = ()
     mobilisation: BookMobilisation | None = None
+    policies: tuple[BookPolicy, ...] = ()
 
 
 PriceCurve = tuple[str, tuple[int, ...]]

@@ -25,7 +25,7 @@ Json = dict[str, Any]
 # Participants and exclusive groups are numbered as they come, so that one order more or less
 # renames those after it; that orders of one hand have one name is looked at apart.
 _NAMES = ("participant", "exclusive_group")
-_HEADER = ("market", "round_id", "first_period", "periods", "pools", "mobilisation")
+_HEADER = ("market", "round_id", "first_period", "periods", "pools", "mobilisation", "policies")
 
 
 @dataclass(frozen=True, slots=True)

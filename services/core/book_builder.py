@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from schemas.types import OrderState, Shape, period_of
-from services.core.book import Book, BookDemand, BookOffer, Rules
+from services.core.book import Book, BookDemand, BookOffer, BookPolicy, Rules
 from services.core.clearing.size import LARGE_CHOICES, choices_in, is_large
 from services.core.eligibility import pools_of, validate_demand, validate_offer
 from services.core.errors import ValidationError
@@ -16,6 +16,8 @@ from services.core.link_charges import links_left
 from services.core.link_terms import moves_of
 from services.core.order_left import demand_left, firm_end, offer_chips_left, passed
 from services.core.orders import DemandOrder, OfferOrder, Order, moved
+from services.core.policies import is_beyond
+from services.core.policy_rows import PriceRanges
 from services.core.reasons import Why, why
 
 if TYPE_CHECKING:
@@ -161,6 +163,7 @@ def build_book(
     parents: Mapping[str, Order],
     horizon: Horizon,
     sent: Mapping[tuple[str, int], int] = MappingProxyType({}),
+    policies: tuple[BookPolicy, ...] = (),
 ) -> Book:
     """Return the book of a round.
 
@@ -177,13 +180,15 @@ def build_book(
         parents: Orders that live demand is linked to, live or not, by id.
         horizon: The periods of the round.
         sent: GB of each link and period that rounds before have given away.
+        policies: Those in force in the round; an order beyond their price limits stays out.
     """
+    ranges = PriceRanges(policies)
     offers: list[BookOffer] = []
     demands: list[BookDemand] = []
     pools = pools_of(market)
     keys = {pool.key for pool in pools}
     for order in orders:
-        if not order.is_in_book:
+        if not order.is_in_book or is_beyond(order, market, ranges):
             continue
         if isinstance(order, OfferOrder):
             offer = _book_offer(order, horizon) if order.pool in keys else None
@@ -219,6 +224,7 @@ def build_book(
         links=links_left(market, sent, horizon.first, horizon.periods)
         if any(item.moves is not None for item in demands)
         else (),
+        policies=policies,
     )
 
 

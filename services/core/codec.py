@@ -26,7 +26,15 @@ from services.core.file_reading import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.core.book import Alternative, Book, BookDemand, PriceCurve, Reason, Result, Rules
+    from services.core.book import (
+        Alternative,
+        Book,
+        BookDemand,
+        PriceCurve,
+        Reason,
+        Result,
+        Rules,
+    )
     from services.core.reading import Json
 
 __all__ = [
@@ -95,6 +103,7 @@ def book_to_dict(book: Book) -> dict[str, Json]:
     return (
         ({"links": links} if links else {})
         | _mobilisation_to_dict(book)
+        | _policies_to_dict(book)
         | {
             "format": BOOK_FORMAT,
             "market": book.market,
@@ -137,6 +146,15 @@ def _mobilisation_to_dict(book: Book) -> dict[str, Json]:
         return {}
     told = {"id": book.mobilisation.id, "price_cap": book.mobilisation.price_cap}
     return {"mobilisation": told}
+
+
+def _policies_to_dict(book: Book) -> dict[str, Json]:
+    # Absent where none is in force, as in every file from before there were any.
+    rows = [
+        {"id": row.id, "version": row.version, "kind": row.kind, "params": dict(row.params)}
+        for row in sorted(book.policies, key=lambda row: row.id)
+    ]
+    return {"policies": rows} if rows else {}
 
 
 def _by_index(demand: BookDemand) -> Sequence[Alternative]:

@@ -201,7 +201,7 @@ def _eligible_pools(
     alternative: AlternativeTerms, terms: DemandTerms, market: Market
 ) -> tuple[str, ...]:
     zones = _eligible_zones(alternative, terms, market)
-    chips = [chip.id for chip in market.chips if _chip_fits(chip, alternative)]
+    chips = [chip.id for chip in market.chips if chip_fits(chip, alternative)]
     return tuple(sorted(pool_key(zone, chip) for zone in zones for chip in chips))
 
 
@@ -232,7 +232,8 @@ def latencies_from(zone: str, market: Market) -> dict[str, int]:
     return latency_ms
 
 
-def _chip_fits(chip: ChipClass, alternative: AlternativeTerms) -> bool:
+def chip_fits(chip: ChipClass, alternative: AlternativeTerms) -> bool:
+    """Tell whether a chip class may serve an alternative, wherever it stands."""
     if alternative.chips_any_of and chip.id not in alternative.chips_any_of:
         return False
     need = alternative.requirement
@@ -289,7 +290,7 @@ def _check_alternative(
 def _no_pool(
     path: str, alternative: AlternativeTerms, terms: DemandTerms, market: Market
 ) -> ValidationError:
-    fitting = sorted(chip.id for chip in market.chips if _chip_fits(chip, alternative))
+    fitting = sorted(chip.id for chip in market.chips if chip_fits(chip, alternative))
     if not fitting:
         most_gb = max(chip.memory_gb for chip in market.chips)
         most_tflops = max(chip.tflops for chip in market.chips)

@@ -28,6 +28,7 @@ from services.core.book import (
     Result,
     Rules,
 )
+from services.core.policy_rows import POLICIES_MAX, read_policy
 from services.core.reading import (
     CHIPS_MAX,
     HOURS_MAX,
@@ -86,6 +87,9 @@ def book_from_dict(value: Json) -> Book:
         if "links" in fields.names()
         else (),
         mobilisation=_mobilisation(fields) if "mobilisation" in fields.names() else None,
+        policies=_sorted(fields, "policies", POLICIES_MAX, read_policy, lambda row: row.id)
+        if "policies" in fields.names()
+        else (),
     )
     fields.end()
     _check_references(book)

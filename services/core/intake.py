@@ -23,11 +23,15 @@ from services.core.order_terms import (
     refusal_of_offer_terms,
 )
 from services.core.orders import DemandOrder, OfferOrder, Order, moved, noted
+from services.core.policies import check_demand_price, check_offer_price
+from services.core.policy_rows import PriceRanges
 from services.core.reasons import Why, why, why_of_error
 from services.core.verdicts import Decision, Story, Verdict, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from schemas.orders import OfferTerms
 
 
 def body_sha256(event: events.Event) -> str:
@@ -94,7 +98,7 @@ def _offer_submitted(view: View, event: events.OfferSubmitted, story: Story) -> 
         correlation_id=story.correlation_id,
     )
     try:
-        validate_offer(event.terms, view.market, period_of(view.now))
+        _validate_offer(view, event.terms)
         _check_wrong_side(event.order_id, "off_")
     except ValidationError as error:
         return _refused(order, why_of_error(error))
@@ -130,6 +134,7 @@ def _demand_refusal(
 ) -> Why | None:
     try:
         validate_demand(event.terms, view.market, period_of(view.now))
+        check_demand_price(event.terms, view.market, PriceRanges(view.policies))
         _check_wrong_side(event.order_id, "dem_")
     except ValidationError as error:
         return why_of_error(error)
@@ -147,6 +152,11 @@ def _demand_refusal(
     if not parent.is_live and not parent.has_traded:
         return why("linked_order_out", order_id=parent.id)
     return None
+
+
+def _validate_offer(view: View, terms: OfferTerms) -> None:
+    validate_offer(terms, view.market, period_of(view.now))
+    check_offer_price(terms, PriceRanges(view.policies))
 
 
 def _check_wrong_side(order_id: str, prefix: str) -> None:
@@ -215,7 +225,7 @@ def _offer_amended(view: View, order: Order, event: events.OfferAmended) -> Deci
         reason = why("one_block_offer", order_id=other)
     if reason is None:
         try:
-            validate_offer(event.terms, view.market, period_of(view.now))
+            _validate_offer(view, event.terms)
         except ValidationError as error:
             reason = why_of_error(error)
     if reason is not None:

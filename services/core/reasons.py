@@ -106,6 +106,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The market's rules changed and no longer take it: {field} must be {allowed}, was {value}.",
         "市场规则已变更,该订单不再适用:{field} 应为 {allowed},实际为 {value}。",
     ),
+    "price_limits": (
+        "Kept out of rounds by the price limits: {field} must be {allowed}, was {value}.",
+        "受价格上下限约束,暂不参与出清:{field} 应为 {allowed},实际为 {value}。",
+    ),
     # Leaving with time.
     "expired": ("It expired at {at}.", "已于 {at} 到期。"),
     "window_passed": (

@@ -21,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas import events
+from schemas.policies import MarketPolicySet
 from schemas.standing import ParticipantStandingSet
 from schemas.types import OrderState, period_of
 from services.core.book_builder import (
@@ -36,6 +37,7 @@ from services.core.intake import decide, order_id_of
 from services.core.link_charges import Sent, sent_after
 from services.core.order_holds import told
 from services.core.orders import DemandOrder, OfferOrder, Order
+from services.core.policies import kept_out, rows_of
 from services.core.replay_queue import Queue
 from services.core.round_outcome import apply_result, group_losers, holds_to_adjust
 from services.core.urgent_rounds import Stages
@@ -225,6 +227,7 @@ class Replay:
         self._block_offers: dict[str, str] = {}
         self._suspended: dict[str, str] = {}
         self._stages = Stages()
+        self._policies: dict[tuple[str, int], MarketPolicySet] = {}
         self._market_changed = True
         self._now = datetime.min.replace(tzinfo=UTC)
         self._book: Book | None = None
@@ -255,7 +258,7 @@ class Replay:
         self._groups, self._block_offers = self._groups.copy(), self._block_offers.copy()
         self._stash = {order_id: dict(kept) for order_id, kept in self._stash.items()}
         self._sent, self._suspended = dict(self._sent), dict(self._suspended)
-        self._stages = self._stages.fork()
+        self._stages, self._policies = self._stages.fork(), dict(self._policies)
         self._differing, self.disagreed = list(self._differing), []
 
     def taken(self) -> dict[str, int]:
@@ -317,6 +320,9 @@ class Replay:
             return
         if self._stages.take(event):
             return
+        if isinstance(event, MarketPolicySet):
+            self._policies.setdefault((event.policy_id, event.version), event)
+            return
         if self.market is None:
             self._next_market(ends)
         if self.market is None:
@@ -344,6 +350,7 @@ class Replay:
             stash=self._stash,
             groups=self._groups,
             block_offers=self._block_offers,
+            policies=self._book.policies if self._book is not None else (),
         )
         story = Story(record.event_id, record.cause, record.correlation_id, record.offset)
         return decide(view, record.event, story)
@@ -437,8 +444,10 @@ class Replay:
         while gone := leaving(self._live(), self._orders, self._groups, at, first, away):
             self._put_all(gone)
         self._drop_old_answers()
+        policies = rows_of(self._policies.values(), seq)
+        self._put_all(kept_out(self._live(), self.market, policies))
         build = partial(build_book, self.market, parents=self._orders, horizon=horizon,
-                        sent=self._sent)  # fmt: skip
+                        sent=self._sent, policies=policies)  # fmt: skip
         book = self._stages.book(build, self._live(), self.market, first)
         ids = [*(row.id for row in book.offers), *(row.id for row in book.demands)]
         self._put_all([entered(self._orders[order_id], seq) for order_id in ids])

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schemas.market import Market
+    from services.core.book import BookPolicy
     from services.core.orders import Order
     from services.core.reasons import Why
 
@@ -89,6 +90,8 @@ class View:
         stash: Answers of the ledger that came early: order id -> cause -> answer.
         groups: Exclusive group -> the demand of it that was accepted.
         block_offers: Provider -> its live block offer.
+        policies: Those that the last round's book carried: whoever rebuilds a verdict from the
+            log has them, too, while when a new one was read between two rounds is not told.
     """
 
     market: Market
@@ -97,6 +100,7 @@ class View:
     stash: Mapping[str, Mapping[str, HoldAnswer]]
     groups: Mapping[str, str]
     block_offers: Mapping[str, str]
+    policies: tuple[BookPolicy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

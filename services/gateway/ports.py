@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         OfferView,
         OrderEvent,
         ParticipantView,
-        PolicyView,
         PriceView,
         RoundPricesView,
         RoundView,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from schemas.funds import AccountKind
     from schemas.mobilisation import MobilisationDeclared
     from schemas.orders import DemandTerms, OfferTerms
+    from schemas.policies import MarketPolicySet, PolicyView
     from schemas.types import Side
     from services.core.tlog.notes import Note
     from services.gateway.identity_ports import NewKey
@@ -231,16 +231,22 @@ class Markets(Protocol):
         ...
 
     async def policies(
-        self, *, market_id: str | None, after: str | None, limit: int, where: Filter | None = None
+        self,
+        *,
+        market_id: str | None,
+        after: tuple[str, int] | None,
+        limit: int,
+        state: str | None = None,
+        where: Filter | None = None,
     ) -> list[PolicyView]:
-        """Return the latest version of each policy."""
+        """Return versions of policies by market, id and version."""
         ...
 
-    async def policy_version(self, policy_id: str) -> int:
-        """Return the latest version of a policy, 0 if there is none."""
+    async def all_policies(self, market_id: str) -> tuple[list[MarketPolicySet], int]:
+        """Return all versions of a market's policies, and the number of its last round."""
         ...
 
-    async def put_policy(self, view: PolicyView) -> None:
+    async def put_policy(self, policy: MarketPolicySet, set_at: datetime) -> None:
         """Show a policy that was set."""
         ...
 

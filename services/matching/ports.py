@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from schemas.events import OffsetRange
     from schemas.market import Market
     from schemas.mobilisation import MobilisationDeclared, MobilisationEnded
+    from schemas.policies import MarketPolicySet
     from services.core.book import Result
     from services.core.link_charges import Sent
     from services.core.orders import Order
@@ -53,6 +54,7 @@ class Changes:
         put_holds: Answers of the ledger to keep.
         drop_holds: Keys of those used up.
         outbox: Records to send, in order.
+        policies: Versions of policies, in the order in which they were read.
         recalled: Ids of closed orders that were only looked at; not written.
         sent: All that is given away of links, if it is another than before.
     """
@@ -65,6 +67,7 @@ class Changes:
     put_holds: dict[tuple[str, str], HoldAnswer] = field(default_factory=dict)
     drop_holds: set[tuple[str, str]] = field(default_factory=set)
     outbox: list[OutRecord] = field(default_factory=list)
+    policies: list[MarketPolicySet] = field(default_factory=list)
     recalled: set[str] = field(default_factory=set)
     sent: Sent | None = None
 
@@ -138,6 +141,7 @@ class Loaded:
         is_sealed: Whether that round waits for its result.
         sent: GB of each link and period that rounds have given away.
         mobilisations: What was declared and what was withdrawn, in any order.
+        policies: Every version of every policy of the market.
     """
 
     positions: Positions
@@ -150,6 +154,7 @@ class Loaded:
     is_sealed: bool
     sent: Sent = field(default_factory=dict)
     mobilisations: Sequence[MobilisationDeclared | MobilisationEnded] = ()
+    policies: Sequence[MarketPolicySet] = ()
 
 
 class Store(Protocol):

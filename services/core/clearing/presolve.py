@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from schemas.types import Shape
 from services.core.book import Alternative, Book, BookDemand, Rules
+from services.core.clearing.caps import price_caps
 from services.core.clearing.links import (
     NOTHING_SENT,
     Senders,
@@ -167,6 +168,7 @@ class Problem:
         floor: P x T lowest ask of any offer with chips, 0 where there is none.
         parents_first: Positions of all demands, each after the one it is linked to.
         lowest: P x T least prices whatever is used: the tariffs of links, 0 elsewhere.
+        caps: P x 1 highest prices, on the tick.
     """
 
     book: Book
@@ -181,6 +183,7 @@ class Problem:
     floor: IntArray
     parents_first: tuple[int, ...]
     lowest: IntArray
+    caps: IntArray
 
     @property
     def pools(self) -> int:
@@ -286,6 +289,7 @@ def presolve(book: Book, rules: Rules) -> Problem:
         floor=np.array(floor_of, dtype=np.int64).reshape(shape),
         parents_first=parents_first_of(parent_of),
         lowest=lowest,
+        caps=price_caps(plain, len(book.pools), rules.tick),
     )
 
 

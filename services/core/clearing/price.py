@@ -14,7 +14,7 @@ import numpy as np
 from services.core.clearing.certificate import offer_surpluses
 from services.core.clearing.presolve import FloatArray, IntArray, Problem
 from services.core.clearing.price_program import Program
-from services.core.clearing.price_search import PRICE_MAX, Supporting, idle_prices, search_prices
+from services.core.clearing.price_search import Supporting, idle_prices, search_prices
 from services.core.clearing.response import Choices, exact, respond
 from services.core.clearing.selection import (
     Choice,
@@ -156,7 +156,7 @@ def _on_tick(
     tick = problem.rules.tick
     # The LP's answer is right to about nine digits; a price a hair below a tick is that tick.
     floored = np.floor(prices / tick + 1e-4).astype(np.int64) * tick
-    floored = np.clip(floored, 0, PRICE_MAX // tick * tick)
+    floored = np.clip(floored, 0, problem.caps)
     floored = np.maximum(floored, supplied.floor)
     # Undo the hair where it lifts a payment over a limit.
     for d, choice in enumerate(selection.choices):

@@ -14,7 +14,7 @@ from ortools.linear_solver import pywraplp
 
 from services.core.clearing.links import cells_of
 from services.core.clearing.presolve import FloatArray, IntArray
-from services.core.clearing.price_search import PRICE_MAX, idle_prices
+from services.core.clearing.price_search import idle_prices
 from services.core.clearing.response import Choices, Response, respond
 from services.core.clearing.selection import (
     Choice,
@@ -71,9 +71,9 @@ class Program:
 
     def _add_prices(self) -> None:
         floor = self._supplied.floor.ravel() / self._scale
-        top = PRICE_MAX / self._scale
+        top = (self._problem.caps + np.zeros(self._problem.shape)).ravel() / self._scale
         for cell in self.cells:
-            self._price[cell] = self._solver.NumVar(float(floor[cell]), top, "")
+            self._price[cell] = self._solver.NumVar(float(floor[cell]), float(top[cell]), "")
 
     def _add_support(self) -> None:
         periods = self._problem.shape[1]

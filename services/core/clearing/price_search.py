@@ -95,7 +95,7 @@ class Supporting:
 
     def __init__(self, problem: Problem, selection: Selection, supplied: Supplied) -> None:
         self._floor = supplied.floor.astype(np.float64)
-        self._top = np.full(problem.shape, float(PRICE_MAX))
+        self._top = problem.caps + np.zeros(problem.shape)
         self._runs: list[_Run] = []
         self._sums: list[_Sum] = []
         for d, choice in enumerate(selection.choices):

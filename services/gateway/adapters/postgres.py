@@ -10,7 +10,7 @@ from schemas.api import AccountView, RoundPricesView
 from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersionView
 from schemas.funds import AccountKind
 from schemas.types import Side
-from services.gateway.adapters import rows
+from services.gateway.adapters import policies, rows
 from services.gateway.adapters.credentials import add_key
 from services.gateway.adapters.manifests import with_signature
 from services.gateway.adapters.mobilisations import declared_in
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
         OfferView,
         OrderEvent,
         ParticipantView,
-        PolicyView,
         PriceView,
         RoundView,
     )
     from schemas.filters import Filter
     from schemas.mobilisation import MobilisationDeclared
     from schemas.orders import DemandTerms, OfferTerms
+    from schemas.policies import MarketPolicySet, PolicyView
     from services.gateway.identity_ports import NewKey
     from services.gateway.ports import Signer
     from services.kit.postgres import Conn, Pool
@@ -192,19 +192,26 @@ class PostgresMarkets:
         self._fresh_until.clear()
 
     async def policies(
-        self, *, market_id: str | None, after: str | None, limit: int, where: Filter | None = None
+        self,
+        *,
+        market_id: str | None,
+        after: tuple[str, int] | None,
+        limit: int,
+        state: str | None = None,
+        where: Filter | None = None,
     ) -> list[PolicyView]:
-        """Return the latest version of each policy."""
-        found = await self._pool.fetch(SQL.policies, after, market_id, limit, sql_of(where))
-        return [rows.policy_view(row) for row in found]
+        """Return versions of policies by market, id and version."""
+        return await policies.listed(
+            self._pool, market_id=market_id, after=after, limit=limit, state=state, where=where
+        )
 
-    async def policy_version(self, policy_id: str) -> int:
-        """Return the latest version of a policy, 0 if there is none."""
-        return await self._pool.fetchval(SQL.policy_version, policy_id) or 0
+    async def all_policies(self, market_id: str) -> tuple[list[MarketPolicySet], int]:
+        """Return all versions of a market's policies, and the number of its last round."""
+        return await policies.of_market(self._pool, market_id)
 
-    async def put_policy(self, view: PolicyView) -> None:
+    async def put_policy(self, policy: MarketPolicySet, set_at: datetime) -> None:
         """Show a policy that was set."""
-        await put_policy(self._pool, view)
+        await policies.put(self._pool, policy, set_at)
 
     async def mobilised(self, market_id: str, now: datetime) -> list[MobilisationDeclared]:
         """Return the mobilisations that were declared, and are neither over nor withdrawn."""
@@ -215,19 +222,6 @@ async def put_market(conn: Conn | Pool, view: MarketView, offset: int) -> None:
     """Show a market as told at this offset, unless a later record did already."""
     body = view.market.model_dump_json()
     await conn.execute(SQL.put_market, view.market.id, body, view.defined_at, offset)
-
-
-async def put_policy(conn: Conn | Pool, view: PolicyView) -> None:
-    """Show a version of a policy."""
-    policy = view.policy
-    await conn.execute(
-        SQL.put_policy,
-        policy.policy_id,
-        policy.version,
-        policy.market_id,
-        policy.model_dump_json(),
-        view.set_at,
-    )
 
 
 class PostgresReports:

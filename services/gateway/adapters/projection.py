@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from schemas import events, money
-from schemas.api import MarketView, ParticipantView, PolicyView
+from schemas.api import MarketView, ParticipantView
 from schemas.codec import DecodeError, decode
 from schemas.erasures import ErasureOrdered, ErasureRefused, JournalEntryErased
 from schemas.mobilisation import MobilisationDisplaced, MobilisationServed
+from schemas.policies import MarketPolicySet
 from schemas.signing_keys import SigningKeySet
 from schemas.surveillance import (
     ParticipantOwned,
@@ -37,6 +38,7 @@ from services.gateway.adapters import (
     intents,
     log_tree,
     mobilisations,
+    policies,
     postgres,
     streams,
     surveillance,
@@ -227,13 +229,6 @@ async def _markets(conn: Conn, batch: list[Sent]) -> None:
         assert isinstance(data, events.MarketDefined)
         view = MarketView(market=data.market, defined_at=sent.envelope.occurred_at)
         await postgres.put_market(conn, view, sent.position.offset)
-
-
-async def _policies(conn: Conn, batch: list[Sent]) -> None:
-    for sent in batch:
-        data = sent.envelope.data
-        assert isinstance(data, events.PolicySet)
-        await postgres.put_policy(conn, PolicyView(policy=data, set_at=sent.envelope.occurred_at))
 
 
 async def _holds(conn: Conn, batch: list[Sent]) -> None:
@@ -450,7 +445,7 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.ParticipantRegistered, ParticipantOwned), _participants),
     ((SigningKeySet,), put_told_keys),
     ((events.MarketDefined,), _markets),
-    ((events.PolicySet,), _policies),
+    ((MarketPolicySet,), policies.put_all),
     (mobilisations.TOLD, mobilisations.put_told),
     ((MobilisationServed,), mobilisations.put_served),
     ((MobilisationDisplaced,), mobilisations.put_displaced),

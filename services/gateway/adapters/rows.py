@@ -18,12 +18,11 @@ from schemas.api import (
     OfferView,
     OrderEvent,
     ParticipantView,
-    PolicyView,
     PriceView,
     RoundFileView,
     RoundView,
 )
-from schemas.events import DeliveredPeriod, PolicySet, Reason
+from schemas.events import DeliveredPeriod, Reason
 from schemas.identity import KeyView
 from schemas.market import Market
 from schemas.orders import DemandTerms, OfferTerms
@@ -133,11 +132,6 @@ def key_view(row: asyncpg.Record) -> KeyView:
 def market_view(row: asyncpg.Record) -> MarketView:
     """Return a market."""
     return MarketView(market=Market.model_validate_json(row["body"]), defined_at=row["defined_at"])
-
-
-def policy_view(row: asyncpg.Record) -> PolicyView:
-    """Return a policy."""
-    return PolicyView(policy=PolicySet.model_validate_json(row["body"]), set_at=row["set_at"])
 
 
 def round_view(row: asyncpg.Record) -> RoundView:

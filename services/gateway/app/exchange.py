@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from schemas import events
-from schemas.api import MarketView, ParticipantCreated, ParticipantView, PolicyView
+from schemas.api import MarketView, ParticipantCreated, ParticipantView
 from schemas.codec import derive_id
 from schemas.identity import KeyNew
 from schemas.surveillance import ParticipantOwned
@@ -15,6 +15,7 @@ from services.core.errors import Message, ValidationError
 from services.gateway.app.envelopes import canonical, derive, make_envelope, make_receipt
 from services.gateway.app.keys import OPERATOR_ID, new_key
 from services.gateway.app.once import make_intent
+from services.gateway.app.policies import next_version
 from services.gateway.app.rights import require_own, require_role
 from services.gateway.app.scopes import scopes_of
 from services.gateway.errors import ConflictError, not_found
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )
     from schemas.codec import Envelope
     from schemas.market import Market
+    from schemas.policies import PolicyNew
     from services.gateway.app.keys import KeyCommands
     from services.gateway.app.once import Once
     from services.gateway.ports import (
@@ -161,35 +163,24 @@ class ExchangeCommands:
         await self._markets.put_market(view, sent.position.offset)
         return make_receipt(sent, self._signer)
 
-    async def set_policy(
-        self, principal: Principal, policy: events.PolicySet, traceparent: str
-    ) -> Receipt:
+    async def set_policy(self, principal: Principal, new: PolicyNew, traceparent: str) -> Receipt:
         """Set the next version of a policy.
 
         Raises:
             ForbiddenError: if the caller is not the regulator.
-            ValidationError: if the market is not known.
+            NotFoundError: if the market is not known.
             ConflictError: if the version does not follow the latest one.
+            ValidationError: if the market cannot honour it.
         """
         require_role(principal, Role.REGULATOR)
-        if await self._markets.market(policy.market_id) is None:
-            raise not_found("market_id", policy.market_id)
-        latest = await self._markets.policy_version(policy.policy_id)
-        if policy.version != latest + 1:
-            raise ConflictError(
-                "stale_version",
-                Message(
-                    f"version: must be {latest + 1}, was {policy.version}",
-                    f"version：须为 {latest + 1}，实为 {policy.version}",
-                ),
-                field="version",
-                value=str(policy.version),
-                allowed=str(latest + 1),
-            )
-        data = events.PolicySet(**policy.model_dump())
-        event_id = derive_id("gateway", "policy", policy.policy_id, str(policy.version))
-        sent = await self._send(data, event_id, principal, policy.policy_id, traceparent)
-        await self._markets.put_policy(PolicyView(policy=data, set_at=sent.envelope.occurred_at))
+        view = await self._markets.market(new.market_id)
+        if view is None:
+            raise not_found("market_id", new.market_id)
+        known, last_round = await self._markets.all_policies(new.market_id)
+        data = next_version(new, principal.participant_id, view.market, known, last_round)
+        event_id = derive_id("gateway", "policy", data.market_id, data.policy_id, str(data.version))
+        sent = await self._send(data, event_id, principal, data.policy_id, traceparent)
+        await self._markets.put_policy(data, sent.envelope.occurred_at)
         return make_receipt(sent, self._signer)
 
     async def report_delivery(

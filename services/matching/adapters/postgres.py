@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from schemas.events import OffsetRange
 from schemas.market import Market
 from schemas.mobilisation import MobilisationDeclared, MobilisationEnded
+from schemas.policies import MarketPolicySet
 from services.core.errors import MatchError, Message
 from services.core.orders import DemandOrder, OfferOrder
 from services.core.verdicts import HoldAnswer
@@ -87,6 +88,7 @@ class PostgresStore:
             mobilised = await conn.fetch(_QUERIES.mobilisations)
             last = await conn.fetchrow(_QUERIES.last_round)
             sent = await conn.fetch(_QUERIES.links_sent)
+            policies = await conn.fetch(_QUERIES.policies)
         return Loaded(
             positions=positions,
             orders=[_order(row["body"]) for row in orders],
@@ -103,6 +105,7 @@ class PostgresStore:
                 ).model_validate_json(row["body"])
                 for row in mobilised
             ],
+            policies=[MarketPolicySet.model_validate_json(row["body"]) for row in policies],
         )
 
     async def orders_by_id(self, ids: Iterable[str]) -> list[Order]:
@@ -219,6 +222,9 @@ async def _write(conn: Conn, changes: Changes) -> None:
     for told in changes.mobilisations:
         body, withdrawn = told.model_dump_json(), isinstance(told, MobilisationEnded)
         await conn.execute(_QUERIES.put_mobilisation, told.mobilisation_id, withdrawn, body)
+    for policy in changes.policies:
+        body = policy.model_dump_json()
+        await conn.execute(_QUERIES.put_policy, policy.policy_id, policy.version, body)
     if changes.intake:
         await conn.execute(_QUERIES.put_intake, *_intake_columns(changes.intake), now)
     if changes.orders:

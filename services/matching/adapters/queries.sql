@@ -122,3 +122,9 @@ DELETE FROM link_sent
 -- name: put_links_sent
 INSERT INTO link_sent (link, period, gb)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+
+-- name: policies
+SELECT body::text AS body FROM policy ORDER BY policy_id, version
+
+-- name: put_policy
+INSERT INTO policy (policy_id, version, body) VALUES ($1, $2, $3::jsonb)

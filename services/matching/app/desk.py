@@ -6,6 +6,7 @@ ends the process, so memory is never ahead of the store for longer than one tran
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from schemas.mobilisation import MobilisationDeclared, MobilisationEnded
 from schemas.types import TERMINAL_STATES
 from services.core.book_builder import stand
 from services.core.orders import DemandOrder, OfferOrder
+from services.core.policies import halt_of, rows_of
+from services.core.policy_rows import policies_of
 from services.core.round_pace import Pace
 from services.core.urgent_rounds import Stages
 from services.core.verdicts import View
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
 
     from schemas.events import Event
     from schemas.market import Market
+    from schemas.policies import MarketPolicySet
     from schemas.standing import ParticipantStandingSet
+    from services.core.book import BookPolicy
     from services.core.link_charges import Sent
     from services.core.orders import Order
     from services.core.verdicts import Decision, HoldAnswer
@@ -49,6 +54,7 @@ class Desk:
         sent: GB of each link and period that rounds have given away.
         stages: Mobilisations, and the stage of the cycle of rounds.
         market_changed: Whether the market was defined anew since the last seal.
+        policies: Every version of every policy of the market, by id and version.
         pace: What the rounds since the start of this process have shown; a restart forgets it.
     """
 
@@ -63,10 +69,12 @@ class Desk:
         self.next_round = 1
         self.last_time = datetime.min.replace(tzinfo=UTC)
         self.market_changed = False
+        self.policies: dict[tuple[str, int], MarketPolicySet] = {}
         self.pace = Pace()
         self.sent: Sent = {}
         self.stages = Stages()
         self._block_offers: dict[str, str] = {}
+        self._in_last_book: tuple[BookPolicy, ...] = ()
         self._changes = Changes()
 
     def load(self, loaded: Loaded) -> None:
@@ -85,7 +93,10 @@ class Desk:
             self.stages.take(told)
         for answer in loaded.stash:
             self.stash.setdefault(answer.order_id, {})[answer.cause] = answer
+        for policy in loaded.policies:
+            self.policies[policy.policy_id, policy.version] = policy
         if last is not None:
+            self._in_last_book = policies_of(json.loads(last.book))
             self.next_round = last.seq + (0 if loaded.is_sealed else 1)
             self.last_time = last.market_time
             self.stages.served = last.mobilisation
@@ -124,6 +135,25 @@ class Desk:
         self._changes.mobilisations.append(told)
         return True
 
+    def set_policy(self, policy: MarketPolicySet) -> bool:
+        """Take a version of a policy; False if it is known, of which the first one counts."""
+        key = policy.policy_id, policy.version
+        if key in self.policies:
+            return False
+        self.policies[key] = policy
+        self._changes.policies.append(policy)
+        return True
+
+    def freeze_policies(self) -> tuple[BookPolicy, ...]:
+        """Return the policies of the next round; until the one after, orders are held to them."""
+        self._in_last_book = rows_of(self.policies.values(), self.next_round)
+        return self._in_last_book
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether a policy keeps the next round from being run."""
+        return halt_of(self.policies.values(), self.next_round) is not None
+
     def recall(self, orders: Iterable[Order]) -> None:
         """Add stored orders that a record may concern; they are dropped at the next commit."""
         for order in orders:
@@ -142,6 +172,7 @@ class Desk:
             stash=self.stash,
             groups=self.groups,
             block_offers=self._block_offers,
+            policies=self._in_last_book,
         )
 
     def apply(self, decision: Decision) -> list[Order]:

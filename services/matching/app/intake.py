@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from schemas import events
 from schemas.codec import DecodeError, decode
+from schemas.policies import MarketPolicySet
 from schemas.registry import BY_MODEL
 from schemas.standing import ParticipantStandingSet
 from schemas.types import OrderState, Side, period_of
@@ -119,6 +120,9 @@ class Intake:
             return Decision(Verdict.APPLIED)
         if self._desk.mobilise(event):
             return Decision(Verdict.APPLIED)
+        if isinstance(event, MarketPolicySet):
+            is_new = self._desk.set_policy(event)
+            return Decision(Verdict.APPLIED if is_new else Verdict.DUPLICATE)
         if self._desk.market is None:
             return Decision(Verdict.IGNORED)
         story = Story(envelope.id, envelope.causation_id, envelope.correlation_id, offset)

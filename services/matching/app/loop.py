@@ -117,14 +117,24 @@ class Matching:
             if left_ms > 0:
                 await self.take_in(round(min(max(left_ms, _READ_MS_MIN), _READ_MS_MAX)))
                 continue
-            await self.run_round()
+            await self._drain()
+            if self._desk.is_halted:
+                due = self._due(self.now())
+                continue
+            await self._run_drained()
             due = self._due(self._desk.last_time)
 
     async def run_round(self) -> SealedRound:
-        """Cut, clear and publish one round, now; return it as it was sealed."""
+        """Cut, clear and publish one round, now, halted or not; return it as it was sealed."""
+        await self._drain()
+        return await self._run_drained()
+
+    async def _drain(self) -> None:
         for _ in range(_DRAIN_BATCHES_MAX):
             if not await self.take_in(_DRAIN_MS):
                 break
+
+    async def _run_drained(self) -> SealedRound:
         started = self._clock.monotonic()
         await self._recall(self._desk.missing_parents())
         through = self._log_reader.positions()

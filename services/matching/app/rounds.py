@@ -21,6 +21,7 @@ from services.core.book_builder import (
 from services.core.codec import book_from_dict, book_to_dict, canonical_json, rules_to_dict
 from services.core.link_charges import sent_after
 from services.core.order_holds import told
+from services.core.policies import kept_out
 from services.core.reasons import why
 from services.core.round_events import (
     RoundFacts,
@@ -83,7 +84,18 @@ def freeze(
     left += uncovered
     left += _all_leaving(desk, now, horizon.first)
     desk.drop_old_answers()
-    build = partial(build_book, market, parents=parents, horizon=horizon, sent=desk.sent)
+    policies = desk.freeze_policies()
+    waiting = kept_out(desk.live(), market, policies)
+    _put_all(desk, waiting)
+    left += waiting
+    build = partial(
+        build_book,
+        market,
+        parents=parents,
+        horizon=horizon,
+        sent=desk.sent,
+        policies=policies,
+    )
     book = desk.stages.book(build, desk.live(), market, horizon.first)
     for order_id in [*(row.id for row in book.offers), *(row.id for row in book.demands)]:
         order = desk.orders[order_id]

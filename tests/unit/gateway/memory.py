@@ -19,7 +19,6 @@ from schemas.api import (
     OfferView,
     OrderEvent,
     ParticipantView,
-    PolicyView,
 )
 from schemas.audit import TermsVersionView
 from schemas.codec import Envelope, encode
@@ -29,6 +28,7 @@ from schemas.identity import AdminActView, KeyView
 from schemas.market import Market
 from schemas.mobilisation import MobilisationDeclared
 from schemas.orders import DemandTerms, OfferTerms
+from schemas.policies import MarketPolicySet, PolicyView
 from schemas.registry import BY_MODEL
 from schemas.signing_keys import SigningKeyView
 from schemas.types import Role, Side
@@ -357,7 +357,7 @@ class MemoryMarkets:
     """Markets and policies."""
 
     views: dict[str, MarketView] = field(default_factory=dict)
-    policy_views: dict[str, PolicyView] = field(default_factory=dict)
+    policies_set: list[MarketPolicySet] = field(default_factory=list)
 
     async def market(self, market_id: str) -> MarketView | None:
         return self.views.get(market_id)
@@ -373,16 +373,21 @@ class MemoryMarkets:
         self.views[view.market.id] = view
 
     async def policies(
-        self, *, market_id: str | None, after: str | None, limit: int, where: Filter | None = None
+        self,
+        *,
+        market_id: str | None,
+        after: tuple[str, int] | None,
+        limit: int,
+        state: str | None = None,
+        where: Filter | None = None,
     ) -> list[PolicyView]:
-        return list(self.policy_views.values())[:limit]
+        return []
 
-    async def policy_version(self, policy_id: str) -> int:
-        view = self.policy_views.get(policy_id)
-        return view.policy.version if view else 0
+    async def all_policies(self, market_id: str) -> tuple[list[MarketPolicySet], int]:
+        return [item for item in self.policies_set if item.market_id == market_id], 0
 
-    async def put_policy(self, view: PolicyView) -> None:
-        self.policy_views[view.policy.policy_id] = view
+    async def put_policy(self, policy: MarketPolicySet, set_at: datetime) -> None:
+        self.policies_set.append(policy)
 
     async def mobilised(self, market_id: str, now: datetime) -> list[MobilisationDeclared]:
         return []

@@ -146,11 +146,9 @@ async def test_a_policy_version_follows_the_one_before() -> None:
     body: dict[str, Any] = {
         "policy_id": "share",
         "market_id": "jingjinji",
-        "kind": "domestic_share",
         "version": 1,
-        "in_force_from_round": 1,
-        "parameters": {},
-        "reason": "",
+        "rule": {"kind": "domestic_share", "share_ppm": 300_000, "premium_max": 10_000},
+        "reason": "Plan of the city.",
     }
     async with MemoryGateway().http() as http:
         auth = headers(Role.REGULATOR)

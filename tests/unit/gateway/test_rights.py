@@ -15,10 +15,8 @@ PARTY = {"participant_id": "new-1", "role": "provider", "name": "New"}
 POLICY: dict[str, Any] = {
     "policy_id": "share",
     "market_id": "jingjinji",
-    "kind": "domestic_share",
     "version": 1,
-    "in_force_from_round": 1,
-    "parameters": {"share_ppm": 300_000},
+    "rule": {"kind": "domestic_share", "share_ppm": 300_000, "premium_max": 10_000},
     "reason": "Plan of the city.",
 }
 DELIVERY = {

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,6 +116,30 @@ def test_verify_holds_an_urgent_round_to_its_cap() -> None:
     assert "format.field" in codes(odd, result)
     # What was sealed is what was cleared: another cap is another book.
     assert [p.code for p in verify(urgent, rules, result).problems] == ["digest.book"]
+
+
+def test_verify_holds_orders_and_prices_to_the_limits_in_force() -> None:
+    book, rules, result = rounds.hand_made()
+    limits = [row["limit"] for item in book["demands"] for row in item["alternatives"]]
+    asks = [item["ask"] for item in book["offers"]]
+    dearest = max(*limits, *asks, *(price for row in result["prices"].values() for price in row))
+
+    def under(chip: str, floor: int, cap: int) -> dict[str, Any]:
+        params = {"chip": chip, "floor": floor, "cap": cap}
+        row = {"id": "caps", "version": 1, "kind": "price_limits", "params": params}
+        return {**book, "policies": [row]}
+
+    # What was sealed is what was cleared: other limits are another book.
+    kept = under("", min(asks), dearest)
+    assert [p.code for p in verify(kept, rules, result).problems] == ["digest.book"]
+    assert "policy.limits" in codes(under("", 0, max(limits) - 1), result)
+    assert "policy.limits" in codes(under("", min(asks) + 1, dearest), result)
+    prices = {pool: [dearest + rules["tick"]] * len(row) for pool, row in result["prices"].items()}
+    assert "policy.cap" in codes(kept, {**result, "prices": prices})
+    # Limits of another class by name do not concern these chips.
+    assert [p.code for p in verify(under("x", 0, 0), rules, result).problems] == ["digest.book"]
+    odd = {**book, "policies": [{**kept["policies"][0], "kind": "wishes"}]}
+    assert "format.type" in codes(odd, result)
 
 
 # --- feasibility --------------------------------------------------------------------------------
@@ -357,10 +382,11 @@ def test_every_code_in_the_source_has_its_words() -> None:
     used = set(
         re.findall(
             r'"((?:format|book|digest|allocation|offer|demand|price|rule_[12]|order'
-            r'|regret|welfare|certificate|link)\.[a-z_]+)"',
+            r'|regret|welfare|certificate|link|policy)\.[a-z_]+)"',
             source,
         )
     )
     assert used - {
-        f"book.{name}" for name in ("pools", "offers", "demands", "links", "mobilisation")
+        f"book.{name}"
+        for name in ("pools", "offers", "demands", "links", "mobilisation", "policies")
     } == set(SUBJECTS)

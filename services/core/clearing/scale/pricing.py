@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.core.clearing.price_search import PRICE_MAX
+from services.core.clearing.caps import price_caps
 from services.core.clearing.scale.ascent import Supply, grown
 from services.core.clearing.scale.board import (
     BASE,
@@ -79,11 +79,12 @@ def find_prices(
     idle = idle_prices(layout, floor)
     supply = Supply(layout.supplies)
     capacity = np.maximum(layout.supplies.capacity, 1)
+    caps = price_caps(layout.book, layout.shape[0], tick)
     direction = np.zeros(layout.shape)
     prices = start.astype(np.float64)
     best: Prices | None = None
     for step in range(_STEPS):
-        whole = np.clip(prices, 0, PRICE_MAX).astype(np.int64) // tick
+        whole = np.clip(prices, 0, caps).astype(np.int64) // tick
         whole = np.maximum(whole, floor // tick)
         lead_back(board, whole, floor // tick, tick)
         whole = np.where(idle >= 0, idle, whole * tick)

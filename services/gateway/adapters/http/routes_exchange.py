@@ -1,4 +1,4 @@
-"""Routes of participants, keys, money, markets, policies and deliveries."""
+"""Routes of participants, keys, money, markets and deliveries."""
 
 from typing import Annotated, Any
 
@@ -14,8 +14,6 @@ from schemas.api import (
     ParticipantCreated,
     ParticipantNew,
     ParticipantView,
-    PolicyNew,
-    PolicyView,
     Receipt,
 )
 from schemas.base import ParticipantId, Slug
@@ -39,7 +37,6 @@ from services.gateway.adapters.http.filtering import (
     EntriesWhere,
     MarketsWhere,
     ParticipantsWhere,
-    PoliciesWhere,
 )
 
 router = APIRouter(route_class=StrictRoute)
@@ -148,26 +145,6 @@ async def list_markets(api: ApiDep, paging: PagingDep, where: MarketsWhere = Non
 async def get_market(market_id: Slug, api: ApiDep) -> MarketView:
     """Return a market's zones, chip classes and rules (public)."""
     return await api.reading.market_view(market_id)
-
-
-@router.post("/v1/policies", tags=["markets"], **_ACCEPTED)
-async def set_policy(
-    body: PolicyNew, api: ApiDep, principal: GovernorDep, trace: TraceDep
-) -> Receipt:
-    """Set the next version of a policy (regulator)."""
-    return await api.exchange.set_policy(principal, body, trace)
-
-
-@router.get("/v1/policies", tags=["markets"], response_model=Page[PolicyView])
-async def list_policies(
-    api: ApiDep, paging: PagingDep, market_id: Slug | None = None, where: PoliciesWhere = None
-) -> Response:
-    """List the latest version of every policy (public)."""
-    found = await api.reading.markets.policies(
-        market_id=market_id, after=paging.text(), limit=paging.limit + 1, where=where
-    )
-    last = found[paging.limit - 1].policy.policy_id if len(found) > paging.limit else ""
-    return page(paging, found, [last], "policies")
 
 
 @router.post("/v1/deliveries", tags=["deliveries"], **_ACCEPTED)

@@ -23,26 +23,6 @@ ON CONFLICT (market_id) DO UPDATE SET
   body = excluded.body, defined_at = excluded.defined_at, log_offset = excluded.log_offset
 WHERE m.log_offset < excluded.log_offset;
 
--- name: policies
--- The filter is about the latest versions, not about any version.
-SELECT * FROM (
-  SELECT DISTINCT ON (policy_id) policy_id, market_id, version, body, set_at FROM policy
-  WHERE ($1::text IS NULL OR policy_id > $1) AND ($2::text IS NULL OR market_id = $2)
-  ORDER BY policy_id, version DESC
-) AS p
-WHERE $4::text IS NULL OR filter_holds($4::text::jsonb, jsonb_build_object(
-  'policy_id', policy_id, 'market_id', market_id, 'kind', body -> 'kind', 'version', version,
-  'in_force_from_round', body -> 'in_force_from_round', 'set_at', micros(set_at)))
-ORDER BY policy_id LIMIT $3;
-
--- name: policy_version
-SELECT max(version) AS version FROM policy WHERE policy_id = $1;
-
--- name: put_policy
-INSERT INTO policy (policy_id, version, market_id, body, set_at)
-VALUES ($1, $2, $3, $4::text::jsonb, $5)
-ON CONFLICT (policy_id, version) DO NOTHING;
-
 -- name: put_round_sealed
 INSERT INTO round AS r (round_id, market_id, seq, market_time, sealed)
 VALUES ($1, $2, $3, $4, $5::text::jsonb)

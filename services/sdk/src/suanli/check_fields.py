@@ -162,6 +162,12 @@ _CURVES = _kind(
 )
 
 
+_NAME = _kind(
+    lambda v: v == "" or _is_text(v),
+    (f"printable text of at most {TEXT_MAX}", f"至多 {TEXT_MAX} 个可见字符"),
+)
+
+
 def _one_of(*allowed: str) -> Kind:
     return Kind(
         lambda v: type(v) is str and v in allowed,
@@ -186,8 +192,15 @@ BOOK: Final = {
     "offers": _LIST,
     "demands": _LIST,
 }
-BOOK_MAY: Final = {"links": _LIST, "mobilisation": _OBJECT}
+BOOK_MAY: Final = {"links": _LIST, "mobilisation": _OBJECT, "policies": _LIST}
 MOBILISATION: Final = {"id": _TEXT, "price_cap": _NAT}
+POLICY: Final = {
+    "id": _TEXT,
+    "version": _POS,
+    "kind": _one_of("price_limits"),
+    "params": _OBJECT,
+}
+LIMITS_PARAMS: Final = {"cap": _NAT, "chip": _NAME, "floor": _NAT}
 LINK: Final = {
     "key": _TEXT,
     "source": _TEXT,

@@ -22,12 +22,14 @@ from suanli.check_fields import (
     CERTIFICATE_MAY,
     DEMAND,
     DEMAND_OUTCOME,
+    LIMITS_PARAMS,
     LINK,
     LINK_OUTCOME,
     MOBILISATION,
     MOVES,
     OFFER,
     OFFER_OUTCOME,
+    POLICY,
     POOL,
     REASON,
     RESULT,
@@ -96,6 +98,15 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy in force; see ``suanli.book.v1``."""
+
+    id: str
+    kind: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """A demand of the book; see ``suanli.book.v1``."""
 
@@ -122,6 +133,7 @@ class Book:
     demands: list[Demand]
     links: list[Link] = field(default_factory=list)
     price_cap: int | None = None
+    policies: list[Policy] = field(default_factory=list)
 
     @property
     def end(self) -> int:
@@ -232,6 +244,7 @@ def read_book(value: object, log: Log) -> Book | None:
         return None
     fields, moves = _apart(fields, log)
     links = each(fields.get("links", []), LINK, "book.links", log)
+    policies = _read_policies(fields.get("policies", []), log)
     pools = each(fields["pools"], POOL, "book.pools", log)
     offers = each(fields["offers"], OFFER, "book.offers", log)
     demands = each(fields["demands"], DEMAND, "book.demands", log)
@@ -262,6 +275,7 @@ def read_book(value: object, log: Log) -> Book | None:
         ],
         links=[Link(**item) for item in links],
         price_cap=None if urgent is None else urgent["price_cap"],
+        policies=policies,
     )
 
 
@@ -323,6 +337,19 @@ def read_result(value: object, log: Log) -> Result | None:
         links=[LinkOutcome(**item) for item in links],
         certificate_links=certificate.get("link_prices", {}),
     )
+
+
+def _read_policies(rows: list[Any], log: Log) -> list[Policy]:
+    """Return the policies of a book; what is wrong with them is in the log."""
+    found = []
+    for i, row in enumerate(rows):
+        item = closed(row, POLICY, "book.policies", log, i)
+        if item is None:
+            continue
+        params = closed(item["params"], LIMITS_PARAMS, f"book.policies[{i}].params", log)
+        if params is not None:
+            found.append(Policy(item["id"], item["kind"], params))
+    return found
 
 
 def _outcome(item: dict[str, Any], value: str, payment: str) -> Outcome:

@@ -35,6 +35,7 @@ from suanli.check_money import (
     check_rule_2,
     welfare_of,
 )
+from suanli.check_policies import check_policies
 from suanli.check_report import Check, Log, Problem, Report, show
 
 BACKENDS: Final = ("auto", "plain", "numpy")
@@ -197,6 +198,8 @@ def _verify_values(cleared: Cleared, counts: dict[str, int], backend: str) -> Re
         log.close("rule_1", len(cleared.demand_hours))
         check_rule_2(cleared)
         log.close("rule_2", f"{sum(outcome.payment for outcome in result.demands):,}")
+        check_policies(cleared)
+        log.close("policies", len(book.policies))
         check_orders(cleared)
         log.close("orders", f"{len(book.offers)} + {len(book.demands)}")
         regret = check_regret(cleared, *best.at(result.prices, cleared.link_prices))

@@ -128,7 +128,7 @@ const BOOK = {
   format: oneOf("suanli.book.v1"), market: isText, round_id: isText, first_period: isNat,
   periods: (v) => isPos(v) && v <= HORIZON_MAX, pools: isList, offers: isList, demands: isList,
 };
-const BOOK_MAY = { mobilisation: isObject };
+const BOOK_MAY = { mobilisation: isObject, policies: isList };
 const MOBILISATION = { id: isText, price_cap: isNat };
 const POOL = { key: isText, zone: isText, region: isText, chip: isText, domestic: isBool, tflops: isNat };
 const OFFER = {
@@ -160,6 +160,10 @@ const OFFER_OUT = {
 };
 const REASON = { code: isCode, params: areParams };
 const CERTIFICATE = { prices: areCurves, bound: isNat };
+
+const isName = (v) => v === "" || isText(v);
+const POLICY = { id: isText, version: isPos, kind: oneOf("price_limits"), params: isObject };
+const LIMITS_PARAMS = { cap: isNat, chip: isName, floor: isNat };
 
 class Log {
   constructor() { this.checks = []; this.problems = []; this.count = 0; this.open = 0; }
@@ -222,6 +226,10 @@ function readBook(value, log) {
   const book = closed(value, BOOK, "book", log, BOOK_MAY);
   if (book === null) return null;
   if (book.mobilisation) book.mobilisation = closed(book.mobilisation, MOBILISATION, "book.mobilisation", log);
+  book.policies = each(book.policies ?? [], POLICY, "book.policies", log);
+  book.policies.forEach((item, i) => {
+    item.params = closed(item.params, LIMITS_PARAMS, `book.policies[${i}].params`, log);
+  });
   book.pools = each(book.pools, POOL, "book.pools", log);
   book.offers = each(book.offers, OFFER, "book.offers", log);
   book.demands = each(book.demands, DEMAND, "book.demands", log);
@@ -479,6 +487,39 @@ function checkRule2(round) {
   round.log.differ("result.offers", paid, sum(round.result.offers.map((item) => item.revenue)));
 }
 
+// --- policies: the limits of prices -------------------------------------------------------------
+
+function rangesOf(book) {
+  const found = new Map();
+  for (const { params } of book.policies) {
+    const known = found.get(params.chip) ?? params;
+    found.set(params.chip, { floor: more(known.floor, params.floor), cap: less(known.cap, params.cap) });
+  }
+  return found;
+}
+
+function checkPolicies(round) {
+  const { book, log } = round;
+  const ranges = rangesOf(book);
+  if (!ranges.size) return;
+  const chips = new Map(book.pools.map((pool) => [pool.key, pool.chip]));
+  const of = (pool) => ranges.get(chips.get(pool)) ?? ranges.get("") ?? { floor: 0n, cap: INT_MAX };
+  for (const offer of book.offers) {
+    const { floor, cap } = of(offer.pool);
+    if (offer.ask < floor || offer.ask > cap) log.add(`book.offers[${offer.id}].ask`, `${floor}..${cap}`, offer.ask);
+  }
+  for (const demand of book.demands) {
+    for (const item of demand.alternatives) {
+      const cap = item.pools.map((pool) => of(pool).cap).reduce(less);
+      if (item.limit > cap) log.add(`book.demands[${demand.id}].alternatives[${item.index}].limit`, `<= ${cap}`, item.limit);
+    }
+  }
+  for (const [pool, curve] of round.result.prices) {
+    const { cap } = of(pool);
+    for (const price of curve) if (price > cap) log.add(`result.prices[${pool}]`, `<= ${cap}`, price);
+  }
+}
+
 const stateOf = (hours, whole) => (hours === 0n ? "open" : whole ? "filled" : "part-filled");
 
 function checkOrders(round) {
@@ -712,6 +753,8 @@ function values(round, tick, supply, report, counts) {
     log.close("rule_1");
     checkRule2(round);
     log.close("rule_2");
+    checkPolicies(round);
+    log.close("policies");
     checkOrders(round);
     log.close("orders");
     checkRegret(round, bestOf(book, supply, result.prices));

@@ -9,6 +9,8 @@ from suanli.operations import Operation, place
 from suanli.rows import Rows
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from suanli.models import (
         Market,
         MarketView,
@@ -37,21 +39,6 @@ class MarketsCalls(Caller):
         reply: MarketView = self.send(Operation("GET", f"/v1/markets/{place(market_id)}"))
         return reply
 
-    def list_policies(
-        self, *, market_id: str | None = None, filter_: str | None = None
-    ) -> Rows[PolicyView]:
-        """List the latest version of every policy (public)."""
-        return Rows(
-            self,
-            Operation("GET", "/v1/policies", params={"market_id": market_id, "filter": filter_}),
-            "PolicyView",
-        )
-
-    def set_policy(self, body: PolicyNew) -> Receipt:
-        """Set the next version of a policy (regulator)."""
-        reply: Receipt = self.send(Operation("POST", "/v1/policies", body=body))
-        return reply
-
     def list_settlement_terms(
         self, *, market_id: str | None = None, filter_: str | None = None
     ) -> Rows[SettlementTermsView]:
@@ -67,4 +54,27 @@ class MarketsCalls(Caller):
     def set_settlement_terms(self, body: SettlementTermsNew) -> Receipt:
         """Set the next version of a market's fees, penalty and reporting time (operator)."""
         reply: Receipt = self.send(Operation("POST", "/v1/settlement-terms", body=body))
+        return reply
+
+    def list_policies(
+        self,
+        *,
+        market_id: str | None = None,
+        state: Literal["coming", "in_force", "past"] | None = None,
+        filter_: str | None = None,
+    ) -> Rows[PolicyView]:
+        """List every version of every policy: coming, in force and past (public)."""
+        return Rows(
+            self,
+            Operation(
+                "GET",
+                "/v1/policies",
+                params={"market_id": market_id, "state": state, "filter": filter_},
+            ),
+            "PolicyView",
+        )
+
+    def set_policy(self, body: PolicyNew) -> Receipt:
+        """Set the next version of a policy, or withdraw it (regulator)."""
+        reply: Receipt = self.send(Operation("POST", "/v1/policies", body=body))
         return reply

@@ -1,6 +1,6 @@
 """Models of markets; generated from the contract by `make gen`."""
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 
 class Zone(TypedDict):
@@ -105,49 +105,6 @@ class MarketView(TypedDict):
     """UTC instant, ISO 8601."""
 
 
-class PolicySet(TypedDict):
-    """A policy as versioned data; bodies of kinds are fixed when the market honours them."""
-
-    policy_id: str
-    """Lower-case letters, digits and hyphens, at most 64."""
-
-    market_id: str
-    """Lower-case letters, digits and hyphens, at most 64."""
-    kind: Literal["domestic_share", "mobilisation", "guard_rails", "regional_integration"]
-
-    version: int
-    """Version of the order's terms."""
-    in_force_from_round: int
-    parameters: dict[str, Any]
-    reason: str
-
-
-class PolicyView(TypedDict):
-    """A policy's latest version."""
-
-    policy: PolicySet
-
-    set_at: str
-    """UTC instant, ISO 8601."""
-
-
-class PolicyNew(TypedDict):
-    """A policy as the regulator sets it."""
-
-    policy_id: str
-    """Lower-case letters, digits and hyphens, at most 64."""
-
-    market_id: str
-    """Lower-case letters, digits and hyphens, at most 64."""
-    kind: Literal["domestic_share", "mobilisation", "guard_rails", "regional_integration"]
-
-    version: int
-    """Version of the order's terms."""
-    in_force_from_round: int
-    parameters: dict[str, Any]
-    reason: str
-
-
 class SettlementTermsView(TypedDict):
     """A version of a market's terms of settlement."""
 
@@ -203,3 +160,81 @@ class SettlementTermsNew(TypedDict):
     report_within_periods: int
     """Hours after a period's end in which its delivery can be reported."""
     reason: str
+
+
+class PriceLimits(TypedDict):
+    """The lowest ask and the highest ask, limit and clearing price of a chip class."""
+
+    kind: Literal["price_limits"]
+
+    chip: NotRequired[str | None]
+    """Every chip class if left out."""
+
+    floor: NotRequired[int]
+    """Micro-yuan per chip-hour, on the tick."""
+
+    cap: int
+    """Micro-yuan per chip-hour, on the tick."""
+
+
+class TradingHalt(TypedDict):
+    """TradingHalt of the contract.
+
+    No round is run while it is in force; orders are taken, and the next round calls them
+    all.
+    """
+
+    kind: Literal["trading_halt"]
+
+
+class MarketPolicySet(TypedDict):
+    """A version of a policy: in force from the round named on, withdrawn if it has no rule."""
+
+    market_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    policy_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    version: int
+    """Version of the order's terms."""
+
+    in_force_from_round: int
+    """Number of a round."""
+    rule: PriceLimits | TradingHalt | None
+
+    reason: str
+    """Why, for everybody to read."""
+    set_by: str
+
+
+class PolicyView(TypedDict):
+    """A version of a policy, and whether it is in force."""
+
+    policy: MarketPolicySet
+    state: Literal["coming", "in_force", "past"]
+
+    set_at: str
+    """UTC instant, ISO 8601."""
+
+
+class PolicyNew(TypedDict):
+    """The next version of a policy, as a regulator sets it."""
+
+    market_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    policy_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    version: int
+    """One more than the latest version in this market."""
+
+    in_force_from_round: NotRequired[int | None]
+    """The next round if left out."""
+
+    rule: PriceLimits | TradingHalt | None
+    """Null withdraws the policy."""
+
+    reason: str
+    """Why, for everybody to read."""

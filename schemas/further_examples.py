@@ -1,0 +1,9 @@
+"""Examples of events that are kept beside their subjects, in one table for `schemas.examples`."""
+
+from __future__ import annotations
+
+from schemas.mobilisation_examples import BODIES
+from schemas.policy_examples import POLICIES
+from schemas.signing_keys import EXAMPLES
+
+FURTHER = BODIES | POLICIES | EXAMPLES

@@ -1,0 +1,19 @@
+"""Worked examples of policies: the event's, and those that the API's page shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas import events, policies
+
+POLICY_NEW: dict[str, Any] = {
+    "market_id": "jingjinji",
+    "policy_id": "prices-h800",
+    "version": 1,
+    "in_force_from_round": 8,
+    "rule": {"kind": "price_limits", "chip": "h800", "floor": 2_000_000, "cap": 20_000_000},
+    "reason": "No order takes part in rounds beyond these prices.",
+}
+POLICIES: dict[type[events.Event], dict[str, Any]] = {
+    policies.MarketPolicySet: POLICY_NEW | {"market_id": "jjj-spot", "set_by": "regulator"}
+}

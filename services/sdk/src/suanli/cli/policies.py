@@ -1,0 +1,179 @@
+"""`suanli policy`: the rules that the regulator sets for a market, and their history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from suanli import operations as ops
+from suanli.cli import options, ordering, units, words
+from suanli.cli.render import Column, print_details, print_list, ranked
+from suanli.cli.session import Market, Session, Text, argument, command, group, option
+from suanli.operations import Operation
+
+if TYPE_CHECKING:
+    import typer
+
+    from suanli.cli.ordering import Fact
+
+Json = dict[str, Any]
+_PATH: Final = "/v1/policies"
+_STATES: Final = {"coming": "待生效", "in_force": "生效", "past": "已失效"}
+
+_Id = Annotated[
+    str, argument("POLICY", en="Its name, such as caps-h800.", zh="政策名,如 caps-h800。")
+]
+_OfMarket = Annotated[str, option("--market", en="Market.", zh="市场。")]
+_Reason = Annotated[str, option("--reason", en="Why; everybody can read it.", zh="原因,公开可见。")]
+_Round = Annotated[
+    int | None,
+    option(
+        "--round",
+        en="First round it is in force in; else the next.",
+        zh="自该轮起生效;默认下一轮。",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    noun = group(app, "policy", en="Rules that the regulator sets.", zh="监管方设定的政策。")
+    command(
+        noun,
+        "limits",
+        en="Set the lowest ask and the highest price of a chip class (regulator).",
+        zh="设定某型号芯片的报价下限与价格上限(监管方)。",
+    )(_limits)
+    command(
+        noun,
+        "halt",
+        en="Halt a market: orders are taken, no round is run (regulator).",
+        zh="暂停市场出清:继续接收订单,不再出清(监管方)。",
+    )(_halt)
+    command(
+        noun,
+        "withdraw",
+        en="Withdraw a policy; a halted market is called by its next round (regulator).",
+        zh="撤销政策;被暂停的市场由下一轮集中出清(监管方)。",
+    )(_withdraw)
+    command(noun, "list", en="List policies with their history.", zh="列出政策及其历史。")(_list)
+    command(noun, "show", en="Show a policy's latest version.", zh="查看政策的最新版本。")(_show)
+
+
+def _limits(
+    session: Session,
+    policy: _Id,
+    *,
+    market: _OfMarket,
+    cap: Annotated[str, option("--cap", en="Yuan per chip-hour.", zh="上限,元/卡时。")],
+    reason: _Reason,
+    floor: Annotated[str, option("--floor", en="Yuan per chip-hour.", zh="下限,元/卡时。")] = "0",
+    chip: Annotated[
+        str | None, option("--chip", en="Chip class; else every one.", zh="芯片型号;默认所有型号。")
+    ] = None,
+    from_round: _Round = None,
+) -> None:
+    rule = {
+        "kind": "price_limits",
+        "chip": chip,
+        "floor": units.micro_of_yuan("--floor", floor),
+        "cap": units.micro_of_yuan("--cap", cap),
+    }
+    _set(session, market, policy, rule, reason, from_round)
+
+
+def _halt(
+    session: Session, policy: _Id, *, market: _OfMarket, reason: _Reason, from_round: _Round = None
+) -> None:
+    _set(session, market, policy, {"kind": "trading_halt"}, reason, from_round)
+
+
+def _withdraw(
+    session: Session, policy: _Id, *, market: _OfMarket, reason: _Reason, from_round: _Round = None
+) -> None:
+    _set(session, market, policy, None, reason, from_round)
+
+
+def _set(
+    session: Session,
+    market: str,
+    policy: str,
+    rule: Json | None,
+    reason: str,
+    from_round: int | None,
+) -> None:
+    versions = _versions(session, market, policy)
+    body = {
+        "market_id": market,
+        "policy_id": policy,
+        "version": 1 + max((item["policy"]["version"] for item in versions), default=0),
+        "in_force_from_round": from_round,
+        "rule": rule,
+        "reason": reason,
+    }
+    receipt = session.client.send(Operation("POST", _PATH, body=body))
+    facts: list[Fact] = [
+        ("policy_id", ("policy", "政策"), policy),
+        ("version", ("version", "版本"), str(body["version"])),
+        ("rule", ("rule", "规则"), _words(rule)),
+    ]
+    print_details(session, receipt, facts)
+
+
+def _list(
+    session: Session,
+    market: Market = None,
+    state: Annotated[
+        Literal["coming", "in_force", "past"] | None,
+        option("--state", en="Only in this state.", zh="仅此状态。"),
+    ] = None,
+    limit: options.Limit = ordering.LIMIT,
+) -> None:
+    pages = session.client.pages(_PATH, market_id=market, state=state)
+    found = ordering.take(session, pages, limit)
+    print_list(session, found, _COLUMNS, empty=("No policies.", "暂无政策。"))
+
+
+def _show(session: Session, policy: _Id, *, market: _OfMarket) -> None:
+    versions = _versions(session, market, policy)
+    if not versions:
+        # The exchange says what is wrong with the name, as it does everywhere.
+        session.client.send(ops.read(f"/v1/markets/{market}"))
+    print_list(session, versions, _COLUMNS, empty=("No such policy.", "没有此政策。"))
+
+
+def _versions(session: Session, market: str, policy: str) -> list[Json]:
+    pages = session.client.pages(_PATH, market_id=market)
+    return [item for item in pages if item["policy"]["policy_id"] == policy]
+
+
+def _words(rule: Json | None) -> Text:
+    if rule is None:
+        return ("withdrawn", "已撤销")
+    if rule["kind"] == "trading_halt":
+        return ("trading halt", "暂停出清")
+    chip, floor, cap = rule["chip"], words.money(rule["floor"]), words.money(rule["cap"])
+    return (
+        f"{chip or 'every chip class'}: {floor} to {cap} yuan",
+        f"{chip or '所有型号'}:{floor} 至 {cap} 元",
+    )
+
+
+def _state(item: Json) -> Text:
+    name = str(item["state"])
+    return (name.replace("_", " "), _STATES.get(name, name))
+
+
+_COLUMNS: Final[tuple[Column, ...]] = (
+    Column("policy_id", ("policy", "政策"), lambda item: item["policy"]["policy_id"]),
+    Column("version", ("version", "版本"), lambda item: str(item["policy"]["version"])),
+    Column("state", ("state", "状态"), _state, lambda item: item["state"]),
+    Column(
+        "in_force_from_round",
+        ("from round", "自轮次"),
+        lambda item: str(item["policy"]["in_force_from_round"]),
+    ),
+    Column("rule", ("rule", "规则"), lambda item: _words(item["policy"]["rule"]), wraps=True),
+    Column("reason", ("reason", "原因"), lambda item: item["policy"]["reason"], wraps=True),
+    ranked(2, Column("set_by", ("by", "设定人"), lambda item: item["policy"]["set_by"])),
+    ranked(3, words.time_column("set_at", ("time", "时间"), "set_at", seconds=True)),
+)

@@ -1,0 +1,130 @@
+"""Policies in the rounds of a market: limits of prices, a halt, a restart, and the log's replay."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from schemas import events
+from schemas.policies import MarketPolicySet
+from schemas.types import OrderState
+from services.core.replay import sealed_books
+from services.gateway.adapters.market_log import KafkaMarketLogs
+from services.kit.clock import ManualClock
+from tests.integration.matching.desk import (
+    MARKET,
+    START,
+    Desk,
+    demand,
+    hold,
+    offer,
+    open_process,
+    settled,
+)
+
+pytestmark = pytest.mark.integration
+QUARTER = timedelta(minutes=15)
+
+
+def policy(
+    rule: dict[str, Any] | None, name: str = "caps", version: int = 1, first: int = 1
+) -> MarketPolicySet:
+    return MarketPolicySet.model_validate(
+        {
+            "market_id": MARKET.id,
+            "policy_id": name,
+            "version": version,
+            "in_force_from_round": first,
+            "rule": rule,
+            "reason": "Prices ran away",
+            "set_by": "regulator",
+        }
+    )
+
+
+async def test_orders_beyond_the_limits_stay_out_and_later_ones_are_refused(desk: Desk) -> None:
+    cheap, dear = offer("cheap", chips=1), offer("dear", chips=16, ask=1_500_000)
+    need, late = demand("n"), offer("late", ask=1_500_000)
+    high = demand("h", alternatives=[{"chips_any_of": ["a910b"], "limit": 1_300_000}])
+    clock = ManualClock(START)
+    caps = {"kind": "price_limits", "chip": "a910b", "floor": 0, "cap": 1_200_000}
+    async with open_process(desk.settings, clock) as matching:
+        await desk.say(policy(caps, first=2), cheap, dear)
+        await settled(matching, least=3)
+        await matching.run_round()
+        # Taken while the last book had no limits; the next round has them.
+        await desk.say(need, hold(need))
+        await settled(matching, least=2)
+        clock.advance(QUARTER)
+        await matching.run_round()
+    async with open_process(desk.settings, clock) as matching:
+        await desk.say(late, high, policy(caps, first=2), policy(None, version=2, first=4))
+        await settled(matching, least=4)
+        clock.advance(QUARTER)
+        await matching.run_round()
+        clock.advance(QUARTER)
+        await matching.run_round()
+        await desk.hear(4)
+
+    told = {
+        one.order_id: one
+        for one in desk.distinct("order-status")
+        if isinstance(one, events.OrderStatusChanged)
+        and one.reason.code in {"price_limits", "validation.price_limits"}
+    }
+    fields = {key: (one.state, one.reason.params["field"]) for key, one in told.items()}
+    assert fields == {
+        dear.order_id: (OrderState.OPEN, "ask"),
+        need.order_id: (OrderState.OPEN, "alternatives.0.limit"),
+        late.order_id: (OrderState.REJECTED, "ask"),
+        high.order_id: (OrderState.REJECTED, "alternatives.0.limit"),
+    }
+    assert "1200000" in told[late.order_id].reason.zh
+    made = [one for one in desk.distinct("allocations") if isinstance(one, events.AllocationMade)]
+    assert {one.demand_id for one in made} == {need.order_id}
+    found = list(sealed_books(await KafkaMarketLogs(desk.settings, 10_000).read(MARKET.id)))
+    assert [one.digest for one in found] == [one.sealed_digest for one in found]
+    assert not found[-1].differing
+    assert [(len(one.book.offers), len(one.book.policies)) for one in found] == [
+        (2, 0), (1, 1), (1, 1), (2, 0),
+    ]  # fmt: skip
+
+
+async def test_a_halted_market_takes_orders_and_calls_them_all_once_it_resumes(desk: Desk) -> None:
+    clock, stop = ManualClock(START), asyncio.Event()
+    supply, need = offer("s"), demand("n")
+
+    async def until(enough: int) -> None:
+        await desk.hear(enough, 60.0)
+
+    async def taken(verdicts: int) -> None:
+        query = "SELECT count(*) AS n FROM intake"
+        async with asyncio.timeout(60):
+            while (await desk.rows(query))[0]["n"] < verdicts:  # noqa: ASYNC110 - a table is awaited
+                await asyncio.sleep(0.02)
+
+    async with open_process(desk.settings, clock) as matching:
+        running = asyncio.create_task(matching.run(stop))
+        before = (await desk.rows("SELECT count(*) AS n FROM intake"))[0]["n"]
+        await desk.say(policy({"kind": "trading_halt"}, "halt", first=2))
+        await taken(before + 1)
+        clock.advance(QUARTER)
+        await until(1)
+        clock.advance(QUARTER)
+        await desk.say(supply, need, hold(need))
+        await taken(before + 4)
+        clock.advance(QUARTER)
+        await desk.say(policy(None, "halt", version=2, first=2))
+        await taken(before + 5)
+        clock.advance(QUARTER)
+        await until(2)
+        stop.set()
+        await running
+
+    first, second = (one for one in desk.distinct("rounds") if isinstance(one, events.RoundSealed))
+    assert [first.market_time, second.market_time] == [START + QUARTER, START + 4 * QUARTER]
+    made = [one for one in desk.distinct("allocations") if isinstance(one, events.AllocationMade)]
+    assert [(one.demand_id, one.offer_id) for one in made] == [(need.order_id, supply.order_id)]
