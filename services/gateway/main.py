@@ -172,9 +172,7 @@ def build(
             books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
             erasures=ErasureWork(once, PostgresErasures(pool), clock),
             exports=Exports(markets, ExportFiles(pool, reader, settings.gateway_export_folder)),
-            market_data=MarketData(
-                markets, PostgresPrices(reader), BookWindows(PostgresBooks(pool)), clock
-            ),
+            market_data=_market_data(pool, reader, markets, clock),
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             finality=finality,
@@ -187,22 +185,24 @@ def build(
             signing_keys=_signing_keys(settings, pool, directory, log, clock),
             acts=ActsReading(PostgresActs(reader)),
             streams=_streams(settings, pool, reader),
-            webhooks=WebhookCommands(
-                PostgresWebhooks(pool, reader), _sender(settings), SystemClock()
-            ),
+            webhooks=_webhooks(settings, pool, reader),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),
             readiness=readiness,
             is_sandbox=settings.gateway_sandbox,
         )
     )
-    watch = HealthWatch(settings.watched())
-    office = Office(
-        journal=JournalReading(PostgresEntries(reader)),
-        health=HealthReading(watch, readiness, markets, reports, clock),
-    )
+    health = HealthReading(HealthWatch(settings.watched()), readiness, markets, reports, clock)
+    office = Office(journal=JournalReading(PostgresEntries(reader)), health=health)
     sessions = Sessions(door, PostgresSessions(pool))
-    desks = PostgresDesks(reader)
-    return add_pages(app, sessions, _timeline(settings).speed, desks, office)
+    return add_pages(app, sessions, _timeline(settings).speed, PostgresDesks(reader), office)
+
+
+def _market_data(pool: Pool, reader: Pool, markets: PostgresMarkets, clock: Clock) -> MarketData:
+    return MarketData(markets, PostgresPrices(reader), BookWindows(PostgresBooks(pool)), clock)
+
+
+def _webhooks(settings: GatewaySettings, pool: Pool, reader: Pool) -> WebhookCommands:
+    return WebhookCommands(PostgresWebhooks(pool, reader), _sender(settings), SystemClock())
 
 
 def _mobilisations(

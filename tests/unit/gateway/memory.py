@@ -436,14 +436,7 @@ class MemoryGateway:
             cancel_all=CancelAll(commands, self.orders),
             exports=Exports(self.markets, MemoryPrices()),
             exchange=ExchangeCommands(
-                self.log,
-                once,
-                self.directory,
-                keys,
-                self.markets,
-                self.reports,
-                self.clock,
-                None,
+                self.log, once, self.directory, keys, self.markets, self.reports, self.clock, None
             ),
             reading=Reading(
                 self.orders, self.directory, self.markets, self.reports, Depth(self.orders)

@@ -354,15 +354,9 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
         quotes.show(session, session.market(market), found)
     else:
         ordering.place(
-            session,
-            _SIDE,
-            session.market(market),
-            found,
-            key=key,
-            wait=wait,
-            dry_run=dry_run,
+            session, _SIDE, session.market(market), found, key=key, wait=wait, dry_run=dry_run,
             facts=_facts,
-        )
+        )  # fmt: skip
 
 
 def _amend(  # noqa: PLR0913 - each is an option of the command line
