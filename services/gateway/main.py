@@ -142,8 +142,7 @@ def build(
     once = Once(log, PostgresIntents(pool), signer)
     orders, markets = PostgresOrders(reader), PostgresMarkets(pool)
     directory, reports = PostgresDirectory(pool), PostgresReports(reader, signer)
-    funds = PostgresFunds(pool)
-    credentials = PostgresCredentials(pool)
+    funds, credentials = PostgresFunds(pool), PostgresCredentials(pool)
     keys = KeyCommands(directory, credentials)
     key = settings.log_key()
     finality = Finality(
