@@ -146,10 +146,7 @@ def build(
     credentials = PostgresCredentials(pool)
     keys = KeyCommands(directory, credentials)
     key = settings.log_key()
-    finality = Finality(
-        PostgresLog(pool), key, settings.witness_keys(), settings.gateway_witnesses_needed, verify
-    )
-
+    finality = _finality(settings, pool)
     commands = OrderCommands(once, orders, markets, clock)
     quotes = Quotes(markets, reports, partial(stream_file, reports), clock)
 
@@ -187,9 +184,7 @@ def build(
             signing_keys=_signing_keys(settings, pool, directory, log, clock),
             acts=ActsReading(PostgresActs(reader)),
             streams=_streams(settings, pool, reader),
-            webhooks=WebhookCommands(
-                PostgresWebhooks(pool, reader), _sender(settings), SystemClock()
-            ),
+            webhooks=_webhooks(settings, pool, reader),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),
             readiness=readiness,
             is_sandbox=settings.gateway_sandbox,
@@ -203,6 +198,15 @@ def build(
     sessions = Sessions(door, PostgresSessions(pool))
     desks = PostgresDesks(reader)
     return add_pages(app, sessions, _timeline(settings).speed, desks, office)
+
+
+def _finality(settings: GatewaySettings, pool: Pool) -> Finality:
+    needed = settings.gateway_witnesses_needed
+    return Finality(PostgresLog(pool), settings.log_key(), settings.witness_keys(), needed, verify)
+
+
+def _webhooks(settings: GatewaySettings, pool: Pool, reader: Pool) -> WebhookCommands:
+    return WebhookCommands(PostgresWebhooks(pool, reader), _sender(settings), SystemClock())
 
 
 def _mobilisations(
