@@ -36,6 +36,7 @@ from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.gateway.adapters.members import PostgresMembers
 from services.gateway.adapters.mobilisations import PostgresMobilisations
 from services.gateway.adapters.oidc import OidcTokens
+from services.gateway.adapters.oidc_pages import PageSignIns
 from services.gateway.adapters.pages.office import Office
 from services.gateway.adapters.pages.site import add_pages
 from services.gateway.adapters.postgres import (
@@ -150,10 +151,8 @@ def build(
     commands = OrderCommands(once, orders, markets, clock)
     quotes = Quotes(markets, reports, partial(stream_file, reports), clock)
 
-    async def readiness() -> Mapping[str, bool]:
-        return await _readiness(settings, pool)
-
-    door, members, _ = _people(settings, pool, directory, credentials)
+    readiness = partial(_readiness, settings, pool)
+    door, members, tokens = _people(settings, pool, directory, credentials)
     app = create_app(
         Api(
             exchange=ExchangeCommands(log, once, directory, keys, markets, reports, clock, signer),
@@ -190,14 +189,12 @@ def build(
             is_sandbox=settings.gateway_sandbox,
         )
     )
-    watch = HealthWatch(settings.watched())
-    office = Office(
-        journal=JournalReading(PostgresEntries(reader)),
-        health=HealthReading(watch, readiness, markets, reports, clock),
-    )
+    health = HealthReading(HealthWatch(settings.watched()), readiness, markets, reports, clock)
+    office = Office(journal=JournalReading(PostgresEntries(reader)), health=health)
     sessions = Sessions(door, PostgresSessions(pool))
     desks = PostgresDesks(reader)
-    return add_pages(app, sessions, _timeline(settings).speed, desks, office)
+    sign_ins = PageSignIns(tokens, settings.gateway_oidc_client_secret)
+    return add_pages(app, sessions, sign_ins, _timeline(settings).speed, desks, office)
 
 
 def _finality(settings: GatewaySettings, pool: Pool) -> Finality:
