@@ -10,16 +10,19 @@ import itertools
 import json
 import re
 import secrets
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from schemas.generate import ROOT
 from suanli.signing import SigningKey
 from tests.integration.gateway.conftest import OPERATOR_KEY, Gateway, Json, Market
 from tests.integration.gateway.test_sight import HIDDEN, story
+from tests.integration.gateway.test_webhooks import allowing
 
 CONTRACT = json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))
 OWNERS = ("provider-1", "enterprise-1")
 DAY = "2026-11-24"
+ISSUER = "https://issuer.example"
 # What says nothing of whose a thing is. An id that stands neither here nor in `theirs` fails the
 # walk: whoever adds an operation that takes one says there which of them is another's.
 NEUTRAL: dict[str, str] = {
@@ -37,18 +40,25 @@ NEUTRAL: dict[str, str] = {
     "old_size": "0",
     "leaf_index": "0",
     "pool": "bj/a",
+    # Anybody who reads may read it.
+    "mobilisation_id": "mob_" + "a" * 26,
 }
 SHAPING = {
     *("limit", "cursor", "filter", "dry_run", "state", "window", "group", "levels", "region"),
-    *("since", "after", "account", "side", "time", "round", "size"),
+    *("is_taken", "since", "after", "account", "side", "time", "round", "size"),
 }
 # Regulators and the operator act on what is others' by these, and by no others.
 GOVERN = {
-    "regulator": {"set_standing", "change_case", "set_policy"},
+    "regulator": {
+        *("set_standing", "change_case", "set_policy"),
+        *("propose_mobilisation", "confirm_mobilisation", "end_mobilisation"),
+    },
     "operator": {
         *("set_standing", "add_key", "revoke_key", "add_signing_key", "revoke_signing_key"),
         *("deposit", "withdraw", "move_collateral", "reverse", "erase", "register"),
         *("define_market", "set_settlement_terms"),
+        *("add_member", "change_member", "remove_member", "delete_webhook"),
+        *("propose_mobilisation", "confirm_mobilisation", "end_mobilisation"),
     },
 }
 
@@ -119,7 +129,7 @@ async def belongings(market: Market) -> dict[str, list[str]]:
     """Let two participants trade, and return what is theirs by the name of its id."""
     gateway = market.gateway
     ids = await story(market)
-    keys, signing = [], []
+    keys, signing, members = [], [], []
     for owner in OWNERS:
         path = f"/v1/participants/{owner}"
         made = await gateway.call("POST", f"{path}/keys", {"scopes": ["read"]})
@@ -130,10 +140,20 @@ async def belongings(market: Market) -> dict[str, list[str]]:
         made = await gateway.call("POST", f"{path}/signing-keys", body)
         assert made.status_code == 201, made.text
         signing.append(made.json()["key_id"])
+        person = {"issuer": ISSUER, "subject": owner, "name": "Li"}
+        made = await gateway.call("POST", f"{path}/members", person)
+        assert made.status_code == 201, made.text
+        members.append(made.json()["member_id"])
+    hook = {"url": "http://127.0.0.1:9/", "events": ["orders.status"]}
+    made = await gateway.call("POST", "/v1/webhooks", hook, key=market.enterprise)
+    assert made.status_code == 201, made.text
     return {
         "participant_id": list(OWNERS),
         "order_id": [ids["off"], ids["dem"]],
         "key_id": [*keys, *signing],
+        "member_id": members,
+        "webhook_id": [made.json()["webhook"]["webhook_id"]],
+        "message_id": ["msg_0123abcd-1"],
         "order_ref": ["wdr_" + "a" * 26],
         "allocation_id": ["al_" + "a" * 26],
         "entry": ["0"],
@@ -198,6 +218,11 @@ async def walk(
 async def test_nobody_reads_amends_or_ends_what_is_not_theirs_by_any_operation(
     market: Market,
 ) -> None:
+    async with allowing(market.gateway, gateway_oidc_issuers=ISSUER) as gateway:
+        await _judge(replace(market, gateway=gateway))
+
+
+async def _judge(market: Market) -> None:
     gateway, theirs = market.gateway, await belongings(market)
     before = await state_of(market)
     for role in ("provider", "enterprise"):

@@ -29,9 +29,9 @@ SETTINGS: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def allowing(gateway: Gateway) -> AsyncIterator[Gateway]:
+async def allowing(gateway: Gateway, **more: str) -> AsyncIterator[Gateway]:
     """The same gateway with webhooks allowed to this machine."""
-    settings = gateway.settings.model_copy(update=SETTINGS)
+    settings = gateway.settings.model_copy(update=SETTINGS | more)
     app = build(settings, gateway.clock, gateway.pool, gateway.reader, gateway.writer)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
