@@ -147,7 +147,7 @@ async def test_a_policy_version_follows_the_one_before() -> None:
         "policy_id": "share",
         "market_id": "jingjinji",
         "version": 1,
-        "rule": {"kind": "domestic_share", "share_ppm": 300_000, "premium_max": 10_000},
+        "rule": {"kind": "price_limits", "cap": 300_000},
         "reason": "Plan of the city.",
     }
     async with MemoryGateway().http() as http:

@@ -16,7 +16,7 @@ POLICY: dict[str, Any] = {
     "policy_id": "share",
     "market_id": "jingjinji",
     "version": 1,
-    "rule": {"kind": "domestic_share", "share_ppm": 300_000, "premium_max": 10_000},
+    "rule": {"kind": "price_limits", "cap": 300_000},
     "reason": "Plan of the city.",
 }
 DELIVERY = {

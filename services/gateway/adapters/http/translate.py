@@ -61,12 +61,12 @@ _ALLOWED: dict[str, tuple[str, str]] = {
     "model_attributes_type": _OBJECT,
     "dict_attributes_type": _OBJECT,
     "union_tag_not_found": (
-        "an object whose type is block, flow or work",
-        "type 为 block、flow 或 work 的对象",
+        "an object with its {discriminator}: block, flow or work, or a kind of rule",
+        "带有 {discriminator} 的对象:block、flow 或 work,或规则类别",
     ),
     "union_tag_invalid": (
-        "an object whose type is one of {expected_tags}",
-        "type 为 {expected_tags} 之一的对象",
+        "an object whose {discriminator} is one of {expected_tags}",
+        "{discriminator} 为 {expected_tags} 之一的对象",
     ),
     "json_invalid": ("valid JSON ({error})", "有效的 JSON（{error}）"),
 }
