@@ -162,6 +162,8 @@ class PostgresWebhookQueue:
         """
         async with self._pool.acquire() as conn, conn.transaction():
             await assert_lease(conn, LEASE, self._epoch)
+            # What a crash of the database loses is told again, as it may be.
+            await conn.execute(SQL.relax)
             await conn.execute(SQL.put_delivery, *_delivery(webhook_id, message, answer))
             await conn.execute(SQL.webhook_took, webhook_id, seq)
 

@@ -15,7 +15,7 @@ from services.kit.logging import get_logger
 from services.kit.webhooks import retry_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from services.gateway.webhook_ports import Endpoint, Outgoing, Sender, Sending, WebhookQueue
     from services.kit.clock import Clock
@@ -25,7 +25,7 @@ _POLL_S = 0.5
 _TIDY_EVERY_S = 30.0
 # Endpoints that are told something at the same time.
 _BUSY_MAX = 32
-# An endpoint with more to be told is looked at again after so much, by its new URL if it has one.
+# An endpoint with more to be told is looked at again after so much: its URL, its secrets.
 _PAGE = 100
 _GONE_STATUS = 410
 
@@ -96,25 +96,32 @@ class WebhookWorker:
     async def _tell(self, endpoint: Endpoint) -> None:
         """Tell an endpoint a page of what it wants; stop at the first thing it does not take."""
         try:
+            secrets = await self._queue.secrets(endpoint.webhook_id)
+            if not secrets:
+                # It was deleted meanwhile.
+                return
             async with self._sender.to(endpoint.url) as line:
                 if endpoint.last_seq < endpoint.kept_from - 1:
                     message, until = gap_of(endpoint, self._wall.now())
-                    if not await self._one(endpoint, line, message, until):
+                    if not await self._one(endpoint, line, secrets, message, until):
                         return
                 for told in await self._queue.page(endpoint.webhook_id, _PAGE):
                     message = message_of(endpoint.feed, told)
-                    if not await self._one(endpoint, line, message, told.item.seq):
+                    if not await self._one(endpoint, line, secrets, message, told.item.seq):
                         return
         except self._store_errors as error:
             # What it took and was not recorded is told again.
             self._log.warning("webhook waits for the store", error=repr(error))
             await asyncio.sleep(_POLL_S)
 
-    async def _one(self, endpoint: Endpoint, line: Sending, message: Outgoing, seq: int) -> bool:
-        secrets = await self._queue.secrets(endpoint.webhook_id)
-        if not secrets:
-            # It was deleted meanwhile.
-            return False
+    async def _one(
+        self,
+        endpoint: Endpoint,
+        line: Sending,
+        secrets: Sequence[bytes],
+        message: Outgoing,
+        seq: int,
+    ) -> bool:
         answer = await line.send(message, secrets)
         if answer.is_taken:
             await self._queue.took(endpoint.webhook_id, message, answer, seq)

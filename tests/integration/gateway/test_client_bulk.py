@@ -102,7 +102,9 @@ class Shell:
 
     async def run(self, key: str, words: str, expect: int = 0) -> Result:
         args = [*words.split(), "--api-url", self._url, "--api-key", key]
-        done = await asyncio.to_thread(self._runner.invoke, build_app(), args)
+        # The noun alone, as a shell has it.
+        app = build_app(args[:1])
+        done = await asyncio.to_thread(self._runner.invoke, app, args)
         assert done.exit_code == expect, (words, done.output, done.exception)
         return done
 
