@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -14,6 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from schemas.codec import decode
 from schemas.erasures import ErasureOrdered, JournalEntryErased
 from schemas.transparency import JournalEntrySalted
+from services.core.erasable import ERASABLE_PURPOSES
 from services.core.merkle import Frontier, leaf_hash
 from services.core.tlog.openings import logged
 from services.kit.errors import SendUnknownError
@@ -153,6 +155,14 @@ async def test_the_writers_credential_erases_nothing_that_is_needed_and_no_trace
             await pool.execute(statement)
         with pytest.raises(asyncpg.IntegrityConstraintViolationError):
             await owner.execute(statement)
+
+
+async def test_the_database_lets_the_same_purposes_be_erased_as_the_services(
+    owner: asyncpg.Connection,
+) -> None:
+    text = await owner.fetchval("SELECT pg_get_functiondef('erase_entry'::regproc)")
+    (listed,) = re.findall(r"t\.purpose\) IN\s*\(([^)]*)\)", text)
+    assert set(re.findall("'([a-z_]+)'", listed)) == ERASABLE_PURPOSES
 
 
 class LosesAnswers:
