@@ -31,7 +31,7 @@ async def test_an_entry_that_was_rewritten_with_every_hash_above_it_is_named(
     pool: Pool,  # noqa: F811
     wire: Wire,
 ) -> None:
-    assert await JournalRelay(pool, wire.writer).relay_once() == 11
+    assert await JournalRelay(pool, wire.writer, epoch=None).relay_once() == 11
     key = {"auditor_log_key": str(day.signer.verifier)}
     wire.settings = wire.settings.model_copy(update=key)
     await wire.writer.send_many(await published(day, "checkpoints"))

@@ -172,8 +172,10 @@ class LosesAnswers:
         self._writer = writer
         self._left = times
 
-    async def send_many(self, records: Sequence[OutRecord]) -> list[Receipt]:
-        receipts = await self._writer.send_many(records)
+    async def send_many(
+        self, records: Sequence[OutRecord], *, within_s: float | None = None
+    ) -> list[Receipt]:
+        receipts = await self._writer.send_many(records, within_s=within_s)
         self._left -= 1
         if self._left >= 0:
             raise SendUnknownError("test", "lost")
@@ -193,10 +195,10 @@ async def test_the_topic_has_the_erased_record_last_however_often_the_relay_dies
     # Erased before it was ever sent, and after.
     await ledger.send(order(found[1]))
     await ledger.settle()
-    assert await JournalRelay(pool, ledger.sender).relay_once() == 5
+    assert await JournalRelay(pool, ledger.sender, epoch=None).relay_once() == 5
     await ledger.send(order(found[0]))
     await ledger.settle()
-    dying = JournalRelay(pool, LosesAnswers(ledger.sender, 2))
+    dying = JournalRelay(pool, LosesAnswers(ledger.sender, 2), epoch=None)
     for _ in range(2):
         with pytest.raises(SendUnknownError):
             await dying.relay_once()
@@ -228,7 +230,7 @@ async def test_the_broker_drops_the_erased_bytes_themselves(
     ledger: Ledger, owner: asyncpg.Connection, pool: Pool, settings: LedgerSettings
 ) -> None:
     await booked(ledger)
-    relay = JournalRelay(pool, ledger.sender)
+    relay = JournalRelay(pool, ledger.sender, epoch=None)
     assert await relay.relay_once() == 5
     (original,) = [
         record.value
