@@ -47,7 +47,14 @@ READS: dict[str, tuple[str, ...]] = {
     ),
     "matching": ("policies", "offers", "demand", "holds"),
     "ledger": ("participants", "policies", "offers", "demand", "allocations", "deliveries"),
-    "auditor": ("rounds", "journal-entries", "checkpoints", "allocations", "offers"),
+    "auditor": (
+        "rounds",
+        "journal-entries",
+        "checkpoints",
+        "allocations",
+        "offers",
+        "participants",
+    ),
 }
 """Topics that each service reads; a test compares them with the services' own."""
 

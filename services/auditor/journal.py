@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from schemas.codec import DecodeError, decode
-from schemas.erasures import JournalEntryErased
+from schemas.erasures import ErasureOrdered, JournalEntryErased
 from schemas.events import (
     AllocationMade,
     CheckpointPublished,
@@ -23,9 +23,10 @@ from schemas.events import (
 )
 from schemas.transparency import CheckpointCosigned
 from services.auditor.crash import crash_point
+from services.auditor.erasure_checks import ErasureChecks
 from services.auditor.journal_heads import HeadChecks
 from services.auditor.journal_rounds import RoundChecks, faults_of_entries
-from services.auditor.journal_state import TILE, Found, JournalChanges
+from services.auditor.journal_state import TILE, ErasureSeen, Found, JournalChanges
 from services.kit.errors import LogUnavailableError
 from services.kit.logging import get_logger
 from services.kit.telemetry import METRICS
@@ -55,7 +56,8 @@ class JournalAuditor:
 
     Args:
         store: Commit point.
-        log: The topics ``journal-entries``, ``checkpoints``, ``allocations`` and ``offers``.
+        log: The topics ``journal-entries``, ``checkpoints``, ``allocations``, ``offers`` and
+            ``participants``.
         clock: The market's clock.
         key: The log's verifier key, ``None`` if signatures are not checked.
         witnesses: Witnesses whose cosignatures are counted.
@@ -79,6 +81,7 @@ class JournalAuditor:
         self._clock = clock
         self._heads = HeadChecks(store, key, witnesses)
         self._rounds = RoundChecks(store)
+        self._erasures = ErasureChecks(store, log)
         self._gap_s = gap_s
         self._committed = committed
         self._facts: JournalFacts
@@ -120,6 +123,7 @@ class JournalAuditor:
         size = self._facts.size
         edge = await self._check(arrived, changes)
         await self._rounds.compare(changes, after)
+        await self._erasures.compare(changes)
         await self._note_gap(changes)
         crash_point("journal_decided")
         self._has_more = changes.facts.size - size >= _RUN_MAX or self._rounds.has_more
@@ -154,7 +158,13 @@ class JournalAuditor:
                 continue
             match envelope.data:
                 case JournalEntryRecorded() | JournalEntryErased() as body:
-                    arrived.setdefault(body.leaf_index, []).append(record.value or b"")
+                    content = record.value or b""
+                    arrived.setdefault(body.leaf_index, []).append(content)
+                    if isinstance(body, JournalEntryErased):
+                        leaf = read_entry(content)[1].hex()
+                        changes.erased.add(ErasureSeen(body.leaf_index, body.erasure_id, leaf))
+                case ErasureOrdered() as body:
+                    changes.ordered.add((body.erasure_id, body.leaf_hash))
                 case CheckpointPublished() | CheckpointCosigned():
                     heads.append(envelope)
                 case AllocationMade() as body:

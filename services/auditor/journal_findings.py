@@ -39,6 +39,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The ledger's database holds another entry {leaf_index} than was published.",
         "账本数据库中的第 {leaf_index} 条与已公布的不同。",
     ),
+    "journal.erased": (
+        "Entry {leaf_index} was erased, and nobody had ordered it.",
+        "第 {leaf_index} 条已被抹除，而此前无人下令。",
+    ),
     "head.root": (
         "The head of size {size} does not fit the entries that were published.",
         "大小为 {size} 的检查点与已公布的条目不符。",

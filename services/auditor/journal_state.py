@@ -133,6 +133,21 @@ class Found:
     round_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ErasureSeen:
+    """An erasure that was told, or that the ledger's database shows.
+
+    Attributes:
+        leaf_index: Place of the entry.
+        erasure_id: The order, empty where none is named.
+        leaf_hash: Hash of the leaf, hexadecimal.
+    """
+
+    leaf_index: int
+    erasure_id: str
+    leaf_hash: str
+
+
 @dataclass(slots=True)
 class JournalChanges:
     """What one transaction writes."""
@@ -153,6 +168,10 @@ class JournalChanges:
     claims: dict[Place, Claim] = field(default_factory=dict)
     settled: set[Place] = field(default_factory=set)
     found: list[Found] = field(default_factory=list)
+    # (id, leaf hash) of orders to erase; erasures; places of those that have no order.
+    ordered: set[tuple[str, str]] = field(default_factory=set)
+    erased: set[ErasureSeen] = field(default_factory=set)
+    unordered: list[int] = field(default_factory=list)
 
 
 class JournalStore(Protocol):
@@ -236,6 +255,10 @@ class JournalStore(Protocol):
 
     async def progress(self, facts: JournalFacts) -> AuditProgressed:
         """Return how far the audit is."""
+        ...
+
+    async def unordered(self, limit: int) -> Sequence[ErasureSeen]:
+        """Return stored erasures for which no order is stored, and that were not told."""
         ...
 
     async def commit(

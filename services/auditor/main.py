@@ -173,7 +173,7 @@ async def _compare_leaves(
     while not context.stop_event.is_set():
         await _pause(context, settings.auditor_compare_s)
         try:
-            rewritten = await leaves.step(auditor.facts.size)
+            rewritten, erased = await leaves.step(auditor.facts.size)
         except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError) as error:
             # A deployment may keep the auditor away from the ledger's database altogether.
             if not is_told:
@@ -185,6 +185,8 @@ async def _compare_leaves(
             context.log.warning("the ledger's leaves were not read", error=repr(error))
             continue
         context.set_health("ledger_leaves", value=True)
+        if erased:
+            await store.add_erased(erased)
         if rewritten:
             codes = await store.add_found(rewritten, context.clock.now())
             found.inc(len(codes))

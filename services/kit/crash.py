@@ -53,9 +53,11 @@ class RelayWriter:
         self._writer = writer
         self._crash_point = crash_point
 
-    async def send_many(self, records: Sequence[OutRecord]) -> list[Receipt]:
+    async def send_many(
+        self, records: Sequence[OutRecord], *, within_s: float | None = None
+    ) -> list[Receipt]:
         """Write records in order, as `LogWriter.send_many`."""
-        sending = asyncio.ensure_future(self._writer.send_many(records))
+        sending = asyncio.ensure_future(self._writer.send_many(records, within_s=within_s))
         await asyncio.sleep(0)
         self._crash_point("relay_before_ack")
         receipts = await sending

@@ -32,6 +32,10 @@ _RENEW = """
 UPDATE lease SET until = clock_timestamp() + $4::double precision * interval '1 second'
 WHERE name = $1 AND holder = $2 AND epoch = $3
 """
+_LEFT = """
+SELECT epoch, extract(epoch FROM until - clock_timestamp())::double precision AS left_s
+FROM lease WHERE name = $1
+"""
 _RELEASE = """
 UPDATE lease SET until = clock_timestamp() WHERE name = $1 AND holder = $2 AND epoch = $3
 """
@@ -64,6 +68,22 @@ async def renew_lease(conn: Executor, name: str, holder: str, epoch: int, ttl_s:
 async def release_lease(conn: Executor, name: str, holder: str, epoch: int) -> bool:
     """Let others take the lease at once; ``False`` if another has taken it already."""
     return await conn.execute(_RELEASE, name, holder, epoch) == "UPDATE 1"
+
+
+async def lease_left_s(conn: Executor, name: str, epoch: int) -> float:
+    """Return the seconds for which nobody else can take the lease, 0 or less if somebody may.
+
+    For what cannot be written in the database's transaction: do it within that time, counted from
+    before this call, or not at all.
+
+    Raises:
+        StaleWriterError: if the lease is not in this epoch.
+    """
+    row = await conn.fetchrow(_LEFT, name)
+    found = None if row is None else row["epoch"]
+    if row is None or found != epoch:
+        raise StaleWriterError(f"epoch of lease {name}", str(found), str(epoch))
+    return float(row["left_s"])
 
 
 async def assert_lease(conn: Conn, name: str, epoch: int) -> None:

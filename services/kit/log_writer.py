@@ -99,8 +99,14 @@ class LogWriter:
         """
         return (await self.send_many([record]))[0]
 
-    async def send_many(self, records: Sequence[OutRecord]) -> list[Receipt]:
+    async def send_many(
+        self, records: Sequence[OutRecord], *, within_s: float | None = None
+    ) -> list[Receipt]:
         """Write records without waiting for each, in order per partition.
+
+        Args:
+            records: What to write.
+            within_s: Seconds after which nothing more is sent, if fewer than usual.
 
         Returns:
             One receipt per record, in the order of ``records``.
@@ -112,7 +118,8 @@ class LogWriter:
         assert not self._stopped, "send after stop"
         if not records:
             return []
-        deadline = asyncio.get_running_loop().time() + self._send_s_max
+        limit_s = self._send_s_max if within_s is None else min(within_s, self._send_s_max)
+        deadline = asyncio.get_running_loop().time() + limit_s
         producer: AIOKafkaProducer | None = None
         topic = records[0].topic
         try:

@@ -55,7 +55,9 @@ _PRUNE = "DELETE FROM outbox WHERE sent_at < clock_timestamp() - $1::interval"
 class Writer(Protocol):
     """What the relay needs of a log."""
 
-    async def send_many(self, records: Sequence[OutRecord]) -> list[Receipt]:
+    async def send_many(
+        self, records: Sequence[OutRecord], *, within_s: float | None = None
+    ) -> list[Receipt]:
         """Write in order; return when all are acknowledged, else raise SendUnknownError."""
         ...
 

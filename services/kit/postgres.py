@@ -7,7 +7,14 @@ Connections (`create_pool`), `migrate`, SQL files (`Queries`), positions in the 
 
 from __future__ import annotations
 
-from services.kit.leases import LeaseKeeper, acquire_lease, assert_lease, release_lease, renew_lease
+from services.kit.leases import (
+    LeaseKeeper,
+    acquire_lease,
+    assert_lease,
+    lease_left_s,
+    release_lease,
+    renew_lease,
+)
 from services.kit.migrations import check_migrated, migrate
 from services.kit.outbox import OutboxRelay, Relay, append_outbox, prune_outbox
 from services.kit.pgconnect import LOST_ERRORS, connect, create_pool
@@ -39,6 +46,7 @@ __all__ = [
     "claim_positions",
     "connect",
     "create_pool",
+    "lease_left_s",
     "load_positions",
     "migrate",
     "prune_outbox",

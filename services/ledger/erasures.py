@@ -14,6 +14,7 @@ from uuid import UUID
 
 from schemas.erasures import ErasureOrdered, ErasureRefused
 from schemas.events import Reason
+from services.core.erasable import ERASABLE_PURPOSES
 from services.core.errors import Message, SettleError
 from services.ledger.erasure_state import ErasureOrder
 from services.ledger.findings import broken
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from services.ledger.books import Books
     from services.ledger.erasure_state import Erasable
     from services.ledger.state import Input
-
-PURPOSES = frozenset({"deposit", "withdrawal", "collateral_in", "collateral_out", "debt_collected"})
-"""What an entry may be for that is erased; of a reversal, what it takes back."""
 
 
 def ordered(books: Books, item: Input) -> None:
@@ -84,8 +82,10 @@ def _refusal(books: Books, body: ErasureOrdered, found: Erasable | None) -> Sett
             f"以其叶哈希 {found.leaf_hash.hex()} 确认的条目",
             body.leaf_hash,
         )
-    if found.purpose not in PURPOSES or not (_is_own(found.debit) and _is_own(found.credit)):
-        wanted = ", ".join(sorted(PURPOSES))
+    if found.purpose not in ERASABLE_PURPOSES or not (
+        _is_own(found.debit) and _is_own(found.credit)
+    ):
+        wanted = ", ".join(sorted(ERASABLE_PURPOSES))
         return _error(
             "needed",
             body,

@@ -76,7 +76,7 @@ async def serve(context: ServiceContext[LedgerSettings]) -> None:
     await log.start()
     context.on_close(log.stop)
     outgoing = RelayWriter(log, crash_point)
-    relay, journal = OutboxRelay(pool, outgoing), JournalRelay(pool, outgoing)
+    relay, journal = OutboxRelay(pool, outgoing), JournalRelay(pool, outgoing, epoch=epoch)
     context.spawn("outbox", relay.run(stop))
     context.spawn("journal", journal.run(stop))
 

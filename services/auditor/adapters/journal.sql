@@ -229,4 +229,8 @@ FROM pg_roles WHERE rolname = $1
 
 -- name: ledger_leaves
 -- In the ledger's schema, not in the auditor's.
-SELECT idx, entry, hash FROM leaf WHERE idx >= $1 AND idx < $2
+SELECT l.idx, l.entry, l.hash, l.opening IS NULL AS is_closed,
+  coalesce(e.erasure_id, '') AS erasure_id
+FROM leaf AS l
+LEFT JOIN erasure AS e ON e.idx = l.idx
+WHERE l.idx >= $1 AND l.idx < $2

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.events import OfferSubmitted
 from schemas.transparency import AuditProgressed
+from services.auditor.adapters.erasure_store import put_erased, put_erasures
 from services.auditor.adapters.queries import QUERIES
 from services.auditor.crash import crash_point
 from services.auditor.journal_findings import finding_event, finding_id, progress_event, severity_of
-from services.auditor.journal_state import Edge, HeadSeen, JournalFacts, RoundAudit
+from services.auditor.journal_state import Edge, ErasureSeen, HeadSeen, JournalFacts, RoundAudit
 from services.kit.postgres import advance_all, append_outbox, assert_lease, claim_positions
 from services.kit.telemetry import METRICS
 from suanli.check_booking import Claim, Facts, allocation_told
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from services.kit.records import Positions
     from suanli.check_booking import Allocated, Place
 
-TOPICS = ("journal-entries", "checkpoints", "allocations", "offers")
+TOPICS = ("journal-entries", "checkpoints", "allocations", "offers", "participants")
 # Beyond this many, findings say nothing new, and the topic is not to be flooded.
 FINDINGS_MAX = 1_000
 _UNTOLD = METRICS.counter("audit_findings_untold_total", "Findings beyond the most that are told")
@@ -210,6 +211,7 @@ class PostgresJournalStore:
             await _put_heads(conn, changes)
             await _put_rounds(conn, changes)
             await _put_claims(conn, changes)
+            await put_erasures(conn, changes)
             crash_point("journal_before_commit")
             codes = await _put_found(conn, changes.found, now)
         crash_point("journal_after_commit")
@@ -220,6 +222,17 @@ class PostgresJournalStore:
         async with self._pool.acquire() as conn, conn.transaction():
             await assert_lease(conn, self._lease, self._epoch)
             return await _put_found(conn, found, now)
+
+    async def unordered(self, limit: int) -> list[ErasureSeen]:
+        """Return stored erasures for which no order is stored, and that were not told."""
+        rows = await self._pool.fetch(QUERIES.unordered, limit)
+        return [ErasureSeen(**dict(row)) for row in rows]
+
+    async def add_erased(self, erased: Sequence[ErasureSeen]) -> None:
+        """Keep erasures that the ledger's database shows, each once."""
+        async with self._pool.acquire() as conn, conn.transaction():
+            await assert_lease(conn, self._lease, self._epoch)
+            await put_erased(conn, erased)
 
     async def verdicts(self, round_ids: Iterable[str]) -> dict[str, bool]:
         """Return round -> whether its file obeys every rule, of those that were judged."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from services.auditor.adapters.queries import QUERIES
-from services.auditor.journal_state import Found
+from services.auditor.journal_state import ErasureSeen, Found
+from services.core.tlog.openings import is_commitment
 from services.kit.postgres import connect
 
 if TYPE_CHECKING:
@@ -39,11 +40,14 @@ class LedgerLeaves:
         self._store = store
         self._next = 0
 
-    async def step(self, size: int) -> list[Found]:
+    async def step(self, size: int) -> tuple[list[Found], list[ErasureSeen]]:
         """Compare the next stretch, and past the last entry begin anew.
 
         Args:
             size: Entries that the auditor has checked.
+
+        Returns:
+            What is wrong, and what was erased, by whomever.
 
         Raises:
             asyncpg.PostgresError: if the ledger's leaves may not be read.
@@ -52,7 +56,7 @@ class LedgerLeaves:
         end = min(size, first + LEAVES_A_STEP)
         self._next = end
         if first == end:
-            return []
+            return [], []
         rows = await self._read(first, end)
         kept = await self._store.hashes(range(first, end))
         held = {row["idx"]: row for row in rows}
@@ -66,7 +70,12 @@ class LedgerLeaves:
             else:
                 continue
             found.append(Found("journal.rewritten", str(index), (problem,), {"leaf_index": index}))
-        return found[:_FOUND_MAX]
+        erased = [
+            ErasureSeen(row["idx"], row["erasure_id"], row["hash"].hex())
+            for row in rows
+            if row["is_closed"] and is_commitment(row["entry"])
+        ]
+        return found[:_FOUND_MAX], erased
 
     async def _read(self, first: int, end: int) -> list[asyncpg.Record]:
         conn = await connect(self._dsn, self._schema)

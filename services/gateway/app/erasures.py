@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from schemas.codec import derive_id
 from schemas.erasures import ErasureOrdered
 from schemas.types import Role
+from services.core.erasable import ERASABLE_PURPOSES
 from services.core.errors import Message
 from services.gateway.app.envelopes import derive, make_envelope
 from services.gateway.app.once import make_intent
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from services.gateway.ports import MarketClock, Principal
 
 # A reversal is for what it takes back, which the ledger knows.
-_PURPOSES = frozenset(
-    {"deposit", "withdrawal", "collateral_in", "collateral_out", "debt_collected", "reversal"}
-)
+_PURPOSES = ERASABLE_PURPOSES | {"reversal"}
 
 
 class ErasureWork:

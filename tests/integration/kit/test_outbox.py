@@ -33,8 +33,10 @@ class CrashError(Exception):
 class CrashAfterAckWriter(LogWriter):
     """The real writer of a process that dies between acknowledgement and mark."""
 
-    async def send_many(self, records: Sequence[OutRecord]) -> list[Receipt]:
-        await super().send_many(records)
+    async def send_many(
+        self, records: Sequence[OutRecord], *, within_s: float | None = None
+    ) -> list[Receipt]:
+        await super().send_many(records, within_s=within_s)
         raise CrashError
 
 
@@ -43,8 +45,10 @@ class UnknownOnceWriter(LogWriter):
 
     lost = False
 
-    async def send_many(self, records: Sequence[OutRecord]) -> list[Receipt]:
-        receipts = await super().send_many(records)
+    async def send_many(
+        self, records: Sequence[OutRecord], *, within_s: float | None = None
+    ) -> list[Receipt]:
+        receipts = await super().send_many(records, within_s=within_s)
         if not self.lost:
             self.lost = True
             raise SendUnknownError(records[0].topic, "the acknowledgement got lost")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -14,6 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from schemas.codec import decode
 from schemas.erasures import ErasureOrdered, JournalEntryErased
 from schemas.transparency import JournalEntrySalted
+from services.core.erasable import ERASABLE_PURPOSES
 from services.core.merkle import Frontier, leaf_hash
 from services.core.tlog.openings import logged
 from services.kit.errors import SendUnknownError
@@ -155,6 +157,14 @@ async def test_the_writers_credential_erases_nothing_that_is_needed_and_no_trace
             await owner.execute(statement)
 
 
+async def test_the_database_lets_the_same_purposes_be_erased_as_the_services(
+    owner: asyncpg.Connection,
+) -> None:
+    text = await owner.fetchval("SELECT pg_get_functiondef('erase_entry'::regproc)")
+    (listed,) = re.findall(r"t\.purpose\) IN\s*\(([^)]*)\)", text)
+    assert set(re.findall("'([a-z_]+)'", listed)) == ERASABLE_PURPOSES
+
+
 class LosesAnswers:
     """A writer whose acknowledgements are lost the first times."""
 
@@ -162,8 +172,10 @@ class LosesAnswers:
         self._writer = writer
         self._left = times
 
-    async def send_many(self, records: Sequence[OutRecord]) -> list[Receipt]:
-        receipts = await self._writer.send_many(records)
+    async def send_many(
+        self, records: Sequence[OutRecord], *, within_s: float | None = None
+    ) -> list[Receipt]:
+        receipts = await self._writer.send_many(records, within_s=within_s)
         self._left -= 1
         if self._left >= 0:
             raise SendUnknownError("test", "lost")
@@ -183,10 +195,10 @@ async def test_the_topic_has_the_erased_record_last_however_often_the_relay_dies
     # Erased before it was ever sent, and after.
     await ledger.send(order(found[1]))
     await ledger.settle()
-    assert await JournalRelay(pool, ledger.sender).relay_once() == 5
+    assert await JournalRelay(pool, ledger.sender, epoch=None).relay_once() == 5
     await ledger.send(order(found[0]))
     await ledger.settle()
-    dying = JournalRelay(pool, LosesAnswers(ledger.sender, 2))
+    dying = JournalRelay(pool, LosesAnswers(ledger.sender, 2), epoch=None)
     for _ in range(2):
         with pytest.raises(SendUnknownError):
             await dying.relay_once()
@@ -218,7 +230,7 @@ async def test_the_broker_drops_the_erased_bytes_themselves(
     ledger: Ledger, owner: asyncpg.Connection, pool: Pool, settings: LedgerSettings
 ) -> None:
     await booked(ledger)
-    relay = JournalRelay(pool, ledger.sender)
+    relay = JournalRelay(pool, ledger.sender, epoch=None)
     assert await relay.relay_once() == 5
     (original,) = [
         record.value

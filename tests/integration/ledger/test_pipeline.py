@@ -262,7 +262,7 @@ async def test_the_outbox_reaches_the_log_and_the_journal_topic_rebuilds_the_tre
     await open_market(ledger)
     await ledger.send(w.demanded("d1", "lab", chips=10), *ROUND)
     await ledger.settle()
-    for relay in (OutboxRelay(pool, sender), JournalRelay(pool, sender)):
+    for relay in (OutboxRelay(pool, sender), JournalRelay(pool, sender, epoch=None)):
         while await relay.relay_once():
             pass
     reader = LogReader(settings, ["journal-entries", "holds"])
