@@ -145,10 +145,7 @@ def build(
     funds, credentials = PostgresFunds(pool), PostgresCredentials(pool)
     keys = KeyCommands(directory, credentials)
     key = settings.log_key()
-    finality = Finality(
-        PostgresLog(pool), key, settings.witness_keys(), settings.gateway_witnesses_needed, verify
-    )
-
+    finality = _finality(settings, pool)
     commands = OrderCommands(once, orders, markets, clock)
     quotes = Quotes(markets, reports, partial(stream_file, reports), clock)
 
@@ -198,6 +195,15 @@ def build(
 
 def _market_data(pool: Pool, reader: Pool, markets: PostgresMarkets, clock: Clock) -> MarketData:
     return MarketData(markets, PostgresPrices(reader), BookWindows(PostgresBooks(pool)), clock)
+
+
+def _webhooks(settings: GatewaySettings, pool: Pool, reader: Pool) -> WebhookCommands:
+    return WebhookCommands(PostgresWebhooks(pool, reader), _sender(settings), SystemClock())
+
+
+def _finality(settings: GatewaySettings, pool: Pool) -> Finality:
+    needed = settings.gateway_witnesses_needed
+    return Finality(PostgresLog(pool), settings.log_key(), settings.witness_keys(), needed, verify)
 
 
 def _webhooks(settings: GatewaySettings, pool: Pool, reader: Pool) -> WebhookCommands:

@@ -425,6 +425,10 @@ class MemoryGateway:
     async def _readiness(self) -> Mapping[str, bool]:
         return self.parts
 
+    def _door(self) -> Door:
+        operator = hash_key("bootstrap-key-of-tests")
+        return Door(self.directory, self.acts, operator, self.members, NoTokens())
+
     def http(self) -> httpx.AsyncClient:
         once = Once(self.log, self.intents, None)
         keys = KeyCommands(self.directory, self.directory)
@@ -459,13 +463,7 @@ class MemoryGateway:
                 MemoryDays(), self.markets, self.clock, Timeline(NOW, NOW, 1.0), None
             ),
             finality=Finality(MemoryTree(), None, (), 0, verify),
-            door=Door(
-                self.directory,
-                self.acts,
-                hash_key("bootstrap-key-of-tests"),
-                self.members,
-                NoTokens(),
-            ),
+            door=self._door(),
             members=MemberCommands(self.directory, self.members, [ISSUER]),
             limits=self.limits,
             mobilisations=MobilisationWork(

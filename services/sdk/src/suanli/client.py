@@ -19,11 +19,13 @@ from suanli.errors import ApiError, UnreachableError
 from suanli.streams import EventReader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from suanli.models import BulkResult, DemandBulkItem, OfferBulkItem
     from suanli.operations import Json, Operation, Param
     from suanli.streams import StreamEvent
+
+    Credential = str | Callable[[], str] | None
 
 _ATTEMPTS = 5
 _BACKOFF_S = 0.2
@@ -34,12 +36,18 @@ _ENVIRONMENT = "Suanli-Environment"
 class _Base:
     """What both clients share: building requests and reading replies."""
 
-    def __init__(self, base_url: str, api_key: str | None, language: str) -> None:
+    def __init__(self, base_url: str, api_key: Credential, language: str) -> None:
         self.base_url = base_url.rstrip("/")
         # What the exchange says that it is, ``sandbox`` or nothing; known after the first reply.
         self.environment = ""
         self._headers = {"Accept": "application/json", "Accept-Language": language}
-        self._key_header = _key_header(api_key)
+        self._credential = api_key
+
+    @property
+    def _key_header(self) -> dict[str, str]:
+        found = self._credential
+        key = found() if callable(found) else found
+        return {"Authorization": f"Bearer {key}"} if key else {}
 
     def _request(self, operation: Operation) -> dict[str, Any]:
         headers = dict(self._key_header)
@@ -110,7 +118,8 @@ class Client(_Base, Calls):
 
     Args:
         base_url: For example ``http://127.0.0.1:8000``.
-        api_key: Key of a participant; ``None`` reads what is public.
+        api_key: Key of a participant, or what returns one for each request, such as
+            `suanli.sign_in.ProfileToken`; ``None`` reads what is public.
         language: ``en`` or ``zh``: the language of error details.
         timeout_s: Longest wait for one reply.
     """
@@ -118,7 +127,7 @@ class Client(_Base, Calls):
     def __init__(
         self,
         base_url: str,
-        api_key: str | None = None,
+        api_key: Credential = None,
         *,
         language: str = "en",
         timeout_s: float = 30.0,
@@ -304,7 +313,7 @@ class AsyncClient(_Base, AsyncCalls):
     def __init__(
         self,
         base_url: str,
-        api_key: str | None = None,
+        api_key: Credential = None,
         *,
         language: str = "en",
         timeout_s: float = 30.0,
@@ -426,7 +435,7 @@ class AsyncClient(_Base, AsyncCalls):
     def acting_as(self, api_key: str | None) -> AsyncClient:
         """Return a client with another key over the same connections; closing this closes both."""
         other = copy.copy(self)
-        other._key_header = _key_header(api_key)  # noqa: SLF001 - a copy of this very object
+        other._credential = api_key  # noqa: SLF001 - a copy of this very object
         return other
 
     async def download(self, path: str) -> bytes:
@@ -468,10 +477,6 @@ def _text(value: Param) -> Any:  # noqa: ANN401 - what httpx takes
 def _stream_timeout() -> httpx.Timeout:
     # A stream is silent while nothing happens, but says at least that it is alive.
     return httpx.Timeout(30, read=60)
-
-
-def _key_header(api_key: str | None) -> dict[str, str]:
-    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
 def side_of(order_id: str) -> str:

@@ -31,6 +31,22 @@ class FieldError(SuanliError):
         self.allowed = allowed
 
 
+class SignInError(SuanliError):
+    """An issuer refused, or did not answer.
+
+    Attributes:
+        code: OAuth's word for it, such as ``access_denied``; ``silent`` if it did not answer.
+        issuer: Which issuer.
+    """
+
+    def __init__(self, issuer: str, code: str, detail: str = "") -> None:
+        """Keep the parts."""
+        super().__init__(f"{issuer}: {code}{': ' + detail if detail else ''}")
+        self.issuer = issuer
+        self.code = code
+        self.detail = detail
+
+
 class UnreachableError(SuanliError):
     """The exchange did not answer."""
 

@@ -34,6 +34,7 @@ NOUNS: Final[dict[str, str]] = {
     "settlements": "suanli.cli.settlements",
     "account": "suanli.cli.account",
     "participants": "suanli.cli.participants",
+    "members": "suanli.cli.members",
     "findings": "suanli.cli.findings",
     "surveillance": "suanli.cli.surveillance",
     "reports": "suanli.cli.reports",
@@ -43,6 +44,9 @@ NOUNS: Final[dict[str, str]] = {
     "log": "suanli.cli.log",
     "erasures": "suanli.cli.erasures",
     "witness": "suanli.cli.witness",
+    "login": "suanli.cli.login",
+    "logout": "suanli.cli.logout",
+    "whoami": "suanli.cli.whoami",
     "config": "suanli.cli.config",
     "commands": "suanli.cli.commands",
 }

@@ -10,6 +10,7 @@ from suanli.check_print import language
 from suanli.cli.errors import UsageProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -17,7 +18,7 @@ class Address(NamedTuple):
     """An exchange as a command talks to it; what is ``None`` was told nowhere."""
 
     api_url: str | None
-    api_key: str | None
+    api_key: str | Callable[[], str] | None
     market_id: str | None
     lang: str
 
@@ -35,7 +36,8 @@ def address_of(shared: dict[str, Any]) -> Address:
         return Address(*_from_file(shared["client"]), market_id, lang)
     url, key = shared["api_url"], shared["api_key"]
     if url in {None, profile.get("api_url")}:
-        return Address(profile.get("api_url"), key or profile.get("api_key"), market_id, lang)
+        own = key or _credential(shared["profile"], profile)
+        return Address(profile.get("api_url"), own, market_id, lang)
     # A profile's key is for the profile's exchange; no other may see it.
     return Address(url, key, None, lang)
 
@@ -50,6 +52,15 @@ def _profile(name: str | None) -> dict[str, str]:
         known = ", ".join(sorted(found.settings)) or "-"
         raise UsageProblem("--profile", name, (f"one of {known}", f"{known} 之一"))
     return found.of(name)
+
+
+def _credential(name: str | None, profile: dict[str, str]) -> str | Callable[[], str] | None:
+    # Whoever signed in did so to act as himself, until he signs out.
+    if "access_token" not in profile:
+        return profile.get("api_key")
+    from suanli.sign_in import ProfileToken
+
+    return ProfileToken(name or profiles.load().current)
 
 
 def _from_file(file: Path) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from suanli.cli.units import yuan
 
 if TYPE_CHECKING:
     from suanli.cli.errors import UsageProblem
-    from suanli.errors import ApiError
+    from suanli.errors import ApiError, SignInError
 
 Json = dict[str, Any]
 
@@ -50,6 +50,13 @@ class Complaint:
         row = ("--api-url", url, _UNREACHABLE[self.lang == "zh"])
         heads = ("the exchange did not answer", "交易所未响应")
         self._print(heads, "unreachable", cause, [row])
+
+    def sign_in(self, error: SignInError) -> None:
+        """Tell why nobody is signed in, or no longer."""
+        pick = self.lang == "zh"
+        allowed = ("granted: suanli login", "已授权:suanli login")[pick]
+        row = ("login", f"{error.code} ({error.issuer})", allowed)
+        self._print(("not signed in", "未登录"), error.code, error.detail, [row])
 
     def refusal(self, error: ApiError) -> None:
         """Tell why the exchange refused: every field, with what would do."""

@@ -22,7 +22,7 @@ _ROLES: Final[dict[str, str]] = {
 }
 
 
-class _Scope(StrEnum):
+class Scope(StrEnum):
     """What a key may do; Typer repeats no other kind of choice."""
 
     READ = "read"
@@ -271,7 +271,7 @@ def _add_key(
     participant: _Who,
     label: Annotated[str, option("--label", en="What it is for.", zh="用途。")] = "api",
     scope: Annotated[
-        list[_Scope] | None,
+        list[Scope] | None,
         option(
             "--scope", en="What it may do; may be repeated; read alone.", zh="权限范围,可重复。"
         ),
@@ -281,7 +281,7 @@ def _add_key(
         option("--days", en="Days until it expires; 365.", zh="有效天数,默认 365。"),
     ] = None,
 ) -> None:
-    reply = session.client.send(ops.add_key(participant, label, scope or [_Scope.READ], days))
+    reply = session.client.send(ops.add_key(participant, label, scope or [Scope.READ], days))
     if session.output is Output.JSON:
         session.print_json(reply)
         return

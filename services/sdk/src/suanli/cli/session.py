@@ -22,7 +22,7 @@ from suanli.cli import help_language, markup_mode
 from suanli.cli.address import Address, address_of
 from suanli.cli.complaint import Complaint
 from suanli.cli.errors import UsageProblem
-from suanli.errors import ApiError, UnreachableError
+from suanli.errors import ApiError, SignInError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,16 +91,19 @@ class Session:
         lang: ``en`` or ``zh``.
         output: How to print.
         market_id: Market that is meant if none is named, ``None`` if any may be.
+        profile: Profile that was named, ``None`` for the one in use.
     """
 
     def __init__(
         self,
         api_url: str | None,
-        api_key: str | None,
+        api_key: str | Callable[[], str] | None,
         lang: str,
         output: Output,
         market_id: str | None = None,
+        profile: str | None = None,
     ) -> None:
+        self.profile = profile
         self._market_id = market_id
         self.lang = lang
         self.output = output
@@ -133,7 +136,7 @@ class Session:
         return text[self.pick]
 
     @property
-    def address(self) -> tuple[str, str | None]:
+    def address(self) -> tuple[str, str | Callable[[], str] | None]:
         """Return where the exchange is, and the key.
 
         Raises:
@@ -353,13 +356,16 @@ def _run(function: Callable[..., None], shared: dict[str, Any], given: dict[str,
         address = address_of(shared)
         told = Complaint(address.lang, as_json=shared["output"] is Output.JSON)
         url, key, market_id, lang = address
-        with Session(url, key, lang, shared["output"], market_id) as session:
+        with Session(url, key, lang, shared["output"], market_id, shared["profile"]) as session:
             function(session, **given)
     except UsageProblem as error:
         told.usage(error)
         raise typer.Exit(EXIT_USAGE) from error
     except ApiError as error:
         told.refusal(error)
+        raise typer.Exit(EXIT_REFUSED) from error
+    except SignInError as error:
+        told.sign_in(error)
         raise typer.Exit(EXIT_REFUSED) from error
     except UnreachableError as error:
         told.silence(str(address.api_url), str(error.__cause__ or ""))
