@@ -36,6 +36,7 @@ from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.gateway.adapters.members import PostgresMembers
 from services.gateway.adapters.mobilisations import PostgresMobilisations
 from services.gateway.adapters.oidc import OidcTokens
+from services.gateway.adapters.oidc_pages import PageSignIns
 from services.gateway.adapters.pages.office import Office
 from services.gateway.adapters.pages.site import add_pages
 from services.gateway.adapters.postgres import (
@@ -149,10 +150,8 @@ def build(
     commands = OrderCommands(once, orders, markets, clock)
     quotes = Quotes(markets, reports, partial(stream_file, reports), clock)
 
-    async def readiness() -> Mapping[str, bool]:
-        return await _readiness(settings, pool)
-
-    door, members, _ = _people(settings, pool, directory, credentials)
+    readiness = partial(_readiness, settings, pool)
+    door, members, tokens = _people(settings, pool, directory, credentials)
     app = create_app(
         Api(
             exchange=ExchangeCommands(log, once, directory, keys, markets, reports, clock, signer),
@@ -190,7 +189,9 @@ def build(
     health = HealthReading(HealthWatch(settings.watched()), readiness, markets, reports, clock)
     office = Office(journal=JournalReading(PostgresEntries(reader)), health=health)
     sessions = Sessions(door, PostgresSessions(pool))
-    return add_pages(app, sessions, _timeline(settings).speed, PostgresDesks(reader), office)
+    desks = PostgresDesks(reader)
+    sign_ins = PageSignIns(tokens, settings.gateway_oidc_client_secret)
+    return add_pages(app, sessions, sign_ins, _timeline(settings).speed, desks, office)
 
 
 def _market_data(pool: Pool, reader: Pool, markets: PostgresMarkets, clock: Clock) -> MarketData:
@@ -204,10 +205,6 @@ def _webhooks(settings: GatewaySettings, pool: Pool, reader: Pool) -> WebhookCom
 def _finality(settings: GatewaySettings, pool: Pool) -> Finality:
     needed = settings.gateway_witnesses_needed
     return Finality(PostgresLog(pool), settings.log_key(), settings.witness_keys(), needed, verify)
-
-
-def _webhooks(settings: GatewaySettings, pool: Pool, reader: Pool) -> WebhookCommands:
-    return WebhookCommands(PostgresWebhooks(pool, reader), _sender(settings), SystemClock())
 
 
 def _mobilisations(

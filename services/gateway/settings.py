@@ -171,7 +171,7 @@ class GatewaySettings(KitSettings):
             address = urlsplit(issuer)
             host = address.hostname or ""
             # A name without a dot is one of the same container network.
-            near = "." not in host or host == "127.0.0.1"
+            near = "." not in host or host == "127.0.0.1" or host.endswith(".localhost")
             if not host or address.scheme not in ({"http", "https"} if near else {"https"}):
                 msg = f"SUANLI_GATEWAY_OIDC_ISSUERS of addresses by https, was {issuer}"
                 raise ValueError(msg)

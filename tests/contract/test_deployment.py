@@ -16,6 +16,7 @@ import yaml
 
 from infra.local.topics import declared
 from schemas.registry import PER_PARTICIPANT, TOPICS
+from services.gateway.settings import GatewaySettings
 from services.kit.settings import ENV_PREFIX, KitSettings
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,35 @@ def compose() -> dict[str, Any]:
 def test_the_compose_file_is_valid_by_the_compose_specification(compose: dict[str, Any]) -> None:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(compose)
+
+
+def test_the_issuer_of_a_trial_issues_what_the_gateway_takes() -> None:
+    folder = ROOT / "infra/docker"
+    beside = yaml.safe_load((folder / "keycloak.yml").read_text("utf-8"))
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(beside)
+    realm = json.loads((folder / "keycloak-realm.json").read_text(encoding="utf-8"))
+    (client,) = realm["clients"]
+    settings = GatewaySettings(
+        _env_file=None,
+        gateway_oidc_issuers=beside["services"]["gateway"]["environment"][
+            "SUANLI_GATEWAY_OIDC_ISSUERS"
+        ],
+    )
+    (issuer,) = settings.oidc_issuers()
+    place = beside["services"]["keycloak"]["environment"]["KC_HOSTNAME"]
+    assert issuer == f"{place}/realms/{realm['realm']}"
+    assert client["clientId"] == settings.gateway_oidc_client_id
+    audience = client["protocolMappers"][0]["config"]["included.custom.audience"]
+    assert audience == settings.gateway_oidc_audience
+
+
+@pytest.mark.parametrize(
+    "wrong", ["http://login.example.org", "ftp://login", "login.example.org", "https://"]
+)
+def test_an_issuer_is_an_address_by_https_or_next_door(wrong: str) -> None:
+    with pytest.raises(ValueError, match="SUANLI_GATEWAY_OIDC_ISSUERS of addresses by https"):
+        GatewaySettings(_env_file=None, gateway_oidc_issuers=wrong)
 
 
 def test_the_specification_is_the_one_that_its_page_names() -> None:

@@ -48,7 +48,16 @@ Key = RSAKey | ECKey | OKPKey
 
 
 class IssuerError(Exception):
-    """An issuer did not answer, or not as an issuer does."""
+    """An issuer did not answer, or not as an issuer does.
+
+    Attributes:
+        code: OAuth's word for a refusal; ``None`` if it did not answer.
+    """
+
+    def __init__(self, detail: str, code: str | None = None) -> None:
+        """Keep the code."""
+        super().__init__(detail)
+        self.code = code
 
 
 class _Registry(jws.JWSRegistry):
@@ -248,7 +257,9 @@ class OidcTokens:
             raise IssuerError(f"{url} must be an object")
         if reply.status_code != httpx.codes.OK:
             code = str(told.get("error"))[:100]
-            raise IssuerError(f"{issuer} must answer 200, was {reply.status_code} {code}")
+            detail = f"{issuer} must answer 200, was {reply.status_code} {code}"
+            refused_it = reply.status_code == httpx.codes.BAD_REQUEST and "error" in told
+            raise IssuerError(detail, code if refused_it else None)
         return told
 
 

@@ -206,3 +206,40 @@ async def test_keys_of_every_kind_are_taken_and_a_new_one_with_its_first_token(
     assert (reply.status_code, reply.json()["code"]) == (503, "auth.issuer_unavailable")
     assert reply.headers["Retry-After"] == "1"
     assert (await trusting.told(trusting.market.provider))[0] == 200
+
+
+async def test_a_person_signs_in_to_the_pages_by_an_issuer(trusting: Trusting) -> None:
+    http, issuer = trusting.gateway.http, trusting.issuer
+    page = await http.get("/sign-in?to=/desk/orders", headers={"Accept-Language": "en"})
+    assert f"Sign in with {issuer.url.split('/')[2]}" in page.text
+    assert 'href="/sign-in/issuer/0?to=/desk/orders"' in page.text
+
+    async def back(subject: str) -> str:
+        """Sign in at the issuer; return the address that it sends the browser back to."""
+        issuer.subject = subject
+        sent = await http.get("/sign-in/issuer/0?to=/desk?side=offer")
+        assert (sent.status_code, "HttpOnly" in sent.headers["set-cookie"]) == (303, True)
+        async with httpx.AsyncClient() as browser:
+            return (await browser.get(sent.headers["location"])).headers["location"]
+
+    stranger = await http.get(await back("li-hua"), headers={"Accept-Language": "en"})
+    assert stranger.status_code == 403
+    assert "li-hua" in stranger.text
+    member = (await trusting.add("read")).json()["member_id"]
+
+    good = await back("li-hua")
+    wrong = await http.get(good.replace("state=", "state=x"))
+    other = await http.get(good.replace("iss=", "iss=x"))
+    assert [wrong.status_code, other.status_code] == [403, 403]
+    done = await http.get(good)
+    assert (done.status_code, done.headers["refresh"]) == (200, "0; url=/desk?side=offer")
+    cookie = next(one for one in done.headers.get_list("set-cookie") if "suanli_session" in one)
+    assert "samesite=strict" in cookie.lower()
+    assert (await http.get("/desk")).status_code == 200
+    again = await http.get(good)
+    assert again.status_code == 403
+    assert (await http.get("/sign-in/issuer/7")).status_code == 404
+
+    await trusting.gateway.call("PATCH", f"{MEMBERS}/{member}", {"status": "suspended"})
+    http.cookies.set("suanli_session", done.cookies["suanli_session"])
+    assert (await http.get("/desk")).status_code == 303

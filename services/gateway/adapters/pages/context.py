@@ -27,6 +27,7 @@ from services.kit.logging import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from services.gateway.adapters.oidc_pages import PageSignIns
     from services.gateway.adapters.pages.office import Office
     from services.gateway.adapters.pages.remembering import Remembering
     from services.gateway.desk_ports import Desks
@@ -49,6 +50,7 @@ class Pages:
     Attributes:
         api: The use cases.
         sessions: Who is signed in.
+        issuers: Who vouches for people that sign in.
         clock_speed: Seconds of the market's clock in one second.
         shown: Public parts of pages that many people look at at once.
         desks: Sums for traders.
@@ -57,6 +59,7 @@ class Pages:
 
     api: Api
     sessions: Sessions
+    issuers: PageSignIns
     clock_speed: float
     shown: Remembering
     desks: Desks
@@ -119,6 +122,11 @@ class Visitor:
         if self.is_new:
             keep_session(reply, self.token, secure=False)
         return reply
+
+
+def inside(to: str) -> str:
+    """Return a path of this site, whatever a link says."""
+    return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
 
 
 def keep_session(reply: Response, token: str, *, secure: bool) -> None:

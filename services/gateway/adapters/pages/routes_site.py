@@ -15,6 +15,7 @@ from services.gateway.adapters.pages.context import (
     PageRoute,
     PagesDep,
     VisitorDep,
+    inside,
     keep_choice,
     keep_session,
 )
@@ -47,26 +48,28 @@ async def choose(kind: str, value: str, to: str = "/") -> Response:
     cookie, values = known.get(kind, ("", ()))
     if value not in values:
         raise not_found("choice", f"{kind}/{value}")
-    reply = RedirectResponse(_inside(to), HTTPStatus.SEE_OTHER)
+    reply = RedirectResponse(inside(to), HTTPStatus.SEE_OTHER)
     keep_choice(reply, cookie, value)
     return reply
 
 
 @router.get("/sign-in")
-async def show_sign_in(visitor: VisitorDep, to: str = "/desk") -> Response:
+async def show_sign_in(pages: PagesDep, visitor: VisitorDep, to: str = "/desk") -> Response:
     """Show where to sign in."""
-    return visitor.page("sign_in.html", to=_inside(to), error=None)
+    hosts = pages.issuers.hosts
+    return visitor.page("sign_in.html", to=inside(to), error=None, hosts=hosts)
 
 
 @router.post("/sign-in")
 async def sign_in(request: Request, pages: PagesDep, visitor: VisitorDep) -> Response:
     """Begin a session by a key."""
-    to = _inside(visitor.form.get("to", "/desk"))
+    to = inside(visitor.form.get("to", "/desk"))
     try:
         begun = await pages.sessions.sign_in(visitor.form.get("key", ""))
     except UnauthenticatedError as error:
         status = HTTPStatus.UNPROCESSABLE_ENTITY.value
-        return visitor.page("sign_in.html", status, to=to, error=error)
+        hosts = pages.issuers.hosts
+        return visitor.page("sign_in.html", status, to=to, error=error, hosts=hosts)
     reply = RedirectResponse(to, HTTPStatus.SEE_OTHER)
     keep_session(reply, begun.token, secure=request.url.scheme == "https")
     return reply
@@ -79,8 +82,3 @@ async def sign_out(pages: PagesDep, visitor: VisitorDep) -> Response:
     reply = RedirectResponse("/", HTTPStatus.SEE_OTHER)
     reply.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
     return reply
-
-
-def _inside(to: str) -> str:
-    """Return a path of this site, whatever a link says."""
-    return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"

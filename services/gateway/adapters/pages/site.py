@@ -10,6 +10,7 @@ from services.gateway.adapters.pages import (
     options,
     routes_cases,
     routes_desk,
+    routes_issuers,
     routes_journal,
     routes_keys,
     routes_market,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from services.gateway.adapters.oidc_pages import PageSignIns
     from services.gateway.adapters.pages.office import Office
     from services.gateway.app.sessions import Sessions
     from services.gateway.desk_ports import Desks
@@ -45,21 +47,30 @@ _MACHINES = ("/v1/", "/livez", "/readyz", "/metrics", "/static/")
 
 
 def add_pages(
-    app: FastAPI, sessions: Sessions, clock_speed: float, desks: Desks, office: Office
+    app: FastAPI,
+    sessions: Sessions,
+    issuers: PageSignIns,
+    clock_speed: float,
+    desks: Desks,
+    office: Office,
 ) -> FastAPI:
     """Serve the pages beside the API; return the same app.
 
     Args:
         app: The gateway's app.
         sessions: Who is signed in.
+        issuers: Who vouches for people that sign in.
         clock_speed: Seconds of the market's clock in one second.
         desks: Sums for traders.
         office: What the pages of regulators and the operator alone call.
     """
-    app.state.pages = Pages(app.state.api, sessions, clock_speed, Remembering(), desks, office)
+    app.state.pages = Pages(
+        app.state.api, sessions, issuers, clock_speed, Remembering(), desks, office
+    )
     for router in (
         routes_site.files,
         routes_site.router,
+        routes_issuers.router,
         routes_market.router,
         routes_rounds.router,
         routes_desk.router,

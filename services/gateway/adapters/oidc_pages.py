@@ -1,0 +1,153 @@
+"""Signing in to the pages by an issuer: authorization code with PKCE, state and nonce.
+
+What a sign-in needs until the person comes back is derived from one secret in his own browser's
+cookie, so that any gateway can finish what another one began.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+from services.core.errors import Message
+from services.gateway.adapters.oidc import IssuerError, unavailable
+from services.gateway.errors import ForbiddenError, not_found
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from services.gateway.adapters.oidc import OidcTokens
+    from services.gateway.member_ports import Holder
+
+_SEED_BYTES = 32
+
+
+class PageSignIns:
+    """Sends people to issuers, and takes them back.
+
+    Args:
+        tokens: Issuers, and their tokens.
+        secret: Of the client, if the issuers want one.
+    """
+
+    def __init__(self, tokens: OidcTokens, secret: SecretStr | None) -> None:
+        self._tokens = tokens
+        self._secret = secret
+        # As people know them.
+        self.hosts = tuple(urlsplit(one.issuer).netloc for one in tokens.issuers)
+
+    async def begin(self, number: int, seed: str, back: str) -> str:
+        """Return the address of an issuer at which a person signs in.
+
+        Args:
+            number: The issuer's place in the list.
+            seed: Secret of the browser.
+            back: Where the issuer sends him back to.
+
+        Raises:
+            NotFoundError: if there is no such issuer.
+            UnavailableError: if it does not answer.
+        """
+        if not 0 <= number < len(self._tokens.issuers):
+            raise not_found("issuer", str(number))
+        issuer = self._tokens.issuers[number]
+        place = await self._tokens.endpoint(issuer.issuer, "authorization_endpoint")
+        verifier = _derived(seed, "verifier")
+        digest = hashlib.sha256(verifier.encode()).digest()
+        asked = {
+            "response_type": "code",
+            "client_id": issuer.client_id,
+            "redirect_uri": back,
+            "scope": "openid",
+            "state": _derived(seed, "state"),
+            "nonce": _derived(seed, "nonce"),
+            "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
+            "code_challenge_method": "S256",
+        }
+        return f"{place}{'&' if '?' in place else '?'}{urlencode(asked)}"
+
+    async def finish(self, number: int, seed: str, back: str, told: dict[str, str]) -> Holder:
+        """Return whom an issuer vouches for who comes back.
+
+        Args:
+            number: The issuer's place in the list.
+            seed: Secret of the browser.
+            back: Where the issuer sent him back to.
+            told: What the issuer said in the address.
+
+        Raises:
+            ForbiddenError: if he did not come from a sign-in of this browser, or was refused.
+            UnauthenticatedError: if the issuer's token is not as it must be.
+            UnavailableError: if the issuer does not answer.
+        """
+        if not 0 <= number < len(self._tokens.issuers):
+            raise _astray()
+        issuer = self._tokens.issuers[number]
+        state = told.get("state", "").encode()
+        if not seed or not hmac.compare_digest(state, _derived(seed, "state").encode()):
+            raise _astray()
+        # An answer that names its issuer (RFC 9207) must not be another one's.
+        if told.get("iss", issuer.issuer) != issuer.issuer or "code" not in told:
+            raise _refused(told.get("error", "no code"))
+        form = {
+            "grant_type": "authorization_code",
+            "code": told["code"],
+            "redirect_uri": back,
+            "client_id": issuer.client_id,
+            "code_verifier": _derived(seed, "verifier"),
+        }
+        if self._secret is not None:
+            form["client_secret"] = self._secret.get_secret_value()
+        place = await self._tokens.endpoint(issuer.issuer, "token_endpoint")
+        try:
+            given = await self._tokens.post(issuer.issuer, place, form)
+        except IssuerError as error:
+            if error.code is None:
+                raise unavailable(issuer.issuer) from error
+            raise _refused(error.code) from error
+        token = given.get("id_token")
+        if not isinstance(token, str):
+            raise _refused("no id_token")
+        return await self._tokens.signed_in(token, issuer.issuer, _derived(seed, "nonce"))
+
+
+def new_seed() -> str:
+    """Return a secret for one sign-in."""
+    return secrets.token_urlsafe(_SEED_BYTES)
+
+
+def _derived(seed: str, purpose: str) -> str:
+    digest = hmac.new(seed.encode(), f"suanli sign-in {purpose}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _astray() -> ForbiddenError:
+    return ForbiddenError(
+        "auth.sign_in_state",
+        Message(
+            "state: must be of a sign-in that this browser began a few minutes ago, was another; "
+            "sign in again",
+            "state：须为本浏览器几分钟内发起的登录，实为其他；请重新登录",
+        ),
+        field="state",
+        value="another",
+        allowed="of a sign-in that this browser began",
+    )
+
+
+def _refused(code: str) -> ForbiddenError:
+    found = code[:100]
+    return ForbiddenError(
+        "auth.issuer_refused",
+        Message(
+            f"issuer: must let you in, was {found}; sign in again",
+            f"签发方：须允许登录，实为 {found}；请重新登录",
+        ),
+        field="issuer",
+        value=found,
+        allowed="let you in",
+    )

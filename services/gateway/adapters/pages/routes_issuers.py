@@ -1,0 +1,79 @@
+"""Routes of signing in by an issuer: there, and back."""
+
+import base64
+import binascii
+from http import HTTPStatus
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from services.gateway.adapters.oidc_pages import new_seed
+from services.gateway.adapters.pages.context import (
+    PageRoute,
+    PagesDep,
+    VisitorDep,
+    inside,
+    keep_session,
+)
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+_COOKIE = "suanli_sign_in"
+_PATH = "/sign-in"
+# Long enough for a second factor, and too short for a browser that was left alone.
+_LIVES_S = 600
+_NUMBER_DIGITS_MAX = 3
+
+
+@router.get("/sign-in/issuer/{number}")
+async def begin_sign_in(
+    request: Request, number: int, pages: PagesDep, to: str = "/desk"
+) -> Response:
+    """Send a person to an issuer."""
+    seed = new_seed()
+    place = await pages.issuers.begin(number, seed, _back(request))
+    reply = RedirectResponse(place, HTTPStatus.SEE_OTHER)
+    kept = base64.urlsafe_b64encode(inside(to).encode()).decode().rstrip("=")
+    # He comes back from another site, so a strict cookie would not come with him.
+    reply.set_cookie(
+        _COOKIE,
+        f"{number}.{seed}.{kept}",
+        max_age=_LIVES_S,
+        path=_PATH,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return reply
+
+
+@router.get("/sign-in/callback")
+async def finish_sign_in(request: Request, pages: PagesDep, visitor: VisitorDep) -> Response:
+    """Begin a session of a person whom an issuer vouches for."""
+    number, seed, to = _kept(request.cookies.get(_COOKIE, ""))
+    told = dict(request.query_params)
+    holder = await pages.issuers.finish(number, seed, _back(request), told)
+    begun = await pages.sessions.sign_in_member(holder)
+    visitor.is_new = False
+    reply = visitor.page("signed_in.html", to=to)
+    keep_session(reply, begun.token, secure=request.url.scheme == "https")
+    reply.delete_cookie(_COOKIE, path=_PATH, httponly=True, samesite="lax")
+    # A redirect would go on from the issuer's site and leave the strict cookie behind; a page of
+    # our own that moves on takes it along.
+    reply.headers["Refresh"] = f"0; url={quote(to, safe='/?=&%')}"
+    return reply
+
+
+def _back(request: Request) -> str:
+    return f"{request.url.scheme}://{request.url.netloc}/sign-in/callback"
+
+
+def _kept(cookie: str) -> tuple[int, str, str]:
+    number, _, rest = cookie.partition(".")
+    seed, _, kept = rest.partition(".")
+    if not number.isdecimal() or len(number) > _NUMBER_DIGITS_MAX:
+        return -1, "", "/"
+    try:
+        return int(number), seed, inside(base64.urlsafe_b64decode(kept + "==").decode())
+    except (ValueError, binascii.Error):
+        return -1, "", "/"
