@@ -259,6 +259,14 @@ def test_every_operation_is_described_with_its_refusals() -> None:
         assert reference in described["components"]["schemas"], reference
 
 
+def test_every_body_has_an_example() -> None:
+    for item in openapi()["paths"].values():
+        for operation in item.values():
+            content = operation.get("requestBody", {}).get("content", {})
+            if "application/json" in content:
+                assert content["application/json"]["schema"]["examples"], operation["operationId"]
+
+
 def test_the_reference_page_tells_of_every_path() -> None:
     page_text = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
     missing = [path for path in openapi()["paths"] if f"{path}`" not in page_text]
