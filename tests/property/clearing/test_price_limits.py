@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.core.book import Book, BookPolicy, Rules
 from services.core.clearing import clear, clear_greedy
+from services.core.clearing.scale.engine import clear_large
 from services.core.codec import book_from_dict, book_to_dict, result_to_dict, rules_to_dict
 from suanli.checker import verify
 from tests.property.clearing.books import linked_book, oracle_welfare, small_book
@@ -40,16 +41,26 @@ def check(book: Book) -> None:
 
 
 @given(st.integers(0, 10**6))
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 def test_a_cap_that_takes_every_order_costs_no_welfare_and_holds_every_price(seed: int) -> None:
     book = capped(small_book(seed))
     check(book)
 
 
 @given(st.integers(0, 10**6))
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 def test_a_cap_holds_where_demand_pays_for_links_too(seed: int) -> None:
     check(capped(linked_book(seed)))
+
+
+@given(st.integers(0, 10**6))
+@settings(deadline=None, max_examples=15)
+def test_a_cap_holds_in_the_search_of_large_books(seed: int) -> None:
+    book = capped(small_book(seed))
+    result = clear_large(book, RULES, search=False)
+    report = verify(book_to_dict(book), rules_to_dict(RULES), result_to_dict(result))
+    assert report.ok, report.problems[:3]
+    assert result.certificate.bound >= oracle_welfare(book)
 
 
 def test_a_cap_binds_where_a_run_would_pay_more_in_one_hour_than_in_another() -> None:

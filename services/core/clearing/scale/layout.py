@@ -201,7 +201,7 @@ def _sorted_book(book: Book) -> Book:
         demands = tuple(sorted(demands, key=lambda row: row.id))
     if not all(_is_ordered(row.alternatives) for row in demands):
         demands = tuple(_ordered(row) for row in demands)
-    return Book(book.market, book.round_id, book.first_period, book.periods, pools, offers, demands)
+    return replace(book, pools=pools, offers=offers, demands=demands, links=())
 
 
 def _is_ordered(rows: tuple[Alternative, ...]) -> bool:

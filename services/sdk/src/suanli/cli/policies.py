@@ -56,7 +56,7 @@ def register(app: typer.Typer) -> None:
         zh="撤销政策;被暂停的市场由下一轮集中出清(监管方)。",
     )(_withdraw)
     command(noun, "list", en="List policies with their history.", zh="列出政策及其历史。")(_list)
-    command(noun, "show", en="Show a policy's latest version.", zh="查看政策的最新版本。")(_show)
+    command(noun, "show", en="Show a policy's versions.", zh="查看政策的各版本。")(_show)
 
 
 def _limits(
