@@ -32,8 +32,8 @@ DISPLACED_MAX = 100
 """Displaced demand that an event names; the totals count all of it."""
 
 
-class MobilisationTerms(Model):
-    """What is needed urgently, by whom, where, when, and at what price at most."""
+class MobilisationScope(Model):
+    """What is needed urgently, where, when, at what price at most, and for whom if you may know."""
 
     zones: Annotated[tuple[Slug, ...], Field(max_length=64)] = Field(
         default=(), description="Zones that it may use; empty = all"
@@ -44,8 +44,8 @@ class MobilisationTerms(Model):
     chips: Annotated[tuple[Slug, ...], Field(max_length=64)] = Field(
         default=(), description="Chip classes that it may use; empty = all"
     )
-    participants: Annotated[tuple[ParticipantId, ...], Field(min_length=1, max_length=200)] = Field(
-        description="Enterprises that may mark demand urgent under it"
+    participants: Annotated[tuple[ParticipantId, ...], Field(max_length=200)] = Field(
+        default=(), description="Enterprises that may mark demand urgent; to others, none"
     )
     price_cap: Price = Field(description="Most that urgent demand pays, per chip-hour")
     rank: Annotated[StrictInt, Field(ge=1, le=9)] = Field(
@@ -62,6 +62,14 @@ class MobilisationTerms(Model):
             msg = f"end: must be 1 to {HORIZON_PERIODS_MAX} hours after start, was {periods:.0f}"
             raise ValueError(msg)
         return self
+
+
+class MobilisationTerms(MobilisationScope):
+    """What is needed urgently, by whom, where, when, and at what price at most."""
+
+    participants: Annotated[tuple[ParticipantId, ...], Field(min_length=1, max_length=200)] = Field(
+        description="Enterprises that may mark demand urgent under it"
+    )
 
 
 class MobilisationNew(Model):
@@ -164,7 +172,7 @@ class MobilisationView(Model):
     mobilisation_id: MobilisationId
     market_id: Slug
     state: MobilisationState
-    terms: MobilisationTerms
+    terms: MobilisationScope
     proposed_by: ParticipantId
     proposed_at: Instant
     declared_by: ParticipantId | None = None

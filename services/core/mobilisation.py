@@ -140,12 +140,11 @@ def _fault(
     """Return what keeps a mobilisation from covering a demand, and how far it fitted."""
     name = one.mobilisation_id
     if participant_id not in one.terms.participants:
-        who = ", ".join(one.terms.participants[:5])
         return 0, _refusal(
             "priority",
             "urgent",
-            f"standard or interruptible for all but {who} ({name})",
-            f" standard 或 interruptible;仅 {who} 可标为 urgent({name})",
+            f"standard or interruptible for all whom {name} does not name",
+            f" standard 或 interruptible(动员 {name} 未列入该参与方)",
         )
     start, end = period_of(one.terms.start), period_of(one.terms.end)
     shape = terms.shape

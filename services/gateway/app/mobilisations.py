@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.codec import derive_id
-from schemas.mobilisation import MobilisationDeclared, MobilisationEnded, MobilisationProposed
+from schemas.mobilisation import (
+    MobilisationDeclared,
+    MobilisationEnded,
+    MobilisationProposed,
+    MobilisationScope,
+    MobilisationTerms,
+)
 from schemas.types import Role
 from services.core.errors import Message, ValidationError
 from services.core.mobilisation import check_scope
@@ -108,6 +114,7 @@ class MobilisationWork:
             raise _over(known)
         if self._persons >= _TWO and known.proposed_by == principal.participant_id:
             raise _same_person(known)
+        assert isinstance(known.terms, MobilisationTerms)
         data = MobilisationDeclared(
             mobilisation_id=mobilisation_id,
             market_id=known.market_id,
@@ -141,20 +148,21 @@ class MobilisationWork:
         )
         return await self._tell(data, "ended", principal, traceparent)
 
-    async def one(self, _principal: Principal, mobilisation_id: str) -> MobilisationView:
-        """Return a mobilisation; whoever trades may know of it.
+    async def one(self, principal: Principal, mobilisation_id: str) -> MobilisationView:
+        """Return a mobilisation; whoever trades may know of it, and whether it names him.
 
         Raises:
             NotFoundError: if there is no such mobilisation.
         """
-        return await self._known(mobilisation_id)
+        return _seen_by(principal, await self._known(mobilisation_id))
 
     async def listed(
-        self, market_id: str | None, *, before: int | None, limit: int
+        self, principal: Principal, market_id: str | None, *, before: int | None, limit: int
     ) -> list[tuple[int, MobilisationView]]:
-        """Return mobilisations, latest first."""
+        """Return mobilisations, latest first; of those whom they name, each sees himself."""
         now = self._clock.now()
-        return await self._mobilisations.listed(market_id, now, before=before, limit=limit)
+        found = await self._mobilisations.listed(market_id, now, before=before, limit=limit)
+        return [(seq, _seen_by(principal, view)) for seq, view in found]
 
     async def _known(self, mobilisation_id: str) -> MobilisationView:
         found = await self._mobilisations.one(mobilisation_id, self._clock.now())
@@ -184,6 +192,14 @@ class MobilisationWork:
             occurred_at=self._clock.now(),
             traceparent=traceparent,
         )
+
+
+def _seen_by(principal: Principal, view: MobilisationView) -> MobilisationView:
+    if principal.sees_all:
+        return view
+    terms = view.terms.model_dump()
+    terms["participants"] = {principal.participant_id} & set(view.terms.participants)
+    return view.model_copy(update={"terms": MobilisationScope.model_validate(terms)})
 
 
 def _past(new: MobilisationNew, clock: MarketClock) -> ValidationError:

@@ -72,7 +72,7 @@ async def test_one_proposes_another_confirms_and_only_those_in_scope_are_urgent(
     assert (await tried("u2", alternatives=taken))["status"] == 202
     stranger = await gateway.admit("enterprise-2", "enterprise")
     other = await gateway.submit("demand", urgent, stranger, "u3")
-    assert "enterprise-1" in other.json()["errors"][0]["allowed"]
+    assert "does not name" in other.json()["errors"][0]["allowed"]
 
     served = next(one for one in _events.examples() if isinstance(one, MobilisationServed))
     own = {
@@ -89,6 +89,10 @@ async def test_one_proposes_another_confirms_and_only_those_in_scope_are_urgent(
         return found
 
     view = await gateway.eventually(shown, lambda found: found["rounds"] == 1)
+    # Who is named is nobody else's business.
+    assert view["terms"]["participants"] == []
+    named = (await gateway.call("GET", path, key=market.enterprise)).json()
+    assert named["terms"]["participants"] == ["enterprise-1"]
     assert (view["chip_hours"], view["reserve_chip_hours"]) == (768, 256)
     await register(market)
     await ended_early(market, path)

@@ -151,7 +151,7 @@ async def test_urgent_demand_is_served_first_and_the_rest_at_once_after_a_restar
         and one.reason.code == "not_urgent"
     }
     assert left.keys() == {stranger.order_id, late.order_id}
-    assert "e-flood" in str(left[stranger.order_id].params["allowed"])
+    assert "does not name" in str(left[stranger.order_id].params["allowed"])
     assert "no mobilisation" in str(left[late.order_id].params["allowed"])
     (served,) = [one for one in desk.distinct("rounds") if isinstance(one, MobilisationServed)]
     assert (served.round_id, served.demands, served.demands_served) == ("jjj:1", 1, 1)

@@ -130,7 +130,7 @@ def test_demand_linked_to_one_that_is_out_of_scope_is_out_too() -> None:
     ("active", "changes", "field", "allowed"),
     [
         ((), {}, "priority", "no mobilisation"),
-        ((declared(participants=["e-9"]),), {}, "priority", "all but e-9"),
+        ((declared(participants=["e-9"]),), {}, "priority", "does not name"),
         ((declared(),), {"earliest": "2026-11-24T11:00:00Z"}, "deadline", "1 hours lie within"),
         (
             (declared(),),

@@ -88,11 +88,13 @@ async def end_mobilisation(
     response_model=Page[MobilisationView],
 )
 async def list_mobilisations(
-    api: ApiDep, _principal: PrincipalDep, paging: PagingDep, market_id: Slug | None = None
+    api: ApiDep, principal: PrincipalDep, paging: PagingDep, market_id: Slug | None = None
 ) -> Response:
-    """List mobilisations with what they took, latest first (everybody with a key)."""
+    """List mobilisations with what they took, latest first (everybody with a key). Whom they name
+    is for regulators and the operator; others see whether they are named themselves.
+    """  # noqa: D205 - shown as one paragraph on the API's page
     found = await api.mobilisations.listed(
-        market_id, before=paging.number(), limit=paging.limit + 1
+        principal, market_id, before=paging.number(), limit=paging.limit + 1
     )
     return numbered_page(paging, found, "mobilisations")
 

@@ -16,7 +16,11 @@ class AsyncMobilisationsCalls(AsyncCaller):
     """Calls of mobilisations."""
 
     def list_mobilisations(self, *, market_id: str | None = None) -> AsyncRows[MobilisationView]:
-        """List mobilisations with what they took, latest first (everybody with a key)."""
+        """List mobilisations with what they took, latest first (everybody with a key).
+
+        Whom they name is for regulators and the operator; others see whether they are named
+        themselves.
+        """
         return AsyncRows(
             self,
             Operation("GET", "/v1/mobilisations", params={"market_id": market_id}),

@@ -52,6 +52,7 @@ from suanli.models.markets import (
 from suanli.models.mobilisations import (
     MobilisationEnd,
     MobilisationNew,
+    MobilisationScope,
     MobilisationTerms,
     MobilisationView,
 )
@@ -237,6 +238,7 @@ __all__ = [
     "MemberView",
     "MobilisationEnd",
     "MobilisationNew",
+    "MobilisationScope",
     "MobilisationTerms",
     "MobilisationView",
     "MoneyOrderView",
