@@ -130,8 +130,12 @@ def inside(to: str) -> str:
 
 
 def keep_session(reply: Response, token: str, *, secure: bool) -> None:
-    """Give a token to the browser until it is closed; no script and no other site gets at it."""
-    reply.set_cookie(SESSION_COOKIE, token, httponly=True, samesite="strict", secure=secure)
+    """Give a token to the browser until it is closed; no script and no form of others gets at it.
+
+    A link from elsewhere carries it, since the page that it leads to would else begin a new session
+    in the place of the one that is open. Reading changes nothing, and every form proves its origin.
+    """
+    reply.set_cookie(SESSION_COOKIE, token, httponly=True, samesite="lax", secure=secure)
 
 
 def keep_choice(reply: Response, name: str, value: str) -> None:

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from http import HTTPStatus
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -12,7 +11,6 @@ from services.gateway.adapters.oidc_pages import new_seed
 from services.gateway.adapters.pages.context import (
     PageRoute,
     PagesDep,
-    VisitorDep,
     inside,
     keep_session,
 )
@@ -34,7 +32,6 @@ async def begin_sign_in(
     place = await pages.issuers.begin(number, seed, _back(request))
     reply = RedirectResponse(place, HTTPStatus.SEE_OTHER)
     kept = base64.urlsafe_b64encode(inside(to).encode()).decode().rstrip("=")
-    # He comes back from another site, so a strict cookie would not come with him.
     reply.set_cookie(
         _COOKIE,
         f"{number}.{seed}.{kept}",
@@ -48,19 +45,15 @@ async def begin_sign_in(
 
 
 @router.get("/sign-in/callback")
-async def finish_sign_in(request: Request, pages: PagesDep, visitor: VisitorDep) -> Response:
+async def finish_sign_in(request: Request, pages: PagesDep) -> Response:
     """Begin a session of a person whom an issuer vouches for."""
     number, seed, to = _kept(request.cookies.get(_COOKIE, ""))
     told = dict(request.query_params)
     holder = await pages.issuers.finish(number, seed, _back(request), told)
     begun = await pages.sessions.sign_in_member(holder)
-    visitor.is_new = False
-    reply = visitor.page("signed_in.html", to=to)
+    reply = RedirectResponse(to, HTTPStatus.SEE_OTHER)
     keep_session(reply, begun.token, secure=request.url.scheme == "https")
     reply.delete_cookie(_COOKIE, path=_PATH, httponly=True, samesite="lax")
-    # A redirect would go on from the issuer's site and leave the strict cookie behind; a page of
-    # our own that moves on takes it along.
-    reply.headers["Refresh"] = f"0; url={quote(to, safe='/?=&%')}"
     return reply
 
 

@@ -80,5 +80,5 @@ async def sign_out(pages: PagesDep, visitor: VisitorDep) -> Response:
     """End the session."""
     await pages.sessions.sign_out(visitor.token)
     reply = RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    reply.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
+    reply.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
     return reply
