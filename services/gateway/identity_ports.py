@@ -40,6 +40,10 @@ class Credentials(Protocol):
         """Return whose key has this hash, unless it is revoked or expired."""
         ...
 
+    def forget(self) -> None:
+        """Look everybody up again: something about a participant is different."""
+        ...
+
     async def add_key(self, participant_id: str, new: NewKey) -> KeyView:
         """Store the hash of a new key."""
         ...

@@ -173,7 +173,7 @@ def build(
             finality=finality,
             door=door,
             limits=_limits(settings, pool),
-            standing=Standing(log, directory, markets, clock, signer),
+            standing=Standing(log, directory, markets, clock, signer, door.forget),
             mobilisations=_mobilisations(settings, pool, log, once, clock),
             keys=keys,
             members=members,

@@ -57,6 +57,10 @@ class Members(Protocol):
         """Return the member that a token's holder is, unless he is none or removed."""
         ...
 
+    def forget(self) -> None:
+        """Look everybody up again: something about a participant is different."""
+        ...
+
     async def by_id(self, member_id: str) -> Known | None:
         """Return a member, unless there is none or it is removed."""
         ...

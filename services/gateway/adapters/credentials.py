@@ -51,6 +51,10 @@ class PostgresCredentials:
             lives_s = min(_SEEN_S, left.total_seconds())
         return self._keep(sha256, row, lives_s)
 
+    def forget(self) -> None:
+        """Look everybody up again: something about a participant is different."""
+        self._seen.clear()
+
     def _fresh(self, who: bytes) -> Principal | None:
         seen = self._seen.get(who)
         return seen[1] if seen is not None and seen[0] > time.monotonic() else None

@@ -51,6 +51,10 @@ class PostgresMembers:
         row = await self._pool.fetchrow(SQL.principal_by_member, member_id)
         return await self._keep(member_id, row)
 
+    def forget(self) -> None:
+        """Look everybody up again: something about a participant is different."""
+        self._seen.clear()
+
     def _fresh(self, who: Holder | str) -> Known | None:
         seen = self._seen.get(who)
         return seen[1] if seen is not None and seen[0] > time.monotonic() else None

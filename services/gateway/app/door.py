@@ -52,6 +52,11 @@ class Door:
         self._members = members
         self._tokens = tokens
 
+    def forget(self) -> None:
+        """Look callers up again from the next request on: one was suspended, or lives again."""
+        self._credentials.forget()
+        self._members.forget()
+
     async def caller(self, authorization: str) -> Principal:
         """Return the caller of a request with this ``Authorization``.
 

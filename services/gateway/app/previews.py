@@ -12,6 +12,7 @@ from schemas.types import Side, pool_key
 from services.core.eligibility import max_spend
 from services.core.errors import DomainError
 from services.core.fitting import fits_of
+from services.gateway.app.rights import ROLE_OF_SIDE, require_role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,11 @@ class Previews:
             side: The side.
             wanted: The orders.
             reserved: Micro-yuan that orders before these would hold.
+
+        Raises:
+            ForbiddenError: if the caller's role has no orders of this side.
         """
+        require_role(principal, ROLE_OF_SIDE[side])
         free = await self._free(principal, side)
         markets: dict[str, Market] = {}
         quotes = self._quotes.at_once()

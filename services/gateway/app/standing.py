@@ -17,6 +17,8 @@ from services.gateway.errors import not_found
 from services.gateway.ports import Sent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from schemas.api import ParticipantView, Receipt
     from schemas.standing import StandingNew
     from services.gateway.ports import Directory, Log, MarketClock, Markets, Principal, Signer
@@ -34,6 +36,8 @@ class Standing:
         markets: Each is told, since each clears by what is in its own part of the log.
         clock: The market's clock.
         signer: Signs receipts; ``None`` leaves them unsigned.
+        forget: Called once a standing is another, so that it counts from the next request on;
+            other instances remember callers for a second.
     """
 
     def __init__(
@@ -43,12 +47,14 @@ class Standing:
         markets: Markets,
         clock: MarketClock,
         signer: Signer | None,
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
         self._log = log
         self._directory = directory
         self._markets = markets
         self._clock = clock
         self._signer = signer
+        self._forget = forget
 
     async def set(
         self, principal: Principal, participant_id: str, new: StandingNew, traceparent: str
@@ -96,6 +102,7 @@ class Standing:
         sent = Sent(sending[0], positions[0])
         view = known.model_copy(update={"status": new.status})
         await self._directory.put_participant(view, sent.position.offset, None)
+        self._forget()
         return make_receipt(sent, self._signer)
 
     async def _market_ids(self) -> list[str]:

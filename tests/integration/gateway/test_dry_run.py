@@ -95,6 +95,12 @@ async def test_a_dry_run_is_refused_as_the_real_thing_would_be(market: Market) -
             "POST", bad.path, key=keys[bad.role], headers=headers, content=content, params=DRY
         )
         assert (reply.status_code, reply.json()["code"]) == (bad.status, bad.code), bad.name
+    for lines in ([{}], [demand()]):
+        for more in (DRY, {}):
+            reply = await gateway.call(
+                "POST", "/v1/demand:bulk", lines, key=market.provider, params=more
+            )
+            assert reply.status_code == 403, reply.text
 
 
 async def test_a_bulk_that_is_tried_counts_what_the_lines_before_would_hold(

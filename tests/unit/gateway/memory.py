@@ -247,6 +247,9 @@ class MemoryDirectory:
         )
         self.principals[hash_key(KEYS[role])] = Principal(name, role, f"key_{role.value}")
 
+    def forget(self) -> None:
+        pass
+
     async def by_key(self, sha256: bytes) -> Principal | None:
         return self.principals.get(sha256)
 

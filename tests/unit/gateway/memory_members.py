@@ -42,6 +42,9 @@ class MemoryMembers:
                 return None if view.status is MemberStatus.REMOVED else view
         return None
 
+    def forget(self) -> None:
+        pass
+
     async def by_holder(self, holder: Holder) -> Known | None:
         view = self._live(holder)
         return None if view is None else self._known(view)

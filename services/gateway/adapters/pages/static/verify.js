@@ -7,6 +7,7 @@ const TITLES = {
   allocations: ["Allocations are feasible", "分配可行"],
   prices: ["One price per pool and hour, on the tick", "每资源池每时段一个价格"],
   rule_1: ["Nobody trades at a loss", "无人亏损成交"], rule_2: ["Payments equal revenues", "付款等于收入"],
+  policies: ["Policies in force are kept", "生效政策得到遵守"],
   orders: ["Every order once, with its state and money", "每个订单恰一次，状态与金额正确"],
   regret: ["Regret of every order", "每个订单的遗憾"], welfare: ["Welfare", "福利"],
   certificate: ["Certificate: the bound is at least the welfare", "最优性证明：上界不低于福利"],
@@ -30,7 +31,7 @@ function show({ hash, report, ms }, isPublished) {
   const good = report.ok && same;
   const list = element("ol", "", "checks-list");
   const files = isPublished ? [{ name: pick("The file has the published SHA-256", "文件与公布的 SHA-256 一致"), ok: same }] : [];
-  for (const check of [...files, ...report.checks.map((item) => ({ name: pick(...TITLES[item.name]), ok: item.ok }))]) {
+  for (const check of [...files, ...report.checks.map((item) => ({ name: pick(...(TITLES[item.name] ?? [item.name, item.name])), ok: item.ok }))]) {
     list.append(element("li", `${check.ok ? "✓" : "✗"} ${check.name}`, check.ok ? "ok" : "no"));
   }
   const head = element("p", good
