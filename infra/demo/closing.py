@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LEDGER_SCHEMA = "ledger"
 _POLL_S = 0.25
 _QUIET_S_MAX = 90.0
+# In which the ordinary round of a cycle is sealed once the urgent one is closed.
+_NEXT_ROUND_S = 2.0
 _LAST_ROUND_S_MAX = 120.0
 _HOURS = range(24, 11, -1)
 
@@ -59,22 +61,29 @@ def far_cadence_s(at: datetime) -> int:
     return max(_HOURS, key=wait_s) * 3600
 
 
-async def last_round_closed(board: Board, after: datetime) -> None:
-    """Return once a round that was sealed after an instant is closed.
+async def last_round_closed(client: AsyncClient, board: Board, after: datetime) -> None:
+    """Return once a round that was sealed after an instant is closed, and no other is under way.
+
+    An urgent round is followed at once by the ordinary one of its cycle, which is the last one.
 
     Raises:
         TimeoutError: if there is none for two minutes.
     """
     loop = asyncio.get_running_loop()
     give_up_s = loop.time() + _LAST_ROUND_S_MAX
-    while True:
+    seen = 0
+    while loop.time() <= give_up_s:
         times = [datetime.fromisoformat(row["market_time"]) for row in board.closed]
-        if times and max(times) > after:
+        if not times or max(times) <= after:
+            await asyncio.sleep(_POLL_S)
+            continue
+        newest = await newest_round(client, str(board.market["id"]))
+        if newest == seen == len(times):
             return
-        if loop.time() > give_up_s:
-            msg = f"no round was closed within {_LAST_ROUND_S_MAX:.0f} s of the day's end"
-            raise TimeoutError(msg)
-        await asyncio.sleep(_POLL_S)
+        seen = newest
+        await asyncio.sleep(_NEXT_ROUND_S)
+    msg = f"no round was closed within {_LAST_ROUND_S_MAX:.0f} s of the day's end"
+    raise TimeoutError(msg)
 
 
 async def quiet(meter: Meter) -> dict[str, int]:

@@ -314,7 +314,7 @@ class Demo:
         at = self._exchange.clock.now()
         operator = anyone.acting_as(self._exchange.config.operator_key)
         await close_market(operator, board.market, closing.far_cadence_s(at))
-        await closing.last_round_closed(board, at)
+        await closing.last_round_closed(anyone, board, at)
 
     async def _gather(self, client: AsyncClient, cast: _Cast) -> Facts:
         """Gather when all is quiet; again if a round came in between."""
