@@ -95,7 +95,8 @@ async def test_a_dry_run_is_refused_as_the_real_thing_would_be(market: Market) -
             "POST", bad.path, key=keys[bad.role], headers=headers, content=content, params=DRY
         )
         assert (reply.status_code, reply.json()["code"]) == (bad.status, bad.code), bad.name
-    for lines in ([{}], [demand()]):
+    bulks: tuple[list[Json], ...] = ([{}], [demand()])
+    for lines in bulks:
         for more in (DRY, {}):
             reply = await gateway.call(
                 "POST", "/v1/demand:bulk", lines, key=market.provider, params=more

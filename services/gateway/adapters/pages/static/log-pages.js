@@ -25,7 +25,8 @@ function element(name, text, kind) {
 
 function keyText() {
   const text = keyField.value.trim();
-  if (text !== box.dataset.key) localStorage.setItem(KEY, text);
+  if (text === box.dataset.key) localStorage.removeItem(KEY);
+  else localStorage.setItem(KEY, text);
   return text;
 }
 
