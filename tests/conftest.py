@@ -28,6 +28,7 @@ from infra.local.topics import delete_topics, ensure_topics
 ROOT = Path(__file__).parent
 LOOPBACK = ["127.0.0.1", "localhost", "::1"]
 MAY_CONNECT = ("contract", "e2e", "integration", "simulation")
+FIRST = ("simulation", "e2e", "property", "integration")
 STACK_FIXTURES = {"stack", "topic_prefix", "topics", "schema_prefix"}
 
 RUN_VARIABLE = "SUANLI_TEST_RUN_DIR"
@@ -67,9 +68,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        rung = item.path.relative_to(ROOT).parts[0] if item.path.is_relative_to(ROOT) else ""
-        if rung in MAY_CONNECT and item.get_closest_marker("allow_hosts") is None:
+        if _rung(item) in MAY_CONNECT and item.get_closest_marker("allow_hosts") is None:
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+        if _shares_a_fixture(item):
+            # One worker runs them all: each of the others would make what they share once more.
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+    # The longest first, so that no worker is left with one of them when the others are done; what
+    # the plugin drew stays the order within a rung.
+    items.sort(key=lambda item: FIRST.index(rung) if (rung := _rung(item)) in FIRST else len(FIRST))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -141,6 +147,17 @@ async def schema_prefix(stack: Stack) -> AsyncIterator[str]:
 
 
 _OWNED = pytest.StashKey[Path]()
+
+
+def _rung(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT).parts[0] if item.path.is_relative_to(ROOT) else ""
+
+
+def _shares_a_fixture(item: pytest.Item) -> bool:
+    """Tell whether a test has a fixture that is made once for its module."""
+    found = getattr(item, "_fixtureinfo", None)
+    known = {} if found is None else found.name2fixturedefs
+    return any(one.scope == "module" for all_of in known.values() for one in all_of)
 
 
 def _is_worker(config: pytest.Config) -> bool:
