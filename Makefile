@@ -13,8 +13,9 @@ LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --gene
 TYPED := schemas services infra tests $(wildcard loadtests)
 # pytest takes two processes: the smallest machine we promise to run on has two cores.
 TEST_JOBS ?= 2
-# What shares a fixture of its module runs in one worker, in the order that tests/conftest.py gives.
-PARALLEL = -n $(TEST_JOBS) --dist=loadgroup --no-loadscope-reorder
+# A file runs in one worker, so that what its tests share is made once; in the order of
+# tests/conftest.py.
+PARALLEL = -n $(TEST_JOBS) --dist=loadfile --no-loadscope-reorder
 TEST_ARGS ?=
 # SANDBOX=1 means the sandbox: a second exchange, with play money and robots.
 SANDBOXED := $(if $(SANDBOX),--sandbox)

@@ -66,15 +66,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_OWNED] = folder
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _rung(item) in MAY_CONNECT and item.get_closest_marker("allow_hosts") is None:
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
-        if _shares_a_fixture(item):
-            # One worker runs them all: each of the others would make what they share once more.
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
     # The longest first, so that no worker is left with one of them when the others are done; what
-    # the plugin drew stays the order within a rung.
+    # was drawn stays the order within a rung.
     items.sort(key=lambda item: FIRST.index(rung) if (rung := _rung(item)) in FIRST else len(FIRST))
 
 
@@ -151,13 +149,6 @@ _OWNED = pytest.StashKey[Path]()
 
 def _rung(item: pytest.Item) -> str:
     return item.path.relative_to(ROOT).parts[0] if item.path.is_relative_to(ROOT) else ""
-
-
-def _shares_a_fixture(item: pytest.Item) -> bool:
-    """Tell whether a test has a fixture that is made once for its module."""
-    found = getattr(item, "_fixtureinfo", None)
-    known = {} if found is None else found.name2fixturedefs
-    return any(one.scope == "module" for all_of in known.values() for one in all_of)
 
 
 def _is_worker(config: pytest.Config) -> bool:
