@@ -13,6 +13,9 @@ LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --gene
 TYPED := schemas services infra tests $(wildcard loadtests)
 # pytest takes two processes: the smallest machine we promise to run on has two cores.
 TEST_JOBS ?= 2
+# A file runs in one worker, so that what its tests share is made once; in the order of
+# tests/conftest.py.
+PARALLEL = -n $(TEST_JOBS) --dist=loadfile --no-loadscope-reorder
 TEST_ARGS ?=
 # SANDBOX=1 means the sandbox: a second exchange, with play money and robots.
 SANDBOXED := $(if $(SANDBOX),--sandbox)
@@ -85,13 +88,13 @@ browser: ## Install Chromium for the tests of the pages, where the system's pack
 test: .venv/.dev-stamp browser ## Lint, then run all tests
 	@$(MAKE) --keep-going lint
 	@echo "==> Tests"
-	@$(PY) -m pytest -n $(TEST_JOBS) $(TEST_ARGS)
+	@$(PY) -m pytest $(PARALLEL) $(TEST_ARGS)
 
 .PHONY: nightly
 nightly: .venv/.dev-stamp ## Kill the ledger 200 times, send the API 10,000 requests, draw 5 times the cases
-	@SUANLI_KILL_RUNS=200 SUANLI_API_CASES=10000 $(PY) -m pytest -n $(TEST_JOBS) \
+	@SUANLI_KILL_RUNS=200 SUANLI_API_CASES=10000 $(PY) -m pytest $(PARALLEL) \
 		tests/integration/ledger/test_kills.py tests/integration/gateway/test_any_request.py
-	@$(PY) -m pytest -n $(TEST_JOBS) --hypothesis-profile=nightly tests/property
+	@$(PY) -m pytest $(PARALLEL) --hypothesis-profile=nightly tests/property
 
 # One target per check, so that `make -k lint` reports the findings of all of them.
 CHECKS := style format types imports sql spelling requirements generated

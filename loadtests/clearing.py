@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from loadtests.clearing_books import seeded_book
 from loadtests.clearing_peers import Peer, first_come_first_fit, whole_model
 from services.core.book import Book, Rules
-from services.core.clearing import clear, clear_greedy
+from services.core.clearing.clear import clear, clear_greedy
 from services.core.codec import canonical_json, round_to_dict
 from suanli.checker import verify
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from loadtests.clearing_large_books import SUPPLY_SHARE, large_book
 from loadtests.clearing_peers import whole_model
 from services.core.book import Book, Result, Rules
-from services.core.clearing import clear
+from services.core.clearing.clear import clear
 from services.core.clearing.scale.engine import clear_large
 
 # (demands of the book that the piece is from, pools, effort)

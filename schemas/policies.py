@@ -8,10 +8,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt
 
-from schemas.base import Instant, Model, ParticipantId, Price, Slug, Text, Version
+from schemas.base import (
+    ChipHours,
+    Count,
+    Instant,
+    Model,
+    Money,
+    ParticipantId,
+    Price,
+    RoundId,
+    Slug,
+    Text,
+    Version,
+)
 from schemas.events import Event
 
 RoundNumber = Annotated[StrictInt, Field(ge=1, le=10**12, description="Number of a round")]
+BREAKER_ROUNDS_MAX = 24
 PolicyReason = Annotated[Text, Field(min_length=1, description="Why, for everybody to read")]
 
 
@@ -30,7 +43,24 @@ class TradingHalt(Model):
     kind: Literal["trading_halt"]
 
 
-PolicyRule = Annotated[PriceLimits | TradingHalt, Field(discriminator="kind")]
+class CircuitBreaker(Model):
+    """Pauses the market when a round's prices are too far from those of the rounds before it."""
+
+    kind: Literal["circuit_breaker"]
+    chip: Slug | None = Field(default=None, description="Every chip class together if left out")
+    move_bp: StrictInt = Field(
+        ge=1, le=100_000, description="Rise or fall that is borne, in hundredths of a percent"
+    )
+    rounds: StrictInt = Field(
+        default=12, ge=1, le=BREAKER_ROUNDS_MAX, description="Rounds looked back on"
+    )
+    pause_s: StrictInt = Field(ge=1, le=86_400, description="Seconds without a round")
+    chip_hours_min: ChipHours = Field(
+        default=1, description="Chip-hours traded again below which nothing is compared"
+    )
+
+
+PolicyRule = Annotated[PriceLimits | TradingHalt | CircuitBreaker, Field(discriminator="kind")]
 PolicyState = Literal["coming", "in_force", "past"]
 
 
@@ -44,6 +74,23 @@ class MarketPolicySet(Event):
     rule: PolicyRule | None
     reason: PolicyReason
     set_by: ParticipantId
+
+
+class MarketPaused(Event):
+    """A circuit breaker paused a market after a round; orders are taken, no round is run."""
+
+    market_id: Slug
+    round_id: RoundId
+    seq: Count
+    policy_id: Slug
+    version: Version
+    chip: Slug | None = None
+    chip_hours: ChipHours = Field(description="Traded again, of hours that were traded before")
+    value: Money = Field(description="What they cost in this round")
+    reference: Money = Field(description="What they would have cost at the prices they last had")
+    move_bp: StrictInt = Field(ge=1, le=100_000, description="What the policy bears")
+    since: Instant
+    until: Instant
 
 
 class PolicyNew(Model):

@@ -15,5 +15,19 @@ POLICY_NEW: dict[str, Any] = {
     "reason": "No order takes part in rounds beyond these prices.",
 }
 POLICIES: dict[type[events.Event], dict[str, Any]] = {
-    policies.MarketPolicySet: POLICY_NEW | {"market_id": "jjj-spot", "set_by": "regulator"}
+    policies.MarketPaused: {
+        "market_id": "jjj-spot",
+        "round_id": "jjj-spot:9",
+        "seq": 9,
+        "policy_id": "breaker",
+        "version": 1,
+        "chip": "h800",
+        "chip_hours": 640,
+        "value": 8_000_000_000,
+        "reference": 5_600_000_000,
+        "move_bp": 3_000,
+        "since": "2026-11-24T08:15:00.000000Z",
+        "until": "2026-11-24T08:45:00.000000Z",
+    },
+    policies.MarketPolicySet: POLICY_NEW | {"market_id": "jjj-spot", "set_by": "regulator"},
 }

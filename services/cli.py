@@ -84,7 +84,7 @@ def clear(
 ) -> None:
     """Clear a book file without any service; write a result of format suanli.result.v1."""
     from services.core import codec
-    from services.core.clearing import clear as clear_book
+    from services.core.clearing.clear import clear as clear_book
 
     book_json, rules_json = _read_json(book), _read_json(rules)
     result = clear_book(codec.book_from_dict(book_json), codec.rules_from_dict(rules_json))

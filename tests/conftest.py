@@ -28,6 +28,7 @@ from infra.local.topics import delete_topics, ensure_topics
 ROOT = Path(__file__).parent
 LOOPBACK = ["127.0.0.1", "localhost", "::1"]
 MAY_CONNECT = ("contract", "e2e", "integration", "simulation")
+FIRST = ("simulation", "e2e", "property", "integration")
 STACK_FIXTURES = {"stack", "topic_prefix", "topics", "schema_prefix"}
 
 RUN_VARIABLE = "SUANLI_TEST_RUN_DIR"
@@ -65,11 +66,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_OWNED] = folder
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        rung = item.path.relative_to(ROOT).parts[0] if item.path.is_relative_to(ROOT) else ""
-        if rung in MAY_CONNECT and item.get_closest_marker("allow_hosts") is None:
+        if _rung(item) in MAY_CONNECT and item.get_closest_marker("allow_hosts") is None:
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+    # The longest first, so that no worker is left with one of them when the others are done; what
+    # was drawn stays the order within a rung.
+    items.sort(key=lambda item: FIRST.index(rung) if (rung := _rung(item)) in FIRST else len(FIRST))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -141,6 +145,10 @@ async def schema_prefix(stack: Stack) -> AsyncIterator[str]:
 
 
 _OWNED = pytest.StashKey[Path]()
+
+
+def _rung(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT).parts[0] if item.path.is_relative_to(ROOT) else ""
 
 
 def _is_worker(config: pytest.Config) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.policies import PriceLimits, TradingHalt
+from schemas.policies import CircuitBreaker, PriceLimits, TradingHalt
 from services.core.book import BookPolicy
 from services.core.eligibility import chip_fits
 from services.core.errors import Message, ValidationError
@@ -106,8 +106,9 @@ def check_policy(
 
 def _check_rule(policy: MarketPolicySet, market: Market) -> None:
     rule = policy.rule
-    if isinstance(rule, PriceLimits):
+    if isinstance(rule, PriceLimits | CircuitBreaker):
         _check_known("rule.chip", rule.chip, {chip.id for chip in market.chips})
+    if isinstance(rule, PriceLimits):
         tick = market.rules.tick
         for name, price in (("floor", rule.floor), ("cap", rule.cap)):
             if price % tick:
@@ -132,7 +133,7 @@ def _check_known(field: str, value: str | None, known: set[str]) -> None:
 def _scope(policy: MarketPolicySet) -> tuple[str, str]:
     rule = policy.rule
     assert rule is not None
-    return rule.kind, (rule.chip or "") if isinstance(rule, PriceLimits) else ""
+    return rule.kind, "" if isinstance(rule, TradingHalt) else rule.chip or ""
 
 
 # --- prices of orders -----------------------------------------------------------------------

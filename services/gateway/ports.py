@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from schemas.funds import AccountKind
     from schemas.mobilisation import MobilisationDeclared
     from schemas.orders import DemandTerms, OfferTerms
-    from schemas.policies import MarketPolicySet, PolicyView
+    from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
     from schemas.types import Side
     from services.core.tlog.notes import Note
     from services.gateway.identity_ports import NewKey
@@ -248,6 +248,18 @@ class Markets(Protocol):
 
     async def put_policy(self, policy: MarketPolicySet, set_at: datetime) -> None:
         """Show a policy that was set."""
+        ...
+
+    async def pauses(
+        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> list[MarketPaused]:
+        """Return pauses, those of the latest rounds first.
+
+        Args:
+            market_id: Only of this market.
+            before: Only before this round number and market.
+            limit: At most as many.
+        """
         ...
 
     async def mobilised(self, market_id: str, now: datetime) -> list[MobilisationDeclared]:

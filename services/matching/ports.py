@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from schemas.events import OffsetRange
     from schemas.market import Market
     from schemas.mobilisation import MobilisationDeclared, MobilisationEnded
-    from schemas.policies import MarketPolicySet
+    from schemas.policies import MarketPaused, MarketPolicySet
     from services.core.book import Result
+    from services.core.circuit_breaker import TradedPrices
     from services.core.link_charges import Sent
     from services.core.orders import Order
     from services.core.verdicts import HoldAnswer, Verdict
@@ -57,6 +58,7 @@ class Changes:
         policies: Versions of policies, in the order in which they were read.
         recalled: Ids of closed orders that were only looked at; not written.
         sent: All that is given away of links, if it is another than before.
+        paused: The pause that the round to be published brings about.
     """
 
     orders: dict[str, Order] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Changes:
     policies: list[MarketPolicySet] = field(default_factory=list)
     recalled: set[str] = field(default_factory=set)
     sent: Sent | None = None
+    paused: MarketPaused | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,8 @@ class Loaded:
         sent: GB of each link and period that rounds have given away.
         mobilisations: What was declared and what was withdrawn, in any order.
         policies: Every version of every policy of the market.
+        paused: The pause that the newest round brought about, if it did.
+        traded: What the latest ordinary rounds traded, oldest first; none without a breaker.
     """
 
     positions: Positions
@@ -155,6 +160,8 @@ class Loaded:
     sent: Sent = field(default_factory=dict)
     mobilisations: Sequence[MobilisationDeclared | MobilisationEnded] = ()
     policies: Sequence[MarketPolicySet] = ()
+    paused: MarketPaused | None = None
+    traded: Sequence[TradedPrices] = ()
 
 
 class Store(Protocol):

@@ -12,7 +12,7 @@ from schemas.generate import ROOT
 from schemas.types import Shape
 from services.core import codec
 from services.core.book import Alternative, Book, BookDemand, BookOffer, Pool, Rules
-from services.core.clearing import clear
+from services.core.clearing.clear import clear
 from services.core.errors import ValidationError
 from suanli.checker import verify
 

@@ -16,7 +16,7 @@ from schemas.codec import decode
 from schemas.links import LinkCharged
 from schemas.market import Market
 from schemas.types import TERMINAL_STATES, OrderState, period_start
-from services.core.clearing import clear_greedy
+from services.core.clearing.clear import clear_greedy
 from services.core.codec import canonical_json, result_to_dict, rules_from_dict
 from services.core.eligibility import max_spend
 from services.core.intake import decide

@@ -1,10 +1,10 @@
-"""Policies of markets, as the log told them."""
+"""Policies of markets, and the pauses that they brought about, as the log told them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.policies import MarketPolicySet, PolicyView
+from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
 from services.gateway.adapters.queries import SQL, sql_of
 
 if TYPE_CHECKING:
@@ -62,3 +62,20 @@ async def put_all(conn: Conn, batch: list[Sent]) -> None:
         data = sent.envelope.data
         assert isinstance(data, MarketPolicySet)
         await put(conn, data, sent.envelope.occurred_at)
+
+
+async def pauses(
+    pool: Pool, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+) -> list[MarketPaused]:
+    """Return pauses, those of the latest rounds first."""
+    seq, market = before or (None, None)
+    found = await pool.fetch(SQL.pauses, market_id, seq, market, limit)
+    return [MarketPaused.model_validate_json(row["body"]) for row in found]
+
+
+async def put_pauses(conn: Conn, batch: list[Sent]) -> None:
+    """Show the pauses that a batch of records tells."""
+    for sent in batch:
+        data = sent.envelope.data
+        assert isinstance(data, MarketPaused)
+        await conn.execute(SQL.put_pause, data.market_id, data.seq, data.model_dump_json())

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from schemas.filters import Filter
     from schemas.mobilisation import MobilisationDeclared
     from schemas.orders import DemandTerms, OfferTerms
-    from schemas.policies import MarketPolicySet, PolicyView
+    from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
     from services.gateway.identity_ports import NewKey
     from services.gateway.ports import Signer
     from services.kit.postgres import Conn, Pool
@@ -212,6 +212,12 @@ class PostgresMarkets:
     async def put_policy(self, policy: MarketPolicySet, set_at: datetime) -> None:
         """Show a policy that was set."""
         await policies.put(self._pool, policy, set_at)
+
+    async def pauses(
+        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> list[MarketPaused]:
+        """Return pauses, those of the latest rounds first."""
+        return await policies.pauses(self._pool, market_id=market_id, before=before, limit=limit)
 
     async def mobilised(self, market_id: str, now: datetime) -> list[MobilisationDeclared]:
         """Return the mobilisations that were declared, and are neither over nor withdrawn."""

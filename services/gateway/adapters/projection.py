@@ -18,7 +18,7 @@ from schemas.api import MarketView, ParticipantView
 from schemas.codec import DecodeError, decode
 from schemas.erasures import ErasureOrdered, ErasureRefused, JournalEntryErased
 from schemas.mobilisation import MobilisationDisplaced, MobilisationServed
-from schemas.policies import MarketPolicySet
+from schemas.policies import MarketPaused, MarketPolicySet
 from schemas.signing_keys import SigningKeySet
 from schemas.surveillance import (
     ParticipantOwned,
@@ -446,6 +446,7 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((SigningKeySet,), put_told_keys),
     ((events.MarketDefined,), _markets),
     ((MarketPolicySet,), policies.put_all),
+    ((MarketPaused,), policies.put_pauses),
     (mobilisations.TOLD, mobilisations.put_told),
     ((MobilisationServed,), mobilisations.put_served),
     ((MobilisationDisplaced,), mobilisations.put_displaced),

@@ -159,6 +159,9 @@ class HealthReading:
             )
             latest = rounds[0] if rounds else None
             since = latest.market_time if latest else view.defined_at
+            pauses = await self._markets.pauses(market_id=market.id, before=None, limit=1)
+            if pauses and latest is not None and pauses[0].seq == latest.seq:
+                since = max(since, pauses[0].until)
             late_s = int((now - since).total_seconds()) - every_s
             found.append(
                 RoundsHealth(

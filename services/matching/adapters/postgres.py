@@ -14,8 +14,11 @@ from pydantic import TypeAdapter
 from schemas.events import OffsetRange
 from schemas.market import Market
 from schemas.mobilisation import MobilisationDeclared, MobilisationEnded
-from schemas.policies import MarketPolicySet
+from schemas.policies import BREAKER_ROUNDS_MAX, MarketPaused, MarketPolicySet
+from services.core.book_builder import horizon_of
+from services.core.circuit_breaker import has_breaker, traded_prices
 from services.core.errors import MatchError, Message
+from services.core.file_reading import result_from_dict
 from services.core.orders import DemandOrder, OfferOrder
 from services.core.verdicts import HoldAnswer
 from services.kit.errors import StaleWriterError
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from services.core.circuit_breaker import TradedPrices
     from services.core.orders import Order
     from services.kit.postgres import Conn, Pool
     from services.kit.records import Positions
@@ -88,7 +92,12 @@ class PostgresStore:
             mobilised = await conn.fetch(_QUERIES.mobilisations)
             last = await conn.fetchrow(_QUERIES.last_round)
             sent = await conn.fetch(_QUERIES.links_sent)
-            policies = await conn.fetch(_QUERIES.policies)
+            found = await conn.fetch(_QUERIES.policies)
+            policies = [MarketPolicySet.model_validate_json(row["body"]) for row in found]
+            recent = []
+            if has_breaker(policies):
+                recent = await conn.fetch(_QUERIES.recent_results, BREAKER_ROUNDS_MAX)
+        paused = None if last is None else last["paused"]
         return Loaded(
             positions=positions,
             orders=[_order(row["body"]) for row in orders],
@@ -105,7 +114,9 @@ class PostgresStore:
                 ).model_validate_json(row["body"])
                 for row in mobilised
             ],
-            policies=[MarketPolicySet.model_validate_json(row["body"]) for row in policies],
+            policies=policies,
+            paused=None if paused is None else MarketPaused.model_validate_json(paused),
+            traded=[_traded(row) for row in reversed(recent)],
         )
 
     async def orders_by_id(self, ids: Iterable[str]) -> list[Order]:
@@ -167,6 +178,7 @@ class PostgresStore:
                 cleared.result_digest,
                 cleared.solve_ms,
                 datetime.now(UTC),
+                None if changes.paused is None else changes.paused.model_dump_json(),
             )
             if done != "UPDATE 1":
                 raise StaleWriterError(f"round {sealed.round_id}", "published", "SEALED")
@@ -290,6 +302,13 @@ def _body(order: Order) -> str:
     if isinstance(order, OfferOrder):
         return _OFFER.dump_json(order).decode()
     return _DEMAND.dump_json(order).decode()
+
+
+def _traded(row: asyncpg.Record) -> TradedPrices:
+    market = Market.model_validate_json(row["market"])
+    first = horizon_of(market, row["seq"], row["market_time"]).first
+    result = result_from_dict(json.loads(zlib.decompress(row["result"])))
+    return traded_prices(row["seq"], first, result)
 
 
 def _order(body: str) -> Order:

@@ -91,7 +91,8 @@ DELETE FROM early_hold WHERE order_id = $1 AND cause = $2
 
 -- name: last_round
 SELECT seq, round_id, state, market_time, manifest::text AS manifest, through::text AS through,
-  market::text AS market, book, rules, book_digest, rules_digest, mobilisation
+  market::text AS market, book, rules, book_digest, rules_digest, mobilisation,
+  paused::text AS paused
 FROM round ORDER BY seq DESC LIMIT 1
 
 -- name: seal_round
@@ -103,8 +104,13 @@ VALUES ($1, $2, 'SEALED', $3, $4, $5::jsonb, $6::jsonb, $7::jsonb, $8, $9, $10, 
 
 -- name: publish_round
 UPDATE round SET state = 'PUBLISHED', status = $2, cause = $3, result = $4, result_digest = $5,
-  solve_ms = $6, published_at = $7
+  solve_ms = $6, published_at = $7, paused = $8::jsonb
 WHERE seq = $1 AND state = 'SEALED'
+
+-- name: recent_results
+SELECT seq, market_time, market::text AS market, result FROM round
+WHERE state = 'PUBLISHED' AND mobilisation = ''
+ORDER BY seq DESC LIMIT $1
 
 -- name: cycle
 SELECT book, result FROM round

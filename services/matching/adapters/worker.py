@@ -15,7 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from services.core.clearing import clear, clear_greedy
+from services.core.clearing.clear import clear, clear_greedy
 from services.core.codec import (
     book_from_dict,
     canonical_json,

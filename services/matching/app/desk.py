@@ -7,12 +7,15 @@ ends the process, so memory is never ahead of the store for longer than one tran
 from __future__ import annotations
 
 import json
+from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from schemas.mobilisation import MobilisationDeclared, MobilisationEnded
+from schemas.policies import BREAKER_ROUNDS_MAX
 from schemas.types import TERMINAL_STATES
 from services.core.book_builder import stand
+from services.core.circuit_breaker import has_breaker, is_paused, paused_after, traded_prices
 from services.core.orders import DemandOrder, OfferOrder
 from services.core.policies import halt_of, rows_of
 from services.core.policy_rows import policies_of
@@ -26,11 +29,13 @@ if TYPE_CHECKING:
 
     from schemas.events import Event
     from schemas.market import Market
-    from schemas.policies import MarketPolicySet
+    from schemas.policies import MarketPaused, MarketPolicySet
     from schemas.standing import ParticipantStandingSet
     from services.core.book import BookPolicy
+    from services.core.circuit_breaker import TradedPrices
     from services.core.link_charges import Sent
     from services.core.orders import Order
+    from services.core.round_events import RoundFacts
     from services.core.verdicts import Decision, HoldAnswer
     from services.matching.ports import Loaded
 
@@ -55,6 +60,8 @@ class Desk:
         stages: Mobilisations, and the stage of the cycle of rounds.
         market_changed: Whether the market was defined anew since the last seal.
         policies: Every version of every policy of the market, by id and version.
+        traded: What the latest ordinary rounds traded, oldest first, while a breaker is known.
+        paused: The latest pause.
         pace: What the rounds since the start of this process have shown; a restart forgets it.
     """
 
@@ -70,6 +77,8 @@ class Desk:
         self.last_time = datetime.min.replace(tzinfo=UTC)
         self.market_changed = False
         self.policies: dict[tuple[str, int], MarketPolicySet] = {}
+        self.traded: deque[TradedPrices] = deque(maxlen=BREAKER_ROUNDS_MAX + 1)
+        self.paused: MarketPaused | None = None
         self.pace = Pace()
         self.sent: Sent = {}
         self.stages = Stages()
@@ -95,6 +104,8 @@ class Desk:
             self.stash.setdefault(answer.order_id, {})[answer.cause] = answer
         for policy in loaded.policies:
             self.policies[policy.policy_id, policy.version] = policy
+        self.traded.extend(loaded.traded)
+        self.paused = loaded.paused
         if last is not None:
             self._in_last_book = policies_of(json.loads(last.book))
             self.next_round = last.seq + (0 if loaded.is_sealed else 1)
@@ -149,10 +160,27 @@ class Desk:
         self._in_last_book = rows_of(self.policies.values(), self.next_round)
         return self._in_last_book
 
-    @property
-    def is_halted(self) -> bool:
-        """Whether a policy keeps the next round from being run."""
-        return halt_of(self.policies.values(), self.next_round) is not None
+    def is_halted(self, now: datetime) -> bool:
+        """Tell whether a policy, or a pause, keeps the next round from being run."""
+        policies, seq = self.policies.values(), self.next_round
+        return halt_of(policies, seq) is not None or is_paused(self.paused, policies, seq, now)
+
+    def watch_prices(self, facts: RoundFacts) -> MarketPaused | None:
+        """Take over what an ordinary round traded; return the pause that follows, if one does."""
+        policies = self.policies.values()
+        if not has_breaker(policies):
+            return None
+        self.traded.append(traded_prices(facts.seq, facts.book.first_period, facts.result))
+        pause = paused_after(
+            policies,
+            tuple(self.traded),
+            market_id=facts.market.id,
+            round_id=facts.round_id,
+            now=facts.market_time,
+        )
+        if pause is not None:
+            self.paused = self._changes.paused = pause
+        return pause
 
     def recall(self, orders: Iterable[Order]) -> None:
         """Add stored orders that a record may concern; they are dropped at the next commit."""

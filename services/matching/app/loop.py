@@ -118,7 +118,7 @@ class Matching:
                 await self.take_in(round(min(max(left_ms, _READ_MS_MIN), _READ_MS_MAX)))
                 continue
             await self._drain()
-            if self._desk.is_halted:
+            if self._desk.is_halted(self.now()):
                 due = self._due(self.now())
                 continue
             await self._run_drained()

@@ -169,6 +169,9 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
     desk.changes.outbox += _round_records(facts, sealed, cleared)
     if served is not None:
         desk.changes.outbox.append(_of_round(served, facts.round_id, facts.market_time, 0))
+    pause = desk.watch_prices(facts) if book.mobilisation is None else None
+    if pause is not None:
+        desk.changes.outbox.append(_of_round(pause, facts.round_id, facts.market_time, 0))
     desk.changes.outbox += records
     desk.changes.outbox += [
         status_record(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from schemas import events, examples
-from tests.integration.gateway.conftest import Market
+from schemas.policies import MarketPaused
+from schemas.policy_examples import POLICIES
+from tests.integration.gateway.conftest import Gateway, Market
 
 Json = dict[str, Any]
 
@@ -82,3 +84,27 @@ async def test_a_policy_is_set_once_each_version_and_anybody_reads_its_history(
     page = (await gateway.http.get("/v1/policies?limit=2")).json()
     rest = (await gateway.http.get(f"/v1/policies?cursor={page['next_cursor']}")).json()
     assert [item["policy"]["version"] for item in (*page["items"], *rest["items"])] == [1, 2, 3, 1]
+
+
+async def test_what_a_breaker_paused_is_listed_latest_first_and_can_be_exported(
+    gateway: Gateway,
+) -> None:
+    told = [
+        MarketPaused.model_validate(
+            POLICIES[MarketPaused] | {"seq": seq, "round_id": f"jjj-spot:{seq}"}
+        )
+        for seq in (9, 12, 30)
+    ]
+    await gateway.publish(*told)
+
+    async def listed() -> list[Json]:
+        reply = await gateway.http.get("/v1/pauses?market_id=jjj-spot&limit=2")
+        return list(reply.json()["items"])
+
+    found = await gateway.eventually(listed, lambda items: len(items) == 2)
+    assert [item["seq"] for item in found] == [30, 12]
+    page = (await gateway.http.get("/v1/pauses?limit=2")).json()
+    rest = (await gateway.http.get(f"/v1/pauses?limit=2&cursor={page['next_cursor']}")).json()
+    assert [item["seq"] for item in rest["items"]] == [9]
+    table = await gateway.http.get("/v1/pauses", headers={"Accept": "text/csv"})
+    assert table.text.splitlines()[0].startswith("market_id,round_id,seq")

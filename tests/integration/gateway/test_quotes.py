@@ -7,7 +7,7 @@ from datetime import datetime
 from schemas.market import Market as MarketModel
 from schemas.types import period_of
 from services.core.book import Book, BookOffer, Rules
-from services.core.clearing import clear_greedy
+from services.core.clearing.clear import clear_greedy
 from services.core.codec import book_to_dict, canonical_json, result_to_dict, rules_to_dict
 from services.core.eligibility import pools_of
 from services.core.round_file import file_events, round_file

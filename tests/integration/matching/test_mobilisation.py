@@ -18,7 +18,7 @@ from schemas.mobilisation import (
     MobilisationTerms,
 )
 from schemas.types import OrderState
-from services.core.clearing import clear
+from services.core.clearing.clear import clear
 from services.core.codec import book_from_dict, result_digest, result_from_dict, rules_from_dict
 from services.core.displacement import book_without
 from services.core.replay import sealed_books

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas import events
-from schemas.policies import MarketPolicySet
+from schemas.policies import MarketPaused, MarketPolicySet
 from schemas.types import OrderState
 from services.core.replay import sealed_books
 from services.gateway.adapters.market_log import KafkaMarketLogs
@@ -130,3 +130,49 @@ async def test_a_halted_market_takes_orders_and_calls_them_all_once_it_resumes(d
     assert (sealed[1].seq, sealed[1].market_time >= START + 3 * QUARTER) == (2, True)
     made = [one for one in desk.distinct("allocations") if isinstance(one, events.AllocationMade)]
     assert [(one.demand_id, one.offer_id) for one in made] == [(need.order_id, supply.order_id)]
+
+
+async def test_a_breaker_pauses_rounds_over_a_restart_and_until_its_policy_is_withdrawn(
+    desk: Desk,
+) -> None:
+    clock, stop = ManualClock(START), asyncio.Event()
+    rule = {"kind": "circuit_breaker", "move_bp": 1000, "pause_s": 7200}
+    # Each fills the same two hours; the second one half as dear again.
+    end = (START + timedelta(hours=3)).isoformat()
+    cheap = offer("cheap", chips=4, end=end)
+    dear = offer("dear", chips=4, end=end, ask=1_900_000)
+    first, second = demand("n", deadline=end), demand("m", deadline=end)
+
+    async def trade(supply: events.Event, need: events.DemandSubmitted, rounds: int) -> None:
+        async with open_process(desk.settings, clock) as matching:
+            await desk.say(supply, need, hold(need))
+            await settled(matching, least=3)
+            clock.advance(QUARTER)
+            await matching.run_round()
+            await desk.hear(rounds)
+
+    async with open_process(desk.settings, clock) as matching:
+        await desk.say(policy(rule, "swings"))
+        await settled(matching, least=1)
+    await trade(cheap, first, 1)
+    # A new process: what it holds prices against comes from its store.
+    await trade(dear, second, 2)
+    paused = [one for one in desk.distinct("rounds") if isinstance(one, MarketPaused)]
+    assert [(one.seq, one.until - one.since) for one in paused] == [(2, timedelta(hours=2))]
+    assert paused[0].value * 10 > paused[0].reference * 11
+
+    async with open_process(desk.settings, clock) as matching:
+        running = asyncio.create_task(matching.run(stop))
+        for _ in range(4):
+            clock.advance(QUARTER)
+            await asyncio.sleep(0.1)
+        assert (await desk.rows("SELECT max(seq) AS n FROM round"))[0]["n"] == 2
+        await desk.say(policy(None, "swings", version=2, first=3))
+        async with asyncio.timeout(60):
+            query = "SELECT count(*) AS n FROM policy"
+            while (await desk.rows(query))[0]["n"] < 2:  # noqa: ASYNC110 - a table is awaited
+                await asyncio.sleep(0.02)
+        clock.advance(QUARTER)
+        await desk.hear(3, 60.0)
+        stop.set()
+        await running

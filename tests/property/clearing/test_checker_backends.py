@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from loadtests.clearing_books import seeded_book
 from services.core.book import Book, Rules
-from services.core.clearing import clear_greedy
+from services.core.clearing.clear import clear_greedy
 from services.core.codec import canonical_json, round_to_dict
 from suanli import check_arrays
 from suanli.check_bound import BestResponses, Supply

@@ -10,7 +10,7 @@ from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from services.core.book import Book, Result, Rules
-from services.core.clearing import clear, clear_greedy
+from services.core.clearing.clear import clear, clear_greedy
 from services.core.clearing.oracle import TooLargeError, best_welfare, most_chip_hours
 from services.core.codec import canonical_json, result_to_dict, round_from_dict, round_to_dict
 from suanli.checker import verify

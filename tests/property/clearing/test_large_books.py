@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from loadtests.clearing_large_books import large_book
 from schemas.types import Shape
 from services.core.book import Alternative, Book, BookDemand, BookOffer, Pool, Result, Rules
-from services.core.clearing import clear
+from services.core.clearing.clear import clear
 from services.core.clearing.presolve import IntArray, canonical_book
 from services.core.clearing.price_search import PRICE_MAX
 from services.core.clearing.scale import engine

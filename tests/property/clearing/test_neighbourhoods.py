@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from loadtests.clearing_books import seeded_book
 from services.core.book import Book, Result, Rules
-from services.core.clearing import clear, clear_greedy, search
+from services.core.clearing import search
+from services.core.clearing.clear import clear, clear_greedy
 from services.core.codec import canonical_json, result_to_dict, round_to_dict
 from suanli.checker import verify
 from tests.property.clearing.books import oracle_welfare, shuffled, small_book

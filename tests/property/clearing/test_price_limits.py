@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.core.book import Book, BookPolicy, Rules
-from services.core.clearing import clear, clear_greedy
+from services.core.clearing.clear import clear, clear_greedy
 from services.core.clearing.scale.engine import clear_large
 from services.core.codec import book_from_dict, book_to_dict, result_to_dict, rules_to_dict
 from suanli.checker import verify

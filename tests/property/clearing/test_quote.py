@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.types import Shape
 from services.core.book import Book, BookDemand, Result, Rules
-from services.core.clearing import clear_greedy
+from services.core.clearing.clear import clear_greedy
 from services.core.clearing.presolve import canonical_book
 from services.core.clearing.quote import Quote, Standing
 from tests.property.clearing.books import small_book

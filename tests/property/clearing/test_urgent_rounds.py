@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.types import OrderState, period_of
 from services.core.book import Book, Result, Rules
 from services.core.book_builder import build_book, entered
-from services.core.clearing import clear
+from services.core.clearing.clear import clear
 from services.core.codec import canonical_json, round_to_dict
 from services.core.orders import DemandOrder, OfferOrder, Order
 from services.core.round_outcome import apply_result

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.book import Alternative, Book, BookDemand, Result, Rules
-from services.core.clearing import clear_greedy
+from services.core.clearing.clear import clear_greedy
 from services.core.clearing.presolve import canonical_book
 from services.core.clearing.why_not import NEAR_PERIODS
 from tests.property.clearing.books import small_book

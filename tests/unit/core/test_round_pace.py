@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.book import Certificate, Result, Rules
-from services.core.clearing import clear_greedy
+from services.core.clearing.clear import clear_greedy
 from services.core.round_pace import Pace
 from tests.property.clearing.books import small_book
 

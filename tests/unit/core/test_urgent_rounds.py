@@ -13,7 +13,7 @@ from schemas.mobilisation import MobilisationDeclared, MobilisationEnded, Mobili
 from schemas.types import OrderState
 from services.core.book import Book, Rules
 from services.core.book_builder import Horizon, build_book
-from services.core.clearing import clear
+from services.core.clearing.clear import clear
 from services.core.codec import book_from_dict, book_to_dict
 from services.core.errors import ValidationError
 from services.core.mobilisation import check_urgent

@@ -28,7 +28,7 @@ from schemas.identity import AdminActView, KeyView
 from schemas.market import Market
 from schemas.mobilisation import MobilisationDeclared
 from schemas.orders import DemandTerms, OfferTerms
-from schemas.policies import MarketPolicySet, PolicyView
+from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
 from schemas.registry import BY_MODEL
 from schemas.signing_keys import SigningKeyView
 from schemas.types import Role, Side
@@ -388,6 +388,11 @@ class MemoryMarkets:
 
     async def all_policies(self, market_id: str) -> tuple[list[MarketPolicySet], int]:
         return [item for item in self.policies_set if item.market_id == market_id], 0
+
+    async def pauses(
+        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> list[MarketPaused]:
+        return []
 
     async def put_policy(self, policy: MarketPolicySet, set_at: datetime) -> None:
         self.policies_set.append(policy)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Query, Response
 
 from schemas.api import Page, Receipt
 from schemas.base import Slug
-from schemas.policies import PolicyNew, PolicyState, PolicyView
+from schemas.policies import MarketPaused, PolicyNew, PolicyState, PolicyView
 from schemas.policy_examples import POLICY_NEW
 from services.gateway.adapters.http.context import (
     ApiDep,
@@ -54,3 +54,15 @@ async def list_policies(
         policy = found[paging.limit - 1].policy
         last = [f"{policy.market_id}/{policy.policy_id}", policy.version]
     return page(paging, found, last, "policies")
+
+
+@router.get("/v1/pauses", tags=["markets"], response_model=Page[MarketPaused])
+async def list_pauses(api: ApiDep, paging: PagingDep, market_id: Slug | None = None) -> Response:
+    """List the pauses that circuit breakers brought about, latest rounds first (public)."""
+    found = await api.reading.markets.pauses(
+        market_id=market_id, before=paging.number_text(), limit=paging.limit + 1
+    )
+    last: list[str | int] | None = None
+    if len(found) > paging.limit:
+        last = [found[paging.limit - 1].seq, found[paging.limit - 1].market_id]
+    return page(paging, found, last, "pauses")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from schemas.api import PriceView, RoundView
     from schemas.market import ChipClass, Market
     from schemas.market_data import BookCurvesView, IndexView
+    from schemas.policies import MarketPaused
 
 ROUNDS_SHOWN = 60
 # At night rounds come and go empty; those that traded are looked for among so many.
@@ -31,6 +32,7 @@ class Sight:
         rounds: Its rounds, latest first, as many as `ROUNDS_READ`.
         prices: Prices by (pool, period).
         indices: Indices of the latest day with one, by chip class and region.
+        pause: What a circuit breaker paused last, if it ever did.
         is_whole: Whether all prices are here.
         mark: Stays the same as long as all of it but the instant does.
     """
@@ -41,6 +43,7 @@ class Sight:
     prices: dict[tuple[str, int], PriceView]
     indices: tuple[IndexView, ...]
     is_whole: bool
+    pause: MarketPaused | None = None
     mark: object = None
 
     @property
@@ -70,8 +73,17 @@ class Sight:
         if self.latest is None:
             return None
         every = self.market.rules.round_every_s
-        number = int(self.latest.market_time.timestamp()) // every
-        return datetime.fromtimestamp((number + 1) * every, self.now.tzinfo)
+        number = int(self.latest.market_time.timestamp()) // every + 1
+        if self.paused_until is not None:
+            number = max(number, -int(-self.paused_until.timestamp() // every))
+        return datetime.fromtimestamp(number * every, self.now.tzinfo)
+
+    @property
+    def paused_until(self) -> datetime | None:
+        """Return until when a circuit breaker holds the rounds, if it does."""
+        pause = self.pause
+        is_last = pause is not None and self.latest is not None and pause.seq == self.latest.seq
+        return pause.until if pause is not None and is_last and self.now < pause.until else None
 
     def regions(self) -> tuple[str, ...]:
         """Return the regions, those of the map first."""

@@ -75,6 +75,7 @@ async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
         limit=_PRICES_MAX + 1,
     )
     rounds = await reports.rounds(market_id=market.id, before=None, limit=figures.ROUNDS_READ)
+    pauses = await pages.api.reading.markets.pauses(market_id=market.id, before=None, limit=1)
     return figures.Sight(
         market=market,
         now=now,
@@ -82,6 +83,7 @@ async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
         prices={(item.pool, period_of(item.period)): item for item in found[:_PRICES_MAX]},
         indices=await _indices(pages, market.id),
         is_whole=len(found) <= _PRICES_MAX,
+        pause=pauses[0] if pauses else None,
     )
 
 

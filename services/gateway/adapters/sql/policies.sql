@@ -35,3 +35,13 @@ SELECT coalesce(max(seq), 0) AS seq FROM round WHERE market_id = $1;
 INSERT INTO market_policy (market_id, policy_id, version, body, set_at)
 VALUES ($1, $2, $3, $4::text::jsonb, $5)
 ON CONFLICT (market_id, policy_id, version) DO NOTHING;
+
+-- name: pauses
+SELECT body FROM market_pause
+WHERE ($1::text IS NULL OR market_id = $1)
+  AND ($2::bigint IS NULL OR (seq, market_id) < ($2::bigint, $3::text))
+ORDER BY seq DESC, market_id DESC LIMIT $4;
+
+-- name: put_pause
+INSERT INTO market_pause (market_id, seq, body) VALUES ($1, $2, $3::text::jsonb)
+ON CONFLICT (market_id, seq) DO NOTHING;

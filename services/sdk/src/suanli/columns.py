@@ -52,6 +52,7 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "JournalEntryView": (frozenset(), frozenset()),
     "LifeStep": (frozenset({"amount"}), frozenset({"occurred_at", "recorded_at"})),
     "LogHeadView": (frozenset(), frozenset({"told_at"})),
+    "MarketPaused": (frozenset(), frozenset({"since", "until"})),
     "MarketView": (frozenset({"market.links.tariff"}), frozenset({"defined_at"})),
     "MobilisationView": (
         frozenset({"payment"}),

@@ -9,7 +9,7 @@ import pytest
 from schemas.formats import RoundFile
 from schemas.types import Shape
 from services.core.book import Rules
-from services.core.clearing import clear
+from services.core.clearing.clear import clear
 from services.core.codec import (
     book_digest,
     book_from_dict,

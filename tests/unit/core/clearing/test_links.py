@@ -8,7 +8,7 @@ import pytest
 
 from schemas.types import Shape
 from services.core.book import Book, BookDemand, BookLink, LinkOutcome, Moves, Rules
-from services.core.clearing import clear
+from services.core.clearing.clear import clear
 from services.core.clearing.reasons import sentence
 from services.core.routes import Routes, crossing, use_of_links
 from tests.unit.core.clearing.builders import FIRST, book, cells, codes, demand, offer, pool, run

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.types import Shape
 from services.core.book import Alternative, Book, Result, Rules
-from services.core.clearing import clear, clear_greedy, gap_ppm
+from services.core.clearing.clear import clear, clear_greedy, gap_ppm
 from services.core.clearing.reasons import SENTENCES, sentence
 from services.core.codec import canonical_json, result_to_dict, round_to_dict
 from suanli.checker import verify

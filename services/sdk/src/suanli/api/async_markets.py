@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from suanli.models import (
         Market,
+        MarketPaused,
         MarketView,
         PolicyNew,
         PolicyView,
@@ -80,3 +81,9 @@ class AsyncMarketsCalls(AsyncCaller):
         """Set the next version of a policy, or withdraw it (regulator)."""
         reply: Receipt = await self.send(Operation("POST", "/v1/policies", body=body))
         return reply
+
+    def list_pauses(self, *, market_id: str | None = None) -> AsyncRows[MarketPaused]:
+        """List the pauses that circuit breakers brought about, latest rounds first (public)."""
+        return AsyncRows(
+            self, Operation("GET", "/v1/pauses", params={"market_id": market_id}), "MarketPaused"
+        )

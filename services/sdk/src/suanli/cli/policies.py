@@ -51,11 +51,20 @@ def register(app: typer.Typer) -> None:
     )(_halt)
     command(
         noun,
+        "breaker",
+        en="Pause a market by itself when its prices move too far (regulator).",
+        zh="设定熔断:价格变动过大时市场自动暂停(监管方)。",
+    )(_breaker)
+    command(
+        noun,
         "withdraw",
         en="Withdraw a policy; a halted market is called by its next round (regulator).",
         zh="撤销政策;被暂停的市场由下一轮集中出清(监管方)。",
     )(_withdraw)
     command(noun, "list", en="List policies with their history.", zh="列出政策及其历史。")(_list)
+    command(noun, "pauses", en="List what circuit breakers paused.", zh="列出熔断造成的暂停。")(
+        _pauses
+    )
     command(noun, "show", en="Show a policy's versions.", zh="查看政策的各版本。")(_show)
 
 
@@ -85,6 +94,49 @@ def _halt(
     session: Session, policy: _Id, *, market: _OfMarket, reason: _Reason, from_round: _Round = None
 ) -> None:
     _set(session, market, policy, {"kind": "trading_halt"}, reason, from_round)
+
+
+def _breaker(  # noqa: PLR0913 - each is an option of the command line
+    session: Session,
+    policy: _Id,
+    *,
+    market: _OfMarket,
+    move: Annotated[
+        str,
+        option(
+            "--move",
+            en="Percent that prices may rise or fall by, such as 30.",
+            zh="可承受的涨跌幅,百分比,如 30。",
+        ),
+    ],
+    pause: Annotated[int, option("--pause", en="Seconds without a round.", zh="暂停秒数。")],
+    reason: _Reason,
+    rounds: Annotated[
+        int, option("--rounds", en="Rounds looked back on, 1 to 24.", zh="回看的轮数,1 至 24。")
+    ] = 12,
+    chip_hours: Annotated[
+        int,
+        option(
+            "--chip-hours",
+            en="Fewer chip-hours traded again are not compared.",
+            zh="再次成交的卡时少于此数则不比较。",
+        ),
+    ] = 1,
+    chip: Annotated[
+        str | None,
+        option("--chip", en="Chip class; else all together.", zh="芯片型号;默认所有型号合计。"),
+    ] = None,
+    from_round: _Round = None,
+) -> None:
+    rule = {
+        "kind": "circuit_breaker",
+        "chip": chip,
+        "move_bp": units.bp_of_percent("--move", move),
+        "rounds": rounds,
+        "pause_s": pause,
+        "chip_hours_min": chip_hours,
+    }
+    _set(session, market, policy, rule, reason, from_round)
 
 
 def _withdraw(
@@ -133,6 +185,11 @@ def _list(
     print_list(session, found, _COLUMNS, empty=("No policies.", "暂无政策。"))
 
 
+def _pauses(session: Session, market: Market = None, limit: options.Limit = ordering.LIMIT) -> None:
+    found = ordering.take(session, session.client.pages("/v1/pauses", market_id=market), limit)
+    print_list(session, found, _PAUSES, empty=("No pauses.", "暂无熔断。"))
+
+
 def _show(session: Session, policy: _Id, *, market: _OfMarket) -> None:
     versions = _versions(session, market, policy)
     if not versions:
@@ -151,11 +208,28 @@ def _words(rule: Json | None) -> Text:
         return ("withdrawn", "已撤销")
     if rule["kind"] == "trading_halt":
         return ("trading halt", "暂停出清")
+    if rule["kind"] == "circuit_breaker":
+        return _breaker_words(rule)
     chip, floor, cap = rule["chip"], words.money(rule["floor"]), words.money(rule["cap"])
     return (
         f"{chip or 'every chip class'}: {floor} to {cap} yuan",
         f"{chip or '所有型号'}:{floor} 至 {cap} 元",
     )
+
+
+def _breaker_words(rule: Json) -> Text:
+    chip, pause, back = rule["chip"], rule["pause_s"], rule["rounds"]
+    move = f"{rule['move_bp'] / 100:g} %"
+    en = f"prices move by over {move} within {back} rounds"
+    return (
+        f"{chip or 'all chip classes'}: pause of {pause} s when {en}",
+        f"{chip or '所有型号'}:{back} 轮内涨跌超过 {move} 时暂停 {pause} 秒",
+    )
+
+
+def _moved(item: Json) -> str:
+    change, reference = item["value"] - item["reference"], item["reference"]
+    return f"{100 * change / reference:+.2f}" if reference else ""
 
 
 def _state(item: Json) -> Text:
@@ -176,4 +250,29 @@ _COLUMNS: Final[tuple[Column, ...]] = (
     Column("reason", ("reason", "原因"), lambda item: item["policy"]["reason"], wraps=True),
     ranked(2, Column("set_by", ("by", "设定人"), lambda item: item["policy"]["set_by"])),
     ranked(3, words.time_column("set_at", ("time", "时间"), "set_at", seconds=True)),
+)
+_PAUSES: Final[tuple[Column, ...]] = (
+    Column("round_id", ("round", "轮次"), lambda item: item["round_id"]),
+    Column("policy_id", ("policy", "政策"), lambda item: item["policy_id"]),
+    Column(
+        "chip",
+        ("chip", "型号"),
+        lambda item: item["chip"] or ("all", "全部"),
+        lambda item: item["chip"] or "",
+    ),
+    Column(
+        "move_percent",
+        ("move (%)", "涨跌(%)"),
+        _moved,
+        number=True,
+    ),
+    Column(
+        "allowed_percent",
+        ("borne (%)", "上限(%)"),
+        lambda item: f"{item['move_bp'] / 100:g}",
+        number=True,
+    ),
+    ranked(2, Column("chip_hours", ("chip-hours", "卡时"), lambda item: str(item["chip_hours"]))),
+    words.time_column("since", ("since", "自"), "since", seconds=True),
+    words.time_column("until", ("until", "至"), "until", seconds=True),
 )

@@ -63,6 +63,23 @@ def yuan(micro: int, *, places_min: int = 2, grouped: bool = True) -> str:
     return f"{sign}{text}.{fraction}" if fraction else f"{sign}{text}"
 
 
+def bp_of_percent(field: str, text: str) -> int:
+    """Return percent, as decimal text, in hundredths of a percent, exactly.
+
+    Raises:
+        UsageProblem: if it is no decimal of at most two places.
+    """
+    found = text.strip().removesuffix("%").strip()
+    scaled = Decimal(found) * 100 if _YUAN.match(found) else None
+    if scaled is None or scaled != scaled.to_integral_value():
+        raise UsageProblem(
+            field,
+            text,
+            ("percent with at most two decimals, such as 12.5", "至多两位小数的百分比,如 12.5"),
+        )
+    return int(scaled)
+
+
 def percent_of_ppm(ppm: int) -> str:
     """Return millionths as percent, such as ``0.3248``."""
     return f"{ppm // 10_000}.{ppm % 10_000:04d}"

@@ -35,9 +35,11 @@ from suanli.models.exports import ExportView
 from suanli.models.findings import FindingView
 from suanli.models.markets import (
     ChipClass,
+    CircuitBreaker,
     Latency,
     Link,
     Market,
+    MarketPaused,
     MarketPolicySet,
     MarketView,
     PolicyNew,
@@ -188,6 +190,7 @@ __all__ = [
     "CaseStateNew",
     "CaseView",
     "ChipClass",
+    "CircuitBreaker",
     "CollateralNew",
     "ConsistencyView",
     "CurveStep",
@@ -229,6 +232,7 @@ __all__ = [
     "LogPlace",
     "ManifestSignature",
     "Market",
+    "MarketPaused",
     "MarketPolicySet",
     "MarketView",
     "MemberChange",

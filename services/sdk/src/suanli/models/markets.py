@@ -187,6 +187,27 @@ class TradingHalt(TypedDict):
     kind: Literal["trading_halt"]
 
 
+class CircuitBreaker(TypedDict):
+    """Pauses the market when a round's prices are too far from those of the rounds before it."""
+
+    kind: Literal["circuit_breaker"]
+
+    chip: NotRequired[str | None]
+    """Every chip class together if left out."""
+
+    move_bp: int
+    """Rise or fall that is borne, in hundredths of a percent."""
+
+    rounds: NotRequired[int]
+    """Rounds looked back on."""
+
+    pause_s: int
+    """Seconds without a round."""
+
+    chip_hours_min: NotRequired[int]
+    """Chip-hours traded again below which nothing is compared."""
+
+
 class MarketPolicySet(TypedDict):
     """A version of a policy: in force from the round named on, withdrawn if it has no rule."""
 
@@ -201,7 +222,7 @@ class MarketPolicySet(TypedDict):
 
     in_force_from_round: int
     """Number of a round."""
-    rule: PriceLimits | TradingHalt | None
+    rule: PriceLimits | TradingHalt | CircuitBreaker | None
 
     reason: str
     """Why, for everybody to read."""
@@ -233,8 +254,42 @@ class PolicyNew(TypedDict):
     in_force_from_round: NotRequired[int | None]
     """The next round if left out."""
 
-    rule: PriceLimits | TradingHalt | None
+    rule: PriceLimits | TradingHalt | CircuitBreaker | None
     """Null withdraws the policy."""
 
     reason: str
     """Why, for everybody to read."""
+
+
+class MarketPaused(TypedDict):
+    """A circuit breaker paused a market after a round; orders are taken, no round is run."""
+
+    market_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+    round_id: str
+    seq: int
+
+    policy_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    version: int
+    """Version of the order's terms."""
+    chip: NotRequired[str | None]
+
+    chip_hours: int
+    """Traded again, of hours that were traded before."""
+
+    value: int
+    """What they cost in this round."""
+
+    reference: int
+    """What they would have cost at the prices they last had."""
+
+    move_bp: int
+    """What the policy bears."""
+
+    since: str
+    """UTC instant, ISO 8601."""
+
+    until: str
+    """UTC instant, ISO 8601."""
