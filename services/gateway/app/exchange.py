@@ -15,7 +15,7 @@ from services.core.errors import Message, ValidationError
 from services.gateway.app.envelopes import canonical, derive, make_envelope, make_receipt
 from services.gateway.app.keys import OPERATOR_ID, new_key
 from services.gateway.app.once import make_intent
-from services.gateway.app.policies import next_version
+from services.gateway.app.policies import concerns_halt, next_version
 from services.gateway.app.rights import require_own, require_role
 from services.gateway.app.scopes import scopes_of
 from services.gateway.errors import ConflictError, not_found
@@ -164,19 +164,21 @@ class ExchangeCommands:
         return make_receipt(sent, self._signer)
 
     async def set_policy(self, principal: Principal, new: PolicyNew, traceparent: str) -> Receipt:
-        """Set the next version of a policy.
+        """Set the next version of a policy; the operator may halt a market, and lift a halt.
 
         Raises:
-            ForbiddenError: if the caller is not the regulator.
+            ForbiddenError: if the caller is not the regulator, nor the operator with a halt.
             NotFoundError: if the market is not known.
             ConflictError: if the version does not follow the latest one.
             ValidationError: if the market cannot honour it.
         """
-        require_role(principal, Role.REGULATOR)
+        require_role(principal, Role.REGULATOR, Role.OPERATOR)
         view = await self._markets.market(new.market_id)
         if view is None:
             raise not_found("market_id", new.market_id)
         known, last_round = await self._markets.all_policies(new.market_id)
+        if not concerns_halt(new, known):
+            require_role(principal, Role.REGULATOR)
         data = next_version(new, principal.participant_id, view.market, known, last_round)
         event_id = derive_id("gateway", "policy", data.market_id, data.policy_id, str(data.version))
         sent = await self._send(data, event_id, principal, data.policy_id, traceparent)

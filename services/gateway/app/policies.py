@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.policies import MarketPolicySet
+from schemas.policies import MarketPolicySet, TradingHalt
 from services.core.errors import Message
 from services.core.policies import check_policy
 from services.gateway.errors import ConflictError
@@ -62,3 +62,18 @@ def next_version(
     )
     check_policy(data, market, known, last_round)
     return data
+
+
+def concerns_halt(new: PolicyNew, known: Sequence[MarketPolicySet]) -> bool:
+    """Return whether a request halts a market, or lifts a halt.
+
+    Args:
+        new: The request.
+        known: All versions of all policies of the market.
+    """
+    versions = [item for item in known if item.policy_id == new.policy_id]
+    latest = max(versions, key=lambda item: item.version, default=None)
+    was_halt = latest is None or latest.rule is None or isinstance(latest.rule, TradingHalt)
+    is_halt = isinstance(new.rule, TradingHalt)
+    lifts = new.rule is None and latest is not None and isinstance(latest.rule, TradingHalt)
+    return was_halt and (is_halt or lifts)

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -113,6 +114,7 @@ async def test_a_regulator_proves_decides_and_looks_back(market: Market) -> None
         await check_proof(page)
         await check_past(page, day)
         await check_reports(page)
+        need = await check_policies_and_need(page)
         assert wrong == []
         chinese = await signed_in(browser, base, market.regulator, "zh")
         await expect(chinese.get_by_role("heading", level=1)).to_have_text("总览")
@@ -125,7 +127,21 @@ async def test_a_regulator_proves_decides_and_looks_back(market: Market) -> None
             f"/office/cases/{CASE}",
             f"/office/orders/{day.demand_id}",
             f"/office/reports/concentration?market_id=jingjinji&day={DAY}",
+            "/office/policies",
+            "/office/mobilisations",
         )
+        # Who proposed a need does not confirm it; the operator does, and may halt, no more.
+        operator = await signed_in(browser, base, OPERATOR_KEY, "en")
+        await operator.goto(need)
+        await operator.get_by_role("button", name="Confirm").click()
+        await expect(operator.locator("h1")).to_contain_text("declared")
+        await operator.goto("/office/policies")
+        assert await operator.locator("details[id^='kind-']").count() == 1
+        await operator.locator("#kind-trading_halt [name=policy_id]").fill("power-cut")
+        await operator.locator("#kind-trading_halt [name=reason]").fill("Power cut at two sites")
+        await operator.get_by_role("button", name="Set it").click()
+        await expect(operator.locator("tbody")).to_contain_text("no round is run")
+        await walked(operator, "operator-en", need)
         # Whoever trades has no business here.
         trader = await signed_in_as_trader(browser, base, market.enterprise)
         for path in ("/office", "/office/journal", "/office/cases", "/office/participants"):
@@ -206,6 +222,39 @@ async def check_past(page: Page, day: Day) -> None:
     assert missing is not None
     assert missing.status == 422
     await expect(page.locator("main")).to_contain_text("must be the number of a round")
+
+
+async def check_policies_and_need(page: Page) -> str:
+    """Set and withdraw a policy, propose an urgent need; return its address."""
+    await page.goto("/office/policies")
+    await page.locator("#kind-price_limits summary").click()
+    form = page.locator("#kind-price_limits")
+    await form.locator("[name=policy_id]").fill("caps")
+    await form.locator("[name=cap]").fill("20.00001")
+    await form.locator("[name=reason]").fill("Prices ran away")
+    await form.get_by_role("button", name="Set it").click()
+    # What is wrong is said beside the field, in yuan, and nothing that was filled in is lost.
+    form = page.locator("#kind-price_limits")
+    await expect(form.locator(".wrong")).to_contain_text("Cap must be a multiple of the tick")
+    assert await form.locator("[name=reason]").input_value() == "Prices ran away"
+    await form.locator("[name=cap]").fill("20")
+    await form.get_by_role("button", name="Set it").click()
+    await expect(page.locator("tbody").first).to_contain_text("every chip class: 0 to 20 yuan")
+    await page.get_by_text("Withdraw", exact=True).last.click()
+    await page.locator("tbody [name=reason]").fill("They came back")
+    await page.get_by_role("button", name="Withdraw it").click()
+    await expect(page.locator("tbody").first).to_contain_text("withdrawn")
+    table = await page.request.get("/office/policies/csv?market_id=jingjinji")
+    assert "They came back" in await table.text()
+
+    await page.goto("/office/mobilisations")
+    await page.get_by_label("Enterprises that may").fill("enterprise-1")
+    await page.get_by_label("Price cap").fill("15")
+    await page.get_by_label("Why; everybody").fill("Flood forecast")
+    await page.get_by_role("button", name="Propose").click()
+    await expect(page.locator("h1")).to_contain_text("to be confirmed")
+    await expect(page.locator("main")).to_contain_text("another regulator or operator confirms it")
+    return urlsplit(page.url).path
 
 
 async def check_reports(page: Page) -> None:

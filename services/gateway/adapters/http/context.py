@@ -411,7 +411,7 @@ def page(
         headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
         if cursor is not None:
             headers["Link"] = _next(cursor, paging.limit)
-        return Response(_csv(shown), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(csv_of(shown), media_type="text/csv; charset=utf-8", headers=headers)
     if paging.as_lines:
         lines = "".join(item.model_dump_json() + "\n" for item in shown)
         headers = {} if cursor is None else {"Link": _next(cursor, paging.limit)}
@@ -430,7 +430,8 @@ def _next(cursor: str, limit: int) -> str:
     return f'<?cursor={cursor}&limit={limit}>; rel="next"'
 
 
-def _csv(items: Sequence[Model]) -> str:
+def csv_of(items: Sequence[Model]) -> str:
+    """Return rows as CSV: a column for every field, and none that a spreadsheet would run."""
     flat = [_flat(item.model_dump(mode="json")) for item in items]
     columns = list(dict.fromkeys(name for row in flat for name in row))
     out = io.StringIO()

@@ -29,7 +29,7 @@ async def set_policy(
     principal: GovernorDep,
     trace: TraceDep,
 ) -> Receipt:
-    """Set the next version of a policy, or withdraw it (regulator)."""
+    """Set the next version of a policy, or withdraw it (regulator; the operator, a halt)."""
     return await api.exchange.set_policy(principal, body, trace)
 
 

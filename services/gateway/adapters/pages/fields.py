@@ -21,6 +21,7 @@ Fields = dict[str, str]
 _WHOLE = re.compile(r"[0-9]{1,12}")
 _YUAN = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,6}))?")
 _MILLI = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,3}))?")
+_HUNDREDTHS = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,2}))?")
 _HOUR = "%Y-%m-%dT%H:%M"
 _SHOWN_MAX = 60
 
@@ -73,6 +74,15 @@ class Reader:
             return int(Decimal(text) * 1_000)
         allowed = Message("a number such as 0.7", "数值，如 0.7")
         self._missing(name, text, False, allowed)  # noqa: FBT003
+        return None
+
+    def hundredths(self, name: str, *, needed: bool = False) -> int | None:
+        """Return a number with at most two decimals in hundredths."""
+        text = self.text(name).removesuffix("%").strip()
+        if _HUNDREDTHS.fullmatch(text):
+            return int(Decimal(text) * 100)
+        allowed = Message("percent, such as 12.5", "百分比，如 12.5")
+        self._missing(name, self.text(name), needed, allowed)
         return None
 
     def hour(self, name: str, *, needed: bool = False) -> str | None:

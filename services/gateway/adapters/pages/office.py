@@ -34,6 +34,8 @@ OFFICE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("/office/journal", "Journal", "账簿", _BOTH),
     ("/office/cases", "Cases", "监察案件", ("regulator",)),
     ("/office/findings", "Findings", "审计结论", _BOTH),
+    ("/office/policies", "Policies", "政策", _BOTH),
+    ("/office/mobilisations", "Urgent needs", "紧急调度", _BOTH),
     ("/office/reports", "Reports", "每日报告", _BOTH),
     ("/office/exports", "Exports", "数据导出", _BOTH),
     ("/office/orders", "Life of an order", "订单追踪", _BOTH),

@@ -78,7 +78,7 @@ class AsyncMarketsCalls(AsyncCaller):
         )
 
     async def set_policy(self, body: PolicyNew) -> Receipt:
-        """Set the next version of a policy, or withdraw it (regulator)."""
+        """Set the next version of a policy, or withdraw it (regulator; the operator, a halt)."""
         reply: Receipt = await self.send(Operation("POST", "/v1/policies", body=body))
         return reply
 

@@ -76,7 +76,7 @@ class MarketsCalls(Caller):
         )
 
     def set_policy(self, body: PolicyNew) -> Receipt:
-        """Set the next version of a policy, or withdraw it (regulator)."""
+        """Set the next version of a policy, or withdraw it (regulator; the operator, a halt)."""
         reply: Receipt = self.send(Operation("POST", "/v1/policies", body=body))
         return reply
 

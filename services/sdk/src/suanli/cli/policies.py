@@ -46,8 +46,8 @@ def register(app: typer.Typer) -> None:
     command(
         noun,
         "halt",
-        en="Halt a market: orders are taken, no round is run (regulator).",
-        zh="暂停市场出清:继续接收订单,不再出清(监管方)。",
+        en="Halt a market: orders are taken, no round is run (regulator, operator).",
+        zh="暂停市场出清:继续接收订单,不再出清(监管方、运营方)。",
     )(_halt)
     command(
         noun,

@@ -1,0 +1,224 @@
+"""The forms of policies, one for each kind of rule, from one description of their fields.
+
+A new kind of rule is a row of `KINDS`, and its sentence in `words_of`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import ValidationError as ModelError
+
+from schemas.policies import CircuitBreaker, PolicyNew, PriceLimits, TradingHalt
+from services.core.errors import DomainError, Message
+from services.gateway.adapters.http.translate import faults_of
+from services.gateway.adapters.pages.fields import Fields, Reader, told
+from services.gateway.adapters.pages.rendering import plain_yuan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from schemas.policies import PolicyRule
+
+FieldKind = Literal["chip", "yuan", "whole", "percent"]
+_OF_ALL = ("policy_id", "in_force_from_round", "reason")
+
+
+_NO_UNIT = Message("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleField:
+    """A field of a rule.
+
+    Attributes:
+        name: As in the contract.
+        kind: How it is filled in.
+        label: What people read beside it.
+        unit: What it counts, if it is a number.
+        default: What stands in it at first.
+        needed: Whether it must be filled in.
+    """
+
+    name: str
+    kind: FieldKind
+    label: Message
+    unit: Message = _NO_UNIT
+    default: str = ""
+    needed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RuleKind:
+    """A kind of rule.
+
+    Attributes:
+        kind: As in the contract.
+        label: Its name.
+        meaning: What it does, in a sentence.
+        fields: Its fields.
+        by_operator: Whether the operator may set it, too.
+    """
+
+    kind: str
+    label: Message
+    meaning: Message
+    fields: tuple[RuleField, ...] = ()
+    by_operator: bool = False
+
+
+_CHIP = RuleField("chip", "chip", Message("Chip class", "芯片型号"), needed=False)
+_YUAN = Message("¥ / chip-hour", "元/芯时")
+KINDS = (
+    RuleKind(
+        "price_limits",
+        Message("Price limits", "价格限制"),
+        Message(
+            "Asks, limits and clearing prices stay within them; orders beyond wait outside.",
+            "报价、限价与出清价均须在上下限之内；超出者不参与出清。",
+        ),
+        (
+            _CHIP,
+            RuleField("floor", "yuan", Message("Floor", "下限"), _YUAN, "0"),
+            RuleField("cap", "yuan", Message("Cap", "上限"), _YUAN),
+        ),
+    ),
+    RuleKind(
+        "circuit_breaker",
+        Message("Circuit breaker", "熔断机制"),
+        Message(
+            "Pauses the market by itself when a round's prices are too far from those before it.",
+            "某轮价格较此前各轮变动过大时，市场自动暂停。",
+        ),
+        (
+            _CHIP,
+            RuleField(
+                "move_bp",
+                "percent",
+                Message("Rise or fall that is borne", "可承受的涨跌幅"),
+                Message("%", "%"),
+                "30",
+            ),
+            RuleField(
+                "rounds",
+                "whole",
+                Message("Rounds looked back on", "回看轮数"),
+                Message("1–24", "1–24"),
+                "12",
+            ),
+            RuleField(
+                "pause_s", "whole", Message("Pause", "暂停时长"), Message("seconds", "秒"), "1800"
+            ),
+            RuleField(
+                "chip_hours_min",
+                "whole",
+                Message("Compared from", "最低可比成交量"),
+                Message("chip-hours", "芯时"),
+                "1",
+            ),
+        ),
+    ),
+    RuleKind(
+        "trading_halt",
+        Message("Halt", "暂停出清"),
+        Message(
+            "Orders are taken and no round is run until it is withdrawn; then all are called.",
+            "继续接收订单、不再出清；撤销后由下一轮集中出清。",
+        ),
+        by_operator=True,
+    ),
+)
+BY_KIND = {kind.kind: kind for kind in KINDS}
+_LABELS = {
+    "": Message("The policy", "政策"),
+    "policy_id": Message("Name", "名称"),
+    "in_force_from_round": Message("In force from round", "自该轮起生效"),
+    "reason": Message("Why; everybody can read it", "理由（公开）"),
+} | {field.name: field.label for kind in KINDS for field in kind.fields}
+_MONEY = frozenset(field.name for kind in KINDS for field in kind.fields if field.kind == "yuan")
+
+
+def label_of(name: str) -> Message:
+    """Return the label of a field."""
+    return _LABELS.get(name, _LABELS[""])
+
+
+def blank(kind: RuleKind) -> Fields:
+    """Return a form that nobody has filled in yet."""
+    return {field.name: field.default for field in kind.fields}
+
+
+def read(
+    kind: RuleKind, market_id: str, fields: Fields, versions: Sequence[int]
+) -> tuple[PolicyNew | None, dict[str, Message]]:
+    """Return the next version of a policy that a form stands for, or what is wrong by field.
+
+    Args:
+        kind: Kind of its rule.
+        market_id: The market.
+        fields: What was filled in.
+        versions: Versions that the policy has already.
+    """
+    reader = Reader(fields, label_of)
+    rule: dict[str, Any] = {"kind": kind.kind}
+    for field in kind.fields:
+        rule[field.name] = _value(reader, field)
+    new = {
+        "market_id": market_id,
+        "policy_id": reader.text("policy_id"),
+        "version": 1 + max(versions, default=0),
+        "in_force_from_round": reader.whole("in_force_from_round"),
+        "rule": rule,
+        "reason": reader.text("reason"),
+    }
+    if reader.faults:
+        return None, reader.faults
+    try:
+        return PolicyNew.model_validate(new), {}
+    except ModelError as error:
+        return None, faults(faults_of(error.errors()))
+
+
+def faults(error: DomainError) -> dict[str, Message]:
+    """Return what is wrong by field; ``""`` is the form as a whole."""
+
+    def field_of(path: str) -> str:
+        last = path.rpartition(".")[2]
+        return last if last in _LABELS else ""
+
+    return told(error, field_of, label_of, lambda name: name in _MONEY)
+
+
+def words_of(rule: PolicyRule | None) -> Message:
+    """Return what a rule says, in a line."""
+    match rule:
+        case None:
+            return Message("withdrawn", "已撤销")
+        case TradingHalt():
+            return Message("no round is run", "暂停出清")
+        case PriceLimits():
+            low, high = plain_yuan(rule.floor), plain_yuan(rule.cap)
+            return Message(
+                f"{rule.chip or 'every chip class'}: {low} to {high} yuan",
+                f"{rule.chip or '所有型号'}：{low} 至 {high} 元",
+            )
+        case CircuitBreaker():
+            move, back = f"{rule.move_bp / 100:g} %", rule.rounds
+            return Message(
+                f"{rule.chip or 'all chip classes'}: over {move} within {back} rounds pauses for "
+                f"{rule.pause_s} s",
+                f"{rule.chip or '所有型号'}：{back} 轮内涨跌超过 {move} 则暂停 {rule.pause_s} 秒",
+            )
+
+
+def _value(reader: Reader, field: RuleField) -> object:
+    match field.kind:
+        case "chip":
+            return reader.text(field.name) or None
+        case "yuan":
+            return reader.yuan(field.name, needed=field.needed)
+        case "whole":
+            return reader.whole(field.name, needed=field.needed)
+        case "percent":
+            return reader.hundredths(field.name, needed=field.needed)
