@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from schemas.api import Receipt
@@ -87,8 +88,9 @@ def make_envelope(
 def make_receipt(sent: Sent, signer: Signer | None) -> Receipt:
     """Return the receipt of an event, signed if there is a signer."""
     data = sent.envelope.data
+    names = _receipt_fields(type(data))
     receipt = Receipt(
-        **{name: getattr(data, name) for name in _RECEIPT_FIELDS if hasattr(data, name)},
+        **{name: getattr(data, name) for name in names},
         market_id=_market_id(data),
         event_id=sent.envelope.id,
         topic=sent.position.topic,
@@ -101,6 +103,11 @@ def make_receipt(sent: Sent, signer: Signer | None) -> Receipt:
     if signer is None:
         return receipt
     return receipt.model_copy(update={"signature": signer.sign(signed_bytes(receipt))})
+
+
+@cache
+def _receipt_fields(kind: type[Event]) -> tuple[str, ...]:
+    return tuple(name for name in _RECEIPT_FIELDS if name in kind.model_fields)
 
 
 def signed_bytes(receipt: Receipt) -> bytes:
