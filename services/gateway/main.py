@@ -154,7 +154,6 @@ def build(
     finality = _finality(settings, pool)
     commands = OrderCommands(once, orders, markets, clock)
     quotes = Quotes(markets, reports, partial(stream_file, reports), clock)
-
     readiness = partial(_readiness, settings, pool)
     door, members, tokens = _people(settings, pool, directory, credentials)
     app = create_app(
