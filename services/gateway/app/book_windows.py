@@ -8,6 +8,7 @@ no longer needs in another, so windows must not be added up.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,11 +26,13 @@ from services.gateway.app.book_sides import groups_of, sides_of
 from services.gateway.app.open_books import KeptBooks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from schemas.market import Market
     from services.gateway.app.book_sides import Group, Side
     from services.gateway.app.open_books import OpenBooks
+
+_KEEP_EVERY_S = 5.0
 
 
 class BookWindows:
@@ -42,9 +45,25 @@ class BookWindows:
     def __init__(self, books: OpenBooks) -> None:
         self._kept = KeptBooks(books)
 
-    async def read(self, market: Market) -> None:
-        """Read a market's book, so that whoever asks next need not wait for it."""
-        await self._kept.book(market)
+    async def keep(
+        self,
+        markets: Callable[[], Awaitable[Sequence[Market]]],
+        stop: asyncio.Event,
+        store_errors: tuple[type[Exception], ...],
+    ) -> None:
+        """Keep books at hand until ``stop`` is set, so that the first one who asks need not wait.
+
+        Args:
+            markets: Returns the markets.
+            stop: Ends it.
+            store_errors: What a lost database raises; it is tried again.
+        """
+        while not stop.is_set():
+            with contextlib.suppress(*store_errors):
+                await self._kept.keep(await markets())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_KEEP_EVERY_S):
+                    await stop.wait()
 
     async def windows(self, market: Market, first: int, end: int, periods: int) -> list[WindowView]:
         """Return every window of each chip class and region with an offer or a demand."""

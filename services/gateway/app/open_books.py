@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _FRESH_S = 1.0
 _KEPT_TIMES = 4
 _WHOLE_EVERY_S = 600.0
+# Who comes back sooner finds the book up to date. Nobody pays for books that nobody looks at.
+_WATCHED_S = 900.0
 # More changes than this take as long as the whole.
 _CHANGES_MAX = 20_000
 
@@ -137,22 +139,40 @@ class KeptBooks:
 
     Args:
         books: Where the open orders are.
+        fresh_s: Seconds for which a book is kept as it is.
     """
 
-    def __init__(self, books: OpenBooks) -> None:
+    def __init__(self, books: OpenBooks, fresh_s: float = _FRESH_S) -> None:
         self._books = books
+        self._fresh_s = fresh_s
         self._kept: dict[str, _Kept] = {}
+        # Market id -> (the market, when its book was asked for last).
+        self._asked: dict[str, tuple[Market, float]] = {}
         self._reading = asyncio.Lock()
 
     async def book(self, market: Market) -> Book:
         """Return a market's book."""
+        self._asked[market.id] = market, time.monotonic()
+        return await self._fresh(market)
+
+    async def keep(self, markets: Sequence[Market]) -> None:
+        """Read books before anybody asks, and bring up to date those that somebody asked for."""
+        latest = time.monotonic() - _WATCHED_S
+        for market in markets:
+            if market.id not in self._kept:
+                await self._fresh(market)
+        for market, asked_s in list(self._asked.values()):
+            if asked_s > latest:
+                await self._fresh(market)
+
+    async def _fresh(self, market: Market) -> Book:
         async with self._reading:
             kept = self._kept.get(market.id)
             if kept is None or kept.book.market != market or kept.until_s <= time.monotonic():
                 began = time.monotonic()
                 kept = await self._next(market, kept)
                 now = time.monotonic()
-                kept.until_s = now + max(_FRESH_S, _KEPT_TIMES * (now - began))
+                kept.until_s = now + max(self._fresh_s, _KEPT_TIMES * (now - began))
                 self._kept[market.id] = kept
         return kept.book
 
