@@ -44,6 +44,7 @@ from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
+from services.gateway.app.dead_letters import DeadLetterWork
 from services.gateway.app.depth import Depth
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
@@ -74,10 +75,12 @@ from services.kit.signing import verify, verify_ed25519
 from tests.unit.gateway.memory_books import (
     MemoryCases,
     MemoryDays,
+    MemoryDeadLetters,
     MemoryErasures,
     MemoryFunds,
     MemoryMobilisations,
     MemoryTree,
+    NoTopics,
 )
 from tests.unit.gateway.memory_members import ISSUER, MemoryMembers, NoTokens
 from tests.unit.gateway.memory_prices import MemoryPrices
@@ -463,6 +466,7 @@ class MemoryGateway:
             life=LifeReading(self.orders),
             books=BooksThen(NoLogs()),
             erasures=ErasureWork(once, MemoryErasures(), self.clock),
+            dead_letters=DeadLetterWork(MemoryDeadLetters(), NoTopics(), self.clock),
             market_data=MarketData(
                 self.markets, MemoryPrices(), BookWindows(MemoryPrices()), self.clock
             ),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Literal
 
+from schemas.dead_letters import DeadLetterView, LetterState
 from schemas.erasures import ErasureView
 from schemas.events import Event
 from schemas.filters import Filter
@@ -38,8 +40,10 @@ from services.gateway.app.report_tables import (
     LinkageRow,
     TradeRow,
 )
+from services.gateway.dead_letter_ports import Place
 from services.gateway.erasure_ports import ErasableEntry
 from services.gateway.ports import Sent, SignedHead
+from services.kit.records import Record
 
 
 class MemoryCases:
@@ -73,6 +77,41 @@ class MemoryErasures:
 
     async def listed(self, *, before: int | None, limit: int) -> list[tuple[int, ErasureView]]:
         return []
+
+
+class MemoryDeadLetters:
+    """A register without a letter."""
+
+    async def listed(
+        self, *, before: int | None, state: LetterState | None, topic: str | None, limit: int
+    ) -> list[tuple[int, DeadLetterView]]:
+        return []
+
+    async def one(self, place: Place) -> DeadLetterView | None:
+        return None
+
+    async def decide(
+        self,
+        place: Place,
+        act: Literal["redriven", "discarded"],
+        reason: str,
+        decided_by: str,
+        at: datetime,
+    ) -> None:
+        return None
+
+    async def sent(self, place: Place, to: str) -> None:
+        return None
+
+
+class NoTopics:
+    """Topics that hold nothing."""
+
+    async def record(self, topic: str, partition: int, offset: int) -> Record | None:
+        return None
+
+    async def send_again(self, record: Record, letter_id: str) -> str:
+        raise AssertionError
 
 
 class MemoryMobilisations:
