@@ -1,10 +1,19 @@
 -- migrate:up
 SET LOCAL lock_timeout = '30s';
 
--- Who refused the record, and a number to list letters by. A number's column does not rewrite more
--- than a register that is short by its nature.
+-- Who refused the record, and a number to list letters by.
 ALTER TABLE dead_letter ADD COLUMN consumer text NOT NULL DEFAULT '';
-ALTER TABLE dead_letter ADD COLUMN seq bigint GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE dead_letter ADD COLUMN seq bigint;
+CREATE SEQUENCE dead_letter_number OWNED BY dead_letter.seq;
+UPDATE dead_letter SET seq = numbered.n
+FROM (
+  SELECT log_partition, log_offset,
+    nextval('dead_letter_number') AS n
+  FROM (SELECT * FROM dead_letter ORDER BY buried_at, log_partition, log_offset) AS sorted
+) AS numbered
+WHERE dead_letter.log_partition = numbered.log_partition
+  AND dead_letter.log_offset = numbered.log_offset;
+ALTER TABLE dead_letter ALTER COLUMN seq SET DEFAULT nextval('dead_letter_number');
 CREATE UNIQUE INDEX dead_letter_seq ON dead_letter (seq);
 
 -- What the operator did about a letter: one thing, once. A letter that is sent again stands here

@@ -1,7 +1,7 @@
 """Routes of dead letters: why nobody took a record, its bytes, and what is done about it."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -15,7 +15,7 @@ from services.gateway.adapters.pages.office import told, watcher
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 LetterPath = Annotated[LetterId, Path()]
-State = Annotated[LetterState | None, Query()]
+State = Annotated[LetterState | Literal[""], Query()]
 _PLACE_MAX = 2**62
 Before = Annotated[int | None, Query(ge=0, le=_PLACE_MAX)]
 _SHOWN = 50
@@ -24,11 +24,11 @@ _EXPORTED_MAX = 1000
 
 @router.get("/office/letters")
 async def show_letters(
-    pages: PagesDep, visitor: VisitorDep, state: State = None, before: Before = None
+    pages: PagesDep, visitor: VisitorDep, state: State = "", before: Before = None
 ) -> Response:
     """List dead letters, latest first."""
     found = await pages.api.dead_letters.listed(
-        watcher(visitor), before=before, state=state, topic=None, limit=_SHOWN + 1
+        watcher(visitor), before=before, state=state or None, topic=None, limit=_SHOWN + 1
     )
     return visitor.page(
         "letters.html",
@@ -39,10 +39,10 @@ async def show_letters(
 
 
 @router.get("/office/letters/csv")
-async def get_letters(pages: PagesDep, visitor: VisitorDep, state: State = None) -> Response:
+async def get_letters(pages: PagesDep, visitor: VisitorDep, state: State = "") -> Response:
     """Return dead letters as a table."""
     found = await pages.api.dead_letters.listed(
-        watcher(visitor), before=None, state=state, topic=None, limit=_EXPORTED_MAX
+        watcher(visitor), before=None, state=state or None, topic=None, limit=_EXPORTED_MAX
     )
     headers = {"Content-Disposition": 'attachment; filename="dead-letters.csv"'}
     return Response(csv_of([view for _, view in found]), 200, headers, "text/csv; charset=utf-8")
