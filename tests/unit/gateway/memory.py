@@ -26,9 +26,7 @@ from schemas.events import Reason
 from schemas.filters import Filter
 from schemas.identity import AdminActView, KeyView
 from schemas.market import Market
-from schemas.mobilisation import MobilisationDeclared
 from schemas.orders import DemandTerms, OfferTerms
-from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
 from schemas.registry import BY_MODEL
 from schemas.signing_keys import SigningKeyView
 from schemas.types import Role, Side
@@ -78,6 +76,7 @@ from tests.unit.gateway.memory_books import (
     MemoryDeadLetters,
     MemoryErasures,
     MemoryFunds,
+    MemoryMarkets,
     MemoryMobilisations,
     MemoryTree,
     NoTopics,
@@ -355,52 +354,6 @@ class MemoryActs:
         before: int | None,
         limit: int,
     ) -> list[AdminActView]:
-        return []
-
-
-@dataclass
-class MemoryMarkets:
-    """Markets and policies."""
-
-    views: dict[str, MarketView] = field(default_factory=dict)
-    policies_set: list[MarketPolicySet] = field(default_factory=list)
-
-    async def market(self, market_id: str) -> MarketView | None:
-        return self.views.get(market_id)
-
-    async def markets(
-        self, *, after: str | None, limit: int, where: Filter | None = None
-    ) -> list[MarketView]:
-        return [self.views[name] for name in sorted(self.views) if after is None or name > after][
-            :limit
-        ]
-
-    async def put_market(self, view: MarketView, offset: int) -> None:
-        self.views[view.market.id] = view
-
-    async def policies(
-        self,
-        *,
-        market_id: str | None,
-        after: tuple[str, int] | None,
-        limit: int,
-        state: str | None = None,
-        where: Filter | None = None,
-    ) -> list[PolicyView]:
-        return []
-
-    async def all_policies(self, market_id: str) -> tuple[list[MarketPolicySet], int]:
-        return [item for item in self.policies_set if item.market_id == market_id], 0
-
-    async def pauses(
-        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
-    ) -> list[MarketPaused]:
-        return []
-
-    async def put_policy(self, policy: MarketPolicySet, set_at: datetime) -> None:
-        self.policies_set.append(policy)
-
-    async def mobilised(self, market_id: str, now: datetime) -> list[MobilisationDeclared]:
         return []
 
 
