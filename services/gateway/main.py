@@ -50,6 +50,7 @@ from services.gateway.adapters.projection import DEAD_LETTERS, LEASE, TOPICS, Pr
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.sessions import PostgresSessions
+from services.gateway.adapters.shown import Shown
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.adapters.signing_keys import PostgresSigningKeys
@@ -128,7 +129,12 @@ _READINESS_EVERY_S = 1.0
 
 
 def build(
-    settings: GatewaySettings, clock: Clock, pool: Pool, reader: Pool, writer: LogWriter
+    settings: GatewaySettings,
+    clock: Clock,
+    pool: Pool,
+    reader: Pool,
+    writer: LogWriter,
+    shown: Shown | None = None,
 ) -> FastAPI:
     """Return the app.
 
@@ -138,20 +144,18 @@ def build(
         pool: Pool of the gateway's schema, for what the gateway does itself.
         reader: Pool for what requests read, each with its caller's eyes.
         writer: Started writer of the log.
+        shown: Remembers what it shows itself, for the reader of the log.
     """
-    seed = settings.gateway_receipt_key
-    signer = None if seed is None else ReceiptSigner(seed.get_secret_value())
+    signer = _signer(settings)
     log = KafkaLog(writer)
-    once = Once(log, PostgresIntents(pool), signer)
-    orders, markets = PostgresOrders(reader), PostgresMarkets(pool)
-    directory, reports = PostgresDirectory(pool), PostgresReports(reader, signer)
+    once = Once(log, PostgresIntents(pool, shown), signer)
+    orders, reports = PostgresOrders(reader), PostgresReports(reader, signer)
+    directory, markets = PostgresDirectory(pool), PostgresMarkets(pool)
     funds, credentials = PostgresFunds(pool), PostgresCredentials(pool)
     keys = KeyCommands(directory, credentials)
-    key = settings.log_key()
     finality = _finality(settings, pool)
     commands = OrderCommands(once, orders, markets, clock)
     quotes = Quotes(markets, reports, partial(stream_file, reports), clock)
-
     readiness = partial(_readiness, settings, pool)
     door, members, tokens = _people(settings, pool, directory, credentials)
     app = create_app(
@@ -164,7 +168,7 @@ def build(
             money=FundsReading(PostgresFunds(reader), finality),
             quotes=quotes,
             previews=Previews(commands, quotes, reports),
-            log=LogReading(PostgresLog(reader), key, verify),
+            log=LogReading(PostgresLog(reader), settings.log_key(), verify),
             life=LifeReading(PostgresLives(reader)),
             books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
             erasures=ErasureWork(once, PostgresErasures(pool), clock),
@@ -203,6 +207,11 @@ def _dead_letters(
     sources = [topic for topic in (*TOPICS, *DIRECT_TOPICS) if topic != DEAD_LETTERS]
     topics = KafkaSourceTopics(settings, writer, sources)
     return DeadLetterWork(PostgresDeadLetters(pool), topics, clock)
+
+
+def _signer(settings: GatewaySettings) -> ReceiptSigner | None:
+    seed = settings.gateway_receipt_key
+    return None if seed is None else ReceiptSigner(seed.get_secret_value())
 
 
 def _market_data(pool: Pool, reader: Pool, markets: PostgresMarkets, clock: Clock) -> MarketData:
@@ -328,8 +337,7 @@ def build_direct(
         pool: Pool of the gateway's schema.
         writer: Started writer of the log.
     """
-    seed = settings.gateway_receipt_key
-    signer = None if seed is None else ReceiptSigner(seed.get_secret_value())
+    signer = _signer(settings)
     log = direct.CrashingLog(KafkaLog(writer))
     once = Once(log, PostgresIntents(pool), signer, claimant=direct.CLAIMANT)
     orders = OrderCommands(once, PostgresOrders(pool), PostgresMarkets(pool), clock)
@@ -387,9 +395,10 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     await writer.start()
     context.on_close(writer.stop)
     keeper = LeaseKeeper(pool, LEASE, settings.gateway_instance)
-    projection = Projection(pool, LogReader(settings, TOPICS), keeper)
+    shown = Shown()
+    projection = Projection(pool, LogReader(settings, TOPICS), keeper, shown)
     context.spawn("projection", projection.run(context.stop_event))
-    app = build(settings, context.clock, pool, reader, writer)
+    app = build(settings, context.clock, pool, reader, writer, shown)
     context.spawn("streams", app.state.api.streams.run(context.stop_event))
     server = _Server(app, settings)
     await StatusTopics(settings, pool).ensure_all()

@@ -165,10 +165,17 @@ async def get_principal(
         LimitError: if the caller asks for too much.
     """
     (needed,) = scopes.scopes
-    return await _enter(request, api, Scope(needed))
+    return await enter(request, api, Scope(needed))
 
 
-async def _enter(request: Request, api: Api, needed: Scope) -> Principal:
+async def enter(request: Request, api: Api, needed: Scope) -> Principal:
+    """Return the caller, counted, and recorded if the scope is.
+
+    Raises:
+        UnauthenticatedError: if the request has no key or token, or none that is valid.
+        ForbiddenError: if the scope is missing.
+        LimitError: if the caller asks for too much.
+    """
     state = request.state
     try:
         found = await api.door.caller(request.headers.get("authorization", ""))
@@ -211,7 +218,7 @@ async def get_caller(
     """
     if "authorization" not in request.headers:
         return None
-    return await _enter(request, api, Scope.READ)
+    return await enter(request, api, Scope.READ)
 
 
 CallerDep = Annotated[Principal | None, Security(get_caller, scopes=[Scope.READ.value])]
