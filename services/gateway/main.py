@@ -196,8 +196,18 @@ def build(
     health = HealthReading(HealthWatch(settings.watched()), readiness, markets, reports, clock)
     office = Office(journal=JournalReading(PostgresEntries(reader)), health=health)
     sessions = Sessions(door, PostgresSessions(pool))
+    return _paged(app, settings, sessions, tokens, PostgresDesks(reader), office)
+
+
+def _paged(
+    app: FastAPI,
+    settings: GatewaySettings,
+    sessions: Sessions,
+    tokens: OidcTokens,
+    desks: PostgresDesks,
+    office: Office,
+) -> FastAPI:
     sign_ins = PageSignIns(tokens, settings.gateway_oidc_client_secret)
-    desks = PostgresDesks(reader)
     return add_pages(app, sessions, sign_ins, _timeline(settings).speed, desks, office)
 
 
