@@ -45,7 +45,7 @@ from services.gateway.adapters import (
     streams,
     surveillance,
 )
-from services.gateway.adapters.days import put_dead_letters
+from services.gateway.adapters.dead_letters import put_dead_letters
 from services.gateway.adapters.leased_reading import read_under_lease
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
