@@ -14,6 +14,7 @@ from services.gateway.adapters.pages import (
     routes_journal,
     routes_keys,
     routes_market,
+    routes_members,
     routes_mobilisations,
     routes_money,
     routes_office,
@@ -89,6 +90,7 @@ def add_pages(
         routes_upload.router,
         routes_money.router,
         routes_keys.router,
+        routes_members.router,
         routes_orders.router,
     ):
         app.include_router(router)
