@@ -104,8 +104,8 @@ def headers_of(envelope: Envelope) -> Headers:
         "ce_id": envelope.id,
         "ce_type": BY_MODEL[type(envelope.data)].type,
         "ce_source": envelope.source,
-        "ce_time": _iso(envelope.occurred_at),
-        "ce_recordedtime": _iso(envelope.recorded_at),
+        "ce_time": iso(envelope.occurred_at),
+        "ce_recordedtime": iso(envelope.recorded_at),
         "ce_participantid": envelope.participant_id,
         "ce_correlationid": envelope.correlation_id,
     }
@@ -204,5 +204,6 @@ def _instant(name: str, text: str) -> datetime:
     return instant.astimezone(UTC)
 
 
-def _iso(instant: datetime) -> str:
+def iso(instant: datetime) -> str:
+    """Return an instant as the wire has it: ISO 8601 in UTC."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

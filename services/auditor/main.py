@@ -18,7 +18,7 @@ from services.auditor.books import BookAuditor
 from services.auditor.crash import crash_point
 from services.auditor.journal import JournalAuditor
 from services.auditor.settings import AuditorSettings
-from services.auditor.watch import OUTBOX_KEEP, watch_markets
+from services.auditor.watch import LINGER_S, OUTBOX_KEEP, watch_markets
 from services.core.market_records import TOPICS as BOOK_TOPICS
 from services.kit.crash import RelayWriter
 from services.kit.errors import LogUnavailableError
@@ -62,7 +62,7 @@ async def run(context: ServiceContext[AuditorSettings]) -> None:
     relay = OutboxRelay(pool, RelayWriter(writer, crash_point), keep=OUTBOX_KEEP)
     context.spawn("relay", relay.run(context.stop_event))
     context.spawn("surveillance", watch_markets(context, writer))
-    reader = LogReader(settings, [TOPIC])
+    reader = LogReader(settings, [TOPIC], linger_s=LINGER_S)
     context.on_close(reader.stop)
     auditor = Auditor(
         PostgresStore(pool, lease=_LEASE, epoch=epoch),
@@ -83,7 +83,7 @@ async def _check_journal(
     settings = context.settings
     context.ready("journal", ready=False)
     store = PostgresJournalStore(pool, lease=_LEASE, epoch=epoch)
-    reader = LogReader(settings, JOURNAL_TOPICS)
+    reader = LogReader(settings, JOURNAL_TOPICS, linger_s=LINGER_S)
     context.on_close(reader.stop)
     key = settings.log_key()
     if key is None:
@@ -113,7 +113,7 @@ async def _compare_books(
     settings = context.settings
 
     def open_log() -> LogReader:
-        reader = LogReader(settings, BOOK_TOPICS)
+        reader = LogReader(settings, BOOK_TOPICS, linger_s=LINGER_S)
         context.on_close(reader.stop)
         return reader
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from services.kit.kafka import LogWriter
     from services.kit.run import ServiceContext
 
+LINGER_S = 0.1
+"""How long readers wait for company of what came alone: nobody waits for the auditor's commits."""
 OUTBOX_KEEP = timedelta(days=1)
 """How long what the auditor told stays in its outboxes."""
 
@@ -44,7 +46,7 @@ async def watch_markets(context: ServiceContext[AuditorSettings], writer: LogWri
     context.spawn(
         "surveillance-relay", OutboxRelay(pool, writer, keep=OUTBOX_KEEP).run(context.stop_event)
     )
-    reader = LogReader(settings, TOPICS)
+    reader = LogReader(settings, TOPICS, linger_s=LINGER_S)
     context.on_close(reader.stop)
     store = PostgresWatchStore(pool, lease=_LEASE, epoch=epoch)
     await MarketWatch(store, reader, context.clock).run(context.stop_event)

@@ -18,6 +18,7 @@ from services.gateway.adapters import direct
 from services.gateway.adapters.acts import PostgresActs, PostgresShares
 from services.gateway.adapters.credentials import PostgresCredentials
 from services.gateway.adapters.days import PostgresDays
+from services.gateway.adapters.dead_letters import KafkaSourceTopics, PostgresDeadLetters
 from services.gateway.adapters.desks import PostgresDesks
 from services.gateway.adapters.erasures import PostgresErasures
 from services.gateway.adapters.exports import ExportFiles
@@ -45,10 +46,11 @@ from services.gateway.adapters.postgres import (
     PostgresOrders,
     PostgresReports,
 )
-from services.gateway.adapters.projection import LEASE, TOPICS, Projection
+from services.gateway.adapters.projection import DEAD_LETTERS, LEASE, TOPICS, Projection
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.sessions import PostgresSessions
+from services.gateway.adapters.shown import Shown
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.adapters.signing_keys import PostgresSigningKeys
@@ -64,6 +66,7 @@ from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
+from services.gateway.app.dead_letters import DeadLetterWork
 from services.gateway.app.depth import Depth
 from services.gateway.app.direct import TOPICS as DIRECT_TOPICS
 from services.gateway.app.direct import DirectOrders
@@ -126,7 +129,12 @@ _READINESS_EVERY_S = 1.0
 
 
 def build(
-    settings: GatewaySettings, clock: Clock, pool: Pool, reader: Pool, writer: LogWriter
+    settings: GatewaySettings,
+    clock: Clock,
+    pool: Pool,
+    reader: Pool,
+    writer: LogWriter,
+    shown: Shown | None = None,
 ) -> FastAPI:
     """Return the app.
 
@@ -136,20 +144,18 @@ def build(
         pool: Pool of the gateway's schema, for what the gateway does itself.
         reader: Pool for what requests read, each with its caller's eyes.
         writer: Started writer of the log.
+        shown: Remembers what it shows itself, for the reader of the log.
     """
-    seed = settings.gateway_receipt_key
-    signer = None if seed is None else ReceiptSigner(seed.get_secret_value())
+    signer = _signer(settings)
     log = KafkaLog(writer)
-    once = Once(log, PostgresIntents(pool), signer)
-    orders, markets = PostgresOrders(reader), PostgresMarkets(pool)
-    directory, reports = PostgresDirectory(pool), PostgresReports(reader, signer)
+    once = Once(log, PostgresIntents(pool, shown), signer)
+    orders, reports = PostgresOrders(reader), PostgresReports(reader, signer)
+    directory, markets = PostgresDirectory(pool), PostgresMarkets(pool)
     funds, credentials = PostgresFunds(pool), PostgresCredentials(pool)
     keys = KeyCommands(directory, credentials)
-    key = settings.log_key()
     finality = _finality(settings, pool)
     commands = OrderCommands(once, orders, markets, clock)
     quotes = Quotes(markets, reports, partial(stream_file, reports), clock)
-
     readiness = partial(_readiness, settings, pool)
     door, members, tokens = _people(settings, pool, directory, credentials)
     app = create_app(
@@ -162,10 +168,11 @@ def build(
             money=FundsReading(PostgresFunds(reader), finality),
             quotes=quotes,
             previews=Previews(commands, quotes, reports),
-            log=LogReading(PostgresLog(reader), key, verify),
+            log=LogReading(PostgresLog(reader), settings.log_key(), verify),
             life=LifeReading(PostgresLives(reader)),
             books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
             erasures=ErasureWork(once, PostgresErasures(pool), clock),
+            dead_letters=_dead_letters(settings, pool, writer, clock),
             exports=Exports(markets, ExportFiles(pool, reader, settings.gateway_export_folder)),
             market_data=_market_data(pool, reader, markets, clock),
             cases=CaseWork(once, PostgresCases(pool), clock),
@@ -189,9 +196,32 @@ def build(
     health = HealthReading(HealthWatch(settings.watched()), readiness, markets, reports, clock)
     office = Office(journal=JournalReading(PostgresEntries(reader)), health=health)
     sessions = Sessions(door, PostgresSessions(pool))
+    return _paged(app, settings, sessions, tokens, PostgresDesks(reader), office)
+
+
+def _paged(
+    app: FastAPI,
+    settings: GatewaySettings,
+    sessions: Sessions,
+    tokens: OidcTokens,
+    desks: PostgresDesks,
+    office: Office,
+) -> FastAPI:
     sign_ins = PageSignIns(tokens, settings.gateway_oidc_client_secret)
-    desks = PostgresDesks(reader)
     return add_pages(app, sessions, sign_ins, _timeline(settings).speed, desks, office)
+
+
+def _dead_letters(
+    settings: GatewaySettings, pool: Pool, writer: LogWriter, clock: Clock
+) -> DeadLetterWork:
+    sources = [topic for topic in (*TOPICS, *DIRECT_TOPICS) if topic != DEAD_LETTERS]
+    topics = KafkaSourceTopics(settings, writer, sources)
+    return DeadLetterWork(PostgresDeadLetters(pool), topics, clock)
+
+
+def _signer(settings: GatewaySettings) -> ReceiptSigner | None:
+    seed = settings.gateway_receipt_key
+    return None if seed is None else ReceiptSigner(seed.get_secret_value())
 
 
 def _market_data(pool: Pool, reader: Pool, markets: PostgresMarkets, clock: Clock) -> MarketData:
@@ -317,8 +347,7 @@ def build_direct(
         pool: Pool of the gateway's schema.
         writer: Started writer of the log.
     """
-    seed = settings.gateway_receipt_key
-    signer = None if seed is None else ReceiptSigner(seed.get_secret_value())
+    signer = _signer(settings)
     log = direct.CrashingLog(KafkaLog(writer))
     once = Once(log, PostgresIntents(pool), signer, claimant=direct.CLAIMANT)
     orders = OrderCommands(once, PostgresOrders(pool), PostgresMarkets(pool), clock)
@@ -376,9 +405,10 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     await writer.start()
     context.on_close(writer.stop)
     keeper = LeaseKeeper(pool, LEASE, settings.gateway_instance)
-    projection = Projection(pool, LogReader(settings, TOPICS), keeper)
+    shown = Shown()
+    projection = Projection(pool, LogReader(settings, TOPICS), keeper, shown)
     context.spawn("projection", projection.run(context.stop_event))
-    app = build(settings, context.clock, pool, reader, writer)
+    app = build(settings, context.clock, pool, reader, writer, shown)
     context.spawn("streams", app.state.api.streams.run(context.stop_event))
     server = _Server(app, settings)
     await StatusTopics(settings, pool).ensure_all()

@@ -34,6 +34,8 @@ _STALL_S = 10.0
 _PAUSE_S = 0.5
 # How long the broker keeps a fetch open when there is nothing; new records end it at once.
 _FETCH_WAIT_MS = 250
+# What came alone is worth waiting for its successors: a transaction costs as much as 100 records.
+_FEW_RECORDS = 100
 # With fewer reads than this since the last look, a slow caller explains a position that
 # stands still; with more, or with an empty read, a stuck partition does.
 _READS_MIN = 10
@@ -62,6 +64,9 @@ class LogReader:
             is read whole.
         stall_s: Seconds without progress, while there is something to read, after which the
             consumer is built anew.
+        linger_s: Seconds that the next read waits after one that found only a few records, so
+            that whoever reads does more at once while much comes. What comes after a silence
+            is never waited for.
     """
 
     def __init__(
@@ -71,12 +76,15 @@ class LogReader:
         partitions: Mapping[str, Collection[int]] | None = None,
         *,
         stall_s: float = _STALL_S,
+        linger_s: float = 0.0,
     ) -> None:
         assert topics, "topics must not be empty"
         self._settings = settings
         self._topics = tuple(topics)
         self._partitions = dict(partitions or {})
         self._stall_s = stall_s
+        self._linger_s = linger_s
+        self._found_last = 0
         self._consumer: AIOKafkaConsumer | None = None
         self._positions: Positions = {}
         self._watch = _Watch(looked_at_s=0.0)
@@ -119,6 +127,9 @@ class LogReader:
             LogGapError: if the log lost what comes next, or was re-created.
             TopicAuthorizationFailedError: if this client may not read a topic.
         """
+        if self._linger_s > 0 and 0 < self._found_last < _FEW_RECORDS:
+            await asyncio.sleep(self._linger_s)
+        self._found_last = 0
         consumer = self._consumer or await self._rebuild()
         if consumer is None:
             await asyncio.sleep(min(timeout_ms / 1000, _PAUSE_S))
@@ -134,6 +145,7 @@ class LogReader:
             await self._drop(repr(error))
             return []
         records = self._take(found)
+        self._found_last = len(records)
         self._watch.reads += 1
         self._watch.empty_reads += not records
         if asyncio.get_running_loop().time() - self._watch.looked_at_s >= self._stall_s:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
@@ -133,7 +134,9 @@ class LogWriter:
             self._unknown.labels(topic).inc()
             self._throw_away(producer, repr(error))
             raise SendUnknownError(topic, repr(error)) from error
-        return [self._receipt(one, other) for one, other in zip(records, done, strict=True)]
+        for name, count in Counter(record.topic for record in records).items():
+            self._sends.labels(name).inc(count)
+        return [_receipt(one, other) for one, other in zip(records, done, strict=True)]
 
     async def stop(self) -> None:
         """Wait a little for what is under way, then close."""
@@ -181,15 +184,6 @@ class LogWriter:
                 future.add_done_callback(_read_error)
         return acknowledgements
 
-    def _receipt(self, record: OutRecord, metadata: Any) -> Receipt:  # noqa: ANN401
-        self._sends.labels(record.topic).inc()
-        return Receipt(
-            topic=record.topic,
-            partition=metadata.partition,
-            offset=metadata.offset,
-            sha256=hashlib.sha256(record.value).hexdigest(),
-        )
-
     def _throw_away(self, producer: AIOKafkaProducer | None, reason: str) -> None:
         # Another task may have replaced it already.
         if producer is None or producer is not self._producer:
@@ -202,6 +196,15 @@ class LogWriter:
         task = asyncio.ensure_future(_discard(producer, flush_s=0))
         self._discards.add(task)
         task.add_done_callback(self._discards.discard)
+
+
+def _receipt(record: OutRecord, metadata: Any) -> Receipt:  # noqa: ANN401
+    return Receipt(
+        topic=record.topic,
+        partition=metadata.partition,
+        offset=metadata.offset,
+        sha256=hashlib.sha256(record.value).hexdigest(),
+    )
 
 
 async def _discard(producer: AIOKafkaProducer, *, flush_s: float) -> None:

@@ -18,6 +18,7 @@ from services.kit.batching import Batcher
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from services.gateway.adapters.shown import Shown
     from services.gateway.ports import Intent, Sent
     from services.kit.postgres import Conn, Pool
 
@@ -37,6 +38,7 @@ ResultT = TypeVar("ResultT")
 
 Submitted = events.OfferSubmitted | events.DemandSubmitted
 Amended = events.OfferAmended | events.DemandAmended
+_SHOWN = Submitted | Amended | events.OrderCancelled
 
 
 async def put_intents(
@@ -198,10 +200,12 @@ class PostgresIntents:
 
     Args:
         pool: Pool of the gateway's schema.
+        shown: Remembers what was shown with its reply, for whoever reads it back.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, shown: Shown | None = None) -> None:
         self._pool = pool
+        self._shown = shown
         self._claims: Batcher[_Claiming, list[Claim]] = Batcher(self._claim, _Claiming.parts)
         self._completions: Batcher[_Completing, None] = Batcher(self._complete, _Completing.parts)
 
@@ -250,6 +254,8 @@ class PostgresIntents:
                     await put_intents(conn, sent, replies)
         except _OF_ONE as error:
             return await _alone(self._complete, asked, error)
+        if self._shown is not None:
+            self._shown.add(item for item in sent if isinstance(item.envelope.data, _SHOWN))
         return [None] * len(asked)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -38,15 +39,17 @@ from services.gateway.adapters import (
     intents,
     log_tree,
     mobilisations,
+    order_states,
     policies,
     postgres,
     streams,
     surveillance,
 )
-from services.gateway.adapters.days import put_dead_letters
+from services.gateway.adapters.dead_letters import put_dead_letters
 from services.gateway.adapters.leased_reading import read_under_lease
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
+from services.gateway.adapters.shown import Shown
 from services.gateway.adapters.signing_keys import put_told_keys
 from services.gateway.ports import Position, Sent
 from services.kit.errors import LogUnavailableError
@@ -106,15 +109,19 @@ class Projection:
         pool: Pool of the gateway's schema.
         reader: Reader of `TOPICS`, not started.
         keeper: Keeper of the lease `LEASE`.
+        shown: What this process has shown already when it wrote it.
     """
 
-    def __init__(self, pool: Pool, reader: LogReader, keeper: LeaseKeeper) -> None:
+    def __init__(
+        self, pool: Pool, reader: LogReader, keeper: LeaseKeeper, shown: Shown | None = None
+    ) -> None:
+        self._shown = Shown() if shown is None else shown
         self._pool = pool
         self._reader = reader
         self._keeper = keeper
         self._log = get_logger("gateway.projection")
-        self._applied = METRICS.counter(
-            "projection_records_total", "Records read into the schema", ("topic",)
+        self._read = METRICS.counter(
+            "projection_records_total", "Records read for the schema", ("topic",)
         )
         self._skipped = METRICS.counter(
             "projection_records_skipped_total",
@@ -169,9 +176,13 @@ class Projection:
         """
         by_type: dict[type[events.Event], list[Sent]] = {}
         buried = [record for record in found if record.topic == DEAD_LETTERS]
+        for topic, count in Counter(record.topic for record in found).items():
+            self._read.labels(topic).inc(count)
         for record in found:
             if record.topic == DEAD_LETTERS:
                 # Whatever a stranger wrote: it is no event, only the reason beside it is read.
+                continue
+            if self._shown.take(record.topic, record.partition, record.offset):
                 continue
             sent = self._decoded(record)
             if sent is not None:
@@ -201,7 +212,6 @@ class Projection:
                 reason=str(error),
             )
             return None
-        self._applied.labels(record.topic).inc()
         position = Position(record.topic, record.partition, record.offset, sha256="")
         return Sent(envelope, position, record.value or b"")
 
@@ -229,101 +239,6 @@ async def _markets(conn: Conn, batch: list[Sent]) -> None:
         assert isinstance(data, events.MarketDefined)
         view = MarketView(market=data.market, defined_at=sent.envelope.occurred_at)
         await postgres.put_market(conn, view, sent.position.offset)
-
-
-async def _holds(conn: Conn, batch: list[Sent]) -> None:
-    await conn.executemany(SQL.put_hold, [_hold_row(sent) for sent in _in_log_order(batch)])
-    await intents.put_events(conn, [_hold_event(sent) for sent in batch])
-
-
-def _in_log_order(batch: list[Sent]) -> list[Sent]:
-    return sorted(batch, key=lambda sent: (sent.position.partition, sent.position.offset))
-
-
-def _hold_row(sent: Sent) -> tuple[Any, ...]:
-    data: Any = sent.envelope.data
-    version = amount = needed = free = None
-    if isinstance(data, events.HoldRefused):
-        state, version, needed, free = "refused", data.version, data.needed, data.free
-    elif isinstance(data, events.HoldPlaced):
-        state, version, amount = "placed", data.version, data.amount
-    else:
-        state, amount = ("placed" if data.kept else "released"), data.kept
-    return (
-        data.order_id,
-        data.market_id,
-        data.participant_id,
-        state,
-        version,
-        amount,
-        needed,
-        free,
-        sent.position.offset,
-        sent.envelope.occurred_at,
-    )
-
-
-_HOLD_KINDS: dict[type[events.Event], tuple[str, str]] = {
-    events.HoldPlaced: ("hold_placed", "amount"),
-    events.HoldRefused: ("hold_refused", "needed"),
-    events.HoldCaptured: ("hold_captured", "captured"),
-    events.HoldReleased: ("hold_released", "released"),
-}
-
-
-def _hold_event(sent: Sent) -> tuple[Any, ...]:
-    data: Any = sent.envelope.data
-    kind, amount = _HOLD_KINDS[type(data)]
-    reason = getattr(data, "reason", None)
-    held = data.amount if isinstance(data, events.HoldPlaced) else getattr(data, "kept", None)
-    return (
-        sent.envelope.id,
-        data.order_id,
-        kind,
-        getattr(data, "version", None),
-        None,
-        reason and reason.model_dump_json(),
-        getattr(data, "round_id", None),
-        getattr(data, amount),
-        held,
-        None,
-        None,
-        sent.envelope.causation_id,
-        *intents.origin(sent),
-    )
-
-
-async def _statuses(conn: Conn, batch: list[Sent]) -> None:
-    states, history = [], []
-    for sent in batch:
-        data = sent.envelope.data
-        assert isinstance(data, events.OrderStatusChanged)
-        reason = data.reason.model_dump_json()
-        cause, occurred_at = sent.envelope.causation_id, sent.envelope.occurred_at
-        states.append(
-            (
-                data.order_id,
-                data.side.value,
-                data.market_id,
-                data.participant_id,
-                data.state.value,
-                data.version,
-                cause,
-                reason,
-                data.sequence,
-                data.round_id,
-                data.chip_hours_allocated,
-                data.chip_hours_left,
-                occurred_at,
-            )
-        )
-        fact = (data.version, data.state.value, reason, data.round_id, None, None)
-        left = (data.chip_hours_allocated, data.chip_hours_left)
-        history.append(
-            (sent.envelope.id, data.order_id, "status", *fact, *left, cause, *intents.origin(sent))
-        )
-    await conn.executemany(SQL.put_status, states)
-    await intents.put_events(conn, history)
 
 
 def _round_key(data: Any) -> tuple[str, str, int]:  # noqa: ANN401 - several event types
@@ -451,9 +366,9 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((MobilisationServed,), mobilisations.put_served),
     ((MobilisationDisplaced,), mobilisations.put_displaced),
     (_INTENTS, intents.put_intents),
-    ((*_HOLD_KINDS,), _holds),
+    (order_states.HOLDS, order_states.put_holds),
     ((events.RoundSealed, events.RoundCleared, events.RoundClosed), _rounds),
-    ((events.OrderStatusChanged,), _statuses),
+    ((events.OrderStatusChanged,), order_states.put_statuses),
     ((events.RoundPrices, events.RoundCertificate), _prices),
     ((events.RoundFilePart,), _files),
     ((events.AllocationMade,), _allocations),

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     from services.kit.settings import KitSettings
 
+# Far less than the second within which a verdict is promised. A busy market's orders share
+# transactions then, of which each costs as much as 20 orders.
+_LINGER_S = 0.02
+
 
 async def open_reader(
     settings: KitSettings, topics: Sequence[str], own_market: str | None
@@ -27,11 +31,11 @@ async def open_reader(
         LogUnavailableError: if the broker or a topic is not there within half a minute.
     """
     if own_market is None:
-        return LogReader(settings, topics)
+        return LogReader(settings, topics, linger_s=_LINGER_S)
     probe = LogReader(settings, topics)
     await probe.start({})
     counts = Counter(topic for topic, _ in probe.positions())
     await probe.stop()
     key = own_market.encode()
     own = {topic: [partition_of(key, count)] for topic, count in counts.items()}
-    return LogReader(settings, topics, own)
+    return LogReader(settings, topics, own, linger_s=_LINGER_S)

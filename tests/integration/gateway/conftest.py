@@ -21,6 +21,7 @@ from schemas.events import Event
 from schemas.registry import BY_MODEL
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.projection import LEASE, TOPICS, Projection
+from services.gateway.adapters.shown import Shown
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.main import MIGRATIONS, build
 from services.gateway.settings import GatewaySettings
@@ -152,10 +153,12 @@ async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterato
     await writer.start()
     clock = ManualClock(NOW)
     reader = await reader_pool(settings.postgres_dsn, schema, max_size=8)
-    app = _with_known_routes(build(settings, clock, pool, reader, writer))
+    shown = Shown()
+    app = _with_known_routes(build(settings, clock, pool, reader, writer, shown))
     stop = asyncio.Event()
     keeper = LeaseKeeper(pool, LEASE, "gateway-test")
-    reading = asyncio.create_task(Projection(pool, LogReader(settings, TOPICS), keeper).run(stop))
+    projection = Projection(pool, LogReader(settings, TOPICS), keeper, shown)
+    reading = asyncio.create_task(projection.run(stop))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
         yield Gateway(http, pool, reader, writer, settings, clock)

@@ -18,6 +18,7 @@ from tests.integration.gateway.browsing import obstacles, opened, pictured
 from tests.integration.gateway.conftest import LOG_SIGNER, OPERATOR_KEY, Gateway, Market
 from tests.integration.gateway.serving import served
 from tests.integration.gateway.test_day_reports import traded
+from tests.integration.gateway.test_dead_letters import buried
 from tests.integration.gateway.test_erasures import deposit
 from tests.integration.gateway.test_log import contents, hashes, signed
 from tests.integration.gateway.test_surveillance import CASE, raised, shown
@@ -308,10 +309,19 @@ async def test_an_operator_admits_funds_and_suspends(market: Market, browser: Br
         await page.get_by_label("Yuan").fill("much")
         await page.get_by_role("button", name="Record").click()
         await expect(page.locator("main")).to_contain_text("amount")
+        letter_id = await buried(gateway)
+        await page.goto("/office/letters")
+        await page.locator("tbody a").click()
+        await expect(page.locator("pre")).to_contain_text("order_id")
+        await page.get_by_role("button", name="Send it again").click()
+        await expect(page.locator("h1")).to_contain_text("sent again")
+        await expect(page.locator(".trail")).to_contain_text("offers/")
         chinese = await signed_in(browser, base, OPERATOR_KEY, "zh")
         await walked(
             chinese,
             "operator-zh",
+            "/office/letters",
+            f"/office/letters/{letter_id}",
             "/office",
             "/office/participants",
             "/office/participants/acme-ai",

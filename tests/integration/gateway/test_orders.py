@@ -8,7 +8,7 @@ import json
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from schemas.events import OrderStatusChanged, Reason
+from schemas.events import HoldCaptured, HoldPlaced, OrderStatusChanged, Reason
 from schemas.types import OrderState, Side
 from tests.integration.gateway.conftest import Gateway, Market, demand, offer
 
@@ -87,6 +87,56 @@ async def test_a_status_read_before_its_submission_is_kept(gateway: Gateway) -> 
 
     assert await gateway.eventually(look, lambda found: found == "filled") == "filled"
     assert (await gateway.call("GET", f"/v1/offers/{order_id}")).status_code == 404
+
+
+async def test_what_is_told_of_one_order_at_once_counts_in_its_order(gateway: Gateway) -> None:
+    order_id = "dem_" + "a" * 26
+    whose = {"order_id": order_id, "market_id": "m", "participant_id": "p", "hold_id": "h"}
+    taken = {"round_id": "m:1", "captured": 60, "refunded": 0}
+    told = {"order_id": order_id, "participant_id": "p"}
+    await gateway.publish(
+        HoldPlaced(version=1, amount=100, **whose),  # type: ignore[arg-type]
+        HoldPlaced(version=2, amount=90, **whose),  # type: ignore[arg-type]
+        HoldCaptured(kept=30, **taken, **whose),  # type: ignore[arg-type]
+        *(
+            status_of(told, version=version, sequence=at + 1, state=OrderState(state))
+            for at, (version, state) in enumerate([(1, "accepted"), (2, "open"), (2, "filled")])
+        ),
+    )
+
+    async def look() -> tuple[object, ...]:
+        row = await gateway.pool.fetchrow(
+            "SELECT hold_state, hold_version, hold_amount, state, version, status_sequence"
+            " FROM orders WHERE order_id = $1",
+            order_id,
+        )
+        return () if row is None else tuple(row)
+
+    wanted = ("placed", 2, 30, "filled", 2, 3)
+    assert await gateway.eventually(look, lambda found: found == wanted) == wanted
+
+
+async def test_what_a_request_showed_is_not_shown_again_by_the_reader(market: Market) -> None:
+    gateway = market.gateway
+    ends: dict[tuple[str, int], int] = {}
+    for number in range(10):
+        reply = await gateway.submit("demand", demand(), market.enterprise, f"k{number}")
+        receipt = reply.json()
+        ends[receipt["topic"], receipt["partition"]] = receipt["offset"] + 1
+        # A mark that whoever shows the order once more wipes out.
+        await gateway.pool.execute(
+            "UPDATE order_event SET log_offset = NULL WHERE order_id = $1", receipt["order_id"]
+        )
+
+    async def passed() -> bool:
+        rows = await gateway.pool.fetch("SELECT topic, partition, next_offset FROM consumer_offset")
+        known = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+        return all(known.get(place, 0) >= end for place, end in ends.items())
+
+    await gateway.eventually(passed, bool)
+    left = await gateway.pool.fetchval("SELECT count(*) FROM order_event WHERE log_offset IS NULL")
+    # One that is read back before its commit was answered is shown twice, which changes nothing.
+    assert left >= 5
 
 
 async def test_amending_shows_the_wish_until_its_version_is_in_force(market: Market) -> None:

@@ -31,6 +31,7 @@ from services.gateway.app.acts import ActsReading
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports
+from services.gateway.app.dead_letters import DeadLetterWork
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
 from services.gateway.app.exchange import ExchangeCommands
@@ -79,6 +80,7 @@ class Api:
         life: Lives of orders.
         books: Books of the past.
         erasures: Orders to erase entries.
+        dead_letters: Records that nobody could take.
         market_data: Public statistics and indices.
         exports: A market's days as files.
         cases: Cases of surveillance.
@@ -111,6 +113,7 @@ class Api:
     life: LifeReading
     books: BooksThen
     erasures: ErasureWork
+    dead_letters: DeadLetterWork
     market_data: MarketData
     exports: Exports
     cases: CaseWork
@@ -162,10 +165,17 @@ async def get_principal(
         LimitError: if the caller asks for too much.
     """
     (needed,) = scopes.scopes
-    return await _enter(request, api, Scope(needed))
+    return await enter(request, api, Scope(needed))
 
 
-async def _enter(request: Request, api: Api, needed: Scope) -> Principal:
+async def enter(request: Request, api: Api, needed: Scope) -> Principal:
+    """Return the caller, counted, and recorded if the scope is.
+
+    Raises:
+        UnauthenticatedError: if the request has no key or token, or none that is valid.
+        ForbiddenError: if the scope is missing.
+        LimitError: if the caller asks for too much.
+    """
     state = request.state
     try:
         found = await api.door.caller(request.headers.get("authorization", ""))
@@ -208,7 +218,7 @@ async def get_caller(
     """
     if "authorization" not in request.headers:
         return None
-    return await _enter(request, api, Scope.READ)
+    return await enter(request, api, Scope.READ)
 
 
 CallerDep = Annotated[Principal | None, Security(get_caller, scopes=[Scope.READ.value])]

@@ -14,6 +14,7 @@ from services.gateway.errors import MediaTypeError, SlowError, TooLargeError
 from services.kit.telemetry import METRICS
 
 if TYPE_CHECKING:
+    from prometheus_client import Counter, Histogram
     from starlette.types import ASGIApp, Receive, Scope, Send
     from starlette.types import Message as Event
 
@@ -63,7 +64,7 @@ class BodyLimit:
         if error is not None:
             await respond(error, request)(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), send)
+        await self._app(scope, replay(body, receive), send)
 
     async def _streamed(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         declared = request.headers.get("content-length", "")
@@ -125,7 +126,8 @@ async def _read(
             return b"".join(chunks), None
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
+    """Return a receiver that gives a body that was read already, then goes on."""
     given = False
 
     async def again() -> Event:
@@ -195,6 +197,9 @@ class Measure:
         self._seconds = METRICS.histogram(
             "http_request_seconds", "Time to answer", ("method", "route")
         )
+        # To look one up by its labels costs more than to count; there are few of them.
+        self._counts: dict[tuple[str, str, int], Counter] = {}
+        self._times: dict[tuple[str, str], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -218,8 +223,18 @@ class Measure:
         finally:
             route = getattr(scope.get("route"), "path", "none")
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._count.labels(method, route, str(status)).inc()
-            self._seconds.labels(method, route).observe(time.perf_counter() - started)
+            self._tell(method, route, status, time.perf_counter() - started)
+
+    def _tell(self, method: str, route: str, status: int, seconds: float) -> None:
+        count = self._counts.get((method, route, status))
+        if count is None:
+            count = self._count.labels(method, route, str(status))
+            self._counts[method, route, status] = count
+        count.inc()
+        times = self._times.get((method, route))
+        if times is None:
+            times = self._times[method, route] = self._seconds.labels(method, route)
+        times.observe(seconds)
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})

@@ -170,6 +170,11 @@ async def _http(request: Request, error: HTTPException) -> Response:
 
 
 async def _store(request: Request, error: Exception) -> Response:
+    return store_failed(request, error)
+
+
+def store_failed(request: Request, error: Exception) -> Response:
+    """Return the reply to a request for which the database was lost."""
     get_logger("gateway.http").warning("store unavailable", error=repr(error))
     message = Message(
         "store: must answer in time, was silent; ask again", "存储未能及时响应，请稍后重试"

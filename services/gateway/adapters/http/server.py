@@ -16,6 +16,7 @@ from services.gateway.adapters.http import (
     routes_audit,
     routes_bulk,
     routes_cancel_all,
+    routes_dead_letters,
     routes_erasures,
     routes_exchange,
     routes_exports,
@@ -38,6 +39,7 @@ from services.gateway.adapters.http import (
 )
 from services.gateway.adapters.http.context import Api, ApiDep, StrictRoute
 from services.gateway.adapters.http.middleware import BodyLimit, Measure
+from services.gateway.adapters.http.short_way import ShortWay
 from services.gateway.errors import not_found
 from services.kit.telemetry import METRICS
 
@@ -114,6 +116,8 @@ def create_app(api: Api | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
+        # We measure by ourselves; FastAPI would look for exporters at every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=lambda route: route.name,
         responses={
             status: {"model": Problem, "description": text}
@@ -140,6 +144,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_policies.router,
         routes_log.router,
         routes_erasures.router,
+        routes_dead_letters.router,
         routes_surveillance.router,
         routes_reports.router,
         routes_sandbox.router,
@@ -152,6 +157,8 @@ def create_app(api: Api | None = None) -> FastAPI:
     ):
         app.include_router(router)
     problems.install(app)
+    # The last one added is the first one asked.
+    app.add_middleware(ShortWay)
     app.add_middleware(BodyLimit)
     app.add_middleware(Measure)
     if api is not None and api.is_sandbox:

@@ -74,11 +74,17 @@ ON CONFLICT (event_id) DO UPDATE SET correlation = excluded.correlation,
   chip_hours_left = excluded.chip_hours_left
 WHERE k.log_offset IS NULL;
 
--- name: put_status
+-- name: put_statuses
+-- Each order at most once.
 INSERT INTO orders AS o
   (order_id, side, market_id, participant_id, state, version, version_cause, reason,
    status_sequence, round_id, chip_hours_allocated, chip_hours_left, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $12, $13)
+SELECT order_id, side, market_id, participant_id, state, version, cause, reason::jsonb, sequence,
+  round_id, allocated, chip_hours_left, occurred_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[],
+  $8::text[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::timestamptz[])
+  AS s (order_id, side, market_id, participant_id, state, version, cause, reason, sequence,
+    round_id, allocated, chip_hours_left, occurred_at)
 ON CONFLICT (order_id) DO UPDATE SET
   state = excluded.state,
   version = excluded.version,
@@ -92,14 +98,21 @@ ON CONFLICT (order_id) DO UPDATE SET
   updated_at = excluded.updated_at
 WHERE o.status_sequence < excluded.status_sequence;
 
--- name: put_hold
+-- name: put_holds
+-- Each order at most once. Either all rows have a version or none has: what is captured or released
+-- leaves it as it was.
 INSERT INTO orders AS o
   (order_id, side, market_id, participant_id, hold_state, hold_version, hold_amount,
    hold_needed, hold_free, hold_offset, updated_at)
-VALUES ($1, 'demand', $2, $3, $4, COALESCE($5, 1), $6, $7, $8, $9, $10)
+SELECT order_id, 'demand', market_id, participant_id, state, COALESCE(version, 1), amount, needed,
+  free, log_offset, occurred_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[],
+  $7::bigint[], $8::bigint[], $9::bigint[], $10::timestamptz[])
+  AS h (order_id, market_id, participant_id, state, version, amount, needed, free, log_offset,
+    occurred_at)
 ON CONFLICT (order_id) DO UPDATE SET
   hold_state = excluded.hold_state,
-  hold_version = COALESCE($5, o.hold_version),
+  hold_version = CASE WHEN $11 THEN excluded.hold_version ELSE o.hold_version END,
   -- A refused amendment leaves the hold of the version before it in place.
   hold_amount = COALESCE(excluded.hold_amount, o.hold_amount),
   hold_needed = excluded.hold_needed,

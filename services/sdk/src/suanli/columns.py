@@ -14,6 +14,7 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         frozenset({"end", "start"}),
     ),
     "CaseView": (frozenset(), frozenset({"changes.changed_at", "raised_at"})),
+    "DeadLetterView": (frozenset(), frozenset({"buried_at", "decided_at"})),
     "DemandView": (
         frozenset(
             {

@@ -42,6 +42,7 @@ NOUNS: Final[dict[str, str]] = {
     "audit": "suanli.cli.audit",
     "verify": "suanli.cli.verify",
     "log": "suanli.cli.log",
+    "deadletters": "suanli.cli.dead_letters",
     "erasures": "suanli.cli.erasures",
     "witness": "suanli.cli.witness",
     "login": "suanli.cli.login",
