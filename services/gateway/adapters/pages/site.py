@@ -15,6 +15,7 @@ from services.gateway.adapters.pages import (
     routes_keys,
     routes_letters,
     routes_market,
+    routes_members,
     routes_mobilisations,
     routes_money,
     routes_office,
@@ -91,6 +92,7 @@ def add_pages(
         routes_upload.router,
         routes_money.router,
         routes_keys.router,
+        routes_members.router,
         routes_orders.router,
     ):
         app.include_router(router)
