@@ -1,6 +1,6 @@
 -- name: put_round_link
--- Added up in the statement that notes the round, so a round counts once. Rounds come in order; should
--- one come late, it adds to the sums and leaves the latest price alone.
+-- Added up in the statement that notes the round, so a round counts once. Rounds come in order;
+-- should one come late, it adds to the sums and leaves the latest price alone.
 WITH fresh AS (
   INSERT INTO round_link (market_id, seq, source, destination) VALUES ($1, $2, $3, $4)
   ON CONFLICT DO NOTHING RETURNING market_id
