@@ -1,7 +1,7 @@
 """Killing matching at every named point: nothing is lost, nothing happens twice.
 
-``SUANLI_KILL_RUNS`` sets how often: once a point by default, ten times at 200, as `make nightly` has it,
-and then at later passes of the point, too.
+``SUANLI_KILL_RUNS`` sets how often: once a point by default; ten times at 200, as `make nightly`
+has it, and then at later passes of the point, too.
 """
 
 from __future__ import annotations
