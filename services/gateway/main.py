@@ -31,6 +31,7 @@ from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.journal import PostgresEntries
 from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.life import PostgresLives
+from services.gateway.adapters.links import PostgresLinks
 from services.gateway.adapters.log_tree import PostgresLog
 from services.gateway.adapters.market_data import PostgresBooks, PostgresPrices
 from services.gateway.adapters.market_log import KafkaMarketLogs
@@ -225,7 +226,8 @@ def _signer(settings: GatewaySettings) -> ReceiptSigner | None:
 
 
 def _market_data(pool: Pool, reader: Pool, markets: PostgresMarkets, clock: Clock) -> MarketData:
-    return MarketData(markets, PostgresPrices(reader), BookWindows(PostgresBooks(pool)), clock)
+    book, links = BookWindows(PostgresBooks(pool)), PostgresLinks(pool)
+    return MarketData(markets, PostgresPrices(reader), book, links, clock)
 
 
 def _finality(settings: GatewaySettings, pool: Pool) -> Finality:

@@ -10,6 +10,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from schemas import events
+from schemas.link_examples import LINKS
+from schemas.links import RoundLinks
 from services.core.round_file import file_events
 from suanli.checker import verify_round_file
 from tests.integration.gateway.browsing import obstacles, opened, pictured
@@ -58,8 +60,15 @@ def cleared(round_id: str, seq: int) -> events.RoundCleared:
 
 async def first_round(gateway: Gateway) -> None:
     """Publish a round with prices of one pool."""
+    there = {"source": "bj-1", "destination": "zjk-1"}
+    back = {"source": "zjk-1", "destination": "bj-1", "used": [900, 0], "prices": [30_000] * 2}
+    link = LINKS[RoundLinks]["links"][0]
+    flows = RoundLinks.model_validate(
+        LINKS[RoundLinks]
+        | {"round_id": FIRST, "market_id": MARKET, "links": [link | there, link | back]}
+    )
     await gateway.publish(
-        sealed(), cleared(FIRST, 1), prices(FIRST, [9_500_000, 9_750_000], [2, 3])
+        sealed(), cleared(FIRST, 1), prices(FIRST, [9_500_000, 9_750_000], [2, 3]), flows
     )
     await gateway.publish(*file_events(FIRST, MARKET, json.dumps(round_file()).encode()), closed())
 
@@ -136,6 +145,9 @@ async def check_market(browser: Browser, base: str, language: str, name: str, li
         assert "," in (await csv.text()).splitlines()[0]
     await page.locator("#table-prices summary").click()
     await expect(page.locator("#table-prices")).to_contain_text("¥9.5000")
+    # Both ways over the one pair of regions, the full one marked.
+    await expect(page.locator(".map .flow")).to_have_count(2)
+    await expect(page.locator(".map .flow.is-full")).to_have_count(1)
     assert await obstacles(page) == []
     await pictured(page, f"market-{language}")
     await page.emulate_media(color_scheme="dark")

@@ -82,7 +82,7 @@ from tests.unit.gateway.memory_books import (
     NoTopics,
 )
 from tests.unit.gateway.memory_members import ISSUER, MemoryMembers, NoTokens
-from tests.unit.gateway.memory_prices import MemoryPrices
+from tests.unit.gateway.memory_prices import MemoryPrices, NoLinks
 from tests.unit.gateway.memory_reports import MemoryReports
 from tests.unit.gateway.memory_streams import MemoryFeed, streams_of
 from tests.unit.gateway.memory_webhooks import webhooks_of
@@ -421,7 +421,7 @@ class MemoryGateway:
             erasures=ErasureWork(once, MemoryErasures(), self.clock),
             dead_letters=DeadLetterWork(MemoryDeadLetters(), NoTopics(), self.clock),
             market_data=MarketData(
-                self.markets, MemoryPrices(), BookWindows(MemoryPrices()), self.clock
+                self.markets, MemoryPrices(), BookWindows(MemoryPrices()), NoLinks(), self.clock
             ),
             cases=CaseWork(once, MemoryCases(), self.clock),
             reports=DayReports(

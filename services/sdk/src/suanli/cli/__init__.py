@@ -29,6 +29,7 @@ NOUNS: Final[dict[str, str]] = {
     "rounds": "suanli.cli.rounds",
     "allocations": "suanli.cli.allocations",
     "mobilisation": "suanli.cli.mobilisation",
+    "links": "suanli.cli.links",
     "policy": "suanli.cli.policies",
     "deliveries": "suanli.cli.deliveries",
     "settlements": "suanli.cli.settlements",
