@@ -92,9 +92,10 @@ test: .venv/.dev-stamp browser ## Lint, then run all tests
 	@$(PY) -m pytest $(PARALLEL) $(TEST_ARGS)
 
 .PHONY: nightly
-nightly: .venv/.dev-stamp ## Kill the ledger 200 times, send the API 10,000 requests, draw 5 times the cases
+nightly: .venv/.dev-stamp ## Kill ledger and matching 280 times, send the API 10,000 requests, draw 5 times the cases
 	@SUANLI_KILL_RUNS=200 SUANLI_API_CASES=10000 $(PY) -m pytest $(PARALLEL) \
-		tests/integration/ledger/test_kills.py tests/integration/gateway/test_any_request.py
+		tests/integration/ledger/test_kills.py tests/integration/auditor/test_kills.py \
+		tests/integration/matching/test_crashes.py tests/integration/gateway/test_any_request.py
 	@$(PY) -m pytest $(PARALLEL) --hypothesis-profile=nightly tests/property
 
 # One target per check, so that `make -k lint` reports the findings of all of them.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from schemas.link_examples import LINKS
 from schemas.mobilisation_examples import BODIES
 from schemas.policy_examples import POLICIES
 from schemas.signing_keys import EXAMPLES
 
-FURTHER = BODIES | POLICIES | EXAMPLES
+FURTHER = BODIES | LINKS | POLICIES | EXAMPLES

@@ -117,6 +117,7 @@ REGISTRY: tuple[EventType, ...] = (
     _row("suanli.round.prices", events.RoundPrices, "rounds", _MARKET),
     _row("suanli.round.certificate", events.RoundCertificate, "rounds", _MARKET),
     _row("suanli.round.file-part", events.RoundFilePart, "rounds", _MARKET),
+    _row("suanli.round.links", links.RoundLinks, "rounds", _MARKET),
     _row("suanli.market.paused", policies.MarketPaused, "rounds", _MARKET),
     _row("suanli.allocation.made", events.AllocationMade, "allocations", _MARKET),
     _row("suanli.link.charged", links.LinkCharged, "allocations", _MARKET),

@@ -9,7 +9,7 @@ import base64
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from schemas import events, links
 from schemas.base import MONEY_MAX_MICRO_YUAN
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 # Half of what a message may be, so that the last pool of a part cannot pass the limit.
 _PRICES_BYTES_MAX = 32 * 1024
-_POOLS_MAX = 64
+_POOLS_MAX = links.LINKS_MAX
+CurveT = TypeVar("CurveT", events.PoolCurve, links.LinkCurve)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,35 @@ def prices_events(facts: RoundFacts) -> list[events.RoundPrices]:
             pools=tuple(pools),
         )
         for part, pools in enumerate(parts)
+    ]
+
+
+def links_events(facts: RoundFacts) -> list[links.RoundLinks]:
+    """Return the prices and use of links, cut into parts; none for a market without links."""
+    of_book = {link.key: link for link in facts.book.links}
+    curves = [
+        links.LinkCurve(
+            source=of_book[outcome.key].source,
+            destination=of_book[outcome.key].destination,
+            tariff=of_book[outcome.key].tariff,
+            prices=outcome.prices,
+            used=outcome.used,
+            capacity=of_book[outcome.key].capacity,
+        )
+        for outcome in facts.result.links
+    ]
+    parts = _cut_by_size(curves)
+    return [
+        links.RoundLinks(
+            round_id=facts.round_id,
+            market_id=facts.market.id,
+            first_period=period_start(facts.book.first_period),
+            part=part,
+            parts=len(parts),
+            links=tuple(found),
+        )
+        for part, found in enumerate(parts)
+        if found
     ]
 
 
@@ -304,8 +334,8 @@ def _add(total: list[int], at: int, chips: Sequence[int]) -> None:
         total[index] += count
 
 
-def _cut_by_size(curves: Sequence[events.PoolCurve]) -> list[list[events.PoolCurve]]:
-    parts: list[list[events.PoolCurve]] = [[]]
+def _cut_by_size(curves: Sequence[CurveT]) -> list[list[CurveT]]:
+    parts: list[list[CurveT]] = [[]]
     size = 0
     for curve in curves:
         length = len(curve.model_dump_json())

@@ -18,6 +18,7 @@ from services.gateway.adapters import direct
 from services.gateway.adapters.acts import PostgresActs, PostgresShares
 from services.gateway.adapters.credentials import PostgresCredentials
 from services.gateway.adapters.days import PostgresDays
+from services.gateway.adapters.dead_letters import KafkaSourceTopics, PostgresDeadLetters
 from services.gateway.adapters.desks import PostgresDesks
 from services.gateway.adapters.erasures import PostgresErasures
 from services.gateway.adapters.exports import ExportFiles
@@ -30,6 +31,7 @@ from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.journal import PostgresEntries
 from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.life import PostgresLives
+from services.gateway.adapters.links import PostgresLinks
 from services.gateway.adapters.log_tree import PostgresLog
 from services.gateway.adapters.market_data import PostgresBooks, PostgresPrices
 from services.gateway.adapters.market_log import KafkaMarketLogs
@@ -45,7 +47,7 @@ from services.gateway.adapters.postgres import (
     PostgresOrders,
     PostgresReports,
 )
-from services.gateway.adapters.projection import LEASE, TOPICS, Projection
+from services.gateway.adapters.projection import DEAD_LETTERS, LEASE, TOPICS, Projection
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.sessions import PostgresSessions
@@ -65,6 +67,7 @@ from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
+from services.gateway.app.dead_letters import DeadLetterWork
 from services.gateway.app.depth import Depth
 from services.gateway.app.direct import TOPICS as DIRECT_TOPICS
 from services.gateway.app.direct import DirectOrders
@@ -173,6 +176,7 @@ def build(
             life=LifeReading(PostgresLives(reader)),
             books=BooksThen(KafkaMarketLogs(settings, settings.gateway_replay_records_max)),
             erasures=ErasureWork(once, PostgresErasures(pool), clock),
+            dead_letters=_dead_letters(settings, pool, writer, clock),
             exports=Exports(markets, ExportFiles(pool, reader, settings.gateway_export_folder)),
             market_data=_market_data(pool, reader, markets, clock),
             cases=CaseWork(once, PostgresCases(pool), clock),
@@ -196,9 +200,27 @@ def build(
     health = HealthReading(HealthWatch(settings.watched()), readiness, markets, reports, clock)
     office = Office(journal=JournalReading(PostgresEntries(reader)), health=health)
     sessions = Sessions(door, PostgresSessions(pool))
+    return _paged(app, settings, sessions, tokens, PostgresDesks(reader), office)
+
+
+def _paged(
+    app: FastAPI,
+    settings: GatewaySettings,
+    sessions: Sessions,
+    tokens: OidcTokens,
+    desks: PostgresDesks,
+    office: Office,
+) -> FastAPI:
     sign_ins = PageSignIns(tokens, settings.gateway_oidc_client_secret)
-    desks = PostgresDesks(reader)
     return add_pages(app, sessions, sign_ins, _timeline(settings).speed, desks, office)
+
+
+def _dead_letters(
+    settings: GatewaySettings, pool: Pool, writer: LogWriter, clock: Clock
+) -> DeadLetterWork:
+    sources = [topic for topic in (*TOPICS, *DIRECT_TOPICS) if topic != DEAD_LETTERS]
+    topics = KafkaSourceTopics(settings, writer, sources)
+    return DeadLetterWork(PostgresDeadLetters(pool), topics, clock)
 
 
 def _signer(settings: GatewaySettings) -> ReceiptSigner | None:
@@ -207,7 +229,8 @@ def _signer(settings: GatewaySettings) -> ReceiptSigner | None:
 
 
 def _market_data(pool: Pool, reader: Pool, markets: PostgresMarkets, clock: Clock) -> MarketData:
-    return MarketData(markets, PostgresPrices(reader), BookWindows(PostgresBooks(pool)), clock)
+    book, links = BookWindows(PostgresBooks(pool)), PostgresLinks(pool)
+    return MarketData(markets, PostgresPrices(reader), book, links, clock)
 
 
 def _finality(settings: GatewaySettings, pool: Pool) -> Finality:

@@ -133,6 +133,17 @@ def test_every_topic_and_event_is_documented() -> None:
     assert not missing, f"not in docs/reference/events.md: {missing}"
 
 
+def test_every_test_that_the_page_of_faults_names_exists() -> None:
+    page = read("docs/reference/faults.md")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+    rows = set(re.findall(r"^\| ([AF]\d+) \|", page, re.MULTILINE))
+    assert rows == {"A5", "A6", "A7", "A10", "A12", "F1", "F3", "F4", "F5", "F7"}
+    assert len(named) == len(re.findall(r"^\| [AF]\d", page, re.MULTILINE)), "a row names no test"
+    tests = {source.path: source.text for source in python("tests/")}
+    gone = [f"{p}::{n}" for p, n in named if f"def {n}(" not in tests.get(p, "")]
+    assert not gone, f"docs/reference/faults.md names tests that are not there: {gone}"
+
+
 def test_every_event_has_a_golden_vector() -> None:
     recorded = {path.name for path in (ROOT / "schemas" / "vectors").iterdir()}
     missing = [row.type for row in REGISTRY if f"{row.type}.json" not in recorded]

@@ -10,6 +10,7 @@ import contextlib
 import os
 import random
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -155,7 +156,12 @@ async def _kill(play: Play, victims: tuple[str, ...]) -> None:
     random_of.shuffle(doomed)
     for name in doomed:
         await asyncio.sleep(random_of.uniform(0.2, 2.0))
-        if await asyncio.to_thread(play.exchange.kill, name) is not None:
+        if name == postgres.NAME and name in play.kills:
+            # The second time as an immediate shutdown, which leaves as much to recover.
+            pid = play.exchange.stack.supervisor.status(name).pid
+            if pid is not None:
+                os.kill(pid, signal.SIGQUIT)
+        elif await asyncio.to_thread(play.exchange.kill, name) is not None:
             play.kills.append(name)
         if name in SERVERS:
             # The keeper starts services again; a server is started by whoever runs it.

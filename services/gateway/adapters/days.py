@@ -1,4 +1,4 @@
-"""What happened on a market's day, from the gateway's schema, and the register of dead letters."""
+"""What happened on a market's day, from the gateway's schema."""
 
 from __future__ import annotations
 
@@ -20,55 +20,15 @@ from services.gateway.app.report_tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     import asyncpg
 
     from services.gateway.app.day_reports import DayOf, Timeline
-    from services.kit.postgres import Conn, Pool
-    from services.kit.records import Record
+    from services.kit.postgres import Pool
 
 # The far end of the calendar: any round after the day will do.
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
-_MS_MAX = int(_LATEST.timestamp() * 1000)
-_CHARACTERS_MAX = 500
-# Of 32 and 64 bits.
-_DIGITS_MAX = {"dlq_partition": 9, "dlq_offset": 18, "dlq_bytes": 18}
-
-
-async def put_dead_letters(conn: Conn, records: Sequence[Record]) -> None:
-    """Keep what is told of records that nobody could take."""
-    await conn.executemany(SQL.put_dead_letter, [_letter(record) for record in records])
-
-
-def _letter(record: Record) -> tuple[Any, ...]:
-    told = {
-        name: raw.decode(errors="replace").replace("\0", "\\0")[:_CHARACTERS_MAX]
-        for name, raw in record.headers
-        if name.startswith("dlq_") and raw is not None
-    }
-
-    def number(name: str) -> int:
-        text = told.get(name, "")
-        # A stranger may have written it: only what fits the column is taken for a number.
-        fits = text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX[name]
-        return int(text) if fits else 0
-
-    return (
-        record.partition,
-        record.offset,
-        told.get("dlq_reason", ""),
-        told.get("dlq_field", ""),
-        told.get("dlq_value", ""),
-        told.get("dlq_allowed", ""),
-        told.get("dlq_topic", ""),
-        number("dlq_partition"),
-        number("dlq_offset"),
-        number("dlq_bytes"),
-        # When it was written is the producer's claim, which may be no instant at all.
-        datetime.fromtimestamp(min(max(record.timestamp_ms, 0), _MS_MAX) / 1000, UTC),
-    )
 
 
 class PostgresDays:

@@ -18,6 +18,7 @@ from schemas import events, money
 from schemas.api import MarketView, ParticipantView
 from schemas.codec import DecodeError, decode
 from schemas.erasures import ErasureOrdered, ErasureRefused, JournalEntryErased
+from schemas.links import RoundLinks
 from schemas.mobilisation import MobilisationDisplaced, MobilisationServed
 from schemas.policies import MarketPaused, MarketPolicySet
 from schemas.signing_keys import SigningKeySet
@@ -37,6 +38,7 @@ from services.gateway.adapters import (
     bookings,
     erasures,
     intents,
+    links,
     log_tree,
     mobilisations,
     order_states,
@@ -45,7 +47,7 @@ from services.gateway.adapters import (
     streams,
     surveillance,
 )
-from services.gateway.adapters.days import put_dead_letters
+from services.gateway.adapters.dead_letters import put_dead_letters
 from services.gateway.adapters.leased_reading import read_under_lease
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
@@ -370,6 +372,7 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.RoundSealed, events.RoundCleared, events.RoundClosed), _rounds),
     ((events.OrderStatusChanged,), order_states.put_statuses),
     ((events.RoundPrices, events.RoundCertificate), _prices),
+    ((RoundLinks,), links.put_links),
     ((events.RoundFilePart,), _files),
     ((events.AllocationMade,), _allocations),
     ((events.DeliveryReported,), _deliveries),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 RECORDED = frozenset({Scope.MONEY, Scope.GOVERN, Scope.ADMIN})
 """Whatever is asked for under these scopes is kept in the record of acts."""
+NO_MEMBER = "auth.no_member"
+"""Code of the refusal of whom an issuer knows and no participant."""
 _KEY_CHARS_MAX = 200
 _TOKEN_CHARS_MAX = 16_384
 # How every JSON Web Token begins: {" in Base64.
@@ -184,7 +186,7 @@ def _no_member(holder: Holder) -> ForbiddenError:
     # The admin needs the subject to add him, and nobody else gets to see it.
     who = f"{holder.subject} of {holder.issuer}"
     return ForbiddenError(
-        "auth.no_member",
+        NO_MEMBER,
         Message(
             f"token.sub: must be a member of a participant, was {who}; its admin can add it: "
             f"suanli members add --issuer {holder.issuer} --subject '{holder.subject}'",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from schemas.market import Market
     from schemas.market_data import GroupName, IndexView, StatisticView, WindowName
     from services.gateway.app.book_windows import BookWindows
+    from services.gateway.link_ports import Links
     from services.gateway.ports import MarketClock, Markets
 
 CARRIED_PERIODS_MAX = HORIZON_PERIODS_MAX
@@ -75,16 +76,23 @@ class MarketData:
         markets: Markets.
         history: Prices.
         book: The open orders by delivery window.
+        links: Links between zones.
         clock: The market's clock.
     """
 
     def __init__(
-        self, markets: Markets, history: PriceHistory, book: BookWindows, clock: MarketClock
+        self,
+        markets: Markets,
+        history: PriceHistory,
+        book: BookWindows,
+        links: Links,
+        clock: MarketClock,
     ) -> None:
         self.now = clock.now
         self._markets = markets
         self._history = history
         self.book = book
+        self.links = links
 
     async def market(self, market_id: str) -> Market:
         """Return a market.

@@ -30,6 +30,7 @@ from services.core.round_events import (
     closed_event,
     hold_events,
     link_events,
+    links_events,
     prices_events,
     wire_reason,
 )
@@ -242,6 +243,7 @@ def _round_records(
     file = round_file(sealed.book, sealed.rules, cleared.result_bytes)
     records = [_of_round(cleared_event(facts), facts.round_id, at, 0)]
     records += [_of_round(part, facts.round_id, at, part.part) for part in prices_events(facts)]
+    records += [_of_round(part, facts.round_id, at, part.part) for part in links_events(facts)]
     records += [
         _of_round(part, facts.round_id, at, part.part)
         for part in file_events(facts.round_id, facts.market.id, file)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 from fastapi import FastAPI
+from playwright.async_api import Browser
 from pydantic import SecretStr
 
 from schemas.codec import Envelope, derive_id, encode
@@ -29,6 +30,7 @@ from services.kit.kafka import LogReader, LogWriter, OutRecord
 from services.kit.postgres import LeaseKeeper, Pool, create_pool, migrate
 from services.kit.signing import NoteSigner
 from tests.conftest import Stack
+from tests.integration.gateway.browsing import browsing
 
 OPERATOR_KEY = "operator-key-of-the-tests"
 RECEIPT_SEED = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -101,6 +103,21 @@ class Gateway:
             while not want(found := await look()):  # noqa: ASYNC110 - a table cannot be awaited
                 await asyncio.sleep(0.05)
         return found
+
+
+@pytest_asyncio.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """Open one browser for all tests of a worker: its start costs as much as a journey's step."""
+    async with browsing() as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def browser(chromium: Browser) -> AsyncIterator[Browser]:
+    """Return the browser without anybody's windows, and close those that a test opens."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()
 
 
 _FIRST: list[FastAPI] = []

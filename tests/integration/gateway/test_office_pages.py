@@ -14,10 +14,11 @@ from playwright.async_api import Browser, Page, expect
 from schemas.events import FindingRaised, Reason
 from services.core.merkle import Frontier
 from services.kit.health import Health
-from tests.integration.gateway.browsing import browsing, obstacles, opened, pictured
+from tests.integration.gateway.browsing import obstacles, opened, pictured
 from tests.integration.gateway.conftest import LOG_SIGNER, OPERATOR_KEY, Gateway, Market
 from tests.integration.gateway.serving import served
 from tests.integration.gateway.test_day_reports import traded
+from tests.integration.gateway.test_dead_letters import buried
 from tests.integration.gateway.test_erasures import deposit
 from tests.integration.gateway.test_log import contents, hashes, signed
 from tests.integration.gateway.test_surveillance import CASE, raised, shown
@@ -102,9 +103,9 @@ async def walked(page: Page, name: str, *paths: str) -> None:
         await page.set_viewport_size({"width": 1280, "height": 900})
 
 
-async def test_a_regulator_proves_decides_and_looks_back(market: Market) -> None:
+async def test_a_regulator_proves_decides_and_looks_back(market: Market, browser: Browser) -> None:
     day = await day_of(market)
-    async with watched(market.gateway) as gateway, served(gateway) as base, browsing() as browser:
+    async with watched(market.gateway) as gateway, served(gateway) as base:
         page = await signed_in(browser, base, market.regulator, "en")
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -277,8 +278,8 @@ async def check_reports(page: Page) -> None:
     await expect(page.locator("main")).to_contain_text("No problem was found")
 
 
-async def test_an_operator_admits_funds_and_suspends(market: Market) -> None:
-    async with watched(market.gateway) as gateway, served(gateway) as base, browsing() as browser:
+async def test_an_operator_admits_funds_and_suspends(market: Market, browser: Browser) -> None:
+    async with watched(market.gateway) as gateway, served(gateway) as base:
         page = await signed_in(browser, base, OPERATOR_KEY, "en")
         await page.get_by_role("link", name="Participants").click()
         await page.get_by_role("textbox", name="Id").last.fill("acme-ai")
@@ -308,10 +309,19 @@ async def test_an_operator_admits_funds_and_suspends(market: Market) -> None:
         await page.get_by_label("Yuan").fill("much")
         await page.get_by_role("button", name="Record").click()
         await expect(page.locator("main")).to_contain_text("amount")
+        letter_id = await buried(gateway)
+        await page.goto("/office/letters")
+        await page.locator("tbody a").click()
+        await expect(page.locator("pre")).to_contain_text("order_id")
+        await page.get_by_role("button", name="Send it again").click()
+        await expect(page.locator("h1")).to_contain_text("sent again")
+        await expect(page.locator(".trail")).to_contain_text("offers/")
         chinese = await signed_in(browser, base, OPERATOR_KEY, "zh")
         await walked(
             chinese,
             "operator-zh",
+            "/office/letters",
+            f"/office/letters/{letter_id}",
             "/office",
             "/office/participants",
             "/office/participants/acme-ai",

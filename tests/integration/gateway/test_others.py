@@ -45,7 +45,7 @@ NEUTRAL: dict[str, str] = {
 }
 SHAPING = {
     *("limit", "cursor", "filter", "dry_run", "state", "window", "group", "levels", "region"),
-    *("is_taken", "since", "after", "account", "side", "time", "round", "size"),
+    *("is_taken", "since", "after", "account", "side", "time", "round", "size", "topic"),
 }
 # Regulators and the operator act on what is others' by these, and by no others.
 GOVERN = {
@@ -56,7 +56,7 @@ GOVERN = {
     "operator": {
         *("set_standing", "add_key", "revoke_key", "add_signing_key", "revoke_signing_key"),
         *("deposit", "withdraw", "move_collateral", "reverse", "erase", "register"),
-        *("define_market", "set_settlement_terms"),
+        *("define_market", "set_settlement_terms", "redrive_dead_letter", "discard_dead_letter"),
         *("add_member", "change_member", "remove_member", "delete_webhook"),
         *("propose_mobilisation", "confirm_mobilisation", "end_mobilisation"),
     },
@@ -160,6 +160,7 @@ async def belongings(market: Market) -> dict[str, list[str]]:
         "entry_id": ["31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab"],
         "case_id": ["sc_" + "a" * 26],
         "erasure_id": ["era_" + "a" * 26],
+        "letter_id": ["0-17"],
     }
 
 

@@ -10,9 +10,11 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from schemas import events
+from schemas.link_examples import LINKS
+from schemas.links import RoundLinks
 from services.core.round_file import file_events
 from suanli.checker import verify_round_file
-from tests.integration.gateway.browsing import browsing, obstacles, opened, pictured
+from tests.integration.gateway.browsing import obstacles, opened, pictured
 from tests.integration.gateway.conftest import Gateway, Market, demand
 from tests.integration.gateway.serving import served
 from tests.integration.gateway.test_orders import status_of
@@ -58,8 +60,15 @@ def cleared(round_id: str, seq: int) -> events.RoundCleared:
 
 async def first_round(gateway: Gateway) -> None:
     """Publish a round with prices of one pool."""
+    there = {"source": "bj-1", "destination": "zjk-1"}
+    back = {"source": "zjk-1", "destination": "bj-1", "used": [900, 0], "prices": [30_000] * 2}
+    link = LINKS[RoundLinks]["links"][0]
+    flows = RoundLinks.model_validate(
+        LINKS[RoundLinks]
+        | {"round_id": FIRST, "market_id": MARKET, "links": [link | there, link | back]}
+    )
     await gateway.publish(
-        sealed(), cleared(FIRST, 1), prices(FIRST, [9_500_000, 9_750_000], [2, 3])
+        sealed(), cleared(FIRST, 1), prices(FIRST, [9_500_000, 9_750_000], [2, 3]), flows
     )
     await gateway.publish(*file_events(FIRST, MARKET, json.dumps(round_file()).encode()), closed())
 
@@ -84,32 +93,31 @@ def second_round() -> tuple[events.Event, ...]:
 
 
 async def test_the_market_page_is_whole_in_both_languages_and_hears_of_rounds(
-    market: Market, tmp_path: Path
+    market: Market, browser: Browser, tmp_path: Path
 ) -> None:
     gateway = market.gateway
     await first_round(gateway)
-    async with browsing() as browser:
-        async with served(gateway) as base:
-            await check_market(browser, base, "zh", "京津冀", "第 2 轮")
-            await check_verifying(browser, base, tmp_path)
-            page = await opened(browser, base, "en")
-            asked: list[str] = []
-            page.on("request", lambda request: asked.append(request.url))
-            await page.goto("/")
-            await expect(page.get_by_role("heading", name="Round 2", exact=True)).to_be_visible()
-            await expect(page.locator("[data-live-mark]")).to_have_attribute("data-state", "on")
-            assert {urlsplit(url).netloc for url in asked} == {urlsplit(base).netloc}
-        # The gateway is gone and comes back; what happened meanwhile is heard once it is there.
-        await expect(page.locator("[data-live-mark]")).to_have_attribute("data-state", "lost")
-        await gateway.publish(*second_round())
-        async with served(gateway, urlsplit(base).port or 0):
-            await expect(page.get_by_role("heading", name="Round 3", exact=True)).to_be_visible()
-            await expect(page.locator("#voice")).to_contain_text("Round 2 published")
-            await expect(page.locator("[data-live-mark]")).to_have_attribute("data-state", "on")
-            resumed = [url for url in asked if "/v1/streams/rounds" in url and "after=" in url]
-            assert resumed, asked
-            await check_signing_in(browser, base, market.enterprise)
-            await check_desk(browser, base, market)
+    async with served(gateway) as base:
+        await check_market(browser, base, "zh", "京津冀", "第 2 轮")
+        await check_verifying(browser, base, tmp_path)
+        page = await opened(browser, base, "en")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto("/")
+        await expect(page.get_by_role("heading", name="Round 2", exact=True)).to_be_visible()
+        await expect(page.locator("[data-live-mark]")).to_have_attribute("data-state", "on")
+        assert {urlsplit(url).netloc for url in asked} == {urlsplit(base).netloc}
+    # The gateway is gone and comes back; what happened meanwhile is heard once it is there.
+    await expect(page.locator("[data-live-mark]")).to_have_attribute("data-state", "lost")
+    await gateway.publish(*second_round())
+    async with served(gateway, urlsplit(base).port or 0):
+        await expect(page.get_by_role("heading", name="Round 3", exact=True)).to_be_visible()
+        await expect(page.locator("#voice")).to_contain_text("Round 2 published")
+        await expect(page.locator("[data-live-mark]")).to_have_attribute("data-state", "on")
+        resumed = [url for url in asked if "/v1/streams/rounds" in url and "after=" in url]
+        assert resumed, asked
+        await check_signing_in(browser, base, market.enterprise)
+        await check_desk(browser, base, market)
 
 
 async def check_market(browser: Browser, base: str, language: str, name: str, live: str) -> None:
@@ -137,6 +145,9 @@ async def check_market(browser: Browser, base: str, language: str, name: str, li
         assert "," in (await csv.text()).splitlines()[0]
     await page.locator("#table-prices summary").click()
     await expect(page.locator("#table-prices")).to_contain_text("¥9.5000")
+    # Both ways over the one pair of regions, the full one marked.
+    await expect(page.locator(".map .flow")).to_have_count(2)
+    await expect(page.locator(".map .flow.is-full")).to_have_count(1)
     assert await obstacles(page) == []
     await pictured(page, f"market-{language}")
     await page.emulate_media(color_scheme="dark")

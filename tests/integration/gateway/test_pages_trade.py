@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 
 from schemas import events
 from schemas.events import Reason
-from tests.integration.gateway.browsing import browsing, obstacles, opened, pictured
+from tests.integration.gateway.browsing import obstacles, opened, pictured
 from tests.integration.gateway.conftest import Gateway, Market
 from tests.integration.gateway.serving import served
 from tests.integration.gateway.test_orders import status_of
@@ -51,27 +51,25 @@ async def has_orders(gateway: Gateway, key: str, side: str) -> list[dict[str, ob
 
 
 async def test_traders_compose_send_amend_upload_and_see_what_becomes_of_it(
-    market: Market, tmp_path: Path
+    market: Market, browser: Browser, tmp_path: Path
 ) -> None:
-    """One browser for both journeys, since its start is what costs most."""
     gateway = market.gateway
     await cleared(gateway, "jingjinji:1", chips=24)
-    async with browsing() as browser:
-        async with served(gateway) as base:
-            page = await entered(browser, base, market.enterprise, "en")
-            await expect(page.locator(".steps")).to_contain_text("Pay in")
-            await seen(page, "desk-empty-en")
-            await compose(page, gateway, market)
-            order = page.url.rpartition("/")[2]
-            await reason(page, gateway, market, order)
-        # The gateway is gone and comes back: what happened meanwhile is seen, nobody reloads.
-        await expect(page.locator("[data-live-mark]")).to_have_attribute("data-state", "lost")
-        await fill(gateway, order)
-        async with served(gateway, urlsplit(base).port or 0):
-            await filled(page)
-            await rest(page)
-            page = await entered(browser, base, market.provider, "zh")
-            await provide(page, market, tmp_path)
+    async with served(gateway) as base:
+        page = await entered(browser, base, market.enterprise, "en")
+        await expect(page.locator(".steps")).to_contain_text("Pay in")
+        await seen(page, "desk-empty-en")
+        await compose(page, gateway, market)
+        order = page.url.rpartition("/")[2]
+        await reason(page, gateway, market, order)
+    # The gateway is gone and comes back: what happened meanwhile is seen, nobody reloads.
+    await expect(page.locator("[data-live-mark]")).to_have_attribute("data-state", "lost")
+    await fill(gateway, order)
+    async with served(gateway, urlsplit(base).port or 0):
+        await filled(page)
+        await rest(page)
+        page = await entered(browser, base, market.provider, "zh")
+        await provide(page, market, tmp_path)
 
 
 async def rest(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""A database's address of our own, behind which the reply to a COMMIT can be lost."""
+"""A database's address of our own, behind which replies can be lost, late, or in crumbs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 # CommandComplete: 'C', its length, the command's tag.
 _COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
@@ -24,12 +24,16 @@ class PgProxy:
         passes: How many replies to a COMMIT pass before.
         cuts: How many more are lost then, with their connections.
         lost: How many were.
+        stalls_s: How long the next replies to a COMMIT are held back, one after the other.
+        slices: Whether replies come byte by byte.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self.passes = 0
         self.cuts = 0
         self.lost = 0
+        self.stalls_s: list[float] = []
+        self.slices = False
         self._database = (host, port)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -79,7 +83,14 @@ class PgProxy:
                         self.cuts -= 1
                         self.lost += 1
                         break
-                target.write(data)
-                await target.drain()
+                if is_reply and self.stalls_s and _COMMITTED in data:
+                    await asyncio.sleep(self.stalls_s.pop(0))
+                for part in _sliced(data) if is_reply and self.slices else (data,):
+                    target.write(part)
+                    await target.drain()
         for one in both:
             one.transport.abort()
+
+
+def _sliced(data: bytes) -> Iterator[bytes]:
+    return (data[at : at + 1] for at in range(len(data)))

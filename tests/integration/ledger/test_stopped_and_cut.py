@@ -106,6 +106,31 @@ async def test_a_lost_reply_to_a_commit_is_resolved_by_reading_and_not_by_guessi
     await check(settings, schema)
 
 
+async def test_replies_that_come_five_seconds_late_and_byte_by_byte_change_nothing(
+    owner: asyncpg.Connection, settings: LedgerSettings, schema: str, sender: LogWriter
+) -> None:
+    async with PgProxy.before(settings.postgres_dsn) as (proxy, dsn):
+        proxy.slices = True
+        pool = await create_pool(await writer_dsn(dsn, schema), schema, min_size=0)
+        ledger = await Ledger.start(settings, pool, sender)
+        stop = asyncio.Event()
+        running = asyncio.create_task(ledger.writer.run(stop))
+        people = [w.registered("lab"), w.registered("cloud", Role.PROVIDER)]
+        await ledger.send(*people, w.deposited("lab", 100 * w.YUAN))
+        await ledger.send(w.offered("o1", "cloud", chips=10), w.demanded("d1", "lab", chips=10))
+        await caught_up(ledger, running)
+        proxy.stalls_s = [5.0]
+        await ledger.send(*ROUND)
+        await caught_up(ledger, running)
+        stop.set()
+        await running
+        await ledger.stop()
+        await pool.close()
+        assert proxy.stalls_s == []
+    assert await free(owner, schema, "lab") == 83_500_000
+    await check(settings, schema)
+
+
 async def test_topics_that_are_read_from_their_beginning_again_book_nothing_new(
     ledger: Ledger, owner: asyncpg.Connection, settings: LedgerSettings, schema: str
 ) -> None:

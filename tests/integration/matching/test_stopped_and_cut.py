@@ -10,7 +10,9 @@ import pytest
 
 from schemas import events
 from services.kit.clock import ManualClock
+from tests.conftest import Stack
 from tests.integration.kit.pg_proxy import PgProxy
+from tests.integration.kit.small_disk import on_a_small_disk
 from tests.integration.matching.desk import (
     START,
     Desk,
@@ -75,6 +77,54 @@ async def test_a_lost_reply_to_a_commit_is_resolved_by_reading_and_not_by_guessi
         await until_filled(desk, more)
         rounds = len(await desk.rows("SELECT 1 FROM round WHERE state = 'PUBLISHED'"))
         await desk.hear(rounds)
+    await assert_whole(desk, (need, more))
+
+
+async def test_replies_that_come_five_seconds_late_and_byte_by_byte_change_nothing(
+    desk: Desk,
+) -> None:
+    supply, need, more = offer("a"), demand("a"), demand("b", priority="interruptible")
+    await desk.say(supply, need, hold(need))
+    settings = running(desk)
+    async with PgProxy.before(settings.postgres_dsn) as (proxy, dsn):
+        behind = settings.model_copy(update={"postgres_dsn": dsn})
+        async with process(behind):
+            await migrated(desk)
+            proxy.slices, proxy.stalls_s = True, [5.0]
+            await until_filled(desk, need)
+            await desk.say(more, hold(more))
+            await until_filled(desk, more)
+            rounds = len(await desk.rows("SELECT 1 FROM round WHERE state = 'PUBLISHED'"))
+            await desk.hear(rounds)
+        assert proxy.stalls_s == []
+    await assert_whole(desk, (need, more))
+
+
+async def test_a_full_disk_leaves_no_half_round_and_once_there_is_room_all_is_done(
+    desk: Desk, stack: Stack
+) -> None:
+    supply, need, more = offer("a"), demand("a"), demand("b", priority="interruptible")
+    await desk.say(supply, need, hold(need))
+    settings = running(desk)
+    schema = settings.schema_of("matching")
+    async with process(settings) as first:
+        await migrated(desk)
+        await until_filled(desk, need)
+        async with on_a_small_disk(stack, schema) as disk:
+            await disk.fill()
+            await desk.say(more, hold(more))
+            # It ends or waits; whichever it does, it tells nothing that it could not write.
+            await asyncio.wait([asyncio.create_task(first.wait())], timeout=5)
+            query = "SELECT count(*) AS n FROM orders WHERE order_id = $1 AND state = 'filled'"
+            assert (await desk.rows(query, more.order_id))[0]["n"] == 0
+            disk.free()
+            if first.returncode is None:
+                first.kill()
+                await first.wait()
+            async with process(settings):
+                await until_filled(desk, more)
+                rounds = len(await desk.rows("SELECT 1 FROM round WHERE state = 'PUBLISHED'"))
+                await desk.hear(rounds)
     await assert_whole(desk, (need, more))
 
 

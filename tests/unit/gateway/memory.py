@@ -26,9 +26,7 @@ from schemas.events import Reason
 from schemas.filters import Filter
 from schemas.identity import AdminActView, KeyView
 from schemas.market import Market
-from schemas.mobilisation import MobilisationDeclared
 from schemas.orders import DemandTerms, OfferTerms
-from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
 from schemas.registry import BY_MODEL
 from schemas.signing_keys import SigningKeyView
 from schemas.types import Role, Side
@@ -44,6 +42,7 @@ from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
+from services.gateway.app.dead_letters import DeadLetterWork
 from services.gateway.app.depth import Depth
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
@@ -74,13 +73,16 @@ from services.kit.signing import verify, verify_ed25519
 from tests.unit.gateway.memory_books import (
     MemoryCases,
     MemoryDays,
+    MemoryDeadLetters,
     MemoryErasures,
     MemoryFunds,
+    MemoryMarkets,
     MemoryMobilisations,
     MemoryTree,
+    NoTopics,
 )
 from tests.unit.gateway.memory_members import ISSUER, MemoryMembers, NoTokens
-from tests.unit.gateway.memory_prices import MemoryPrices
+from tests.unit.gateway.memory_prices import MemoryPrices, NoLinks
 from tests.unit.gateway.memory_reports import MemoryReports
 from tests.unit.gateway.memory_streams import MemoryFeed, streams_of
 from tests.unit.gateway.memory_webhooks import webhooks_of
@@ -355,52 +357,6 @@ class MemoryActs:
         return []
 
 
-@dataclass
-class MemoryMarkets:
-    """Markets and policies."""
-
-    views: dict[str, MarketView] = field(default_factory=dict)
-    policies_set: list[MarketPolicySet] = field(default_factory=list)
-
-    async def market(self, market_id: str) -> MarketView | None:
-        return self.views.get(market_id)
-
-    async def markets(
-        self, *, after: str | None, limit: int, where: Filter | None = None
-    ) -> list[MarketView]:
-        return [self.views[name] for name in sorted(self.views) if after is None or name > after][
-            :limit
-        ]
-
-    async def put_market(self, view: MarketView, offset: int) -> None:
-        self.views[view.market.id] = view
-
-    async def policies(
-        self,
-        *,
-        market_id: str | None,
-        after: tuple[str, int] | None,
-        limit: int,
-        state: str | None = None,
-        where: Filter | None = None,
-    ) -> list[PolicyView]:
-        return []
-
-    async def all_policies(self, market_id: str) -> tuple[list[MarketPolicySet], int]:
-        return [item for item in self.policies_set if item.market_id == market_id], 0
-
-    async def pauses(
-        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
-    ) -> list[MarketPaused]:
-        return []
-
-    async def put_policy(self, policy: MarketPolicySet, set_at: datetime) -> None:
-        self.policies_set.append(policy)
-
-    async def mobilised(self, market_id: str, now: datetime) -> list[MobilisationDeclared]:
-        return []
-
-
 def unlimited() -> Limits:
     """Return limits that nobody reaches."""
     none = Limit("none", 0.0, 1)
@@ -463,8 +419,9 @@ class MemoryGateway:
             life=LifeReading(self.orders),
             books=BooksThen(NoLogs()),
             erasures=ErasureWork(once, MemoryErasures(), self.clock),
+            dead_letters=DeadLetterWork(MemoryDeadLetters(), NoTopics(), self.clock),
             market_data=MarketData(
-                self.markets, MemoryPrices(), BookWindows(MemoryPrices()), self.clock
+                self.markets, MemoryPrices(), BookWindows(MemoryPrices()), NoLinks(), self.clock
             ),
             cases=CaseWork(once, MemoryCases(), self.clock),
             reports=DayReports(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Literal
 
+from schemas.api import MarketView
+from schemas.dead_letters import DeadLetterView, LetterState
 from schemas.erasures import ErasureView
 from schemas.events import Event
 from schemas.filters import Filter
@@ -26,6 +29,7 @@ from schemas.mobilisation import (
     MobilisationView,
 )
 from schemas.money import SettlementTermsSet
+from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
 from schemas.surveillance import CaseView
 from schemas.types import period_start
 from services.gateway.app.day_reports import DayOf, Timeline
@@ -38,8 +42,10 @@ from services.gateway.app.report_tables import (
     LinkageRow,
     TradeRow,
 )
+from services.gateway.dead_letter_ports import Place
 from services.gateway.erasure_ports import ErasableEntry
 from services.gateway.ports import Sent, SignedHead
+from services.kit.records import Record
 
 
 class MemoryCases:
@@ -73,6 +79,87 @@ class MemoryErasures:
 
     async def listed(self, *, before: int | None, limit: int) -> list[tuple[int, ErasureView]]:
         return []
+
+
+@dataclass
+class MemoryMarkets:
+    """Markets and policies."""
+
+    views: dict[str, MarketView] = field(default_factory=dict)
+    policies_set: list[MarketPolicySet] = field(default_factory=list)
+
+    async def market(self, market_id: str) -> MarketView | None:
+        return self.views.get(market_id)
+
+    async def markets(
+        self, *, after: str | None, limit: int, where: Filter | None = None
+    ) -> list[MarketView]:
+        return [self.views[name] for name in sorted(self.views) if after is None or name > after][
+            :limit
+        ]
+
+    async def put_market(self, view: MarketView, offset: int) -> None:
+        self.views[view.market.id] = view
+
+    async def policies(
+        self,
+        *,
+        market_id: str | None,
+        after: tuple[str, int] | None,
+        limit: int,
+        state: str | None = None,
+        where: Filter | None = None,
+    ) -> list[PolicyView]:
+        return []
+
+    async def all_policies(self, market_id: str) -> tuple[list[MarketPolicySet], int]:
+        return [item for item in self.policies_set if item.market_id == market_id], 0
+
+    async def pauses(
+        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> list[MarketPaused]:
+        return []
+
+    async def put_policy(self, policy: MarketPolicySet, set_at: datetime) -> None:
+        self.policies_set.append(policy)
+
+    async def mobilised(self, market_id: str, now: datetime) -> list[MobilisationDeclared]:
+        return []
+
+
+class MemoryDeadLetters:
+    """A register without a letter."""
+
+    async def listed(
+        self, *, before: int | None, state: LetterState | None, topic: str | None, limit: int
+    ) -> list[tuple[int, DeadLetterView]]:
+        return []
+
+    async def one(self, place: Place) -> DeadLetterView | None:
+        return None
+
+    async def decide(
+        self,
+        place: Place,
+        act: Literal["redriven", "discarded"],
+        reason: str,
+        decided_by: str,
+        at: datetime,
+    ) -> None:
+        return None
+
+    async def sent(self, place: Place, to: str) -> None:
+        return None
+
+
+class NoTopics:
+    """Topics that hold nothing."""
+
+    async def record(self, topic: str, partition: int, offset: int) -> Record | None:
+        return None
+
+    async def send_again(self, record: Record, letter_id: str) -> str:
+        raise AssertionError
 
 
 class MemoryMobilisations:

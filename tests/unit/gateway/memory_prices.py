@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from schemas.filters import Filter
+from schemas.links import LinkFlowView, LinkPriceView
 from schemas.market_data import IndexView, StatisticView
 from schemas.orders import DemandTerms, OfferTerms
 from services.gateway.app.exports import ExportDay, Made, Wanted
@@ -49,4 +50,16 @@ class MemoryPrices:
     async def indices(
         self, windows: Windows, *, after: Place | None, limit: int, where: Filter | None
     ) -> list[tuple[Place, IndexView]]:
+        return []
+
+
+class NoLinks:
+    """Links of markets that have none."""
+
+    async def prices(
+        self, market_id: str, *, first: int, end: int, after: tuple[str, int] | None, limit: int
+    ) -> list[LinkPriceView]:
+        return []
+
+    async def flows(self, market_id: str, *, first: int, end: int) -> list[LinkFlowView]:
         return []

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.gateway.adapters.days import _letter
+from services.gateway.adapters.dead_letters import _letter
 from services.kit.records import Record
 
 NUMBERS = ("dlq_partition", "dlq_offset", "dlq_bytes")

@@ -29,6 +29,7 @@ STATEMENT = "/v1/account/statement?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00
 REVERSAL = {"entry_id": "31662ecc-99ae-8ae7-9fb7-9b6ec18aaaab", "reason": "r"}
 ERASURE = REVERSAL | {"confirm": "59" * 32}
 ERASED = "/v1/erasures/era_" + "a" * 26
+LETTER = "/v1/dead-letters/0-17"
 DAY = "market_id=jingjinji&day=2026-11-24"
 DELIVERY_WINDOW = "from=2026-11-24T12:00:00Z&to=2026-11-24T14:00:00Z"
 CASE = "sc_" + "a" * 26
@@ -53,6 +54,10 @@ WRITES: list[tuple[str, str, Any, set[Role]]] = [
     ("POST", "/v1/erasures", ERASURE, {Role.OPERATOR}),
     ("GET", "/v1/erasures", None, {Role.OPERATOR, Role.REGULATOR}),
     ("GET", ERASED, None, {Role.OPERATOR, Role.REGULATOR}),
+    ("GET", "/v1/dead-letters", None, {Role.OPERATOR, Role.REGULATOR}),
+    ("GET", LETTER, None, {Role.OPERATOR, Role.REGULATOR}),
+    ("POST", f"{LETTER}/redrive", None, {Role.OPERATOR}),
+    ("POST", f"{LETTER}/discard", {"reason": "r"}, {Role.OPERATOR}),
     ("POST", "/v1/settlement-terms", examples.SETTLEMENT_TERMS, {Role.OPERATOR}),
     ("POST", "/v1/markets", examples.MARKET, {Role.OPERATOR}),
     ("POST", "/v1/policies", POLICY, {Role.REGULATOR}),

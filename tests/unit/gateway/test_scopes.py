@@ -38,6 +38,7 @@ PUBLIC = {
     "list_issuers",
     "list_log_heads",
     "list_markets",
+    "list_links",
     "list_pauses",
     "list_policies",
     "list_prices",

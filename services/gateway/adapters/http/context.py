@@ -31,6 +31,7 @@ from services.gateway.app.acts import ActsReading
 from services.gateway.app.books_then import BooksThen
 from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports
+from services.gateway.app.dead_letters import DeadLetterWork
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
 from services.gateway.app.exchange import ExchangeCommands
@@ -79,6 +80,7 @@ class Api:
         life: Lives of orders.
         books: Books of the past.
         erasures: Orders to erase entries.
+        dead_letters: Records that nobody could take.
         market_data: Public statistics and indices.
         exports: A market's days as files.
         cases: Cases of surveillance.
@@ -111,6 +113,7 @@ class Api:
     life: LifeReading
     books: BooksThen
     erasures: ErasureWork
+    dead_letters: DeadLetterWork
     market_data: MarketData
     exports: Exports
     cases: CaseWork

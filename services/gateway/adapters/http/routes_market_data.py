@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from schemas.api import Page
 from schemas.base import ORDER_CHIPS_MAX, Instant, PeriodStart, PoolName, Slug
+from schemas.links import LinkPriceView
 from schemas.market import Market
 from schemas.market_data import (
     LEVELS_MAX,
@@ -35,7 +36,28 @@ from services.gateway.app.book_sides import Group, groups_of
 router = APIRouter(route_class=StrictRoute)
 FromQuery = Annotated[Instant | None, Query(alias="from", description="First window of delivery")]
 ToQuery = Annotated[Instant | None, Query(alias="to", description="End, exclusive")]
+_PERIOD_MAX = 2**53
 WindowQuery = Annotated[WindowName, Query(description="Hours, or days (UTC)")]
+
+
+@router.get("/v1/links", tags=["prices"], response_model=Page[LinkPriceView])
+async def list_links(
+    api: ApiDep, paging: PagingDep, market_id: Slug, start: FromQuery = None, end: ToQuery = None
+) -> Response:
+    """List links between zones by hour: price, congestion, GB given away and left (public)."""
+    await api.market_data.market(market_id)
+    found = await api.market_data.links.prices(
+        market_id,
+        first=period_of(start) if start else 0,
+        end=period_of(end) if end else _PERIOD_MAX,
+        after=paging.text_number(),
+        limit=paging.limit + 1,
+    )
+    last: list[str | int] | None = None
+    if len(found) > paging.limit:
+        item = found[paging.limit - 1]
+        last = [f"{item.source}>{item.destination}", period_of(item.period)]
+    return page(paging, found, last, "links")
 
 
 @router.get("/v1/statistics", tags=["prices"], response_model=Page[StatisticView])

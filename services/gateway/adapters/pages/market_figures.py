@@ -13,6 +13,7 @@ from services.gateway.adapters.pages.regions import NAMES
 
 if TYPE_CHECKING:
     from schemas.api import PriceView, RoundView
+    from schemas.links import LinkFlowView
     from schemas.market import ChipClass, Market
     from schemas.market_data import BookCurvesView, IndexView
     from schemas.policies import MarketPaused
@@ -33,6 +34,7 @@ class Sight:
         prices: Prices by (pool, period).
         indices: Indices of the latest day with one, by chip class and region.
         pause: What a circuit breaker paused last, if it ever did.
+        flows: Links between zones, over the hours that rounds look ahead.
         is_whole: Whether all prices are here.
         mark: Stays the same as long as all of it but the instant does.
     """
@@ -44,6 +46,7 @@ class Sight:
     indices: tuple[IndexView, ...]
     is_whole: bool
     pause: MarketPaused | None = None
+    flows: tuple[LinkFlowView, ...] = ()
     mark: object = None
 
     @property

@@ -41,6 +41,7 @@ OFFICE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("/office/orders", "Life of an order", "订单追踪", _BOTH),
     ("/office/book", "Book in time", "订单簿回溯", _BOTH),
     ("/office/participants", "Participants", "参与方", _BOTH),
+    ("/office/letters", "Dead letters", "死信", _BOTH),
     ("/office/erasures", "Erasures", "抹除登记", _BOTH),
     ("/office/acts", "Record of acts", "操作记录", _BOTH),
 )

@@ -113,6 +113,7 @@ NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("/orders", "Orders", "订单", ("provider", "enterprise")),
     ("/money", "Money", "资金", ("provider", "enterprise")),
     ("/keys", "Keys", "密钥", ("provider", "enterprise")),
+    ("/members", "Members", "成员", ("provider", "enterprise", "regulator")),
     ("/office", "Supervision", "监管", ("regulator",)),
     ("/office", "Operations", "运营", ("operator",)),
 )

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -11,9 +12,15 @@ from services.gateway.adapters.oidc_pages import new_seed
 from services.gateway.adapters.pages.context import (
     PageRoute,
     PagesDep,
+    Visitor,
+    VisitorDep,
     inside,
     keep_session,
 )
+from services.gateway.adapters.pages.routes_members import joining
+from services.gateway.app.door import NO_MEMBER
+from services.gateway.errors import ForbiddenError
+from services.gateway.member_ports import Holder
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _COOKIE = "suanli_sign_in"
@@ -45,14 +52,33 @@ async def begin_sign_in(
 
 
 @router.get("/sign-in/callback")
-async def finish_sign_in(request: Request, pages: PagesDep) -> Response:
+async def finish_sign_in(request: Request, pages: PagesDep, visitor: VisitorDep) -> Response:
     """Begin a session of a person whom an issuer vouches for."""
     number, seed, to = _kept(request.cookies.get(_COOKIE, ""))
     told = dict(request.query_params)
     holder = await pages.issuers.finish(number, seed, _back(request), told)
-    begun = await pages.sessions.sign_in_member(holder)
+    try:
+        begun = await pages.sessions.sign_in_member(holder)
+    except ForbiddenError as error:
+        if error.code != NO_MEMBER:
+            raise
+        return _stranger(request, visitor, holder)
     reply = RedirectResponse(to, HTTPStatus.SEE_OTHER)
     keep_session(reply, begun.token, secure=request.url.scheme == "https")
+    reply.delete_cookie(_COOKIE, path=_PATH, httponly=True, samesite="lax")
+    return reply
+
+
+def _stranger(request: Request, visitor: Visitor, holder: Holder) -> Response:
+    """Return what helps a person whom an issuer knows, and no participant."""
+    origin = f"{request.url.scheme}://{request.url.netloc}"
+    reply = visitor.page(
+        "no_member.html",
+        HTTPStatus.FORBIDDEN,
+        host=urlsplit(holder.issuer).netloc,
+        subject=holder.subject,
+        link=origin + joining(holder.issuer, holder.subject),
+    )
     reply.delete_cookie(_COOKIE, path=_PATH, httponly=True, samesite="lax")
     return reply
 

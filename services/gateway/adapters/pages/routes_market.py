@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from schemas.base import Slug
 from schemas.market import Market
 from schemas.types import period_of
+from services.gateway.adapters.pages import link_figures
 from services.gateway.adapters.pages import market_figures as figures
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
 from services.gateway.adapters.pages.figures import Figure, drawn, shown
@@ -84,6 +85,11 @@ async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
         indices=await _indices(pages, market.id),
         is_whole=len(found) <= _PRICES_MAX,
         pause=pauses[0] if pauses else None,
+        flows=tuple(
+            await pages.api.market_data.links.flows(
+                market.id, first=first + 1, end=first + 1 + market.rules.horizon_periods
+            )
+        ),
     )
 
 
@@ -116,6 +122,8 @@ def _context(pages: Pages, sight: figures.Sight, chip_id: str | None) -> dict[st
         "heat_rows": figures.heat_rows(sight),
         "map_prices": figures.map_prices(sight, chip),
         "places": PLACES,
+        "links": link_figures.links_figure(sight.flows),
+        "arrows": link_figures.arrows(sight.flows, sight.market),
         "map_view": VIEW,
         "region_name": figures.region_name,
         "shown": shown,
@@ -268,6 +276,7 @@ async def _figure(
         "welfare": lambda: figures.welfare_figure(sight),
         "indices": lambda: figures.indices_figure(sight),
         "heat": lambda: figures.heat_figure(sight),
+        "links": lambda: link_figures.links_figure(sight.flows),
     }
     if name not in makers:
         raise not_found("figure", name)

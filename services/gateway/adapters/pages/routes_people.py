@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from schemas.api import DepositNew, ParticipantNew
+from schemas.api import DepositNew, ParticipantNew, ParticipantView
 from schemas.base import ParticipantId
 from schemas.filter_fields import FIELDS
 from schemas.filters import Filter, FilterError, parse
@@ -35,6 +35,7 @@ from services.gateway.adapters.pages.office import (
 )
 from services.gateway.app.scopes import scopes_of
 from services.gateway.errors import not_found
+from services.gateway.ports import Principal
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _SHOWN = 100
@@ -102,12 +103,8 @@ async def _page(
     pages: Pages, visitor: Visitor, participant_id: str, api_key: str | None = None
 ) -> Response:
     principal, reading = watcher(visitor), pages.api.reading
-    found = await reading.participants(
-        principal, after=None, limit=1, where=_where("", "", participant_id)
-    )
-    if not found:
-        raise not_found("participant_id", participant_id)
-    view, is_operator = found[0], principal.role is Role.OPERATOR
+    view = await participant_of(pages, principal, participant_id)
+    is_operator = principal.role is Role.OPERATOR
     is_trader = view.role in _TRADERS
     context: dict[str, Any] = {"account": None, "entries": [], "keys": []}
     if is_trader:
@@ -132,6 +129,22 @@ async def _page(
         new_key=lambda: secrets.token_hex(16),
         **context,
     )
+
+
+async def participant_of(
+    pages: Pages, principal: Principal, participant_id: str
+) -> ParticipantView:
+    """Return a participant as the register has it.
+
+    Raises:
+        NotFoundError: if there is none of this id.
+    """
+    found = await pages.api.reading.participants(
+        principal, after=None, limit=1, where=_where("", "", participant_id)
+    )
+    if not found:
+        raise not_found("participant_id", participant_id)
+    return found[0]
 
 
 @router.post("/office/participants/{participant_id}/standing")

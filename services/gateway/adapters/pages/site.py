@@ -13,7 +13,9 @@ from services.gateway.adapters.pages import (
     routes_issuers,
     routes_journal,
     routes_keys,
+    routes_letters,
     routes_market,
+    routes_members,
     routes_mobilisations,
     routes_money,
     routes_office,
@@ -82,6 +84,7 @@ def add_pages(
         routes_reports.router,
         routes_past.router,
         routes_people.router,
+        routes_letters.router,
         routes_policies.router,
         routes_mobilisations.router,
         routes_records.router,
@@ -89,6 +92,7 @@ def add_pages(
         routes_upload.router,
         routes_money.router,
         routes_keys.router,
+        routes_members.router,
         routes_orders.router,
     ):
         app.include_router(router)

@@ -125,13 +125,6 @@ ORDER BY 5, 3 LIMIT $4;
 SELECT count(*) FROM order_event e JOIN orders o USING (order_id)
 WHERE o.market_id = $1 AND e.occurred_at >= $2 AND e.occurred_at < $3;
 
--- name: put_dead_letter
-INSERT INTO dead_letter
-  (log_partition, log_offset, reason, field, value, allowed, source_topic, source_partition,
-   source_offset, bytes, buried_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-ON CONFLICT (log_partition, log_offset) DO NOTHING;
-
 -- name: day_dead_letters
 SELECT * FROM dead_letter
 WHERE buried_at >= $1 AND buried_at < $2 ORDER BY buried_at, log_partition, log_offset LIMIT $3;

@@ -14,6 +14,7 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         frozenset({"end", "start"}),
     ),
     "CaseView": (frozenset(), frozenset({"changes.changed_at", "raised_at"})),
+    "DeadLetterView": (frozenset(), frozenset({"buried_at", "decided_at"})),
     "DemandView": (
         frozenset(
             {
@@ -51,6 +52,7 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "InvoiceView": (frozenset({"total"}), frozenset()),
     "JournalEntryView": (frozenset(), frozenset()),
     "LifeStep": (frozenset({"amount"}), frozenset({"occurred_at", "recorded_at"})),
+    "LinkPriceView": (frozenset({"rent_total", "tariff"}), frozenset({"period"})),
     "LogHeadView": (frozenset(), frozenset({"told_at"})),
     "MarketPaused": (frozenset(), frozenset({"since", "until"})),
     "MarketView": (frozenset({"market.links.tariff"}), frozenset({"defined_at"})),

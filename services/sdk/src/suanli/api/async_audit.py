@@ -10,12 +10,15 @@ from suanli.rows import AsyncRows
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from typing import Literal
 
     from suanli.models import (
         AdminActView,
         AuditView,
         BookThenView,
         ConsistencyView,
+        DeadLetterContent,
+        DeadLetterView,
         ErasureView,
         FinalityView,
         InclusionView,
@@ -168,4 +171,40 @@ class AsyncAuditCalls(AsyncCaller):
     async def get_erasure(self, erasure_id: str) -> ErasureView:
         """Return an order to erase an entry and what became of it (regulator, operator)."""
         reply: ErasureView = await self.send(Operation("GET", f"/v1/erasures/{place(erasure_id)}"))
+        return reply
+
+    def list_dead_letters(
+        self,
+        *,
+        state: Literal["open", "redriven", "discarded"] | None = None,
+        topic: str | None = None,
+    ) -> AsyncRows[DeadLetterView]:
+        """List records that nobody could take, latest first (regulator, operator)."""
+        return AsyncRows(
+            self,
+            Operation("GET", "/v1/dead-letters", params={"state": state, "topic": topic}),
+            "DeadLetterView",
+        )
+
+    async def get_dead_letter(self, letter_id: str) -> DeadLetterContent:
+        """Return a dead letter with its record, if it is still there (regulator, operator)."""
+        reply: DeadLetterContent = await self.send(
+            Operation("GET", f"/v1/dead-letters/{place(letter_id)}")
+        )
+        return reply
+
+    async def redrive_dead_letter(self, letter_id: str) -> DeadLetterView:
+        """Send a letter's record to its topic again, as it was; twice is once (operator)."""
+        reply: DeadLetterView = await self.send(
+            Operation("POST", f"/v1/dead-letters/{place(letter_id)}/redrive")
+        )
+        return reply
+
+    async def discard_dead_letter(self, letter_id: str, reason: str) -> DeadLetterView:
+        """Put a dead letter aside with the reason (operator)."""
+        reply: DeadLetterView = await self.send(
+            Operation(
+                "POST", f"/v1/dead-letters/{place(letter_id)}/discard", body={"reason": reason}
+            )
+        )
         return reply

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         BookCurvesView,
         BookView,
         IndexView,
+        LinkPriceView,
         PriceView,
         QuoteView,
         StatisticView,
@@ -59,6 +60,20 @@ class AsyncPricesCalls(AsyncCaller):
             Operation("GET", "/v1/book", params={"market_id": market_id})
         )
         return reply
+
+    def list_links(
+        self,
+        *,
+        market_id: str,
+        from_: str | datetime | None = None,
+        to: str | datetime | None = None,
+    ) -> AsyncRows[LinkPriceView]:
+        """List links between zones by hour: price, congestion, GB given away and left (public)."""
+        return AsyncRows(
+            self,
+            Operation("GET", "/v1/links", params={"market_id": market_id, "from": from_, "to": to}),
+            "LinkPriceView",
+        )
 
     def list_statistics(
         self,

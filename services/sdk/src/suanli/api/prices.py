@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         BookCurvesView,
         BookView,
         IndexView,
+        LinkPriceView,
         PriceView,
         QuoteView,
         StatisticView,
@@ -57,6 +58,20 @@ class PricesCalls(Caller):
         """Return the open orders in numbers: counts, and depth by pool (public)."""
         reply: BookView = self.send(Operation("GET", "/v1/book", params={"market_id": market_id}))
         return reply
+
+    def list_links(
+        self,
+        *,
+        market_id: str,
+        from_: str | datetime | None = None,
+        to: str | datetime | None = None,
+    ) -> Rows[LinkPriceView]:
+        """List links between zones by hour: price, congestion, GB given away and left (public)."""
+        return Rows(
+            self,
+            Operation("GET", "/v1/links", params={"market_id": market_id, "from": from_, "to": to}),
+            "LinkPriceView",
+        )
 
     def list_statistics(
         self,

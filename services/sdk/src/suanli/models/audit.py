@@ -233,3 +233,65 @@ class ErasureNew(TypedDict):
 
     reason: str
     """Why; it stays on the log, so no names."""
+
+
+class DeadLetterView(TypedDict):
+    """A record that nobody could take: where it was, why, and what was done about it."""
+
+    letter_id: str
+    """Partition and offset among the dead letters."""
+
+    topic: str
+    """Where the record was."""
+    partition: int
+    offset: int
+
+    consumer: str
+    """Who refused it; empty for what was buried long ago."""
+
+    reason: str
+    """Code of what is wrong with it."""
+    field: str
+    value: str
+    allowed: str
+    bytes: int
+
+    buried_at: str
+    """UTC instant, ISO 8601."""
+    state: NotRequired[Literal["open", "redriven", "discarded"]]
+    decided_by: NotRequired[str | None]
+    decided_at: NotRequired[str | None]
+    decided_reason: NotRequired[str | None]
+
+    sent_to: NotRequired[str | None]
+    """Topic, partition and offset of the copy that was sent."""
+
+
+class DeadLetterHeader(TypedDict):
+    """A header of a record."""
+
+    name: str
+    value: str
+
+
+class DeadLetterContent(TypedDict):
+    """A dead letter with the record as it still stands in its topic."""
+
+    letter: DeadLetterView
+
+    is_there: bool
+    """False once its topic no longer holds it."""
+    key: NotRequired[str]
+    headers: NotRequired[list[DeadLetterHeader]]
+
+    text: NotRequired[str]
+    """Its bytes as UTF-8; what is none is replaced."""
+
+    is_whole: NotRequired[bool]
+    """False if the text was cut."""
+
+
+class DeadLetterDiscard(TypedDict):
+    """Why a dead letter needs nothing more."""
+
+    reason: str

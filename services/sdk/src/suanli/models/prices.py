@@ -85,6 +85,43 @@ class BookView(TypedDict):
     pools: list[PoolDepth]
 
 
+class LinkPriceView(TypedDict):
+    """A link in a period of delivery: as the latest round left it, and over all rounds."""
+
+    market_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    source: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    destination: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    period: str
+    """Start of a period: a full hour, UTC, ISO 8601."""
+
+    round_id: str
+    """Latest round that had the period in its horizon."""
+
+    tariff: int
+    """Micro-yuan per GB."""
+
+    price: int
+    """At least the tariff; what is above it is congestion."""
+
+    gb: int
+    """GB that the latest round gave away."""
+
+    gb_left: int
+    """GB left after it."""
+
+    gb_total: int
+    """GB given away by all rounds."""
+
+    rent_total: int
+    """Congestion rent of all rounds, micro-yuan."""
+
+
 class StatisticView(TypedDict):
     """What trades for delivery in a window cost; without any, prices are null, never zero."""
 
