@@ -1,7 +1,8 @@
 """The market's page with 100,000 live orders, and 1,000 open pages on one gateway.
 
 Orders and a round go the whole way: onto the log and through the gateway's reader. A page that is
-open listens to the rounds and fetches its part anew when one is published, as the browser does.
+open listens to the rounds and fetches its part anew when one is published, as the browser does. At
+last the gateway is started again, and the page is loaded as soon as it answers.
 """
 
 from __future__ import annotations
@@ -344,6 +345,12 @@ async def run(exchange: Exchange, orders: int, pages: int) -> list[str]:
         lines = [f"{orders} live orders, {read_s:.0f} s after the last was on the log"]
         lines += await paint(base, market.id)
         lines += await crowd(base, filling, market.id, pages)
+        exchange.kill("gateway")
+        while exchange.stack.supervisor.is_running("gateway"):  # noqa: ASYNC110 - it is a process
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(exchange.start_service, "gateway")
+        lines.append("after the gateway was killed and started again:")
+        lines += await paint(exchange.api_url, market.id)
     finally:
         await writer.stop()
     return lines

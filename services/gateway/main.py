@@ -111,6 +111,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from schemas.market import Market
     from services.gateway.webhook_ports import WebhookQueue
     from services.kit.clock import Clock
     from services.kit.postgres import Pool
@@ -127,6 +128,8 @@ _BACKLOG = 2048
 # What was sent is on the log; a day is for people who look into what went wrong.
 _OUTBOX_KEEP = timedelta(days=1)
 _READINESS_EVERY_S = 1.0
+# Books of so many markets are at hand from the start.
+_MARKETS_KEPT = 20
 
 
 def build(
@@ -364,6 +367,10 @@ def build_direct(
     )
 
 
+async def _markets(markets: PostgresMarkets) -> list[Market]:
+    return [view.market for view in await markets.markets(limit=_MARKETS_KEPT, after=None)]
+
+
 def _timeline(settings: GatewaySettings) -> Timeline:
     market, real = settings.clock_market_epoch, settings.clock_real_epoch
     if market is None or real is None:
@@ -412,6 +419,9 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     context.spawn("projection", projection.run(context.stop_event))
     app = build(settings, context.clock, pool, reader, writer, shown)
     context.spawn("streams", app.state.api.streams.run(context.stop_event))
+    books = app.state.api.market_data.book
+    markets = partial(_markets, PostgresMarkets(pool))
+    context.spawn("books", books.keep(markets, context.stop_event, STORE_ERRORS))
     server = _Server(app, settings)
     await StatusTopics(settings, pool).ensure_all()
     taking = build_direct(settings, context.clock, pool, writer)

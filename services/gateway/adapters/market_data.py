@@ -9,8 +9,8 @@ from schemas.market_data import IndexView, StatisticView
 from schemas.types import period_of, period_start
 from services.gateway.adapters import rows
 from services.gateway.adapters.queries import SQL, sql_of
-from services.gateway.app.book_windows import OpenOrder
 from services.gateway.app.market_data import CARRIED_PERIODS_MAX
+from services.gateway.app.open_books import Changes, Mark, OpenOrder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ class PostgresPrices:
 
 
 class PostgresBooks:
-    """`services.gateway.app.book_windows.OpenBooks` on Postgres.
+    """`services.gateway.app.open_books.OpenBooks` on Postgres.
 
     Args:
         pool: Pool that sees everybody's orders: sums of them are public.
@@ -82,19 +82,36 @@ class PostgresBooks:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def open_book(self, market_id: str) -> list[OpenOrder]:
-        """Return the orders that the next round would take."""
+    async def changes(self, market_id: str, mark: Mark, limit: int) -> Changes:
+        """Return which orders were told of since a mark; none if there are ``limit`` or more."""
+        row = await self._pool.fetchrow(SQL.book_changes, market_id, mark.feed, mark.seq, limit)
+        assert row is not None, "the head of the feed must be there, was none"
+        ids = None if row["ids"] is None or len(row["ids"]) >= limit else frozenset(row["ids"])
+        return Changes(Mark(row["feed"], row["seq"]), ids)
+
+    async def open_book(self, market_id: str, ids: Sequence[str] | None = None) -> list[OpenOrder]:
+        """Return the orders that the next round would take, all or those of some ids."""
+        if ids is None:
+            found = await self._pool.fetch(SQL.open_book, market_id)
+        else:
+            found = await self._pool.fetch(SQL.open_book_of, market_id, ids)
         return [
             OpenOrder(
                 row["terms_id"], row["order_id"], row["side"] == "offer", row["chip_hours_left"]
             )
-            for row in await self._pool.fetch(SQL.open_book, market_id)
+            for row in found
         ]
 
-    async def taken(self, market_id: str) -> Mapping[str, Mapping[int, int]]:
+    async def taken(
+        self, market_id: str, ids: Sequence[str] | None = None
+    ) -> Mapping[str, Mapping[int, int]]:
         """Return chips by period that rounds allocated of offers that are open, by order."""
         found: dict[str, dict[int, int]] = {}
-        for row in await self._pool.fetch(SQL.offers_taken, market_id):
+        if ids is None:
+            rows = await self._pool.fetch(SQL.offers_taken, market_id)
+        else:
+            rows = await self._pool.fetch(SQL.offers_taken_of, market_id, ids)
+        for row in rows:
             found.setdefault(row["offer_id"], {})[period_of(row["start"])] = row["chips"]
         return found
 

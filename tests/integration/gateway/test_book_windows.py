@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schemas import events
 from schemas.events import Reason
+from schemas.market import Market as ApiMarket
+from services.gateway.adapters.http import examples
+from services.gateway.adapters.market_data import PostgresBooks
+from services.gateway.app.open_books import Book, KeptBooks, OpenOrder
 from tests.integration.gateway.conftest import Market, demand, offer
 from tests.integration.gateway.test_quotes import cleared
 from tests.integration.gateway.test_reports import MARKET, allocation, closed, sealed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Json = dict[str, Any]
 DAY = "2026-11-25T"
@@ -31,8 +38,11 @@ def opened(receipt: Json, side: str, participant: str, left: int) -> events.Orde
     )
 
 
-async def filled(market: Market) -> None:
-    """Put two offers and two demands into the book; 10 chips of one offer are allocated."""
+async def filled(market: Market) -> list[Json]:
+    """Put two offers and two demands into the book; 10 chips of one offer are allocated.
+
+    Returns the receipts, the last one's offer waits for its verdict.
+    """
     gateway = market.gateway
     window = {"start": f"{DAY}08:00:00Z", "end": f"{DAY}12:00:00Z", "chip": "h800"}
     wanted = {"earliest": f"{DAY}08:00:00Z", "deadline": f"{DAY}10:00:00Z", "budget": None}
@@ -83,6 +93,7 @@ async def filled(market: Market) -> None:
         )
 
     await gateway.eventually(ready, lambda count: count == 4)
+    return receipts
 
 
 async def test_windows_depth_and_curves_tell_what_is_left_and_wanted(market: Market) -> None:
@@ -130,6 +141,75 @@ async def test_windows_depth_and_curves_tell_what_is_left_and_wanted(market: Mar
     )
     assert paged["items"] + rest.json()["items"] == curves
     assert rest.json()["next_cursor"] is None
+
+
+class Watched(PostgresBooks):
+    """Open orders, with what was asked for."""
+
+    asked: list[Sequence[str] | None]
+
+    async def open_book(self, market_id: str, ids: Sequence[str] | None = None) -> list[OpenOrder]:
+        self.asked.append(ids)
+        return await super().open_book(market_id, ids)
+
+
+def _facts(book: Book) -> tuple[object, ...]:
+    columns = ("price", "chips", "cap", "first", "end")
+    return book.pieces, [
+        sorted(zip(*(getattr(side, name).tolist() for name in columns), strict=True))
+        for sides in book.sides
+        for side in sides
+    ]
+
+
+async def test_a_book_brought_up_to_date_is_the_book_read_anew(market: Market) -> None:
+    gateway = market.gateway
+    receipts = await filled(market)
+    books = Watched(gateway.pool)
+    books.asked = []
+    kept = KeptBooks(books, fresh_s=0)
+    terms = ApiMarket.model_validate(examples.MARKET)
+    before = await kept.book(terms)
+    assert len(before.pieces) == 4
+
+    # One offer is gone, one sold chips, one came, and a demand wants less.
+    round_id = f"{MARKET}:2"
+    allocated = [events.AllocatedPeriod.model_validate(
+        {"start": f"{DAY}08:00:00Z", "chips": 3, "price": 8_000_000}
+    )]  # fmt: skip
+    sold = {"allocation_id": "al_" + "b" * 26, "offer_id": receipts[1]["order_id"]}
+    told = [
+        opened(receipts[0], "offer", "provider-1", 0),
+        opened(receipts[2], "demand", "enterprise-1", 30),
+        opened(receipts[4], "offer", "provider-1", 0),
+    ]
+    changed = [{"state": "cancelled", "sequence": 2}, {"state": "part-filled", "sequence": 2}, {}]
+    again = {"round_id": round_id, "seq": 2}
+    await gateway.publish(
+        sealed().model_copy(update=again),
+        allocation().model_copy(update={"round_id": round_id, **sold, "periods": tuple(allocated)}),
+        closed().model_copy(update=again),
+        *(
+            one.model_validate(one.model_dump() | update)
+            for one, update in zip(told, changed, strict=True)
+        ),
+    )
+
+    async def look() -> tuple[Book, Book]:
+        return await kept.book(terms), await KeptBooks(PostgresBooks(gateway.pool)).book(terms)
+
+    def settled(found: tuple[Book, Book]) -> bool:
+        pieces = found[1].pieces
+        sold_now, wanted = (pieces.get(receipts[at]["order_id"]) for at in (1, 2))
+        is_told = sold_now is not None and sold_now.taken and wanted and wanted.left == 30
+        gone = receipts[0]["order_id"] not in pieces
+        return bool(gone and is_told and len(pieces) == 4 and _facts(found[0]) == _facts(found[1]))
+
+    up_to_date, _ = await gateway.eventually(look, settled)
+    assert _facts(up_to_date) != _facts(before)
+    assert books.asked[0] is None
+    # Five orders were told of: the demand that took the chips, which is not here, too.
+    assert {len(ids or ()) for ids in books.asked[1:]} <= set(range(1, 6)), books.asked
 
 
 async def test_what_is_no_window_or_pool_is_refused_by_name(market: Market) -> None:

@@ -9,9 +9,9 @@ from schemas.filters import Filter
 from schemas.links import LinkFlowView, LinkPriceView
 from schemas.market_data import IndexView, StatisticView
 from schemas.orders import DemandTerms, OfferTerms
-from services.gateway.app.book_windows import OpenOrder
 from services.gateway.app.exports import ExportDay, Made, Wanted
 from services.gateway.app.market_data import Place, Windows
+from services.gateway.app.open_books import Changes, Mark, OpenOrder
 
 
 class MemoryPrices:
@@ -28,10 +28,15 @@ class MemoryPrices:
     async def make(self, wanted: Wanted) -> Made:
         raise AssertionError
 
-    async def open_book(self, market_id: str) -> list[OpenOrder]:
+    async def changes(self, market_id: str, mark: Mark, limit: int) -> Changes:
+        return Changes(mark, None)
+
+    async def open_book(self, market_id: str, ids: Sequence[str] | None = None) -> list[OpenOrder]:
         return []
 
-    async def taken(self, market_id: str) -> dict[str, dict[int, int]]:
+    async def taken(
+        self, market_id: str, ids: Sequence[str] | None = None
+    ) -> dict[str, dict[int, int]]:
         return {}
 
     async def terms(self, ids: Sequence[str]) -> dict[str, OfferTerms | DemandTerms]:

@@ -31,7 +31,7 @@ from services.gateway.adapters.http.context import (
     page,
 )
 from services.gateway.adapters.http.filtering import IndicesWhere, StatisticsWhere, WindowsWhere
-from services.gateway.app.book_windows import Group, groups_of
+from services.gateway.app.book_sides import Group, groups_of
 
 router = APIRouter(route_class=StrictRoute)
 FromQuery = Annotated[Instant | None, Query(alias="from", description="First window of delivery")]

@@ -19,7 +19,7 @@ from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, 
 from services.gateway.adapters.pages.figures import Figure, drawn, shown
 from services.gateway.adapters.pages.regions import PLACES, VIEW
 from services.gateway.adapters.pages.rendering import page_response, render
-from services.gateway.app.book_windows import groups_of
+from services.gateway.app.book_sides import groups_of
 from services.gateway.errors import not_found
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)

@@ -103,10 +103,33 @@ WHERE ($6::text IS NULL OR (key, start) > ($6, $7::bigint))
     'change_ppm', change_ppm)))
 ORDER BY key, start LIMIT $8;
 
+-- name: book_changes
+-- Orders that were told of in feed $2 since $3; null if that is another feed or older than is kept.
+SELECT h.feed, h.next_seq - 1 AS seq,
+  CASE WHEN h.feed = $2 AND h.kept_from <= $3::bigint + 1 THEN ARRAY(
+    SELECT subject FROM stream_event
+    WHERE seq > $3 AND stream = 'orders' AND market_id = $1
+    ORDER BY seq LIMIT $4
+  ) END AS ids
+FROM stream_head h;
+
 -- name: open_book
--- The book as the next round would take it: what waits for its hold is not in it yet.
-SELECT terms_id, order_id, side, chip_hours_left FROM order_shown
-WHERE market_id = $1 AND state IN ('open', 'part-filled');
+-- The book as the next round would take it: what waits for its hold is not in it yet. Most orders
+-- have one version of their terms, which is found without asking what else was wished for.
+SELECT o.order_id, o.side, o.chip_hours_left, COALESCE(t.event_id, s.terms_id) AS terms_id
+FROM orders o
+LEFT JOIN order_terms t ON o.version = 1 AND t.order_id = o.order_id AND t.version = 1
+  AND NOT EXISTS (
+    SELECT FROM order_terms AS u
+    WHERE u.order_id = o.order_id AND u.version = 1 AND u.event_id <> t.event_id
+  )
+LEFT JOIN order_shown s ON t.event_id IS NULL AND s.order_id = o.order_id
+WHERE o.market_id = $1 AND o.state IN ('open', 'part-filled') AND o.submitted_at IS NOT NULL;
+
+-- name: open_book_of
+SELECT o.order_id, o.side, o.chip_hours_left, s.terms_id
+FROM orders o LEFT JOIN order_shown s ON s.order_id = o.order_id
+WHERE o.order_id = ANY ($2::text[]) AND o.market_id = $1 AND o.state IN ('open', 'part-filled');
 
 -- name: offers_taken
 -- Chips of open offers that whole rounds have allocated already.
@@ -117,4 +140,15 @@ JOIN allocation a ON a.offer_id = o.order_id
 JOIN round r ON r.round_id = a.round_id AND r.closed_at IS NOT NULL
 CROSS JOIN LATERAL jsonb_array_elements(a.periods) AS p
 WHERE o.market_id = $1 AND o.side = 'offer' AND o.state IN ('open', 'part-filled')
+GROUP BY 1, 2;
+
+-- name: offers_taken_of
+SELECT a.offer_id, (p.value ->> 'start')::timestamptz AS start,
+  sum((p.value ->> 'chips')::bigint)::bigint AS chips
+FROM orders o
+JOIN allocation a ON a.offer_id = o.order_id
+JOIN round r ON r.round_id = a.round_id AND r.closed_at IS NOT NULL
+CROSS JOIN LATERAL jsonb_array_elements(a.periods) AS p
+WHERE o.order_id = ANY ($2::text[]) AND o.market_id = $1 AND o.side = 'offer'
+  AND o.state IN ('open', 'part-filled')
 GROUP BY 1, 2;
