@@ -11,9 +11,9 @@ LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 # What mypy reads; loadtests joins when it is there.
 TYPED := schemas services infra tests $(wildcard loadtests)
-# One process more than the cores of the smallest machine that we promise to run on: tests of services
-# wait for rounds, kills and checkpoints as long as they compute.
-TEST_JOBS ?= 3
+# pytest takes two processes: the smallest machine we promise to run on has two cores. With three, three
+# exchanges start at once there, and a service that is slow to come up is not waited for by every test.
+TEST_JOBS ?= 2
 # A file runs in one worker, so that what its tests share is made once; in the order of
 # tests/conftest.py.
 PARALLEL = -n $(TEST_JOBS) --dist=loadfile --no-loadscope-reorder

@@ -11,7 +11,6 @@ import base64
 import json
 import os
 import secrets
-import socket
 import sys
 import time
 import urllib.error
@@ -22,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.local.ports import LOOPBACK
+from infra.local.ports import LOOPBACK, choose
 from infra.local.postgres import LEDGER_ROLE
 from infra.local.processes import ProcessSpec
 from infra.local.stack import LocalStack
@@ -144,7 +143,7 @@ class Exchange:
         """
         now = datetime.now(UTC)
         config = ExchangeConfig(
-            api_port=_free_port(),
+            api_port=choose(),
             operator_key=f"sk_{secrets.token_hex(32)}",
             market_epoch=(market_epoch or now).isoformat(),
             real_epoch=now.isoformat(),
@@ -376,12 +375,6 @@ class Exchange:
                 return False
 
         return alive
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:

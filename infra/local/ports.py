@@ -7,6 +7,10 @@ import json
 import random
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 LOOPBACK = "127.0.0.1"
 
@@ -56,7 +60,7 @@ class PortBook:
         remembered = ports.get(name)
         if remembered is not None and is_free(remembered):
             return remembered
-        port = _choose(set(ports.values()))
+        port = choose(set(ports.values()))
         self.remember(name, port)
         return port
 
@@ -76,7 +80,8 @@ class PortBook:
         return {str(name): int(port) for name, port in raw.items()}
 
 
-def _choose(avoid: set[int]) -> int:
+def choose(avoid: Collection[int] = ()) -> int:
+    """Return a free loopback port, none of those to avoid."""
     # Drawn, not counted up, so that two stacks that start together seldom want the same port.
     draw = random.SystemRandom()
     for _ in range(_TRIES_MAX):
