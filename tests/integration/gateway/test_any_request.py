@@ -99,7 +99,8 @@ MAY: dict[str, set[Role]] = {
     "rotate_webhook_secret": set(Role),
     "ping_webhook": set(Role),
     "redeliver_message": set(Role),
-    "set_policy": REGULATOR,
+    # The operator halts a market and lifts a halt, and sets no other rule.
+    "set_policy": REGULATOR | OPERATOR,
     "change_case": REGULATOR,
     "propose_mobilisation": OPERATOR | REGULATOR,
     "confirm_mobilisation": OPERATOR | REGULATOR,
@@ -110,6 +111,10 @@ MAY: dict[str, set[Role]] = {
     "list_journal": REGULATOR | OPERATOR,
     "get_book_at": REGULATOR | OPERATOR,
     "erase": OPERATOR,
+    "list_dead_letters": REGULATOR | OPERATOR,
+    "get_dead_letter": REGULATOR | OPERATOR,
+    "redrive_dead_letter": OPERATOR,
+    "discard_dead_letter": OPERATOR,
     "list_erasures": REGULATOR | OPERATOR,
     "get_erasure": REGULATOR | OPERATOR,
 }
