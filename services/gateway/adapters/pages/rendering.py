@@ -137,6 +137,17 @@ def render(template: str, language: str, **context: Any) -> str:  # noqa: ANN401
     )
 
 
+def csv_response(text: str, name: str) -> Response:
+    """Return a table as a file.
+
+    Args:
+        text: The table as CSV.
+        name: Of the file, without its suffix.
+    """
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(text, 200, headers, "text/csv; charset=utf-8")
+
+
 def page_response(html: str, status: int = 200, *, packs: bool = False) -> Response:
     """Return a page as a response.
 

@@ -21,7 +21,7 @@ from services.gateway.adapters.pages.context import (
     enter,
 )
 from services.gateway.adapters.pages.figures import drawn, shown
-from services.gateway.adapters.pages.rendering import page_response, render
+from services.gateway.adapters.pages.rendering import csv_response, page_response, render
 from services.gateway.adapters.pages.routes_trade import trades
 from services.gateway.adapters.pages.timeline import timeline_figure, timeline_of
 from services.gateway.app.orders import Change
@@ -140,5 +140,4 @@ async def get_timeline_csv(pages: PagesDep, visitor: VisitorDep) -> Response:
     """Return what was allocated, an hour of a pool a row, as CSV."""
     side = _side(visitor, None)
     figure = (await _context(pages, visitor, side))["figure"]
-    headers = {"Content-Disposition": 'attachment; filename="allocations.csv"'}
-    return Response(figure.csv(), 200, headers, "text/csv; charset=utf-8")
+    return csv_response(figure.csv(), "allocations")

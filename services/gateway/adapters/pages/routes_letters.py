@@ -12,6 +12,7 @@ from schemas.types import Role
 from services.gateway.adapters.http.context import csv_of
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep, enter
 from services.gateway.adapters.pages.office import told, watcher
+from services.gateway.adapters.pages.rendering import csv_response
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 LetterPath = Annotated[LetterId, Path()]
@@ -44,8 +45,7 @@ async def get_letters(pages: PagesDep, visitor: VisitorDep, state: State = "") -
     found = await pages.api.dead_letters.listed(
         watcher(visitor), before=None, state=state or None, topic=None, limit=_EXPORTED_MAX
     )
-    headers = {"Content-Disposition": 'attachment; filename="dead-letters.csv"'}
-    return Response(csv_of([view for _, view in found]), 200, headers, "text/csv; charset=utf-8")
+    return csv_response(csv_of([view for _, view in found]), "dead-letters")
 
 
 @router.get("/office/letters/{letter_id}")

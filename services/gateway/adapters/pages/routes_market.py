@@ -18,7 +18,7 @@ from services.gateway.adapters.pages import market_figures as figures
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
 from services.gateway.adapters.pages.figures import Figure, drawn, shown
 from services.gateway.adapters.pages.regions import PLACES, VIEW
-from services.gateway.adapters.pages.rendering import page_response, render
+from services.gateway.adapters.pages.rendering import csv_response, page_response, render
 from services.gateway.app.book_sides import groups_of
 from services.gateway.errors import not_found
 
@@ -255,10 +255,7 @@ async def get_csv(
     """Return a figure of the market's page as CSV."""
     _ = visitor
     figure = await _figure(pages, market_id, name, chip, region, hours)
-    disposition = f'attachment; filename="{market_id}-{name}.csv"'
-    return Response(
-        figure.csv(), 200, {"Content-Disposition": disposition}, "text/csv; charset=utf-8"
-    )
+    return csv_response(figure.csv(), f"{market_id}-{name}")
 
 
 async def _figure(

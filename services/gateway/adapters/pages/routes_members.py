@@ -23,6 +23,7 @@ from services.gateway.adapters.pages.context import (
     enter,
 )
 from services.gateway.adapters.pages.office import told
+from services.gateway.adapters.pages.rendering import csv_response
 from services.gateway.adapters.pages.routes_people import participant_of
 from services.gateway.app.scopes import scopes_of
 
@@ -70,8 +71,7 @@ async def get_members(pages: PagesDep, visitor: VisitorDep, of: OfQuery = None) 
     """Return the members of a participant as a table."""
     principal = visitor.known()
     found = await pages.api.members.list(principal, of or principal.participant_id)
-    headers = {"Content-Disposition": 'attachment; filename="members.csv"'}
-    return Response(csv_of(found), 200, headers, "text/csv; charset=utf-8")
+    return csv_response(csv_of(found), "members")
 
 
 @router.post("/members")

@@ -23,6 +23,7 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.adapters.pages.fields import Fields
 from services.gateway.adapters.pages.office import form_key, told, trace_of, watcher
+from services.gateway.adapters.pages.rendering import csv_response
 from services.gateway.adapters.pages.routes_trade import market_of
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -51,8 +52,7 @@ async def get_mobilisations(
     found = await pages.api.mobilisations.listed(
         watcher(visitor), market_id, before=None, limit=_EXPORTED_MAX
     )
-    headers = {"Content-Disposition": 'attachment; filename="mobilisations.csv"'}
-    return Response(csv_of([view for _, view in found]), 200, headers, "text/csv; charset=utf-8")
+    return csv_response(csv_of([view for _, view in found]), "mobilisations")
 
 
 @router.post("/office/mobilisations")

@@ -26,7 +26,7 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.adapters.pages.fields import Reader
 from services.gateway.adapters.pages.figures import Figure, drawn, shown
-from services.gateway.adapters.pages.rendering import BEIJING
+from services.gateway.adapters.pages.rendering import BEIJING, csv_response
 from services.gateway.adapters.pages.routes_trade import market_of
 from services.gateway.app.rights import require_role
 from services.gateway.app.sandbox import top_up
@@ -168,8 +168,7 @@ async def get_money_csv(
     figures = await _figures(pages, visitor)
     if name not in figures:
         raise not_found("figure", name)
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return Response(figures[name].csv(), 200, headers, "text/csv; charset=utf-8")
+    return csv_response(figures[name].csv(), name)
 
 
 async def _lines(pages: Pages, visitor: Visitor, day: str) -> list[Any]:

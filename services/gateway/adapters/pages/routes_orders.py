@@ -29,7 +29,7 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.adapters.pages.figures import drawn, shown
 from services.gateway.adapters.pages.market_figures import region_name
-from services.gateway.adapters.pages.rendering import page_response, render
+from services.gateway.adapters.pages.rendering import csv_response, page_response, render
 from services.gateway.adapters.pages.routes_trade import trades
 from services.gateway.adapters.pages.timeline import timeline_figure, timeline_of
 from services.gateway.app.orders import Change
@@ -280,8 +280,7 @@ async def show_order_parts(
 async def get_order_csv(order_id: OrderId, pages: PagesDep, visitor: VisitorDep) -> Response:
     """Return what an order was given, an hour a row, as CSV."""
     context = await _order_context(pages, visitor, order_id)
-    headers = {"Content-Disposition": f'attachment; filename="{order_id}-hours.csv"'}
-    return Response(context["figure"].csv(), 200, headers, "text/csv; charset=utf-8")
+    return csv_response(context["figure"].csv(), f"{order_id}-hours")
 
 
 @router.post("/orders/{order_id}/cancel")

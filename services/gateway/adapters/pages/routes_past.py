@@ -15,7 +15,7 @@ from services.core.errors import Message, ValidationError
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep
 from services.gateway.adapters.pages.figures import Column, Figure, Value, drawn, shown
 from services.gateway.adapters.pages.office import market_ids, watcher
-from services.gateway.adapters.pages.rendering import BEIJING
+from services.gateway.adapters.pages.rendering import BEIJING, csv_response
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _ORDERS_SHOWN = 500
@@ -156,8 +156,7 @@ def _curves(then: BookThenView) -> Figure:
 
 
 def _csv(figure: Figure) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{figure.name}.csv"'}
-    return Response(figure.csv(), 200, headers, "text/csv; charset=utf-8")
+    return csv_response(figure.csv(), figure.name)
 
 
 def _instant(text: str) -> datetime:

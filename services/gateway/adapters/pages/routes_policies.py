@@ -23,6 +23,7 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.adapters.pages.fields import Fields
 from services.gateway.adapters.pages.office import told, trace_of, watcher, whole
+from services.gateway.adapters.pages.rendering import csv_response
 from services.gateway.adapters.pages.routes_trade import market_of
 from services.gateway.errors import not_found
 
@@ -48,9 +49,7 @@ async def get_policies(
 ) -> Response:
     """Return every version of a market's policies as a table."""
     watcher(visitor)
-    headers = {"Content-Disposition": 'attachment; filename="policies.csv"'}
-    text = csv_of(await _versions(pages, market_id))
-    return Response(text, 200, headers, "text/csv; charset=utf-8")
+    return csv_response(csv_of(await _versions(pages, market_id)), "policies")
 
 
 @router.post("/office/policies")

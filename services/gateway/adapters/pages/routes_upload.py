@@ -25,6 +25,7 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.adapters.pages.fields import hours_on
 from services.gateway.adapters.pages.offer_rows import ROWS_MAX, Row, key_of, rows_of, template
+from services.gateway.adapters.pages.rendering import csv_response
 from services.gateway.adapters.pages.routes_trade import MarketQuery, market_of, trades
 from services.gateway.app.orders import Submission
 from services.gateway.app.rights import require_role
@@ -75,8 +76,7 @@ async def get_template(
     me = await pages.api.reading.me(visitor.known())
     start = hours_on(pages.api.market_data.now(), 2)
     text = template(market, start, start + timedelta(hours=24), me.resource_code or "")
-    headers = {"Content-Disposition": 'attachment; filename="offers.csv"'}
-    return Response(text, 200, headers, "text/csv; charset=utf-8")
+    return csv_response(text, "offers")
 
 
 # A path of this ending may have a body as large as a bulk of the API's.
