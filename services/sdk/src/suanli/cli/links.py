@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import typer
 
 from suanli.cli import options, ordering, units, words
 from suanli.cli.render import Column, print_list, ranked
-from suanli.cli.session import Market, Session, command, option
+from suanli.cli.session import Market, Session, command
 
 Json = dict[str, Any]
 
@@ -27,17 +27,8 @@ def _links(
     session: Session,
     *,
     market: Market = None,
-    start: Annotated[
-        str | None,
-        option(
-            "--from",
-            en="From then on; by default now. An instant with a time zone, or +6h.",
-            zh="自何时起;默认当前。带时区的时刻或 +6h。",
-        ),
-    ] = None,
-    end: Annotated[
-        str | None, option("--to", en="Until then, exclusive.", zh="截至何时(不含)。")
-    ] = None,
+    start: options.From = None,
+    end: options.Until = None,
     limit: options.Limit = ordering.LIMIT,
 ) -> None:
     span = {

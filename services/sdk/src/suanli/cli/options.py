@@ -22,6 +22,15 @@ Where = Annotated[
         zh="须同时满足的条件,如 'chip=h800 price>=9.5yuan';写错时会列出全部字段。",
     ),
 ]
+From = Annotated[
+    str | None,
+    option(
+        "--from",
+        en="From then on; by default now. An instant with a time zone, or +6h.",
+        zh="自何时起;默认当前。带时区的时刻或 +6h。",
+    ),
+]
+Until = Annotated[str | None, option("--to", en="Until then, exclusive.", zh="截至何时(不含)。")]
 Limit = Annotated[
     int,
     typer.Option(

@@ -89,17 +89,8 @@ def _prices(  # noqa: PLR0913 - each is an option of the command line
         str | None,
         option("--pool", en="One pool (zone/chip), hour by hour.", zh="单个资源池,逐小时。"),
     ] = None,
-    start: Annotated[
-        str | None,
-        option(
-            "--from",
-            en="From then on; by default now. An instant with a time zone, or +6h.",
-            zh="自何时起;默认当前。带时区的时刻或 +6h。",
-        ),
-    ] = None,
-    end: Annotated[
-        str | None, option("--to", en="Until then, exclusive.", zh="截至何时(不含)。")
-    ] = None,
+    start: options.From = None,
+    end: options.Until = None,
     everything: Annotated[
         bool,
         option("--all", en="Pools without any offer too.", zh="包括没有供给的资源池。"),
