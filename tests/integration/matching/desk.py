@@ -145,6 +145,11 @@ class Desk:
             while len(self.closed()) < enough or await self.unsent() or await self._reader.lag():
                 self.records += await self._reader.read(1000, 100)
 
+    async def hear_published(self) -> None:
+        """Read all that matching writes until every round that it published is closed."""
+        (row,) = await self.rows("SELECT count(*) AS n FROM round WHERE state = 'PUBLISHED'")
+        await self.hear(int(row["n"]))
+
     async def unsent(self) -> int:
         """Return how many records of the outbox are not marked as sent."""
         (row,) = await self.rows("SELECT count(*) AS n FROM outbox WHERE sent_at IS NULL")

@@ -98,8 +98,7 @@ async def test_a_process_killed_at_any_point_goes_on_where_it_was(
     await desk.say(more, hold(more))
     async with process(settings):
         await until_filled(desk, more)
-        rounds = len(await desk.rows("SELECT 1 FROM round WHERE state = 'PUBLISHED'"))
-        await desk.hear(rounds)
+        await desk.hear_published()
 
     await assert_whole(desk, (need, more))
 

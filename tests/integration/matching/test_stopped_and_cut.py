@@ -51,8 +51,7 @@ async def test_matching_that_stood_still_past_its_lease_writes_nothing_and_ends(
             await until_filled(desk, more)
             old.send_signal(signal.SIGCONT)
             assert await asyncio.wait_for(old.wait(), 30) != 0
-            rounds = len(await desk.rows("SELECT 1 FROM round WHERE state = 'PUBLISHED'"))
-            await desk.hear(rounds)
+            await desk.hear_published()
     await assert_whole(desk, (need, more))
     epochs = [row["epoch"] for row in await desk.rows("SELECT epoch FROM round ORDER BY seq")]
     assert epochs == sorted(epochs)
@@ -75,8 +74,7 @@ async def test_a_lost_reply_to_a_commit_is_resolved_by_reading_and_not_by_guessi
     await desk.say(more, hold(more))
     async with process(settings):
         await until_filled(desk, more)
-        rounds = len(await desk.rows("SELECT 1 FROM round WHERE state = 'PUBLISHED'"))
-        await desk.hear(rounds)
+        await desk.hear_published()
     await assert_whole(desk, (need, more))
 
 
@@ -94,8 +92,7 @@ async def test_replies_that_come_five_seconds_late_and_byte_by_byte_change_nothi
             await until_filled(desk, need)
             await desk.say(more, hold(more))
             await until_filled(desk, more)
-            rounds = len(await desk.rows("SELECT 1 FROM round WHERE state = 'PUBLISHED'"))
-            await desk.hear(rounds)
+            await desk.hear_published()
         assert proxy.stalls_s == []
     await assert_whole(desk, (need, more))
 
@@ -123,8 +120,7 @@ async def test_a_full_disk_leaves_no_half_round_and_once_there_is_room_all_is_do
                 await first.wait()
             async with process(settings):
                 await until_filled(desk, more)
-                rounds = len(await desk.rows("SELECT 1 FROM round WHERE state = 'PUBLISHED'"))
-                await desk.hear(rounds)
+                await desk.hear_published()
     await assert_whole(desk, (need, more))
 
 
