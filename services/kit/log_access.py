@@ -131,10 +131,7 @@ class LogAccess:
             user, ScramCredentialInfo(_MECHANISM, _ITERATIONS), password.encode()
         )
         await self._alter(user, upsertion)
-        for _ in range(_VISIBLE_TRIES):
-            if user in await self._users():
-                return
-            await asyncio.sleep(_VISIBLE_POLL_S)
+        await self._until_listed(user, listed=True)
 
     async def revoke(self, user: str) -> bool:
         """Take all rights of a user and its credential; return whether there was any.
@@ -150,7 +147,10 @@ class LogAccess:
         await self._forbid(user, found)
         known = user in await self._users()
         if known:
-            await self._alter(user, UserScramCredentialDeletion(user, _MECHANISM))
+            deletion = UserScramCredentialDeletion(user, _MECHANISM)
+            # Listed by a broker behind its controller, which has deleted it already.
+            await self._alter(user, deletion, passing=(KafkaError.RESOURCE_NOT_FOUND,))
+            await self._until_listed(user, listed=False)
         return known or bool(found)
 
     async def grants(self, user_prefix: str) -> list[Grant]:
@@ -245,9 +245,15 @@ class LogAccess:
         asked = self._admin.describe_user_scram_credentials(request_timeout=_REQUEST_S_MAX)
         return set(await self._done("users", asked))
 
-    async def _alter(self, user: str, change: Any) -> None:  # noqa: ANN401 - either of two
+    async def _until_listed(self, user: str, *, listed: bool) -> None:
+        for _ in range(_VISIBLE_TRIES):
+            if (user in await self._users()) is listed:
+                return
+            await asyncio.sleep(_VISIBLE_POLL_S)
+
+    async def _alter(self, user: str, change: Any, passing: Collection[int] = ()) -> None:  # noqa: ANN401
         asked = self._admin.alter_user_scram_credentials([change], request_timeout=_REQUEST_S_MAX)
-        await self._done(f"user {user}", asked[user])
+        await self._done(f"user {user}", asked[user], passing)
 
 
 def _options(settings: KitSettings) -> dict[str, Any]:
