@@ -182,12 +182,21 @@ async def grow(dsn: str, folder: Path, millions: int) -> AsyncIterator[str]:
             done = await conn.fetchrow(SQL.database_work)
             kept = sum(row["bytes"] for row in await conn.fetch(SQL.sizes) if row["name"] in KEPT)
             await conn.close()
-            told = ", ".join(f"{name} {done[name] - worked[name]:,}" for name in done.keys())
+            work = {name: done[name] - worked[name] for name in dict(done)}
             yield (
                 f"million {number}: {speed.per_s:,.0f} a second, p50 {speed.at(0.5):.0f} ms, "
                 f"p99 {speed.at(0.99):.0f} ms; {kept / bench.made:.0f} bytes a transfer, "
-                f"{kept / 1e9:.1f} GB; {used}; {told}; load {os.getloadavg()[0]:.1f}"
+                f"{kept / 1e9:.1f} GB; {used}; {_worked(work, len(moves))}; "
+                f"load {os.getloadavg()[0]:.1f}"
             )
+
+
+def _worked(work: dict[str, int], moved: int) -> str:
+    return (
+        f"log {work['wal'] / moved:.0f} bytes a transfer, {work['images']:,} whole pages in it, "
+        f"{work['checkpoints']} checkpoints, {work['reads']:,} blocks read ({work['key_reads']:,} "
+        f"of the index over ids), {work['writes']:,} pages written by the writer itself"
+    )
 
 
 async def compare(dsn: str, folder: Path) -> AsyncIterator[str]:

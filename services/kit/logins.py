@@ -39,6 +39,7 @@ KIT_RIGHTS: Mapping[str, frozenset[str]] = {
     "lease": frozenset({"INSERT", "UPDATE"}),
     "outbox": frozenset({"INSERT", "UPDATE", "DELETE"}),
     "outbox_head": frozenset({"UPDATE"}),
+    "tree_tile": frozenset({"INSERT", "UPDATE"}),
 }
 
 
