@@ -182,7 +182,9 @@ async def grow(dsn: str, folder: Path, millions: int) -> AsyncIterator[str]:
             done = await conn.fetchrow(SQL.database_work)
             kept = sum(row["bytes"] for row in await conn.fetch(SQL.sizes) if row["name"] in KEPT)
             await conn.close()
-            work = {name: done[name] - worked[name] for name in dict(done)}
+            assert worked is not None
+            assert done is not None
+            work = {name: done[name] - worked[name] for name in done.keys()}  # noqa: SIM118
             yield (
                 f"million {number}: {speed.per_s:,.0f} a second, p50 {speed.at(0.5):.0f} ms, "
                 f"p99 {speed.at(0.99):.0f} ms; {kept / bench.made:.0f} bytes a transfer, "

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
 NAME = "postgres"
 ROLE = "suanli"
-LOGINS = {
-    service: f"{ROLE}_{service}" for service in ("gateway", "matching", "ledger", "auditor")
-}
+LOGINS = {service: f"{ROLE}_{service}" for service in ("gateway", "matching", "ledger", "auditor")}
 """Service -> its own login, which owns nothing."""
 DATABASE = "suanli"
 SUPERUSER = "postgres"

@@ -99,9 +99,7 @@ async def admit(
         await conn.close()
 
 
-async def _give(
-    conn: Conn, schema: str, wanted: Mapping[str, frozenset[str]], login: str
-) -> None:
+async def _give(conn: Conn, schema: str, wanted: Mapping[str, frozenset[str]], login: str) -> None:
     role = f"{schema}_service"
     if not await conn.fetchval(_SQL.role_exists, role):
         await conn.execute(await conn.fetchval(_SQL.make_role, role))
@@ -132,4 +130,3 @@ async def make_ready(dsn: str | SecretStr, schema: str, folder: Path) -> None:
         await migrate(dsn, schema, folder)
     else:
         await check_migrated(dsn, schema, folder)
-
