@@ -87,12 +87,24 @@ def clear_with_shares(book: Book, rules: Rules, engine: Engine, digest: str) -> 
         engine: Clears a book whose asks may have been moved, whatever its policies say of shares.
         digest: The book's digest.
     """
+    book = _in_order(book)
     search = _Search(book, rules, engine, digest)
     none = tuple(0 for _ in search.shares)
     first = search.clear(none, search.asked)
     missed = [n for n in range(len(search.shares)) if not first.is_kept(n)]
     last = search.settle(search.bisect(missed), first) if missed else first
     return _told(book, rules, last, search.tried)
+
+
+def _in_order(book: Book) -> Book:
+    """Return the book with its rows as every result has them."""
+    return replace(
+        book,
+        pools=tuple(sorted(book.pools, key=lambda row: row.key)),
+        offers=tuple(sorted(book.offers, key=lambda row: row.id)),
+        links=tuple(sorted(book.links, key=lambda row: row.key)),
+        policies=tuple(sorted(book.policies, key=lambda row: row.id)),
+    )
 
 
 class _Search:
