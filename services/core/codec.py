@@ -234,24 +234,6 @@ def result_to_dict(result: Result) -> dict[str, Json]:
             for row in result.links
         ]
         link_prices["link_prices"] = _curves_to_dict(result.certificate.link_prices)
-    shares: dict[str, Json] = {}
-    premiums: dict[str, Json] = {}
-    if result.shares:
-        shares["shares"] = [
-            {
-                "policy": row.policy,
-                "premium": row.premium,
-                "split_bp": row.split_bp,
-                "tflops_hours": row.tflops_hours,
-                "tflops_hours_domestic": row.tflops_hours_domestic,
-                "shortfall": row.shortfall,
-                "account": row.account,
-                "charges": row.charges,
-                "credits": row.credits,
-            }
-            for row in result.shares
-        ]
-        premiums["premiums"] = dict(result.certificate.premiums)
     return {
         "format": RESULT_FORMAT,
         "market": result.market,
@@ -300,13 +282,32 @@ def result_to_dict(result: Result) -> dict[str, Json]:
             "prices": _curves_to_dict(result.certificate.prices),
             "bound": result.certificate.bound,
             **link_prices,
-            **premiums,
+            **({"premiums": dict(result.certificate.premiums)} if result.shares else {}),
         },
         "total_regret": result.total_regret,
         **loss,
         **links,
-        **shares,
+        **_shares_to_dict(result),
     }
+
+
+def _shares_to_dict(result: Result) -> dict[str, Json]:
+    # Absent where none is asked, as in every file from before there were any.
+    rows = [
+        {
+            "policy": row.policy,
+            "premium": row.premium,
+            "split_bp": row.split_bp,
+            "tflops_hours": row.tflops_hours,
+            "tflops_hours_domestic": row.tflops_hours_domestic,
+            "shortfall": row.shortfall,
+            "account": row.account,
+            "charges": row.charges,
+            "credits": row.credits,
+        }
+        for row in result.shares
+    ]
+    return {"shares": rows} if rows else {}
 
 
 def round_to_dict(book: Book, rules: Rules, result: Result) -> dict[str, Json]:

@@ -196,4 +196,3 @@ def accounts_after(policies: Iterable[BookPolicy], result: Result | None) -> dic
     if result is not None:
         carried |= {row.policy: row.account for row in result.shares}
     return carried
-

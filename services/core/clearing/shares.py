@@ -16,9 +16,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.core.book import Book, Certificate, OfferOutcome, PriceCurve, Result, Rules, ShareOutcome
+from services.core.book import (
+    Book,
+    Certificate,
+    OfferOutcome,
+    PriceCurve,
+    Result,
+    Rules,
+    ShareOutcome,
+)
 from services.core.clearing.outcome import reason_of
-from services.core.reading import PRICE_MAX
 from services.core.policy_rows import WHOLE, PriceRanges, share_rules
 from services.core.premiums import (
     Premium,
@@ -29,6 +36,7 @@ from services.core.premiums import (
     moved_asks,
     supplied,
 )
+from services.core.reading import PRICE_MAX
 
 _MONEY_MAX = 2**62
 
@@ -178,9 +186,7 @@ class _Search:
             if not short and not bare:
                 break
             raised = 4 ** (n // 2)
-            steps = tuple(
-                min(STEPS, steps[k] + raised) if k in short else steps[k] for k in count
-            )
+            steps = tuple(min(STEPS, steps[k] + raised) if k in short else steps[k] for k in count)
             splits = tuple(
                 splits[k]
                 if k not in bare
@@ -282,7 +288,6 @@ def _told(book: Book, rules: Rules, last: _Tried, tried: list[_Tried]) -> Result
     worth = welfare - missed_worth(book, shares)
     assert certificate.bound >= worth, "weak duality holds for any premium up to the cap"
     proven = result.status == "optimal" and not moved
-    orders = (*result.demands, *offers, *result.links)
     return replace(
         result,
         status="optimal" if proven or certificate.bound == worth else "feasible",
@@ -290,7 +295,9 @@ def _told(book: Book, rules: Rules, last: _Tried, tried: list[_Tried]) -> Result
         offers=offers,
         certificate=certificate,
         support_loss=0 if moved else min(result.support_loss, certificate.bound - worth),
-        total_regret=sum(row.regret for row in orders),
+        total_regret=sum(row.regret for row in result.demands)
+        + sum(row.regret for row in offers)
+        + sum(row.regret for row in result.links),
         shares=shares,
     )
 
