@@ -221,8 +221,11 @@ def result_to_dict(result: Result) -> dict[str, Json]:
     """Return the JSON value of a result."""
     # Absent where nothing was lost, as in every file from before it was told.
     loss = {"support_loss": result.support_loss} if result.support_loss else {}
+    certificate: dict[str, Json] = {
+        "prices": _curves_to_dict(result.certificate.prices),
+        "bound": result.certificate.bound,
+    }
     links: dict[str, Json] = {}
-    link_prices: dict[str, Json] = {}
     if result.links:
         links["links"] = [
             {
@@ -233,7 +236,9 @@ def result_to_dict(result: Result) -> dict[str, Json]:
             }
             for row in result.links
         ]
-        link_prices["link_prices"] = _curves_to_dict(result.certificate.link_prices)
+        certificate["link_prices"] = _curves_to_dict(result.certificate.link_prices)
+    if result.shares:
+        certificate["premiums"] = dict(result.certificate.premiums)
     return {
         "format": RESULT_FORMAT,
         "market": result.market,
@@ -278,12 +283,7 @@ def result_to_dict(result: Result) -> dict[str, Json]:
             }
             for row in result.offers
         ],
-        "certificate": {
-            "prices": _curves_to_dict(result.certificate.prices),
-            "bound": result.certificate.bound,
-            **link_prices,
-            **({"premiums": dict(result.certificate.premiums)} if result.shares else {}),
-        },
+        "certificate": certificate,
         "total_regret": result.total_regret,
         **loss,
         **links,
