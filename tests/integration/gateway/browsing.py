@@ -41,9 +41,8 @@ async def browsing() -> AsyncIterator[Browser]:
     """Open a browser; skip the test where there is none."""
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
-        pytest.skip(
-            f"no browser: none of {', '.join(_NAMES)} is on the path; `make browser` installs one on Debian"
-        )
+        named = ", ".join(_NAMES)
+        pytest.skip(f"no browser: none of {named} is on the path; `make browser` installs one")
     async with async_playwright() as play:
         browser = await play.chromium.launch(executable_path=found, args=list(_FLAGS))
         try:
