@@ -11,7 +11,7 @@ import pytest
 from schemas.events import DeliveredPeriod, Reason
 from schemas.market import Market
 from schemas.mobilisation import MobilisationScope
-from schemas.orders import DemandTerms, OfferTerms
+from schemas.orders import BlockShape, DemandTerms, OfferTerms
 from schemas.types import period_of, period_start
 from services.core.eligibility import validate_demand
 from services.core.errors import Message, ValidationError
@@ -214,5 +214,7 @@ def test_a_form_under_a_need_stays_within_its_hours_its_pools_and_its_cap() -> N
     (only,) = terms.alternatives
     assert (only.limit, only.regions, only.chips_any_of) == (12_500_000, ("beijing",), ("h800",))
     # Two whole hours are left of it.
-    assert (terms.earliest.hour, terms.deadline.hour, terms.shape.duration) == (8, 10, 2)
+    assert (terms.earliest.hour, terms.deadline.hour) == (8, 10)
+    assert isinstance(terms.shape, BlockShape)
+    assert terms.shape.duration == 2
     assert terms.priority.value == "urgent"
