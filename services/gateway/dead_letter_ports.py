@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from schemas.dead_letters import DeadLetterView, LetterState
     from services.kit.records import Record
+
+    Note = Callable[[str], Awaitable[None]]
 
 Place = tuple[int, int]
 """Partition and offset among the dead letters."""
@@ -38,8 +42,11 @@ class DeadLetters(Protocol):
         """Put on record what is done about a letter, unless something is on record already."""
         ...
 
-    async def sent(self, place: Place, to: str) -> None:
-        """Put on record where the copy of a letter's record went."""
+    def copying(self, place: Place) -> AbstractAsyncContextManager[Note | None]:
+        """Let one at a time send the copy of a letter's record, within the block.
+
+        Yields what puts on record where the copy went; ``None`` if that is on record already.
+        """
         ...
 
 
