@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from schemas.dead_letters import DeadLetterView, LetterState
     from services.kit.records import Record
 
-    Note = Callable[[str], Awaitable[None]]
-
 Place = tuple[int, int]
 """Partition and offset among the dead letters."""
+Note = Callable[[str], Awaitable[None]]
+"""Puts on record where a copy went."""
 
 
 class DeadLetters(Protocol):
