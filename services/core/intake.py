@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-
 def body_sha256(event: events.Event) -> str:
     """Return the digest that tells a repeated submission from another with the same id."""
     return hashlib.sha256(event.model_dump_json().encode()).hexdigest()

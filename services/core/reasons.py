@@ -102,14 +102,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "没有生效的动员涵盖该需求:{field} 应为 {allowed},实际为 {value}。",
     ),
     "frozen_cancel": (
-        "It was not withdrawn: a round is about to take the book, and until then orders may only "
-        "improve; from {opens_at} on they may be withdrawn.",
-        "未撤回:临近截止,订单此时只能改进;{opens_at} 起可以撤回。",
+        "It stands: before a round orders may only improve; it may be withdrawn from {opens_at}.",
+        "未撤回:截止前的冻结期内订单只能改进;{opens_at} 起可以撤回。",
     ),
     "frozen_worse": (
-        "The terms stand: until {opens_at} orders may only improve, as a round is about to take "
-        "the book; {field} must be {allowed}, was {value}.",
-        "条款未变:临近截止,{opens_at} 之前订单只能改进;{field} 应为 {allowed},实际为 {value}。",
+        "Until {opens_at} orders may only improve: {field} must be {allowed}, was {value}.",
+        "{opens_at} 之前订单只能改进:{field} 应为 {allowed},实际为 {value}。",
     ),
     "cancelled_by_participant": ("Withdrawn by its participant.", "参与方已撤回。"),
     "market_changed": (

@@ -127,9 +127,7 @@ def refused(version: int = 1, needed: int | None = None) -> events.HoldRefused:
 class Records:
     """Orders that grow as events are judged, one after another."""
 
-    def __init__(
-        self, *before: events.Event, market: Market = MARKET, now: datetime = NOW
-    ) -> None:
+    def __init__(self, *before: events.Event, market: Market = MARKET, now: datetime = NOW) -> None:
         self.market = market
         self.now = now
         self.is_mid_cycle = False

@@ -47,7 +47,7 @@ def frozen(*before: events.Event) -> Records:
     return records
 
 
-def limit(price: int, **changes: Any) -> dict[str, Any]:
+def limit(price: int, **changes: object) -> dict[str, Any]:
     return {"alternatives": [{"chips_any_of": ["t4"], "limit": price} | changes]}
 
 
@@ -98,7 +98,7 @@ def test_new_orders_are_taken_in_the_freeze() -> None:
     ],
 )
 def test_an_offer_may_improve_in_the_freeze(terms: dict[str, Any]) -> None:
-    before = {"expires_at": "2026-11-24T12:00:00Z"}
+    before: dict[str, Any] = {"expires_at": "2026-11-24T12:00:00Z"}
     records = frozen(offer(**before))
     assert records.verdict(amended_offer(1, **before | terms)) is Verdict.AMENDED
 
@@ -118,7 +118,7 @@ def test_an_offer_may_improve_in_the_freeze(terms: dict[str, Any]) -> None:
     ],
 )
 def test_an_offer_may_not_get_worse_in_the_freeze(field: str, terms: dict[str, Any]) -> None:
-    before = {"mobilisable": True, "mobilisation_price": 2_000_000}
+    before: dict[str, Any] = {"mobilisable": True, "mobilisation_price": 2_000_000}
     records = frozen(offer(**before))
     decision = records.judge(amended_offer(1, **before | terms))
     assert decision.why is not None
