@@ -87,6 +87,7 @@ from services.gateway.app.members import MemberCommands
 from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
+from services.gateway.app.phases import Phases
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -177,7 +178,7 @@ def build(
             erasures=ErasureWork(once, PostgresErasures(pool), clock),
             dead_letters=_dead_letters(settings, pool, writer, clock),
             exports=Exports(markets, ExportFiles(pool, reader, settings.gateway_export_folder)),
-            market_data=_market_data(pool, reader, markets, clock),
+            market_data=_market_data(pool, reader, markets, reports, clock),
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             finality=finality,
@@ -227,9 +228,12 @@ def _signer(settings: GatewaySettings) -> ReceiptSigner | None:
     return None if seed is None else ReceiptSigner(seed.get_secret_value())
 
 
-def _market_data(pool: Pool, reader: Pool, markets: PostgresMarkets, clock: Clock) -> MarketData:
+def _market_data(
+    pool: Pool, reader: Pool, markets: PostgresMarkets, reports: PostgresReports, clock: Clock
+) -> MarketData:
     book, links = BookWindows(PostgresBooks(pool)), PostgresLinks(pool)
-    return MarketData(markets, PostgresPrices(reader), book, links, clock)
+    phases = Phases(markets, reports, clock)
+    return MarketData(markets, PostgresPrices(reader), book, links, phases, clock)
 
 
 def _finality(settings: GatewaySettings, pool: Pool) -> Finality:

@@ -259,12 +259,18 @@ async def sales(page: Page, gateway: Gateway, market: Market) -> None:
         return len(reply.json()["items"])
 
     await gateway.eventually(given, lambda found: found == 2)
-    # An hour later what was sold is reported, whoever presses twice.
+    # An hour later what was sold is reported as it was, whoever presses twice.
     gateway.clock.set(gateway.clock.now() + timedelta(hours=3))
     await page.goto(f"/orders/{order}")
-    await page.locator("#due button").dblclick()
+    await page.locator("#due-hours summary").click()
+    await page.locator("#partial input.short").fill("5")
+    await seen(page, "deliveries-zh")
+    await page.get_by_role("button", name="上报所填时段").click()
+    await expect(page.get_by_role("alert")).to_contain_text("不得超过 4，实为 5")
+    await page.locator("#partial input.short").fill("3")
+    await page.get_by_role("button", name="上报所填时段").dblclick()
     await expect(page.locator("#due")).to_have_count(0)
-    await expect(page.locator(".timeline .b-done")).to_have_count(1)
+    await expect(page.locator(".timeline .b-short")).to_have_count(1)
     await page.goto("/money")
     await expect(page.locator("figure[data-chart] canvas").first).to_be_visible()
     sites = page.locator("section", has=page.locator("#sites-title"))

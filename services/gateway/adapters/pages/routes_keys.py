@@ -22,6 +22,7 @@ from services.gateway.adapters.pages.context import (
     enter,
 )
 from services.gateway.adapters.pages.fields import Reader
+from services.gateway.adapters.pages.rendering import list_response
 from services.gateway.adapters.pages.routes_money import require_role_to_look
 from services.gateway.app.direct import STATUS_TOPIC
 from services.gateway.app.scopes import scopes_of
@@ -69,6 +70,15 @@ async def _page(
 async def show_keys(pages: PagesDep, visitor: VisitorDep) -> Response:
     """Show the keys of whoever is signed in."""
     return await _page(pages, visitor)
+
+
+@router.get("/keys/csv")
+async def get_keys(pages: PagesDep, visitor: VisitorDep) -> Response:
+    """Return the API keys of whoever is signed in as a table."""
+    require_role_to_look(visitor)
+    principal = visitor.known()
+    found = await pages.api.keys.list(principal, principal.participant_id)
+    return list_response(found, "keys")
 
 
 @router.post("/keys")
