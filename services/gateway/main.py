@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.members import IssuerView
+from services.core.direct_audit import TOPICS as DIRECT_TOPICS
 from services.gateway.adapters import direct
 from services.gateway.adapters.acts import PostgresActs, PostgresShares
 from services.gateway.adapters.credentials import PostgresCredentials
@@ -68,7 +69,6 @@ from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.dead_letters import DeadLetterWork
 from services.gateway.app.depth import Depth
-from services.gateway.app.direct import TOPICS as DIRECT_TOPICS
 from services.gateway.app.direct import DirectOrders
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
