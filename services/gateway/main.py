@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.members import IssuerView
+from services.core.direct_audit import TOPICS as DIRECT_TOPICS
 from services.gateway.adapters import direct
 from services.gateway.adapters.acts import PostgresActs, PostgresShares
 from services.gateway.adapters.credentials import PostgresCredentials
@@ -69,7 +70,6 @@ from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.dead_letters import DeadLetterWork
 from services.gateway.app.depth import Depth
-from services.gateway.app.direct import TOPICS as DIRECT_TOPICS
 from services.gateway.app.direct import DirectOrders
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
@@ -88,6 +88,7 @@ from services.gateway.app.members import MemberCommands
 from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
+from services.gateway.app.phases import Phases
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -178,7 +179,7 @@ def build(
             erasures=ErasureWork(once, PostgresErasures(pool), clock),
             dead_letters=_dead_letters(settings, pool, writer, clock),
             exports=Exports(markets, ExportFiles(pool, reader, settings.gateway_export_folder)),
-            market_data=_market_data(pool, reader, markets, clock),
+            market_data=_market_data(pool, reader, markets, reports, clock),
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             finality=finality,
@@ -231,9 +232,12 @@ def _signer(settings: GatewaySettings) -> ReceiptSigner | None:
     return None if seed is None else ReceiptSigner(seed.get_secret_value())
 
 
-def _market_data(pool: Pool, reader: Pool, markets: PostgresMarkets, clock: Clock) -> MarketData:
+def _market_data(
+    pool: Pool, reader: Pool, markets: PostgresMarkets, reports: PostgresReports, clock: Clock
+) -> MarketData:
     book, links = BookWindows(PostgresBooks(pool)), PostgresLinks(pool)
-    return MarketData(markets, PostgresPrices(reader), book, links, clock)
+    phases = Phases(markets, reports, clock)
+    return MarketData(markets, PostgresPrices(reader), book, links, phases, clock)
 
 
 def _finality(settings: GatewaySettings, pool: Pool) -> Finality:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from schemas.types import period_of, period_start
 from services.core.eligibility import pools_of
+from services.core.phases import last_instant, next_cut
 from services.gateway.adapters.pages.figures import Cell, Column, Figure, Value, cells
 from services.gateway.adapters.pages.regions import NAMES
 from services.gateway.adapters.pages.rendering import share_ppm
@@ -76,11 +77,16 @@ class Sight:
         """Return when the next round takes the book; rounds keep to multiples of the cadence."""
         if self.latest is None:
             return None
-        every = self.market.rules.round_every_s
-        number = int(self.latest.market_time.timestamp()) // every + 1
+        after = self.latest.market_time
         if self.paused_until is not None:
-            number = max(number, -int(-self.paused_until.timestamp() // every))
-        return datetime.fromtimestamp(number * every, self.now.tzinfo)
+            after = max(after, last_instant(self.paused_until))
+        return next_cut(self.market.rules, after)
+
+    @property
+    def frozen_from(self) -> datetime | None:
+        """Return from when on orders may only improve before the next round, if they do."""
+        freeze_s, cut_at = self.market.rules.freeze_s, self.next_round
+        return None if cut_at is None or not freeze_s else cut_at - timedelta(seconds=freeze_s)
 
     @property
     def paused_until(self) -> datetime | None:

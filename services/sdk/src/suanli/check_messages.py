@@ -80,6 +80,7 @@ SUBJECTS: Final[dict[str, tuple[str, str]]] = {
     "link.price": ("price of a link, at least its tariff", "链路价格(不低于资费)"),
     "policy.limits": ("a price of an order", "订单价格"),
     "policy.cap": ("a clearing price under a cap", "受上限约束的出清价"),
+    "policy.kept_out": ("an order that policies keep out", "因政策不进入的订单"),
     "order.outcome": ("the outcome at this place", "此处的订单结局"),
     "order.count": ("the number of outcomes", "订单结局个数"),
     "order.state": ("the state", "状态"),

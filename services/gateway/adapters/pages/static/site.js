@@ -71,13 +71,20 @@ function clockText(seconds) {
   return hours ? `${hours}:${rest}` : rest;
 }
 
+// Seconds of the market's clock until an instant. The server's own instant is the base, so that a
+// wrong clock of the machine does no harm.
+function secondsTo(instant, element) {
+  element.began ??= performance.now();
+  const gone = ((performance.now() - element.began) / 1000) * Number(element.dataset.speed);
+  return Math.ceil(Number(instant) - Number(element.dataset.now) - gone);
+}
+
 function countDown() {
   for (const element of document.querySelectorAll("[data-until]")) {
-    // The server's own instant is the base, so that a wrong clock of the machine does no harm.
-    element.began ??= performance.now();
-    const gone = ((performance.now() - element.began) / 1000) * Number(element.dataset.speed);
-    const left = Math.ceil(Number(element.dataset.until) - Number(element.dataset.now) - gone);
-    element.textContent = clockText(Math.max(0, left));
+    element.textContent = clockText(Math.max(0, secondsTo(element.dataset.until, element)));
+  }
+  for (const element of document.querySelectorAll("[data-from][data-then]")) {
+    if (secondsTo(element.dataset.from, element) <= 0) element.textContent = element.dataset.then;
   }
 }
 
