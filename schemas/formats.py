@@ -135,6 +135,13 @@ class PolicyRow(Model):
     params: Annotated[dict[Key, Amount | Text], Field(max_length=8)]
 
 
+class KeptOutRows(Model):
+    """Orders that the policies of a book keep out of it."""
+
+    offers: Annotated[tuple[OfferRow, ...], Field(max_length=_ROWS_MAX)]
+    demands: Annotated[tuple[DemandRow, ...], Field(max_length=_ROWS_MAX)]
+
+
 class BookFile(Model):
     """All open orders of one market at a log position."""
 
@@ -149,6 +156,7 @@ class BookFile(Model):
     links: Annotated[tuple[LinkRow, ...], Field(max_length=_LINKS_MAX)] = ()
     mobilisation: MobilisationRow | None = None
     policies: Annotated[tuple[PolicyRow, ...], Field(max_length=_POLICIES_MAX)] = ()
+    kept_out: KeptOutRows | None = None
 
 
 class RulesFile(Model):

@@ -196,6 +196,19 @@ class BookPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptOut:
+    """Orders that the policies of a book keep out of it; nothing of a clearing depends on them.
+
+    Attributes:
+        offers: Sorted by id.
+        demands: Sorted by id; each is kept out itself, or is linked to one that is.
+    """
+
+    offers: tuple[BookOffer, ...] = ()
+    demands: tuple[BookDemand, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Book:
     """All open orders of one market at a log position.
 
@@ -211,6 +224,7 @@ class Book:
         mobilisation: The mobilisation whose urgent demand alone is in the book, ``None`` in an
             ordinary round.
         policies: Those in force in the round, sorted by id.
+        kept_out: What would be in the book without them; in an urgent round, nothing is named.
     """
 
     market: str
@@ -223,6 +237,7 @@ class Book:
     links: tuple[BookLink, ...] = ()
     mobilisation: BookMobilisation | None = None
     policies: tuple[BookPolicy, ...] = ()
+    kept_out: KeptOut = KeptOut()
 
 
 PriceCurve = tuple[str, tuple[int, ...]]

@@ -196,7 +196,13 @@ BOOK: Final = {
     "offers": _LIST,
     "demands": _LIST,
 }
-BOOK_MAY: Final = {"links": _LIST, "mobilisation": _OBJECT, "policies": _LIST}
+BOOK_MAY: Final = {
+    "links": _LIST,
+    "mobilisation": _OBJECT,
+    "policies": _LIST,
+    "kept_out": _OBJECT,
+}
+KEPT_OUT: Final = {"offers": _LIST, "demands": _LIST}
 MOBILISATION: Final = {"id": _TEXT, "price_cap": _NAT}
 POLICY: Final = {
     "id": _TEXT,

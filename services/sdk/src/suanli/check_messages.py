@@ -86,6 +86,7 @@ SUBJECTS: Final[dict[str, tuple[str, str]]] = {
     "share.shortfall": ("TFLOPS-hours that are missed", "国产占比缺口"),
     "share.money": ("charges and credits of the premium", "溢价的收取与支付"),
     "policy.cap": ("a clearing price under a cap", "受上限约束的出清价"),
+    "policy.kept_out": ("an order that policies keep out", "因政策不进入的订单"),
     "order.outcome": ("the outcome at this place", "此处的订单结局"),
     "order.count": ("the number of outcomes", "订单结局个数"),
     "order.state": ("the state", "状态"),
