@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from services.cli_participants import keys, participants
+from services.cli_policies import policy
+from services.cli_replay import replay
+from services.cli_rounds import read_json
 from services.core.errors import DomainError
 
 if TYPE_CHECKING:
@@ -32,7 +35,9 @@ direct = typer.Typer(
 )
 app.add_typer(participants, name="participants")
 app.add_typer(keys, name="keys")
+app.add_typer(policy, name="policy")
 app.add_typer(direct, name="direct")
+app.command("replay")(replay)
 
 _T = TypeVar("_T")
 Service = Literal["gateway", "matching", "ledger", "auditor"]
@@ -93,7 +98,7 @@ def clear(
     from services.core import codec
     from services.core.clearing.clear import clear as clear_book
 
-    book_json, rules_json = _read_json(book), _read_json(rules)
+    book_json, rules_json = read_json(book), read_json(rules)
     result = clear_book(codec.book_from_dict(book_json), codec.rules_from_dict(rules_json))
     result_json = codec.result_to_dict(result)
     text = json.dumps(result_json, ensure_ascii=False, indent=2) + "\n"
@@ -203,18 +208,6 @@ def _on_database(work: Coroutine[Any, Any, _T]) -> _T:
             f"无法使用 SUANLI_POSTGRES_DSN 指定的数据库：{error}\n"
         )
         raise typer.Exit(3) from None
-
-
-def _read_json(path: Path) -> dict[str, object]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise typer.BadParameter(f"{path} is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise typer.BadParameter(f"{path} must hold an object, was {type(found).__name__}")
-    return found
 
 
 def main() -> None:

@@ -81,6 +81,7 @@ async def put_intents(
             SQL.put_cancellations,
             [_happening(item)[1] for item in cancelled],
             [item.envelope.occurred_at for item in cancelled],
+            [item.envelope.id for item in cancelled],
         )
 
 
