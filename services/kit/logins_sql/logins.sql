@@ -32,7 +32,8 @@ FROM (VALUES
 ) AS s (n, text)
 UNION ALL
 -- Row by row the service sees what the owner saw for it.
-SELECT format('ALTER POLICY service ON %I.%I TO %I, %I', schemaname, tablename, current_user, $2::text)
+SELECT format('ALTER POLICY service ON %I.%I TO %I, %I', schemaname, tablename, current_user,
+  $2::text)
 FROM pg_policies WHERE schemaname = $1 AND policyname = 'service'
 
 -- name: tables
