@@ -341,6 +341,7 @@ class Exchange:
             "SUANLI_GATEWAY_SANDBOX": str(config.is_sandbox).lower(),
             "SUANLI_GATEWAY_PORT": str(config.api_port),
             "SUANLI_GATEWAY_LOG_KEY": self.log_verifier,
+            "SUANLI_GATEWAY_DIRECT_BROKERS": self.stack.kafka_direct_bootstrap,
             "SUANLI_GATEWAY_WATCHED": ",".join(
                 f"{one}={self._state_file(one)}" for one in SERVICES
             ),

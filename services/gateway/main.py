@@ -38,6 +38,7 @@ from services.gateway.adapters.members import PostgresMembers
 from services.gateway.adapters.mobilisations import PostgresMobilisations
 from services.gateway.adapters.oidc import OidcTokens
 from services.gateway.adapters.oidc_pages import PageSignIns
+from services.gateway.adapters.pages.context import Surroundings
 from services.gateway.adapters.pages.office import Office
 from services.gateway.adapters.pages.site import add_pages
 from services.gateway.adapters.postgres import (
@@ -212,7 +213,10 @@ def _paged(
     office: Office,
 ) -> FastAPI:
     sign_ins = PageSignIns(tokens, settings.gateway_oidc_client_secret)
-    return add_pages(app, sessions, sign_ins, _timeline(settings).speed, desks, office)
+    around = Surroundings(
+        _timeline(settings).speed, settings.topic_prefix, settings.gateway_direct_brokers
+    )
+    return add_pages(app, sessions, sign_ins, around, desks, office)
 
 
 def _dead_letters(
