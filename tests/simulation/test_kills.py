@@ -277,4 +277,7 @@ async def _check(play: Play) -> None:
     # The run was one: orders traded, money moved and was paid out.
     assert report.captured > 0
     assert report.paid > 0
-    assert {"filled", "rejected", "cancelled"} <= {order["state"] for order in shown}
+    states = {order["state"] for order in shown}
+    assert {"filled", "rejected"} <= states
+    # What is left open is cancelled at the end, or has run out by then where a machine is slow.
+    assert states & {"cancelled", "expired"}
