@@ -72,6 +72,7 @@ class BookKeeper:
         self._trust = trust
         self._parts = Parts()
         self._is_first = True
+        self._positions: Positions = {}
         self._read_from = datetime.now(UTC)
         self._next = clock.monotonic() + every_s
         self._log = get_logger("auditor.books")
@@ -87,25 +88,21 @@ class BookKeeper:
         if found is None:
             return None
         version, positions, count, digest, read_from = found
-        why = None
-        if version != self._version:
-            why = "made by another version"
-        elif datetime.now(UTC) - read_from > self._trust:
-            why = "the log was not read from its beginning for long"
-        if why is None:
-            parts = Parts()
-            try:
-                async for rows in self._store.parts():
-                    await asyncio.to_thread(parts.take, rows)
-            except ValueError as error:
-                why = str(error)
-            else:
-                if (len(parts), parts.digest) != (count, digest):
-                    why = "parts do not fit the digest"
-        if why is not None:
-            self._log.warning("kept books dropped, the log is read from its beginning", why=why)
+        parts = Parts()
+        try:
+            if version != self._version:
+                raise ValueError("made by another version")
+            if datetime.now(UTC) - read_from > self._trust:
+                raise ValueError("the log was not read from its beginning for too long")
+            async for rows in self._store.parts():
+                await asyncio.to_thread(parts.take, rows)
+            if (len(parts), parts.digest) != (count, digest):
+                raise ValueError("parts do not fit their digest")
+        except ValueError as error:
+            self._log.warning("kept books dropped, the log is read whole", why=str(error))
             return None
         self._parts, self._is_first, self._read_from = parts, False, read_from
+        self._positions = positions
         return positions, dict(parts)
 
     @property
@@ -123,9 +120,12 @@ class BookKeeper:
             self._log.warning("books cannot be kept", why=str(error))
             self._trust = timedelta(0)
             return
-        times = (self._read_from, datetime.now(UTC))
-        await self._store.keep(self._version, positions, changed, times, is_first=self._is_first)
-        self._is_first = False
+        if self._is_first or changed.put or changed.dropped or positions != self._positions:
+            times = (self._read_from, datetime.now(UTC))
+            await self._store.keep(
+                self._version, positions, changed, times, is_first=self._is_first
+            )
+            self._log.debug("books kept", parts=changed.count, changed=len(changed.put))
+        self._is_first, self._positions = False, positions
         took = self._clock.monotonic() - began
         self._next = self._clock.monotonic() + max(self._every_s, _SHARE * took)
-        self._log.debug("books kept", parts=changed.count, changed=len(changed.put))

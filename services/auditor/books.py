@@ -2,8 +2,9 @@
 
 Its state is rebuilt from the log, or gone on with where `services.auditor.book_keeper` left it; a
 finding has the same id whenever it is found, and is told once. A round is looked at once all that
-it names was read. Statuses are sent apart from rounds, so a difference is told only after it stood for a
-while with nothing left to read, and again in a state that was rebuilt from the log's beginning.
+it names was read. Statuses are sent apart from rounds, so a difference is told only after it
+stood for a while with nothing left to read, and again in a state that was rebuilt from the log's
+beginning.
 """
 
 from __future__ import annotations
@@ -93,7 +94,6 @@ class BookAuditor:
         self._committed = told
         self._direct = direct
         self._keeper = keeper
-        self._kept_at: Positions = {}
         self._reader: MeasuredLog
         self._counts: Counter[str] = Counter()
         self._markets: dict[str, Market] = {}
@@ -145,18 +145,14 @@ class BookAuditor:
                 self._done.add(str(key))
         for market_id, parts in of_market.items():
             self._markets[market_id] = market_of(market_id, self._places(market_id), parts)
-        self._kept_at = positions
         self._log.info("books gone on with", parts=len(known), rounds=len(self._done))
         return True
 
     async def keep(self) -> None:
-        """Keep what is known, if there is anything new and nothing waits to be checked."""
-        positions = self._reader.positions()
+        """Keep what is known, unless there is anything that still waits to be checked."""
         is_waiting = self._direct is not None and self._direct.is_waiting
-        if self._keeper is None or is_waiting or positions == self._kept_at:
-            return
-        await self._keeper.keep(positions, self._known())
-        self._kept_at = positions
+        if self._keeper is not None and not is_waiting:
+            await self._keeper.keep(self._reader.positions(), self._known())
 
     def _known(self) -> Iterator[tuple[Place, object]]:
         for round_id in self._done:
