@@ -112,9 +112,7 @@ async def test_what_does_not_fit_is_dropped_and_written_whole_again(harm: str) -
     elif harm == "age":
         read_from -= timedelta(hours=2)
     store.head = (version, positions, count, digest, read_from)
-    second = keeper(
-        store, "v2" if harm == "version" else "v1", trust_h=0 if harm == "never" else 1
-    )
+    second = keeper(store, "v2" if harm == "version" else "v1", trust_h=0 if harm == "never" else 1)
     assert await second.find() is None
     second.forget()
     await second.keep(AT, KNOWN.items())
