@@ -6,11 +6,13 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from schemas.market import Market as MarketModel
 from schemas.policies import PriceLimits
@@ -38,7 +40,9 @@ from services.gateway.app.policy_studies import OPEN_MAX
 from services.gateway.main import build_studies
 from services.kit.errors import StaleWriterError
 from services.kit.postgres import LeaseKeeper
+from suanli.cli import build_app
 from tests.integration.gateway.conftest import Gateway, Market
+from tests.integration.gateway.serving import served
 from tests.integration.gateway.test_reports import MARKET, closed, sealed
 
 Json = dict[str, Any]
@@ -67,11 +71,25 @@ def round_of(seq: int) -> Json:
 
 
 async def publish(gateway: Gateway, seq: int, file: Json) -> None:
-    about = {"round_id": f"{MARKET}:{seq}", "seq": seq}
+    # The fourth round is the next day's.
+    at = sealed().market_time + timedelta(days=seq // 4)
+    about = {"round_id": f"{MARKET}:{seq}", "seq": seq, "market_time": at}
     packed = file_events(f"{MARKET}:{seq}", MARKET, json.dumps(file).encode())
     await gateway.publish(
         sealed().model_copy(update=about), *packed, closed().model_copy(update=about)
     )
+
+
+@asynccontextmanager
+async def studying(gateway: Gateway) -> AsyncIterator[None]:
+    """Run the worker with its children."""
+    stop = asyncio.Event()
+    working = asyncio.create_task(build_studies(gateway.settings, gateway.pool).run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await working
 
 
 async def ready(gateway: Gateway, path: str, key: str, *states: str) -> Json:
@@ -116,22 +134,50 @@ async def test_the_costs_of_policies_and_simulations_are_worked_out_beside_the_e
     calm = {"market_id": MARKET, "rule": breaker, "from_round": 1, "to_round": 3}
     watched = (await gateway.call("POST", path, calm, key=market.regulator)).json()
 
-    stop = asyncio.Event()
-    working = asyncio.create_task(build_studies(gateway.settings, gateway.pool).run(stop))
     mine = market.regulator
-    done = await ready(gateway, f"{path}/{made['simulation_id']}", mine, "ready", "failed")
-    failed = await ready(gateway, f"{path}/{broken['simulation_id']}", mine, "ready", "failed")
-    await ready(gateway, f"{path}/{watched['simulation_id']}", mine, "ready")
-    for seq in files:
-        await ready(gateway, f"/v1/rounds/{MARKET}:{seq}/policy-costs", "", "ready")
-    stop.set()
-    await working
+    async with studying(gateway):
+        done = await ready(gateway, f"{path}/{made['simulation_id']}", mine, "ready", "failed")
+        failed = await ready(gateway, f"{path}/{broken['simulation_id']}", mine, "ready", "failed")
+        await ready(gateway, f"{path}/{watched['simulation_id']}", mine, "ready")
+        for seq in files:
+            await ready(gateway, f"/v1/rounds/{MARKET}:{seq}/policy-costs", "", "ready")
+        async with served(gateway) as url:
+            await command_line_shows(url, mine)
 
     rounds = {seq: round_from_dict(file) for seq, file in files.items()}
     assert failed["state"] == "failed"
     assert failed["cause"].startswith(f"{MARKET}:4: died")
     await costs_are(gateway, rounds)
     await simulated_rounds_are(market, f"{path}/{made['simulation_id']}/rounds", rounds, done)
+
+
+async def command_line_shows(url: str, key: str) -> None:
+    async def run(*words: str, code: int = 0) -> Any:  # noqa: ANN401 - what it prints
+        env = {"SUANLI_API_URL": url, "SUANLI_API_KEY": key, "LANG": "C.UTF-8"}
+        app = build_app(["policy"])
+        done = await asyncio.to_thread(CliRunner().invoke, app, ["policy", *words], env=env)
+        assert done.exit_code == code, (words, done.output, done.exception)
+        return json.loads(done.stdout) if "json" in words else done.stdout
+
+    as_json = ("-o", "json")
+    costs = [row for row in await run("cost", *as_json) if row["state"] == "ready"]
+    assert [row["round_id"] for row in costs] == [f"{MARKET}:{seq}" for seq in (3, 2, 1)]
+    assert [row["cost"] for row in costs] == [16 * n * YUAN for n in (22, 23, 24)]
+    regions = await run("cost", "--regions", *as_json)
+    assert {row["region"] for row in regions} == {"beijing", "hebei"}
+    # The same as was asked for over HTTP, so that it is there at once.
+    words = ("--day", DAY, "--cap", "7", "--chip", CHIP)
+    await run("simulate", *words, "--rounds", "1-2", code=1)
+    rows = await run("simulate", *words, *as_json)
+    assert sum(row["cost"] for row in rows) == 16 * 3 * YUAN
+    assert "simulation" in await run("simulate", "--rounds", "1-1", "--cap", "6", "--no-wait")
+    found = await run("simulations", *as_json)
+    assert {row["state"] for row in found} >= {"ready", "failed"}
+    shown = next(row for row in found if row["asked"]["day"] == DAY)
+    assert await run("simulation", shown["simulation_id"], *as_json) == rows
+    await run("simulate", "--rounds", "1:2", "--cap", "6", code=2)
+    await run("simulate", "--rounds", "1-2", code=2)
+    await run("simulate", "--rounds", "1-2", "--rule", "[]", code=2)
 
 
 async def costs_are(gateway: Gateway, rounds: Mapping[int, Parts]) -> None:
