@@ -154,7 +154,7 @@ def _simulations(
 
 def _simulation(
     session: Session,
-    simulation: Annotated[str, argument("SIMULATION", en="sim_...", zh="sim_...")],
+    simulation: Annotated[str, argument("SIMULATION", en="Its id, sim_...", zh="模拟编号,sim_...")],
 ) -> None:
     _show(session, session.client.send(ops.read(f"{_PATH}/{simulation}")))
 
