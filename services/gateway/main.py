@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.members import IssuerView
+from services.core.direct_audit import TOPICS as DIRECT_TOPICS
 from services.gateway.adapters import direct
 from services.gateway.adapters.acts import PostgresActs, PostgresShares
 from services.gateway.adapters.credentials import PostgresCredentials
@@ -38,6 +39,7 @@ from services.gateway.adapters.members import PostgresMembers
 from services.gateway.adapters.mobilisations import PostgresMobilisations
 from services.gateway.adapters.oidc import OidcTokens
 from services.gateway.adapters.oidc_pages import PageSignIns
+from services.gateway.adapters.pages.context import Surroundings
 from services.gateway.adapters.pages.office import Office
 from services.gateway.adapters.pages.site import add_pages
 from services.gateway.adapters.postgres import (
@@ -69,7 +71,6 @@ from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.dead_letters import DeadLetterWork
 from services.gateway.app.depth import Depth
-from services.gateway.app.direct import TOPICS as DIRECT_TOPICS
 from services.gateway.app.direct import DirectOrders
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
@@ -105,7 +106,7 @@ from services.gateway.indicating import make_indications
 from services.gateway.settings import GatewaySettings
 from services.kit.clock import SystemClock
 from services.kit.kafka import LogReader, LogWriter
-from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
+from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, make_ready
 from services.kit.run import run_service
 from services.kit.settings import load
 from services.kit.signing import verify, verify_ed25519
@@ -215,7 +216,10 @@ def _paged(
     office: Office,
 ) -> FastAPI:
     sign_ins = PageSignIns(tokens, settings.gateway_oidc_client_secret)
-    return add_pages(app, sessions, sign_ins, _timeline(settings).speed, desks, office)
+    around = Surroundings(
+        _timeline(settings).speed, settings.topic_prefix, settings.gateway_direct_brokers
+    )
+    return add_pages(app, sessions, sign_ins, around, desks, office)
 
 
 def _dead_letters(
@@ -419,7 +423,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     """Serve the API and read the log until the service should stop."""
     settings = context.settings
     schema = settings.schema_of("gateway")
-    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    await make_ready(settings.postgres_dsn, schema, MIGRATIONS)
     pool = await create_pool(
         settings.postgres_dsn, schema, min_size=2, max_size=settings.gateway_pool_max
     )

@@ -60,6 +60,8 @@ class GatewaySettings(KitSettings):
             each; further ones are told to come again.
         gateway_stream_days: Days for which what streams told is kept, so that whoever was away
             can resume.
+        gateway_direct_brokers: Where participants that write signed records reach the broker,
+            ``host:port``, several separated by commas; their page of keys tells it.
         gateway_watched: Services whose health the operator's page shows, ``name=address`` of each
             one's health server, separated by commas; in place of an address the file in which a
             service of this machine tells its port.
@@ -108,6 +110,9 @@ class GatewaySettings(KitSettings):
     gateway_proxies: Annotated[str, Field(max_length=4_000)] = ""
     gateway_listeners_max: Annotated[int, Field(ge=1, le=100_000)] = 12_000
     gateway_stream_days: Annotated[int, Field(ge=1, le=366)] = 7
+    gateway_direct_brokers: Annotated[
+        str, Field(max_length=4_000, pattern=r"^([^\s,:]+:\d+(,[^\s,:]+:\d+)*)?$")
+    ] = ""
     gateway_watched: Annotated[str, Field(max_length=10_000)] = ""
     gateway_webhook_hosts: Annotated[str, Field(max_length=20_000)] = ""
     gateway_webhook_keys: SecretStr = SecretStr("")

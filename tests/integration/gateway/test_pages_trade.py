@@ -276,6 +276,8 @@ async def sales(page: Page, gateway: Gateway, market: Market) -> None:
     sites = page.locator("section", has=page.locator("#sites-title"))
     await expect(sites.locator("tbody tr")).to_have_count(3)
     await expect(sites).to_contain_text("¥283.00")
+    # Three of the 384 chip-hours on offer there were delivered.
+    await expect(sites).to_contain_text("0.781 %")
     for link in await page.locator("a[download]").all():
         csv = await page.request.get(str(await link.get_attribute("href")))
         assert csv.headers["content-type"].startswith("text/csv"), csv.url
@@ -287,6 +289,7 @@ async def sales(page: Page, gateway: Gateway, market: Market) -> None:
 
 async def keys(page: Page, gateway: Gateway, market: Market) -> None:
     await page.goto("/keys")
+    await expect(page.locator("main")).to_contain_text("direct.provider-1")
     await page.get_by_label("Name").fill("robot")
     await page.get_by_label("trade: orders").check()
     await page.get_by_role("button", name="Make it").click()

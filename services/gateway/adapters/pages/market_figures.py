@@ -11,6 +11,7 @@ from services.core.eligibility import pools_of
 from services.core.phases import last_instant, next_cut
 from services.gateway.adapters.pages.figures import Cell, Column, Figure, Value, cells
 from services.gateway.adapters.pages.regions import NAMES
+from services.gateway.adapters.pages.rendering import share_ppm
 
 if TYPE_CHECKING:
     from schemas.api import PriceView, RoundView
@@ -143,8 +144,7 @@ class Sight:
     def domestic_ppm(self) -> int | None:
         """Return the share of domestic chips in the TFLOPS-hours of the rounds shown."""
         whole = sum(item.tflops_hours or 0 for item in self.trading)
-        part = sum(item.tflops_hours_domestic or 0 for item in self.trading)
-        return part * 1_000_000 // whole if whole else None
+        return share_ppm(sum(item.tflops_hours_domestic or 0 for item in self.trading), whole)
 
 
 def region_name(region: str) -> tuple[str, str]:
@@ -203,6 +203,48 @@ def welfare_figure(sight: Sight) -> Figure:
         for item in reversed(sight.trading)
     ]
     return Figure("welfare", columns, tuple(rows))
+
+
+def turnover_figure(sight: Sight) -> Figure:
+    """Return what each of the latest rounds that traded came to, and the domestic share of it."""
+    columns = (
+        Column("Round", "轮次", "count", "seq"),
+        Column("Chip-hours", "成交芯时", "count", "chip_hours"),
+        Column("Domestic share", "国产占比", "ppm", "domestic_share_ppm"),
+        Column("Paid", "成交金额", "money", "payment_yuan"),
+        Column("TFLOPS-hours", "TFLOPS·小时", "count", "tflops_hours"),
+        Column("Cut", "截止时刻", "time", "market_time"),
+    )
+    rows: list[tuple[Value, ...]] = [
+        (
+            item.seq,
+            item.chip_hours,
+            share_ppm(item.tflops_hours_domestic, item.tflops_hours),
+            item.payment,
+            item.tflops_hours,
+            item.market_time,
+        )
+        for item in reversed(sight.trading)
+    ]
+    return Figure("turnover", columns, tuple(rows))
+
+
+def regions_figure(sight: Sight, chip: ChipClass) -> Figure:
+    """Return what the map shows of a chip class: its lowest prices by region over the horizon."""
+    columns = (
+        Column("Region", "区域", "text", "region"),
+        Column("Average", "均价", "price", "average_yuan_per_chip_hour"),
+        Column("Lowest", "最低", "price", "min_yuan_per_chip_hour"),
+        Column("Highest", "最高", "price", "max_yuan_per_chip_hour"),
+        Column("Hours with a price", "有价时段", "count", "hours"),
+    )
+    rows: list[tuple[Value, ...]] = []
+    for region in sight.regions():
+        known = [value for value in sight.cheapest(chip.id, region) if value is not None]
+        average = sum(known) // len(known) if known else None
+        ends = (min(known), max(known)) if known else (None, None)
+        rows.append((region, average, *ends, len(known)))
+    return Figure("regions", columns, tuple(rows))
 
 
 def indices_figure(sight: Sight) -> Figure:
@@ -303,10 +345,10 @@ def heat_figure(sight: Sight) -> Figure:
 
 def map_prices(sight: Sight, chip: ChipClass) -> dict[str, tuple[int | None, int]]:
     """Return (average of the lowest prices over the horizon, shade 0 to 8) by region."""
-    means: dict[str, int | None] = {}
-    for region in sight.regions():
-        known = [value for value in sight.cheapest(chip.id, region) if value is not None]
-        means[region] = sum(known) // len(known) if known else None
+    means: dict[str, int | None] = {
+        str(row[0]): row[1] if isinstance(row[1], int) else None
+        for row in regions_figure(sight, chip).rows
+    }
     values = [value for value in means.values() if value is not None]
     low, high = (min(values), max(values)) if values else (0, 0)
     return {

@@ -43,7 +43,7 @@ async def _page(
 ) -> Response:
     require_role_to_look(visitor)
     principal = visitor.known()
-    who = principal.participant_id
+    who, prefix = principal.participant_id, pages.around.topic_prefix
     keys, signing = await asyncio.gather(
         pages.api.keys.list(principal, who), pages.api.signing_keys.list(principal, who)
     )
@@ -61,8 +61,10 @@ async def _page(
         days=KEY_DAYS,
         may=Scope.ADMIN in principal.scopes and principal.active,
         form={name: visitor.form.get(name, "") for name in _FORM},
-        topic="offers.direct" if principal.role is Role.PROVIDER else "demand.direct",
-        answers=f"{STATUS_TOPIC}.{who}",
+        brokers=pages.around.direct_brokers,
+        user=f"{prefix}direct.{who}",
+        topic=f"{prefix}{'offers' if principal.role is Role.PROVIDER else 'demand'}.direct",
+        answers=f"{prefix}{STATUS_TOPIC}.{who}",
     )
 
 
