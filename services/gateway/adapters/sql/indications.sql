@@ -5,8 +5,8 @@ FROM order_shown
 WHERE market_id = $1 AND state IN ('open', 'part-filled');
 
 -- name: projected_fills
--- What whole rounds allocated of open orders, by period; of a demand, under the terms in force: what
--- it was given before an amendment is not part of what the new terms ask for.
+-- What whole rounds allocated of open orders, by period; of a demand, under the terms in force:
+-- what it was given before an amendment is not part of what the new terms ask for.
 SELECT x.order_id, (p.value ->> 'start')::timestamptz AS start, min(a.pool) AS pool,
   sum((p.value ->> 'chips')::bigint)::bigint AS chips
 FROM (
@@ -54,7 +54,8 @@ DELETE FROM order_likelihood WHERE market_id = $1;
 -- name: put_likelihoods
 INSERT INTO order_likelihood (market_id, order_id, filled_ppm, share_ppm, books)
 SELECT $1, order_id, filled_ppm, share_ppm, books
-FROM unnest($2::text[], $3::int[], $4::int[], $5::int[]) AS r (order_id, filled_ppm, share_ppm, books);
+FROM unnest($2::text[], $3::int[], $4::int[], $5::int[])
+  AS r (order_id, filled_ppm, share_ppm, books);
 
 -- name: indicative_prices
 -- Of a round that has taken its book there is nothing to indicate any more.
