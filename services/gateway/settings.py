@@ -41,6 +41,8 @@ class GatewaySettings(KitSettings):
         gateway_lag_records_max: Not ready while the schema is further behind the log.
         gateway_replay_records_max: Records of a market's log that are read at most to rebuild its
             book of a past moment.
+        gateway_study_s: Longest time, seconds, to work out what policies cost in one round, or one
+            round of a simulation.
         gateway_export_folder: Where files of exports are made and kept, up to 4 GiB; by default in
             the system's temporary folder.
         gateway_indicative_s: Seconds between two indications of a market at least; 0: none are
@@ -98,6 +100,7 @@ class GatewaySettings(KitSettings):
     gateway_mobilisation_persons: Annotated[int, Field(ge=1, le=2)] = 2
     gateway_lag_records_max: Annotated[int, Field(ge=0)] = 20_000
     gateway_replay_records_max: Annotated[int, Field(ge=1)] = 200_000
+    gateway_study_s: Annotated[float, Field(gt=0, le=86_400)] = 900.0
     gateway_export_folder: Path | None = None
     gateway_indicative_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
     gateway_indicative_share: Annotated[float, Field(ge=0.001, le=1)] = 0.05

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from services.core.clearing.clear import clear
 from services.core.codec import book_from_dict, canonical_json
 from services.core.indication import Plan, indicate, indication_to_dict
-from services.kit.child_worker import serve
+from services.kit.workers import serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ _NICE = 15
 def main() -> None:
     """Serve requests until the parent closes the pipe."""
     os.nice(_NICE)
-    serve(answer, int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    serve(answer, memory_mib=int(sys.argv[1]) if len(sys.argv) > 1 else 0)
 
 
 def answer(request: Sequence[bytes]) -> bytes:

@@ -18,8 +18,8 @@ from services.core.orders import DemandOrder, OfferOrder
 from services.core.reasons import why
 from services.gateway.adapters import rows
 from services.gateway.adapters.queries import SQL
-from services.kit.child_worker import Worker, WorkerError
 from services.kit.logging import get_logger
+from services.kit.workers import Worker, WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -28,8 +28,8 @@ from services.core.codec import (
     result_to_dict,
     rules_from_dict,
 )
-from services.kit.child_worker import Worker, WorkerError
 from services.kit.logging import get_logger
+from services.kit.workers import Worker, WorkerError
 from services.matching.crash import crash_point
 from services.matching.ports import ClearedRound
 
@@ -71,10 +71,8 @@ class ChildSolver:
     ) -> None:
         self._solve_s = solve_s
         self._check_s = check_s
-        self._worker = Worker(
-            command or (sys.executable, "-m", _WORKER, str(memory_mib)),
-            on_asked=partial(crash_point, "during_solve"),
-        )
+        words = command or (sys.executable, "-m", _WORKER, str(memory_mib))
+        self._worker = Worker(words, asked=partial(crash_point, "during_solve"))
         self._log = get_logger("matching.solver")
 
     async def clear(self, sealed: SealedRound) -> ClearedRound:

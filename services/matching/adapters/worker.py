@@ -18,7 +18,7 @@ from services.core.codec import (
     result_to_dict,
     rules_from_dict,
 )
-from services.kit.child_worker import serve
+from services.kit.workers import serve
 from suanli.checker import verify
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _PROBLEMS_MAX = 20
 
 def main() -> None:
     """Serve requests until the parent closes the pipe."""
-    serve(answer, int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    serve(answer, memory_mib=int(sys.argv[1]) if len(sys.argv) > 1 else 0)
 
 
 def answer(request: Sequence[bytes]) -> bytes:

@@ -1,4 +1,7 @@
-"""A child process that works through requests: the parent's side, and the child's own loop."""
+"""A child process that answers one request after another, under a deadline.
+
+What must not hold up an event loop, needs much memory, or may hang or die, is done there.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from services.kit.children import end_child
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# Starting Python, NumPy and OR-Tools on a busy machine.
+# Starting Python and large libraries on a busy machine.
 _START_S_MAX = 30.0
 _PARENT_POLL_S = 1.0
 
@@ -30,12 +33,14 @@ class Worker:
 
     Args:
         command: Program and arguments.
-        on_asked: Called when a request was sent.
+        asked: Called once the child has a request, before it has answered.
     """
 
-    def __init__(self, command: Sequence[str], on_asked: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, command: Sequence[str], *, asked: Callable[[], object] = lambda: None
+    ) -> None:
         self._command = tuple(command)
-        self._on_asked = on_asked
+        self._asked = asked
         self._process: asyncio.subprocess.Process | None = None
 
     async def ask(self, request: Sequence[bytes], deadline_s: float) -> bytes:
@@ -52,7 +57,7 @@ class Worker:
                 assert process.stdout is not None
                 process.stdin.write(frames.pack(request))
                 await process.stdin.drain()
-                self._on_asked()
+                self._asked()
                 parts = await frames.read(process.stdout)
         except TimeoutError:
             await self.kill()
@@ -78,14 +83,14 @@ class Worker:
         return self._process
 
 
-def serve(answer: Callable[[Sequence[bytes]], bytes], memory_mib: int = 0) -> None:
-    """Answer one request after another until the parent closes the pipe, or dies.
+def serve(answer: Callable[[Sequence[bytes]], bytes], *, memory_mib: int = 0) -> None:
+    """Answer requests, as the child, until the parent closes the pipe; die if the parent does.
 
-    A failure ends the process, which the parent notices; nothing is caught here.
+    A failure ends the child, which the parent notices; nothing is caught here.
 
     Args:
         answer: Returns the answer to the parts of a request.
-        memory_mib: Address space at most; 0: no limit.
+        memory_mib: Address space, 0 for no limit.
     """
     # Whatever a native library prints must not fall between the frames.
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
