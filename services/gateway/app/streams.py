@@ -313,6 +313,9 @@ class Streams:
                 async with asyncio.timeout(_KEEP_ALIVE_S):
                     await listener.wake.wait()
             except TimeoutError:
+                if listener.frames or listener.is_behind:
+                    # Told after the time was up, and before this came to its turn.
+                    continue
                 # All up to here is told, so whoever comes back need not read it again.
                 listener.position = max(listener.position, self._position)
                 yield self._keep_alive(f"{self._name}-{listener.position}")

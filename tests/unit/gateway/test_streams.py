@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -257,3 +258,20 @@ def test_what_was_told_of_late_is_forgotten_oldest_first_and_only_then() -> None
     # Of somebody of whom nothing was told all of it is at hand, too.
     assert recent.page(Watch("orders", "p9"), kept, 100) == ([], 10)
     assert recent.page(Watch("rounds"), 10, 100) == ([], 10)
+
+
+async def test_what_is_told_as_a_keep_alive_falls_due_is_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "_KEEP_ALIVE_S", 0.05)
+    news = MemoryFeed()
+    news.add("p1")
+    async with running(MemoryFeed()) as (told, _):
+        frames = told.follow(MINE, await told.position(None), valid)
+        await anext(frames)
+        waiting = asyncio.create_task(anext(frames))
+        await joined(told)
+        # The time is up first, and the event is told before anybody was woken for that.
+        asyncio.get_running_loop().call_later(0.06, told._tell, news.items)
+        time.sleep(0.1)  # noqa: ASYNC251 - so that the loop is
+        assert b"event: status" in await waiting
