@@ -139,7 +139,7 @@ class DirectAuditor:
         )
 
     async def _missing(self) -> dict[tuple[str, int], int]:
-        """Return how far each partition is to be read; go back where that was passed."""
+        """Return how far each partition is to be read; go to where that begins."""
         ends = await self._records.end_offsets()
         at = self._records.positions()
         wanted: dict[tuple[str, int], list[int]] = defaultdict(list)
@@ -148,9 +148,14 @@ class DirectAuditor:
             # A record is on the log before its order: what is beyond the end is not there.
             if named.place not in self._kept and offset < ends.get((topic, partition), 0):
                 wanted[topic, partition].append(offset)
-        back = {place: min(all_of) for place, all_of in wanted.items() if min(all_of) < at[place]}
-        if back:
-            await self._records.seek(back)
+        # Nor is it read from the beginning what comes before the first that is named.
+        start = {
+            place: min(all_of)
+            for place, all_of in wanted.items()
+            if min(all_of) < at[place] or not at[place]
+        }
+        if start:
+            await self._records.seek(start)
         return {place: max(all_of) + 1 for place, all_of in wanted.items()}
 
     async def _read_keys(self) -> bool:

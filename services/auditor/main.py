@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
 
+from services.auditor.adapters.book_store import PostgresPartStore, code_version
 from services.auditor.adapters.checker import ChildChecker
 from services.auditor.adapters.journal_store import TOPICS as JOURNAL_TOPICS
 from services.auditor.adapters.journal_store import PostgresJournalStore
 from services.auditor.adapters.ledger_leaves import LedgerLeaves
 from services.auditor.adapters.postgres import MIGRATIONS, PostgresStore
 from services.auditor.app import TOPIC, Auditor
+from services.auditor.book_keeper import BookKeeper
 from services.auditor.books import BookAuditor
 from services.auditor.crash import crash_point
 from services.auditor.direct import DirectAuditor
@@ -26,7 +29,7 @@ from services.kit.crash import RelayWriter
 from services.kit.errors import LogUnavailableError
 from services.kit.kafka import LogReader, LogWriter
 from services.kit.pgconnect import LOST_ERRORS
-from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
+from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, make_ready
 from services.kit.run import ServiceContext, run_service
 from services.kit.settings import load
 from services.kit.signing import verify_ed25519
@@ -53,7 +56,7 @@ async def run(context: ServiceContext[AuditorSettings]) -> None:
     settings = context.settings
     context.ready("rounds", ready=False)
     schema = settings.schema_of("auditor")
-    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    await make_ready(settings.postgres_dsn, schema, MIGRATIONS)
     pool = await create_pool(settings.postgres_dsn, schema, max_size=_CONNECTIONS_MAX)
     context.on_close(pool.close)
     keeper = LeaseKeeper(pool, _LEASE, settings.auditor_holder, settings.auditor_lease_s)
@@ -104,14 +107,18 @@ async def _check_journal(
     await auditor.start()
     context.ready("journal", ready=True)
     context.spawn("progress", _tell_progress(context, auditor, store, reader, relay))
-    context.spawn("books", _compare_books(context, store, relay))
+    parts = PostgresPartStore(pool, lease=_LEASE, epoch=epoch)
+    context.spawn("books", _compare_books(context, store, parts, relay))
     if settings.auditor_compare_s:
         context.spawn("compare", _compare_leaves(context, auditor, store, relay))
     await auditor.run(context.stop_event)
 
 
 async def _compare_books(
-    context: ServiceContext[AuditorSettings], store: PostgresJournalStore, relay: OutboxRelay
+    context: ServiceContext[AuditorSettings],
+    store: PostgresJournalStore,
+    parts: PostgresPartStore,
+    relay: OutboxRelay,
 ) -> None:
     """Hold each round's book against the orders on the log until the context stops."""
     settings = context.settings
@@ -134,11 +141,19 @@ async def _compare_books(
         file_bytes_max=settings.auditor_file_mib * _MIB,
         told=relay.wake,
         direct=direct,
+        keeper=BookKeeper(
+            parts,
+            context.clock,
+            version=await asyncio.to_thread(code_version),
+            every_s=settings.auditor_books_keep_s,
+            trust=timedelta(hours=settings.auditor_books_trust_h),
+        ),
     )
     await auditor.start()
     while not context.stop_event.is_set():
         await auditor.take_in()
         context.set_health("books_compared", auditor.compared)
+    await auditor.keep()
 
 
 async def _tell_progress(
