@@ -78,14 +78,10 @@ class DirectAuditor:
         self._kept: OrderedDict[Place, SignedRecord] = OrderedDict()
         self._waiting: list[NamedOrder] = []
         self._checked: set[str] = set()
+        self._reading: list[MeasuredLog] = []
         self._log = get_logger("auditor.direct")
         self._found = METRICS.counter("audit_findings_total", "Findings raised", ("code",))
         self._count = METRICS.counter("audit_direct_total", "Orders held against signed records")
-
-    async def start(self) -> None:
-        """Go to the log's beginning."""
-        await self._keys.start({})
-        await self._records.start({})
 
     def tell(self, named: NamedOrder) -> None:
         """Have an order checked; a copy says nothing new."""
@@ -101,6 +97,7 @@ class DirectAuditor:
     async def check(self) -> bool:
         """Check what waits; return whether it came to that, or should be called again."""
         try:
+            await self._start()
             missing = await self._missing()
             if not await self._read_keys() or not await self._read_records(missing):
                 return False
@@ -118,6 +115,13 @@ class DirectAuditor:
             self._kept.pop(named.place, None)
         self._waiting.clear()
         return True
+
+    async def _start(self) -> None:
+        """Begin to read at the log's beginning; most exchanges have no signed records."""
+        for log in (self._keys, self._records):
+            if log not in self._reading:
+                await log.start({})
+                self._reading.append(log)
 
     def _judged(self, named: NamedOrder) -> Found | None:
         record = self._kept.get(named.place)

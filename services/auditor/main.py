@@ -133,7 +133,6 @@ async def _compare_books(
     context.on_close(keys.stop)
     context.on_close(records.stop)
     direct = DirectAuditor(store, keys, records, context.clock, verify_ed25519)
-    await direct.start()
     auditor = BookAuditor(
         store,
         open_log,
