@@ -203,7 +203,7 @@ class Bench:
             back = self._crowd.do("rejoin")
         self._tell(
             f"all cut off and back at once: {back['ready']} of {count} after "
-            f"{back['seconds']:.1f} s; gateway {before:.0f} MiB before, at most "
+            f"{back['seconds']:.1f} s and {back['retries']} tries more; gateway {before:.0f} MiB before, at most "
             f"{highest.mib:.0f} MiB, {(self._cpu_s() - spent_s) / count * 1e6:.0f} us each"
         )
         self._hear("50 prices that they missed", time.time(), 105, count)
