@@ -84,7 +84,7 @@ async def publish(gateway: Gateway, seq: int, file: Json) -> None:
 async def studying(gateway: Gateway) -> AsyncIterator[None]:
     """Run the worker with its children."""
     stop = asyncio.Event()
-    working = asyncio.create_task(build_studies(gateway.settings, gateway.pool).run(stop))
+    working = asyncio.create_task(build_studies(gateway.settings, gateway.service).run(stop))
     try:
         yield
     finally:
