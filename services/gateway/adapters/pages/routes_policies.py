@@ -4,7 +4,7 @@ from datetime import UTC, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.base import Slug
@@ -14,6 +14,7 @@ from schemas.policy_costs import SIMULATED_ROUNDS_MAX, SimulationId
 from schemas.types import Role
 from services.core.errors import DomainError, Message
 from services.core.policy_study.tables import csv_of, round_rows
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import policy_form
 from services.gateway.adapters.pages.context import (
     PageRoute,
@@ -29,7 +30,7 @@ from services.gateway.adapters.pages.rendering import csv_response, list_respons
 from services.gateway.adapters.pages.routes_trade import market_of
 from services.gateway.errors import not_found
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _VERSIONS_MAX = 1000
 _PAUSES_SHOWN = 20
 _MARKETS_MAX = 50
