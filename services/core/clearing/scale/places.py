@@ -27,15 +27,21 @@ from services.core.clearing.scale.board import (
     SPREAD_HIGH,
     SPREAD_LOW,
     TOTAL,
+    TRAFFIC,
     WIDTH,
     WORTH,
     Board,
     allowed,
     buy,
+    can_cross,
     give_back,
+    lane_cost,
+    lane_room,
     put_run,
+    use_lane,
 )
 from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.lanes import DATA_GB, GB, LANE, data_cost, run_cost
 
 AnyArray = npt.NDArray[Any]
 
@@ -60,25 +66,43 @@ def best_run(board: Board, is_open: AnyArray, d: int) -> tuple[int, int, int]:
         first = board.runs[r, FIRST]
         last = first + board.runs[r, COUNT]
         least = board.runs[r, LEAST]
+        gb, data = board.sends[r, GB], board.sends[r, DATA_GB]
         free = 0
         for t in range(first, last + duration - 1):
             if board.room[p, t] < least:
+                free = 0
+                continue
+            if gb > 0 and lane_room(board, board.sends[r, LANE], t) < gb * least:
                 free = 0
                 continue
             free += 1
             if free < duration:
                 continue
             s = t - duration + 1
+            if data > 0 and not can_cross(board, r, s):
+                continue
             margin = value - (board.steering[p, t + 1] - board.steering[p, s])
+            margin -= run_cost(board.steering, board.sends, r, s, duration)
             chips = most
             if least < most:
                 for u in range(s, t + 1):
                     chips = min(chips, board.room[p, u])
-            if margin * chips > best and (
-                margin >= 0 or board.least[p, t + 1] - board.least[p, s] <= value
-            ):
-                best, best_row, best_start, best_chips = margin * chips, r, s, chips
+                    if gb > 0:
+                        chips = min(chips, lane_room(board, board.sends[r, LANE], u) // gb)
+            gain = margin * chips - data_cost(board.steering, board.sends, r, s)
+            if gain > best and (gain >= 0 or pays(board, r, s, chips)):
+                best, best_row, best_start, best_chips = gain, r, s, chips
     return best_row, best_start, best_chips
+
+
+@compiled
+def pays(board: Board, r: int, start: int, chips: int) -> bool:
+    """Tell whether the limit of a run pays the asks that its cells could need, and the tariffs."""
+    p, duration = board.runs[r, POOL], board.runs[r, DURATION]
+    cost = board.least[p, start + duration] - board.least[p, start]
+    cost += run_cost(board.least, board.sends, r, start, duration)
+    data = data_cost(board.least, board.sends, r, start)
+    return cost * chips + data <= board.runs[r, LIMIT] * duration * chips  # type: ignore[no-any-return]
 
 
 @compiled
@@ -114,6 +138,7 @@ def fill_spread(
             for n in range(width):
                 p = board.pools_of[pools + n]
                 price = board.steering[p, t + 1] - board.steering[p, t]
+                price += lane_cost(board, board.steering, r, pools + n, t)
                 if price <= limit and is_open[p] and board.room[p, t] > 0:
                     keys[count] = (price << PLACE_BITS) | ((t - first) * width + n)
                     count += 1
@@ -129,6 +154,9 @@ def fill_spread(
         for other in range(width):
             chips -= board.granted[at + other]
         chips = min(chips, board.room[p, t], left)
+        gb, lane = board.spreads[r, TRAFFIC], board.lanes_of[pools + n]
+        if gb > 0 and lane >= 0:
+            chips = min(chips, lane_room(board, lane, t) // gb)
         if chips <= 0:
             continue
         gain += board.spreads[r, WORTH] * chips
@@ -148,7 +176,20 @@ def grant(board: Board, d: int, r: int, cell: int, p: int, t: int, chips: int) -
         board.demands[d, ROW] = r
         board.demands[d, CHIPS] = 0
     board.demands[d, CHIPS] += chips
-    return buy(board, p, t, chips)
+    return buy(board, p, t, chips) + carry(board, r, cell, t, chips, 1)
+
+
+@compiled
+def carry(board: Board, r: int, cell: int, t: int, chips: int, sign: int) -> int:
+    """Take the traffic of chips of a flow or work from what links have left (or give it back).
+
+    Returns:
+        Its tariffs.
+    """
+    gb = board.spreads[r, TRAFFIC]
+    place = (cell - board.spreads[r, CELLS_LOW]) % board.spreads[r, WIDTH]
+    lane = board.lanes_of[board.spreads[r, POOLS_LOW] + place]
+    return use_lane(board, lane, t, gb * chips, sign) if gb > 0 and lane >= 0 else gb * 0  # type: ignore[no-any-return]
 
 
 @compiled
@@ -158,7 +199,8 @@ def take_back(board: Board, d: int, r: int, cell: int, p: int, t: int, chips: in
     board.demands[d, CHIPS] -= chips
     if board.demands[d, CHIPS] == 0:
         board.demands[d, ROW] = -1
-    return board.spreads[r, WORTH] * chips - give_back(board, p, t, chips)  # type: ignore[no-any-return]
+    saved = give_back(board, p, t, chips) + carry(board, r, cell, t, chips, -1)
+    return board.spreads[r, WORTH] * chips - saved  # type: ignore[no-any-return]
 
 
 @compiled

@@ -16,8 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.lanes import (
+    DATA_GB,
+    GB,
+    add_sent,
+    data_cost,
+    most_chips,
+    run_cost,
+)
 from services.core.clearing.scale.layout import Blocks, Layout, Spreads
-from services.core.clearing.scale.trim import smallest_in
+from services.core.clearing.scale.windows import smallest_in
 
 AnyArray = npt.NDArray[Any]
 
@@ -36,7 +44,7 @@ class Answer:
         surplus: Best surplus of each demand, micro-yuan, at least 0.
         row: Row of the best choice of each demand (in `Blocks` or `Spreads`), -1 if none pays.
         start: Start of the best run of a block demand.
-        load: P x T chips that the counted choices take.
+        load: P x T chips that the counted choices take, and GB of links behind them.
     """
 
     total: int
@@ -51,20 +59,21 @@ class Responder:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        demands, (pools, periods) = layout.demands, layout.shape
+        demands, (rows_of_room, periods) = layout.demands, layout.supplies.room.shape
         # Parts of about equal numbers of rows: the work of a demand grows with its rows.
         rows = layout.blocks.ptr + layout.spreads.ptr + np.arange(demands + 1)
         self._edges = np.searchsorted(rows, np.linspace(0, rows[-1], PARTS + 1)).tolist()
         self._edges[-1] = demands
-        self._diff = np.zeros((PARTS, pools, periods + 1), dtype=np.int64)
+        self._diff = np.zeros((PARTS, rows_of_room, periods + 1), dtype=np.int64)
         self._grouped = bool((layout.bonds.group >= 0).any())
         self._pool = ThreadPoolExecutor(2)
 
     def answer(self, prices: AnyArray) -> Answer:
-        """Return the best responses to P x T integer prices."""
+        """Return the best responses to P x T integer prices, those of links among them."""
         layout = self._layout
-        demands, (pools, periods) = layout.demands, layout.shape
-        sums = np.zeros((pools, periods + 1), dtype=np.int64)
+        demands, periods = layout.demands, layout.book.periods
+        prices = layout.lanes.rows(prices)
+        sums = np.zeros((len(prices), periods + 1), dtype=np.int64)
         np.cumsum(prices, axis=1, out=sums[:, 1:])
         surplus = np.zeros(demands, dtype=np.int64)
         row = np.full(demands, -1, dtype=np.int64)
@@ -73,7 +82,7 @@ class Responder:
 
         def part(n: int) -> None:
             _respond_part(
-                layout.blocks, layout.spreads, layout.supplies.capacity, layout.supplies.smallest,
+                layout.blocks, layout.spreads, layout.supplies.room, layout.supplies.smallest,
                 layout.bonds.group, prices, sums, self._edges[n], self._edges[n + 1],
                 surplus, row, start, self._diff[n],
             )  # fmt: skip
@@ -82,11 +91,11 @@ class Responder:
         total = int(surplus.sum())
         if self._grouped:
             total -= _count_groups(
-                layout.blocks, layout.spreads, layout.supplies.capacity, layout.supplies.smallest,
+                layout.blocks, layout.spreads, layout.supplies.room, layout.supplies.smallest,
                 layout.bonds.member_ptr, layout.bonds.member, prices, surplus, row, start,
                 self._diff[0],
             )  # fmt: skip
-        load = np.cumsum(self._diff.sum(axis=0), axis=1)[:, :periods]
+        load = layout.lanes.load(np.cumsum(self._diff.sum(axis=0), axis=1)[:, :periods])
         return Answer(total, surplus, row, start, load)
 
 
@@ -162,6 +171,8 @@ def best_start(
     high = low + blocks.starts[r]
     value = blocks.limit[r] * duration
     curve = sums[pool]
+    if blocks.sends[r, GB] > 0 or blocks.sends[r, DATA_GB] > 0:
+        return _best_sending(blocks, smallest, sums, r, known)
     if blocks.whole[r]:
         least = curve[low + duration] - curve[low]
         for t in range(low + 1, high):
@@ -184,6 +195,30 @@ def best_start(
 
 
 @compiled
+def _best_sending(
+    blocks: Blocks, smallest: AnyArray, sums: AnyArray, r: int, known: int
+) -> tuple[int, int]:
+    """Return what `best_start` does, of a row that sends something."""
+    pool, duration, low = blocks.pool[r], blocks.duration[r], blocks.first[r]
+    value, most = blocks.limit[r] * duration, blocks.chips[r]
+    best, at = known, -1
+    for t in range(low, low + blocks.starts[r]):
+        margin = value - (sums[pool, t + duration] - sums[pool, t])
+        margin -= run_cost(sums, blocks.sends, r, t, duration)
+        if margin <= 0:
+            continue
+        chips = most
+        if not blocks.whole[r]:
+            chips = most_chips(smallest, blocks.sends, r, pool, t, duration, most)
+            if chips < blocks.least[r]:
+                continue
+        gain = margin * chips - data_cost(sums, blocks.sends, r, t)
+        if gain > best:
+            best, at = gain, t
+    return best, at
+
+
+@compiled
 def add_load(
     blocks: Blocks,
     spreads: Spreads,
@@ -200,9 +235,11 @@ def add_load(
     r = row[d]
     if blocks.ptr[d] < blocks.ptr[d + 1]:
         at = start[d]
-        chips = min(smallest_in(smallest, blocks.pool[r], at, blocks.duration[r]), blocks.chips[r])
-        diff[blocks.pool[r], at] += chips
-        diff[blocks.pool[r], at + blocks.duration[r]] -= chips
+        pool, duration = blocks.pool[r], blocks.duration[r]
+        chips = most_chips(smallest, blocks.sends, r, pool, at, duration, blocks.chips[r])
+        diff[pool, at] += chips
+        diff[pool, at + duration] -= chips
+        add_sent(diff, blocks.sends, r, at, duration, chips)
     else:
         spread_best(spreads, capacity, prices, r, segments, diff, 1)
 
@@ -219,7 +256,7 @@ def spread_best(
 ) -> int:
     """Return the best surplus of a flow or work row; add its chips to ``diff`` if asked to."""
     first, last, limit = spreads.first[r], spreads.last[r], spreads.limit[r]
-    low, high = spreads.pool_ptr[r], spreads.pool_ptr[r + 1]
+    low, high, gb = spreads.pool_ptr[r], spreads.pool_ptr[r + 1], spreads.gb[r]
     caps = spreads.chip_ptr[r] - first
     gain = 0
     count = 0
@@ -228,27 +265,30 @@ def spread_best(
         price, place = -1, -1
         while left > 0:
             # The cheapest pool after the last one taken; of equals the one with the lower key.
-            best, where = limit, -1
+            best, where, most = limit, -1, left
             for n in range(low, high):
                 p = spreads.pools[n]
-                after = prices[p, t] > price or (prices[p, t] == price and n > place)
-                if after and prices[p, t] < best and capacity[p, t] > 0:
-                    best, where = prices[p, t], n
+                paid, room = prices[p, t], capacity[p, t]
+                if gb > 0 and spreads.lanes[n] >= 0:
+                    paid += gb * prices[spreads.lanes[n], t]
+                    room = min(room, capacity[spreads.lanes[n], t] // gb)
+                after = paid > price or (paid == price and n > place)
+                if after and paid < best and room > 0:
+                    best, where, most = paid, n, room
             if where < 0:
                 break
             price, place = best, where
-            p = spreads.pools[where]
-            chips = min(left, capacity[p, t])
+            chips = min(left, most)
             left -= chips
             if spreads.binds[r]:
-                segments[count, 0] = (price << _PLACE_BITS) | (p * prices.shape[1] + t)
-                segments[count, 1] = chips
+                # Pools of a row ascend, so their positions sort as they do.
+                at = (where - low) * prices.shape[1] + t
+                segments[count, 0], segments[count, 1] = (price << _PLACE_BITS) | at, chips
                 count += 1
             else:
                 gain += chips * (limit - price)
                 if add:
-                    diff[p, t] += chips
-                    diff[p, t + 1] -= chips
+                    _add_cell(spreads, diff, where, t, chips, gb)
     if not spreads.binds[r]:
         return gain
     sort_segments(segments, count)
@@ -260,10 +300,20 @@ def spread_best(
         hours -= chips
         gain += chips * (limit - (segments[n, 0] >> _PLACE_BITS))
         if add:
-            p, t = divmod(segments[n, 0] & ((1 << _PLACE_BITS) - 1), prices.shape[1])
-            diff[p, t] += chips
-            diff[p, t + 1] -= chips
+            where, t = divmod(segments[n, 0] & ((1 << _PLACE_BITS) - 1), prices.shape[1])
+            _add_cell(spreads, diff, low + where, t, chips, gb)
     return gain
+
+
+@compiled
+def _add_cell(spreads: Spreads, diff: AnyArray, n: int, t: int, chips: int, gb: int) -> None:
+    """Add chips of a cell, and their traffic, to the differences of the load."""
+    p, lane = spreads.pools[n], spreads.lanes[n]
+    diff[p, t] += chips
+    diff[p, t + 1] -= chips
+    if gb > 0 and lane >= 0:
+        diff[lane, t] += gb * chips
+        diff[lane, t + 1] -= gb * chips
 
 
 @compiled
