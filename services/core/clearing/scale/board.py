@@ -36,7 +36,7 @@ AnyArray = npt.NDArray[Any]
 # Columns of `Board.demands`. Runs and spreads of a demand are the rows from LOW to below HIGH of
 # `Board.runs` and `Board.spreads`; MARGIN is its best surplus per chip-hour at the steering prices,
 # HOURS the most chip-hours it could take. ROW is the row it is accepted at, -1 while it is out,
-# START the start of an accepted run, CHIPS its chips (the chip-hours of a flow or work).
+# SENDS is 1 if a run sends anything over links. START is the start of an accepted run, CHIPS its chips (the chip-hours of a flow or work).
 RUN_LOW, RUN_HIGH, SPREAD_LOW, SPREAD_HIGH = 0, 1, 2, 3
 GROUP, PARENT, CHILD_LOW, CHILD_HIGH = 4, 5, 6, 7
 MARGIN, HOURS = 8, 9
@@ -46,8 +46,8 @@ _DEMAND_COLUMNS = 13
 # Columns of `Board.runs` and `Board.spreads`. WORTH is the value of a chip-hour: the limit, and
 # less than a tick for rounds waited, so that waiting decides between equals.
 DEMAND, LIMIT, WORTH, FIRST = 0, 1, 2, 3
-POOL, COUNT, DURATION, MOST, LEAST = 4, 5, 6, 7, 8
-_RUN_COLUMNS = 9
+POOL, COUNT, DURATION, MOST, LEAST, SENDS = 4, 5, 6, 7, 8, 9
+_RUN_COLUMNS = 10
 LAST, TOTAL, BINDS, POOLS_LOW, WIDTH, CHIPS_LOW, CELLS_LOW, TRAFFIC = 4, 5, 6, 7, 8, 9, 10, 11
 _SPREAD_COLUMNS = 12
 
@@ -201,6 +201,7 @@ def _run_table(layout: Layout) -> AnyArray:
         (DEMAND, blocks.demand), (LIMIT, blocks.limit), (FIRST, blocks.first), (POOL, blocks.pool),
         (COUNT, blocks.starts), (DURATION, blocks.duration), (MOST, blocks.chips),
         (LEAST, blocks.least),
+        (SENDS, (blocks.sends[:, GB] > 0) | (blocks.sends[:, DATA_GB] > 0)),
     ):  # fmt: skip
         table[:, column] = values
     table[:, WORTH] = blocks.limit + _bonus(layout, blocks)
@@ -238,9 +239,10 @@ def _judge(board: Board) -> None:
             first = board.runs[r, FIRST]
             for s in range(first, first + board.runs[r, COUNT]):
                 cost = steering[p, s + duration] - steering[p, s]
-                cost += run_cost(steering, board.sends, r, s, duration)
-                # Of a run with data, of one fixed size, every chip pays its share.
-                cost += -(-data_cost(steering, board.sends, r, s) // board.runs[r, MOST])
+                if board.runs[r, SENDS] > 0:
+                    cost += run_cost(steering, board.sends, r, s, duration)
+                    # Of a run with data, of one fixed size, every chip pays its share.
+                    cost += -(-data_cost(steering, board.sends, r, s) // board.runs[r, MOST])
                 best = max(best, (board.runs[r, LIMIT] * duration - cost) // duration)
             hours = max(hours, duration * board.runs[r, MOST])
         for r in range(board.demands[d, SPREAD_LOW], board.demands[d, SPREAD_HIGH]):
@@ -249,7 +251,8 @@ def _judge(board: Board) -> None:
                 p = board.pools_of[n]
                 for t in range(board.spreads[r, FIRST], board.spreads[r, LAST]):
                     cost = steering[p, t + 1] - steering[p, t]
-                    cost += lane_cost(board, steering, r, n, t)
+                    if board.spreads[r, TRAFFIC] > 0:
+                        cost += lane_cost(board, steering, r, n, t)
                     best = max(best, board.spreads[r, LIMIT] - cost)
             hours = max(hours, board.spreads[r, TOTAL])
         # Links can make a loss so large that its product with hours would leave 64 bits.
@@ -306,7 +309,8 @@ def put_run(board: Board, d: int, r: int, start: int, chips: int) -> int:
     gain = board.runs[r, WORTH] * duration * chips
     for t in range(start, start + duration):
         gain -= buy(board, p, t, chips)
-    gain -= send(board, r, start, chips, 1)
+    if board.runs[r, SENDS] > 0:
+        gain -= send(board, r, start, chips, 1)
     board.demands[d, ROW] = r
     board.demands[d, START] = start
     board.demands[d, CHIPS] = chips
@@ -322,7 +326,8 @@ def drop_run(board: Board, d: int) -> int:
     lost = board.runs[r, WORTH] * duration * chips
     for t in range(start, start + duration):
         lost -= give_back(board, p, t, chips)
-    lost -= send(board, r, start, chips, -1)
+    if board.runs[r, SENDS] > 0:
+        lost -= send(board, r, start, chips, -1)
     board.demands[d, ROW] = -1
     return lost
 
@@ -376,7 +381,7 @@ def lane_cost(board: Board, sums: AnyArray, r: int, n: int, t: int) -> int:
         t: Period.
     """
     gb, lane = board.spreads[r, TRAFFIC], board.lanes_of[n]
-    return gb * (sums[lane, t + 1] - sums[lane, t]) if gb > 0 and lane >= 0 else gb * 0  # type: ignore[no-any-return]
+    return gb * (sums[lane, t + 1] - sums[lane, t]) if lane >= 0 else gb * 0  # type: ignore[no-any-return]
 
 
 @compiled
@@ -408,7 +413,8 @@ def value_of(board: Board, plain: bool) -> int:  # noqa: FBT001 - compiled code 
         chips = board.demands[d, CHIPS]
         if board.demands[d, RUN_LOW] < board.demands[d, RUN_HIGH]:
             total += board.runs[r, value] * board.runs[r, DURATION] * chips
-            total -= send(board, r, board.demands[d, START], chips, 0)
+            if board.runs[r, SENDS] > 0:
+                total -= send(board, r, board.demands[d, START], chips, 0)
         else:
             total += board.spreads[r, value] * chips
             if board.spreads[r, TRAFFIC] > 0:

@@ -99,7 +99,7 @@ def lanes_of(book: Book) -> Lanes:
     zones = {pool.key: pool.zone for pool in book.pools}
     lanes: dict[tuple[str, ...], int] = {}
     sends: dict[tuple[Moves, str], tuple[int, int, int, int] | None] = {}
-    for demand in book.demands if book.links else ():
+    for demand in book.demands:
         if demand.moves is None:
             continue
         for zone in {zones[key] for row in demand.alternatives for key in row.pools}:
@@ -177,6 +177,15 @@ def run_cost(sums: AnyArray, sends: AnyArray, r: int, start: int, duration: int)
     """Return what the traffic of a row pays for each chip of a run, micro-yuan."""
     gb, lane = sends[r, GB], sends[r, LANE]
     return gb * (sums[lane, start + duration] - sums[lane, start]) if gb > 0 else gb  # type: ignore[no-any-return]
+
+
+@compiled
+def sent_cost(
+    sums: AnyArray, sends: AnyArray, r: int, start: int, duration: int, chips: int
+) -> int:
+    """Return what all that a run sends pays, micro-yuan; as in `run_cost` and `data_cost`."""
+    traffic = run_cost(sums, sends, r, start, duration) * chips
+    return traffic + data_cost(sums, sends, r, start)
 
 
 @compiled

@@ -372,7 +372,7 @@ def _sent_by_runs(places: _Places, rows: int) -> tuple[AnyArray, AnyArray]:
     """Return what every row of the block demands sends, and whether a route leads there."""
     sends = np.tile(np.array(NOTHING, dtype=np.int64), (rows, 1))
     reached = np.ones(rows, dtype=np.bool_)
-    if not places.book.links:
+    if not places.lanes.sends:
         return sends, reached
     found = [
         places.sent(demand, key)

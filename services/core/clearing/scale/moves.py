@@ -32,6 +32,7 @@ from services.core.clearing.scale.board import (
     POOL,
     POOLS_LOW,
     ROW,
+    SENDS,
     START,
     TRAFFIC,
     USED,
@@ -42,13 +43,12 @@ from services.core.clearing.scale.board import (
     lane_room,
 )
 from services.core.clearing.scale.compiled import compiled
-from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, LANE
+from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, LANE, sent_cost
 from services.core.clearing.scale.parts import OUTS, SLOTS, USERS, Part, accept, reject
 from services.core.clearing.scale.places import (
     best_run,
     fill_spread,
     grant,
-    pays,
     take_back,
     undo_grants,
 )
@@ -191,7 +191,10 @@ def _make_room(board: Board, part: Part, desk: Desk, r: int) -> tuple[bool, int,
         if cost < cheapest:
             start, cheapest = s, cost
     gain = chips * 0
-    if not pays(board, r, start, chips):
+    needed = (board.least[p, start + duration] - board.least[p, start]) * chips
+    if board.runs[r, SENDS] > 0:
+        needed += sent_cost(board.least, board.sends, r, start, duration, chips)
+    if needed > board.runs[r, LIMIT] * duration * chips:
         return False, start, gain
     for t in range(start, start + duration):
         if board.room[p, t] + board.cells[p, t, USED] < chips:
@@ -203,7 +206,7 @@ def _make_room(board: Board, part: Part, desk: Desk, r: int) -> tuple[bool, int,
             if not found:
                 return False, start, gain
     most = board.runs[r, MOST]
-    if board.sends[r, GB] > 0 or board.sends[r, DATA_GB] > 0:
+    if board.runs[r, SENDS] > 0:
         found, lost = _clear_lanes(board, part, desk, r, start)
         gain -= lost
         if not found:
@@ -255,16 +258,16 @@ def _eject_sender(
             r = part.slots[slot, 0]
             place = board.spreads[r, POOLS_LOW] + part.slots[slot, 1]
             d = board.spreads[r, DEMAND]
-            sends = board.spreads[r, TRAFFIC] > 0 and board.lanes_of[place] == lane
-            if sends and board.demands[d, ROW] == r and _granted(board, part, slot, t) > 0:
+            uses = board.spreads[r, TRAFFIC] > 0 and board.lanes_of[place] == lane
+            if uses and board.demands[d, ROW] == r and _granted(board, part, slot, t) > 0:
                 return _free_cell(board, part, desk, slot, p, t)
             continue
         d = part.users[part.run_ptr[p] + n]
         r, start = board.demands[d, ROW], board.demands[d, START]
-        sends = board.sends[r, LANE] == lane and start <= t < start + board.runs[r, DURATION]
+        uses = board.sends[r, LANE] == lane and start <= t < start + board.runs[r, DURATION]
         if board.sends[r, DATA_LANE] == lane and t < start <= t + CROSSING_PERIODS_MAX:
-            sends = True
-        if sends and not holds_children(board, d):
+            uses = True
+        if uses and not holds_children(board, d):
             return _eject_run(board, part, desk, d)
     return False, 0
 

@@ -24,6 +24,7 @@ from services.core.clearing.scale.board import (
     ROW,
     RUN_HIGH,
     RUN_LOW,
+    SENDS,
     SPREAD_HIGH,
     SPREAD_LOW,
     TOTAL,
@@ -41,7 +42,7 @@ from services.core.clearing.scale.board import (
     use_lane,
 )
 from services.core.clearing.scale.compiled import compiled
-from services.core.clearing.scale.lanes import DATA_GB, GB, LANE, data_cost, run_cost
+from services.core.clearing.scale.lanes import DATA_GB, GB, LANE, data_cost, run_cost, sent_cost
 
 AnyArray = npt.NDArray[Any]
 
@@ -82,27 +83,27 @@ def best_run(board: Board, is_open: AnyArray, d: int) -> tuple[int, int, int]:
             if data > 0 and not can_cross(board, r, s):
                 continue
             margin = value - (board.steering[p, t + 1] - board.steering[p, s])
-            margin -= run_cost(board.steering, board.sends, r, s, duration)
+            if gb > 0:
+                margin -= run_cost(board.steering, board.sends, r, s, duration)
             chips = most
             if least < most:
                 for u in range(s, t + 1):
                     chips = min(chips, board.room[p, u])
                     if gb > 0:
                         chips = min(chips, lane_room(board, board.sends[r, LANE], u) // gb)
-            gain = margin * chips - data_cost(board.steering, board.sends, r, s)
-            if gain > best and (gain >= 0 or pays(board, r, s, chips)):
-                best, best_row, best_start, best_chips = gain, r, s, chips
+            gain = margin * chips
+            if data > 0:
+                gain -= data_cost(board.steering, board.sends, r, s)
+            if gain <= best:
+                continue
+            if gain < 0:
+                needed = (board.least[p, t + 1] - board.least[p, s]) * chips
+                if board.runs[r, SENDS] > 0:
+                    needed += sent_cost(board.least, board.sends, r, s, duration, chips)
+                if needed > value * chips:
+                    continue
+            best, best_row, best_start, best_chips = gain, r, s, chips
     return best_row, best_start, best_chips
-
-
-@compiled
-def pays(board: Board, r: int, start: int, chips: int) -> bool:
-    """Tell whether the limit of a run pays the asks that its cells could need, and the tariffs."""
-    p, duration = board.runs[r, POOL], board.runs[r, DURATION]
-    cost = board.least[p, start + duration] - board.least[p, start]
-    cost += run_cost(board.least, board.sends, r, start, duration)
-    data = data_cost(board.least, board.sends, r, start)
-    return cost * chips + data <= board.runs[r, LIMIT] * duration * chips  # type: ignore[no-any-return]
 
 
 @compiled
@@ -128,7 +129,7 @@ def fill_spread(
     """
     limit, width = board.spreads[r, LIMIT], board.spreads[r, WIDTH]
     first, pools = board.spreads[r, FIRST], board.spreads[r, POOLS_LOW]
-    left = board.spreads[r, TOTAL]
+    left, gb = board.spreads[r, TOTAL], board.spreads[r, TRAFFIC]
     if board.demands[d, ROW] >= 0:
         left -= board.demands[d, CHIPS]
     gain = limit * 0
@@ -138,7 +139,8 @@ def fill_spread(
             for n in range(width):
                 p = board.pools_of[pools + n]
                 price = board.steering[p, t + 1] - board.steering[p, t]
-                price += lane_cost(board, board.steering, r, pools + n, t)
+                if gb > 0:
+                    price += lane_cost(board, board.steering, r, pools + n, t)
                 if price <= limit and is_open[p] and board.room[p, t] > 0:
                     keys[count] = (price << PLACE_BITS) | ((t - first) * width + n)
                     count += 1
@@ -154,9 +156,8 @@ def fill_spread(
         for other in range(width):
             chips -= board.granted[at + other]
         chips = min(chips, board.room[p, t], left)
-        gb, lane = board.spreads[r, TRAFFIC], board.lanes_of[pools + n]
-        if gb > 0 and lane >= 0:
-            chips = min(chips, lane_room(board, lane, t) // gb)
+        if gb > 0 and board.lanes_of[pools + n] >= 0:
+            chips = min(chips, lane_room(board, board.lanes_of[pools + n], t) // gb)
         if chips <= 0:
             continue
         gain += board.spreads[r, WORTH] * chips
@@ -176,7 +177,8 @@ def grant(board: Board, d: int, r: int, cell: int, p: int, t: int, chips: int) -
         board.demands[d, ROW] = r
         board.demands[d, CHIPS] = 0
     board.demands[d, CHIPS] += chips
-    return buy(board, p, t, chips) + carry(board, r, cell, t, chips, 1)
+    cost = buy(board, p, t, chips)
+    return cost + carry(board, r, cell, t, chips, 1) if board.spreads[r, TRAFFIC] > 0 else cost
 
 
 @compiled
@@ -186,10 +188,10 @@ def carry(board: Board, r: int, cell: int, t: int, chips: int, sign: int) -> int
     Returns:
         Its tariffs.
     """
-    gb = board.spreads[r, TRAFFIC]
     place = (cell - board.spreads[r, CELLS_LOW]) % board.spreads[r, WIDTH]
     lane = board.lanes_of[board.spreads[r, POOLS_LOW] + place]
-    return use_lane(board, lane, t, gb * chips, sign) if gb > 0 and lane >= 0 else gb * 0  # type: ignore[no-any-return]
+    gb = board.spreads[r, TRAFFIC] * chips
+    return use_lane(board, lane, t, gb, sign) if lane >= 0 else 0 * gb
 
 
 @compiled
@@ -199,7 +201,9 @@ def take_back(board: Board, d: int, r: int, cell: int, p: int, t: int, chips: in
     board.demands[d, CHIPS] -= chips
     if board.demands[d, CHIPS] == 0:
         board.demands[d, ROW] = -1
-    saved = give_back(board, p, t, chips) + carry(board, r, cell, t, chips, -1)
+    saved = give_back(board, p, t, chips)
+    if board.spreads[r, TRAFFIC] > 0:
+        saved += carry(board, r, cell, t, chips, -1)
     return board.spreads[r, WORTH] * chips - saved  # type: ignore[no-any-return]
 
 

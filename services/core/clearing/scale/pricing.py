@@ -27,6 +27,7 @@ from services.core.clearing.scale.board import (
     POOL,
     POOLS_LOW,
     ROW,
+    SENDS,
     RUN_HIGH,
     RUN_LOW,
     START,
@@ -225,7 +226,7 @@ def lead_back_senders(board: Board, prices: AnyArray, floor: AnyArray, tick: int
         if r < 0:
             continue
         if board.demands[d, RUN_LOW] < board.demands[d, RUN_HIGH]:
-            if board.sends[r, GB] > 0 or board.sends[r, DATA_GB] > 0:
+            if board.runs[r, SENDS] > 0:
                 chips = board.demands[d, CHIPS]
                 value = board.runs[r, LIMIT] * board.runs[r, DURATION] * chips
                 _cut(prices, floor, _cells_of(board, d), value, pools, tick)
@@ -332,7 +333,7 @@ def payments(board: Board, prices: AnyArray, paid: AnyArray, value: AnyArray) ->
             p, start = board.runs[r, POOL], board.demands[d, START]
             for t in range(start, start + board.runs[r, DURATION]):
                 paid[d] += chips * prices[p, t]
-            if board.sends[r, GB] > 0 or board.sends[r, DATA_GB] > 0:
+            if board.runs[r, SENDS] > 0:
                 cells = _cells_of(board, d)
                 paid[d] = 0
                 for i in range(len(cells)):

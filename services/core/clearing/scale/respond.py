@@ -118,7 +118,10 @@ def _respond_part(
     segments = np.empty((prices.size + 1, 2), dtype=np.int64)
     for d in range(low, high):
         for r in range(blocks.ptr[d], blocks.ptr[d + 1]):
-            gain, at = best_start(blocks, smallest, sums, r, surplus[d])
+            if blocks.sends[r, GB] > 0 or blocks.sends[r, DATA_GB] > 0:
+                gain, at = best_sending(blocks, smallest, sums, r, surplus[d])
+            else:
+                gain, at = best_start(blocks, smallest, sums, r, surplus[d])
             if gain > surplus[d]:
                 surplus[d] = gain
                 row[d] = r
@@ -171,8 +174,6 @@ def best_start(
     high = low + blocks.starts[r]
     value = blocks.limit[r] * duration
     curve = sums[pool]
-    if blocks.sends[r, GB] > 0 or blocks.sends[r, DATA_GB] > 0:
-        return _best_sending(blocks, smallest, sums, r, known)
     if blocks.whole[r]:
         least = curve[low + duration] - curve[low]
         for t in range(low + 1, high):
@@ -195,7 +196,7 @@ def best_start(
 
 
 @compiled
-def _best_sending(
+def best_sending(
     blocks: Blocks, smallest: AnyArray, sums: AnyArray, r: int, known: int
 ) -> tuple[int, int]:
     """Return what `best_start` does, of a row that sends something."""
@@ -236,10 +237,13 @@ def add_load(
     if blocks.ptr[d] < blocks.ptr[d + 1]:
         at = start[d]
         pool, duration = blocks.pool[r], blocks.duration[r]
-        chips = most_chips(smallest, blocks.sends, r, pool, at, duration, blocks.chips[r])
+        chips = blocks.chips[r]
+        if not blocks.whole[r]:
+            chips = most_chips(smallest, blocks.sends, r, pool, at, duration, blocks.chips[r])
         diff[pool, at] += chips
         diff[pool, at + duration] -= chips
-        add_sent(diff, blocks.sends, r, at, duration, chips)
+        if blocks.sends[r, GB] > 0 or blocks.sends[r, DATA_GB] > 0:
+            add_sent(diff, blocks.sends, r, at, duration, chips)
     else:
         spread_best(spreads, capacity, prices, r, segments, diff, 1)
 
@@ -288,7 +292,9 @@ def spread_best(
             else:
                 gain += chips * (limit - price)
                 if add:
-                    _add_cell(spreads, diff, where, t, chips, gb)
+                    _add_cell(diff, spreads.pools[where], t, chips)
+                    if gb > 0 and spreads.lanes[where] >= 0:
+                        _add_cell(diff, spreads.lanes[where], t, gb * chips)
     if not spreads.binds[r]:
         return gain
     sort_segments(segments, count)
@@ -301,19 +307,17 @@ def spread_best(
         gain += chips * (limit - (segments[n, 0] >> _PLACE_BITS))
         if add:
             where, t = divmod(segments[n, 0] & ((1 << _PLACE_BITS) - 1), prices.shape[1])
-            _add_cell(spreads, diff, low + where, t, chips, gb)
+            _add_cell(diff, spreads.pools[low + where], t, chips)
+            if gb > 0 and spreads.lanes[low + where] >= 0:
+                _add_cell(diff, spreads.lanes[low + where], t, gb * chips)
     return gain
 
 
 @compiled
-def _add_cell(spreads: Spreads, diff: AnyArray, n: int, t: int, chips: int, gb: int) -> None:
-    """Add chips of a cell, and their traffic, to the differences of the load."""
-    p, lane = spreads.pools[n], spreads.lanes[n]
-    diff[p, t] += chips
-    diff[p, t + 1] -= chips
-    if gb > 0 and lane >= 0:
-        diff[lane, t] += gb * chips
-        diff[lane, t + 1] -= gb * chips
+def _add_cell(diff: AnyArray, row: int, t: int, chips: int) -> None:
+    """Add what is taken in one period to the differences of the load."""
+    diff[row, t] += chips
+    diff[row, t + 1] -= chips
 
 
 @compiled
