@@ -19,17 +19,13 @@ from services.core.clearing.scale.compiled import compiled
 from services.core.clearing.price_search import PRICE_MAX
 from services.core.clearing.scale.lanes import (
     DATA_GB,
-    DATA_LANE,
     GB,
-    HOPS,
-    LANE,
-    LINKS,
     TARIFF,
     data_cost,
     run_cost,
+    send,
 )
 from services.core.clearing.scale.layout import Blocks, Layout, Spreads
-from services.core.routes import CROSSING_PERIODS_MAX
 
 AnyArray = npt.NDArray[Any]
 
@@ -251,8 +247,10 @@ def _judge(board: Board) -> None:
                 p = board.pools_of[n]
                 for t in range(board.spreads[r, FIRST], board.spreads[r, LAST]):
                     cost = steering[p, t + 1] - steering[p, t]
-                    if board.spreads[r, TRAFFIC] > 0:
-                        cost += lane_cost(board, steering, r, n, t)
+                    lane = board.lanes_of[n]
+                    if lane >= 0:
+                        gb = board.spreads[r, TRAFFIC]
+                        cost += gb * (steering[lane, t + 1] - steering[lane, t])
                     best = max(best, board.spreads[r, LIMIT] - cost)
             hours = max(hours, board.spreads[r, TOTAL])
         # Links can make a loss so large that its product with hours would leave 64 bits.
@@ -310,7 +308,7 @@ def put_run(board: Board, d: int, r: int, start: int, chips: int) -> int:
     for t in range(start, start + duration):
         gain -= buy(board, p, t, chips)
     if board.runs[r, SENDS] > 0:
-        gain -= send(board, r, start, chips, 1)
+        gain -= send(board.links, board.lanes, board.sends, r, start, duration, chips, 1)
     board.demands[d, ROW] = r
     board.demands[d, START] = start
     board.demands[d, CHIPS] = chips
@@ -327,78 +325,9 @@ def drop_run(board: Board, d: int) -> int:
     for t in range(start, start + duration):
         lost -= give_back(board, p, t, chips)
     if board.runs[r, SENDS] > 0:
-        lost -= send(board, r, start, chips, -1)
+        lost -= send(board.links, board.lanes, board.sends, r, start, duration, chips, -1)
     board.demands[d, ROW] = -1
     return lost
-
-
-@compiled
-def send(board: Board, r: int, start: int, chips: int, sign: int) -> int:
-    """Take what a run sends from what links have left (or give it back); return its tariffs."""
-    cost = chips * 0
-    gb, duration = board.sends[r, GB] * chips, board.runs[r, DURATION]
-    if gb > 0:
-        for t in range(start, start + duration):
-            cost += use_lane(board, board.sends[r, LANE], t, gb, sign)
-    data = board.sends[r, DATA_GB]
-    if data > 0:
-        first = max(0, start - CROSSING_PERIODS_MAX)
-        each, more = divmod(data, start - first)
-        for t in range(first, start):
-            share = each + 1 if t < first + more else each
-            cost += use_lane(board, board.sends[r, DATA_LANE], t, share, sign)
-    return cost
-
-
-@compiled
-def use_lane(board: Board, lane: int, t: int, gb: int, sign: int) -> int:
-    """Take GB from what the links of a lane have left (or give them back); return the tariffs."""
-    n = lane - len(board.room)
-    for i in range(LINKS, LINKS + board.lanes[n, HOPS]):
-        board.links[board.lanes[n, i], t] -= sign * gb
-    return gb * board.lanes[n, TARIFF]  # type: ignore[no-any-return]
-
-
-@compiled
-def lane_room(board: Board, lane: int, t: int) -> int:
-    """Return the GB that the links of a lane have left."""
-    n = lane - len(board.room)
-    room = board.links[board.lanes[n, LINKS], t]
-    for i in range(LINKS + 1, LINKS + board.lanes[n, HOPS]):
-        room = min(room, board.links[board.lanes[n, i], t])
-    return room  # type: ignore[no-any-return]
-
-
-@compiled
-def lane_cost(board: Board, sums: AnyArray, r: int, n: int, t: int) -> int:
-    """Return what the traffic of a chip of a flow or work pays, micro-yuan.
-
-    Args:
-        board: The selection.
-        sums: Prefix sums of the prices of pools and lanes.
-        r: A row of `Board.spreads`.
-        n: Position of one of its pools in `Board.pools_of`.
-        t: Period.
-    """
-    gb, lane = board.spreads[r, TRAFFIC], board.lanes_of[n]
-    return gb * (sums[lane, t + 1] - sums[lane, t]) if lane >= 0 else gb * 0  # type: ignore[no-any-return]
-
-
-@compiled
-def can_cross(board: Board, r: int, start: int) -> bool:
-    """Tell whether links have room left for the data of a run."""
-    data = board.sends[r, DATA_GB]
-    if data == 0:
-        return True
-    first = max(0, start - CROSSING_PERIODS_MAX)
-    if start == first:
-        return False
-    each, more = divmod(data, start - first)
-    for t in range(first, start):
-        share = each + 1 if t < first + more else each
-        if lane_room(board, board.sends[r, DATA_LANE], t) < share:
-            return False
-    return True
 
 
 @compiled
@@ -414,7 +343,10 @@ def value_of(board: Board, plain: bool) -> int:  # noqa: FBT001 - compiled code 
         if board.demands[d, RUN_LOW] < board.demands[d, RUN_HIGH]:
             total += board.runs[r, value] * board.runs[r, DURATION] * chips
             if board.runs[r, SENDS] > 0:
-                total -= send(board, r, board.demands[d, START], chips, 0)
+                start, duration = board.demands[d, START], board.runs[r, DURATION]
+                total -= send(
+                    board.links, board.lanes, board.sends, r, start, duration, chips, 0
+                )
         else:
             total += board.spreads[r, value] * chips
             if board.spreads[r, TRAFFIC] > 0:
@@ -441,7 +373,7 @@ def _traffic_tariffs(board: Board, r: int) -> int:
         chips = board.granted[board.spreads[r, CELLS_LOW] + i]
         lane = board.lanes_of[pools + i % width]
         if chips > 0 and lane >= 0:
-            total += use_lane(board, lane, 0, chips * board.spreads[r, TRAFFIC], 0)
+            total += chips * board.spreads[r, TRAFFIC] * board.lanes[lane, TARIFF]
     return total  # type: ignore[no-any-return]
 
 

@@ -17,4 +17,9 @@ _F = TypeVar("_F", bound=Callable[..., object])
 
 def compiled(function: _F) -> _F:
     """Compile a function at its first call, and keep the machine code for later processes."""
+    return cast("_F", numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
+
+
+def allocating(function: _F) -> _F:
+    """Compile a function that makes arrays."""
     return cast("_F", numba.njit(cache=True, nogil=True, error_model="numpy")(function))

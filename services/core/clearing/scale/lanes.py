@@ -42,7 +42,7 @@ class Lanes:
     Attributes:
         pools: Number of pools, the rows before those of lanes.
         legs: Lanes x links, 1 where a lane leads over a link.
-        table: A row for each lane: tariff, number of links, their positions.
+        table: A row for each pool, empty, and each lane: tariff, number of links, their positions.
         tariff: Tariff of each link.
         capacity: Links x T, GB.
         top: Highest price of a link that is looked at.
@@ -109,12 +109,14 @@ def lanes_of(book: Book) -> Lanes:
                     demand.moves, found, lanes, len(book.pools)
                 )  # fmt: skip
     legs = np.zeros((len(lanes), len(book.links)), dtype=np.int64)
-    table = np.zeros((len(lanes), LINKS + max(map(len, lanes), default=0)), dtype=np.int64)
+    pools = len(book.pools)
+    table = np.zeros((pools + len(lanes), LINKS + max(map(len, lanes), default=0)), dtype=np.int64)
     for n, keys in enumerate(lanes):
         where = [at[key] for key in keys]
         legs[n, where] = 1
-        table[n, HOPS], table[n, LINKS : LINKS + len(where)] = len(where), where
-        table[n, TARIFF] = sum(book.links[link].tariff for link in where)
+        row = table[pools + n]
+        row[HOPS], row[LINKS : LINKS + len(where)] = len(where), where
+        row[TARIFF] = sum(book.links[link].tariff for link in where)
     return Lanes(
         pools=len(book.pools),
         legs=legs,
@@ -260,3 +262,59 @@ def trim(
             if most_chips(smallest, sends, r, p, start, hours, wanted) < wanted:
                 whole[r] = 0
                 break
+
+
+@compiled
+def use_lane(links: AnyArray, lanes: AnyArray, lane: int, t: int, gb: int, sign: int) -> int:
+    """Take GB from what the links of a lane have left (or give them back); return the tariffs."""
+    for i in range(LINKS, LINKS + lanes[lane, HOPS]):
+        links[lanes[lane, i], t] -= sign * gb
+    return gb * lanes[lane, TARIFF]  # type: ignore[no-any-return]
+
+
+@compiled
+def lane_room(links: AnyArray, lanes: AnyArray, lane: int, t: int) -> int:
+    """Return the GB that the links of a lane have left."""
+    room = links[lanes[lane, LINKS], t]
+    for i in range(LINKS + 1, LINKS + lanes[lane, HOPS]):
+        room = min(room, links[lanes[lane, i], t])
+    return room  # type: ignore[no-any-return]
+
+
+@compiled
+def send(
+    links: AnyArray,
+    lanes: AnyArray,
+    sends: AnyArray,
+    r: int,
+    start: int,
+    duration: int,
+    chips: int,
+    sign: int,
+) -> int:
+    """Take what a run sends from what links have left (or give it back); return its tariffs."""
+    cost, gb, data = chips * 0, sends[r, GB] * chips, sends[r, DATA_GB]
+    if gb > 0:
+        for t in range(start, start + duration):
+            cost += use_lane(links, lanes, sends[r, LANE], t, gb, sign)
+    if data > 0:
+        first = max(0, start - CROSSING_PERIODS_MAX)
+        each, more = divmod(data, start - first)
+        for t in range(first, start):
+            share = each + 1 if t < first + more else each
+            cost += use_lane(links, lanes, sends[r, DATA_LANE], t, share, sign)
+    return cost
+
+
+@compiled
+def can_cross(links: AnyArray, lanes: AnyArray, sends: AnyArray, r: int, start: int) -> bool:
+    """Tell whether links have room left for the data of a run."""
+    first = max(0, start - CROSSING_PERIODS_MAX)
+    if start == first:
+        return False
+    each, more = divmod(sends[r, DATA_GB], start - first)
+    for t in range(first, start):
+        share = each + 1 if t < first + more else each
+        if lane_room(links, lanes, sends[r, DATA_LANE], t) < share:
+            return False
+    return True

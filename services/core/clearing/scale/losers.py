@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from services.core.book import BookDemand
 from services.core.clearing.scale.board import prefix_sums
-from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.compiled import allocating, compiled
 from services.core.clearing.scale.lanes import TARIFF
 from services.core.clearing.scale.layout import Blocks, Layout, Spreads
 from services.core.clearing.scale.windows import smallest_in, smallest_windows
@@ -52,11 +52,10 @@ def _fees(layout: Layout) -> tuple[AnyArray, AnyArray]:
     # A row without a lane sends no GB, and pays no tariff of any lane.
     tariff = np.append(lanes.table[:, TARIFF], 0)
     data_gb, data_lane, gb, lane = blocks.sends.T
-    data = data_gb * tariff[np.maximum(data_lane - lanes.pools, -1)]
-    traffic = gb * tariff[np.maximum(lane - lanes.pools, -1)]
+    data, traffic = data_gb * tariff[data_lane], gb * tariff[lane]
     fees = traffic * blocks.duration - (-data // blocks.least)
     widths = np.diff(spreads.pool_ptr)
-    cell_fees = np.repeat(spreads.gb, widths) * tariff[np.maximum(spreads.lanes - lanes.pools, -1)]
+    cell_fees = np.repeat(spreads.gb, widths) * tariff[spreads.lanes]
     return fees, cell_fees
 
 
@@ -86,7 +85,7 @@ def _all_steps(layout: Layout) -> tuple[AnyArray, AnyArray, AnyArray]:
     )
 
 
-@compiled
+@allocating
 def _scan_places(
     blocks: Blocks,
     spreads: Spreads,

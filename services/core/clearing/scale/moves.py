@@ -40,10 +40,9 @@ from services.core.clearing.scale.board import (
     Board,
     allowed,
     holds_children,
-    lane_room,
 )
 from services.core.clearing.scale.compiled import compiled
-from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, LANE, sent_cost
+from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, LANE, lane_room, sent_cost
 from services.core.clearing.scale.parts import OUTS, SLOTS, USERS, Part, accept, reject
 from services.core.clearing.scale.places import (
     best_run,
@@ -213,7 +212,7 @@ def _make_room(board: Board, part: Part, desk: Desk, r: int) -> tuple[bool, int,
             return False, start, gain
         gb = board.sends[r, GB]
         for t in range(start, start + duration if gb > 0 else start):
-            most = min(most, lane_room(board, board.sends[r, LANE], t) // gb)
+            most = min(most, lane_room(board.links, board.lanes, board.sends[r, LANE], t) // gb)
     for t in range(start, start + duration):
         most = min(most, board.room[p, t])
     gain += accept(board, part, board.runs[r, DEMAND], r, start, most)
@@ -237,7 +236,7 @@ def _clear_lanes(board: Board, part: Part, desk: Desk, r: int, start: int) -> tu
         lane, needed = board.sends[r, LANE], gb
         if t < start:
             lane, needed = board.sends[r, DATA_LANE], each + 1 if t < first + more else each
-        while needed > 0 and lane_room(board, lane, t) < needed:
+        while needed > 0 and lane_room(board.links, board.lanes, lane, t) < needed:
             found, more_lost = _eject_sender(board, part, desk, lane, board.runs[r, POOL], t)
             lost += more_lost
             if not found:

@@ -23,7 +23,7 @@ from services.core.clearing.scale.board import (
     WIDTH,
     Board,
 )
-from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.compiled import allocating, compiled
 from services.core.clearing.scale.layout import Layout
 
 AnyArray = npt.NDArray[Any]
@@ -109,7 +109,7 @@ def _wanted(board: Board, d: int, p: int, row: AnyArray) -> None:
                 cell += width
 
 
-@compiled
+@allocating
 def _pair(
     board: Board,
     given: AnyArray,

@@ -34,15 +34,21 @@ from services.core.clearing.scale.board import (
     Board,
     allowed,
     buy,
-    can_cross,
     give_back,
-    lane_cost,
-    lane_room,
     put_run,
+)
+from services.core.clearing.scale.compiled import allocating, compiled
+from services.core.clearing.scale.lanes import (
+    DATA_GB,
+    GB,
+    LANE,
+    can_cross,
+    data_cost,
+    lane_room,
+    run_cost,
+    sent_cost,
     use_lane,
 )
-from services.core.clearing.scale.compiled import compiled
-from services.core.clearing.scale.lanes import DATA_GB, GB, LANE, data_cost, run_cost, sent_cost
 
 AnyArray = npt.NDArray[Any]
 
@@ -67,20 +73,20 @@ def best_run(board: Board, is_open: AnyArray, d: int) -> tuple[int, int, int]:
         first = board.runs[r, FIRST]
         last = first + board.runs[r, COUNT]
         least = board.runs[r, LEAST]
-        gb, data = board.sends[r, GB], board.sends[r, DATA_GB]
+        gb, lane, data = board.sends[r, GB], board.sends[r, LANE], board.sends[r, DATA_GB]
         free = 0
         for t in range(first, last + duration - 1):
             if board.room[p, t] < least:
                 free = 0
                 continue
-            if gb > 0 and lane_room(board, board.sends[r, LANE], t) < gb * least:
+            if gb > 0 and lane_room(board.links, board.lanes, lane, t) < gb * least:
                 free = 0
                 continue
             free += 1
             if free < duration:
                 continue
             s = t - duration + 1
-            if data > 0 and not can_cross(board, r, s):
+            if data > 0 and not can_cross(board.links, board.lanes, board.sends, r, s):
                 continue
             margin = value - (board.steering[p, t + 1] - board.steering[p, s])
             if gb > 0:
@@ -90,7 +96,7 @@ def best_run(board: Board, is_open: AnyArray, d: int) -> tuple[int, int, int]:
                 for u in range(s, t + 1):
                     chips = min(chips, board.room[p, u])
                     if gb > 0:
-                        chips = min(chips, lane_room(board, board.sends[r, LANE], u) // gb)
+                        chips = min(chips, lane_room(board.links, board.lanes, lane, u) // gb)
             gain = margin * chips
             if data > 0:
                 gain -= data_cost(board.steering, board.sends, r, s)
@@ -106,7 +112,7 @@ def best_run(board: Board, is_open: AnyArray, d: int) -> tuple[int, int, int]:
     return best_row, best_start, best_chips
 
 
-@compiled
+@allocating
 def fill_spread(
     board: Board,
     is_open: AnyArray,
@@ -139,8 +145,9 @@ def fill_spread(
             for n in range(width):
                 p = board.pools_of[pools + n]
                 price = board.steering[p, t + 1] - board.steering[p, t]
-                if gb > 0:
-                    price += lane_cost(board, board.steering, r, pools + n, t)
+                lane = board.lanes_of[pools + n]
+                if lane >= 0:
+                    price += gb * (board.steering[lane, t + 1] - board.steering[lane, t])
                 if price <= limit and is_open[p] and board.room[p, t] > 0:
                     keys[count] = (price << PLACE_BITS) | ((t - first) * width + n)
                     count += 1
@@ -156,8 +163,9 @@ def fill_spread(
         for other in range(width):
             chips -= board.granted[at + other]
         chips = min(chips, board.room[p, t], left)
-        if gb > 0 and board.lanes_of[pools + n] >= 0:
-            chips = min(chips, lane_room(board, board.lanes_of[pools + n], t) // gb)
+        lane = board.lanes_of[pools + n]
+        if lane >= 0:
+            chips = min(chips, lane_room(board.links, board.lanes, lane, t) // gb)
         if chips <= 0:
             continue
         gain += board.spreads[r, WORTH] * chips
@@ -191,7 +199,7 @@ def carry(board: Board, r: int, cell: int, t: int, chips: int, sign: int) -> int
     place = (cell - board.spreads[r, CELLS_LOW]) % board.spreads[r, WIDTH]
     lane = board.lanes_of[board.spreads[r, POOLS_LOW] + place]
     gb = board.spreads[r, TRAFFIC] * chips
-    return use_lane(board, lane, t, gb, sign) if lane >= 0 else 0 * gb
+    return use_lane(board.links, board.lanes, lane, t, gb, sign) if lane >= 0 else 0 * gb
 
 
 @compiled
@@ -214,7 +222,7 @@ def undo_grants(board: Board, log: AnyArray, count: int) -> None:
         take_back(board, log[i, 0], log[i, 1], log[i, 2], log[i, 3], log[i, 4], log[i, 5])
 
 
-@compiled
+@allocating
 def fill(board: Board, order: AnyArray) -> None:
     """Insert the demands of an order that have a place, one by one."""
     pools, periods = board.room.shape

@@ -36,7 +36,7 @@ from services.core.clearing.scale.board import (
     WIDTH,
     Board,
 )
-from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.compiled import allocating, compiled
 from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, HOPS, LANE, LINKS
 from services.core.clearing.scale.layout import Layout
 from services.core.clearing.scale.respond import Answer, Responder
@@ -210,7 +210,7 @@ def lead_back(board: Board, prices: AnyArray, floor: AnyArray, tick: int) -> Non
                     cell += 1
 
 
-@compiled
+@allocating
 def lead_back_senders(board: Board, prices: AnyArray, floor: AnyArray, tick: int) -> None:
     """Lower prices until no accepted demand pays more than its limit, its links included, in place.
 
@@ -268,7 +268,7 @@ def _cut(
             over -= weight * cut
 
 
-@compiled
+@allocating
 def _cells_of(board: Board, d: int) -> AnyArray:
     """Return (row of the prices, period, chips or GB) of an accepted run that sends something."""
     r, start, chips = board.demands[d, ROW], board.demands[d, START], board.demands[d, CHIPS]
@@ -290,7 +290,7 @@ def _cells_of(board: Board, d: int) -> AnyArray:
     return cells[:count]
 
 
-@compiled
+@allocating
 def _cells_of_chip(board: Board, r: int, n: int, t: int) -> AnyArray:
     """Return (row of the prices, period, chips or GB) of one chip of a flow or work."""
     cells = np.empty((board.lanes.shape[1] - LINKS + 1, 3), dtype=np.int64)
@@ -302,9 +302,8 @@ def _cells_of_chip(board: Board, r: int, n: int, t: int) -> AnyArray:
 
 @compiled
 def _add_links(board: Board, cells: AnyArray, count: int, lane: int, t: int, gb: int) -> int:
-    n = lane - len(board.room)
-    for i in range(board.lanes[n, HOPS]):
-        cells[count, 0], cells[count, 1] = len(board.room) + board.lanes[n, LINKS + i], t
+    for i in range(LINKS, LINKS + board.lanes[lane, HOPS]):
+        cells[count, 0], cells[count, 1] = len(board.room) + board.lanes[lane, i], t
         cells[count, 2] = gb
         count += 1
     return count
@@ -312,14 +311,14 @@ def _add_links(board: Board, cells: AnyArray, count: int, lane: int, t: int, gb:
 
 @compiled
 def _lane_price(board: Board, prices: AnyArray, lane: int, t: int) -> int:
-    total, n = t * 0, lane - len(board.room)
+    total = t * 0
     if lane >= 0:
-        for i in range(LINKS, LINKS + board.lanes[n, HOPS]):
-            total += prices[len(board.room) + board.lanes[n, i], t]
+        for i in range(LINKS, LINKS + board.lanes[lane, HOPS]):
+            total += prices[len(board.room) + board.lanes[lane, i], t]
     return total
 
 
-@compiled
+@allocating
 def payments(board: Board, prices: AnyArray, paid: AnyArray, value: AnyArray) -> None:
     """Write what each demand pays at the prices, and its limit value, micro-yuan."""
     for d in range(len(board.demands)):

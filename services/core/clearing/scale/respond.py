@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.compiled import allocating, compiled
 from services.core.clearing.scale.lanes import (
     DATA_GB,
     GB,
@@ -99,7 +99,7 @@ class Responder:
         return Answer(total, surplus, row, start, load)
 
 
-@compiled
+@allocating
 def _respond_part(
     blocks: Blocks,
     spreads: Spreads,
@@ -120,6 +120,11 @@ def _respond_part(
         for r in range(blocks.ptr[d], blocks.ptr[d + 1]):
             if blocks.sends[r, GB] > 0 or blocks.sends[r, DATA_GB] > 0:
                 gain, at = best_sending(blocks, smallest, sums, r, surplus[d])
+            elif blocks.whole[r]:
+                gain, at = best_whole(
+                    sums, blocks.pool[r], blocks.first[r], blocks.starts[r], blocks.duration[r],
+                    blocks.limit[r], blocks.chips[r], surplus[d],
+                )  # fmt: skip
             else:
                 gain, at = best_start(blocks, smallest, sums, r, surplus[d])
             if gain > surplus[d]:
@@ -135,7 +140,7 @@ def _respond_part(
             add_load(blocks, spreads, capacity, smallest, prices, d, row, start, segments, diff)
 
 
-@compiled
+@allocating
 def _count_groups(
     blocks: Blocks,
     spreads: Spreads,
@@ -166,6 +171,23 @@ def _count_groups(
 
 
 @compiled
+def best_whole(
+    sums: AnyArray, pool: int, low: int, starts: int, duration: int, limit: int, chips: int,
+    known: int,
+) -> tuple[int, int]:
+    """Return what `best_start` does, of a row whose every start holds all chips."""
+    least = sums[pool, low + duration] - sums[pool, low]
+    for t in range(low + 1, low + starts):
+        least = min(least, sums[pool, t + duration] - sums[pool, t])
+    gain = (limit * duration - least) * chips
+    if gain > known:
+        for t in range(low, low + starts):
+            if sums[pool, t + duration] - sums[pool, t] == least:
+                return gain, t
+    return gain, -1
+
+
+@compiled
 def best_start(
     blocks: Blocks, smallest: AnyArray, sums: AnyArray, r: int, known: int
 ) -> tuple[int, int]:
@@ -174,16 +196,6 @@ def best_start(
     high = low + blocks.starts[r]
     value = blocks.limit[r] * duration
     curve = sums[pool]
-    if blocks.whole[r]:
-        least = curve[low + duration] - curve[low]
-        for t in range(low + 1, high):
-            least = min(least, curve[t + duration] - curve[t])
-        gain = (value - least) * blocks.chips[r]
-        if gain <= known:
-            return gain, -1
-        for t in range(low, high):
-            if curve[t + duration] - curve[t] == least:
-                return gain, t
     best, at = known, -1
     for t in range(low, high):
         margin = value - (curve[t + duration] - curve[t])
@@ -272,13 +284,16 @@ def spread_best(
             best, where, most = limit, -1, left
             for n in range(low, high):
                 p = spreads.pools[n]
-                paid, room = prices[p, t], capacity[p, t]
-                if gb > 0 and spreads.lanes[n] >= 0:
-                    paid += gb * prices[spreads.lanes[n], t]
-                    room = min(room, capacity[spreads.lanes[n], t] // gb)
+                paid, lane = prices[p, t], spreads.lanes[n]
+                if lane >= 0:
+                    paid += gb * prices[lane, t]
                 after = paid > price or (paid == price and n > place)
-                if after and paid < best and room > 0:
-                    best, where, most = paid, n, room
+                if after and paid < best:
+                    room = capacity[p, t]
+                    if lane >= 0:
+                        room = min(room, capacity[lane, t] // gb)
+                    if room > 0:
+                        best, where, most = paid, n, room
             if where < 0:
                 break
             price, place = best, where
@@ -293,7 +308,7 @@ def spread_best(
                 gain += chips * (limit - price)
                 if add:
                     _add_cell(diff, spreads.pools[where], t, chips)
-                    if gb > 0 and spreads.lanes[where] >= 0:
+                    if spreads.lanes[where] >= 0:
                         _add_cell(diff, spreads.lanes[where], t, gb * chips)
     if not spreads.binds[r]:
         return gain
@@ -308,7 +323,7 @@ def spread_best(
         if add:
             where, t = divmod(segments[n, 0] & ((1 << _PLACE_BITS) - 1), prices.shape[1])
             _add_cell(diff, spreads.pools[low + where], t, chips)
-            if gb > 0 and spreads.lanes[low + where] >= 0:
+            if spreads.lanes[low + where] >= 0:
                 _add_cell(diff, spreads.lanes[low + where], t, gb * chips)
     return gain
 
