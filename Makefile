@@ -80,9 +80,12 @@ bench: .venv/.dev-stamp ## Run the load tests
 # Debian's packages have one; elsewhere the tests that need it say that they were skipped, and why.
 .PHONY: browser
 browser: ## Install Chromium for the tests of the pages, where the system's packages have it
-	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
+	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null 2>&1 || \
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && timeout 120 apt-get update -qq && \
-			DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -y -qq --no-install-recommends chromium fonts-wqy-zenhei; } || \
+			for browser in chromium-headless-shell chromium; do \
+				DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -y -qq --no-install-recommends \
+					"$$browser" fonts-wqy-zenhei && break; done && \
+			command -v chromium-headless-shell chromium >/dev/null; } || \
 		echo "==> No Chromium: the tests of the pages in a browser are skipped"
 
 .PHONY: test

@@ -131,8 +131,15 @@ class PolicyRow(Model):
 
     id: Key
     version: Natural
-    kind: Literal["price_limits"]
+    kind: Literal["price_limits", "domestic_share"]
     params: Annotated[dict[Key, Amount | Text], Field(max_length=8)]
+
+
+class KeptOutRows(Model):
+    """Orders that the policies of a book keep out of it."""
+
+    offers: Annotated[tuple[OfferRow, ...], Field(max_length=_ROWS_MAX)]
+    demands: Annotated[tuple[DemandRow, ...], Field(max_length=_ROWS_MAX)]
 
 
 class BookFile(Model):
@@ -149,6 +156,7 @@ class BookFile(Model):
     links: Annotated[tuple[LinkRow, ...], Field(max_length=_LINKS_MAX)] = ()
     mobilisation: MobilisationRow | None = None
     policies: Annotated[tuple[PolicyRow, ...], Field(max_length=_POLICIES_MAX)] = ()
+    kept_out: KeptOutRows | None = None
 
 
 class RulesFile(Model):
@@ -210,6 +218,10 @@ class CertificateRow(Model):
     prices: Curves
     bound: Amount
     link_prices: Curves = Field(default_factory=dict)
+    premiums: Annotated[
+        dict[Key, Natural],
+        Field(max_length=_POLICIES_MAX, description="Policy -> micro-yuan per TFLOPS-hour"),
+    ] = Field(default_factory=dict)
 
 
 class LinkOutcomeRow(Model):
@@ -219,6 +231,20 @@ class LinkOutcomeRow(Model):
     prices: Annotated[tuple[Price, ...], Field(max_length=HORIZON_PERIODS_MAX)]
     used: GbByPeriod
     regret: Amount
+
+
+class ShareOutcomeRow(Model):
+    """What a domestic share asked of the round, and what came of it."""
+
+    policy: Key
+    premium: Annotated[StrictInt, Field(ge=0, le=_INT_MAX, description="Per TFLOPS-hour")]
+    split_bp: Annotated[StrictInt, Field(ge=0, le=10_000)]
+    tflops_hours: Natural
+    tflops_hours_domestic: Natural
+    shortfall: Annotated[StrictInt, Field(ge=0, le=_INT_MAX, description="TFLOPS-hours")]
+    account: Annotated[StrictInt, Field(ge=0, le=_INT_MAX, description="TFLOPS-hours")]
+    charges: Amount
+    credits: Amount
 
 
 class ResultFile(Model):
@@ -239,6 +265,7 @@ class ResultFile(Model):
     total_regret: Amount
     support_loss: Amount = 0
     links: Annotated[tuple[LinkOutcomeRow, ...], Field(max_length=_LINKS_MAX)] = ()
+    shares: Annotated[tuple[ShareOutcomeRow, ...], Field(max_length=_POLICIES_MAX)] = ()
 
 
 class RoundFile(Model):

@@ -47,12 +47,22 @@ class ChipClass(Model):
     lot: Annotated[StrictInt, Field(ge=1, le=1024, description="Chips per node")]
 
 
+def _is_default(value: object) -> bool:
+    # A rule that a market does not use is not written, so what was told before stays as it was.
+    return value == 0
+
+
 class RoundRules(Model):
     """How rounds run."""
 
     tick: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 100
     round_every_s: Annotated[StrictInt, Field(ge=1, le=86_400)] = Field(
         default=900, description="Cadence on the market clock, seconds"
+    )
+    freeze_s: Annotated[StrictInt, Field(ge=0, le=86_399)] = Field(
+        default=0,
+        exclude_if=_is_default,
+        description="Seconds before a round takes the book in which orders may only improve",
     )
     horizon_periods: Annotated[StrictInt, Field(ge=1, le=HORIZON_PERIODS_MAX)] = 72
     effort: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
@@ -63,6 +73,16 @@ class RoundRules(Model):
         default=0, description="Fee on a provider's payment, millionths"
     )
     chips_max: ChipsOrNone = Field(default=100_000, description="Largest order")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.freeze_s >= self.round_every_s:
+            msg = (
+                f"freeze_s: must be below round_every_s ({self.round_every_s}), so that every "
+                f"round has an open phase, was {self.freeze_s}"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class Market(Model):

@@ -72,6 +72,14 @@ class RoundTold(Model):
     seq: Count
     stage: Literal["sealed", "cleared", "closed"]
     market_time: Instant
+    next_freeze_at: Instant | None = Field(
+        default=None,
+        description="From when on orders may only improve; null if the market has no freeze",
+    )
+    next_cut_at: Instant | None = Field(
+        default=None,
+        description="When the next round takes the book, unless trading is halted or paused",
+    )
 
 
 class PoolPricesTold(Model):

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from services.cli_participants import keys, participants
+from services.cli_policies import policy
+from services.cli_replay import replay
+from services.cli_rounds import read_json
 from services.core.errors import DomainError
 
 if TYPE_CHECKING:
@@ -32,12 +35,12 @@ direct = typer.Typer(
 )
 app.add_typer(participants, name="participants")
 app.add_typer(keys, name="keys")
+app.add_typer(policy, name="policy")
 app.add_typer(direct, name="direct")
+app.command("replay")(replay)
 
 _T = TypeVar("_T")
 Service = Literal["gateway", "matching", "ledger", "auditor"]
-_SERVICES: tuple[Service, ...] = ("gateway", "matching", "ledger", "auditor")
-_MIGRATIONS = Path(__file__).resolve().parents[1] / "infra" / "postgres" / "migrations"
 
 
 @app.command()
@@ -48,6 +51,12 @@ def run(service: Service) -> None:
 
 @app.command()
 def migrate(
+    gateway_login: Annotated[
+        str, typer.Option(envvar="SUANLI_GATEWAY_LOGIN", help="The same for the gateway.")
+    ] = "",
+    matching_login: Annotated[
+        str, typer.Option(envvar="SUANLI_MATCHING_LOGIN", help="The same for matching.")
+    ] = "",
     ledger_login: Annotated[
         str,
         typer.Option(
@@ -55,22 +64,25 @@ def migrate(
             help="Login that owns nothing and may act as the ledger; it is there already.",
         ),
     ] = "",
+    auditor_login: Annotated[
+        str, typer.Option(envvar="SUANLI_AUDITOR_LOGIN", help="The same for the auditor.")
+    ] = "",
 ) -> None:
     """Bring every service's Postgres schema up to date."""
-    from services.kit.postgres import migrate as apply
-    from services.kit.settings import KitSettings, load
-    from services.ledger.adapters.login import prepare
+    from services.kit.settings import load
+    from services.logins import SchemaSettings, homes_of, prepare
 
-    settings = load(KitSettings)
-    for name in _SERVICES:
-        schema = settings.schema_of(name)
-        folder = _MIGRATIONS / name
-        if name == "ledger" and ledger_login:
-            work = prepare(settings.postgres_dsn, schema, folder, ledger_login)
-        else:
-            work = apply(settings.postgres_dsn, schema, folder)
-        done = _on_database(work)
-        typer.echo(f"{schema}: {', '.join(done) or 'up to date'}")
+    settings = load(SchemaSettings)
+    # The ledger before the auditor, which reads its leaves.
+    for name, login in (
+        ("gateway", gateway_login),
+        ("matching", matching_login),
+        ("ledger", ledger_login),
+        ("auditor", auditor_login),
+    ):
+        for home in homes_of(name, settings.schema_of, settings.matching_schema):
+            done = _on_database(prepare(settings.postgres_dsn, home, login))
+            typer.echo(f"{home.schema}: {', '.join(done) or 'up to date'}")
 
 
 @app.command()
@@ -86,7 +98,7 @@ def clear(
     from services.core import codec
     from services.core.clearing.clear import clear as clear_book
 
-    book_json, rules_json = _read_json(book), _read_json(rules)
+    book_json, rules_json = read_json(book), read_json(rules)
     result = clear_book(codec.book_from_dict(book_json), codec.rules_from_dict(rules_json))
     result_json = codec.result_to_dict(result)
     text = json.dumps(result_json, ensure_ascii=False, indent=2) + "\n"
@@ -196,18 +208,6 @@ def _on_database(work: Coroutine[Any, Any, _T]) -> _T:
             f"无法使用 SUANLI_POSTGRES_DSN 指定的数据库：{error}\n"
         )
         raise typer.Exit(3) from None
-
-
-def _read_json(path: Path) -> dict[str, object]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise typer.BadParameter(f"{path} is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise typer.BadParameter(f"{path} must hold an object, was {type(found).__name__}")
-    return found
 
 
 def main() -> None:

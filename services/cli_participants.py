@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from schemas.base import Model
     from services.gateway.administration import Administration
@@ -44,7 +44,7 @@ _Who = Annotated[str, typer.Argument(metavar="PARTICIPANT", help="Its id. 参与
 _Why = Annotated[
     str, typer.Option("--reason", help="Its orders leave with this sentence. 事由,随订单告知。")
 ]
-_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON. 输出 JSON。")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON. 输出 JSON。")]
 
 
 @participants.command("add")
@@ -70,16 +70,18 @@ def add_participant(
 ) -> None:
     """Admit a participant; shows its first API key and its password at the broker this once."""
     from schemas.api import ParticipantNew
+    from schemas.types import Role
 
-    new = _checked(
-        ParticipantNew,
-        participant_id=participant,
-        role=role,
-        name=name,
-        resource_code=resource_code,
-        beneficial_owner=owner,
+    new = checked(
+        lambda: ParticipantNew(
+            participant_id=participant,
+            role=Role(role),
+            name=name,
+            resource_code=resource_code,
+            beneficial_owner=owner,
+        )
     )
-    made = _run(lambda desk: desk.add(new))
+    made = run_administration(lambda desk: desk.add(new))
     typer.echo(f"SUANLI_API_KEY={made.api_key}")
     if not direct or role == "regulator":
         return
@@ -95,23 +97,23 @@ def add_participant(
 
 
 @participants.command("list")
-def list_participants(*, as_json: _AsJson = False) -> None:
+def list_participants(*, as_json: AsJson = False) -> None:
     """List all participants."""
-    found = _run(lambda desk: desk.participants())
-    _print(found, ("participant_id", "role", "status", "name"), as_json=as_json)
+    found = run_administration(lambda desk: desk.participants())
+    _print_views(found, ("participant_id", "role", "status", "name"), as_json=as_json)
 
 
 @participants.command()
 def suspend(participant: _Who, reason: _Why) -> None:
     """Let a participant read and no more; its orders leave the book at the next round."""
-    _run(lambda desk: desk.set_standing(participant, "suspended", reason))
+    run_administration(lambda desk: desk.set_standing(participant, "suspended", reason))
     typer.echo(f"{participant}: suspended 已暂停")
 
 
 @participants.command()
 def resume(participant: _Who, reason: _Why) -> None:
     """Let a participant trade again."""
-    _run(lambda desk: desk.set_standing(participant, "active", reason))
+    run_administration(lambda desk: desk.set_standing(participant, "active", reason))
     typer.echo(f"{participant}: active 已恢复")
 
 
@@ -125,20 +127,25 @@ def create_key(
     days: Annotated[int, typer.Option(help="Days until it expires. 有效天数。")] = 365,
 ) -> None:
     """Make a further API key of a participant; it is shown this once."""
-    from schemas.identity import KeyNew
+    from schemas.identity import KeyNew, Scope
 
-    scopes = [one.value for one in scope or [_Scope.READ]]
-    wanted = _checked(KeyNew, label=label, scopes=scopes, expires_in_days=days)
-    made = _run(lambda desk: desk.add_key(participant, wanted))
+    wanted = checked(
+        lambda: KeyNew(
+            label=label,
+            scopes=tuple(Scope(one.value) for one in scope or [_Scope.READ]),
+            expires_in_days=days,
+        )
+    )
+    made = run_administration(lambda desk: desk.add_key(participant, wanted))
     typer.echo(f"SUANLI_API_KEY={made.api_key}")
     typer.echo(f"SUANLI_API_KEY_ID={made.key.key_id}")
 
 
 @keys.command("list")
-def list_keys(participant: _Who, *, as_json: _AsJson = False) -> None:
+def list_keys(participant: _Who, *, as_json: AsJson = False) -> None:
     """List a participant's API keys without their secrets."""
-    found = _run(lambda desk: desk.keys(participant))
-    _print(found, ("key_id", "label", "scopes", "expires_at", "revoked_at"), as_json=as_json)
+    found = run_administration(lambda desk: desk.keys(participant))
+    _print_views(found, ("key_id", "label", "scopes", "expires_at", "revoked_at"), as_json=as_json)
 
 
 @keys.command("revoke")
@@ -146,16 +153,16 @@ def revoke_key(
     participant: _Who, key: Annotated[str, typer.Argument(metavar="KEY", help="key_... 密钥编号。")]
 ) -> None:
     """Revoke an API key for good."""
-    view = _run(lambda desk: desk.revoke_key(participant, key))
+    view = run_administration(lambda desk: desk.revoke_key(participant, key))
     typer.echo(f"{view.key_id}: revoked 已吊销")
 
 
-def _checked(model: Any, **fields: object) -> Any:  # noqa: ANN401 - one of the API's models
+def checked(make: Callable[[], _T]) -> _T:
     """Return a body of the API, or tell all that is wrong with it."""
     from pydantic import ValidationError
 
     try:
-        return model.model_validate(fields)
+        return make()
     except ValidationError as error:
         for fault in error.errors(include_url=False):
             field = ".".join(map(str, fault["loc"]))
@@ -166,7 +173,8 @@ def _checked(model: Any, **fields: object) -> Any:  # noqa: ANN401 - one of the 
         raise typer.Exit(_USAGE_STATUS) from None
 
 
-def _run(work: Callable[[Administration], Awaitable[_T]]) -> _T:
+def run_administration(work: Callable[[Administration], Awaitable[_T]]) -> _T:
+    """Return what the operator's desk at the server does; exit if log or database is away."""
     from services.gateway.administration import administering
 
     async def act(settings: KitSettings) -> _T:
@@ -194,10 +202,15 @@ def _on_stores(work: Callable[[KitSettings], Awaitable[_T]]) -> _T:
         raise typer.Exit(EXIT_UNREACHABLE) from None
 
 
-def _print(found: Sequence[Model], names: Sequence[str], *, as_json: bool) -> None:
+def _print_views(found: Sequence[Model], names: Sequence[str], *, as_json: bool) -> None:
     rows = [one.model_dump(mode="json") for one in found]
+    print_rows(rows, names, as_json=as_json)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_json: bool) -> None:
+    """Print rows: as JSON whole, else the named cells, a line each."""
     if as_json:
-        typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(list(rows), ensure_ascii=False, indent=2))
         return
     for row in rows:
         cells = (row[name] for name in names)

@@ -1,6 +1,7 @@
 """An OpenID Connect issuer of the tests: a real server with its own keys, one person at a time.
 
-It serves discovery, keys, authorization codes with PKCE, device codes and refresh tokens. Whoever
+It serves discovery, keys, authorization codes with PKCE, device codes and refresh tokens, and takes
+tokens back. Whoever
 the attribute ``subject`` names is the one who signs in.
 """
 
@@ -39,6 +40,7 @@ class Issuer:
         self.asked: list[str] = []
         self.life_s = 300
         self.approved: set[str] = set()
+        self.takes_back = True
         self._codes: dict[str, Json] = {}
         self._refreshes: dict[str, str] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -87,6 +89,7 @@ class Issuer:
                 "authorization_endpoint": f"{self.url}/auth",
                 "token_endpoint": f"{self.url}/token",
                 "device_authorization_endpoint": f"{self.url}/device",
+                "revocation_endpoint": f"{self.url}/revoke",
             }
         if path.endswith("/certs"):
             listed = [key.as_dict(private=False) for key in self.keys]
@@ -102,6 +105,12 @@ class Issuer:
         """Return the answer to a POST."""
         if form.get("client_id") != CLIENT:
             return 401, {"error": "invalid_client"}
+        if path.endswith("/revoke"):
+            if not self.takes_back:
+                return 400, {"error": "unsupported_token_type"}
+            # One that is none is taken back, too (RFC 7009).
+            self._refreshes.pop(form["token"], None)
+            return 200, {}
         if path.endswith("/device"):
             code = secrets.token_urlsafe(16)
             self._codes[code] = {"sub": self.subject}
@@ -151,7 +160,7 @@ def _handler(issuer: Issuer) -> type[BaseHTTPRequestHandler]:
 
         def _reply(self, status: int, told: Json | str) -> None:
             self.send_response(status)
-            body = b"" if isinstance(told, str) else json.dumps(told).encode()
+            body = b"" if isinstance(told, str) or not told else json.dumps(told).encode()
             if isinstance(told, str):
                 self.send_header("Location", told)
             self.send_header("Content-Type", "application/json")

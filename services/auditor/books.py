@@ -18,6 +18,7 @@ from schemas import events
 from services.auditor.journal_state import Found
 from services.core.book_audit import BookAudit, RoundBook
 from services.core.codec import result_from_dict
+from services.core.direct_audit import named_order
 from services.core.errors import DomainError
 from services.core.market_records import market_event, read_of, status_of
 from services.core.replay import INPUTS
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schemas.codec import Envelope
+    from services.auditor.direct import DirectAuditor
     from services.auditor.ports import MeasuredLog
     from services.core.book import Result
     from services.core.book_audit import BookCheck, BookFault
@@ -102,6 +104,7 @@ class BookAuditor:
         gap_s: Real seconds for which a difference must stand.
         file_bytes_max: Largest round file that is unpacked.
         told: Called after each commit that left something to send.
+        direct: Is told of orders by signed records, and checks them before more is read.
     """
 
     def __init__(
@@ -113,6 +116,7 @@ class BookAuditor:
         gap_s: float,
         file_bytes_max: int,
         told: Callable[[], None] = lambda: None,
+        direct: DirectAuditor | None = None,
     ) -> None:
         self._store = store
         self._open_log = open_log
@@ -120,6 +124,7 @@ class BookAuditor:
         self._gap_s = gap_s
         self._file_bytes_max = file_bytes_max
         self._committed = told
+        self._direct = direct
         self._reader: MeasuredLog
         self._counts: Counter[str] = Counter()
         self._markets: dict[str, _Market] = {}
@@ -144,6 +149,10 @@ class BookAuditor:
 
     async def take_in(self) -> None:
         """Read a batch and compare the rounds that it completes."""
+        if self._direct is not None and self._direct.is_waiting:
+            if not await self._direct.check():
+                return
+            self._committed()
         records = await self._reader.read(_READ_RECORDS_MAX, _READ_MS_MAX)
         for record in records:
             self._take(record)
@@ -169,6 +178,9 @@ class BookAuditor:
         market = self._markets[own]
         if record.topic in INPUTS:
             market.audit.read(read_of(record.topic, record.offset, envelope))
+            named = named_order(envelope, record.timestamp_ms)
+            if self._direct is not None and named is not None:
+                self._direct.tell(named)
         else:
             _take_output(market, envelope)
 

@@ -99,11 +99,31 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Rounds after {round_id} were told, but not its {missing}: no book can be compared now.",
         "{round_id} 之后的轮次已公布，而其 {missing} 未公布；补齐之前无法核对订单簿。",
     ),
+    "direct.record": (
+        "Order {order_id} names a signed record that is not on the log.",
+        "订单 {order_id} 所指的签名记录不在日志中。",
+    ),
+    "direct.signature": (
+        "Order {order_id} names a record that its key did not sign.",
+        "订单 {order_id} 所指的记录并非由其密钥签名。",
+    ),
+    "direct.revoked": (
+        "Order {order_id} was made of a record whose key was revoked before.",
+        "订单 {order_id} 所依记录的密钥此前已吊销。",
+    ),
+    "direct.untold": (
+        "Order {order_id} was made of a record whose key no event had told of.",
+        "订单 {order_id} 所依记录的密钥此前未公布。",
+    ),
+    "direct.terms": (
+        "Order {order_id} is not what its signed record says.",
+        "订单 {order_id} 与其签名记录不符。",
+    ),
 }
 """Code -> the sentence in English and Chinese."""
 
-# What may also come of a process that was down for long.
-_WARNINGS = frozenset({"journal.missing", "journal.unreadable"})
+# What may also come of a process that was down for long, and of a key from before keys were told.
+_WARNINGS = frozenset({"journal.missing", "journal.unreadable", "direct.untold"})
 
 
 def severity_of(found: Found) -> str:

@@ -16,17 +16,20 @@ from services.auditor.adapters.postgres import MIGRATIONS, PostgresStore
 from services.auditor.app import TOPIC, Auditor
 from services.auditor.books import BookAuditor
 from services.auditor.crash import crash_point
+from services.auditor.direct import DirectAuditor
 from services.auditor.journal import JournalAuditor
 from services.auditor.settings import AuditorSettings
 from services.auditor.watch import LINGER_S, OUTBOX_KEEP, watch_markets
+from services.core.direct_audit import TOPICS as DIRECT_TOPICS
 from services.core.market_records import TOPICS as BOOK_TOPICS
 from services.kit.crash import RelayWriter
 from services.kit.errors import LogUnavailableError
 from services.kit.kafka import LogReader, LogWriter
 from services.kit.pgconnect import LOST_ERRORS
-from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
+from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, make_ready
 from services.kit.run import ServiceContext, run_service
 from services.kit.settings import load
+from services.kit.signing import verify_ed25519
 from services.kit.telemetry import METRICS
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 TOPICS = (TOPIC, *JOURNAL_TOPICS)
 _PASSING: tuple[type[Exception], ...] = (*LOST_ERRORS, asyncpg.PostgresError)
+KEYS_TOPIC = "participants"
 _LEASE = "auditor"
 _CONNECTIONS_MAX = 4
 _MIB = 1024 * 1024
@@ -49,7 +53,7 @@ async def run(context: ServiceContext[AuditorSettings]) -> None:
     settings = context.settings
     context.ready("rounds", ready=False)
     schema = settings.schema_of("auditor")
-    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    await make_ready(settings.postgres_dsn, schema, MIGRATIONS)
     pool = await create_pool(settings.postgres_dsn, schema, max_size=_CONNECTIONS_MAX)
     context.on_close(pool.close)
     keeper = LeaseKeeper(pool, _LEASE, settings.auditor_holder, settings.auditor_lease_s)
@@ -117,6 +121,12 @@ async def _compare_books(
         context.on_close(reader.stop)
         return reader
 
+    keys = LogReader(settings, [KEYS_TOPIC])
+    records = LogReader(settings, DIRECT_TOPICS)
+    context.on_close(keys.stop)
+    context.on_close(records.stop)
+    direct = DirectAuditor(store, keys, records, context.clock, verify_ed25519)
+    await direct.start()
     auditor = BookAuditor(
         store,
         open_log,
@@ -124,6 +134,7 @@ async def _compare_books(
         gap_s=settings.auditor_gap_s,
         file_bytes_max=settings.auditor_file_mib * _MIB,
         told=relay.wake,
+        direct=direct,
     )
     await auditor.start()
     while not context.stop_event.is_set():

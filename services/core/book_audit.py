@@ -8,6 +8,7 @@ that one fault neither hides the next nor is told again in every round after it.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -191,14 +192,15 @@ def _book_faults(rebuilt: Json, sealed: Json, excluded: frozenset[str]) -> Itera
         if rebuilt.get(name) != sealed.get(name):
             yield BookFault("terms", "", f"book.{name}: is not what the log gives")
     pairs: list[tuple[Json, Json]] = []
-    for side in ("offers", "demands"):
-        ours = _by_id(rebuilt.get(side, ()), excluded)
-        theirs = _by_id(sealed.get(side, ()), excluded)
+    for part, side in itertools.product(("", "kept_out"), ("offers", "demands")):
+        where = "orders that policies keep out" if part else "book"
+        ours = _by_id(_part(rebuilt, part).get(side, ()), excluded)
+        theirs = _by_id(_part(sealed, part).get(side, ()), excluded)
         for order_id in sorted(ours.keys() - theirs.keys()):
-            text = f"{order_id}: stands open on the log at the cut, is not in the book"
+            text = f"{order_id}: stands open on the log at the cut, is not in the {where}"
             yield BookFault("lost", order_id, text)
         for order_id in sorted(theirs.keys() - ours.keys()):
-            text = f"{order_id}: is in the book, does not stand open on the log at the cut"
+            text = f"{order_id}: is in the {where}, does not stand open on the log at the cut"
             yield BookFault("invented", order_id, text)
         for order_id in sorted(ours.keys() & theirs.keys()):
             mine, other = ours[order_id], theirs[order_id]
@@ -226,6 +228,11 @@ def _name_faults(name: str, pairs: Iterable[tuple[Json, Json]]) -> Iterator[Book
             order_id = str(mine["id"])
             text = f"{order_id}: its {name} in the book must be the same for orders of one hand"
             yield BookFault("terms", order_id, text)
+
+
+def _part(book: Json, name: str) -> Json:
+    found: Json = book.get(name, {}) if name else book
+    return found
 
 
 def _by_id(rows: Iterable[Json], excluded: frozenset[str]) -> dict[str, Json]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from schemas.types import OrderState, Shape, period_of
-from services.core.book import Book, BookDemand, BookOffer, BookPolicy, Rules
+from services.core.book import Book, BookDemand, BookOffer, BookPolicy, KeptOut, Rules
+from services.core.book_policies import with_parents
 from services.core.clearing.size import LARGE_CHOICES, choices_in, is_large
 from services.core.eligibility import pools_of, validate_demand, validate_offer
 from services.core.errors import ValidationError
@@ -21,7 +21,7 @@ from services.core.policy_rows import PriceRanges
 from services.core.reasons import Why, why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from schemas.market import Market
@@ -183,53 +183,82 @@ def build_book(
         policies: Those in force in the round; an order beyond their price limits stays out.
     """
     ranges = PriceRanges(policies)
-    offers: list[BookOffer] = []
-    demands: list[BookDemand] = []
+    # What the limits keep out is named beside the book, so that all can see what they cost.
+    within, beyond = _Rows([], []), _Rows([], [])
     pools = pools_of(market)
     keys = {pool.key for pool in pools}
     for order in orders:
-        if not order.is_in_book or is_beyond(order, market, ranges):
+        if not order.is_in_book:
             continue
+        rows = beyond if is_beyond(order, market, ranges) else within
         if isinstance(order, OfferOrder):
             offer = _book_offer(order, horizon) if order.pool in keys else None
             if offer is not None:
-                offers.append(offer)
+                rows.offers.append(offer)
         else:
             demand = _book_demand(order, market, parents, horizon)
             if demand is not None:
-                demands.append(demand)
-    if choices_in(demands, horizon.periods) >= LARGE_CHOICES:
+                rows.demands.append(demand)
+    found = [*within.demands, *beyond.demands]
+    if choices_in(within.demands, horizon.periods) >= LARGE_CHOICES:
         # The compiled search of large books knows no links: what sends over them waits.
-        demands = [item for item in demands if item.moves is None]
-    offers.sort(key=lambda item: item.id)
-    demands = sorted(_with_parents(demands), key=lambda item: item.id)
-    owners = [row.participant for row in offers] + [row.participant for row in demands]
-    called = _names("p", owners)
-    groups = _names("g", [row.exclusive_group for row in demands if row.exclusive_group])
+        found = [item for item in found if item.moves is None]
+        within = _Rows(within.offers, [item for item in within.demands if item.moves is None])
+    demands = sorted(with_parents(within.demands), key=lambda item: item.id)
+    inside = {item.id for item in demands}
+    out = sorted(
+        (item for item in with_parents(found) if item.id not in inside), key=lambda item: item.id
+    )
+    offers = sorted(within.offers, key=lambda item: item.id)
+    out_offers = sorted(beyond.offers, key=lambda item: item.id)
+    name = _Names([*offers, *demands, *out_offers, *out])
     return Book(
         market=market.id,
         round_id=round_id_of(market.id, horizon.seq),
         first_period=horizon.first,
         periods=horizon.periods,
         pools=pools,
-        offers=tuple(replace(item, participant=called[item.participant]) for item in offers),
-        demands=tuple(
-            replace(
-                item,
-                participant=called[item.participant],
-                exclusive_group=groups.get(item.exclusive_group or ""),
-            )
-            for item in demands
-        ),
+        offers=tuple(map(name.offer, offers)),
+        demands=tuple(map(name.demand, demands)),
         links=links_left(market, sent, horizon.first, horizon.periods)
-        if any(item.moves is not None for item in demands)
+        if any(item.moves is not None for item in (*demands, *out))
         else (),
         policies=policies,
+        kept_out=KeptOut(tuple(map(name.offer, out_offers)), tuple(map(name.demand, out))),
     )
 
 
-def _names(letter: str, keys: Iterable[str]) -> dict[str, str]:
-    """Name keys by number as they come; order ids are hashes, so their order tells nothing."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    offers: list[BookOffer]
+    demands: list[BookDemand]
+
+
+class _Names:
+    """What participants and exclusive groups are called in a round, numbered as they come.
+
+    Order ids are hashes, so their order tells nothing.
+
+    Args:
+        rows: Every order of the book, then those that are kept out.
+    """
+
+    def __init__(self, rows: Sequence[BookOffer | BookDemand]) -> None:
+        self._called = _numbered("p", [row.participant for row in rows])
+        groups = [row.exclusive_group for row in rows if isinstance(row, BookDemand)]
+        self._groups = _numbered("g", [group for group in groups if group])
+
+    def offer(self, row: BookOffer) -> BookOffer:
+        """Return an offer under its owner's name in the book."""
+        return replace(row, participant=self._called[row.participant])
+
+    def demand(self, row: BookDemand) -> BookDemand:
+        """Return a demand under the names of its owner and its group in the book."""
+        group = self._groups.get(row.exclusive_group or "")
+        return replace(row, participant=self._called[row.participant], exclusive_group=group)
+
+
+def _numbered(letter: str, keys: Iterable[str]) -> dict[str, str]:
     called: dict[str, str] = {}
     for key in keys:
         called.setdefault(key, f"{letter}{len(called) + 1}")
@@ -312,16 +341,3 @@ def _book_demand(
         linked_to=linked_to,
         moves=moves_of(order.terms),
     )
-
-
-def _with_parents(demands: list[BookDemand]) -> list[BookDemand]:
-    """Keep demand whose links lead to one that is free; of links in a circle, none is ever."""
-    children: dict[str, list[BookDemand]] = defaultdict(list)
-    for demand in demands:
-        if demand.linked_to is not None:
-            children[demand.linked_to].append(demand)
-    kept = [demand for demand in demands if demand.linked_to is None]
-    # Grows while it is walked: each demand brings in those that are linked to it.
-    for demand in kept:
-        kept += children[demand.id]
-    return kept

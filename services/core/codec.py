@@ -30,6 +30,8 @@ if TYPE_CHECKING:
         Alternative,
         Book,
         BookDemand,
+        KeptOut,
+        OfferOutcome,
         PriceCurve,
         Reason,
         Result,
@@ -104,6 +106,7 @@ def book_to_dict(book: Book) -> dict[str, Json]:
         ({"links": links} if links else {})
         | _mobilisation_to_dict(book)
         | _policies_to_dict(book)
+        | _kept_out_to_dict(book)
         | {
             "format": BOOK_FORMAT,
             "market": book.market,
@@ -121,23 +124,35 @@ def book_to_dict(book: Book) -> dict[str, Json]:
                 }
                 for pool in sorted(book.pools, key=lambda pool: pool.key)
             ],
-            "offers": [
-                {
-                    "id": offer.id,
-                    "participant": offer.participant,
-                    "version": offer.version,
-                    "pool": offer.pool,
-                    "ask": offer.ask,
-                    "start": offer.start,
-                    "chips": list(offer.chips),
-                    "block": offer.block,
-                    "rounds_waited": offer.rounds_waited,
-                }
-                for offer in sorted(book.offers, key=lambda offer: offer.id)
-            ],
-            "demands": [_demand_to_dict(row) for row in sorted(book.demands, key=lambda d: d.id)],
+            **_orders_to_dict(book),
         }
     )
+
+
+def _orders_to_dict(rows: Book | KeptOut) -> dict[str, Json]:
+    return {
+        "offers": [
+            {
+                "id": offer.id,
+                "participant": offer.participant,
+                "version": offer.version,
+                "pool": offer.pool,
+                "ask": offer.ask,
+                "start": offer.start,
+                "chips": list(offer.chips),
+                "block": offer.block,
+                "rounds_waited": offer.rounds_waited,
+            }
+            for offer in sorted(rows.offers, key=lambda offer: offer.id)
+        ],
+        "demands": [_demand_to_dict(row) for row in sorted(rows.demands, key=lambda d: d.id)],
+    }
+
+
+def _kept_out_to_dict(book: Book) -> dict[str, Json]:
+    # Absent where policies keep nothing out.
+    told = book.kept_out
+    return {"kept_out": _orders_to_dict(told)} if told.offers or told.demands else {}
 
 
 def _mobilisation_to_dict(book: Book) -> dict[str, Json]:
@@ -221,8 +236,11 @@ def result_to_dict(result: Result) -> dict[str, Json]:
     """Return the JSON value of a result."""
     # Absent where nothing was lost, as in every file from before it was told.
     loss = {"support_loss": result.support_loss} if result.support_loss else {}
+    certificate: dict[str, Json] = {
+        "prices": _curves_to_dict(result.certificate.prices),
+        "bound": result.certificate.bound,
+    }
     links: dict[str, Json] = {}
-    link_prices: dict[str, Json] = {}
     if result.links:
         links["links"] = [
             {
@@ -233,7 +251,9 @@ def result_to_dict(result: Result) -> dict[str, Json]:
             }
             for row in result.links
         ]
-        link_prices["link_prices"] = _curves_to_dict(result.certificate.link_prices)
+        certificate["link_prices"] = _curves_to_dict(result.certificate.link_prices)
+    if result.shares:
+        certificate["premiums"] = dict(result.certificate.premiums)
     return {
         "format": RESULT_FORMAT,
         "market": result.market,
@@ -266,27 +286,44 @@ def result_to_dict(result: Result) -> dict[str, Json]:
             }
             for row in result.demands
         ],
-        "offers": [
-            {
-                "id": row.id,
-                "state": row.state,
-                "chip_hours": row.chip_hours,
-                "cost": row.cost,
-                "revenue": row.revenue,
-                "regret": row.regret,
-                "reason": _reason_to_dict(row.reason),
-            }
-            for row in result.offers
-        ],
-        "certificate": {
-            "prices": _curves_to_dict(result.certificate.prices),
-            "bound": result.certificate.bound,
-            **link_prices,
-        },
+        "offers": [_offer_outcome_to_dict(row) for row in result.offers],
+        "certificate": certificate,
         "total_regret": result.total_regret,
         **loss,
         **links,
+        **_shares_to_dict(result),
     }
+
+
+def _offer_outcome_to_dict(row: OfferOutcome) -> dict[str, Json]:
+    return {
+        "id": row.id,
+        "state": row.state,
+        "chip_hours": row.chip_hours,
+        "cost": row.cost,
+        "revenue": row.revenue,
+        "regret": row.regret,
+        "reason": _reason_to_dict(row.reason),
+    }
+
+
+def _shares_to_dict(result: Result) -> dict[str, Json]:
+    # Absent where none is asked, as in every file from before there were any.
+    rows = [
+        {
+            "policy": row.policy,
+            "premium": row.premium,
+            "split_bp": row.split_bp,
+            "tflops_hours": row.tflops_hours,
+            "tflops_hours_domestic": row.tflops_hours_domestic,
+            "shortfall": row.shortfall,
+            "account": row.account,
+            "charges": row.charges,
+            "credits": row.credits,
+        }
+        for row in result.shares
+    ]
+    return {"shares": rows} if rows else {}
 
 
 def round_to_dict(book: Book, rules: Rules, result: Result) -> dict[str, Json]:

@@ -19,6 +19,7 @@ from services.core.book import (
     BookOffer,
     Certificate,
     DemandOutcome,
+    KeptOut,
     LinkOutcome,
     Moves,
     OfferOutcome,
@@ -28,7 +29,8 @@ from services.core.book import (
     Result,
     Rules,
 )
-from services.core.policy_rows import POLICIES_MAX, read_policy
+from services.core.book_policies import with_all_orders
+from services.core.policy_rows import POLICIES_MAX, read_policy, read_premiums, read_share
 from services.core.reading import (
     CHIPS_MAX,
     HOURS_MAX,
@@ -90,12 +92,23 @@ def book_from_dict(value: Json) -> Book:
         policies=_sorted(fields, "policies", POLICIES_MAX, read_policy, lambda row: row.id)
         if "policies" in fields.names()
         else (),
+        kept_out=_kept_out(fields.part("kept_out")) if "kept_out" in fields.names() else KeptOut(),
     )
     fields.end()
     _check_references(book)
     _check_links(book)
     _check_cap(book)
+    _check_kept_out(book)
     return book
+
+
+def _kept_out(fields: Fields) -> KeptOut:
+    found = KeptOut(
+        offers=_sorted(fields, "offers", ROWS_MAX, _offer, lambda offer: offer.id),
+        demands=_sorted(fields, "demands", ROWS_MAX, _demand, lambda demand: demand.id),
+    )
+    fields.end()
+    return found
 
 
 def _mobilisation(fields: Fields) -> BookMobilisation:
@@ -255,6 +268,22 @@ def _alternative(fields: Fields, shape: Shape) -> Alternative:
     return row
 
 
+def _check_kept_out(book: Book) -> None:
+    """Check that a book with all orders would be one: no order twice, links and pools known."""
+    told = book.kept_out
+    if not told.offers and not told.demands:
+        return
+    for name, known, rows in (
+        ("offers", {row.id for row in book.offers}, told.offers),
+        ("demands", {row.id for row in book.demands}, told.demands),
+    ):
+        for row in rows:
+            if row.id in known:
+                path = f"book.kept_out.{name}"
+                raise refuse("validation.duplicate", path, row.id, "orders that are not in it")
+    _check_references(with_all_orders(book))
+
+
 def _check_references(book: Book) -> None:
     pools = {pool.key for pool in book.pools}
     for offer in book.offers:
@@ -350,6 +379,9 @@ def result_from_dict(value: Json) -> Result:
             _curves(certificate.part("link_prices"))
             if "link_prices" in certificate.names()
             else (),
+            read_premiums(certificate.part("premiums"))
+            if "premiums" in certificate.names()
+            else (),
         ),
         total_regret=fields.integer("total_regret", 0, MONEY_MAX),
         support_loss=fields.integer("support_loss", 0, MONEY_MAX)
@@ -357,6 +389,9 @@ def result_from_dict(value: Json) -> Result:
         else 0,
         links=tuple(_link_outcome(row) for row in fields.rows("links", LINKS_MAX))
         if "links" in fields.names()
+        else (),
+        shares=tuple(read_share(row) for row in fields.rows("shares", POLICIES_MAX))
+        if "shares" in fields.names()
         else (),
     )
     certificate.end()

@@ -12,10 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from schemas import events
+from schemas.orders import DemandTerms, OfferTerms
 from schemas.types import OrderState, period_of
 from services.core.eligibility import validate_demand, validate_offer
 from services.core.errors import Message, ValidationError
 from services.core.hold_answers import hold_answered, with_early_answers
+from services.core.improving import worse_demand, worse_offer
 from services.core.order_holds import without_amendment
 from services.core.order_terms import (
     amended_offer,
@@ -23,6 +25,7 @@ from services.core.order_terms import (
     refusal_of_offer_terms,
 )
 from services.core.orders import DemandOrder, OfferOrder, Order, moved, noted
+from services.core.phases import frozen_until
 from services.core.policies import check_demand_price, check_offer_price
 from services.core.policy_rows import PriceRanges
 from services.core.reasons import Why, why, why_of_error
@@ -30,8 +33,6 @@ from services.core.verdicts import Decision, Story, Verdict, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from schemas.orders import OfferTerms
 
 
 def body_sha256(event: events.Event) -> str:
@@ -65,7 +66,7 @@ def decide(view: View, event: events.Event, story: Story) -> Decision:
                 view, event, lambda order: _demand_amended(view, order, event, story), story
             )
         case events.OfferCancelled() | events.DemandCancelled():
-            return _owned(view, event, lambda order: _cancelled(order, event))
+            return _owned(view, event, lambda order: _cancelled(view, order, event))
         case events.HoldPlaced() | events.HoldRefused():
             return hold_answered(view, event, story)
         case _:
@@ -202,10 +203,37 @@ def _owned(
     return Decision(Verdict.CLOSED, order.why)
 
 
-def _cancelled(order: Order, event: events.OrderCancelled) -> Decision:
+def _cancelled(view: View, order: Order, event: events.OrderCancelled) -> Decision:
     assert order.id == event.order_id
+    opens_at = _frozen_until(view)
+    if opens_at is not None:
+        refusal = why("frozen_cancel", opens_at=opens_at)
+        return Decision(Verdict.REJECTED, refusal, (noted(order, refusal),))
     reason = why("cancelled_by_participant")
     return Decision(Verdict.CANCELLED, reason, (moved(order, OrderState.CANCELLED, reason),))
+
+
+def _frozen_until(view: View) -> str | None:
+    """Return when orders may get worse again, ``None`` if they may now."""
+    at = frozen_until(view.market.rules, view.now, is_mid_cycle=view.is_mid_cycle)
+    return None if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _refusal_in_freeze(view: View, order: Order, terms: OfferTerms | DemandTerms) -> Why | None:
+    """Return why new terms have to wait for the next open phase, if they do."""
+    opens_at = _frozen_until(view)
+    if opens_at is None:
+        return None
+    if isinstance(order, OfferOrder):
+        assert isinstance(terms, OfferTerms)
+        worse = worse_offer(order, terms)
+    else:
+        assert isinstance(terms, DemandTerms)
+        worse = worse_demand(order, terms, view.market)
+    if worse is None:
+        return None
+    field, allowed, value = worse
+    return why("frozen_worse", opens_at=opens_at, field=field, allowed=allowed, value=value)
 
 
 def _stale(order: Order, expected_version: int) -> Decision:
@@ -228,6 +256,7 @@ def _offer_amended(view: View, order: Order, event: events.OfferAmended) -> Deci
             _validate_offer(view, event.terms)
         except ValidationError as error:
             reason = why_of_error(error)
+    reason = reason or _refusal_in_freeze(view, order, event.terms)
     if reason is not None:
         return Decision(Verdict.REJECTED, reason, (noted(order, reason),))
     amended = amended_offer(order, event.terms)
@@ -251,6 +280,7 @@ def _demand_amended(
         reason
         or _demand_refusal(view, order, event)
         or refusal_of_demand_terms(order, event.terms, view.market)
+        or _refusal_in_freeze(view, order, event.terms)
     )
     if reason is not None:
         refused = noted(without_amendment(order, story.event_id), reason)

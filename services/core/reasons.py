@@ -101,6 +101,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "No mobilisation in force covers it: {field} must be {allowed}, was {value}.",
         "没有生效的动员涵盖该需求:{field} 应为 {allowed},实际为 {value}。",
     ),
+    "frozen_cancel": (
+        "It stands: before a round orders may only improve; it may be withdrawn from {opens_at}.",
+        "未撤回:截止前的冻结期内订单只能改进;{opens_at} 起可以撤回。",
+    ),
+    "frozen_worse": (
+        "Until {opens_at} orders may only improve: {field} must be {allowed}, was {value}.",
+        "{opens_at} 之前订单只能改进:{field} 应为 {allowed},实际为 {value}。",
+    ),
     "cancelled_by_participant": ("Withdrawn by its participant.", "参与方已撤回。"),
     "market_changed": (
         "The market's rules changed and no longer take it: {field} must be {allowed}, was {value}.",

@@ -323,9 +323,7 @@ class Replay:
         if isinstance(event, MarketPolicySet):
             self._policies.setdefault((event.policy_id, event.version), event)
             return
-        if self.market is None:
-            self._next_market(ends)
-        if self.market is None:
+        if self.market is None and not self._next_market(ends):
             return
         # A copy of an event is a repeat: what was told is what the first one caused.
         statuses = self._told.pop(record.event_id, [])
@@ -351,6 +349,7 @@ class Replay:
             groups=self._groups,
             block_offers=self._block_offers,
             policies=self._book.policies if self._book is not None else (),
+            is_mid_cycle=bool(self._stages.served),
         )
         story = Story(record.event_id, record.cause, record.correlation_id, record.offset)
         return decide(view, record.event, story)

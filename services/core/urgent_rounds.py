@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from schemas.mobilisation import MobilisationDeclared, MobilisationEnded, MobilisationServed
 from schemas.types import period_of
-from services.core.book import Book, BookMobilisation
+from services.core.book import Book, BookMobilisation, KeptOut
 from services.core.mobilisation import (
     in_force,
     is_urgent,
@@ -114,6 +114,8 @@ def _urgent_book(
         demands=tuple(kept.values()),
         links=book.links if any(item.moves is not None for item in kept.values()) else (),
         mobilisation=BookMobilisation(one.mobilisation_id, one.terms.price_cap),
+        # Of what limits keep out, only a part may be within the mobilisation's scope.
+        kept_out=KeptOut(),
     )
 
 

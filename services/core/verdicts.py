@@ -92,6 +92,8 @@ class View:
         block_offers: Provider -> its live block offer.
         policies: Those that the last round's book carried: whoever rebuilds a verdict from the
             log has them, too, while when a new one was read between two rounds is not told.
+        is_mid_cycle: Whether an urgent round took its part of the book, and the ordinary one, which
+            follows at once, has not taken the rest yet.
     """
 
     market: Market
@@ -101,6 +103,7 @@ class View:
     groups: Mapping[str, str]
     block_offers: Mapping[str, str]
     policies: tuple[BookPolicy, ...] = ()
+    is_mid_cycle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The operator's acts from the server itself: ``suanli-exchange participants`` and ``keys``.
+"""The operator's acts at the server: ``suanli-exchange participants``, ``keys`` and ``policy``.
 
 They go through the use cases of the API, on the same log and database, and into the same record of
 acts, under the credential ``server-cli``. No gateway need be up: what one shows it reads from the
@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from schemas.identity import KeyNew, Scope
+from schemas.policies import PolicyNew
 from schemas.standing import StandingNew
 from schemas.types import Role
 from services.core.errors import DomainError
@@ -30,6 +31,7 @@ from services.gateway.app.keys import OPERATOR_ID, KeyCommands
 from services.gateway.app.once import Once
 from services.gateway.app.scopes import scopes_of
 from services.gateway.app.standing import Standing
+from services.gateway.errors import not_found
 from services.gateway.identity_ports import Act
 from services.gateway.ports import Principal
 from services.kit.clock import make_clock
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from schemas.api import ParticipantCreated, ParticipantNew, ParticipantView, Receipt
     from schemas.base import Model
     from schemas.identity import KeyCreated, KeyView
+    from schemas.policies import MarketPolicySet, PolicyRule, PolicyView
     from schemas.standing import Status
     from services.kit.postgres import Pool
     from services.kit.settings import KitSettings
@@ -79,6 +82,7 @@ class Administration:
             clock,
             None,
         )
+        self._markets = markets
         self._standing = Standing(log, self._directory, markets, clock, None)
 
     async def add(self, new: ParticipantNew) -> ParticipantCreated:
@@ -116,6 +120,55 @@ class Administration:
         work = self._keys.revoke(_OPERATOR, participant_id, key_id)
         where = f"participants/{participant_id}/keys/{key_id}"
         return await self._recorded("revoke_key", where, None, work)
+
+    async def policies(self, market_id: str | None) -> list[PolicyView]:
+        """Return every version of every policy, of one market or of all."""
+        found: list[PolicyView] = []
+        after: tuple[str, int] | None = None
+        while page := await self._markets.policies(
+            market_id=market_id, after=after, limit=_PAGE, state=None, where=None
+        ):
+            found += page
+            last = page[-1].policy
+            after = f"{last.market_id}/{last.policy_id}", last.version
+        return found
+
+    async def set_policy(
+        self,
+        regulator: str,
+        market_id: str,
+        policy_id: str,
+        *,
+        rule: PolicyRule | None,
+        reason: str,
+        from_round: int | None,
+    ) -> MarketPolicySet:
+        """Set the next version of a policy, as `ExchangeCommands.set_policy` does.
+
+        Rules are a regulator's: it is set in the name of one, and the record of acts says that the
+        server did it.
+
+        Raises:
+            NotFoundError: if there is no such regulator, or no such market.
+        """
+        view = await self._directory.participant(regulator)
+        if view is None or view.role is not Role.REGULATOR:
+            raise not_found("regulator", regulator)
+        known, _ = await self._markets.all_policies(market_id)
+        version = 1 + max((one.version for one in known if one.policy_id == policy_id), default=0)
+        new = PolicyNew(
+            market_id=market_id,
+            policy_id=policy_id,
+            version=version,
+            in_force_from_round=from_round,
+            rule=rule,
+            reason=reason,
+        )
+        principal = Principal(regulator, Role.REGULATOR, CREDENTIAL)
+        work = self._exchange.set_policy(principal, new, make_traceparent())
+        await self._recorded("set_policy", "policies", new, work)
+        known, _ = await self._markets.all_policies(market_id)
+        return next(one for one in known if (one.policy_id, one.version) == (policy_id, version))
 
     async def _recorded(
         self, act: str, where: str, body: Model | None, work: Awaitable[ResultT]

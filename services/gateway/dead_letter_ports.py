@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from schemas.dead_letters import DeadLetterView, LetterState
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 
 Place = tuple[int, int]
 """Partition and offset among the dead letters."""
+Note = Callable[[str], Awaitable[None]]
+"""Puts on record where a copy went."""
 
 
 class DeadLetters(Protocol):
@@ -38,8 +42,11 @@ class DeadLetters(Protocol):
         """Put on record what is done about a letter, unless something is on record already."""
         ...
 
-    async def sent(self, place: Place, to: str) -> None:
-        """Put on record where the copy of a letter's record went."""
+    def copying(self, place: Place) -> AbstractAsyncContextManager[Note | None]:
+        """Let one at a time send the copy of a letter's record, within the block.
+
+        Yields what puts on record where the copy went; ``None`` if that is on record already.
+        """
         ...
 
 

@@ -33,6 +33,7 @@ class SiteSum:
         chip: The chip class.
         offered: Chip-hours of its offers, refused ones left out.
         sold: Chip-hours of its allocations.
+        delivered: Chip-hours of them that it reported as delivered.
         revenue: At clearing prices, micro-yuan.
     """
 
@@ -40,6 +41,7 @@ class SiteSum:
     chip: str
     offered: int
     sold: int
+    delivered: int
     revenue: int
 
 

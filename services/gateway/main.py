@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import socket
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvicorn
-
 from schemas.members import IssuerView
+from services.core.direct_audit import TOPICS as DIRECT_TOPICS
 from services.gateway.adapters import direct
 from services.gateway.adapters.acts import PostgresActs, PostgresShares
 from services.gateway.adapters.credentials import PostgresCredentials
@@ -24,6 +22,7 @@ from services.gateway.adapters.erasures import PostgresErasures
 from services.gateway.adapters.exports import ExportFiles
 from services.gateway.adapters.funds import PostgresFunds
 from services.gateway.adapters.http.context import Api
+from services.gateway.adapters.http.listening import Server
 from services.gateway.adapters.http.problems import STORE_ERRORS
 from services.gateway.adapters.http.server import create_app, openapi
 from services.gateway.adapters.http.sse import frame, keep_alive
@@ -39,6 +38,7 @@ from services.gateway.adapters.members import PostgresMembers
 from services.gateway.adapters.mobilisations import PostgresMobilisations
 from services.gateway.adapters.oidc import OidcTokens
 from services.gateway.adapters.oidc_pages import PageSignIns
+from services.gateway.adapters.pages.context import Surroundings
 from services.gateway.adapters.pages.office import Office
 from services.gateway.adapters.pages.site import add_pages
 from services.gateway.adapters.postgres import (
@@ -59,6 +59,7 @@ from services.gateway.adapters.status_topics import StatusTopics
 from services.gateway.adapters.streams import PostgresFeed
 from services.gateway.adapters.surveillance import PostgresCases
 from services.gateway.adapters.watching import HealthWatch
+from services.gateway.adapters.webhook_secrets import WebhookSecrets
 from services.gateway.adapters.webhook_sender import HttpSender
 from services.gateway.adapters.webhooks import LEASE as WEBHOOKS_LEASE
 from services.gateway.adapters.webhooks import LeasedWebhooks, PostgresWebhooks
@@ -69,7 +70,6 @@ from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.dead_letters import DeadLetterWork
 from services.gateway.app.depth import Depth
-from services.gateway.app.direct import TOPICS as DIRECT_TOPICS
 from services.gateway.app.direct import DirectOrders
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
@@ -88,6 +88,7 @@ from services.gateway.app.members import MemberCommands
 from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
+from services.gateway.app.phases import Phases
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -98,16 +99,17 @@ from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.app.webhook_worker import WebhookWorker
 from services.gateway.app.webhooks import WebhookCommands
+from services.gateway.errors import UnavailableError
 from services.gateway.settings import GatewaySettings
 from services.kit.clock import SystemClock
 from services.kit.kafka import LogReader, LogWriter
-from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
+from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, make_ready
 from services.kit.run import run_service
 from services.kit.settings import load
 from services.kit.signing import verify, verify_ed25519
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
     from fastapi import FastAPI
 
@@ -124,7 +126,6 @@ MIGRATIONS = Path(__file__).parents[2] / "infra" / "postgres" / "migrations" / "
 _SEND_S_MAX = 8.0
 # The reader of the log tells its lag once a second; this much older, it has stopped.
 _STATE_AGE_S_MAX = 30.0
-_BACKLOG = 2048
 # What was sent is on the log; a day is for people who look into what went wrong.
 _OUTBOX_KEEP = timedelta(days=1)
 _READINESS_EVERY_S = 1.0
@@ -178,7 +179,7 @@ def build(
             erasures=ErasureWork(once, PostgresErasures(pool), clock),
             dead_letters=_dead_letters(settings, pool, writer, clock),
             exports=Exports(markets, ExportFiles(pool, reader, settings.gateway_export_folder)),
-            market_data=_market_data(pool, reader, markets, clock),
+            market_data=_market_data(pool, reader, markets, reports, clock),
             cases=CaseWork(once, PostgresCases(pool), clock),
             reports=DayReports(PostgresDays(pool), markets, clock, _timeline(settings), signer),
             finality=finality,
@@ -212,7 +213,10 @@ def _paged(
     office: Office,
 ) -> FastAPI:
     sign_ins = PageSignIns(tokens, settings.gateway_oidc_client_secret)
-    return add_pages(app, sessions, sign_ins, _timeline(settings).speed, desks, office)
+    around = Surroundings(
+        _timeline(settings).speed, settings.topic_prefix, settings.gateway_direct_brokers
+    )
+    return add_pages(app, sessions, sign_ins, around, desks, office)
 
 
 def _dead_letters(
@@ -228,9 +232,12 @@ def _signer(settings: GatewaySettings) -> ReceiptSigner | None:
     return None if seed is None else ReceiptSigner(seed.get_secret_value())
 
 
-def _market_data(pool: Pool, reader: Pool, markets: PostgresMarkets, clock: Clock) -> MarketData:
+def _market_data(
+    pool: Pool, reader: Pool, markets: PostgresMarkets, reports: PostgresReports, clock: Clock
+) -> MarketData:
     book, links = BookWindows(PostgresBooks(pool)), PostgresLinks(pool)
-    return MarketData(markets, PostgresPrices(reader), book, links, clock)
+    phases = Phases(markets, reports, clock)
+    return MarketData(markets, PostgresPrices(reader), book, links, phases, clock)
 
 
 def _finality(settings: GatewaySettings, pool: Pool) -> Finality:
@@ -239,7 +246,11 @@ def _finality(settings: GatewaySettings, pool: Pool) -> Finality:
 
 
 def _webhooks(settings: GatewaySettings, pool: Pool, reader: Pool) -> WebhookCommands:
-    return WebhookCommands(PostgresWebhooks(pool, reader), _sender(settings), SystemClock())
+    return WebhookCommands(
+        PostgresWebhooks(pool, reader, _webhook_secrets(settings, pool)),
+        _sender(settings),
+        SystemClock(),
+    )
 
 
 def _mobilisations(
@@ -259,6 +270,10 @@ def _streams(settings: GatewaySettings, pool: Pool, reader: Pool) -> Streams:
         listeners_max=settings.gateway_listeners_max,
         kept_days=settings.gateway_stream_days,
     )
+
+
+def _webhook_secrets(settings: GatewaySettings, pool: Pool) -> WebhookSecrets:
+    return WebhookSecrets(pool, settings.webhook_sealer())
 
 
 def _sender(settings: GatewaySettings) -> HttpSender:
@@ -285,13 +300,14 @@ def build_webhooks(settings: GatewaySettings, pool: Pool) -> LeasedWebhooks:
             sender,
             SystemClock(),
             random.random,
-            store_errors=STORE_ERRORS,
+            store_errors=(*STORE_ERRORS, UnavailableError),
             first_retry_s=settings.gateway_webhook_retry_s,
             failing_days=settings.gateway_webhook_days,
             kept_days=settings.gateway_stream_days,
         )
 
-    return LeasedWebhooks(pool, LeaseKeeper(pool, WEBHOOKS_LEASE, settings.gateway_instance), make)
+    keeper = LeaseKeeper(pool, WEBHOOKS_LEASE, settings.gateway_instance)
+    return LeasedWebhooks(pool, _webhook_secrets(settings, pool), keeper, make)
 
 
 def _signing_keys(
@@ -403,11 +419,13 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     """Serve the API and read the log until the service should stop."""
     settings = context.settings
     schema = settings.schema_of("gateway")
-    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    await make_ready(settings.postgres_dsn, schema, MIGRATIONS)
     pool = await create_pool(
         settings.postgres_dsn, schema, min_size=2, max_size=settings.gateway_pool_max
     )
     context.on_close(pool.close)
+    if sealed := await _webhook_secrets(settings, pool).seal_all():
+        context.log.info("webhook secrets sealed", secrets=sealed)
     reader = await reader_pool(settings.postgres_dsn, schema, max_size=settings.gateway_pool_max)
     context.on_close(reader.close)
     writer = LogWriter(settings, send_s_max=_SEND_S_MAX)
@@ -422,7 +440,13 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     books = app.state.api.market_data.book
     markets = partial(_markets, PostgresMarkets(pool))
     context.spawn("books", books.keep(markets, context.stop_event, STORE_ERRORS))
-    server = _Server(app, settings)
+    server = Server(
+        app,
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        proxies=settings.gateway_proxies,
+        shutdown_s=settings.shutdown_s,
+    )
     await StatusTopics(settings, pool).ensure_all()
     taking = build_direct(settings, context.clock, pool, writer)
     context.spawn("direct", taking.run(context.stop_event))
@@ -433,55 +457,6 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     context.ready("http", ready=True)
     context.spawn("readiness", _tell_readiness(context, pool))
     context.log.info("listening", host=settings.gateway_host, port=port)
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn inside the kit's loop; the kit owns the signals and the logs."""
-
-    def __init__(self, app: FastAPI, settings: GatewaySettings) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                host=settings.gateway_host,
-                port=settings.gateway_port,
-                log_config=None,
-                access_log=False,
-                backlog=_BACKLOG,
-                lifespan="off",
-                server_header=False,
-                # Limits rest on the caller's address, so nobody else may claim one.
-                proxy_headers=bool(settings.gateway_proxies),
-                forwarded_allow_ips=settings.gateway_proxies,
-                timeout_graceful_shutdown=int(settings.shutdown_s),
-            )
-        )
-
-        self._listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and tell so."""
-        await super().startup(sockets)
-        self._listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Leave the signals to the kit."""
-        yield
-
-    async def run_until(self, stop: asyncio.Event) -> None:
-        """Serve until ``stop`` is set, then finish what is under way."""
-        serving = asyncio.ensure_future(self.serve())
-        stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        self.should_exit = True
-        await serving
-
-    async def port(self) -> int:
-        """Return the port once the server listens."""
-        await self._listening.wait()
-        chosen: int = self.servers[0].sockets[0].getsockname()[1]
-        return chosen
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from services.core.tlog.notes import KeyKind, NoteError, VerifierKey
+from services.kit.sealing import Sealer
 from services.kit.settings import KitSettings
 from services.kit.webhooks import HostPattern
 
@@ -54,11 +55,16 @@ class GatewaySettings(KitSettings):
             each; further ones are told to come again.
         gateway_stream_days: Days for which what streams told is kept, so that whoever was away
             can resume.
+        gateway_direct_brokers: Where participants that write signed records reach the broker,
+            ``host:port``, several separated by commas; their page of keys tells it.
         gateway_watched: Services whose health the operator's page shows, ``name=address`` of each
             one's health server, separated by commas; in place of an address the file in which a
             service of this machine tells its port.
         gateway_webhook_hosts: Hosts that webhooks may be on, separated by commas: ``host``,
             ``*.host``, ``host:port`` or ``host:*``; without a port it is 443; none: no webhooks.
+        gateway_webhook_keys: Keys that the secrets of webhooks are sealed with in the database,
+            ``name:key`` of each, separated by commas, each key Base64 of 32 bytes; the first seals
+            and all open; needed with hosts for webhooks.
         gateway_webhook_networks: Networks that may be called although they are not of the public
             internet, separated by commas, such as ``10.20.0.0/16``.
         gateway_webhook_http: Whether webhooks may be called without TLS.
@@ -95,8 +101,12 @@ class GatewaySettings(KitSettings):
     gateway_proxies: Annotated[str, Field(max_length=4_000)] = ""
     gateway_listeners_max: Annotated[int, Field(ge=1, le=100_000)] = 12_000
     gateway_stream_days: Annotated[int, Field(ge=1, le=366)] = 7
+    gateway_direct_brokers: Annotated[
+        str, Field(max_length=4_000, pattern=r"^([^\s,:]+:\d+(,[^\s,:]+:\d+)*)?$")
+    ] = ""
     gateway_watched: Annotated[str, Field(max_length=10_000)] = ""
     gateway_webhook_hosts: Annotated[str, Field(max_length=20_000)] = ""
+    gateway_webhook_keys: SecretStr = SecretStr("")
     gateway_webhook_networks: Annotated[str, Field(max_length=4_000)] = ""
     gateway_webhook_http: bool = False
     gateway_webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
@@ -151,6 +161,8 @@ class GatewaySettings(KitSettings):
                     parse(part)
                 except ValueError as error:
                     raise ValueError(f"SUANLI_GATEWAY_WEBHOOK_{name} of {error}") from error
+        if self.gateway_webhook_hosts and not self.webhook_sealer().names:
+            raise ValueError("SUANLI_GATEWAY_WEBHOOK_KEYS with SUANLI_GATEWAY_WEBHOOK_HOSTS")
         if self.gateway_webhook_days > self.gateway_stream_days:
             msg = (
                 f"SUANLI_GATEWAY_WEBHOOK_DAYS of at most SUANLI_GATEWAY_STREAM_DAYS, "
@@ -158,6 +170,17 @@ class GatewaySettings(KitSettings):
             )
             raise ValueError(msg)
         return self
+
+    def webhook_sealer(self) -> Sealer:
+        """Return what seals the secrets of webhooks.
+
+        Raises:
+            ValueError: if a key is none.
+        """
+        try:
+            return Sealer.parse(self.gateway_webhook_keys.get_secret_value())
+        except ValueError as error:
+            raise ValueError(f"SUANLI_GATEWAY_WEBHOOK_KEYS of {error}") from error
 
     def oidc_issuers(self) -> tuple[str, ...]:
         """Return the trusted issuers, each once.

@@ -45,7 +45,8 @@ MARKET = Market.model_validate(
             {"source": "bj-1", "destination": "he-1", "capacity_gb_per_period": 4, "tariff": 1},
             {"source": "he-1", "destination": "bj-1", "capacity_gb_per_period": 4, "tariff": 1},
         ],
-        "rules": {"tick": 1, "round_every_s": 900, "horizon_periods": 8, "effort": 1},
+        "rules": {"tick": 1, "round_every_s": 900, "horizon_periods": 8, "effort": 1}
+        | {"freeze_s": 240},
     }
 )
 RULES = b'{"ascent_steps":20,"effort":1,"format":"suanli.rules.v1","seed":1,"tick":1}'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,18 +10,13 @@ from schemas.identity import Scope
 from schemas.types import Role
 from services.gateway.adapters import rows
 from services.gateway.adapters.queries import SQL
+from services.gateway.adapters.seen import Seen
 from services.gateway.ports import Principal
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from schemas.identity import KeyView
     from services.gateway.identity_ports import NewKey
     from services.kit.postgres import Conn, Pool
-
-# A key is looked up once in this time, not for every order.
-_SEEN_S = 1.0
-_SEEN_MAX = 10_000
 
 
 class PostgresCredentials:
@@ -32,34 +27,23 @@ class PostgresCredentials:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        # Hash of a key -> (when it is looked up again, whose it is).
-        self._seen: dict[bytes, tuple[float, Principal]] = {}
+        # By the hash of a key: it is looked up once in a while, not for every order.
+        self._seen: Seen[bytes, Principal] = Seen()
 
     async def by_key(self, sha256: bytes) -> Principal | None:
         """Return whose key has this hash, unless it is revoked or expired."""
-        known = self._fresh(sha256)
+        known = self._seen.fresh(sha256)
         if known is not None:
             return known
+        look = self._seen.look()
         row = await self._pool.fetchrow(SQL.principal_by_key, sha256)
         if row is None:
             return None
+        left_s = math.inf
+        if row["expires_at"] is not None:
+            left_s = (row["expires_at"] - datetime.now(UTC)).total_seconds()
         if row["unseen"]:
             await self._pool.execute(SQL.touch_key, row["credential_id"])
-        lives_s = _SEEN_S
-        if row["expires_at"] is not None:
-            left = row["expires_at"] - datetime.now(UTC)
-            lives_s = min(_SEEN_S, left.total_seconds())
-        return self._keep(sha256, row, lives_s)
-
-    def forget(self) -> None:
-        """Look everybody up again: something about a participant is different."""
-        self._seen.clear()
-
-    def _fresh(self, who: bytes) -> Principal | None:
-        seen = self._seen.get(who)
-        return seen[1] if seen is not None and seen[0] > time.monotonic() else None
-
-    def _keep(self, who: bytes, row: asyncpg.Record, lives_s: float) -> Principal:
         found = Principal(
             participant_id=row["participant_id"],
             role=Role(row["role"]),
@@ -67,10 +51,12 @@ class PostgresCredentials:
             active=row["status"] == "active",
             scopes=frozenset(Scope(name) for name in row["scopes"]),
         )
-        if len(self._seen) >= _SEEN_MAX:
-            self._seen.clear()
-        self._seen[who] = (time.monotonic() + lives_s, found)
+        self._seen.keep(look, sha256, found, left_s)
         return found
+
+    def forget(self) -> None:
+        """Look everybody up again: something about a participant is different."""
+        self._seen.forget()
 
     async def add_key(self, participant_id: str, new: NewKey) -> KeyView:
         """Store the hash of a new key."""
@@ -83,7 +69,7 @@ class PostgresCredentials:
     async def revoke_key(self, participant_id: str, key_id: str) -> KeyView | None:
         """Revoke a key for good; ``None`` if it is not the participant's."""
         row = await self._pool.fetchrow(SQL.revoke_key, key_id, participant_id)
-        self._seen.clear()
+        self._seen.forget()
         return None if row is None else rows.key_view(row)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,13 @@ from services.kit.errors import LogGapError, LogUnavailableError
 from services.kit.kafka import LogReader, OutRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from typing import Literal
 
     import asyncpg
 
     from schemas.dead_letters import LetterState
-    from services.gateway.dead_letter_ports import Place
+    from services.gateway.dead_letter_ports import Note, Place
     from services.kit.kafka import LogWriter, Record
     from services.kit.postgres import Conn, Pool
     from services.kit.settings import KitSettings
@@ -101,9 +102,17 @@ class PostgresDeadLetters:
         """Put on record what is done about a letter, unless something is on record already."""
         await self._pool.execute(SQL.decide_dead_letter, *place, act, reason, decided_by, at)
 
-    async def sent(self, place: Place, to: str) -> None:
-        """Put on record where the copy of a letter's record went."""
-        await self._pool.execute(SQL.sent_dead_letter, *place, to)
+    @asynccontextmanager
+    async def copying(self, place: Place) -> AsyncIterator[Note | None]:
+        """Let one at a time send the copy of a letter's record, within the block."""
+        async with self._pool.acquire() as conn, conn.transaction():
+            # Sending takes at most eight seconds; those who wait hold a connection meanwhile.
+            uncopied = await conn.fetchrow(SQL.uncopied_dead_letter, *place)
+
+            async def note(to: str) -> None:
+                await conn.execute(SQL.sent_dead_letter, *place, to)
+
+            yield None if uncopied is None else note
 
 
 class KafkaSourceTopics:

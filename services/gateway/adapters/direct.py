@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from schemas.codec import Envelope, derive_id, encode
 from schemas.direct import DirectAnswered
+from services.core.direct_audit import TOPICS
 from services.gateway.adapters.leased_reading import read_under_lease
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.status_topics import status_topic
 from services.gateway.app.direct import (
-    TOPICS,
     Judge,
     Refused,
     SigningKey,

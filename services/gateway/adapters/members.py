@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from schemas.identity import Scope
 from schemas.members import MemberStatus, MemberView
 from schemas.types import Role
 from services.gateway.adapters.queries import SQL
+from services.gateway.adapters.seen import Seen
 from services.gateway.app.scopes import scopes_of
 from services.gateway.member_ports import Known
 from services.gateway.ports import Principal
@@ -16,12 +16,9 @@ from services.gateway.ports import Principal
 if TYPE_CHECKING:
     import asyncpg
 
+    from services.gateway.adapters.seen import Look
     from services.gateway.member_ports import Holder, NewMember
     from services.kit.postgres import Pool
-
-# A member is looked up once in this time, not for every request.
-_SEEN_S = 1.0
-_SEEN_MAX = 10_000
 
 
 class PostgresMembers:
@@ -32,34 +29,34 @@ class PostgresMembers:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        # Holder or id -> (when it is looked up again, who it is).
-        self._seen: dict[Holder | str, tuple[float, Known]] = {}
+        # By holder or id: a member is looked up once in a while, not for every request.
+        self._seen: Seen[Holder | str, Known] = Seen()
 
     async def by_holder(self, holder: Holder) -> Known | None:
         """Return the member that a token's holder is, unless he is none or removed."""
-        known = self._fresh(holder)
+        known = self._seen.fresh(holder)
         if known is not None:
             return known
+        look = self._seen.look()
         row = await self._pool.fetchrow(SQL.principal_by_subject, holder.issuer, holder.subject)
-        return await self._keep(holder, row)
+        return await self._keep(look, holder, row)
 
     async def by_id(self, member_id: str) -> Known | None:
         """Return a member, unless there is none or it is removed."""
-        known = self._fresh(member_id)
+        known = self._seen.fresh(member_id)
         if known is not None:
             return known
+        look = self._seen.look()
         row = await self._pool.fetchrow(SQL.principal_by_member, member_id)
-        return await self._keep(member_id, row)
+        return await self._keep(look, member_id, row)
 
     def forget(self) -> None:
         """Look everybody up again: something about a participant is different."""
-        self._seen.clear()
+        self._seen.forget()
 
-    def _fresh(self, who: Holder | str) -> Known | None:
-        seen = self._seen.get(who)
-        return seen[1] if seen is not None and seen[0] > time.monotonic() else None
-
-    async def _keep(self, who: Holder | str, row: asyncpg.Record | None) -> Known | None:
+    async def _keep(
+        self, look: Look, who: Holder | str, row: asyncpg.Record | None
+    ) -> Known | None:
         if row is None:
             return None
         if row["unseen"] and not row["is_suspended"]:
@@ -73,9 +70,7 @@ class PostgresMembers:
             scopes=frozenset(Scope(name) for name in row["scopes"]) & scopes_of(role),
         )
         found = Known(principal, row["is_suspended"])
-        if len(self._seen) >= _SEEN_MAX:
-            self._seen.clear()
-        self._seen[who] = (time.monotonic() + _SEEN_S, found)
+        self._seen.keep(look, who, found)
         return found
 
     async def add(self, participant_id: str, new: NewMember) -> MemberView | None:
@@ -105,13 +100,13 @@ class PostgresMembers:
         row = await self._pool.fetchrow(
             SQL.change_member, member_id, participant_id, names, is_suspended
         )
-        self._seen.clear()
+        self._seen.forget()
         return _view(row)
 
     async def remove(self, participant_id: str, member_id: str) -> MemberView | None:
         """Remove a member for good; ``None`` if it is not the participant's."""
         row = await self._pool.fetchrow(SQL.remove_member, member_id, participant_id)
-        self._seen.clear()
+        self._seen.forget()
         return _view(row)
 
     async def members(self, participant_id: str) -> list[MemberView]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from schemas import events
+from schemas.market import RoundRules
 from schemas.streams import OrderStatusTold, PoolPricesTold, RoundTold
+from services.core.phases import schedule_of
 from services.gateway.adapters.queries import SQL
 from services.gateway.stream_ports import FeedItem, FeedState, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     import asyncpg
 
@@ -37,6 +40,7 @@ async def put_told(conn: Conn, by_type: Mapping[type[events.Event], Sequence[Sen
     found = [sent for kind in _TOLD for sent in by_type.get(kind, ())]
     if not found:
         return
+    rules = await _rules(conn, found)
     known = {
         (row["topic"], row["partition"]): row["next_offset"]
         for row in await conn.fetch(SQL.stream_sources)
@@ -52,7 +56,7 @@ async def put_told(conn: Conn, by_type: Mapping[type[events.Event], Sequence[Sen
             await _put_rows(conn, rows)
             rows = []
             await conn.execute(SQL.put_stream_fills, sent.envelope.data.round_id)
-        rows += _rows(sent)
+        rows += _rows(sent, rules)
     await _put_rows(conn, rows)
     moved = [(*place, end) for place, end in ends.items() if known.get(place) != end]
     await conn.executemany(SQL.put_stream_source, moved)
@@ -68,7 +72,26 @@ def _place(sent: Sent) -> tuple[int, int, int]:
     return _TOPICS.index(position.topic), position.partition, position.offset
 
 
-def _rows(sent: Sent) -> Iterable[Row]:
+async def _rules(conn: Conn, found: Sequence[Sent]) -> dict[str, RoundRules]:
+    """Return the rules of the markets whose rounds are told."""
+    told: set[str] = set()
+    for sent in found:
+        data: Any = sent.envelope.data
+        if type(data) in _STAGES:
+            told.add(data.market_id)
+    rows = await conn.fetch(SQL.round_rules, sorted(told)) if told else []
+    return {row["market_id"]: RoundRules.model_validate_json(row["rules"]) for row in rows}
+
+
+def _next(rules: RoundRules | None, at: datetime) -> tuple[datetime | None, datetime | None]:
+    """Return when the next round is frozen, if it is, and cut."""
+    if rules is None:
+        return None, None
+    schedule = schedule_of(rules, at)
+    return (schedule.freezes_at if rules.freeze_s else None), schedule.cut_at
+
+
+def _rows(sent: Sent, rules: Mapping[str, RoundRules]) -> Iterable[Row]:
     data: Any = sent.envelope.data
     event_id = sent.envelope.id
     if isinstance(data, events.OrderStatusChanged):
@@ -89,12 +112,15 @@ def _rows(sent: Sent) -> Iterable[Row]:
             yield source, "prices", "prices", data.market_id, None, curve.pool, told
     else:
         stage = _STAGES[type(data)]
+        freeze_at, cut_at = _next(rules.get(data.market_id), data.market_time)
         told = RoundTold(
             round_id=data.round_id,
             market_id=data.market_id,
             seq=int(data.round_id.rpartition(":")[2]),
             stage=stage,
             market_time=data.market_time,
+            next_freeze_at=freeze_at,
+            next_cut_at=cut_at,
         ).model_dump_json()
         yield event_id, "rounds", stage, data.market_id, None, data.round_id, told
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from schemas.webhooks import WebhookChange, WebhookNew
+    from services.gateway.adapters.webhook_secrets import WebhookSecrets
     from services.gateway.app.webhook_worker import WebhookWorker
     from services.gateway.webhook_ports import Answer, Outgoing, WebhookQueue
     from services.kit.postgres import LeaseKeeper, Pool
@@ -31,11 +32,13 @@ class PostgresWebhooks:
     Args:
         pool: Pool that sees everything.
         reader: Pool that reads with the caller's eyes.
+        secrets: Their secrets.
     """
 
-    def __init__(self, pool: Pool, reader: Pool) -> None:
+    def __init__(self, pool: Pool, reader: Pool, secrets: WebhookSecrets) -> None:
         self._pool = pool
         self._reader = reader
+        self._secrets = secrets
 
     async def add(
         self,
@@ -56,7 +59,7 @@ class PostgresWebhooks:
                 participant_id,
                 sees_all,
                 *(new.url, [kind.value for kind in new.events], new.market_id, new.description),
-                secret,
+                *self._secrets.sealed(webhook_id, secret),
                 most,
             )
         return None if row is None else _view(row)
@@ -90,15 +93,16 @@ class PostgresWebhooks:
 
     async def rotate(self, webhook_id: str, secret: bytes, overlap_s: int) -> None:
         """Put a new secret in force; the old one counts for so many seconds more."""
+        sealed = self._secrets.sealed(webhook_id, secret)
         async with self._pool.acquire() as conn, conn.transaction():
             # Of two that rotate at once the second waits for the first.
             await conn.execute(SQL.lock_webhooks_of, webhook_id)
             await conn.execute(SQL.retire_webhook_secrets, webhook_id, overlap_s)
-            await conn.execute(SQL.add_webhook_secret, webhook_id, secret)
+            await conn.execute(SQL.add_webhook_secret, webhook_id, *sealed)
 
     async def secrets(self, webhook_id: str) -> list[bytes]:
         """Return the secrets that count, the newest first."""
-        return await _secrets(self._pool, webhook_id)
+        return await self._secrets.of(webhook_id)
 
     async def event(self, webhook_id: str, seq: int) -> ToTell | None:
         """Return something of the feed, if the endpoint may be told it and it is still kept."""
@@ -125,11 +129,13 @@ class PostgresWebhookQueue:
 
     Args:
         pool: Pool that sees everything.
+        secrets: Secrets of the endpoints.
         epoch: Epoch of the lease.
     """
 
-    def __init__(self, pool: Pool, epoch: int) -> None:
+    def __init__(self, pool: Pool, secrets: WebhookSecrets, epoch: int) -> None:
         self._pool = pool
+        self._secrets = secrets
         self._epoch = epoch
 
     async def due(self, busy: Sequence[str], limit: int) -> list[Endpoint]:
@@ -152,7 +158,7 @@ class PostgresWebhookQueue:
 
     async def secrets(self, webhook_id: str) -> list[bytes]:
         """Return the secrets that count, the newest first."""
-        return await _secrets(self._pool, webhook_id)
+        return await self._secrets.of(webhook_id)
 
     async def took(self, webhook_id: str, message: Outgoing, answer: Answer, seq: int) -> None:
         """Record that it took a message; all of the feed up to ``seq`` is done.
@@ -195,14 +201,20 @@ class LeasedWebhooks:
 
     Args:
         pool: Pool that sees everything.
+        secrets: Secrets of the endpoints.
         keeper: Keeper of the lease.
         make: Returns the worker on a queue.
     """
 
     def __init__(
-        self, pool: Pool, keeper: LeaseKeeper, make: Callable[[WebhookQueue], WebhookWorker]
+        self,
+        pool: Pool,
+        secrets: WebhookSecrets,
+        keeper: LeaseKeeper,
+        make: Callable[[WebhookQueue], WebhookWorker],
     ) -> None:
         self._pool = pool
+        self._secrets = secrets
         self._keeper = keeper
         self._make = make
 
@@ -215,7 +227,7 @@ class LeasedWebhooks:
         epoch = await self._keeper.acquire(stop)
         if epoch is None:
             return
-        worker = self._make(PostgresWebhookQueue(self._pool, epoch))
+        worker = self._make(PostgresWebhookQueue(self._pool, self._secrets, epoch))
         try:
             async with asyncio.TaskGroup() as group:
                 keeping = group.create_task(self._keeper.keep(stop))
@@ -223,10 +235,6 @@ class LeasedWebhooks:
                 keeping.cancel()
         finally:
             await self._keeper.release()
-
-
-async def _secrets(pool: Pool, webhook_id: str) -> list[bytes]:
-    return [row["secret"] for row in await pool.fetch(SQL.webhook_secrets, webhook_id)]
 
 
 def _delivery(webhook_id: str, message: Outgoing, answer: Answer) -> tuple[Any, ...]:

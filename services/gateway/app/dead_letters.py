@@ -1,8 +1,10 @@
 """Dead letters: looking into them, sending their records again, putting them aside.
 
 A record is sent again with the bytes that it had, so it keeps the id that its producer gave it, and
-whoever took it before knows it for a repeat. That is why a gateway that dies between the copy and
-the note of it may send a second one: the next press of the button does, and the copies count once.
+whoever took it before knows it for a repeat. Of those who press the button at the same moment, on
+whatever gateways, one sends the copy and the others wait for its note. A gateway that dies between
+the copy and the note leaves a letter without a note: the next press sends a second copy, and the
+copies count once.
 """
 
 from __future__ import annotations
@@ -110,8 +112,9 @@ class DeadLetterWork:
         letter = await self._known(letter_id)
         if letter.state != "redriven":
             raise _decided(letter, "open or redriven")
-        if letter.sent_to is None:
-            await self._letters.sent(place, await self._topics.send_again(record, letter_id))
+        async with self._letters.copying(place) as note:
+            if note is not None:
+                await note(await self._topics.send_again(record, letter_id))
         return await self._known(letter_id)
 
     async def discard(self, principal: Principal, letter_id: str, reason: str) -> DeadLetterView:

@@ -21,6 +21,7 @@ from schemas.direct import (
     SIGNATURE_HEADER,
     VALID_S_MAX,
     DirectAnswered,
+    DirectDemand,
     DirectOffer,
     DirectReceipt,
     DirectRecord,
@@ -28,6 +29,7 @@ from schemas.direct import (
 )
 from schemas.events import Reason
 from schemas.types import MESSAGE_BYTES_MAX, Role, Side
+from services.core.direct_audit import cause_of
 from services.core.errors import AuthError, DomainError, Message
 from services.gateway.app.orders import Submission
 from services.gateway.errors import BusyError, UnavailableError
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 
     VerifyEd25519 = Callable[[bytes, bytes, bytes], bool]
 
-TOPICS = ("offers.direct", "demand.direct")
 STATUS_TOPIC = "direct-status"
 # Clocks of participants may be this far ahead of the broker's.
 _SKEW_S_MAX = 60
@@ -232,10 +233,7 @@ class DirectOrders:
     async def _submit(
         self, items: Sequence[tuple[int, Wanted]], side: Side
     ) -> dict[int, DirectAnswered]:
-        submissions = [
-            Submission(item.body.idempotency_key, item.body.market_id, item.body.terms)  # type: ignore[attr-defined]
-            for _, item in items
-        ]
+        submissions = [_submission(item) for _, item in items]
         first = items[0][1]
         try:
             _require_active(first.principal)
@@ -255,6 +253,14 @@ class DirectOrders:
                 else _refusal(item.record, outcome, item.body.participant_id, item.body)
             )
         return answers
+
+
+def _submission(item: Wanted) -> Submission:
+    record, body = item.record, item.body
+    assert isinstance(body, DirectOffer | DirectDemand)
+    # So that whoever has the log finds the signature behind the order.
+    cause = cause_of(record.topic, record.partition, record.offset)
+    return Submission(body.idempotency_key, body.market_id, body.terms, cause)
 
 
 def _require_active(principal: Principal) -> None:

@@ -61,6 +61,7 @@ def make_envelope(
     correlation_id: str,
     occurred_at: datetime,
     traceparent: str,
+    causation_id: str = "",
 ) -> Envelope:
     """Return an event in its envelope, stamped with the wall clock.
 
@@ -86,7 +87,7 @@ def make_envelope(
         recorded_at=datetime.now(UTC),
         participant_id=participant_id,
         correlation_id=correlation_id,
-        causation_id="",
+        causation_id=causation_id,
         traceparent=traceparent,
         data=data,
     )

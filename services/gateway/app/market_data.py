@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from schemas.market import Market
     from schemas.market_data import GroupName, IndexView, StatisticView, WindowName
     from services.gateway.app.book_windows import BookWindows
+    from services.gateway.app.phases import Phases
     from services.gateway.link_ports import Links
     from services.gateway.ports import MarketClock, Markets
 
@@ -77,6 +78,7 @@ class MarketData:
         history: Prices.
         book: The open orders by delivery window.
         links: Links between zones.
+        phases: Where markets stand between two rounds.
         clock: The market's clock.
     """
 
@@ -86,6 +88,7 @@ class MarketData:
         history: PriceHistory,
         book: BookWindows,
         links: Links,
+        phases: Phases,
         clock: MarketClock,
     ) -> None:
         self.now = clock.now
@@ -93,6 +96,7 @@ class MarketData:
         self._history = history
         self.book = book
         self.links = links
+        self.phases = phases
 
     async def market(self, market_id: str) -> Market:
         """Return a market.

@@ -52,11 +52,13 @@ class Submission:
         key: Idempotency key.
         market_id: The market that it is for.
         terms: Terms, valid by the contract.
+        cause: The signed record that it was made of, if it was.
     """
 
     key: str
     market_id: str
     terms: Terms
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ class OrderCommands:
             correlation_id=order_id,
             occurred_at=self._clock.now(),
             traceparent=traceparent,
+            causation_id=wanted.cause,
         )
 
     async def amend(

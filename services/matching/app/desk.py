@@ -201,6 +201,7 @@ class Desk:
             groups=self.groups,
             block_offers=self._block_offers,
             policies=self._in_last_book,
+            is_mid_cycle=bool(self.stages.served),
         )
 
     def apply(self, decision: Decision) -> list[Order]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from services.core.phases import last_instant, next_cut
 from services.kit.logging import get_logger
 from services.kit.telemetry import METRICS
 from services.matching.app.displacing import displaced_record
@@ -16,6 +17,7 @@ from services.matching.crash import crash_point
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+    from datetime import datetime
 
     from services.kit.clock import Clock
     from services.kit.records import Positions
@@ -115,9 +117,9 @@ class Matching:
         while not stop.is_set():
             left_ms = (due - self.now()) / timedelta(milliseconds=1) / self._speed
             if left_ms > 0:
-                await self.take_in(round(min(max(left_ms, _READ_MS_MIN), _READ_MS_MAX)))
+                await self.take_in(round(min(max(left_ms, _READ_MS_MIN), _READ_MS_MAX)), due)
                 continue
-            await self._drain()
+            await self._drain(due)
             if self._desk.is_halted(self.now()):
                 due = self._due(self.now())
                 continue
@@ -129,9 +131,9 @@ class Matching:
         await self._drain()
         return await self._run_drained()
 
-    async def _drain(self) -> None:
+    async def _drain(self, due: datetime | None = None) -> None:
         for _ in range(_DRAIN_BATCHES_MAX):
-            if not await self.take_in(_DRAIN_MS):
+            if not await self.take_in(_DRAIN_MS, due):
                 break
 
     async def _run_drained(self) -> SealedRound:
@@ -151,13 +153,21 @@ class Matching:
             await self._store.prune()
         return sealed
 
-    async def take_in(self, timeout_ms: int) -> int:
-        """Read, judge and commit one batch; return how many records it had."""
+    async def take_in(self, timeout_ms: int, due: datetime | None = None) -> int:
+        """Read, judge and commit one batch; return how many records it had.
+
+        Args:
+            timeout_ms: How long to wait for the first record, real milliseconds.
+            due: When the round that takes them is cut: what it still takes in at or after that
+                instant belongs to the phase before it, not to the next open one.
+        """
         before = self._log_reader.positions()
         records = await self._log_reader.read(self._batch_records, timeout_ms)
         if not records:
             return 0
         now = self.now()
+        if due is not None and now >= due:
+            now = max(last_instant(due), self._desk.last_time)
         await self._recall(self._intake.ids_wanted(records))
         for record in records:
             verdict = self._intake.take(record, now)
@@ -223,9 +233,7 @@ class Matching:
         if self._desk.stages.served:
             # What an urgent round leaves is cleared at once: no order waits longer for it.
             return after
-        every_s = self._desk.market.rules.round_every_s
-        since = max(after, datetime.fromtimestamp(0, UTC)).timestamp()
-        return datetime.fromtimestamp((int(since) // every_s + 1) * every_s, UTC)
+        return next_cut(self._desk.market.rules, after)
 
     async def _wait_for_market(self, positions: Positions, stop: asyncio.Event) -> Positions:
         topic = "policies"

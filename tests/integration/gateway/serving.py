@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.gateway.main import _Server, build
+from services.gateway.adapters.http.listening import Server
+from services.gateway.main import build
 from tests.integration.gateway.conftest import Gateway
 
 
 @asynccontextmanager
 async def served(gateway: Gateway, port: int = 0) -> AsyncIterator[str]:
     """Serve a fresh app over the gateway's stores; leaving stops it as a signal would."""
-    settings = gateway.settings.model_copy(update={"gateway_port": port, "shutdown_s": 10.0})
-    app = build(settings, gateway.clock, gateway.pool, gateway.reader, gateway.writer)
+    app = build(gateway.settings, gateway.clock, gateway.pool, gateway.reader, gateway.writer)
     stop = asyncio.Event()
-    server = _Server(app, settings)
+    server = Server(app, host="127.0.0.1", port=port, proxies="", shutdown_s=10.0)
     streams = asyncio.create_task(app.state.api.streams.run(stop))
     serving = asyncio.create_task(server.run_until(stop))
     try:

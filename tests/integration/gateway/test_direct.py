@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from schemas.codec import decode
 from schemas.direct import KEY_HEADER, SIGNATURE_HEADER, DirectAnswered, signed_bytes
+from services.core.direct_audit import cause_of
 from services.core.errors import ValidationError
 from services.gateway import direct_access
 from services.gateway.app.direct import key_id_of
@@ -191,6 +192,12 @@ async def test_a_signed_offer_becomes_an_order_and_its_repeat_the_same_one(direc
         "GET", f"/v1/offers/{one.receipt.order_id}", key=direct.market.provider
     )
     assert shown.json()["terms"]["chips"] == 64
+    # Whoever has the order finds the signature behind it.
+    life = await direct.gateway.call(
+        "GET", f"/v1/orders/{one.receipt.order_id}/life", key=direct.market.provider
+    )
+    record = cause_of("offers.direct", one.partition, min(one.offset, other.offset))
+    assert life.json()["items"][0]["causation_id"] == record
     over_http = await direct.gateway.submit("offers", offer(), direct.market.provider, "k1")
     assert over_http.json()["order_id"] == one.receipt.order_id
 

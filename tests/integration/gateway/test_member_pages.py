@@ -97,7 +97,7 @@ async def others(browser: Browser, base: str, market: Market) -> None:
     """Look at it as the operator, as a regulator and as another participant."""
     operator = await by_key(browser, base, OPERATOR_KEY, "zh")
     await operator.goto("/office/participants/provider-1")
-    await operator.get_by_role("link", name="成员").click()
+    await operator.locator("main").get_by_role("link", name="成员").click()
     await expect(operator.locator("tbody")).to_contain_text("已移除")
     await operator.locator("#f-subject").fill("wang-wei")
     await operator.locator("#f-name").fill("王伟")

@@ -11,8 +11,16 @@ from services.gateway.adapters.pages.context import SESSION_COOKIE
 from services.gateway.main import build
 from tests.integration.gateway.conftest import OPERATOR_KEY, Gateway, Market, demand
 from tests.integration.gateway.test_funds import show, two_days
+from tests.integration.gateway.test_mobilisations import MOBILISATIONS, flood, proposed
 
+# Lists as files: what regulators and the operator see, and nobody else.
+BOTH_SEE = (
+    *("acts/csv", "acts/csv?participant_id=operator", "erasures/csv", "findings/csv"),
+    *("findings/csv?only=problems", "journal/csv", "journal/csv?q=enterprise-1", "letters/csv"),
+    *("participants/csv", "participants/csv?role=provider&status=active", "mobilisations/csv"),
+)
 _PROOF = re.compile(r'name="proof" value="([0-9a-f]+)"')
+_FIELD = re.compile(r'name="(\w+)"[^>]* value="([^"]*)"')
 
 
 @dataclass(slots=True)
@@ -82,6 +90,7 @@ async def test_each_role_gets_its_own_pages_and_nobody_anothers_orders(market: M
         "/money/csv/days": traders,
         "/money/csv/sites": {"provider"},
         "/keys": traders,
+        "/keys/csv": traders,
         "/members": traders | {"regulator"},
         "/members?of=provider-1": {"provider", "operator"},
         "/members/csv": traders | {"regulator"},
@@ -93,12 +102,15 @@ async def test_each_role_gets_its_own_pages_and_nobody_anothers_orders(market: M
         f"/orders/{order}/csv/timeline": {"enterprise", "regulator", "operator"},
         f"/orders/{order}/amend": {"enterprise"},
         f"/demand/new?copy={order}": {"enterprise"},
+        **{f"/office/{name}": {"regulator", "operator"} for name in BOTH_SEE},
+        "/office/cases/csv?state=open": {"regulator"},
     }
     for path, may in seen.items():
         for name, visit in visits.items():
             reply = await visit.get(path)
             assert (reply.status_code == 200) is (name in may), (path, name, reply.status_code)
-            assert reply.status_code in (200, 403, 404), (path, name, reply.text)
+            if (path, name) != ("/members", "operator"):  # led to those whose it looks after
+                assert reply.status_code in (200, 403, 404), (path, name, reply.text)
         nobody = await gateway.http.get(path)
         assert nobody.status_code == 303, path
     # What a script asks for after the session's end says so in its place, and not by a page.
@@ -113,6 +125,62 @@ async def test_each_role_gets_its_own_pages_and_nobody_anothers_orders(market: M
             assert refused.status_code in (403, 404), (name, act, refused.status_code)
     view = (await gateway.call("GET", f"/v1/demand/{order}", key=market.enterprise)).json()
     assert view.get("cancel_requested_at") is None
+
+
+async def test_lists_come_as_files_with_what_they_show(market: Market) -> None:
+    visit = await signed_in(market.gateway, OPERATOR_KEY)
+    people = await visit.get("/office/participants/csv?role=provider")
+    head, row = people.text.splitlines()
+    assert head.startswith("participant_id,")
+    assert row.startswith("provider-1,")
+    acts = await visit.get("/office/acts/csv")
+    assert "register_participant" in acts.text or "operator" in acts.text
+    trader = await signed_in(market.gateway, market.provider)
+    keys = await trader.get("/keys/csv")
+    assert "key_" in keys.text
+    assert "sk_" not in keys.text
+    # Rounds are public, and there is none yet.
+    rounds = await market.gateway.http.get("/rounds/csv")
+    assert (rounds.status_code, rounds.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    # The bootstrap key has no members of its own; it is led to those whose it looks after.
+    members = await visit.get("/members")
+    assert (members.status_code, members.headers["location"]) == (303, "/office/participants")
+
+
+async def test_an_enterprise_that_a_need_names_composes_urgent_demand_under_it(
+    market: Market,
+) -> None:
+    gateway = market.gateway
+    made = await proposed(gateway, flood(), market.regulator)
+    need = made["mobilisation_id"]
+    mine = await signed_in(gateway, market.enterprise)
+    assert "Flood forecast" not in (await mine.get("/desk")).text
+    assert (await mine.get(f"/demand/new?need={need}")).status_code == 404
+    confirmed = await gateway.call("POST", f"{MOBILISATIONS}/{need}/confirm")
+    assert confirmed.json()["state"] == "declared"
+    for path in ("/desk", "/demand/new"):
+        assert f'href="/demand/new?need={need}"' in (await mine.get(path)).text, path
+    form = await mine.get(f"/demand/new?need={need}")
+    fields = dict(_FIELD.findall(form.text))
+    assert (fields["a0_limit"], fields["deadline"]) == ("12", "2026-11-25T17:00")
+    assert '<option value="urgent" selected>' in form.text
+    # As it is filled in, it is an urgent demand that is taken.
+    sent = await mine.post(
+        "/demand/new",
+        **{name: fields[name] for name in ("key", "market", "earliest", "deadline", "a0_limit")},
+        alternatives="1",
+        shape="block",
+        block_chips="8",
+        block_duration="4",
+        priority="urgent",
+        a0_chips="h800",
+        a0_regions="beijing",
+    )
+    assert sent.status_code == 303, sent.text
+    # To whom it does not name, it is no need.
+    stranger = await signed_in(gateway, await gateway.admit("enterprise-2", "enterprise"))
+    assert "Flood forecast" not in (await stranger.get("/desk")).text
+    assert (await stranger.get(f"/demand/new?need={need}")).status_code == 404
 
 
 async def test_a_key_that_only_reads_looks_and_is_told_what_it_lacks(market: Market) -> None:

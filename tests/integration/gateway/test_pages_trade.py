@@ -259,17 +259,25 @@ async def sales(page: Page, gateway: Gateway, market: Market) -> None:
         return len(reply.json()["items"])
 
     await gateway.eventually(given, lambda found: found == 2)
-    # An hour later what was sold is reported, whoever presses twice.
+    # An hour later what was sold is reported as it was, whoever presses twice.
     gateway.clock.set(gateway.clock.now() + timedelta(hours=3))
     await page.goto(f"/orders/{order}")
-    await page.locator("#due button").dblclick()
+    await page.locator("#due-hours summary").click()
+    await page.locator("#partial input.short").fill("5")
+    await seen(page, "deliveries-zh")
+    await page.get_by_role("button", name="上报所填时段").click()
+    await expect(page.get_by_role("alert")).to_contain_text("不得超过 4，实为 5")
+    await page.locator("#partial input.short").fill("3")
+    await page.get_by_role("button", name="上报所填时段").dblclick()
     await expect(page.locator("#due")).to_have_count(0)
-    await expect(page.locator(".timeline .b-done")).to_have_count(1)
+    await expect(page.locator(".timeline .b-short")).to_have_count(1)
     await page.goto("/money")
     await expect(page.locator("figure[data-chart] canvas").first).to_be_visible()
     sites = page.locator("section", has=page.locator("#sites-title"))
     await expect(sites.locator("tbody tr")).to_have_count(3)
     await expect(sites).to_contain_text("¥283.00")
+    # Three of the 384 chip-hours on offer there were delivered.
+    await expect(sites).to_contain_text("0.781 %")
     for link in await page.locator("a[download]").all():
         csv = await page.request.get(str(await link.get_attribute("href")))
         assert csv.headers["content-type"].startswith("text/csv"), csv.url
@@ -281,6 +289,7 @@ async def sales(page: Page, gateway: Gateway, market: Market) -> None:
 
 async def keys(page: Page, gateway: Gateway, market: Market) -> None:
     await page.goto("/keys")
+    await expect(page.locator("main")).to_contain_text("direct.provider-1")
     await page.get_by_label("Name").fill("robot")
     await page.get_by_label("trade: orders").check()
     await page.get_by_role("button", name="Make it").click()

@@ -30,7 +30,10 @@ class Server:
         )
 
     async def run(self, words: str, expect: int = 0) -> Result:
-        done = await asyncio.to_thread(self._runner.invoke, app, words.split())
+        return await self.invoke(words.split(), expect)
+
+    async def invoke(self, words: list[str], expect: int = 0) -> Result:
+        done = await asyncio.to_thread(self._runner.invoke, app, words)
         assert done.exit_code == expect, (words, done.output, done.exception)
         return done
 
@@ -100,6 +103,38 @@ async def test_participants_are_admitted_suspended_and_given_keys_at_the_server(
         ("revoke_key", "done"),
         ("add_key", "refused"),
     ]
+
+
+async def test_policies_are_set_on_a_regulators_order_at_the_server(market: Market) -> None:
+    gateway, server = market.gateway, Server(market)
+    words = ["policy", "set", "caps", "--market", "jingjinji", "--reason", "Prices ran away"]
+
+    async def act(*more: str, expect: int = 0) -> Result:
+        return await server.invoke([*words, *more], expect)
+
+    rule = '{"kind": "price_limits", "chip": "h800", "cap": 20000000}'
+    who = ["--regulator", "regulator-1"]
+    await act("--rule", rule, *who)
+    assert "version 2" in (await act("--rule", rule, *who, "--round", "5")).stdout
+    stranger = await act("--rule", rule, "--regulator", "provider-1", expect=1)
+    assert isinstance(stranger.exception, DomainError)
+    assert (stranger.exception.field, stranger.exception.value) == ("regulator", "provider-1")
+    odd = await act("--rule", rule.replace("h800", "tpu"), *who, expect=1)
+    assert isinstance(odd.exception, DomainError)
+    assert odd.exception.field == "rule.chip"
+    words[1] = "withdraw"
+    await act(*who, "--round", "7")
+    shown = (await gateway.http.get("/v1/policies?market_id=jingjinji")).json()["items"]
+    assert [(one["policy"]["version"], one["policy"]["set_by"]) for one in shown] == [
+        (version, "regulator-1") for version in (1, 2, 3)
+    ]
+    assert shown[2]["policy"]["rule"] is None
+    listed = json.loads((await server.run("policy list --market jingjinji --json")).stdout)
+    assert listed == shown
+    assert "withdrawn" in (await server.run("policy list")).stdout
+    acts = (await gateway.call("GET", "/v1/admin-acts", key=OPERATOR_KEY)).json()["items"]
+    mine = [one for one in acts if one["credential_id"] == administration.CREDENTIAL]
+    assert [(one["act"], one["outcome"]) for one in mine].count(("set_policy", "done")) == 3
 
 
 async def test_an_admitted_participant_may_write_to_the_broker_at_once(

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from suanli import profiles
 from suanli.cli import build_app
-from suanli.sign_in import ProfileToken, Tokens
+from suanli.errors import SignInError
+from suanli.sign_in import ProfileToken, Tokens, renewed
 from tests.integration.gateway.conftest import OPERATOR_KEY, Market
 from tests.integration.gateway.serving import served
 from tests.issuer import Issuer
@@ -80,6 +81,13 @@ async def journey(url: str, issuer: Issuer, file: Path) -> None:
     assert second.refresh != first.refresh
     assert ProfileToken("default")() == second.access
 
+    # Whoever signs out takes what he was given with him, whoever has a copy of it.
+    assert (await suanli("logout"))[0] == 0
+    assert issuer.asked[-1] == "revoke"
+    with pytest.raises(SignInError, match="invalid_grant"):
+        await asyncio.to_thread(renewed, second)
+    assert (await suanli(*login))[0] == 0
+
     code, out, told = await suanli("members", "list", "-o", "json")
     assert (code, [one["member_id"] for one in json.loads(out)]) == (0, [member]), told
     assert (await suanli("members", "scopes", member, "--scope", "read"))[0] == 0
@@ -93,7 +101,9 @@ async def journey(url: str, issuer: Issuer, file: Path) -> None:
     )
     code, _, told = await suanli("whoami")
     assert (code, "invalid_grant" in told, "suanli login" in told) == (1, True, True), told
-    assert (await suanli("logout"))[0] == 0
+    issuer.takes_back = False
+    code, _, told = await suanli("logout")
+    assert (code, "unsupported_token_type" in told) == (0, True), told
     assert Tokens.of(profiles.load().of(None)) is None
     code, _, told = await suanli("whoami")
     assert (code, "auth.key_missing" in told) == (1, True), told

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from schemas.types import OrderState
 from services.gateway.main import build, build_webhooks
@@ -21,6 +23,7 @@ from tests.integration.gateway.test_orders import status_of
 
 SETTINGS: dict[str, Any] = {
     "gateway_webhook_hosts": "127.0.0.1:*, *.lab.example",
+    "gateway_webhook_keys": SecretStr(f"k1:{b64encode(bytes(32)).decode()}"),
     "gateway_webhook_networks": "127.0.0.0/8",
     "gateway_webhook_http": True,
     "gateway_webhook_timeout_s": 2.0,
@@ -29,7 +32,7 @@ SETTINGS: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def allowing(gateway: Gateway, **more: str) -> AsyncIterator[Gateway]:
+async def allowing(gateway: Gateway, **more: object) -> AsyncIterator[Gateway]:
     """The same gateway with webhooks allowed to this machine."""
     settings = gateway.settings.model_copy(update=SETTINGS | more)
     app = build(settings, gateway.clock, gateway.pool, gateway.reader, gateway.writer)

@@ -61,3 +61,22 @@ async def test_webhooks_only_go_forward_and_each_sees_its_own_of_them(stack: Sta
         await conn.execute("DELETE FROM webhook WHERE participant_id = 'mine'")
         for table in ("webhook_secret", "webhook_delivery"):
             assert await conn.fetchval(f"SELECT count(*) FROM {table}") == 1  # noqa: S608
+
+
+async def test_a_secret_is_as_long_as_its_seal_makes_it_and_stays_sealed(stack: Stack) -> None:
+    async with schema_before(stack, "gateway", MIGRATIONS, "0023") as before:
+        conn = before.conn
+        await conn.execute(INSERT, "a", "mine", ["orders.fill"])
+        secret = (
+            "INSERT INTO webhook_secret (webhook_id, secret) SELECT webhook_id, $1 FROM webhook"
+        )
+        await conn.execute(secret, b"k" * 32)
+        await before.upgrade()
+        kept = "SELECT secret FROM webhook_secret WHERE key_id IS NULL"
+        assert await conn.fetchval(kept) == b"k" * 32
+        for wrong in ("key_id = 'k1'", "key_id = 'K:1', secret = repeat('x', 60)::bytea"):
+            with pytest.raises(asyncpg.CheckViolationError):
+                await conn.execute(f"UPDATE webhook_secret SET {wrong}")  # noqa: S608 - as above
+        await conn.execute("UPDATE webhook_secret SET key_id = 'k1', secret = $1", b"x" * 60)
+        with pytest.raises(asyncpg.CheckViolationError, match="key_id must be there"):
+            await conn.execute("UPDATE webhook_secret SET key_id = NULL, secret = $1", b"k" * 32)

@@ -127,7 +127,10 @@ def refused(version: int = 1, needed: int | None = None) -> events.HoldRefused:
 class Records:
     """Orders that grow as events are judged, one after another."""
 
-    def __init__(self, *before: events.Event) -> None:
+    def __init__(self, *before: events.Event, market: Market = MARKET, now: datetime = NOW) -> None:
+        self.market = market
+        self.now = now
+        self.is_mid_cycle = False
         self.orders: dict[str, Order] = {}
         self.stash: dict[str, dict[str, HoldAnswer]] = {}
         self.groups: dict[str, str] = {}
@@ -142,7 +145,15 @@ class Records:
             for order in self.orders.values()
             if order.is_live and getattr(order.terms, "block", False)
         }
-        view = View(MARKET, NOW, self.orders, self.stash, self.groups, blocks)
+        view = View(
+            self.market,
+            self.now,
+            self.orders,
+            self.stash,
+            self.groups,
+            blocks,
+            is_mid_cycle=self.is_mid_cycle,
+        )
         self._offset += 1
         story = Story(event_id or f"event {self._offset}", cause, "story", self._offset)
         decision = decide(view, event, story)

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.types import OrderState, period_of
 from services.core import book_builder
+from services.core.book import BookPolicy
 from services.core.book_builder import (
     Horizon,
     build_book,
@@ -16,6 +17,7 @@ from services.core.book_builder import (
     no_longer_taken,
     rules_of,
 )
+from services.core.book_policies import under, with_all_orders, without
 from services.core.orders import DemandOrder, OfferOrder, Order
 from services.core.round_pace import Pace
 from tests.unit.core.orders_world import (
@@ -62,6 +64,26 @@ def test_a_public_book_tells_which_orders_are_of_one_hand_but_not_whose() -> Non
     assert [row.participant for row in book.demands] == ["p2", "p2", "p3"]
     assert [row.exclusive_group for row in book.demands] == ["g1", "g1", None]
     assert [row.participant for row in book.offers] == ["p1"]
+
+
+def test_a_book_names_what_its_limits_keep_out_under_names_of_its_own() -> None:
+    caps = BookPolicy(
+        "caps", 1, "price_limits", (("cap", 2_000_000), ("chip", ""), ("floor", 1_000_000))
+    )
+    dear = [{"chips_any_of": ["t4"], "limit": 2_000_100}]
+    kept = named(opened(), f"dem_{'c' * 26}")
+    eager = named(opened(alternatives=dear), f"dem_{'d' * 26}", participant_id="e-2")
+    child = named(opened(linked_to=eager.id), f"dem_{'e' * 26}", participant_id="e-2")
+    orders: list[Order] = [kept, eager, child, offered(ask=900_000)]
+    book = build_book(MARKET, orders, {eager.id: eager}, HORIZON, policies=(caps,))
+    assert [(row.id, row.participant) for row in book.demands] == [(kept.id, "p1")]
+    assert not book.offers
+    assert [row.ask for row in book.kept_out.offers] == [900_000]
+    # What is linked to what is kept out is kept out with it.
+    assert [row.id for row in book.kept_out.demands] == [eager.id, child.id]
+    assert {row.participant for row in book.kept_out.demands} == {"p3"}
+    assert without(book, "caps") == with_all_orders(replace(book, policies=()))
+    assert under(book, (caps,)) == book
 
 
 def test_an_offer_shows_what_earlier_rounds_left_of_it() -> None:

@@ -59,6 +59,7 @@ from services.gateway.app.members import MemberCommands
 from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
+from services.gateway.app.phases import Phases
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -421,7 +422,12 @@ class MemoryGateway:
             erasures=ErasureWork(once, MemoryErasures(), self.clock),
             dead_letters=DeadLetterWork(MemoryDeadLetters(), NoTopics(), self.clock),
             market_data=MarketData(
-                self.markets, MemoryPrices(), BookWindows(MemoryPrices()), NoLinks(), self.clock
+                self.markets,
+                MemoryPrices(),
+                BookWindows(MemoryPrices()),
+                NoLinks(),
+                Phases(self.markets, self.reports, self.clock),
+                self.clock,
             ),
             cases=CaseWork(once, MemoryCases(), self.clock),
             reports=DayReports(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
@@ -42,7 +43,7 @@ from services.gateway.app.report_tables import (
     LinkageRow,
     TradeRow,
 )
-from services.gateway.dead_letter_ports import Place
+from services.gateway.dead_letter_ports import Note, Place
 from services.gateway.erasure_ports import ErasableEntry
 from services.gateway.ports import Sent, SignedHead
 from services.kit.records import Record
@@ -148,8 +149,9 @@ class MemoryDeadLetters:
     ) -> None:
         return None
 
-    async def sent(self, place: Place, to: str) -> None:
-        return None
+    @asynccontextmanager
+    async def copying(self, place: Place) -> AsyncIterator[Note | None]:
+        yield None
 
 
 class NoTopics:

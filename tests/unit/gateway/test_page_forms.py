@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from schemas.events import Reason
+from schemas.events import DeliveredPeriod, Reason
 from schemas.market import Market
-from schemas.orders import DemandTerms, OfferTerms
-from schemas.types import period_start
+from schemas.mobilisation import MobilisationScope
+from schemas.orders import BlockShape, DemandTerms, OfferTerms
+from schemas.types import period_of, period_start
 from services.core.eligibility import validate_demand
 from services.core.errors import Message, ValidationError
 from services.gateway.adapters.http import examples
-from services.gateway.adapters.pages import demand_form, offer_form
+from services.gateway.adapters.pages import deliveries, demand_form, offer_form
 from services.gateway.adapters.pages.changes import changes_of
 from services.gateway.adapters.pages.fields import hour_text, moved_on
 from services.gateway.adapters.pages.offer_rows import key_of, rows_of, template
@@ -164,3 +165,56 @@ def test_the_template_is_a_file_whose_rows_are_right() -> None:
     rows, wrong = rows_of(template(MARKET, start, end, ""))
     assert wrong is None
     assert [row.faults for row in rows] == [{}, {}]
+
+
+def due(*chips: int) -> deliveries.Due:
+    hours = [
+        DeliveredPeriod(start=period_start(period_of(NOW) - len(chips) + at), chips=count)
+        for at, count in enumerate(chips)
+    ]
+    return {"al_" + "a" * 26: tuple(hours)}
+
+
+def test_a_form_without_hours_reports_all_of_them_in_full() -> None:
+    owed = due(4, 8)
+    (report,), wrong = deliveries.read(owed, {})
+    assert (report.periods, wrong) == (owed[report.allocation_id], {})
+
+
+def test_hours_that_fell_short_are_reported_as_filled_in_and_empty_ones_later() -> None:
+    owed = due(4, 8, 2)
+    names = [name for name, _ in deliveries.listed(owed)]
+    filled = dict(zip(names, ("4", "5", ""), strict=True))
+    (report,), wrong = deliveries.read(owed, filled)
+    assert [one.chips for one in report.periods] == [4, 5]
+    assert wrong == {}
+    # The same hours are one report, whatever is said of them.
+    (other,), _ = deliveries.read(owed, filled | {names[1]: "0"})
+    assert deliveries.key_of(other) == deliveries.key_of(report)
+    for text, said in (("9", "must be at most 8, was 9"), ("half", "must be a whole number")):
+        _, wrong = deliveries.read(owed, filled | {names[1]: text})
+        assert said in wrong[names[1]].en
+
+
+def test_a_form_under_a_need_stays_within_its_hours_its_pools_and_its_cap() -> None:
+    scope = MobilisationScope.model_validate(
+        {
+            "regions": ["beijing"],
+            "chips": ["h800"],
+            "price_cap": 12_500_000,
+            "start": "2026-11-24T06:00:00Z",
+            "end": "2026-11-24T10:00:00Z",
+            "reason": "Flood forecast",
+        }
+    )
+    fields = demand_form.urgent(MARKET, NOW, scope)
+    terms, wrong = demand_form.read(fields)
+    assert wrong == {}
+    assert terms is not None
+    (only,) = terms.alternatives
+    assert (only.limit, only.regions, only.chips_any_of) == (12_500_000, ("beijing",), ("h800",))
+    # Two whole hours are left of it.
+    assert (terms.earliest.hour, terms.deadline.hour) == (8, 10)
+    assert isinstance(terms.shape, BlockShape)
+    assert terms.shape.duration == 2
+    assert terms.priority.value == "urgent"

@@ -26,6 +26,7 @@ PUBLIC = {
     "get_inclusion",
     "get_log_key",
     "get_market",
+    "get_phase",
     "get_receipt_key",
     "get_round",
     "get_round_file",

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,34 @@ def test_verify_holds_orders_and_prices_to_the_limits_in_force() -> None:
     assert [p.code for p in verify(under("x", 0, 0), rules, result).problems] == ["digest.book"]
     odd = {**book, "policies": [{**kept["policies"][0], "kind": "wishes"}]}
     assert "format.type" in codes(odd, result)
+
+
+def test_verify_lets_nothing_be_kept_out_that_no_policy_keeps_out() -> None:
+    book, rules, result = rounds.hand_made()
+    limits = [row["limit"] for item in book["demands"] for row in item["alternatives"]]
+    cap = max(*limits, *(price for row in result["prices"].values() for price in row))
+    params = {"chip": "", "floor": 0, "cap": cap}
+    policy = {"id": "caps", "version": 1, "kind": "price_limits", "params": params}
+    dear = rounds.offer("off_x", "z1/a", cap + 100, 1000, [1])
+    eager = rounds.demand("dem_x", "block", rounds.block(["z1/a"], cap + 1, 1, 1))
+
+    def keeping(
+        *offers: Json,
+        demands: Sequence[Json] = (),
+        policies: Sequence[Json] = (policy,),
+    ) -> Json:
+        told = {"offers": list(offers), "demands": list(demands)}
+        return {**book, "policies": list(policies), "kept_out": told}
+
+    right = keeping(dear, demands=[eager])
+    assert [p.code for p in verify(right, rules, result).problems] == ["digest.book"]
+    assert "policy.kept_out" in codes(keeping({**dear, "ask": cap}), result)
+    assert "policy.kept_out" in codes(keeping(book["offers"][0]), result)
+    assert "policy.kept_out" in codes(keeping(demands=[book["demands"][0]]), result)
+    assert "policy.kept_out" in codes(keeping(dear, policies=()), result)
+    odd = {**eager, "alternatives": [{**eager["alternatives"][0], "chips": -1}]}
+    assert "format.type" in codes(keeping(demands=[odd]), result)
+    assert "format.field" in codes({**right, "kept_out": {"offers": []}}, result)
 
 
 # --- feasibility --------------------------------------------------------------------------------
@@ -382,11 +411,13 @@ def test_every_code_in_the_source_has_its_words() -> None:
     used = set(
         re.findall(
             r'"((?:format|book|digest|allocation|offer|demand|price|rule_[12]|order'
-            r'|regret|welfare|certificate|link|policy)\.[a-z_]+)"',
+            r'|regret|welfare|certificate|link|policy|share)\.[a-z_]+)"',
             source,
         )
     )
     assert used - {
         f"book.{name}"
-        for name in ("pools", "offers", "demands", "links", "mobilisation", "policies")
+        for name in (
+            *("pools", "offers", "demands", "links", "mobilisation", "policies", "kept_out"),
+        )
     } == set(SUBJECTS)

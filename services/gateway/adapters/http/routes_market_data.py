@@ -19,6 +19,7 @@ from schemas.market_data import (
     WindowView,
 )
 from schemas.orders import Alternative, BlockShape, DemandTerms
+from schemas.phases import PhaseView
 from schemas.quotes import QuoteView
 from schemas.types import period_of
 from services.core.eligibility import pools_of
@@ -38,6 +39,12 @@ FromQuery = Annotated[Instant | None, Query(alias="from", description="First win
 ToQuery = Annotated[Instant | None, Query(alias="to", description="End, exclusive")]
 _PERIOD_MAX = 2**53
 WindowQuery = Annotated[WindowName, Query(description="Hours, or days (UTC)")]
+
+
+@router.get("/v1/markets/{market_id}/phase", tags=["markets"])
+async def get_phase(market_id: Slug, api: ApiDep) -> PhaseView:
+    """Return what orders may do now, and when the next round takes the book (public)."""
+    return await api.market_data.phases.phase(market_id)
 
 
 @router.get("/v1/links", tags=["prices"], response_model=Page[LinkPriceView])

@@ -44,6 +44,21 @@ _YEAR_S = 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What pages tell of where the exchange runs.
+
+    Attributes:
+        clock_speed: Seconds of the market's clock in one second.
+        topic_prefix: What the names of its topics at the broker begin with.
+        direct_brokers: Where participants reach the broker; empty if that is not told.
+    """
+
+    clock_speed: float
+    topic_prefix: str
+    direct_brokers: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pages:
     """What the pages' routes call.
 
@@ -51,7 +66,7 @@ class Pages:
         api: The use cases.
         sessions: Who is signed in.
         issuers: Who vouches for people that sign in.
-        clock_speed: Seconds of the market's clock in one second.
+        around: Where the exchange runs.
         shown: Public parts of pages that many people look at at once.
         desks: Sums for traders.
         office: What the pages of regulators and the operator alone call.
@@ -60,7 +75,7 @@ class Pages:
     api: Api
     sessions: Sessions
     issuers: PageSignIns
-    clock_speed: float
+    around: Surroundings
     shown: Remembering
     desks: Desks
     office: Office

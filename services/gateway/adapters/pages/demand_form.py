@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schemas.market import Market
+    from schemas.mobilisation import MobilisationScope
     from schemas.orders import Alternative
 
 ALTERNATIVES_MAX = 16
@@ -125,6 +126,24 @@ def blank(market: Market, now: datetime, near: str) -> Fields:
         "priority": "standard",
         "alternatives": "1",
         "a0_chips": near,
+    }
+
+
+def urgent(market: Market, now: datetime, scope: MobilisationScope) -> Fields:
+    """Return the form of a demand under a declared need: as urgent as it may be, at its cap."""
+    form = blank(market, now, scope.chips[0] if scope.chips else market.chips[0].id)
+    start = max(hours_on(now, 1), scope.start)
+    end = min(scope.end, start + timedelta(hours=market.rules.horizon_periods))
+    hours = max(1, period_of(end) - period_of(start))
+    return form | {
+        "priority": "urgent",
+        "earliest": hour_text(start),
+        "deadline": hour_text(end),
+        "block_duration": str(min(int(form["block_duration"]), hours)),
+        "a0_chips": ",".join(scope.chips) or form["a0_chips"],
+        "a0_regions": ",".join(scope.regions),
+        "a0_zones": ",".join(scope.zones),
+        "a0_limit": yuan_text(scope.price_cap),
     }
 
 

@@ -53,13 +53,15 @@ def _every_day(days: Sequence[DaySum], now: datetime) -> list[DaySum]:
 
 
 def sites_figure(sites: Sequence[SiteSum]) -> Figure:
-    """Return fill and revenue of each pool of a provider."""
+    """Return fill, use and revenue of each pool of a provider."""
     columns = (
         Column("Campus", "园区", "text", "zone"),
         Column("Chip class", "芯片型号", "text", "chip"),
         Column("Offered", "供给芯时", "count", "chip_hours_offered"),
         Column("Sold", "成交芯时", "count", "chip_hours_sold"),
         Column("Fill", "成交率", "ppm", "fill_percent"),
+        Column("Delivered", "已交付", "count", "chip_hours_delivered"),
+        Column("Used", "利用率", "ppm", "utilisation_percent"),
         Column("Revenue", "收入", "money", "revenue_yuan"),
         Column("On average", "均价", "price", "yuan_per_chip_hour"),
     )
@@ -70,6 +72,8 @@ def sites_figure(sites: Sequence[SiteSum]) -> Figure:
             item.offered,
             item.sold,
             share_ppm(item.sold, item.offered),
+            item.delivered,
+            share_ppm(item.delivered, item.offered),
             item.revenue,
             item.revenue // item.sold if item.sold else None,
         )

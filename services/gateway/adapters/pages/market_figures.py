@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from schemas.types import period_of, period_start
 from services.core.eligibility import pools_of
+from services.core.phases import last_instant, next_cut
 from services.gateway.adapters.pages.figures import Cell, Column, Figure, Value, cells
 from services.gateway.adapters.pages.regions import NAMES
+from services.gateway.adapters.pages.rendering import share_ppm
 
 if TYPE_CHECKING:
     from schemas.api import PriceView, RoundView
@@ -75,11 +77,16 @@ class Sight:
         """Return when the next round takes the book; rounds keep to multiples of the cadence."""
         if self.latest is None:
             return None
-        every = self.market.rules.round_every_s
-        number = int(self.latest.market_time.timestamp()) // every + 1
+        after = self.latest.market_time
         if self.paused_until is not None:
-            number = max(number, -int(-self.paused_until.timestamp() // every))
-        return datetime.fromtimestamp(number * every, self.now.tzinfo)
+            after = max(after, last_instant(self.paused_until))
+        return next_cut(self.market.rules, after)
+
+    @property
+    def frozen_from(self) -> datetime | None:
+        """Return from when on orders may only improve before the next round, if they do."""
+        freeze_s, cut_at = self.market.rules.freeze_s, self.next_round
+        return None if cut_at is None or not freeze_s else cut_at - timedelta(seconds=freeze_s)
 
     @property
     def paused_until(self) -> datetime | None:
@@ -129,8 +136,7 @@ class Sight:
     def domestic_ppm(self) -> int | None:
         """Return the share of domestic chips in the TFLOPS-hours of the rounds shown."""
         whole = sum(item.tflops_hours or 0 for item in self.trading)
-        part = sum(item.tflops_hours_domestic or 0 for item in self.trading)
-        return part * 1_000_000 // whole if whole else None
+        return share_ppm(sum(item.tflops_hours_domestic or 0 for item in self.trading), whole)
 
 
 def region_name(region: str) -> tuple[str, str]:
@@ -189,6 +195,48 @@ def welfare_figure(sight: Sight) -> Figure:
         for item in reversed(sight.trading)
     ]
     return Figure("welfare", columns, tuple(rows))
+
+
+def turnover_figure(sight: Sight) -> Figure:
+    """Return what each of the latest rounds that traded came to, and the domestic share of it."""
+    columns = (
+        Column("Round", "轮次", "count", "seq"),
+        Column("Chip-hours", "成交芯时", "count", "chip_hours"),
+        Column("Domestic share", "国产占比", "ppm", "domestic_share_ppm"),
+        Column("Paid", "成交金额", "money", "payment_yuan"),
+        Column("TFLOPS-hours", "TFLOPS·小时", "count", "tflops_hours"),
+        Column("Cut", "截止时刻", "time", "market_time"),
+    )
+    rows: list[tuple[Value, ...]] = [
+        (
+            item.seq,
+            item.chip_hours,
+            share_ppm(item.tflops_hours_domestic, item.tflops_hours),
+            item.payment,
+            item.tflops_hours,
+            item.market_time,
+        )
+        for item in reversed(sight.trading)
+    ]
+    return Figure("turnover", columns, tuple(rows))
+
+
+def regions_figure(sight: Sight, chip: ChipClass) -> Figure:
+    """Return what the map shows of a chip class: its lowest prices by region over the horizon."""
+    columns = (
+        Column("Region", "区域", "text", "region"),
+        Column("Average", "均价", "price", "average_yuan_per_chip_hour"),
+        Column("Lowest", "最低", "price", "min_yuan_per_chip_hour"),
+        Column("Highest", "最高", "price", "max_yuan_per_chip_hour"),
+        Column("Hours with a price", "有价时段", "count", "hours"),
+    )
+    rows: list[tuple[Value, ...]] = []
+    for region in sight.regions():
+        known = [value for value in sight.cheapest(chip.id, region) if value is not None]
+        average = sum(known) // len(known) if known else None
+        ends = (min(known), max(known)) if known else (None, None)
+        rows.append((region, average, *ends, len(known)))
+    return Figure("regions", columns, tuple(rows))
 
 
 def indices_figure(sight: Sight) -> Figure:
@@ -289,10 +337,10 @@ def heat_figure(sight: Sight) -> Figure:
 
 def map_prices(sight: Sight, chip: ChipClass) -> dict[str, tuple[int | None, int]]:
     """Return (average of the lowest prices over the horizon, shade 0 to 8) by region."""
-    means: dict[str, int | None] = {}
-    for region in sight.regions():
-        known = [value for value in sight.cheapest(chip.id, region) if value is not None]
-        means[region] = sum(known) // len(known) if known else None
+    means: dict[str, int | None] = {
+        str(row[0]): row[1] if isinstance(row[1], int) else None
+        for row in regions_figure(sight, chip).rows
+    }
     values = [value for value in means.values() if value is not None]
     low, high = (min(values), max(values)) if values else (0, 0)
     return {

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
+from services.gateway.adapters.http.context import csv_of
 from services.gateway.adapters.pages.assets import address_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from schemas.base import Model
     from services.core.errors import Message
 
 BEIJING = timezone(timedelta(hours=8))
@@ -35,6 +37,8 @@ _HEADERS = {
 _PACKED_BYTES_MIN = 2_000
 _PACKING_LEVEL = 4
 _MICRO = 1_000_000
+EXPORTED_MAX = 5_000
+"""Rows of a list that a file holds; whoever needs more asks the API, page by page."""
 
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -113,7 +117,7 @@ NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("/orders", "Orders", "订单", ("provider", "enterprise")),
     ("/money", "Money", "资金", ("provider", "enterprise")),
     ("/keys", "Keys", "密钥", ("provider", "enterprise")),
-    ("/members", "Members", "成员", ("provider", "enterprise", "regulator")),
+    ("/members", "Members", "成员", ("provider", "enterprise", "regulator", "operator")),
     ("/office", "Supervision", "监管", ("regulator",)),
     ("/office", "Operations", "运营", ("operator",)),
 )
@@ -146,6 +150,16 @@ def csv_response(text: str, name: str) -> Response:
     """
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return Response(text, 200, headers, "text/csv; charset=utf-8")
+
+
+def list_response(items: Sequence[Model], name: str) -> Response:
+    """Return what a page lists as a file, with all that the API tells of each item.
+
+    Args:
+        items: The items, at most `EXPORTED_MAX`.
+        name: Of the file, without its suffix.
+    """
+    return csv_response(csv_of(items), name)
 
 
 def page_response(html: str, status: int = 200, *, packs: bool = False) -> Response:

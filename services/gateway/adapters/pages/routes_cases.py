@@ -20,6 +20,7 @@ from services.gateway.adapters.pages.office import (
     watcher,
     whole,
 )
+from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 from services.gateway.app.findings import shown
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -28,6 +29,7 @@ _PLACE_MAX = 2**62
 CasePath = Annotated[CaseId, Path()]
 Before = Annotated[int | None, Query(ge=0, le=_PLACE_MAX)]
 Only = Annotated[Literal["problems"] | None, Query()]
+DayQuery = Annotated[str, Query(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
 _WRONG = parse("ok=false", FIELDS["findings"])
 KINDS: dict[CaseKindName, tuple[str, str]] = {
     "self_match": ("Match with itself", "自我成交"),
@@ -49,7 +51,7 @@ async def show_cases(
     visitor: VisitorDep,
     state: CaseState | str = "",
     kind: CaseKindName | str = "",
-    day: Annotated[str, Query(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")] = "",
+    day: DayQuery = "",
     before: Before = None,
 ) -> Response:
     """List cases, latest first."""
@@ -72,6 +74,27 @@ async def show_cases(
         kind=kind,
         day=day,
     )
+
+
+@router.get("/office/cases/csv")
+async def get_cases(
+    pages: PagesDep,
+    visitor: VisitorDep,
+    state: CaseState | str = "",
+    kind: CaseKindName | str = "",
+    day: DayQuery = "",
+) -> Response:
+    """Return cases as a table."""
+    found = await pages.api.cases.cases(
+        visitor.known(),
+        market_id=None,
+        day=day or None,
+        state=state or None,
+        kind=kind or None,
+        before=None,
+        limit=EXPORTED_MAX,
+    )
+    return list_response([view for _, view in found], "cases")
 
 
 @router.get("/office/cases/{case_id}")
@@ -124,3 +147,17 @@ async def show_findings(
         problems=only is not None,
         audit=await reports.audit(),
     )
+
+
+@router.get("/office/findings/csv")
+async def get_findings(pages: PagesDep, visitor: VisitorDep, only: Only = None) -> Response:
+    """Return what the auditor found as a table."""
+    principal = watcher(visitor)
+    found = await pages.api.reading.reports.findings(
+        market_id=None,
+        round_id=None,
+        before=None,
+        limit=EXPORTED_MAX,
+        where=_WRONG if only else None,
+    )
+    return list_response([shown(item, principal) for _, item in found], "findings")

@@ -21,6 +21,7 @@ from services.gateway.adapters.pages.context import (
     enter,
 )
 from services.gateway.adapters.pages.figures import drawn, shown
+from services.gateway.adapters.pages.needs import needs_of
 from services.gateway.adapters.pages.rendering import csv_response, page_response, render
 from services.gateway.adapters.pages.routes_trade import trades
 from services.gateway.adapters.pages.timeline import timeline_figure, timeline_of
@@ -70,6 +71,7 @@ async def _context(pages: Pages, visitor: Visitor, side: Side) -> dict[str, Any]
     account = None if principal.sees_all else await reading.account(principal, None)
     return {
         "me": me,
+        "needs": await needs_of(pages, principal),
         "side": side.value,
         "sees_all": principal.sees_all,
         "account": account,

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, VisitorDep
+from services.gateway.adapters.pages.figures import Column, Figure
 from services.gateway.adapters.pages.office import watcher
+from services.gateway.adapters.pages.rendering import EXPORTED_MAX, csv_response
 from services.gateway.errors import NotFoundError
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -20,6 +22,7 @@ _SAID = (
 )
 _PLACE_MAX = 2**62
 LeafPath = Annotated[int, Path(ge=0, le=_PLACE_MAX)]
+SoughtQuery = Annotated[str, Query(max_length=120)]
 Before = Annotated[int | None, Query(ge=0, le=_PLACE_MAX)]
 
 
@@ -34,7 +37,7 @@ async def _log_key(pages: Pages) -> str:
 async def show_journal(
     pages: PagesDep,
     visitor: VisitorDep,
-    q: Annotated[str, Query(max_length=120)] = "",
+    q: SoughtQuery = "",
     before: Before = None,
 ) -> Response:
     """List the journal, latest first, and the heads of the log."""
@@ -55,6 +58,45 @@ async def show_journal(
         log_key=await _log_key(pages),
         audit=await reports.audit(),
     )
+
+
+@router.get("/office/journal/csv")
+async def get_journal(pages: PagesDep, visitor: VisitorDep, q: SoughtQuery = "") -> Response:
+    """Return the entries as a table, latest first."""
+    found = await pages.office.journal.search(
+        watcher(visitor), q.strip(), before=None, limit=EXPORTED_MAX
+    )
+    entries = [_told(item.leaf_index, item.entry) for item in found]
+    return csv_response(_entries_figure(entries).csv(), "journal")
+
+
+def _entries_figure(entries: list[dict[str, Any]]) -> Figure:
+    columns = (
+        Column("Place", "位置", "count", "leaf_index"),
+        Column("Entry", "条目", "text", "entry_id"),
+        Column("When", "时间", "text", "occurred_at"),
+        Column("Kind", "类别", "text", "kind"),
+        Column("Purpose", "用途", "text", "purpose"),
+        Column("Amount", "金额", "money", "amount_yuan"),
+        Column("Postings", "过账", "text", "postings"),
+        Column("Round", "轮次", "text", "round_id"),
+        Column("Order", "订单", "text", "order_id"),
+    )
+    rows = tuple(
+        (
+            item["leaf_index"],
+            item.get("entry_id"),
+            item["occurred_at"],
+            "erased" if item["is_erased"] else item["kind"],
+            item["purpose"],
+            item["amount"],
+            json.dumps(item["postings"]) if item["postings"] else None,
+            item["round_id"],
+            item["order_id"],
+        )
+        for item in entries
+    )
+    return Figure("journal", columns, rows)
 
 
 @router.get("/office/journal/{leaf_index}")

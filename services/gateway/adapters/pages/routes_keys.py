@@ -22,6 +22,7 @@ from services.gateway.adapters.pages.context import (
     enter,
 )
 from services.gateway.adapters.pages.fields import Reader
+from services.gateway.adapters.pages.rendering import list_response
 from services.gateway.adapters.pages.routes_money import require_role_to_look
 from services.gateway.app.direct import STATUS_TOPIC
 from services.gateway.app.scopes import scopes_of
@@ -42,7 +43,7 @@ async def _page(
 ) -> Response:
     require_role_to_look(visitor)
     principal = visitor.known()
-    who = principal.participant_id
+    who, prefix = principal.participant_id, pages.around.topic_prefix
     keys, signing = await asyncio.gather(
         pages.api.keys.list(principal, who), pages.api.signing_keys.list(principal, who)
     )
@@ -60,8 +61,10 @@ async def _page(
         days=KEY_DAYS,
         may=Scope.ADMIN in principal.scopes and principal.active,
         form={name: visitor.form.get(name, "") for name in _FORM},
-        topic="offers.direct" if principal.role is Role.PROVIDER else "demand.direct",
-        answers=f"{STATUS_TOPIC}.{who}",
+        brokers=pages.around.direct_brokers,
+        user=f"{prefix}direct.{who}",
+        topic=f"{prefix}{'offers' if principal.role is Role.PROVIDER else 'demand'}.direct",
+        answers=f"{prefix}{STATUS_TOPIC}.{who}",
     )
 
 
@@ -69,6 +72,15 @@ async def _page(
 async def show_keys(pages: PagesDep, visitor: VisitorDep) -> Response:
     """Show the keys of whoever is signed in."""
     return await _page(pages, visitor)
+
+
+@router.get("/keys/csv")
+async def get_keys(pages: PagesDep, visitor: VisitorDep) -> Response:
+    """Return the API keys of whoever is signed in as a table."""
+    require_role_to_look(visitor)
+    principal = visitor.known()
+    found = await pages.api.keys.list(principal, principal.participant_id)
+    return list_response(found, "keys")
 
 
 @router.post("/keys")

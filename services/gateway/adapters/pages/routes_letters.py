@@ -9,10 +9,9 @@ from starlette.responses import RedirectResponse, Response
 from schemas.dead_letters import DeadLetterDiscard, LetterId, LetterState
 from schemas.identity import Scope
 from schemas.types import Role
-from services.gateway.adapters.http.context import csv_of
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep, enter
 from services.gateway.adapters.pages.office import told, watcher
-from services.gateway.adapters.pages.rendering import csv_response
+from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 LetterPath = Annotated[LetterId, Path()]
@@ -20,7 +19,6 @@ State = Annotated[LetterState | Literal[""], Query()]
 _PLACE_MAX = 2**62
 Before = Annotated[int | None, Query(ge=0, le=_PLACE_MAX)]
 _SHOWN = 50
-_EXPORTED_MAX = 1000
 
 
 @router.get("/office/letters")
@@ -43,9 +41,9 @@ async def show_letters(
 async def get_letters(pages: PagesDep, visitor: VisitorDep, state: State = "") -> Response:
     """Return dead letters as a table."""
     found = await pages.api.dead_letters.listed(
-        watcher(visitor), before=None, state=state or None, topic=None, limit=_EXPORTED_MAX
+        watcher(visitor), before=None, state=state or None, topic=None, limit=EXPORTED_MAX
     )
-    return csv_response(csv_of([view for _, view in found]), "dead-letters")
+    return list_response([view for _, view in found], "dead-letters")
 
 
 @router.get("/office/letters/{letter_id}")

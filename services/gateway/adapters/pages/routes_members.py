@@ -12,7 +12,6 @@ from schemas.identity import Scope
 from schemas.members import MemberChange, MemberId, MemberNew, MemberStatus
 from schemas.types import Role
 from services.core.errors import DomainError, Message
-from services.gateway.adapters.http.context import csv_of
 from services.gateway.adapters.pages import fields
 from services.gateway.adapters.pages.context import (
     PageRoute,
@@ -23,9 +22,10 @@ from services.gateway.adapters.pages.context import (
     enter,
 )
 from services.gateway.adapters.pages.office import told
-from services.gateway.adapters.pages.rendering import csv_response
+from services.gateway.adapters.pages.rendering import list_response
 from services.gateway.adapters.pages.routes_people import participant_of
 from services.gateway.app.scopes import scopes_of
+from services.gateway.errors import NotFoundError
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 MemberPath = Annotated[MemberId, Path()]
@@ -63,7 +63,13 @@ async def show_members(
 ) -> Response:
     """List the members of a participant; a link of who wants to be one fills in the form."""
     filled = {"issuer": issuer, "subject": subject, "scopes": Scope.READ.value}
-    return await _page(pages, visitor, of, filled)
+    try:
+        return await _page(pages, visitor, of, filled)
+    except NotFoundError:
+        # Nobody registered the operator's bootstrap key; it manages the members of others.
+        if of is not None or visitor.known().role is not Role.OPERATOR:
+            raise
+        return RedirectResponse("/office/participants", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/members/csv")
@@ -71,7 +77,7 @@ async def get_members(pages: PagesDep, visitor: VisitorDep, of: OfQuery = None) 
     """Return the members of a participant as a table."""
     principal = visitor.known()
     found = await pages.api.members.list(principal, of or principal.participant_id)
-    return csv_response(csv_of(found), "members")
+    return list_response(found, "members")
 
 
 @router.post("/members")

@@ -11,7 +11,6 @@ from schemas.base import Slug
 from schemas.identity import Scope
 from schemas.mobilisation import MobilisationEnd, MobilisationId
 from services.core.errors import DomainError, Message
-from services.gateway.adapters.http.context import csv_of
 from services.gateway.adapters.pages import mobilisation_form
 from services.gateway.adapters.pages.context import (
     PageRoute,
@@ -23,7 +22,7 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.adapters.pages.fields import Fields
 from services.gateway.adapters.pages.office import form_key, told, trace_of, watcher
-from services.gateway.adapters.pages.rendering import csv_response
+from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 from services.gateway.adapters.pages.routes_trade import market_of
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -32,7 +31,6 @@ MarketQuery = Annotated[Slug | None, Query()]
 _PLACE_MAX = 2**62
 Before = Annotated[int | None, Query(ge=0, le=_PLACE_MAX)]
 _SHOWN = 50
-_EXPORTED_MAX = 1000
 
 
 @router.get("/office/mobilisations")
@@ -50,9 +48,9 @@ async def get_mobilisations(
 ) -> Response:
     """Return urgent needs as a table."""
     found = await pages.api.mobilisations.listed(
-        watcher(visitor), market_id, before=None, limit=_EXPORTED_MAX
+        watcher(visitor), market_id, before=None, limit=EXPORTED_MAX
     )
-    return csv_response(csv_of([view for _, view in found]), "mobilisations")
+    return list_response([view for _, view in found], "mobilisations")
 
 
 @router.post("/office/mobilisations")

@@ -9,15 +9,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from schemas.api import AllocationView, DeliveryNew
 from schemas.base import OrderId
-from schemas.events import DeliveredPeriod
 from schemas.filter_fields import FIELDS
 from schemas.filters import Filter, FilterError, parse
 from schemas.identity import Scope
 from schemas.types import TERMINAL_STATES, OrderState, Role, Side, period_of
 from services.core.errors import Message
 from services.gateway.adapters.http.context import Paging, numbered_page
+from services.gateway.adapters.pages import deliveries
 from services.gateway.adapters.pages.changes import changes_of
 from services.gateway.adapters.pages.context import (
     PageRoute,
@@ -200,6 +199,8 @@ async def _order_context(pages: Pages, visitor: Visitor, order_id: str) -> dict[
     given = [item for _, item in allocations]
     is_own = order.participant_id == principal.participant_id
     is_live = order.state not in TERMINAL_STATES
+    now_period = period_of(api.market_data.now())
+    due = deliveries.due_of(given, now_period) if side is Side.OFFER else {}
     return {
         "order": order,
         "terms": order.terms,
@@ -213,7 +214,10 @@ async def _order_context(pages: Pages, visitor: Visitor, order_id: str) -> dict[
         "figure": timeline_figure(given),
         "is_live": is_live,
         "acts": is_own and trades(principal) and principal.role is ROLE_OF_SIDE[side],
-        "due": _due(given, period_of(api.market_data.now())) if side is Side.OFFER else {},
+        "due": due,
+        "due_hours": deliveries.listed(due),
+        "fields": deliveries.kept(due, visitor.form),
+        "beside": {},
         "changes": changes_of(order.reason) if is_live and side is Side.DEMAND else (),
         "new_key": lambda: secrets.token_hex(16),
         "region_name": region_name,
@@ -222,37 +226,23 @@ async def _order_context(pages: Pages, visitor: Visitor, order_id: str) -> dict[
     }
 
 
-def _due(
-    allocations: list[AllocationView], now_period: int
-) -> dict[str, tuple[DeliveredPeriod, ...]]:
-    """Return the hours that have ended and were not reported, by allocation, as if in full."""
-    found = {}
-    for item in allocations:
-        told = {one.start for one in item.delivered}
-        hours = tuple(
-            DeliveredPeriod(start=one.start, chips=one.chips)
-            for one in item.periods
-            if period_of(one.start) < now_period and one.start not in told
-        )
-        if hours:
-            found[item.allocation_id] = hours
-    return found
-
-
 @router.post("/orders/{order_id}/deliveries")
 async def report_deliveries(
     request: Request, order_id: OrderId, pages: PagesDep, visitor: VisitorDep
 ) -> Response:
-    """Report every hour of an offer that has ended as delivered in full, each once."""
+    """Report hours of an offer that have ended, each once: all in full, or as the form says."""
     principal = await enter(request, pages, visitor, Scope.TRADE)
     require_role(principal, Role.PROVIDER)
     context = await _order_context(pages, visitor, order_id)
+    reports, faults = deliveries.read(context["due"], visitor.form)
+    if faults:
+        status = HTTPStatus.UNPROCESSABLE_ENTITY.value
+        return visitor.page("order.html", status, **context | {"reported": False, "beside": faults})
     trace = child_traceparent(request.headers.get("traceparent", ""))
-    for allocation_id, hours in context["due"].items():
-        # The same hours are the same report, whoever presses twice.
-        key = f"page-{allocation_id}-{period_of(hours[0].start)}-{period_of(hours[-1].start)}"
-        new = DeliveryNew(allocation_id=allocation_id, periods=hours)
-        await pages.api.exchange.report_delivery(principal, new, key, trace)
+    for report in reports:
+        await pages.api.exchange.report_delivery(
+            principal, report, deliveries.key_of(report), trace
+        )
     # The report is on the log; until the reader has seen it, the page looks again.
     return RedirectResponse(f"/orders/{order_id}?reported=true", HTTPStatus.SEE_OTHER)
 

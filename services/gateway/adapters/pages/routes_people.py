@@ -33,6 +33,7 @@ from services.gateway.adapters.pages.office import (
     watcher,
     whole,
 )
+from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 from services.gateway.app.scopes import scopes_of
 from services.gateway.errors import not_found
 from services.gateway.ports import Principal
@@ -40,6 +41,8 @@ from services.gateway.ports import Principal
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _SHOWN = 100
 _ENTRIES_SHOWN = 30
+RoleQuery = Annotated[str, Query(max_length=20)]
+IdQuery = Annotated[str, Query(max_length=64)]
 _TRADERS = (Role.PROVIDER, Role.ENTERPRISE)
 
 
@@ -56,9 +59,9 @@ def _where(role: str, status: str, q: str) -> Filter | None:
 async def show_participants(
     pages: PagesDep,
     visitor: VisitorDep,
-    role: Annotated[str, Query(max_length=20)] = "",
-    status: Annotated[str, Query(max_length=20)] = "",
-    q: Annotated[str, Query(max_length=64)] = "",
+    role: RoleQuery = "",
+    status: RoleQuery = "",
+    q: IdQuery = "",
     after: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
     """List participants; the operator may admit one."""
@@ -72,6 +75,21 @@ async def show_participants(
         chosen={"role": role, "status": status, "q": q},
         roles=[item.value for item in Role],
     )
+
+
+@router.get("/office/participants/csv")
+async def get_participants(
+    pages: PagesDep,
+    visitor: VisitorDep,
+    role: RoleQuery = "",
+    status: RoleQuery = "",
+    q: IdQuery = "",
+) -> Response:
+    """Return participants as a table."""
+    found = await pages.api.reading.participants(
+        watcher(visitor), after=None, limit=EXPORTED_MAX, where=_where(role, status, q.strip())
+    )
+    return list_response(found, "participants")
 
 
 @router.post("/office/participants")

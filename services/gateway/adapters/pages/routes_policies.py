@@ -11,7 +11,6 @@ from schemas.identity import Scope
 from schemas.policies import PolicyNew, PolicyView
 from schemas.types import Role
 from services.core.errors import DomainError, Message
-from services.gateway.adapters.http.context import csv_of
 from services.gateway.adapters.pages import policy_form
 from services.gateway.adapters.pages.context import (
     PageRoute,
@@ -23,7 +22,7 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.adapters.pages.fields import Fields
 from services.gateway.adapters.pages.office import told, trace_of, watcher, whole
-from services.gateway.adapters.pages.rendering import csv_response
+from services.gateway.adapters.pages.rendering import list_response
 from services.gateway.adapters.pages.routes_trade import market_of
 from services.gateway.errors import not_found
 
@@ -49,7 +48,7 @@ async def get_policies(
 ) -> Response:
     """Return every version of a market's policies as a table."""
     watcher(visitor)
-    return csv_response(csv_of(await _versions(pages, market_id)), "policies")
+    return list_response(await _versions(pages, market_id), "policies")
 
 
 @router.post("/office/policies")

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from schemas.base import RoundId, Slug
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep
+from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 from services.gateway.app.findings import shown
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -24,6 +25,18 @@ async def show_rounds(
     rounds = found[:_ROUNDS_SHOWN]
     more = f"{rounds[-1].seq}.{rounds[-1].market_id}" if len(found) > _ROUNDS_SHOWN else None
     return visitor.page("rounds.html", rounds=rounds, more=more, market_id=market_id)
+
+
+@router.get("/rounds/csv")
+async def get_rounds(
+    pages: PagesDep, visitor: VisitorDep, market_id: Slug | None = None
+) -> Response:
+    """Return rounds as a table."""
+    _ = visitor
+    found = await pages.api.reading.reports.rounds(
+        market_id=market_id, before=None, limit=EXPORTED_MAX
+    )
+    return list_response(found, "rounds")
 
 
 @router.get("/rounds/{round_id}")

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from schemas.base import OrderId, Slug
 from schemas.identity import Scope
 from schemas.market import Market
+from schemas.mobilisation import MobilisationId
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.types import TERMINAL_STATES, Side
 from services.core.errors import DomainError, Message
@@ -27,6 +28,7 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.adapters.pages.fields import Fields, moved_on
 from services.gateway.adapters.pages.market_figures import region_name
+from services.gateway.adapters.pages.needs import need_of, needs_of
 from services.gateway.adapters.pages.rendering import page_response, render
 from services.gateway.adapters.pages.words import for_people
 from services.gateway.app.orders import Change, Submission
@@ -166,6 +168,7 @@ async def _page(
         beside=refused or {},
         markets=[item.market for item in markets],
         preview_template=preview,
+        needs=await needs_of(pages, visitor.known(), draft.market.id),
         **context,
     )
 
@@ -193,9 +196,10 @@ async def show_new(
     visitor: VisitorDep,
     market_id: MarketQuery = None,
     copy: OrderId | None = None,
+    need: MobilisationId | None = None,
     apply: ChangeQuery = "",
 ) -> Response:
-    """Show the form of a new order, empty or as a copy of another one."""
+    """Show the form of a new order: empty, as a copy of another one, or under a declared need."""
     side, principal = _side(request), visitor.known()
     require_role(principal, ROLE_OF_SIDE[side])
     if copy is not None:
@@ -204,6 +208,10 @@ async def show_new(
         window = ("earliest", "deadline") if side is Side.DEMAND else ("start", "end")
         now = pages.api.market_data.now()
         fields = moved_on(_fields(view.terms, view.market_id), *window, now)
+    elif need is not None:
+        declared = await need_of(pages, principal, need)
+        market = (await pages.api.reading.market_view(declared.market_id)).market
+        fields = demand_form.urgent(market, pages.api.market_data.now(), declared.terms)
     else:
         found = await market_of(pages, market_id)
         if found is None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from services.gateway.adapters.oidc_pages import PageSignIns
+    from services.gateway.adapters.pages.context import Surroundings
     from services.gateway.adapters.pages.office import Office
     from services.gateway.app.sessions import Sessions
     from services.gateway.desk_ports import Desks
@@ -54,7 +55,7 @@ def add_pages(
     app: FastAPI,
     sessions: Sessions,
     issuers: PageSignIns,
-    clock_speed: float,
+    around: Surroundings,
     desks: Desks,
     office: Office,
 ) -> FastAPI:
@@ -64,13 +65,11 @@ def add_pages(
         app: The gateway's app.
         sessions: Who is signed in.
         issuers: Who vouches for people that sign in.
-        clock_speed: Seconds of the market's clock in one second.
+        around: Where the exchange runs.
         desks: Sums for traders.
         office: What the pages of regulators and the operator alone call.
     """
-    app.state.pages = Pages(
-        app.state.api, sessions, issuers, clock_speed, Remembering(), desks, office
-    )
+    app.state.pages = Pages(app.state.api, sessions, issuers, around, Remembering(), desks, office)
     for router in (
         routes_site.files,
         routes_site.router,

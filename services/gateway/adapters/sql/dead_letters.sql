@@ -24,6 +24,12 @@ INSERT INTO dead_letter_decision
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (log_partition, log_offset) DO NOTHING;
 
+-- name: uncopied_dead_letter
+-- Whoever comes second waits here, and then finds the copy on record.
+SELECT 1 FROM dead_letter_decision
+WHERE log_partition = $1 AND log_offset = $2 AND act = 'redriven' AND sent_to IS NULL
+FOR UPDATE;
+
 -- name: sent_dead_letter
 UPDATE dead_letter_decision SET sent_to = $3
 WHERE log_partition = $1 AND log_offset = $2 AND act = 'redriven' AND sent_to IS NULL;

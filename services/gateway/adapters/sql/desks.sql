@@ -31,10 +31,19 @@ sold AS (
   CROSS JOIN LATERAL jsonb_array_elements(a.periods) AS p (value)
   WHERE a.provider_id = $1 AND r.closed_at IS NOT NULL AND a.made_at >= $2
   GROUP BY 1, 2
+),
+delivered AS (
+  SELECT split_part(a.pool, '/', 1) AS zone, split_part(a.pool, '/', 2) AS chip,
+    sum(d.chips) AS delivered
+  FROM allocation a
+  JOIN delivered_period d USING (allocation_id)
+  WHERE a.provider_id = $1 AND a.made_at >= $2
+  GROUP BY 1, 2
 )
 SELECT zone, chip, COALESCE(offered, 0)::bigint AS offered, COALESCE(sold, 0)::bigint AS sold,
-  COALESCE(revenue, 0)::bigint AS revenue
-FROM offered FULL JOIN sold USING (zone, chip) ORDER BY zone, chip;
+  COALESCE(delivered, 0)::bigint AS delivered, COALESCE(revenue, 0)::bigint AS revenue
+FROM offered FULL JOIN sold USING (zone, chip) LEFT JOIN delivered USING (zone, chip)
+ORDER BY zone, chip;
 
 -- name: desk_hours
 -- What was withdrawn or ended early is no capacity any more, but for what it had sold.

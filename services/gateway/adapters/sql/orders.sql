@@ -33,14 +33,14 @@ told AS (
 ),
 happened AS (
   INSERT INTO order_event AS k
-    (event_id, order_id, kind, version, occurred_at, recorded_at, correlation, log_topic,
+    (event_id, order_id, kind, version, cause, occurred_at, recorded_at, correlation, log_topic,
      log_partition, log_offset)
-  SELECT event_id, order_id, kind, version, occurred_at, recorded_at, correlation, log_topic,
-    log_partition, log_offset
-  FROM unnest($17::text[], $18::text[], $19::text[], $20::int[], $21::timestamptz[],
-    $22::timestamptz[], $23::text[], $24::text[], $25::int[], $26::bigint[])
-    AS e (event_id, order_id, kind, version, occurred_at, recorded_at, correlation, log_topic,
-      log_partition, log_offset)
+  SELECT event_id, order_id, kind, version, cause, occurred_at, recorded_at,
+    correlation, log_topic, log_partition, log_offset
+  FROM unnest($17::text[], $18::text[], $19::text[], $20::int[], $21::text[], $22::timestamptz[],
+    $23::timestamptz[], $24::text[], $25::text[], $26::int[], $27::bigint[])
+    AS e (event_id, order_id, kind, version, cause, occurred_at, recorded_at, correlation,
+      log_topic, log_partition, log_offset)
   ON CONFLICT (event_id) DO UPDATE SET correlation = excluded.correlation,
     log_topic = excluded.log_topic, log_partition = excluded.log_partition,
     log_offset = excluded.log_offset
@@ -49,9 +49,12 @@ happened AS (
 SELECT set_config('synchronous_commit', 'off', true);
 
 -- name: put_cancellations
+-- One that was refused before it was read here is not asked for any more.
 UPDATE orders o SET cancel_requested_at = c.occurred_at
-FROM unnest($1::text[], $2::timestamptz[]) AS c (order_id, occurred_at)
-WHERE o.order_id = c.order_id AND o.cancel_requested_at IS NULL;
+FROM unnest($1::text[], $2::timestamptz[], $3::text[]) AS c (order_id, occurred_at, event_id)
+WHERE o.order_id = c.order_id AND o.cancel_requested_at IS NULL
+  AND NOT EXISTS (SELECT FROM order_event e
+    WHERE e.order_id = c.order_id AND e.cause = c.event_id AND e.kind = 'status');
 
 -- name: put_events
 INSERT INTO order_event AS k
@@ -95,6 +98,8 @@ ON CONFLICT (order_id) DO UPDATE SET
   round_id = COALESCE(excluded.round_id, o.round_id),
   chip_hours_allocated = excluded.chip_hours_allocated,
   chip_hours_left = excluded.chip_hours_left,
+  cancel_requested_at = CASE WHEN excluded.reason ->> 'code' = 'frozen_cancel' THEN NULL
+    ELSE o.cancel_requested_at END,
   updated_at = excluded.updated_at
 WHERE o.status_sequence < excluded.status_sequence;
 

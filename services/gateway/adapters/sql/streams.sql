@@ -3,6 +3,9 @@
 -- name: stream_sources
 SELECT topic, partition, next_offset FROM stream_source;
 
+-- name: round_rules
+SELECT market_id, body ->> 'rules' AS rules FROM market WHERE market_id = ANY ($1::text[]);
+
 -- name: put_stream_source
 INSERT INTO stream_source AS s (topic, partition, next_offset) VALUES ($1, $2, $3)
 ON CONFLICT (topic, partition) DO UPDATE

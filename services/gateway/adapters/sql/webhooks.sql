@@ -11,11 +11,11 @@ WITH made AS (
     last_seq)
   SELECT $1, $2, $3, $4, $5, $6, $7, h.next_seq - 1
   FROM stream_head AS h
-  WHERE (SELECT count(*) FROM webhook WHERE participant_id = $2) < $9
+  WHERE (SELECT count(*) FROM webhook WHERE participant_id = $2) < $10
   RETURNING *
 ),
 secret AS (
-  INSERT INTO webhook_secret (webhook_id, secret) SELECT webhook_id, $8 FROM made
+  INSERT INTO webhook_secret (webhook_id, key_id, secret) SELECT webhook_id, $8, $9 FROM made
 )
 SELECT m.*, h.feed FROM made AS m, stream_head AS h;
 
@@ -48,13 +48,27 @@ UPDATE webhook_secret SET valid_until = CASE WHEN valid_until IS NULL
 WHERE webhook_id = $1;
 
 -- name: add_webhook_secret
-INSERT INTO webhook_secret (webhook_id, secret) VALUES ($1, $2);
+INSERT INTO webhook_secret (webhook_id, key_id, secret) VALUES ($1, $2, $3);
 
 -- name: webhook_secrets
 -- The newest first.
-SELECT secret FROM webhook_secret
+SELECT webhook_id, key_id, secret FROM webhook_secret
 WHERE webhook_id = $1 AND (valid_until IS NULL OR valid_until > now())
 ORDER BY created_at DESC LIMIT 2;
+
+-- name: drop_old_webhook_secrets
+DELETE FROM webhook_secret WHERE valid_until <= now();
+
+-- name: unknown_webhook_key
+SELECT min(key_id) FROM webhook_secret WHERE key_id <> ALL($1::text[]);
+
+-- name: older_webhook_secrets
+-- Of two gateways that start at once the second waits for the first, and finds nothing more.
+SELECT webhook_id, created_at, key_id, secret FROM webhook_secret
+WHERE key_id IS DISTINCT FROM $1 ORDER BY webhook_id, created_at LIMIT $2 FOR UPDATE;
+
+-- name: reseal_webhook_secret
+UPDATE webhook_secret SET key_id = $3, secret = $4 WHERE webhook_id = $1 AND created_at = $2;
 
 -- name: webhooks_due
 -- Active endpoints that have something to be told, and are not waiting after a failure.

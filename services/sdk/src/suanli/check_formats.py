@@ -22,6 +22,7 @@ from suanli.check_fields import (
     CERTIFICATE_MAY,
     DEMAND,
     DEMAND_OUTCOME,
+    KEPT_OUT,
     LIMITS_PARAMS,
     LINK,
     LINK_OUTCOME,
@@ -37,6 +38,8 @@ from suanli.check_fields import (
     ROUND,
     RULES,
     RULES_MAY,
+    SHARE_OUTCOME,
+    SHARE_PARAMS,
     all_closed,
     closed,
     each,
@@ -134,6 +137,10 @@ class Book:
     links: list[Link] = field(default_factory=list)
     price_cap: int | None = None
     policies: list[Policy] = field(default_factory=list)
+    supplies: dict[str, tuple[str, bool, int]] = field(default_factory=dict)
+    """Pool -> region, whether its chips are domestic, TFLOPS of one chip."""
+    kept_offers: list[Offer] = field(default_factory=list)
+    kept_demands: list[Demand] = field(default_factory=list)
 
     @property
     def end(self) -> int:
@@ -177,6 +184,21 @@ class LinkOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What came of a domestic share; see ``suanli.result.v1``."""
+
+    policy: str
+    premium: int
+    split_bp: int
+    tflops_hours: int
+    tflops_hours_domestic: int
+    shortfall: int
+    account: int
+    charges: int
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What the clearing decided; see ``suanli.result.v1``."""
 
@@ -195,6 +217,8 @@ class Result:
     bound: int
     links: list[LinkOutcome]
     certificate_links: dict[str, list[int]]
+    shares: list[Share]
+    certificate_premiums: dict[str, int]
 
 
 def canonical_sha256(value: object) -> str:
@@ -242,17 +266,15 @@ def read_book(value: object, log: Log) -> Book | None:
     count = log.count
     if (fields := closed(value, BOOK, "book", log, may=BOOK_MAY)) is None:
         return None
-    fields, moves = _apart(fields, log)
     links = each(fields.get("links", []), LINK, "book.links", log)
     policies = _read_policies(fields.get("policies", []), log)
     pools = each(fields["pools"], POOL, "book.pools", log)
-    offers = each(fields["offers"], OFFER, "book.offers", log)
-    demands = each(fields["demands"], DEMAND, "book.demands", log)
+    offers, demands = _read_orders(fields, "book", log)
+    kept = closed(fields.get("kept_out", _NOTHING_KEPT), KEPT_OUT, "book.kept_out", log)
+    kept_offers, kept_demands = _read_orders(kept or _NOTHING_KEPT, "book.kept_out", log)
     urgent = fields.get("mobilisation")
     if urgent is not None:
         closed(urgent, MOBILISATION, "book.mobilisation", log)
-    known = all_closed([a for item in demands for a in item["alternatives"]], ALTERNATIVE)
-    parsed = [_read_demand(item, i, log, known=known) for i, item in enumerate(demands)]
     if log.count > count:
         return None
     return Book(
@@ -262,24 +284,41 @@ def read_book(value: object, log: Log) -> Book | None:
         periods=fields["periods"],
         pools=[item["key"] for item in pools],
         pool_parts=[(item["zone"], item["chip"]) for item in pools],
-        offers=[
-            Offer(
-                o["id"], o["participant"], o["pool"], o["ask"], o["start"], o["chips"], o["block"]
-            )
-            for o in offers
-        ],
-        demands=[
-            demand if demand.id not in moves else replace(demand, moves=moves[demand.id])
-            for demand in parsed
-            if demand is not None
-        ],
+        offers=offers,
+        demands=demands,
         links=[Link(**item) for item in links],
         price_cap=None if urgent is None else urgent["price_cap"],
         policies=policies,
+        supplies={p["key"]: (p["region"], p["domestic"], p["tflops"]) for p in pools},
+        kept_offers=kept_offers,
+        kept_demands=kept_demands,
     )
 
 
-def _apart(fields: dict[str, Any], log: Log) -> tuple[dict[str, Any], dict[str, Moves]]:
+_NOTHING_KEPT: Final[dict[str, Any]] = {"offers": [], "demands": []}
+
+
+def _read_orders(fields: dict[str, Any], where: str, log: Log) -> tuple[list[Offer], list[Demand]]:
+    """Return the orders of a book, or those that are kept out of it."""
+    fields, moves = _apart(fields, where, log)
+    rows = each(fields["offers"], OFFER, f"{where}.offers", log)
+    demands = each(fields["demands"], DEMAND, f"{where}.demands", log)
+    known = all_closed([a for item in demands for a in item["alternatives"]], ALTERNATIVE)
+    parsed = [
+        _read_demand(item, f"{where}.demands[{i}]", log, known=known)
+        for i, item in enumerate(demands)
+    ]
+    return [
+        Offer(o["id"], o["participant"], o["pool"], o["ask"], o["start"], o["chips"], o["block"])
+        for o in rows
+    ], [
+        demand if demand.id not in moves else replace(demand, moves=moves[demand.id])
+        for demand in parsed
+        if demand is not None
+    ]
+
+
+def _apart(fields: dict[str, Any], where: str, log: Log) -> tuple[dict[str, Any], dict[str, Moves]]:
     """Return the book with what demands send taken out of them, and that by demand."""
     demands = fields["demands"]
     if not any(type(item) is dict and "moves" in item for item in demands):
@@ -291,7 +330,7 @@ def _apart(fields: dict[str, Any], log: Log) -> tuple[dict[str, Any], dict[str, 
             bare.append(item)
             continue
         bare.append({name: value for name, value in item.items() if name != "moves"})
-        moves = closed(item["moves"], MOVES, f"book.demands[{i}].moves", log)
+        moves = closed(item["moves"], MOVES, f"{where}.demands[{i}].moves", log)
         if moves is not None and type(item.get("id")) is str:
             found[item["id"]] = Moves(**moves)
     return {**fields, "demands": bare}, found
@@ -311,6 +350,7 @@ def read_result(value: object, log: Log) -> Result | None:
     where = "result.certificate"
     certificate = closed(fields["certificate"], CERTIFICATE, where, log, may=CERTIFICATE_MAY)
     links = each(fields.get("links", []), LINK_OUTCOME, "result.links", log)
+    shares = each(fields.get("shares", []), SHARE_OUTCOME, "result.shares", log)
     allocations = each(fields["allocations"], ALLOCATION, "result.allocations", log)
     demands = each(fields["demands"], DEMAND_OUTCOME, "result.demands", log)
     offers = each(fields["offers"], OFFER_OUTCOME, "result.offers", log)
@@ -336,6 +376,8 @@ def read_result(value: object, log: Log) -> Result | None:
         bound=certificate["bound"],
         links=[LinkOutcome(**item) for item in links],
         certificate_links=certificate.get("link_prices", {}),
+        shares=[Share(**item) for item in shares],
+        certificate_premiums=certificate.get("premiums", {}),
     )
 
 
@@ -346,7 +388,8 @@ def _read_policies(rows: list[Any], log: Log) -> list[Policy]:
         item = closed(row, POLICY, "book.policies", log, i)
         if item is None:
             continue
-        params = closed(item["params"], LIMITS_PARAMS, f"book.policies[{i}].params", log)
+        kinds = LIMITS_PARAMS if item["kind"] == "price_limits" else SHARE_PARAMS
+        params = closed(item["params"], kinds, f"book.policies[{i}].params", log)
         if params is not None:
             found.append(Policy(item["id"], item["kind"], params))
     return found
@@ -365,16 +408,16 @@ def _outcome(item: dict[str, Any], value: str, payment: str) -> Outcome:
     )
 
 
-def _read_demand(item: dict[str, Any], at: int, log: Log, *, known: bool) -> Demand | None:
+def _read_demand(item: dict[str, Any], path: str, log: Log, *, known: bool) -> Demand | None:
     """Return one demand; `known` says that its alternatives' fields have been tested."""
     alternatives, shape = item["alternatives"], item["shape"]
     if not known:
-        where = f"book.demands[{at}].alternatives"
-        if len(each(alternatives, ALTERNATIVE, where, log)) < len(alternatives):
+        fitting = each(alternatives, ALTERNATIVE, f"{path}.alternatives", log)
+        if len(fitting) < len(alternatives):
             return None
     for i, alternative in enumerate(alternatives):
         if not _quantities_fit(alternative, shape):
-            _log_quantities(alternative, shape, f"book.demands[{at}].alternatives[{i}]", log)
+            _log_quantities(alternative, shape, f"{path}.alternatives[{i}]", log)
     return Demand(
         id=item["id"],
         participant=item["participant"],

@@ -1,4 +1,4 @@
-"""Checks of the policies in force: the limits of prices.
+"""Checks of the policies in force: the limits of prices, and with them all others.
 
 Standard library only. The limits of a chip class by name replace those of every class; see
 docs/reference/round-file.md.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from suanli.check_feasible import Cleared
 from suanli.check_formats import Book
 from suanli.check_report import show
+from suanli.check_shares import check_shares
 
 Range = tuple[int, int]
 """Floor and cap, micro-yuan per chip-hour."""
@@ -17,11 +18,13 @@ _ANY: Range = (0, 2**63 - 1)
 
 
 def check_policies(cleared: Cleared) -> None:
-    """Check that asks, limits and clearing prices are within the limits in force."""
+    """Check that asks, limits and clearing prices are within the limits in force, and shares."""
     book, log = cleared.book, cleared.log
+    limits = _limits(book)
+    _check_kept_out(cleared, limits)
     if not book.policies:
         return
-    limits = _limits(book)
+    check_shares(cleared)
     for offer in book.offers:
         floor, cap = limits[offer.pool]
         if not floor <= offer.ask <= cap:
@@ -40,10 +43,32 @@ def check_policies(cleared: Cleared) -> None:
                 log.add("policy.cap", f"result.prices[{pool}][{t}]", f"<= {cap}", show(price))
 
 
+def _check_kept_out(cleared: Cleared, limits: dict[str, Range]) -> None:
+    """Check that no order of the book is kept out of it, and that limits keep an offer out.
+
+    Why a demand is kept out follows from its order, of which the book has a part; whoever reads
+    the log can tell.
+    """
+    book, log = cleared.book, cleared.log
+    inside = {row.id for row in book.offers} | {row.id for row in book.demands}
+    where = "book.kept_out"
+    for order in [*(row.id for row in book.kept_offers), *(row.id for row in book.kept_demands)]:
+        if order in inside or not book.policies:
+            expected = ("orders that a policy keeps out", "因政策不进入的订单")
+            log.add("policy.kept_out", where, expected, show(order))
+    for offer in book.kept_offers:
+        floor, cap = limits.get(offer.pool, _ANY)
+        if floor <= offer.ask <= cap:
+            expected = (f"below {floor} or above {cap}", f"低于 {floor} 或高于 {cap}")
+            log.add("policy.kept_out", f"{where}.offers[{offer.id}].ask", expected, show(offer.ask))
+
+
 def _limits(book: Book) -> dict[str, Range]:
     """Return the limits of each pool."""
     by_chip: dict[str, Range] = {}
     for policy in book.policies:
+        if policy.kind != "price_limits":
+            continue
         chip, floor, cap = (policy.params[name] for name in ("chip", "floor", "cap"))
         least, most = by_chip.get(chip, (floor, cap))
         by_chip[chip] = (max(least, floor), min(most, cap))

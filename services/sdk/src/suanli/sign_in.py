@@ -150,8 +150,12 @@ def sign_out(tokens: Tokens) -> None:
     told = _call(tokens.issuer, "GET", tokens.issuer.rstrip("/") + _DISCOVERY)
     place = told.get("revocation_endpoint")
     if isinstance(place, str):
-        form = {"token": tokens.refresh or tokens.access, "client_id": tokens.client_id}
-        _call(tokens.issuer, "POST", place, form)
+        kind = "refresh_token" if tokens.refresh else "access_token"
+        form = {"token": tokens.refresh or tokens.access, "token_type_hint": kind}
+        reply = _send(tokens.issuer, "POST", place, form | {"client_id": tokens.client_id})
+        # RFC 7009: what else it says of tokens that it took back is nothing to read.
+        if not reply.is_success:
+            _told(tokens.issuer, reply)
 
 
 def renewed(tokens: Tokens) -> Tokens:
@@ -233,11 +237,20 @@ def _tokens(issuer: str, place: str, client_id: str, given: Json) -> Tokens:
 
 
 def _call(issuer: str, method: str, url: str, form: Json | None = None) -> Json:
+    return _told(issuer, _send(issuer, method, url, form))
+
+
+def _send(issuer: str, method: str, url: str, form: Json | None) -> httpx.Response:
     try:
-        reply = httpx.request(method, url, data=form, timeout=_TIMEOUT_S)
-        # Taking tokens back is answered by nothing.
-        told = reply.json() if reply.content else {}
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        return httpx.request(method, url, data=form, timeout=_TIMEOUT_S)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise SignInError(issuer, "silent", str(error)) from error
+
+
+def _told(issuer: str, reply: httpx.Response) -> Json:
+    try:
+        told = reply.json()
+    except ValueError as error:
         raise SignInError(issuer, "silent", str(error)) from error
     if not isinstance(told, dict):
         raise SignInError(issuer, "silent", "no object")

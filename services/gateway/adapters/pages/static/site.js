@@ -71,13 +71,20 @@ function clockText(seconds) {
   return hours ? `${hours}:${rest}` : rest;
 }
 
+// Seconds of the market's clock until an instant. The server's own instant is the base, so that a
+// wrong clock of the machine does no harm.
+function secondsTo(instant, element) {
+  element.began ??= performance.now();
+  const gone = ((performance.now() - element.began) / 1000) * Number(element.dataset.speed);
+  return Math.ceil(Number(instant) - Number(element.dataset.now) - gone);
+}
+
 function countDown() {
   for (const element of document.querySelectorAll("[data-until]")) {
-    // The server's own instant is the base, so that a wrong clock of the machine does no harm.
-    element.began ??= performance.now();
-    const gone = ((performance.now() - element.began) / 1000) * Number(element.dataset.speed);
-    const left = Math.ceil(Number(element.dataset.until) - Number(element.dataset.now) - gone);
-    element.textContent = clockText(Math.max(0, left));
+    element.textContent = clockText(Math.max(0, secondsTo(element.dataset.until, element)));
+  }
+  for (const element of document.querySelectorAll("[data-from][data-then]")) {
+    if (secondsTo(element.dataset.from, element) <= 0) element.textContent = element.dataset.then;
   }
 }
 
@@ -213,12 +220,29 @@ function arrived(root) {
   if (said && voice && voice.textContent !== said.dataset.say) voice.textContent = said.dataset.say;
 }
 
+// On a narrow screen the lists of pages scroll sideways: the one that is open must be in sight.
+function showCurrent() {
+  for (const entry of document.querySelectorAll("nav [aria-current=page]")) {
+    const list = entry.closest("nav");
+    list.scrollLeft = entry.offsetLeft - list.offsetLeft - (list.clientWidth - entry.offsetWidth) / 2;
+  }
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  showCurrent();
   drawAll();
   countDown();
   setInterval(countDown, 500);
   const live = document.querySelector("[data-live]");
   if (live && window.EventSource) window.suanliLive = new Live(live);
+});
+// What somebody is filling in stays as it is; the news come when it is sent.
+document.addEventListener("input", (event) => {
+  if (event.target.form?.method === "post") event.target.form.dataset.edited = "yes";
+});
+document.addEventListener("htmx:before:swap", (event) => {
+  const part = event.target;
+  if (part.matches('[hx-trigger*="live-"]') && part.querySelector("form[data-edited]")) event.preventDefault();
 });
 document.addEventListener("htmx:after:swap", () => arrived(document));
 let resizing;

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Market,
         MarketPaused,
         MarketView,
+        PhaseView,
         PolicyNew,
         PolicyView,
         Receipt,
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 class MarketsCalls(Caller):
     """Calls of markets."""
+
+    def get_phase(self, market_id: str) -> PhaseView:
+        """Return what orders may do now, and when the next round takes the book (public)."""
+        reply: PhaseView = self.send(Operation("GET", f"/v1/markets/{place(market_id)}/phase"))
+        return reply
 
     def list_markets(self, *, filter_: str | None = None) -> Rows[MarketView]:
         """List the markets in force (public)."""

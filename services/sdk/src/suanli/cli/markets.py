@@ -9,7 +9,7 @@ import typer
 from suanli import operations as ops
 from suanli.cli import options, units, words
 from suanli.cli.render import Column, print_details, print_list, print_titled
-from suanli.cli.session import Output, Session, argument, command
+from suanli.cli.session import Output, Session, Text, argument, command
 
 Json = dict[str, Any]
 
@@ -43,6 +43,12 @@ _COLUMNS: Final[tuple[Column, ...]] = (
     ),
     Column("fee_percent", ("fee (%)", "费率(%)"), lambda item: _fee(item["market"]), number=True),
 )
+_PHASES: Final[dict[str, Text]] = {
+    "open": ("open", "开放"),
+    "freeze": ("freeze: orders may only improve", "冻结:订单只能改进"),
+    "halt": ("halted", "停牌"),
+    "pause": ("paused by the circuit breaker", "熔断暂停"),
+}
 _ZONES: Final[tuple[Column, ...]] = (
     words.text_column("zone", ("zone", "区域"), "id"),
     words.text_column("region", ("region", "地区"), "region"),
@@ -70,6 +76,14 @@ def register(app: typer.Typer) -> None:
     )(_markets)
 
 
+def _phase(phase: Json) -> Text:
+    return _PHASES[phase["held"] or phase["phase"]]
+
+
+def _cut(phase: Json) -> str:
+    return units.short_time(phase["cut_at"], seconds=True)
+
+
 def _fee(market: Json) -> str:
     return units.percent_of_ppm(int(market["rules"]["fee_ppm"]))
 
@@ -86,15 +100,20 @@ def _markets(
         print_list(session, found, _COLUMNS, empty=("No market yet.", "尚无市场。"))
         return
     view = session.client.send(ops.read(f"/v1/markets/{market}"))
+    phase = session.client.send(ops.read(f"/v1/markets/{market}/phase"))
     shown, rules = view["market"], view["market"]["rules"]
     hours = f"{rules['horizon_periods']} h"
     print_details(
         session,
-        view,
+        view | {"phase": phase},
         [
             ("market_id", ("market", "市场"), shown["id"]),
             ("name", ("name", "名称"), (shown["name_en"], shown["name_zh"])),
             ("round_every_s", ("round every (s)", "轮次间隔(秒)"), str(rules["round_every_s"])),
+            ("freeze_s", ("freeze before it (s)", "截止前冻结(秒)"), str(rules.get("freeze_s", 0))),
+            ("phase", ("phase", "阶段"), _phase(phase)),
+            ("until", ("until (UTC)", "至(UTC)"), units.short_time(phase["until"], seconds=True)),
+            ("cut_at", ("next round (UTC)", "下一轮(UTC)"), _cut(phase)),
             ("horizon", ("horizon", "交易范围"), hours),
             (
                 "tick_yuan_per_chip_hour",

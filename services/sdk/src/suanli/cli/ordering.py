@@ -139,14 +139,29 @@ def cancel(
     wait: bool,
     facts: Callable[[Json], Iterable[Fact]],
 ) -> None:
-    """Withdraw an order, wait until it has left, print it."""
+    """Withdraw an order, wait until it has left or has to stay, print it.
+
+    Raises:
+        typer.Exit: with 1, if it has to stay until the next round has taken the book.
+    """
+    before = read(session, side, order_id)
     receipt = session.client.send(ops.cancel(side, order_id))
-    after = _settled(
-        session, side, order_id, (lambda now: now["state"] in words.TERMINAL) if wait else None
-    )
+
+    def stays(now: Json) -> bool:
+        is_told = now["updated_at"] != before["updated_at"]
+        return is_told and (now["reason"] or {}).get("code") == "frozen_cancel"
+
+    def decided(now: Json) -> bool:
+        return now["state"] in words.TERMINAL or stays(now)
+
+    after = _settled(session, side, order_id, decided if wait else None)
     _print_outcome(session, receipt, after, facts)
-    if wait and after["state"] not in words.TERMINAL:
+    if not wait:
+        return
+    if not decided(after):
         _note_no_verdict(session, order_id)
+    elif stays(after):
+        raise typer.Exit(EXIT_REFUSED)
 
 
 def read(session: Session, side: str, order_id: str) -> Json:

@@ -349,12 +349,11 @@ def _csv_line(item: Json, first: list[str]) -> str:
 
 
 class _Countdown:
-    """Tells when the next round is due, from the market's cadence and its last round."""
+    """Tells when the next round is due, as the market tells it."""
 
     def __init__(self, session: Session, market_id: str) -> None:
         self._session = session
         self._market_id = market_id
-        self._every_s = 0
         self._asked_s = float("-inf")
         self._due: datetime | None = None
 
@@ -377,11 +376,5 @@ class _Countdown:
         if time.monotonic() - self._asked_s < 2:
             return
         self._asked_s = time.monotonic()
-        client = self._session.client
-        if not self._every_s:
-            market = client.send(ops.read(f"/v1/markets/{self._market_id}"))["market"]
-            self._every_s = int(market["rules"]["round_every_s"])
-        last = client.send(ops.read("/v1/rounds", market_id=self._market_id, limit=1))["items"]
-        if last:
-            began = units.parse(last[0]["market_time"])
-            self._due = datetime.fromtimestamp(began.timestamp() + self._every_s, UTC)
+        phase = self._session.client.send(ops.read(f"/v1/markets/{self._market_id}/phase"))
+        self._due = units.parse(phase["cut_at"]) if phase["cut_at"] else None

@@ -3,6 +3,31 @@
 from typing import Literal, NotRequired, TypedDict
 
 
+class PhaseView(TypedDict):
+    """What orders may do now, and when the next round takes the book."""
+
+    market_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    as_of: str
+    """UTC instant, ISO 8601."""
+
+    phase: Literal["open", "freeze"]
+    """`freeze`: orders may be added and improved, not withdrawn or made worse."""
+
+    until: str
+    """When the phase ends."""
+
+    cut_at: str | None
+    """When the next round takes the book; null while trading is halted."""
+
+    held: NotRequired[Literal["halt", "pause"] | None]
+    """Why no round is run now, if none is."""
+
+    clearing: NotRequired[str | None]
+    """Round that took the book and is not published yet."""
+
+
 class Zone(TypedDict):
     """One data-centre campus with one fabric."""
 
@@ -67,6 +92,9 @@ class RoundRules(TypedDict):
 
     round_every_s: NotRequired[int]
     """Cadence on the market clock, seconds."""
+
+    freeze_s: NotRequired[int]
+    """Seconds before a round takes the book in which orders may only improve."""
     horizon_periods: NotRequired[int]
 
     effort: NotRequired[int]

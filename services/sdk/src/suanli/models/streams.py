@@ -1,6 +1,6 @@
 """Models of streams; generated from the contract by `make gen`."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from suanli.models.offers import OrderState, Reason, Side
 
@@ -82,6 +82,12 @@ class RoundTold(TypedDict):
 
     market_time: str
     """UTC instant, ISO 8601."""
+
+    next_freeze_at: NotRequired[str | None]
+    """From when on orders may only improve; null if the market has no freeze."""
+
+    next_cut_at: NotRequired[str | None]
+    """When the next round takes the book, unless trading is halted or paused."""
 
 
 class PoolPricesTold(TypedDict):

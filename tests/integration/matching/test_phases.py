@@ -1,0 +1,84 @@
+"""In the freeze a running market takes what improves it, and the log alone tells the same."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from schemas import events
+from services.core.replay import sealed_books
+from services.gateway.adapters.market_log import KafkaMarketLogs
+from services.kit.clock import ManualClock
+from tests.integration.matching.desk import (
+    MARKET,
+    START,
+    Desk,
+    demand,
+    hold,
+    offer,
+    open_process,
+    settled,
+)
+
+pytestmark = pytest.mark.integration
+FREEZING = MARKET.model_copy(update={"rules": MARKET.rules.model_copy(update={"freeze_s": 300})})
+
+
+def withdrawn(submitted: events.OfferSubmitted) -> events.OfferCancelled:
+    return events.OfferCancelled(
+        order_id=submitted.order_id,
+        market_id=submitted.market_id,
+        participant_id=submitted.participant_id,
+    )
+
+
+def amended(submitted: events.OfferSubmitted, **changes: object) -> events.OfferAmended:
+    return events.OfferAmended(
+        order_id=submitted.order_id,
+        market_id=submitted.market_id,
+        participant_id=submitted.participant_id,
+        expected_version=1,
+        terms=submitted.terms.model_copy(update=changes),
+    )
+
+
+async def test_in_the_freeze_orders_only_improve_and_a_replay_says_the_same(desk: Desk) -> None:
+    kept, better, late = offer("kept"), offer("better"), offer("late")
+    need = demand("n")
+    clock = ManualClock(START)
+    await desk.say(events.MarketDefined(market=FREEZING))
+    async with open_process(desk.settings, clock) as matching:
+        await desk.say(kept, better, need, hold(need))
+        await settled(matching, least=4)
+        clock.advance(timedelta(minutes=10))
+        await desk.say(withdrawn(kept), amended(better, ask=900_000), late)
+        await settled(matching, least=3)
+        # Read while the round is due, but of the round that it is due for.
+        clock.advance(timedelta(minutes=5))
+        cut_at = clock.now()
+        await desk.say(amended(late, chips=4))
+        assert await matching.take_in(5000, cut_at) == 1
+        await matching.run_round()
+        await desk.say(amended(kept, ask=1_100_000), withdrawn(late))
+        await settled(matching, least=2)
+        clock.advance(timedelta(minutes=15))
+        await matching.run_round()
+        await desk.hear(2)
+
+    def told(order: events.OfferSubmitted) -> list[tuple[int, str]]:
+        by_a_record = [one for one in desk.statuses(order) if one.round_id is None]
+        return [(status.version, status.reason.code) for status in by_a_record]
+
+    assert told(kept) == [(1, "in_the_book"), (1, "frozen_cancel"), (2, "amended")]
+    assert told(better) == [(1, "in_the_book"), (2, "amended")]
+    assert told(late) == [
+        (1, "in_the_book"), (1, "frozen_worse"), (1, "cancelled_by_participant"),
+    ]  # fmt: skip
+    refusal = next(one.reason for one in desk.statuses(late) if one.reason.code == "frozen_worse")
+    assert refusal.params["opens_at"] == "2026-11-24T08:15:00Z"
+    log = await KafkaMarketLogs(desk.settings, 10_000).read(MARKET.id)
+    books = list(sealed_books(log))
+    assert [one.digest for one in books] == [one.sealed_digest for one in books]
+    assert not books[-1].differing
+    assert [len(one.book.offers) for one in books] == [3, 2]
