@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from services.core.book import Book, BookDemand
+from services.core.book import Book
 from services.core.clearing.price_search import PRICE_MAX
 
 LARGE_CHOICES = 60_000
@@ -23,16 +21,11 @@ def is_large(book: Book) -> bool:
 
 def choices_of(book: Book) -> int:
     """Return about how many choices a book holds: starts of runs, and cells of the rest."""
-    return choices_in(book.demands, book.periods)
-
-
-def choices_in(demands: Iterable[BookDemand], periods: int) -> int:
-    """Return about how many choices demands hold in a horizon of so many periods."""
     total = 0
-    for demand in demands:
+    for demand in book.demands:
         for row in demand.alternatives:
             window = max(0, row.deadline - row.earliest - max(0, row.duration - 1))
-            total += len(row.pools) * min(window, periods)
+            total += len(row.pools) * min(window, book.periods)
     return total
 
 

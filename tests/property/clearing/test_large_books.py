@@ -28,7 +28,7 @@ from services.core.clearing.size import choices_of
 from services.core.clearing.why_not import hints, left_of, offer_row
 from services.core.codec import canonical_json, result_digest, result_to_dict, round_to_dict
 from suanli.checker import verify
-from tests.property.clearing.books import oracle_welfare, shuffled, small_book
+from tests.property.clearing.books import linked_book, oracle_welfare, shuffled, small_book
 from tests.property.examples import examples
 
 RULES = Rules(effort=1, ascent_steps=40)
@@ -69,6 +69,21 @@ def test_every_rule_holds_and_no_bound_is_too_low(seed: int, search: bool, tick:
 
 
 @SOME
+@given(seed=SEEDS, order=SEEDS, tick=st.sampled_from([1, 50]))
+def test_links_are_never_overfull_and_no_bound_with_them_is_too_low(
+    seed: int, order: int, tick: int
+) -> None:
+    book = linked_book(seed)
+    rules = Rules(tick=tick, effort=1, ascent_steps=40)
+    result = clear_large(book, rules)
+    assert_verified(book, result, rules)
+    for row, link in zip(result.links, sorted(book.links, key=lambda one: one.key), strict=True):
+        assert all(used <= most for used, most in zip(row.used, link.capacity, strict=True))
+    assert result.welfare <= oracle_welfare(book) <= result.certificate.bound
+    assert bytes_of(clear_large(shuffled(book, order), rules)) == bytes_of(result)
+
+
+@SOME
 @given(seed=SEEDS, prices=st.lists(st.integers(0, PRICE_MAX), max_size=6))
 def test_a_start_at_any_prices_changes_no_rule(seed: int, prices: list[int]) -> None:
     book = small_book(seed)
@@ -97,6 +112,7 @@ def test_a_start_at_the_last_prices_bounds_better_in_as_many_steps() -> None:
 
 def test_most_of_the_best_welfare_is_found_on_small_books() -> None:
     books = [small_book(seed) for seed in range(100)]
+    books += [linked_book(seed) for seed in range(30)]
     found = sum(clear_large(book, RULES).welfare for book in books)
     assert found >= 0.93 * sum(clear(book, Rules(effort=1)).welfare for book in books)
 
@@ -129,9 +145,11 @@ def _prices(result: Result) -> IntArray:
 
 
 def test_a_book_of_many_orders_is_cleared_by_it_and_searching_pays() -> None:
-    book = large_book(1500, seed=5, mixed=True)
+    book = large_book(1500, seed=5, mixed=True, linked=True)
     result = clear(book, RULES)
     assert_verified(book, result)
+    # Some links are full, and their rent keeps somebody out.
+    assert "link_full" in {row.reason.code for row in result.demands}
     first = clear_large(book, RULES, search=False)
     assert_verified(book, first)
     assert result.welfare > first.welfare

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from services.core.clearing.scale.compiled import compiled
 from services.core.clearing.price_search import PRICE_MAX
+from services.core.clearing.scale.compiled import compiled
 from services.core.clearing.scale.lanes import (
     DATA_GB,
     GB,
@@ -32,7 +32,7 @@ AnyArray = npt.NDArray[Any]
 # Columns of `Board.demands`. Runs and spreads of a demand are the rows from LOW to below HIGH of
 # `Board.runs` and `Board.spreads`; MARGIN is its best surplus per chip-hour at the steering prices,
 # HOURS the most chip-hours it could take. ROW is the row it is accepted at, -1 while it is out,
-# SENDS is 1 if a run sends anything over links. START is the start of an accepted run, CHIPS its chips (the chip-hours of a flow or work).
+# START the start of an accepted run, CHIPS its chips (the chip-hours of a flow or work).
 RUN_LOW, RUN_HIGH, SPREAD_LOW, SPREAD_HIGH = 0, 1, 2, 3
 GROUP, PARENT, CHILD_LOW, CHILD_HIGH = 4, 5, 6, 7
 MARGIN, HOURS = 8, 9
@@ -40,7 +40,8 @@ ROW, START, CHIPS = 10, 11, 12
 _DEMAND_COLUMNS = 13
 
 # Columns of `Board.runs` and `Board.spreads`. WORTH is the value of a chip-hour: the limit, and
-# less than a tick for rounds waited, so that waiting decides between equals.
+# less than a tick for rounds waited, so that waiting decides between equals. SENDS is 1 if a run
+# sends anything over links, TRAFFIC the GB that every chip-hour of a flow or work sends.
 DEMAND, LIMIT, WORTH, FIRST = 0, 1, 2, 3
 POOL, COUNT, DURATION, MOST, LEAST, SENDS = 4, 5, 6, 7, 8, 9
 _RUN_COLUMNS = 10
@@ -327,7 +328,7 @@ def drop_run(board: Board, d: int) -> int:
     if board.runs[r, SENDS] > 0:
         lost -= send(board.links, board.lanes, board.sends, r, start, duration, chips, -1)
     board.demands[d, ROW] = -1
-    return lost
+    return lost  # type: ignore[no-any-return]
 
 
 @compiled
@@ -344,9 +345,7 @@ def value_of(board: Board, plain: bool) -> int:  # noqa: FBT001 - compiled code 
             total += board.runs[r, value] * board.runs[r, DURATION] * chips
             if board.runs[r, SENDS] > 0:
                 start, duration = board.demands[d, START], board.runs[r, DURATION]
-                total -= send(
-                    board.links, board.lanes, board.sends, r, start, duration, chips, 0
-                )
+                total -= send(board.links, board.lanes, board.sends, r, start, duration, chips, 0)
         else:
             total += board.spreads[r, value] * chips
             if board.spreads[r, TRAFFIC] > 0:

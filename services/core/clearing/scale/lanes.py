@@ -167,7 +167,7 @@ def data_cost(sums: AnyArray, sends: AnyArray, r: int, start: int) -> int:
     """
     gb, lane = sends[r, DATA_GB], sends[r, DATA_LANE]
     if gb == 0 or start <= 0:
-        return gb * 0
+        return gb * 0  # type: ignore[no-any-return]
     width = min(CROSSING_PERIODS_MAX, start)
     each, more = divmod(gb, width)
     low = sums[lane, start - width]
@@ -216,7 +216,9 @@ def most_chips(
 
 
 @compiled
-def add_sent(diff: AnyArray, sends: AnyArray, r: int, start: int, duration: int, chips: int) -> None:
+def add_sent(
+    diff: AnyArray, sends: AnyArray, r: int, start: int, duration: int, chips: int
+) -> None:
     """Add what a run sends to the differences of the load of lanes."""
     gb, lane = sends[r, GB] * chips, sends[r, LANE]
     if gb > 0:

@@ -28,7 +28,6 @@ from services.core.clearing.scale.board import (
     LIMIT,
     LOWEST,
     MARGIN,
-    MOST,
     POOL,
     POOLS_LOW,
     ROW,
@@ -42,12 +41,14 @@ from services.core.clearing.scale.board import (
     holds_children,
 )
 from services.core.clearing.scale.compiled import compiled
-from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, LANE, lane_room, sent_cost
+from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, LANE, lane_room
 from services.core.clearing.scale.parts import OUTS, SLOTS, USERS, Part, accept, reject
 from services.core.clearing.scale.places import (
     best_run,
     fill_spread,
     grant,
+    is_paid,
+    most_at,
     take_back,
     undo_grants,
 )
@@ -183,17 +184,9 @@ def _make_room(board: Board, part: Part, desk: Desk, r: int) -> tuple[bool, int,
         Whether it could, the start, and the welfare gained (less than nothing, as a rule).
     """
     p, duration, chips = board.runs[r, POOL], board.runs[r, DURATION], board.runs[r, LEAST]
-    start, cheapest = -1, -LOWEST
-    for _ in range(4):
-        s = board.runs[r, FIRST] + draw(desk.seed, board.runs[r, COUNT])
-        cost = board.steering[p, s + duration] - board.steering[p, s]
-        if cost < cheapest:
-            start, cheapest = s, cost
+    start = _draw_start(board, desk, r)
     gain = chips * 0
-    needed = (board.least[p, start + duration] - board.least[p, start]) * chips
-    if board.runs[r, SENDS] > 0:
-        needed += sent_cost(board.least, board.sends, r, start, duration, chips)
-    if needed > board.runs[r, LIMIT] * duration * chips:
+    if not is_paid(board, r, start, chips):
         return False, start, gain
     for t in range(start, start + duration):
         if board.room[p, t] + board.cells[p, t, USED] < chips:
@@ -204,19 +197,26 @@ def _make_room(board: Board, part: Part, desk: Desk, r: int) -> tuple[bool, int,
             gain -= lost
             if not found:
                 return False, start, gain
-    most = board.runs[r, MOST]
     if board.runs[r, SENDS] > 0:
         found, lost = _clear_lanes(board, part, desk, r, start)
         gain -= lost
         if not found:
             return False, start, gain
-        gb = board.sends[r, GB]
-        for t in range(start, start + duration if gb > 0 else start):
-            most = min(most, lane_room(board.links, board.lanes, board.sends[r, LANE], t) // gb)
-    for t in range(start, start + duration):
-        most = min(most, board.room[p, t])
-    gain += accept(board, part, board.runs[r, DEMAND], r, start, most)
+    gain += accept(board, part, board.runs[r, DEMAND], r, start, most_at(board, r, start))
     return True, start, gain
+
+
+@compiled
+def _draw_start(board: Board, desk: Desk, r: int) -> int:
+    """Return the start whose chips are cheapest, of a few drawn."""
+    p, duration = board.runs[r, POOL], board.runs[r, DURATION]
+    start, cheapest = -1, -LOWEST
+    for _ in range(4):
+        s = board.runs[r, FIRST] + draw(desk.seed, board.runs[r, COUNT])
+        cost = board.steering[p, s + duration] - board.steering[p, s]
+        if cost < cheapest:
+            start, cheapest = s, cost
+    return start
 
 
 @compiled

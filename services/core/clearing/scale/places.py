@@ -43,9 +43,7 @@ from services.core.clearing.scale.lanes import (
     GB,
     LANE,
     can_cross,
-    data_cost,
     lane_room,
-    run_cost,
     sent_cost,
     use_lane,
 )
@@ -65,51 +63,62 @@ def best_run(board: Board, is_open: AnyArray, d: int) -> tuple[int, int, int]:
     """
     best, best_row, best_start, best_chips = LOWEST, -1, 0, 0
     for r in range(board.demands[d, RUN_LOW], board.demands[d, RUN_HIGH]):
-        p = board.runs[r, POOL]
-        if not is_open[p]:
-            continue
-        duration, most = board.runs[r, DURATION], board.runs[r, MOST]
-        value = board.runs[r, LIMIT] * duration
-        first = board.runs[r, FIRST]
-        last = first + board.runs[r, COUNT]
-        least = board.runs[r, LEAST]
-        gb, lane, data = board.sends[r, GB], board.sends[r, LANE], board.sends[r, DATA_GB]
-        free = 0
-        for t in range(first, last + duration - 1):
-            if board.room[p, t] < least:
-                free = 0
-                continue
-            if gb > 0 and lane_room(board.links, board.lanes, lane, t) < gb * least:
-                free = 0
-                continue
-            free += 1
-            if free < duration:
-                continue
-            s = t - duration + 1
-            if data > 0 and not can_cross(board.links, board.lanes, board.sends, r, s):
-                continue
-            margin = value - (board.steering[p, t + 1] - board.steering[p, s])
-            if gb > 0:
-                margin -= run_cost(board.steering, board.sends, r, s, duration)
-            chips = most
-            if least < most:
-                for u in range(s, t + 1):
-                    chips = min(chips, board.room[p, u])
-                    if gb > 0:
-                        chips = min(chips, lane_room(board.links, board.lanes, lane, u) // gb)
-            gain = margin * chips
-            if data > 0:
-                gain -= data_cost(board.steering, board.sends, r, s)
-            if gain <= best:
-                continue
-            if gain < 0:
-                needed = (board.least[p, t + 1] - board.least[p, s]) * chips
-                if board.runs[r, SENDS] > 0:
-                    needed += sent_cost(board.least, board.sends, r, s, duration, chips)
-                if needed > value * chips:
-                    continue
-            best, best_row, best_start, best_chips = gain, r, s, chips
+        if is_open[board.runs[r, POOL]]:
+            gain, start, chips = _best_of_row(board, r, best)
+            if chips > 0:
+                best, best_row, best_start, best_chips = gain, r, start, chips
     return best_row, best_start, best_chips
+
+
+@compiled
+def _best_of_row(board: Board, r: int, known: int) -> tuple[int, int, int]:
+    """Return surplus, start and chips of a row's best run above a known one, else no chips."""
+    p, duration, least = board.runs[r, POOL], board.runs[r, DURATION], board.runs[r, LEAST]
+    value, first = board.runs[r, LIMIT] * duration, board.runs[r, FIRST]
+    gb, lane, data = board.sends[r, GB], board.sends[r, LANE], board.sends[r, DATA_GB]
+    best, best_start, best_chips = known, 0, least * 0
+    free = 0
+    for t in range(first, first + board.runs[r, COUNT] + duration - 1):
+        free += 1
+        if board.room[p, t] < least or (
+            gb > 0 and lane_room(board.links, board.lanes, lane, t) < gb * least
+        ):
+            free = 0
+        s = t - duration + 1
+        if free < duration or (
+            data > 0 and not can_cross(board.links, board.lanes, board.sends, r, s)
+        ):
+            continue
+        chips = board.runs[r, MOST]
+        if least < chips:
+            chips = most_at(board, r, s)
+        gain = (value - (board.steering[p, t + 1] - board.steering[p, s])) * chips
+        if board.runs[r, SENDS] > 0:
+            gain -= sent_cost(board.steering, board.sends, r, s, duration, chips)
+        if gain > best and (gain >= 0 or is_paid(board, r, s, chips)):
+            best, best_start, best_chips = gain, s, chips
+    return best, best_start, best_chips
+
+
+@compiled
+def is_paid(board: Board, r: int, start: int, chips: int) -> bool:
+    """Tell whether the limit of a run pays the asks that its cells could need, and its tariffs."""
+    p, duration = board.runs[r, POOL], board.runs[r, DURATION]
+    needed = (board.least[p, start + duration] - board.least[p, start]) * chips
+    if board.runs[r, SENDS] > 0:
+        needed += sent_cost(board.least, board.sends, r, start, duration, chips)
+    return needed <= board.runs[r, LIMIT] * duration * chips  # type: ignore[no-any-return]
+
+
+@compiled
+def most_at(board: Board, r: int, start: int) -> int:
+    """Return how many chips of a run have room; its data is not looked at."""
+    p, chips, gb = board.runs[r, POOL], board.runs[r, MOST], board.sends[r, GB]
+    for t in range(start, start + board.runs[r, DURATION]):
+        chips = min(chips, board.room[p, t])
+        if gb > 0:
+            chips = min(chips, lane_room(board.links, board.lanes, board.sends[r, LANE], t) // gb)
+    return chips  # type: ignore[no-any-return]
 
 
 @allocating

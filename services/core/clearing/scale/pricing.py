@@ -27,9 +27,9 @@ from services.core.clearing.scale.board import (
     POOL,
     POOLS_LOW,
     ROW,
-    SENDS,
     RUN_HIGH,
     RUN_LOW,
+    SENDS,
     START,
     TRAFFIC,
     USED,
@@ -136,7 +136,7 @@ def idle_prices(layout: Layout, floor: AnyArray) -> AnyArray:
     rows = np.repeat(np.arange(len(spreads.first)), np.diff(spreads.pool_ptr))
     np.add.at(steps, (spreads.pools, spreads.first[rows]), 1)
     np.add.at(steps, (spreads.pools, spreads.last[rows]), -1)
-    live = np.cumsum(steps, axis=1)[:, :periods] > 0
+    live: AnyArray = np.asarray(np.cumsum(steps, axis=1)[:, :periods] > 0)
     live[layout.pools :] = layout.lanes.legs.any(axis=0)[:, None]
     for b, pool in enumerate(supplies.block_pool.tolist()):
         # What it would gain is summed over its periods, so their prices are set together.

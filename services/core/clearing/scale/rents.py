@@ -14,8 +14,16 @@ from services.core.book import Reason
 from services.core.clearing.link_reasons import full_reason
 from services.core.clearing.scale.board import ROW, Board, prefix_sums
 from services.core.clearing.scale.compiled import compiled
-from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, LANE, data_cost, most_chips
-from services.core.clearing.scale.lanes import HOPS, LINKS, run_cost
+from services.core.clearing.scale.lanes import (
+    DATA_GB,
+    DATA_LANE,
+    GB,
+    HOPS,
+    LANE,
+    LINKS,
+    most_chips,
+    sent_cost,
+)
 from services.core.clearing.scale.layout import Blocks, Layout, Spreads
 from services.core.routes import crossing
 
@@ -80,33 +88,48 @@ def _scan(
 ) -> None:
     for d in out:
         for r in range(blocks.ptr[d], blocks.ptr[d + 1]):
-            if blocks.sends[r, GB] == 0 and blocks.sends[r, DATA_GB] == 0:
-                continue
-            p, duration = blocks.pool[r], blocks.duration[r]
-            for s in range(blocks.first[r], blocks.first[r] + blocks.starts[r]):
-                chips = most_chips(smallest, blocks.sends, r, p, s, duration, blocks.chips[r])
-                if chips < blocks.least[r]:
-                    continue
-                rent = run_cost(above, blocks.sends, r, s, duration) * chips
-                rent += data_cost(above, blocks.sends, r, s)
-                over = sums[p, s + duration] - sums[p, s] - blocks.limit[r] * duration
-                over = (over + run_cost(sums, blocks.sends, r, s, duration)) * chips
-                over += data_cost(sums, blocks.sends, r, s)
-                better = found[d, 1] < 0 or over < found[d, 0]
-                if rent > 0 and over < rent and better:
-                    found[d, 0], found[d, 1], found[d, 2], found[d, 3] = over, r, s, chips
+            if blocks.sends[r, GB] > 0 or blocks.sends[r, DATA_GB] > 0:
+                _scan_run(blocks, smallest, sums, above, r, found[d])
         for r in range(spreads.ptr[d], spreads.ptr[d + 1]):
-            for t in range(spreads.first[r], spreads.last[r]):
-                if spreads.chips[spreads.chip_ptr[r] + t - spreads.first[r]] == 0:
-                    continue
-                for n in range(spreads.pool_ptr[r], spreads.pool_ptr[r + 1]):
-                    p, lane, gb = spreads.pools[n], spreads.lanes[n], spreads.gb[r]
-                    if lane < 0 or room[p, t] == 0 or room[lane, t] < gb:
-                        continue
-                    rent = gb * (above[lane, t + 1] - above[lane, t])
-                    over = sums[p, t + 1] - sums[p, t] - spreads.limit[r]
-                    over += gb * (sums[lane, t + 1] - sums[lane, t])
-                    better = found[d, 1] < 0 or over < found[d, 0]
-                    if rent > 0 and over < rent and better:
-                        found[d, 0], found[d, 1], found[d, 2] = over, r, t
-                        found[d, 3], found[d, 4] = 1, lane
+            for n in range(spreads.pool_ptr[r], spreads.pool_ptr[r + 1]):
+                if spreads.lanes[n] >= 0:
+                    _scan_cells(spreads, room, sums, above, r, n, found[d])
+
+
+@compiled
+def _scan_run(
+    blocks: Blocks, smallest: AnyArray, sums: AnyArray, above: AnyArray, r: int, found: AnyArray
+) -> None:
+    p, duration, sends = blocks.pool[r], blocks.duration[r], blocks.sends
+    for s in range(blocks.first[r], blocks.first[r] + blocks.starts[r]):
+        chips = most_chips(smallest, sends, r, p, s, duration, blocks.chips[r])
+        if chips < blocks.least[r]:
+            continue
+        rent = sent_cost(above, sends, r, s, duration, chips)
+        over = (sums[p, s + duration] - sums[p, s] - blocks.limit[r] * duration) * chips
+        over += sent_cost(sums, sends, r, s, duration, chips)
+        if 0 < rent > over and (found[_ROW] < 0 or over < found[_OVER]):
+            found[_OVER], found[_ROW], found[_START], found[_CHIPS] = over, r, s, chips
+
+
+@compiled
+def _scan_cells(
+    spreads: Spreads,
+    room: AnyArray,
+    sums: AnyArray,
+    above: AnyArray,
+    r: int,
+    n: int,
+    found: AnyArray,
+) -> None:
+    p, lane, gb = spreads.pools[n], spreads.lanes[n], spreads.gb[r]
+    for t in range(spreads.first[r], spreads.last[r]):
+        wanted = spreads.chips[spreads.chip_ptr[r] + t - spreads.first[r]]
+        if wanted == 0 or room[p, t] == 0 or room[lane, t] < gb:
+            continue
+        rent = gb * (above[lane, t + 1] - above[lane, t])
+        over = sums[p, t + 1] - sums[p, t] - spreads.limit[r]
+        over += gb * (sums[lane, t + 1] - sums[lane, t])
+        if 0 < rent > over and (found[_ROW] < 0 or over < found[_OVER]):
+            found[_OVER], found[_ROW], found[_START] = over, r, t
+            found[_CHIPS], found[_LANE] = 1, lane

@@ -14,8 +14,8 @@ from services.core.clearing.outcome import never_fits, reason_of, with_hints
 from services.core.clearing.scale.board import CHIPS, DURATION, GROUP, POOL, ROW, START, Board
 from services.core.clearing.scale.layout import Layout
 from services.core.clearing.scale.losers import cheapest_places, hints_of
-from services.core.clearing.scale.rents import rented_places
 from services.core.clearing.scale.pricing import payments
+from services.core.clearing.scale.rents import rented_places
 from services.core.clearing.why_not import Left
 from services.core.routes import Routes
 
@@ -121,9 +121,7 @@ class _Losers:
         """Return why a demand stayed out."""
         if self._places[d][0] < 0:
             blocked = no_way(self._layout.book, self._routes, demand)
-            return blocked or never_fits(
-                self._layout.book, self._layout.supplies.capacity, demand
-            )
+            return blocked or never_fits(self._layout.book, self._layout.supplies.capacity, demand)
         bonds, rows = self._layout.bonds, self._board.demands
         group, parent = int(rows[d, GROUP]), int(bonds.parent[d])
         if group >= 0:

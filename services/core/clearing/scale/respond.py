@@ -172,7 +172,13 @@ def _count_groups(
 
 @compiled
 def best_whole(
-    sums: AnyArray, pool: int, low: int, starts: int, duration: int, limit: int, chips: int,
+    sums: AnyArray,
+    pool: int,
+    low: int,
+    starts: int,
+    duration: int,
+    limit: int,
+    chips: int,
     known: int,
 ) -> tuple[int, int]:
     """Return what `best_start` does, of a row whose every start holds all chips."""
@@ -272,7 +278,7 @@ def spread_best(
 ) -> int:
     """Return the best surplus of a flow or work row; add its chips to ``diff`` if asked to."""
     first, last, limit = spreads.first[r], spreads.last[r], spreads.limit[r]
-    low, high, gb = spreads.pool_ptr[r], spreads.pool_ptr[r + 1], spreads.gb[r]
+    low = spreads.pool_ptr[r]
     caps = spreads.chip_ptr[r] - first
     gain = 0
     count = 0
@@ -280,20 +286,7 @@ def spread_best(
         left = spreads.chips[caps + t]
         price, place = -1, -1
         while left > 0:
-            # The cheapest pool after the last one taken; of equals the one with the lower key.
-            best, where, most = limit, -1, left
-            for n in range(low, high):
-                p = spreads.pools[n]
-                paid, lane = prices[p, t], spreads.lanes[n]
-                if lane >= 0:
-                    paid += gb * prices[lane, t]
-                after = paid > price or (paid == price and n > place)
-                if after and paid < best:
-                    room = capacity[p, t]
-                    if lane >= 0:
-                        room = min(room, capacity[lane, t] // gb)
-                    if room > 0:
-                        best, where, most = paid, n, room
+            best, where, most = _cheapest_after(spreads, capacity, prices, r, t, price, place)
             if where < 0:
                 break
             price, place = best, where
@@ -307,9 +300,7 @@ def spread_best(
             else:
                 gain += chips * (limit - price)
                 if add:
-                    _add_cell(diff, spreads.pools[where], t, chips)
-                    if spreads.lanes[where] >= 0:
-                        _add_cell(diff, spreads.lanes[where], t, gb * chips)
+                    _add_cell(spreads, diff, r, where, t, chips)
     if not spreads.binds[r]:
         return gain
     sort_segments(segments, count)
@@ -322,17 +313,51 @@ def spread_best(
         gain += chips * (limit - (segments[n, 0] >> _PLACE_BITS))
         if add:
             where, t = divmod(segments[n, 0] & ((1 << _PLACE_BITS) - 1), prices.shape[1])
-            _add_cell(diff, spreads.pools[low + where], t, chips)
-            if spreads.lanes[low + where] >= 0:
-                _add_cell(diff, spreads.lanes[low + where], t, gb * chips)
+            _add_cell(spreads, diff, r, low + where, t, chips)
     return gain
 
 
 @compiled
-def _add_cell(diff: AnyArray, row: int, t: int, chips: int) -> None:
-    """Add what is taken in one period to the differences of the load."""
-    diff[row, t] += chips
-    diff[row, t + 1] -= chips
+def _cheapest_after(
+    spreads: Spreads,
+    capacity: AnyArray,
+    prices: AnyArray,
+    r: int,
+    t: int,
+    price: int,
+    place: int,
+) -> tuple[int, int, int]:
+    """Return what the cheapest pool of a row after the last one taken asks, where, and its room.
+
+    Of equals the one with the lower key is first. There is none (-1) below the row's limit if all
+    are taken.
+    """
+    gb = spreads.gb[r]
+    best, where, most = spreads.limit[r], -1, gb * 0
+    for n in range(spreads.pool_ptr[r], spreads.pool_ptr[r + 1]):
+        p, lane = spreads.pools[n], spreads.lanes[n]
+        paid = prices[p, t]
+        if lane >= 0:
+            paid += gb * prices[lane, t]
+        after = paid > price or (paid == price and n > place)
+        if after and paid < best:
+            room = capacity[p, t]
+            if lane >= 0:
+                room = min(room, capacity[lane, t] // gb)
+            if room > 0:
+                best, where, most = paid, n, room
+    return best, where, most
+
+
+@compiled
+def _add_cell(spreads: Spreads, diff: AnyArray, r: int, n: int, t: int, chips: int) -> None:
+    """Add chips of a cell, and their traffic, to the differences of the load."""
+    p, lane = spreads.pools[n], spreads.lanes[n]
+    diff[p, t] += chips
+    diff[p, t + 1] -= chips
+    if lane >= 0:
+        diff[lane, t] += spreads.gb[r] * chips
+        diff[lane, t + 1] -= spreads.gb[r] * chips
 
 
 @compiled

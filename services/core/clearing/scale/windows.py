@@ -38,5 +38,3 @@ def smallest_in(smallest: AnyArray, pool: int, start: int, duration: int) -> int
     a = smallest[level, pool, start]
     b = smallest[level, pool, start + duration - (1 << level)]
     return min(a, b)  # type: ignore[no-any-return]
-
-
