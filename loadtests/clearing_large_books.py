@@ -42,7 +42,7 @@ _SLACK_MAX = 24
 _NODES_FROM = 32
 # Of a book with links: demands that send, capacity for what they would, and tariffs per GB.
 _SENDING = 0.4
-_LINK_SHARE = 1.5
+_LINK_SHARE = 0.5
 _TARIFFS = (2_000, 5_000, 10_000)
 # Share of flow and of work demand in a mixed book.
 _SPREAD_SHARES = (0.1, 0.1)

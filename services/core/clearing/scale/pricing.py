@@ -136,8 +136,8 @@ def idle_prices(layout: Layout, floor: AnyArray) -> AnyArray:
     rows = np.repeat(np.arange(len(spreads.first)), np.diff(spreads.pool_ptr))
     np.add.at(steps, (spreads.pools, spreads.first[rows]), 1)
     np.add.at(steps, (spreads.pools, spreads.last[rows]), -1)
-    live: AnyArray = np.asarray(np.cumsum(steps, axis=1)[:, :periods] > 0)
-    live[layout.pools :] = layout.lanes.legs.any(axis=0)[:, None]
+    live = np.cumsum(steps, axis=1)[:, :periods] > 0
+    live[layout.pools :] = layout.lanes.legs.max(axis=0, initial=0)[:, None] > 0
     for b, pool in enumerate(supplies.block_pool.tolist()):
         # What it would gain is summed over its periods, so their prices are set together.
         live[pool] |= supplies.block_chips[b] > 0
