@@ -30,6 +30,8 @@ from services.core.codec import canonical_json, result_digest, result_to_dict, r
 from suanli.checker import verify
 from tests.property.clearing.books import linked_book, oracle_welfare, shuffled, small_book
 from tests.property.examples import examples
+from tests.unit.core.clearing.builders import cells, codes, demand, run
+from tests.unit.core.clearing.test_links import link, sending, two_zones
 
 RULES = Rules(effort=1, ascent_steps=40)
 SEEDS = st.integers(0, 2**40)
@@ -77,10 +79,31 @@ def test_links_are_never_overfull_and_no_bound_with_them_is_too_low(
     rules = Rules(tick=tick, effort=1, ascent_steps=40)
     result = clear_large(book, rules)
     assert_verified(book, result, rules)
-    for row, link in zip(result.links, sorted(book.links, key=lambda one: one.key), strict=True):
-        assert all(used <= most for used, most in zip(row.used, link.capacity, strict=True))
+    for row, there in zip(result.links, sorted(book.links, key=lambda one: one.key), strict=True):
+        assert all(used <= most for used, most in zip(row.used, there.capacity, strict=True))
     assert result.welfare <= oracle_welfare(book) <= result.certificate.bound
     assert bytes_of(clear_large(shuffled(book, order), rules)) == bytes_of(result)
+
+
+@pytest.mark.parametrize("capacity", [9, 4, 2, 1])
+def test_links_keep_out_whom_they_keep_out_of_small_books(capacity: int) -> None:
+    rows = [
+        sending(demand("train", run(2, 1, 400, zones=("hb",))), data_zone="bj", data_gb=6),
+        sending(demand("lost", run(1, 1, 400, zones=("hb",))), data_zone="tj", data_gb=1),
+        *(
+            sending(
+                demand(name, cells(3, limit, window=(0, 1), zones=("hb",)), shape=Shape.FLOW),
+                user_zone="bj", traffic_gb=2,
+            )
+            for name, limit in (("rich", 300), ("poor", 200))
+        ),
+    ]  # fmt: skip
+    market = two_zones(rows, link("bj", "hb", 5, *(capacity,) * 4), link("hb", "bj", 9, 6, 6, 6, 6))
+    found = codes(clear_large(market, RULES))
+    assert found == codes(clear(market, RULES))
+    assert found["lost"] == "no_route"
+    assert found["poor"] == "link_full"
+    assert (found["train"] == "link_no_room") == (capacity == 1)
 
 
 @SOME

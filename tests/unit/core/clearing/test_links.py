@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from schemas.types import Shape
-from services.core.book import Book, BookDemand, BookLink, LinkOutcome, Moves, Result, Rules
+from services.core.book import Book, BookDemand, BookLink, LinkOutcome, Moves, Rules
 from services.core.clearing.clear import clear
 from services.core.clearing.reasons import sentence
-from services.core.clearing.scale.engine import clear_large
 from services.core.routes import Routes, crossing, use_of_links
 from tests.unit.core.clearing.builders import FIRST, book, cells, codes, demand, offer, pool, run
 
 RULES = Rules(tick=1, ascent_steps=40)
-Engine = Callable[[Book, Rules], Result]
-# That of large books answers the same, forced on books worked by hand.
-ENGINES = pytest.mark.parametrize("engine", [clear, clear_large])
 
 
 def link(source: str, destination: str, tariff: int, *capacity: int) -> BookLink:
@@ -70,10 +65,7 @@ def test_use_of_links_is_data_once_and_traffic_with_every_chip() -> None:
     ]  # fmt: skip
 
 
-@ENGINES
-def test_congested_link_has_a_rent_and_the_lower_limit_stays_out_with_its_reason(
-    engine: Engine,
-) -> None:
+def test_congested_link_has_a_rent_and_the_lower_limit_stays_out_with_its_reason() -> None:
     away = link("hb", "bj", 10, 6, 6, 6, 6)
     rich = sending(
         demand("rich", cells(3, 300, window=(0, 1), zones=("hb",)), shape=Shape.FLOW),
@@ -83,7 +75,7 @@ def test_congested_link_has_a_rent_and_the_lower_limit_stays_out_with_its_reason
         demand("poor", cells(3, 200, window=(0, 1), zones=("hb",)), shape=Shape.FLOW),
         user_zone="bj", traffic_gb=2,
     )  # fmt: skip
-    result = engine(two_zones([rich, poor], away), RULES)
+    result = clear(two_zones([rich, poor], away), RULES)
     took = outcome(away, result.links)
     # 3 chips take all 6 GB of the hour: welfare is 3 x (300 - 100) less 6 x 10.
     assert result.welfare == 3 * 200 - 60
@@ -99,13 +91,12 @@ def test_congested_link_has_a_rent_and_the_lower_limit_stays_out_with_its_reason
     assert paid == revenue + 6 * took.prices[0]
 
 
-@ENGINES
 @pytest.mark.parametrize(
     ("capacity", "start", "code"),
     [(9, 1, "filled"), (4, 2, "filled"), (2, 3, "filled"), (1, None, "link_no_room")],
 )
 def test_narrow_link_delays_a_start_until_the_data_is_there(
-    engine: Engine, capacity: int, start: int | None, code: str
+    capacity: int, start: int | None, code: str
 ) -> None:
     train = sending(
         demand("t", run(2, 1, 400, zones=("hb",))), data_zone="bj", data_gb=6
@@ -114,23 +105,16 @@ def test_narrow_link_delays_a_start_until_the_data_is_there(
     supply = [offer(f"h{t}", (9,), 100 + t, start=t, zone="hb") for t in range(4)]
     there = link("bj", "hb", 5, *(capacity,) * 4)
     market = replace(book(supply, [train], zones=("bj", "hb")), links=(there,))
-    result = engine(market, RULES)
+    result = clear(market, RULES)
     assert codes(result)["t"] == code
     if start is not None:
         assert [row.start for row in result.allocations] == [FIRST + start]
         assert result.welfare == 2 * (400 - 100 - start) - 6 * 5
 
 
-@ENGINES
-def test_demand_without_a_way_is_told_so_and_one_in_the_same_zone_needs_none(
-    engine: Engine,
-) -> None:
+def test_demand_without_a_way_is_told_so_and_one_in_the_same_zone_needs_none() -> None:
     far = sending(demand("far", run(1, 1, 400, zones=("hb",))), data_zone="tj", data_gb=1)
     here = sending(demand("here", run(1, 1, 400, zones=("hb",))), data_zone="hb", data_gb=1)
     market = two_zones([far, here], link("bj", "hb", 1, 9, 9, 9, 9))
     market = replace(market, pools=(*market.pools, pool("tj")))
-    assert codes(engine(market, RULES)) == {
-        "far": "no_route",
-        "here": "filled",
-        "hb": "part_filled",
-    }
+    assert codes(clear(market, RULES)) == {"far": "no_route", "here": "filled", "hb": "part_filled"}
