@@ -26,6 +26,7 @@ from services.gateway.adapters.http.listening import Server
 from services.gateway.adapters.http.problems import STORE_ERRORS
 from services.gateway.adapters.http.server import create_app, openapi
 from services.gateway.adapters.http.sse import frame, keep_alive
+from services.gateway.adapters.indications import PostgresIndications
 from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.journal import PostgresEntries
 from services.gateway.adapters.kafka import KafkaLog
@@ -41,6 +42,12 @@ from services.gateway.adapters.oidc_pages import PageSignIns
 from services.gateway.adapters.pages.context import Surroundings
 from services.gateway.adapters.pages.office import Office
 from services.gateway.adapters.pages.site import add_pages
+from services.gateway.adapters.policy_studies import LEASE as STUDIES_LEASE
+from services.gateway.adapters.policy_studies import (
+    ChildStudies,
+    LeasedStudies,
+    PostgresStudies,
+)
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
     PostgresMarkets,
@@ -78,6 +85,7 @@ from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.health import HealthReading
+from services.gateway.app.indications import IndicationReading
 from services.gateway.app.journal import JournalReading
 from services.gateway.app.keys import KeyCommands, hash_key
 from services.gateway.app.life import LifeReading
@@ -89,6 +97,7 @@ from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.phases import Phases
+from services.gateway.app.policy_studies import PolicyStudies, StudyWorker
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -100,6 +109,7 @@ from services.gateway.app.surveillance import CaseWork
 from services.gateway.app.webhook_worker import WebhookWorker
 from services.gateway.app.webhooks import WebhookCommands
 from services.gateway.errors import UnavailableError
+from services.gateway.indicating import make_indications
 from services.gateway.settings import GatewaySettings
 from services.kit.clock import SystemClock
 from services.kit.kafka import LogReader, LogWriter
@@ -114,6 +124,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from schemas.market import Market
+    from services.gateway.study_ports import StudyQueue
     from services.gateway.webhook_ports import WebhookQueue
     from services.kit.clock import Clock
     from services.kit.postgres import Pool
@@ -187,6 +198,7 @@ def build(
             limits=_limits(settings, pool),
             standing=Standing(log, directory, markets, clock, signer, door.forget),
             mobilisations=_mobilisations(settings, pool, log, once, clock),
+            studies=PolicyStudies(PostgresStudies(pool), markets, reports, clock),
             keys=keys,
             members=members,
             signing_keys=_signing_keys(settings, pool, directory, log, clock),
@@ -237,7 +249,8 @@ def _market_data(
 ) -> MarketData:
     book, links = BookWindows(PostgresBooks(pool)), PostgresLinks(pool)
     phases = Phases(markets, reports, clock)
-    return MarketData(markets, PostgresPrices(reader), book, links, phases, clock)
+    told = IndicationReading(PostgresIndications(pool, reader), markets, PostgresOrders(reader))
+    return MarketData(markets, PostgresPrices(reader), book, links, phases, told, clock)
 
 
 def _finality(settings: GatewaySettings, pool: Pool) -> Finality:
@@ -308,6 +321,22 @@ def build_webhooks(settings: GatewaySettings, pool: Pool) -> LeasedWebhooks:
 
     keeper = LeaseKeeper(pool, WEBHOOKS_LEASE, settings.gateway_instance)
     return LeasedWebhooks(pool, _webhook_secrets(settings, pool), keeper, make)
+
+
+def build_studies(settings: GatewaySettings, pool: Pool) -> LeasedStudies:
+    """Return what works out what policies cost.
+
+    Args:
+        settings: The gateway's settings.
+        pool: Pool of the gateway's schema.
+    """
+    studying = ChildStudies(settings.gateway_study_s)
+    keeper = LeaseKeeper(pool, STUDIES_LEASE, settings.gateway_instance)
+
+    def make(queue: StudyQueue) -> StudyWorker:
+        return StudyWorker(queue, studying, STORE_ERRORS)
+
+    return LeasedStudies(pool, keeper, make, studying)
 
 
 def _signing_keys(
@@ -440,6 +469,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     books = app.state.api.market_data.book
     markets = partial(_markets, PostgresMarkets(pool))
     context.spawn("books", books.keep(markets, context.stop_event, STORE_ERRORS))
+    make_indications(context, pool, _timeline(settings).speed)
     server = Server(
         app,
         host=settings.gateway_host,
@@ -451,6 +481,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     taking = build_direct(settings, context.clock, pool, writer)
     context.spawn("direct", taking.run(context.stop_event))
     context.spawn("webhooks", build_webhooks(settings, pool).run(context.stop_event))
+    context.spawn("studies", build_studies(settings, pool).run(context.stop_event))
     context.spawn("http", server.run_until(context.stop_event))
     port = await server.port()
     context.publish_state(http_port=port, http_url=f"http://{settings.gateway_host}:{port}")

@@ -50,6 +50,7 @@ from services.gateway.app.exchange import ExchangeCommands
 from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.indications import IndicationReading
 from services.gateway.app.keys import KeyCommands, hash_key
 from services.gateway.app.life import LifeReading
 from services.gateway.app.limits import Limit, Limits, OwnShares
@@ -60,6 +61,7 @@ from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.phases import Phases
+from services.gateway.app.policy_studies import PolicyStudies
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -80,10 +82,11 @@ from tests.unit.gateway.memory_books import (
     MemoryMarkets,
     MemoryMobilisations,
     MemoryTree,
+    NoStudies,
     NoTopics,
 )
 from tests.unit.gateway.memory_members import ISSUER, MemoryMembers, NoTokens
-from tests.unit.gateway.memory_prices import MemoryPrices, NoLinks
+from tests.unit.gateway.memory_prices import MemoryPrices, NoIndications, NoLinks
 from tests.unit.gateway.memory_reports import MemoryReports
 from tests.unit.gateway.memory_streams import MemoryFeed, streams_of
 from tests.unit.gateway.memory_webhooks import webhooks_of
@@ -427,6 +430,7 @@ class MemoryGateway:
                 BookWindows(MemoryPrices()),
                 NoLinks(),
                 Phases(self.markets, self.reports, self.clock),
+                IndicationReading(NoIndications(), self.markets, self.orders),
                 self.clock,
             ),
             cases=CaseWork(once, MemoryCases(), self.clock),
@@ -440,6 +444,7 @@ class MemoryGateway:
             mobilisations=MobilisationWork(
                 self.log, once, MemoryMobilisations(), self.markets, self.clock, persons=2
             ),
+            studies=PolicyStudies(NoStudies(), self.markets, self.reports, self.clock),
             standing=Standing(self.log, self.directory, self.markets, self.clock, None),
             keys=keys,
             signing_keys=SigningKeyCommands(

@@ -46,6 +46,7 @@ from services.gateway.app.market_data import MarketData
 from services.gateway.app.members import MemberCommands
 from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.orders import OrderCommands
+from services.gateway.app.policy_studies import PolicyStudies
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -90,6 +91,7 @@ class Api:
         limits: How much callers may ask for.
         standing: Who may trade.
         mobilisations: Needs declared urgent.
+        studies: What policies cost and would cost.
         keys: API keys.
         members: People who act for participants.
         signing_keys: Keys of signed records.
@@ -123,6 +125,7 @@ class Api:
     limits: Limits
     standing: Standing
     mobilisations: MobilisationWork
+    studies: PolicyStudies
     keys: KeyCommands
     members: MemberCommands
     signing_keys: SigningKeyCommands
@@ -181,7 +184,7 @@ async def enter(request: Request, api: Api, needed: Scope) -> Principal:
         found = await api.door.caller(request.headers.get("authorization", ""))
     except (AuthError, UnavailableError):
         # Whoever guesses is counted where he is, since nobody knows who he is.
-        state.standing = await api.limits.unknown(_address(request))
+        state.standing = await api.limits.unknown(address_of(request))
         raise
     see_as(found)
     body = b""
@@ -196,7 +199,8 @@ async def enter(request: Request, api: Api, needed: Scope) -> Principal:
     return found
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
+    """Return where a request came from, as far as that is known."""
     return "" if request.client is None else request.client.host
 
 
@@ -273,7 +277,7 @@ class StrictRoute(APIRoute):
             api, state = await get_api(request), request.state
             state.act = state.standing = None
             if not asks_who or "authorization" not in request.headers:
-                state.standing = await api.limits.unknown(_address(request))
+                state.standing = await api.limits.unknown(address_of(request))
             status = HTTPStatus.INTERNAL_SERVER_ERROR.value
             try:
                 response: Response = await handler(StrictRequest(request.scope, request.receive))

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from schemas.api import Page
 from schemas.base import Instant, OrderId, Slug
+from schemas.indications import LikelihoodView
 from schemas.life import BookThenView, LifeStep
 from services.gateway.adapters.http.context import (
     ApiDep,
@@ -15,8 +16,9 @@ from services.gateway.adapters.http.context import (
     StrictRoute,
     page,
 )
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 # As many digits as the id of a round takes.
 _SEQ_MAX = 10**12 - 1
 
@@ -31,6 +33,12 @@ async def get_life(
     shown = [step for step in steps if step.step > after][: paging.limit + 1]
     last = [shown[paging.limit - 1].step] if len(shown) > paging.limit else None
     return page(paging, shown, last, f"life-{order_id}")
+
+
+@router.get("/v1/orders/{order_id}/likelihood", tags=["orders"])
+async def get_likelihood(order_id: OrderId, api: ApiDep, principal: PrincipalDep) -> LikelihoodView:
+    """Return how likely the next round fills an order, as its book stood; no promise."""
+    return await api.market_data.indications.likelihood(principal, order_id)
 
 
 @router.get("/v1/book/at", tags=["audit"], response_model=BookThenView)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from schemas.api import DemandBulkItem, OfferBulkItem, ReceiptKey
@@ -34,12 +34,15 @@ from services.gateway.adapters.http import (
     routes_sandbox,
     routes_signing_keys,
     routes_streams,
+    routes_studies,
     routes_surveillance,
     routes_webhooks,
 )
 from services.gateway.adapters.http.context import Api, ApiDep, StrictRoute
 from services.gateway.adapters.http.middleware import BodyLimit, Measure
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.http.short_way import ShortWay
+from services.gateway.adapters.http.stream_way import StreamWay
 from services.gateway.errors import not_found
 from services.kit.telemetry import METRICS
 
@@ -59,7 +62,7 @@ _PAGE_POLICY = (
     "connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 )
 
-health = APIRouter(include_in_schema=False)
+health = Routes(include_in_schema=False)
 
 
 @health.get("/livez")
@@ -91,7 +94,7 @@ async def docs() -> HTMLResponse:
     )
 
 
-keys = APIRouter(route_class=StrictRoute)
+keys = Routes(route_class=StrictRoute)
 
 
 @keys.get("/v1/receipt-key", tags=["orders"])
@@ -145,6 +148,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_log.router,
         routes_erasures.router,
         routes_dead_letters.router,
+        routes_studies.router,
         routes_surveillance.router,
         routes_reports.router,
         routes_sandbox.router,
@@ -158,6 +162,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         app.include_router(router)
     problems.install(app)
     # The last one added is the first one asked.
+    app.add_middleware(StreamWay)
     app.add_middleware(ShortWay)
     app.add_middleware(BodyLimit)
     app.add_middleware(Measure)

@@ -7,12 +7,14 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.base import Slug
 from schemas.market import Market
 from schemas.types import period_of
+from services.core.phases import periods_ahead
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import link_figures
 from services.gateway.adapters.pages import market_figures as figures
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
@@ -22,7 +24,7 @@ from services.gateway.adapters.pages.rendering import csv_response, page_respons
 from services.gateway.app.book_sides import groups_of
 from services.gateway.errors import not_found
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 # 64 zones of 64 chip classes over a week would be 688,128; more than a page can show.
 _PRICES_MAX = 20_000
 _INDICES_MAX = 500
@@ -67,29 +69,30 @@ async def look(pages: Pages, market_id: str) -> figures.Sight:
 
 async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
     reports, first = pages.api.reading.reports, period_of(now)
+    end = periods_ahead(market.rules, now).stop
     found = await reports.prices(
         market.id,
         pool=None,
         first=first,
-        end=first + 1 + market.rules.horizon_periods,
+        end=end,
         after=None,
         limit=_PRICES_MAX + 1,
     )
     rounds = await reports.rounds(market_id=market.id, before=None, limit=figures.ROUNDS_READ)
     pauses = await pages.api.reading.markets.pauses(market_id=market.id, before=None, limit=1)
+    indicated = await pages.api.market_data.indications.prices(
+        market.id, pool=None, after=None, limit=_PRICES_MAX
+    )
     return figures.Sight(
         market=market,
+        indicated=tuple(indicated),
         now=now,
         rounds=tuple(rounds),
         prices={(item.pool, period_of(item.period)): item for item in found[:_PRICES_MAX]},
         indices=await _indices(pages, market.id),
         is_whole=len(found) <= _PRICES_MAX,
         pause=pauses[0] if pauses else None,
-        flows=tuple(
-            await pages.api.market_data.links.flows(
-                market.id, first=first + 1, end=first + 1 + market.rules.horizon_periods
-            )
-        ),
+        flows=tuple(await pages.api.market_data.links.flows(market.id, first=first + 1, end=end)),
     )
 
 
@@ -114,6 +117,7 @@ def _context(pages: Pages, sight: figures.Sight, chip_id: str | None) -> dict[st
         "market": sight.market,
         "chip": chip,
         "speed": pages.around.clock_speed,
+        "indicated": sight.indicated_for(chip.id),
         "prices": figures.prices_figure(sight, chip),
         "volumes": figures.volumes_figure(sight),
         "welfare": figures.welfare_figure(sight),

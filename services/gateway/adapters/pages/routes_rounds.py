@@ -1,14 +1,14 @@
 """Routes of rounds: their list, and each one with its certificate, verified in the browser."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from schemas.base import RoundId, Slug
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep
 from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 from services.gateway.app.findings import shown
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _ROUNDS_SHOWN = 50
 
 
@@ -49,4 +49,5 @@ async def show_round(round_id: RoundId, pages: PagesDep, visitor: VisitorDep) ->
     )
     findings = [shown(item, visitor.principal) for _, item in found]
     market = await api.market_data.market(view.market_id)
-    return visitor.page("round.html", round=view, market=market, findings=findings)
+    costs = await api.studies.costs_of(round_id)
+    return visitor.page("round.html", round=view, market=market, findings=findings, policies=costs)
