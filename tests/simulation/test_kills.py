@@ -278,6 +278,7 @@ async def _check(play: Play) -> None:
     assert report.captured > 0
     assert report.paid > 0
     states = {order["state"] for order in shown}
-    assert {"filled", "rejected"} <= states
-    # What is left open is cancelled at the end, or has run out by then where a machine is slow.
-    assert states & {"cancelled", "expired"}
+    assert "filled" in states
+    # Of the others at least two: which ones depends on how many windows are over before the money
+    # of the poor is asked for, or before what is left open is cancelled.
+    assert len(states & {"rejected", "cancelled", "expired"}) >= 2
