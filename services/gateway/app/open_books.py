@@ -229,6 +229,8 @@ class KeptBooks:
         if changes.ids is None or known.whole_until_s <= time.monotonic():
             await self._read_whole(market, known)
             known.whole_until_s = time.monotonic() + _WHOLE_EVERY_S
+            # What took long is kept at once.
+            known.saved_s = 0.0
         elif ids := sorted(changes.ids | known.waiting):
             found = await self._books.open_book(market.id, ids)
             taken = await self._books.taken(market.id, ids)
