@@ -223,30 +223,41 @@ def _renumbered(
     return [number[order], *others]
 
 
-def reconciled(
-    columns: Columns, left: Mapping[str, int], taken: Mapping[str, Mapping[int, int]]
+def revised(
+    columns: Columns,
+    gone: Collection[str],
+    left: Mapping[str, int],
+    taken: Mapping[str, Mapping[int, int]],
 ) -> Columns:
-    """Return a book whose orders have the terms that they had, and what is left and taken anew.
+    """Return a book without some orders, and with what is left and taken of others as now told.
 
     Args:
         columns: The book.
-        left: Chip-hours left by order; orders that are not named leave the book.
-        taken: Chips by period, by offer.
+        gone: Orders that leave it.
+        left: Chip-hours left by order, of orders whose terms are as they were.
+        taken: Chips by period, by offer; whoever of ``left`` is not named has sold nothing.
     """
-    kept = _without(columns, {one for one in columns.ids if one not in left})
-    used, pools = np.unique(kept.levels.pools, return_inverse=True)
+    kept = _without(columns, gone)
+    told = [number for number, order_id in enumerate(kept.ids) if order_id in left]
+    amounts = kept.left.copy()
+    amounts[told] = [left[kept.ids[number]] for number in told]
+    is_told = np.zeros(len(kept.ids), dtype=np.bool_)
+    is_told[told] = True
+    stays = ~is_told[kept.taken.order]
     rows = [
         (number, period, chips)
-        for number, order_id in enumerate(kept.ids)
-        for period, chips in taken.get(order_id, {}).items()
+        for number in told
+        for period, chips in taken.get(kept.ids[number], {}).items()
     ]
+    before = Taken(*(getattr(kept.taken, name)[stays] for name in Taken.__slots__))
+    used, pools = np.unique(kept.levels.pools, return_inverse=True)
     return replace(
         kept,
-        left=np.array([left[one] for one in kept.ids], dtype=np.int64),
+        left=amounts,
+        taken=Taken(*_joined(before, Taken.__slots__, _table(rows, _TAKEN_COLUMNS))),
         # Sets that nobody uses any more are forgotten.
         levels=replace(kept.levels, pools=pools),
         sets=tuple(kept.sets[number] for number in used),
-        taken=Taken(*_table(rows, _TAKEN_COLUMNS)),
     )
 
 

@@ -21,7 +21,7 @@ from services.gateway.app.book_columns import (
     Kept,
     no_columns,
     packed,
-    reconciled,
+    revised,
     unpacked,
     updated,
 )
@@ -42,8 +42,9 @@ _WHOLE_EVERY_S = 600.0
 _WATCHED_S = 900.0
 # More changes than this take as long as the whole.
 _CHANGES_MAX = 20_000
-# A gateway that is killed goes on from here: what changed since is read when it starts.
+# A gateway that is killed goes on from what was saved last; so many orders are read in an instant.
 _SAVED_EVERY_S = 60.0
+_SAVED_AFTER = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ class _Known:
         whole_until_s: When all orders are listed again.
         saved: How far it went when it was kept in the database.
         saved_s: When that was.
+        unsaved: Orders that were read since.
     """
 
     book: Book
@@ -140,6 +142,7 @@ class _Known:
     whole_until_s: float
     saved: Mark | None
     saved_s: float
+    unsaved: int = 0
 
 
 class KeptBooks:
@@ -180,7 +183,7 @@ class KeptBooks:
             known = self._known.get(market_id)
             is_due = known is None or known.saved_s <= now - _SAVED_EVERY_S
             if is_due or asked_s > now - _WATCHED_S:
-                known = await self._fresh(market)
+                is_due |= (await self._fresh(market)).unsaved >= _SAVED_AFTER
             if is_due:
                 await self._save(market_id)
 
@@ -191,7 +194,7 @@ class KeptBooks:
 
     async def _save(self, market_id: str) -> None:
         known = self._known[market_id]
-        known.saved_s = time.monotonic()
+        known.saved_s, known.unsaved = time.monotonic(), 0
         if known.saved != known.mark:
             mark, book = known.mark, known.book
             kept = Kept(book.columns, mark.feed, mark.seq)
@@ -227,37 +230,23 @@ class KeptBooks:
         # Asked for before anything is read, so that what changes meanwhile is read again.
         changes = await self._books.changes(market.id, known.mark, _CHANGES_MAX)
         if changes.ids is None or known.whole_until_s <= time.monotonic():
-            await self._read_whole(market, known)
+            await self._read(market, known, None)
             known.whole_until_s = time.monotonic() + _WHOLE_EVERY_S
-            # What took long is kept at once.
-            known.saved_s = 0.0
         elif ids := sorted(changes.ids | known.waiting):
-            found = await self._books.open_book(market.id, ids)
-            taken = await self._books.taken(market.id, ids)
-            await self._take(market, known, frozenset(ids), found, taken)
+            await self._read(market, known, ids)
         known.mark = changes.mark
         return known
 
-    async def _read_whole(self, market: Market, known: _Known) -> None:
-        found = await self._books.open_book(market.id)
-        taken = await self._books.taken(market.id)
+    async def _read(self, market: Market, known: _Known, ids: Sequence[str] | None) -> None:
+        """Read orders by their ids, or all of them, in the place of what was known of them."""
+        before = known.book.columns
+        found = await self._books.open_book(market.id, ids)
+        taken = await self._books.taken(market.id, ids)
         # Not on the loop that all callers share: a large book is many seconds of work at first.
-        columns, unknown = await asyncio.to_thread(_sorted_out, known.book.columns, found, taken)
-        known.book = Book(market, columns)
-        await self._take(market, known, frozenset(), unknown, taken)
-
-    async def _take(
-        self,
-        market: Market,
-        known: _Known,
-        gone: frozenset[str],
-        found: Sequence[OpenOrder],
-        taken: Mapping[str, Mapping[int, int]],
-    ) -> None:
-        """Put orders that were read in the place of what was known of them."""
-        terms = await self._books.terms([item.terms_id for item in found if item.terms_id])
+        columns, unknown = await asyncio.to_thread(_sorted_out, before, ids, found, taken)
+        terms = await self._books.terms([item.terms_id for item in unknown if item.terms_id])
         fresh, waiting = [], set()
-        for order in found:
+        for order in unknown:
             told = terms.get(order.terms_id or "")
             if told is None:
                 waiting.add(order.order_id)
@@ -266,15 +255,25 @@ class KeptBooks:
             terms_id = order.terms_id or ""
             allocated = taken.get(order.order_id, {})
             fresh.append(Fresh(order.order_id, terms_id, told, left, allocated))
-        columns = await asyncio.to_thread(updated, known.book.columns, gone, fresh, market)
-        known.waiting = frozenset(waiting)
-        known.book = Book(market, columns)
+        columns = await asyncio.to_thread(updated, columns, (), fresh, market)
+        known.book, known.waiting = Book(market, columns), frozenset(waiting)
+        known.unsaved += len(found)
 
 
 def _sorted_out(
-    columns: Columns, found: Sequence[OpenOrder], taken: Mapping[str, Mapping[int, int]]
+    columns: Columns,
+    ids: Sequence[str] | None,
+    found: Sequence[OpenOrder],
+    taken: Mapping[str, Mapping[int, int]],
 ) -> tuple[Columns, list[OpenOrder]]:
-    """Return the book with those orders whose terms are known, and the other orders."""
+    """Return the book without what is not known of the orders that were read, and those orders.
+
+    Args:
+        columns: The book as it was.
+        ids: Which orders were read; ``None``: all of them.
+        found: Those that are open.
+        taken: Chips by period of offers among them.
+    """
     terms_of = dict(zip(columns.ids, columns.terms_ids, strict=True))
     left: dict[str, int] = {}
     unknown = []
@@ -283,4 +282,5 @@ def _sorted_out(
             left[order.order_id] = 0 if order.is_offer else order.chip_hours_left
         else:
             unknown.append(order)
-    return reconciled(columns, left, taken), unknown
+    gone = set(columns.ids if ids is None else ids) - left.keys()
+    return revised(columns, gone, left, taken), unknown

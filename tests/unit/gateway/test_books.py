@@ -19,7 +19,7 @@ from services.gateway.app.book_columns import (
     Kept,
     no_columns,
     packed,
-    reconciled,
+    revised,
     unpacked,
     updated,
 )
@@ -147,12 +147,16 @@ def test_columns_tell_what_the_orders_tell_one_by_one_however_they_came(seed: in
         Fresh(one.order_id, one.terms_id, one.terms, max(0, one.left - 1), {FIRST + 1: 1})
         for one in [again, *later]
     ]
-    columns = reconciled(
+    columns = revised(
         columns,
+        {order.order_id for order in stay},
         {one.order_id: one.left for one in listed},
         {one.order_id: one.taken for one in listed if isinstance(one.terms, OfferTerms)},
     )
     assert_same(columns, listed)
+    # Of one alone there is news; what was told of the others stands.
+    columns = revised(columns, (), {again.order_id: 3}, {})
+    assert_same(columns, [Fresh(again.order_id, "t-new", again.terms, 3, {}), *listed[1:]])
 
 
 def test_a_book_comes_back_from_its_bytes_and_from_no_others() -> None:
