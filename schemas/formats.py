@@ -131,7 +131,7 @@ class PolicyRow(Model):
 
     id: Key
     version: Natural
-    kind: Literal["price_limits"]
+    kind: Literal["price_limits", "domestic_share"]
     params: Annotated[dict[Key, Amount | Text], Field(max_length=8)]
 
 
@@ -218,6 +218,10 @@ class CertificateRow(Model):
     prices: Curves
     bound: Amount
     link_prices: Curves = Field(default_factory=dict)
+    premiums: Annotated[
+        dict[Key, Natural],
+        Field(max_length=_POLICIES_MAX, description="Policy -> micro-yuan per TFLOPS-hour"),
+    ] = Field(default_factory=dict)
 
 
 class LinkOutcomeRow(Model):
@@ -227,6 +231,20 @@ class LinkOutcomeRow(Model):
     prices: Annotated[tuple[Price, ...], Field(max_length=HORIZON_PERIODS_MAX)]
     used: GbByPeriod
     regret: Amount
+
+
+class ShareOutcomeRow(Model):
+    """What a domestic share asked of the round, and what came of it."""
+
+    policy: Key
+    premium: Annotated[StrictInt, Field(ge=0, le=_INT_MAX, description="Per TFLOPS-hour")]
+    split_bp: Annotated[StrictInt, Field(ge=0, le=10_000)]
+    tflops_hours: Natural
+    tflops_hours_domestic: Natural
+    shortfall: Annotated[StrictInt, Field(ge=0, le=_INT_MAX, description="TFLOPS-hours")]
+    account: Annotated[StrictInt, Field(ge=0, le=_INT_MAX, description="TFLOPS-hours")]
+    charges: Amount
+    credits: Amount
 
 
 class ResultFile(Model):
@@ -247,6 +265,7 @@ class ResultFile(Model):
     total_regret: Amount
     support_loss: Amount = 0
     links: Annotated[tuple[LinkOutcomeRow, ...], Field(max_length=_LINKS_MAX)] = ()
+    shares: Annotated[tuple[ShareOutcomeRow, ...], Field(max_length=_POLICIES_MAX)] = ()
 
 
 class RoundFile(Model):

@@ -55,13 +55,13 @@ def _replayed(one: Recorded) -> dict[str, Cell]:
         if not report.ok:
             problem = problem or f"{name}: {report.problems[0].detail_en}"
     published = one.result
-    verdict = "refuted" if problem else difference(published, again)
+    verdict = "refuted" if problem else difference(one.book, published, again)
     return {
         "round_id": one.book.round_id,
         "verdict": verdict,
         "published": published.welfare,
         "again": again.welfare,
-        "gap_ppm_published": gap_ppm(published),
-        "gap_ppm_again": gap_ppm(again),
+        "gap_ppm_published": gap_ppm(one.book, published),
+        "gap_ppm_again": gap_ppm(one.book, again),
         "problem": problem,
     }

@@ -183,9 +183,10 @@ class BookPolicy:
     Attributes:
         id: Its id in the market.
         version: Its version.
-        kind: ``price_limits``.
-        params: What it says, sorted by name: ``chip`` (empty for every class that has no limits by
-            name), ``floor`` and ``cap`` (micro-yuan per chip-hour).
+        kind: ``price_limits`` or ``domestic_share``.
+        params: What it says, sorted by name. Limits: ``chip`` (empty for every class that has no
+            limits by name), ``floor`` and ``cap`` (micro-yuan per chip-hour). A share: see
+            `services.core.policy_rows.ShareRule`.
     """
 
     id: str
@@ -356,11 +357,14 @@ class Certificate:
         prices: One curve per pool, sorted by key, non-negative integers (any, no tick).
         bound: D at these prices, micro-yuan, as `market.md` 4 defines it.
         link_prices: One curve per link of the book, sorted by key, micro-yuan per GB.
+        premiums: Premium of each domestic share of the book, sorted by policy, micro-yuan per
+            TFLOPS-hour, at most its cap; empty where there is none.
     """
 
     prices: tuple[PriceCurve, ...]
     bound: int
     link_prices: tuple[PriceCurve, ...] = ()
+    premiums: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +386,33 @@ class LinkOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareOutcome:
+    """What a domestic share asked of the round, and what came of it.
+
+    Attributes:
+        policy: Id of the policy.
+        premium: Premium, micro-yuan per TFLOPS-hour; 0 if the share came by itself.
+        split_bp: Part of the premium that asks of imported chips were moved by, basis points.
+        tflops_hours: TFLOPS-hours allocated where the policy rules.
+        tflops_hours_domestic: Those on domestic chips.
+        shortfall: TFLOPS-hours that are missed; above 0 only at the cap of the premium.
+        account: What is missed of all rounds so far and was not made good by one beyond the share.
+        charges: What imported supply pays into the policy fund, micro-yuan.
+        credits: What domestic supply receives out of it, micro-yuan, at most the charges.
+    """
+
+    policy: str
+    premium: int
+    split_bp: int
+    tflops_hours: int
+    tflops_hours_domestic: int
+    shortfall: int
+    account: int
+    charges: int
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What a clearing decided.
 
@@ -400,8 +431,11 @@ class Result:
         total_regret: Sum of all regrets, micro-yuan.
         support_loss: How much more welfare the best selection had that the search met and had to
             refuse because no prices support it, micro-yuan; 0 if it met none. A book too large
-            for a solver is searched among supported selections alone, and shows 0.
+            for a solver is searched among supported selections alone, and shows 0; so does a
+            round whose asks a premium moved.
         links: One outcome per link of the book, same order.
+        shares: One outcome per domestic share of the book, sorted by policy; none in an urgent
+            round, which no share binds.
     """
 
     market: str
@@ -418,3 +452,4 @@ class Result:
     total_regret: int = field(default=0)
     support_loss: int = field(default=0)
     links: tuple[LinkOutcome, ...] = ()
+    shares: tuple[ShareOutcome, ...] = ()

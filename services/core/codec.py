@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Book,
         BookDemand,
         KeptOut,
+        OfferOutcome,
         PriceCurve,
         Reason,
         Result,
@@ -235,8 +236,11 @@ def result_to_dict(result: Result) -> dict[str, Json]:
     """Return the JSON value of a result."""
     # Absent where nothing was lost, as in every file from before it was told.
     loss = {"support_loss": result.support_loss} if result.support_loss else {}
+    certificate: dict[str, Json] = {
+        "prices": _curves_to_dict(result.certificate.prices),
+        "bound": result.certificate.bound,
+    }
     links: dict[str, Json] = {}
-    link_prices: dict[str, Json] = {}
     if result.links:
         links["links"] = [
             {
@@ -247,7 +251,9 @@ def result_to_dict(result: Result) -> dict[str, Json]:
             }
             for row in result.links
         ]
-        link_prices["link_prices"] = _curves_to_dict(result.certificate.link_prices)
+        certificate["link_prices"] = _curves_to_dict(result.certificate.link_prices)
+    if result.shares:
+        certificate["premiums"] = dict(result.certificate.premiums)
     return {
         "format": RESULT_FORMAT,
         "market": result.market,
@@ -280,27 +286,44 @@ def result_to_dict(result: Result) -> dict[str, Json]:
             }
             for row in result.demands
         ],
-        "offers": [
-            {
-                "id": row.id,
-                "state": row.state,
-                "chip_hours": row.chip_hours,
-                "cost": row.cost,
-                "revenue": row.revenue,
-                "regret": row.regret,
-                "reason": _reason_to_dict(row.reason),
-            }
-            for row in result.offers
-        ],
-        "certificate": {
-            "prices": _curves_to_dict(result.certificate.prices),
-            "bound": result.certificate.bound,
-            **link_prices,
-        },
+        "offers": [_offer_outcome_to_dict(row) for row in result.offers],
+        "certificate": certificate,
         "total_regret": result.total_regret,
         **loss,
         **links,
+        **_shares_to_dict(result),
     }
+
+
+def _offer_outcome_to_dict(row: OfferOutcome) -> dict[str, Json]:
+    return {
+        "id": row.id,
+        "state": row.state,
+        "chip_hours": row.chip_hours,
+        "cost": row.cost,
+        "revenue": row.revenue,
+        "regret": row.regret,
+        "reason": _reason_to_dict(row.reason),
+    }
+
+
+def _shares_to_dict(result: Result) -> dict[str, Json]:
+    # Absent where none is asked, as in every file from before there were any.
+    rows = [
+        {
+            "policy": row.policy,
+            "premium": row.premium,
+            "split_bp": row.split_bp,
+            "tflops_hours": row.tflops_hours,
+            "tflops_hours_domestic": row.tflops_hours_domestic,
+            "shortfall": row.shortfall,
+            "account": row.account,
+            "charges": row.charges,
+            "credits": row.credits,
+        }
+        for row in result.shares
+    ]
+    return {"shares": rows} if rows else {}
 
 
 def round_to_dict(book: Book, rules: Rules, result: Result) -> dict[str, Json]:

@@ -30,7 +30,7 @@ from services.core.book import (
     Rules,
 )
 from services.core.book_policies import with_all_orders
-from services.core.policy_rows import POLICIES_MAX, read_policy
+from services.core.policy_rows import POLICIES_MAX, read_policy, read_premiums, read_share
 from services.core.reading import (
     CHIPS_MAX,
     HOURS_MAX,
@@ -379,6 +379,9 @@ def result_from_dict(value: Json) -> Result:
             _curves(certificate.part("link_prices"))
             if "link_prices" in certificate.names()
             else (),
+            read_premiums(certificate.part("premiums"))
+            if "premiums" in certificate.names()
+            else (),
         ),
         total_regret=fields.integer("total_regret", 0, MONEY_MAX),
         support_loss=fields.integer("support_loss", 0, MONEY_MAX)
@@ -386,6 +389,9 @@ def result_from_dict(value: Json) -> Result:
         else 0,
         links=tuple(_link_outcome(row) for row in fields.rows("links", LINKS_MAX))
         if "links" in fields.names()
+        else (),
+        shares=tuple(read_share(row) for row in fields.rows("shares", POLICIES_MAX))
+        if "shares" in fields.names()
         else (),
     )
     certificate.end()

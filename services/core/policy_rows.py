@@ -5,16 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.core.book import BookPolicy
+from services.core.book import BookPolicy, ShareOutcome
 from services.core.reading import PRICE_MAX, Fields, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from services.core.book import Pool
     from services.core.reading import Json
 
 LIMITS = "price_limits"
+SHARE = "domestic_share"
 POLICIES_MAX = 256
+WHOLE = 10_000
+"""Basis points of a whole."""
+PREMIUM_MAX = 10_000_000
+"""Ten yuan per TFLOPS-hour: a hundred times what a chip-hour costs for each."""
+TFLOPS_HOURS_MAX = 2**63 - 1
+"""What 64 bits hold; of money, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,47 @@ class PriceRanges:
         return self._by_chip.get(chip) or self._by_chip.get("") or PriceRange(0, PRICE_MAX)
 
 
+@dataclass(frozen=True, slots=True)
+class ShareRule:
+    """A domestic share that a book carries.
+
+    Attributes:
+        id: Id of the policy.
+        region: Region whose pools it rules, ``""`` for all.
+        share_bp: Least part of all TFLOPS-hours allocated that domestic chips supply, basis points.
+        premium_max: Highest premium, micro-yuan per TFLOPS-hour.
+        carried: TFLOPS-hours that earlier rounds missed and none made good since.
+    """
+
+    id: str
+    region: str
+    share_bp: int
+    premium_max: int
+    carried: int
+
+    def covers(self, pool: Pool) -> bool:
+        """Tell whether a pool counts."""
+        return self.region in {"", pool.region}
+
+
+def share_rules(policies: Iterable[BookPolicy]) -> list[ShareRule]:
+    """Return the domestic shares among policies, in their order."""
+    found = []
+    for row in policies:
+        if row.kind == SHARE:
+            given = dict(row.params)
+            found.append(
+                ShareRule(
+                    id=row.id,
+                    region=str(given["region"]),
+                    share_bp=int(given["share_bp"]),
+                    premium_max=int(given["premium_max"]),
+                    carried=int(given["carried"]),
+                )
+            )
+    return found
+
+
 def policies_of(book: Json) -> tuple[BookPolicy, ...]:
     """Return the policies of a book's JSON value."""
     assert isinstance(book, dict)
@@ -60,19 +109,62 @@ def read_policy(fields: Fields) -> BookPolicy:
     Raises:
         ValidationError: with the field, its value and what is allowed.
     """
-    kind = fields.one_of("kind", (LIMITS,))
+    kind = fields.one_of("kind", (LIMITS, SHARE))
     params = fields.part("params")
-    given: dict[str, int | str] = {
-        "cap": params.integer("cap", 0, PRICE_MAX),
-        "chip": _name(params, "chip"),
-        "floor": params.integer("floor", 0, PRICE_MAX),
-    }
+    given = _limits(params) if kind == LIMITS else _share(params)
     params.end()
     row = BookPolicy(
         fields.text("id"), fields.integer("version", 1, 10**9), kind, tuple(sorted(given.items()))
     )
     fields.end()
     return row
+
+
+def read_share(fields: Fields) -> ShareOutcome:
+    """Read what came of a domestic share, of a result's file.
+
+    Raises:
+        ValidationError: with the field, its value and what is allowed.
+    """
+    row = ShareOutcome(
+        policy=fields.text("policy"),
+        premium=fields.integer("premium", 0, PREMIUM_MAX),
+        split_bp=fields.integer("split_bp", 0, WHOLE),
+        tflops_hours=fields.integer("tflops_hours", 0, TFLOPS_HOURS_MAX),
+        tflops_hours_domestic=fields.integer("tflops_hours_domestic", 0, TFLOPS_HOURS_MAX),
+        shortfall=fields.integer("shortfall", 0, TFLOPS_HOURS_MAX),
+        account=fields.integer("account", 0, TFLOPS_HOURS_MAX),
+        charges=fields.integer("charges", 0, TFLOPS_HOURS_MAX),
+        credits=fields.integer("credits", 0, TFLOPS_HOURS_MAX),
+    )
+    fields.end()
+    return row
+
+
+def read_premiums(fields: Fields) -> tuple[tuple[str, int], ...]:
+    """Read the premiums of a certificate, sorted by policy.
+
+    Raises:
+        ValidationError: with the field, its value and what is allowed.
+    """
+    return tuple((name, fields.integer(name, 0, PREMIUM_MAX)) for name in sorted(fields.names()))
+
+
+def _limits(params: Fields) -> dict[str, int | str]:
+    return {
+        "cap": params.integer("cap", 0, PRICE_MAX),
+        "chip": _name(params, "chip"),
+        "floor": params.integer("floor", 0, PRICE_MAX),
+    }
+
+
+def _share(params: Fields) -> dict[str, int | str]:
+    return {
+        "carried": params.integer("carried", 0, TFLOPS_HOURS_MAX),
+        "premium_max": params.integer("premium_max", 0, PREMIUM_MAX),
+        "region": _name(params, "region"),
+        "share_bp": params.integer("share_bp", 0, WHOLE),
+    }
 
 
 def _name(params: Fields, name: str) -> str:

@@ -16,6 +16,7 @@ from schemas.base import MONEY_MAX_MICRO_YUAN
 from schemas.types import period_start
 from services.core.link_charges import link_charges
 from services.core.order_left import chip_hours_left
+from services.core.premiums import missed_worth
 from services.core.reasons import Why, why
 from services.core.round_outcome import periods_of, prices_by_pool
 
@@ -98,7 +99,8 @@ def cleared_event(facts: RoundFacts) -> events.RoundCleared:
     hours = _chip_hours_by_pool(result)
     # The exact bound stands in the round file; the wire's money has a limit of its own.
     bound = min(result.certificate.bound, MONEY_MAX_MICRO_YUAN)
-    gap_ppm = (bound - result.welfare) * 1_000_000 // bound if bound else 0
+    worth = result.welfare - missed_worth(book, result.shares)
+    gap_ppm = (bound - worth) * 1_000_000 // bound if bound else 0
     states = [outcome.state for outcome in result.demands]
     reasons = [outcome.reason.code for outcome in result.demands]
     return events.RoundCleared(

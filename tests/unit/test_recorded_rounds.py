@@ -63,13 +63,14 @@ def test_replay_fails_on_a_result_that_breaks_a_rule(files: Path) -> None:
 
 
 def test_results_differ_beyond_the_gap_where_one_found_what_the_other_ruled_out() -> None:
-    best = clear(small_book(18), RULES)
+    book = small_book(18)
+    best = clear(book, RULES)
     assert best.status == "optimal"
     less = replace(best, welfare=best.welfare - 1)
     open_one = replace(less, status="feasible")
-    assert difference(best, best) == "same"
-    assert difference(best, open_one) == difference(open_one, best) == "within the gap"
-    assert difference(best, less) == difference(less, best) == "beyond the gap"
+    assert difference(book, best, best) == "same"
+    assert difference(book, best, open_one) == difference(book, open_one, best) == "within the gap"
+    assert difference(book, best, less) == difference(book, less, best) == "beyond the gap"
 
 
 def test_policy_cost_tells_what_each_policy_cost_and_who_bore_it(files: Path) -> None:

@@ -23,9 +23,11 @@ from services.core.clearing.selection import (
     use_of,
     value_of,
 )
+from services.core.clearing.shares import binds, clear_with_shares
 from services.core.clearing.size import is_large
 from services.core.clearing.why_not import left_of
 from services.core.codec import book_digest, rules_digest
+from services.core.premiums import missed_worth
 
 _PPM = 1_000_000
 
@@ -44,6 +46,12 @@ def clear(book: Book, rules: Rules, *, digest: str | None = None) -> Result:
     Returns:
         A result whose ``status`` is ``optimal`` if no price-supported selection can be better.
     """
+    if binds(book):
+        return clear_with_shares(book, rules, _clear, digest or book_digest(book))
+    return _clear(book, rules, digest)
+
+
+def _clear(book: Book, rules: Rules, digest: str | None) -> Result:
     if is_large(book):
         return _clear_large(book, rules, digest, search=True)
     choices, ascent = _prepare(book, rules)
@@ -63,6 +71,12 @@ def clear_greedy(book: Book, rules: Rules, *, digest: str | None = None) -> Resu
     Returns:
         A result with status ``feasible``, or ``optimal`` if its bound proves it.
     """
+    if binds(book):
+        return clear_with_shares(book, rules, _clear_greedy, digest or book_digest(book))
+    return _clear_greedy(book, rules, digest)
+
+
+def _clear_greedy(book: Book, rules: Rules, digest: str | None) -> Result:
     if is_large(book):
         return _clear_large(book, rules, digest, search=False)
     choices, ascent = _prepare(book, rules)
@@ -71,11 +85,15 @@ def clear_greedy(book: Book, rules: Rules, *, digest: str | None = None) -> Resu
     return _publish(choices, found, ascent, digest, by_lp=False)
 
 
-def gap_ppm(result: Result) -> int:
-    """Return (bound - welfare) / bound in millionths, rounded down; 0 if the bound is 0."""
+def gap_ppm(book: Book, result: Result) -> int:
+    """Return (bound - welfare) / bound in millionths, rounded down; 0 if the bound is 0.
+
+    Of the welfare goes what missed shares are worth (`missed_worth`).
+    """
     if result.certificate.bound == 0:
         return 0
-    return (result.certificate.bound - result.welfare) * _PPM // result.certificate.bound
+    worth = result.welfare - missed_worth(book, result.shares)
+    return (result.certificate.bound - worth) * _PPM // result.certificate.bound
 
 
 def _clear_large(book: Book, rules: Rules, digest: str | None, *, search: bool) -> Result:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from schemas.types import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from services.core.book import Alternative, Book, BookDemand, Moves
 
@@ -52,7 +52,12 @@ class _Option:
 
 
 def best_welfare(
-    book: Book, *, choices_max: int = 3_000, nodes_max: int = 2_000_000, supported: bool = True
+    book: Book,
+    *,
+    choices_max: int = 3_000,
+    nodes_max: int = 2_000_000,
+    supported: bool = True,
+    keeps: Callable[[dict[Cell, int]], bool] | None = None,
 ) -> int:
     """Return the highest welfare of any price-supported selection.
 
@@ -61,6 +66,7 @@ def best_welfare(
         choices_max: Most choices of one demand.
         nodes_max: Most partial selections to visit.
         supported: Whether prices must support the selection; if not, any feasible one counts.
+        keeps: What the chips allocated by pool and period must keep besides.
 
     Raises:
         TooLargeError: The book is too large to try everything.
@@ -69,6 +75,7 @@ def best_welfare(
         raise TooLargeError
     search = _Search(book, choices_max, nodes_max)
     search.needs_support = supported
+    search.keeps = keeps
     search.visit(0, {}, 0, [])
     return search.best[0]
 
@@ -243,6 +250,7 @@ class _Search:
         self.best = (0, 0)
         self.ties = False
         self.needs_support = True
+        self.keeps: Callable[[dict[Cell, int]], bool] | None = None
         self._book = book
         self._nodes_left = nodes_max
         self._options = [options_of(book, demand, choices_max) for demand in book.demands]
@@ -295,6 +303,8 @@ class _Search:
             return
         value = sum(option.value for option in taken if option is not None)
         use = {cell: chips for cell, chips in use.items() if cell not in self._links}
+        if self.keeps is not None and not self.keeps(use):
+            return
         hours = sum(use.values())
         for count in range(len(self._blocks) + 1):
             for blocks in itertools.combinations(self._blocks, count):

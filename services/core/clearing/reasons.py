@@ -86,6 +86,12 @@ SENTENCES: dict[str, Message] = {
         "{start}).",
         "报价 {ask} 在所有时段均高于出清价（最高 {price}，时段 {start}）。",
     ),
+    "moved_ask_above_clearing": Message(
+        "With the premium of the domestic share its ask of {ask} counts as {moved}, which is above "
+        "the clearing price in every period (at best {price} at {start}).",
+        "计入国产占比溢价后,其报价 {ask} 按 {moved} 计,在所有时段均高于出清价"
+        "(最高 {price},时段 {start})。",
+    ),
     "no_demand": Message(
         "No demand was left for it at its ask of {ask}.",
         "按报价 {ask} 已没有剩余需求。",
@@ -107,7 +113,7 @@ HINTS: tuple[tuple[str, Message], ...] = (
 )
 """Parameter of a reason -> the change that would have let the order trade."""
 
-_MONEY = frozenset({"ask", "limit", "limit_needed", "over", "price", "regret", "rent"})
+_MONEY = frozenset({"ask", "limit", "limit_needed", "moved", "over", "price", "regret", "rent"})
 _STARTS = frozenset({"moved_start", "other_start", "start"})
 
 

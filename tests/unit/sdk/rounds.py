@@ -241,23 +241,23 @@ def hand_made() -> tuple[Json, Json, Json]:
         allocation("dem_c", "off_b", "z1/a", 1000, [1]),
     ]
     result["demands"] = [
-        _demand_in("dem_a", "filled", 0, 8, 24_000, 16_400, 0),
-        _demand_in("dem_b", "filled", 0, 4, 10_000, 8_800, 0),
-        _demand_in("dem_c", "part-filled", 2, 5, 11_000, 10_000, 400),
+        demand_in("dem_a", "filled", 0, 8, 24_000, 16_400, 0),
+        demand_in("dem_b", "filled", 0, 4, 10_000, 8_800, 0),
+        demand_in("dem_c", "part-filled", 2, 5, 11_000, 10_000, 400),
         demand_out("dem_d", "exclusive_group"),
         demand_out("dem_e", "linked_order_out"),
         demand_out("dem_f", "paradoxically_rejected", regret=1_600),
     ]
     result["offers"] = [
-        _offer_in("off_a", "filled", 12, 12_000, 24_400, 0),
-        _offer_in("off_b", "part-filled", 1, 2_000, 2_000, 400),
-        _offer_in("off_c", "filled", 4, 6_000, 8_800, 0),
+        offer_in("off_a", "filled", 12, 12_000, 24_400, 0),
+        offer_in("off_b", "part-filled", 1, 2_000, 2_000, 400),
+        offer_in("off_c", "filled", 4, 6_000, 8_800, 0),
         offer_out("off_d", "no_demand", regret=300),
     ]
     return the_book, rules(), result
 
 
-def _demand_in(
+def demand_in(
     id_: str, state: str, index: int, hours: int, value: int, payment: int, regret: int
 ) -> Json:
     return {
@@ -272,7 +272,7 @@ def _demand_in(
     }
 
 
-def _offer_in(id_: str, state: str, hours: int, cost: int, revenue: int, regret: int) -> Json:
+def offer_in(id_: str, state: str, hours: int, cost: int, revenue: int, regret: int) -> Json:
     return {
         "id": id_,
         "state": state,

@@ -411,7 +411,7 @@ def test_every_code_in_the_source_has_its_words() -> None:
     used = set(
         re.findall(
             r'"((?:format|book|digest|allocation|offer|demand|price|rule_[12]|order'
-            r'|regret|welfare|certificate|link|policy)\.[a-z_]+)"',
+            r'|regret|welfare|certificate|link|policy|share)\.[a-z_]+)"',
             source,
         )
     )

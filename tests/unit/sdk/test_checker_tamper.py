@@ -29,7 +29,7 @@ def perturbed(path: tuple[Any, ...], value: object) -> Iterator[object]:
         yield from (float(value), float("nan"), str(value) if not free else [], 2**63, 10**5000)
     elif type(value) is str:
         if not free:
-            yield from (value + "x", value[:-1] + ("0" if value[-1] != "0" else "1"))
+            yield from (value + "x", value[:-1] + ("0" if value[-1:] != "0" else "1"))
         yield from ("\ud800", "\x1b[2J", "a" * 300)
         if path[-1] == "state":
             yield from (state for state in STATES if state != value)

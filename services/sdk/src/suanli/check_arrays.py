@@ -28,8 +28,8 @@ _PRODUCT_MAX = 2**62
 _HORIZON_MAX = 168
 
 
-def fits(book: Book, supply: Supply, *prices: Prices) -> bool:
-    """Tell whether 64 bits hold every surplus of the book at these prices."""
+def fits(book: Book, supply: Supply, *prices: Prices, asks: Iterable[int] = ()) -> bool:
+    """Tell whether 64 bits hold every surplus of the book at these prices and asks."""
     alternatives = [item for demand in book.demands for item in demand.alternatives]
     chips = (
         max(map(max, supply.chips.values()), default=0),
@@ -40,6 +40,7 @@ def fits(book: Book, supply: Supply, *prices: Prices) -> bool:
     money = (
         max((item.limit for item in alternatives), default=0),
         max((offer.ask for offer in book.offers), default=0),
+        max(map(abs, asks), default=0),
         *(max(map(max, curves.values()), default=0) for curves in prices),
     )
     hours = max((item.chip_hours for item in alternatives), default=0)
@@ -82,12 +83,20 @@ class Layout:
             np.maximum.at(best, self._option_demand, self._best_spreads(curves, prices))
         return [int(value) for value in best.tolist()]
 
-    def offers(self, prices: Prices) -> list[int]:
-        """Return the best surplus of every offer at prices, in the book's order."""
+    def offers(self, prices: Prices, asks: dict[str, int] | None = None) -> list[int]:
+        """Return the best surplus of every offer at prices, in the book's order.
+
+        Args:
+            prices: The prices.
+            asks: Ask of each offer, where it is not its own.
+        """
+        least = self._asks
+        if asks is not None:
+            least = _ints(asks[offer.id] for offer in self._book.offers)
         best = np.zeros(len(self._book.offers), dtype=np.int64)
         if len(self._offer):
             curves = self._curves(prices)
-            gains = self._offer_chips * (curves[self._offer_cell] - self._asks[self._offer])
+            gains = self._offer_chips * (curves[self._offer_cell] - least[self._offer])
             gains[(gains < 0) & ~self._whole[self._offer]] = 0
             np.add.at(best, self._offer, gains)
         best[self._outside] = 0

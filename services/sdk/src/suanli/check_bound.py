@@ -75,9 +75,9 @@ class BestResponses:
         """Return the best surplus of every demand, in the book's order."""
         return [self.demand(demand) for demand in book.demands]
 
-    def offers(self, book: Book) -> list[int]:
-        """Return the best surplus of every offer, in the book's order."""
-        return [self.offer(offer) for offer in book.offers]
+    def offers(self, book: Book, asks: dict[str, int] | None = None) -> list[int]:
+        """Return the best surplus of every offer, in the book's order, at its ask or another."""
+        return [self.offer(offer, asks[offer.id] if asks else None) for offer in book.offers]
 
     def demand(self, demand: Demand) -> int:
         """Return the best surplus of a demand alone, micro-yuan, at least 0."""
@@ -104,15 +104,16 @@ class BestResponses:
                 best = max(best, self._ways.block(demand, item, at, self._links))
         return best
 
-    def offer(self, offer: Offer) -> int:
-        """Return the best surplus of an offer, micro-yuan, at least 0."""
+    def offer(self, offer: Offer, ask: int | None = None) -> int:
+        """Return the best surplus of an offer, micro-yuan, at least 0, at its ask or another."""
+        least = offer.ask if ask is None else ask
         shift = offer.start - self._supply.first
         low, high = max(0, -shift), min(len(offer.chips), self._supply.periods - shift)
         if offer.block and (low > 0 or high < len(offer.chips)):
             # It reaches beyond the horizon, so it cannot be taken whole in this round.
             return 0
         curve = self._prices[offer.pool]
-        gains = [offer.chips[i] * (curve[i + shift] - offer.ask) for i in range(low, high)]
+        gains = [offer.chips[i] * (curve[i + shift] - least) for i in range(low, high)]
         if offer.block:
             return max(0, sum(gains))
         return sum(gain for gain in gains if gain > 0)

@@ -13,6 +13,7 @@ from typing import Final
 from suanli.check_formats import Allocation, Alternative, Book, Demand, Offer, Result
 from suanli.check_links import Use, Ways, check_links, check_use
 from suanli.check_report import NOTHING, Log, Phrase, show
+from suanli.check_shares import cleared_asks
 
 _OF_THE_BOOK: Final[Phrase] = ("one of the book", "订单簿之一")
 
@@ -30,6 +31,7 @@ class Cleared:
         ways: Routes of the book's links.
         sent: What each accepted demand sends over them.
         link_prices: Clearing prices of the links, as far as they are told.
+        asks: Ask that each offer was cleared with: its own, unless a domestic share moved it.
     """
 
     book: Book
@@ -46,11 +48,13 @@ class Cleared:
     ways: Ways = field(init=False)
     sent: dict[str, Use] = field(default_factory=dict)
     link_prices: dict[str, list[int]] = field(init=False)
+    asks: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Work out the routes."""
+        """Work out the routes and the asks."""
         self.ways = Ways(self.book)
         self.link_prices = {row.key: row.prices for row in self.result.links}
+        self.asks = cleared_asks(self.book, self.result, self.tick)
 
 
 def check_book(book: Book, tick: int, log: Log) -> None:

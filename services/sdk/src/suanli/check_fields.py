@@ -162,6 +162,10 @@ _CURVES = _kind(
 )
 
 
+_NAMED_NATS = _kind(
+    lambda v: type(v) is dict and all(_is_text(k) and _is_nat(x) for k, x in v.items()),
+    ("an object of integers from 0 to 2^63 - 1", "值为非负整数的对象"),
+)
 _NAME = _kind(
     lambda v: v == "" or _is_text(v),
     (f"printable text of at most {TEXT_MAX}", f"至多 {TEXT_MAX} 个可见字符"),
@@ -203,10 +207,17 @@ MOBILISATION: Final = {"id": _TEXT, "price_cap": _NAT}
 POLICY: Final = {
     "id": _TEXT,
     "version": _POS,
-    "kind": _one_of("price_limits"),
+    "kind": _one_of("price_limits", "domestic_share"),
     "params": _OBJECT,
 }
 LIMITS_PARAMS: Final = {"cap": _NAT, "chip": _NAME, "floor": _NAT}
+_BASIS_POINTS = _kind(lambda v: _is_nat(v) and v <= 10_000, "0..10000")
+SHARE_PARAMS: Final = {
+    "carried": _NAT,
+    "premium_max": _NAT,
+    "region": _NAME,
+    "share_bp": _BASIS_POINTS,
+}
 LINK: Final = {
     "key": _TEXT,
     "source": _TEXT,
@@ -284,7 +295,18 @@ RESULT: Final = {
     "certificate": _OBJECT,
     "total_regret": _NAT,
 }
-RESULT_MAY: Final = {"support_loss": _NAT, "links": _LIST}
+RESULT_MAY: Final = {"support_loss": _NAT, "links": _LIST, "shares": _LIST}
+SHARE_OUTCOME: Final = {
+    "policy": _TEXT,
+    "premium": _NAT,
+    "split_bp": _BASIS_POINTS,
+    "tflops_hours": _NAT,
+    "tflops_hours_domestic": _NAT,
+    "shortfall": _NAT,
+    "account": _NAT,
+    "charges": _NAT,
+    "credits": _NAT,
+}
 LINK_OUTCOME: Final = {"key": _TEXT, "prices": _NATS, "used": _NATS, "regret": _NAT}
 ALLOCATION: Final = {"demand": _TEXT, "offer": _TEXT, "pool": _TEXT, "start": _NAT, "chips": _NATS}
 _STATE = _one_of("filled", "part-filled", "open")
@@ -309,7 +331,7 @@ OFFER_OUTCOME: Final = {
 }
 REASON: Final = {"code": _REASON_CODE, "params": _PARAMS}
 CERTIFICATE: Final = {"prices": _CURVES, "bound": _NAT}
-CERTIFICATE_MAY: Final = {"link_prices": _CURVES}
+CERTIFICATE_MAY: Final = {"link_prices": _CURVES, "premiums": _NAMED_NATS}
 
 
 def each(items: list[Any], kinds: dict[str, Kind], where: str, log: Log) -> list[dict[str, Any]]:

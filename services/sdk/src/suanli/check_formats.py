@@ -38,6 +38,8 @@ from suanli.check_fields import (
     ROUND,
     RULES,
     RULES_MAY,
+    SHARE_OUTCOME,
+    SHARE_PARAMS,
     all_closed,
     closed,
     each,
@@ -135,6 +137,8 @@ class Book:
     links: list[Link] = field(default_factory=list)
     price_cap: int | None = None
     policies: list[Policy] = field(default_factory=list)
+    supplies: dict[str, tuple[str, bool, int]] = field(default_factory=dict)
+    """Pool -> region, whether its chips are domestic, TFLOPS of one chip."""
     kept_offers: list[Offer] = field(default_factory=list)
     kept_demands: list[Demand] = field(default_factory=list)
 
@@ -180,6 +184,21 @@ class LinkOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What came of a domestic share; see ``suanli.result.v1``."""
+
+    policy: str
+    premium: int
+    split_bp: int
+    tflops_hours: int
+    tflops_hours_domestic: int
+    shortfall: int
+    account: int
+    charges: int
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What the clearing decided; see ``suanli.result.v1``."""
 
@@ -198,6 +217,8 @@ class Result:
     bound: int
     links: list[LinkOutcome]
     certificate_links: dict[str, list[int]]
+    shares: list[Share]
+    certificate_premiums: dict[str, int]
 
 
 def canonical_sha256(value: object) -> str:
@@ -268,6 +289,7 @@ def read_book(value: object, log: Log) -> Book | None:
         links=[Link(**item) for item in links],
         price_cap=None if urgent is None else urgent["price_cap"],
         policies=policies,
+        supplies={p["key"]: (p["region"], p["domestic"], p["tflops"]) for p in pools},
         kept_offers=kept_offers,
         kept_demands=kept_demands,
     )
@@ -328,6 +350,7 @@ def read_result(value: object, log: Log) -> Result | None:
     where = "result.certificate"
     certificate = closed(fields["certificate"], CERTIFICATE, where, log, may=CERTIFICATE_MAY)
     links = each(fields.get("links", []), LINK_OUTCOME, "result.links", log)
+    shares = each(fields.get("shares", []), SHARE_OUTCOME, "result.shares", log)
     allocations = each(fields["allocations"], ALLOCATION, "result.allocations", log)
     demands = each(fields["demands"], DEMAND_OUTCOME, "result.demands", log)
     offers = each(fields["offers"], OFFER_OUTCOME, "result.offers", log)
@@ -353,6 +376,8 @@ def read_result(value: object, log: Log) -> Result | None:
         bound=certificate["bound"],
         links=[LinkOutcome(**item) for item in links],
         certificate_links=certificate.get("link_prices", {}),
+        shares=[Share(**item) for item in shares],
+        certificate_premiums=certificate.get("premiums", {}),
     )
 
 
@@ -363,7 +388,8 @@ def _read_policies(rows: list[Any], log: Log) -> list[Policy]:
         item = closed(row, POLICY, "book.policies", log, i)
         if item is None:
             continue
-        params = closed(item["params"], LIMITS_PARAMS, f"book.policies[{i}].params", log)
+        kinds = LIMITS_PARAMS if item["kind"] == "price_limits" else SHARE_PARAMS
+        params = closed(item["params"], kinds, f"book.policies[{i}].params", log)
         if params is not None:
             found.append(Policy(item["id"], item["kind"], params))
     return found

@@ -32,6 +32,9 @@ def check_rule_1(cleared: Cleared) -> None:
             if price > alternative.limit:
                 at = f"{where}[{item.pool}][{t}]"
                 log.add("rule_1.demand", at, f"<= {alternative.limit}", show(price))
+    if any(row.premium for row in cleared.result.shares):
+        # What offers receive is the price and the premium: `check_shares` looks at both.
+        return
     for id_, parts in cleared.offer_parts.items():
         ask = cleared.offers[id_].ask
         for item in parts:
@@ -113,7 +116,8 @@ def check_regret(cleared: Cleared, demands: list[int], offers: list[int], links:
     given = zip(cleared.book.offers, offers, cleared.result.offers, strict=False)
     for offer, best, outcome in given:
         parts = cleared.offer_parts.get(offer.id, ())
-        got = sum(_payment(cleared, item) - offer.ask * chip_hours(item) for item in parts)
+        ask = cleared.asks[offer.id]
+        got = sum(_payment(cleared, item) - ask * chip_hours(item) for item in parts)
         regret = max(0, best - got)
         total += regret
         log.differ("regret.order", f"result.offers[{offer.id}].regret", regret, outcome.regret)

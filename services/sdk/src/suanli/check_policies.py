@@ -1,4 +1,4 @@
-"""Checks of the policies in force: the limits of prices.
+"""Checks of the policies in force: the limits of prices, and with them all others.
 
 Standard library only. The limits of a chip class by name replace those of every class; see
 docs/reference/round-file.md.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from suanli.check_feasible import Cleared
 from suanli.check_formats import Book
 from suanli.check_report import show
+from suanli.check_shares import check_shares
 
 Range = tuple[int, int]
 """Floor and cap, micro-yuan per chip-hour."""
@@ -17,12 +18,13 @@ _ANY: Range = (0, 2**63 - 1)
 
 
 def check_policies(cleared: Cleared) -> None:
-    """Check that asks, limits and clearing prices are within the limits in force."""
+    """Check that asks, limits and clearing prices are within the limits in force, and shares."""
     book, log = cleared.book, cleared.log
     limits = _limits(book)
     _check_kept_out(cleared, limits)
     if not book.policies:
         return
+    check_shares(cleared)
     for offer in book.offers:
         floor, cap = limits[offer.pool]
         if not floor <= offer.ask <= cap:
@@ -65,6 +67,8 @@ def _limits(book: Book) -> dict[str, Range]:
     """Return the limits of each pool."""
     by_chip: dict[str, Range] = {}
     for policy in book.policies:
+        if policy.kind != "price_limits":
+            continue
         chip, floor, cap = (policy.params[name] for name in ("chip", "floor", "cap"))
         least, most = by_chip.get(chip, (floor, cap))
         by_chip[chip] = (max(least, floor), min(most, cap))

@@ -64,7 +64,8 @@ class Report:
         problems: What is wrong, at most `PROBLEMS_MAX` one by one.
         welfare: Welfare recomputed from the allocations, micro-yuan; None if not computable.
         bound: Certificate bound recomputed from its prices, micro-yuan; None if not computable.
-        gap_ppm: (bound - welfare) x 1,000,000 // bound; None if either is.
+        gap_ppm: (bound - welfare) x 1,000,000 // bound; None if either is. What domestic shares
+            missed counts against the welfare, at the caps of their premiums.
         counts: Sizes of the round by name, and ``problems``, which counts the unlisted too.
         checks: Every group of rules in the order in which they are checked.
     """
@@ -131,14 +132,25 @@ class Log:
         return ok
 
     def report(
-        self, welfare: int | None, bound: int | None, counts: dict[str, int] | None = None
+        self,
+        welfare: int | None,
+        bound: int | None,
+        counts: dict[str, int] | None = None,
+        missed: int = 0,
     ) -> Report:
-        """Return the report; checks that were not reached are listed as not made."""
+        """Return the report; checks that were not reached are listed as not made.
+
+        Args:
+            welfare: As recomputed.
+            bound: As recomputed.
+            counts: Sizes of the round.
+            missed: What missed shares are worth, micro-yuan.
+        """
         done = {check.name: check for check in self.checks}
         checks = tuple(done.get(name, Check(name, ok=False, detail="-")) for name in CHECK_TITLES)
         gap_ppm = None
         if welfare is not None and bound is not None:
-            gap_ppm = (bound - welfare) * 1_000_000 // bound if bound else 0
+            gap_ppm = (bound - welfare + missed) * 1_000_000 // bound if bound else 0
         return Report(
             ok=self.count == 0,
             problems=tuple(self.problems),

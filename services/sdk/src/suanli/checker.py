@@ -37,6 +37,7 @@ from suanli.check_money import (
 )
 from suanli.check_policies import check_policies
 from suanli.check_report import Check, Log, Problem, Report, show
+from suanli.check_shares import certificate_asks, check_shape, missed_worth
 
 BACKENDS: Final = ("auto", "plain", "numpy")
 """What computes the best responses: NumPy where it is there and pays, Python alone, or NumPy."""
@@ -129,6 +130,7 @@ def _verify(
         "allocations": len(result.allocations),
     }
     check_book(book, tick, log)
+    check_shape(book, result, log)
     if not log.close("book", f"{len(book.offers)} + {len(book.demands)}"):
         return log.report(None, None, counts)
 
@@ -160,19 +162,23 @@ class _Best:
         small = backend == "auto" and len(book.demands) < _NUMPY_DEMANDS_MIN
         self._arrays = None if backend == "plain" or small else _arrays()
 
-    def at(self, prices: Prices, links: Prices) -> tuple[list[int], list[int], list[int]]:
+    def at(
+        self, prices: Prices, links: Prices, asks: dict[str, int]
+    ) -> tuple[list[int], list[int], list[int]]:
         """Return the best surplus of every demand, of every offer, and of every link."""
         beyond = gains(self._book.links, links)
         plain = BestResponses(self._supply, prices, self._ways, links)
-        if self._arrays is None or not self._arrays.fits(self._book, self._supply, prices):
-            return plain.demands(self._book), plain.offers(self._book), beyond
+        if self._arrays is None or not self._arrays.fits(
+            self._book, self._supply, prices, asks=asks.values()
+        ):
+            return plain.demands(self._book), plain.offers(self._book, asks), beyond
         if self._layout is None:
             self._layout = self._arrays.Layout(self._book, self._supply)
         demands = self._layout.demands(prices)
         for d, demand in enumerate(self._book.demands):
             if demand.moves is not None:
                 demands[d] = plain.demand(demand)
-        return demands, self._layout.offers(prices), beyond
+        return demands, self._layout.offers(prices, asks), beyond
 
 
 def _arrays() -> ModuleType | None:
@@ -202,7 +208,7 @@ def _verify_values(cleared: Cleared, counts: dict[str, int], backend: str) -> Re
         log.close("policies", len(book.policies))
         check_orders(cleared)
         log.close("orders", f"{len(book.offers)} + {len(book.demands)}")
-        regret = check_regret(cleared, *best.at(result.prices, cleared.link_prices))
+        regret = check_regret(cleared, *best.at(result.prices, cleared.link_prices, cleared.asks))
         log.close("regret", f"{regret:,}")
 
     welfare = welfare_of(cleared)
@@ -210,22 +216,26 @@ def _verify_values(cleared: Cleared, counts: dict[str, int], backend: str) -> Re
     log.close("welfare", "-" if welfare is None else f"{welfare:,}")
 
     bound = None
+    # A share that is missed counts as it would cost at the cap of its premium (weak duality).
+    missed = missed_worth(book, result)
+    worth = None if welfare is None else welfare - missed
     where = "result.certificate"
     certified = check_curves(cleared, result.certificate_prices, f"{where}.prices", 1)
     links = result.certificate_links
     if certified & check_curves(cleared, links, f"{where}.link_prices", 1, keys):
-        bound = bound_of(book, *best.at(result.certificate_prices, links))
+        asks = certificate_asks(book, result)
+        bound = bound_of(book, *best.at(result.certificate_prices, links, asks))
         log.differ("certificate.bound", f"{where}.bound", bound, result.bound)
         # Weak duality makes this impossible for a feasible round, so it also guards this code.
-        if welfare is not None and bound < welfare:
-            log.add("certificate.below", f"{where}.bound", f">= {show(welfare)}", show(bound))
+        if worth is not None and bound < worth:
+            log.add("certificate.below", f"{where}.bound", f">= {show(worth)}", show(bound))
         # The bound holds for selections without supporting prices, too.
-        elif welfare is not None and result.support_loss > bound - welfare:
-            most = f"<= {show(bound - welfare)}"
+        elif worth is not None and result.support_loss > bound - worth:
+            most = f"<= {show(bound - worth)}"
             log.add("certificate.loss", "result.support_loss", most, show(result.support_loss))
-    known = bound is not None and welfare is not None
-    log.close("certificate", f"{bound:,} >= {welfare:,}" if known else "-")
-    return log.report(welfare, bound, counts)
+    known = bound is not None and worth is not None
+    log.close("certificate", f"{bound:,} >= {worth:,}" if known else "-")
+    return log.report(welfare, bound, counts, missed)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def test_an_empty_book_clears_to_nothing() -> None:
     result = cleared(book([], []))
     assert result.status == "optimal"
     assert result.welfare == 0
-    assert gap_ppm(result) == 0
+    assert gap_ppm(book([], []), result) == 0
     assert prices(result) == (0, 0, 0, 0)
 
 

@@ -162,8 +162,18 @@ const REASON = { code: isCode, params: areParams };
 const CERTIFICATE = { prices: areCurves, bound: isNat };
 
 const isName = (v) => v === "" || isText(v);
-const POLICY = { id: isText, version: isPos, kind: oneOf("price_limits"), params: isObject };
-const LIMITS_PARAMS = { cap: isNat, chip: isName, floor: isNat };
+const POLICY = { id: isText, version: isPos, kind: oneOf("price_limits", "domestic_share"), params: isObject };
+const WHOLE = 10_000n;
+const isBasisPoints = (v) => isNat(v) && v <= WHOLE;
+const PARAMS = {
+  price_limits: { cap: isNat, chip: isName, floor: isNat },
+  domestic_share: { carried: isNat, premium_max: isNat, region: isName, share_bp: isBasisPoints },
+};
+const areNamedNats = (v) => isObject(v) && [...v].every(([key, item]) => isText(key) && isNat(item));
+const SHARE_OUT = {
+  policy: isText, premium: isNat, split_bp: isBasisPoints, tflops_hours: isNat, tflops_hours_domestic: isNat,
+  shortfall: isNat, account: isNat, charges: isNat, credits: isNat,
+};
 
 class Log {
   constructor() { this.checks = []; this.problems = []; this.count = 0; this.open = 0; }
@@ -228,7 +238,7 @@ function readBook(value, log) {
   if (book.mobilisation) book.mobilisation = closed(book.mobilisation, MOBILISATION, "book.mobilisation", log);
   book.policies = each(book.policies ?? [], POLICY, "book.policies", log);
   book.policies.forEach((item, i) => {
-    item.params = closed(item.params, LIMITS_PARAMS, `book.policies[${i}].params`, log);
+    item.params = closed(item.params, PARAMS[item.kind], `book.policies[${i}].params`, log);
   });
   book.pools = each(book.pools, POOL, "book.pools", log);
   book.offers = each(book.offers, OFFER, "book.offers", log);
@@ -245,9 +255,10 @@ function readBook(value, log) {
 
 function readResult(value, log) {
   const before = log.count;
-  const result = closed(value, RESULT, "result", log, { support_loss: isNat });
+  const result = closed(value, RESULT, "result", log, { support_loss: isNat, shares: isList });
   if (result === null) return null;
-  result.certificate = closed(result.certificate, CERTIFICATE, "result.certificate", log);
+  result.certificate = closed(result.certificate, CERTIFICATE, "result.certificate", log, { premiums: areNamedNats });
+  result.shares = each(result.shares ?? [], SHARE_OUT, "result.shares", log);
   result.allocations = each(result.allocations, ALLOCATION, "result.allocations", log);
   result.demands = each(result.demands, DEMAND_OUT, "result.demands", log);
   result.offers = each(result.offers, OFFER_OUT, "result.offers", log);
@@ -465,6 +476,8 @@ function checkRule1(round) {
     }
   }
   for (const [id, parts] of round.offerParts) {
+    // Where a premium is paid, `checkShares` looks at what offers receive.
+    if (round.result.shares.some((row) => row.premium)) break;
     const { ask } = round.offers.get(id);
     for (const item of parts) {
       for (const { chips, price } of priced(round, item)) {
@@ -491,7 +504,8 @@ function checkRule2(round) {
 
 function rangesOf(book) {
   const found = new Map();
-  for (const { params } of book.policies) {
+  for (const { kind, params } of book.policies) {
+    if (kind !== "price_limits") continue;
     const known = found.get(params.chip) ?? params;
     found.set(params.chip, { floor: more(known.floor, params.floor), cap: less(known.cap, params.cap) });
   }
@@ -500,6 +514,7 @@ function rangesOf(book) {
 
 function checkPolicies(round) {
   const { book, log } = round;
+  checkShares(round);
   const ranges = rangesOf(book);
   if (!ranges.size) return;
   const chips = new Map(book.pools.map((pool) => [pool.key, pool.chip]));
@@ -519,6 +534,108 @@ function checkPolicies(round) {
     for (const price of curve) if (price > cap) log.add(`result.prices[${pool}]`, `<= ${cap}`, price);
   }
 }
+
+// --- domestic shares: asks moved by the premium, and who pays and receives it -------------------
+
+// None binds an urgent round.
+const sharesOf = (book) =>
+  (book.mobilisation ? [] : book.policies.filter((item) => item.kind === "domestic_share"));
+const covers = ({ params }, pool) => params.region === "" || params.region === pool.region;
+const floorDiv = (a, b) => (a % b !== 0n && a < 0n ? a / b - 1n : a / b);
+
+function checkShareShape(book, result, log) {
+  sorted(book.policies.map((item) => item.id), "book.policies", log);
+  const names = sharesOf(book).map((item) => item.id);
+  const list = (items) => canonical([...items].sort(byPoints));
+  log.differ("result.shares", canonical(names), canonical(result.shares.map((row) => row.policy)));
+  const premiums = result.certificate.premiums ?? new Map();
+  log.differ("result.certificate.premiums", list(names), list(premiums.keys()));
+  for (const { id, params } of sharesOf(book)) {
+    const row = result.shares.find((item) => item.policy === id);
+    for (const premium of [row?.premium ?? 0n, premiums.get(id) ?? 0n]) {
+      if (premium > params.premium_max) log.add(`result.shares[${id}].premium`, `<= ${params.premium_max}`, premium);
+    }
+  }
+}
+
+// Returns what each rule moves an ask in a pool by, in ten-thousandths of a micro-yuan.
+const wedges = (book, pool, premiumOf, splitOf) => sharesOf(book).filter((rule) => covers(rule, pool)).map((rule) =>
+  (pool.domestic ? splitOf(rule) - WHOLE : splitOf(rule)) * premiumOf(rule) * pool.tflops);
+
+function movedBy(book, moveOf) {
+  const moves = new Map(book.pools.map((pool) => [pool.key, moveOf(pool)]));
+  return new Map(book.offers.map((offer) => [offer.id, offer.ask + moves.get(offer.pool)]));
+}
+
+function clearedAsks(book, result, tick) {
+  const row = (rule) => result.shares.find((item) => item.policy === rule.id);
+  const asks = movedBy(book, (pool) => sum(
+    wedges(book, pool, (rule) => row(rule).premium, (rule) => row(rule).split_bp)
+      .map((part) => -floorDiv(-part, WHOLE * tick) * tick)));
+  return new Map([...asks].map(([id, ask]) => [id, more(0n, ask)]));
+}
+
+function certificateAsks(book, result) {
+  const premium = (rule) => result.certificate.premiums.get(rule.id);
+  return movedBy(book, (pool) =>
+    floorDiv(sum(wedges(book, pool, premium, (rule) => rule.params.share_bp)), WHOLE));
+}
+
+function checkShares(round) {
+  const { book, result, log } = round;
+  const pools = new Map(book.pools.map((pool) => [pool.key, pool]));
+  const poolOf = (id) => pools.get(round.offers.get(id).pool);
+  const shares = sharesOf(book).map((rule) => {
+    const found = { rule, row: result.shares.find((item) => item.policy === rule.id), all: 0n, domestic: 0n, charges: 0n, credits: 0n };
+    for (const [id, parts] of round.offerParts) {
+      const pool = poolOf(id);
+      if (!covers(rule, pool)) continue;
+      const hours = pool.tflops * sum(parts.flatMap((item) => item.chips));
+      found.all += hours;
+      if (pool.domestic) found.domestic += hours;
+    }
+    checkShare(found, log);
+    return found;
+  });
+  const paying = shares.filter(({ row }) => row.premium);
+  for (const [id, parts] of paying.length ? round.offerParts : []) {
+    const [pool, { ask }] = [poolOf(id), round.offers.get(id)];
+    for (const item of parts) {
+      for (const { chips, price } of priced(round, item)) {
+        let received = chips * price;
+        for (const share of paying.filter(({ rule }) => chips && pool.tflops && covers(rule, pool))) {
+          const other = pool.domestic ? share.all - share.domestic : -share.domestic;
+          const amount = floorDiv(share.row.premium * other * chips * pool.tflops, share.all);
+          received += amount;
+          if (amount > 0n) share.credits += amount; else share.charges -= amount;
+        }
+        if (received < chips * ask) log.add(`result.offers[${id}]`, `>= ${chips * ask}`, received);
+      }
+    }
+  }
+  for (const { rule, row, charges, credits } of shares) {
+    log.differ(`result.shares[${rule.id}].charges`, charges, row.charges);
+    log.differ(`result.shares[${rule.id}].credits`, credits, row.credits);
+    if (row.credits > row.charges) log.add(`result.shares[${rule.id}].credits`, `<= ${row.charges}`, row.credits);
+  }
+}
+
+function checkShare({ rule, row, all, domestic }, log) {
+  const where = `result.shares[${rule.id}]`;
+  const { share_bp: share, premium_max: cap, carried } = rule.params;
+  log.differ(`${where}.tflops_hours`, all, row.tflops_hours);
+  log.differ(`${where}.tflops_hours_domestic`, domestic, row.tflops_hours_domestic);
+  const balance = -floorDiv(-share * all, WHOLE) - domestic;
+  log.differ(`${where}.shortfall`, more(0n, balance), row.shortfall);
+  log.differ(`${where}.account`, more(0n, carried + balance), row.account);
+  if (balance > 0n && row.premium < cap) log.add(`${where}.premium`, cap, row.premium);
+  if (row.premium && domestic * WHOLE > row.split_bp * all) log.add(`${where}.split_bp`, "at least the share achieved", row.split_bp);
+  if (!row.premium && row.split_bp) log.add(`${where}.split_bp`, "0", row.split_bp);
+}
+
+// A share that is missed counts as it would cost at the cap of its premium.
+const missedWorth = (round) => sum(sharesOf(round.book).map((rule) =>
+  rule.params.premium_max * round.result.shares.find((row) => row.policy === rule.id).shortfall));
 
 const stateOf = (hours, whole) => (hours === 0n ? "open" : whole ? "filled" : "part-filled");
 
@@ -637,7 +754,7 @@ function bestDivisible(book, supply, prices, item) {
   return best;
 }
 
-function bestOffer(book, prices, offer) {
+function bestOffer(book, prices, offer, ask) {
   const shift = shiftOf(offer.start, book.first);
   const low = Math.max(0, -shift);
   const high = Math.min(offer.chips.length, book.length - shift);
@@ -645,16 +762,16 @@ function bestOffer(book, prices, offer) {
   if (offer.block && (low > 0 || high < offer.chips.length)) return 0n;
   const curve = prices.get(offer.pool);
   const gains = [];
-  for (let i = low; i < high; i += 1) gains.push(offer.chips[i] * (curve[i + shift] - offer.ask));
+  for (let i = low; i < high; i += 1) gains.push(offer.chips[i] * (curve[i + shift] - ask));
   return offer.block ? more(0n, sum(gains)) : sum(gains.filter((gain) => gain > 0n));
 }
 
-function bestOf(book, supply, prices) {
+function bestOf(book, supply, prices, asks) {
   const best = { block: bestBlock, flow: bestDivisible, work: bestDivisible };
   return {
     demands: book.demands.map((demand) =>
       demand.alternatives.map((item) => best[demand.shape](book, supply, prices, item)).reduce(more, 0n)),
-    offers: book.offers.map((offer) => bestOffer(book, prices, offer)),
+    offers: book.offers.map((offer) => bestOffer(book, prices, offer, asks.get(offer.id))),
   };
 }
 
@@ -676,7 +793,8 @@ function checkRegret(round, best) {
   book.offers.forEach((offer, i) => {
     const out = result.offers[i];
     if (!out) return;
-    const got = sum((round.offerParts.get(offer.id) ?? []).map((item) => paidFor(round, item) - offer.ask * sum(item.chips)));
+    const ask = round.asks.get(offer.id);
+    const got = sum((round.offerParts.get(offer.id) ?? []).map((item) => paidFor(round, item) - ask * sum(item.chips)));
     const regret = more(0n, best.offers[i] - got);
     total += regret;
     log.differ(`result.offers[${offer.id}].regret`, regret, out.regret);
@@ -727,6 +845,7 @@ export async function verify(text) {
   if (!log.close("formats")) return report();
   const counts = { pools: book.pools.length, offers: book.offers.length, demands: book.demands.length, allocations: result.allocations.length };
   checkBook(book, rules.tick, log);
+  checkShareShape(book, result, log);
   if (!log.close("book")) return report(null, null, counts);
   const digest = (value) => sha256(new TextEncoder().encode(canonical(value)));
   log.differ("result.market", book.market, result.market);
@@ -737,7 +856,7 @@ export async function verify(text) {
   const round = {
     book, result, log, demandParts: new Map(), offerParts: new Map(), hours: new Map(), used: new Map(),
     accepted: new Map(), offers: new Map(book.offers.map((item) => [item.id, item])),
-    demands: new Map(book.demands.map((item) => [item.id, item])),
+    demands: new Map(book.demands.map((item) => [item.id, item])), asks: clearedAsks(book, result, rules.tick),
   };
   checkAllocations(round);
   log.close("allocations");
@@ -757,7 +876,7 @@ function values(round, tick, supply, report, counts) {
     log.close("policies");
     checkOrders(round);
     log.close("orders");
-    checkRegret(round, bestOf(book, supply, result.prices));
+    checkRegret(round, bestOf(book, supply, result.prices, round.asks));
     log.close("regret");
   }
   const welfare = welfareOf(round);
@@ -765,10 +884,11 @@ function values(round, tick, supply, report, counts) {
   log.close("welfare");
   let bound = null;
   if (checkCurves(round, result.certificate.prices, "result.certificate.prices", 1n)) {
-    bound = boundOf(book, bestOf(book, supply, result.certificate.prices));
+    bound = boundOf(book, bestOf(book, supply, result.certificate.prices, certificateAsks(book, result)));
     log.differ("result.certificate.bound", bound, result.certificate.bound);
-    if (welfare !== null && bound < welfare) log.add("result.certificate.bound", `>= ${welfare}`, bound);
-    else if (welfare !== null && result.support_loss > bound - welfare) log.add("result.support_loss", `<= ${bound - welfare}`, result.support_loss);
+    const worth = welfare === null ? null : welfare - missedWorth(round);
+    if (worth !== null && bound < worth) log.add("result.certificate.bound", `>= ${worth}`, bound);
+    else if (worth !== null && result.support_loss > bound - worth) log.add("result.support_loss", `<= ${bound - worth}`, result.support_loss);
   }
   log.close("certificate");
   return report(welfare, bound, counts);
