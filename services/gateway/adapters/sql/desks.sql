@@ -83,7 +83,8 @@ FROM order_shown
 WHERE side = 'demand' AND participant_id = $1 AND state IN ('accepted', 'open', 'part-filled');
 
 -- name: desk_budget_use
--- What was spent is over all rounds and all terms that the demand had; its budget is of those in force.
+-- What was spent is over all rounds and all terms that the demand had; its budget is of the terms
+-- in force.
 SELECT o.order_id, (o.terms ->> 'budget')::bigint AS budget,
   CASE WHEN o.hold_state = 'placed' THEN COALESCE(o.hold_amount, 0) ELSE 0 END::bigint AS held,
   COALESCE(s.spent, 0)::bigint AS spent, o.chip_hours_allocated, o.chip_hours_left
