@@ -1,10 +1,10 @@
 """Premiums of domestic shares: a round's charges are booked into the policy fund at once.
 
 What imported supply is going to be charged is a claim from the day that the round is booked:
-``premiums`` owes it to ``policy``, the fund, out of which domestic supply is credited as it delivers.
-Charges of a round pay for its credits, so the fund is never below zero, whatever is delivered and in
-whatever order. A charge is due of every imported chip, delivered or not, so what ``premiums`` owes is
-just what is not settled yet.
+``premiums`` owes it to ``policy``, the fund, out of which domestic supply is credited as it
+delivers. Charges of a round pay for its credits, so the fund is never below zero, whatever is
+delivered and in whatever order. A charge is due of every imported chip, delivered or not, so what
+``premiums`` owes is just what is not settled yet.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def premiums_of(bodies: Iterable[PremiumAssigned], made: Iterable[AllocationMade
     found: Premiums = {}
     for body in bodies:
         own = allocations.get(body.allocation_id)
-        amounts = {period_of(item.start): item.amount for item in body.periods}
-        prices = {} if own is None else {
+        amounts: dict[int, int] = {period_of(item.start): item.amount for item in body.periods}
+        prices: dict[int, int] = {} if own is None else {
             period_of(item.start): item.chips * item.price for item in own.periods
         }  # fmt: skip
         if (

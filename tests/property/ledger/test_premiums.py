@@ -52,7 +52,7 @@ def test_the_policy_fund_pays_every_credit_and_is_never_below_zero(
     made, premiums, amounts = [], [], []
     for n, (domestic, chips) in enumerate(rows):
         ledger.feed(topics.put(w.demanded(f"d{n}", "lab", chips=10, hours=HOURS, limit=10**8)))
-        periods = [(hour, count, PRICE) for hour, count in enumerate(chips)]
+        periods = [(hour, chips[hour], PRICE) for hour in range(HOURS)]
         made.append(w.allocated(1, f"d{n}", "lab", f"o{n}", PROVIDERS[not domestic], periods))
         row = [
             total.amount(domestic=domestic, tflops_hours=count * tflops, premium=premium)
@@ -68,9 +68,9 @@ def test_the_policy_fund_pays_every_credit_and_is_never_below_zero(
     open_charges = {
         (n, hour): max(0, -one) for n, row in enumerate(amounts) for hour, one in enumerate(row)
     }
-    for at, (place, hour, chips) in enumerate(delivered):
+    for at, (place, hour, got) in enumerate(delivered):
         n = place % len(rows)
-        ledger.feed(topics.put(w.delivered(made[n], [(hour, chips)], f"r{at}")))
+        ledger.feed(topics.put(w.delivered(made[n], [(hour, got)], f"r{at}")))
         open_charges.pop((n, hour), None)
         assert posted(ledger, fund) >= 0
         assert posted(ledger, claims) == -sum(open_charges.values())

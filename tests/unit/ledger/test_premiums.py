@@ -124,17 +124,12 @@ def test_a_round_with_a_wrong_premium_books_nothing(
     assert posted(ledger, FUND) == 0
 
 
-def test_no_charge_is_above_the_price_and_no_credit_above_the_charges(
-    topics: w.Topics, ledger: w.MemoryLedger
-) -> None:
+def test_no_charge_is_above_the_price(topics: w.Topics, ledger: w.MemoryLedger) -> None:
     away = w.allocated(1, "d1", "lab", "o2", "away", [(0, 10, 2 * w.YUAN)])
     dear = premium_assigned(away, [-20 * w.YUAN - 1])
     ledger.feed(topics.round(1, away, dear, w.kept(1, "d1", "lab", 0)))
     (found,) = ledger.events(events.FindingRaised)
     assert found.summary.code == "settle.premium"
-    other = w.MemoryLedger()
-    other.feed(topics.put(w.registered("lab")))
-    assert posted(other, FUND) == 0
 
 
 def test_credits_beyond_the_charges_are_refused(topics: w.Topics, ledger: w.MemoryLedger) -> None:
