@@ -85,9 +85,13 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ),
     "OrderEvent": (frozenset({"amount"}), frozenset({"occurred_at", "recorded_at"})),
     "ParticipantView": (frozenset(), frozenset({"registered_at"})),
-    "PolicyView": (frozenset({"policy.rule.cap", "policy.rule.floor"}), frozenset({"set_at"})),
+    "PolicyView": (
+        frozenset({"policy.rule.cap", "policy.rule.floor", "policy.rule.premium_max"}),
+        frozenset({"set_at"}),
+    ),
     "PriceView": (frozenset({"average", "high", "last", "low", "price"}), frozenset({"period"})),
     "RefusalView": (frozenset({"amount", "free"}), frozenset({"refused_at"})),
+    "RoundShares": (frozenset({"shares.premium_max"}), frozenset({"market_time"})),
     "RoundView": (
         frozenset({"bound", "payment", "total_regret", "welfare"}),
         frozenset({"market_time"}),
