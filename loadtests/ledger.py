@@ -175,17 +175,30 @@ async def grow(dsn: str, folder: Path, millions: int) -> AsyncIterator[str]:
     async with funded(dsn, schema) as bench:
         for number in range(1, millions + 1):
             moves = _named(moves_of(1.0, 1_000_000, seed=_SEED + number))
-            before = Cpu.now(folder)
+            conn = await asyncpg.connect(dsn, server_settings={"search_path": schema})
+            worked, before = await conn.fetchrow(SQL.database_work), Cpu.now(folder)
             speed = await bench.book_all(moves)
             used = Cpu.now(folder).since(before, len(moves))
-            conn = await asyncpg.connect(dsn, server_settings={"search_path": schema})
+            done = await conn.fetchrow(SQL.database_work)
             kept = sum(row["bytes"] for row in await conn.fetch(SQL.sizes) if row["name"] in KEPT)
             await conn.close()
+            assert worked is not None
+            assert done is not None
+            work = {name: done[name] - worked[name] for name in done.keys()}  # noqa: SIM118
             yield (
                 f"million {number}: {speed.per_s:,.0f} a second, p50 {speed.at(0.5):.0f} ms, "
                 f"p99 {speed.at(0.99):.0f} ms; {kept / bench.made:.0f} bytes a transfer, "
-                f"{kept / 1e9:.1f} GB; {used}; load {os.getloadavg()[0]:.1f}"
+                f"{kept / 1e9:.1f} GB; {used}; {_worked(work, len(moves))}; "
+                f"load {os.getloadavg()[0]:.1f}"
             )
+
+
+def _worked(work: dict[str, int], moved: int) -> str:
+    return (
+        f"log {work['wal'] / moved:.0f} bytes a transfer, {work['images']:,} whole pages in it, "
+        f"{work['checkpoints']} checkpoints, {work['reads']:,} blocks read ({work['key_reads']:,} "
+        f"of the index over ids), {work['writes']:,} pages written by the writer itself"
+    )
 
 
 async def compare(dsn: str, folder: Path) -> AsyncIterator[str]:

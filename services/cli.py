@@ -41,8 +41,6 @@ app.command("replay")(replay)
 
 _T = TypeVar("_T")
 Service = Literal["gateway", "matching", "ledger", "auditor"]
-_SERVICES: tuple[Service, ...] = ("gateway", "matching", "ledger", "auditor")
-_MIGRATIONS = Path(__file__).resolve().parents[1] / "infra" / "postgres" / "migrations"
 
 
 @app.command()
@@ -53,6 +51,12 @@ def run(service: Service) -> None:
 
 @app.command()
 def migrate(
+    gateway_login: Annotated[
+        str, typer.Option(envvar="SUANLI_GATEWAY_LOGIN", help="The same for the gateway.")
+    ] = "",
+    matching_login: Annotated[
+        str, typer.Option(envvar="SUANLI_MATCHING_LOGIN", help="The same for matching.")
+    ] = "",
     ledger_login: Annotated[
         str,
         typer.Option(
@@ -60,22 +64,25 @@ def migrate(
             help="Login that owns nothing and may act as the ledger; it is there already.",
         ),
     ] = "",
+    auditor_login: Annotated[
+        str, typer.Option(envvar="SUANLI_AUDITOR_LOGIN", help="The same for the auditor.")
+    ] = "",
 ) -> None:
     """Bring every service's Postgres schema up to date."""
-    from services.kit.postgres import migrate as apply
-    from services.kit.settings import KitSettings, load
-    from services.ledger.adapters.login import prepare
+    from services.kit.settings import load
+    from services.logins import SchemaSettings, homes_of, prepare
 
-    settings = load(KitSettings)
-    for name in _SERVICES:
-        schema = settings.schema_of(name)
-        folder = _MIGRATIONS / name
-        if name == "ledger" and ledger_login:
-            work = prepare(settings.postgres_dsn, schema, folder, ledger_login)
-        else:
-            work = apply(settings.postgres_dsn, schema, folder)
-        done = _on_database(work)
-        typer.echo(f"{schema}: {', '.join(done) or 'up to date'}")
+    settings = load(SchemaSettings)
+    # The ledger before the auditor, which reads its leaves.
+    for name, login in (
+        ("gateway", gateway_login),
+        ("matching", matching_login),
+        ("ledger", ledger_login),
+        ("auditor", auditor_login),
+    ):
+        for home in homes_of(name, settings.schema_of, settings.matching_schema):
+            done = _on_database(prepare(settings.postgres_dsn, home, login))
+            typer.echo(f"{home.schema}: {', '.join(done) or 'up to date'}")
 
 
 @app.command()

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.local.ports import LOOPBACK, choose
-from infra.local.postgres import LEDGER_ROLE
+from infra.local.postgres import LOGINS
 from infra.local.processes import ProcessSpec
 from infra.local.stack import LocalStack
 from infra.local.topics import ensure_topics
@@ -42,7 +42,6 @@ MARKET_ID = "jjj-spot"
 LOG_ORIGIN = "suanli-exchange/ledger"
 ROOT = Path(__file__).resolve().parents[2]
 
-_LEDGER = ROOT / "infra" / "postgres" / "migrations" / "ledger"
 _READY_S_MAX = 60.0
 _KEEPER_POLL_S = 0.5
 
@@ -162,17 +161,24 @@ class Exchange:
         return config
 
     def start_stack(self, *, quiet: bool | None = None) -> None:
-        """Start Kafka and Postgres, create the topics, make the ledger's schema ready.
+        """Start Kafka and Postgres, create the topics, make the schemas ready.
 
         Raises:
             LocalStackError: as `LocalStack.start` says.
         """
         self.stack.start(quiet=quiet)
         asyncio.run(ensure_topics(self.stack.kafka_bootstrap, ""))
-        if self.stack.ledger_dsn is not None:
-            from services.ledger.adapters.login import prepare  # noqa: PLC0415 - not for a look
+        asyncio.run(self._prepare_schemas())
 
-            asyncio.run(prepare(self.stack.postgres_dsn, "ledger", _LEDGER, LEDGER_ROLE))
+    async def _prepare_schemas(self) -> None:
+        """Make the schemas ready for the services that have a login of their own."""
+        from services.logins import homes_of, prepare  # noqa: PLC0415 - not for a look
+
+        # The ledger comes first: the auditor gets a role of its schema.
+        for service in SERVICES:
+            if self.stack.login_dsn(service) is not None:
+                for home in homes_of(service, str, "matching"):
+                    await prepare(self.stack.postgres_dsn, home, LOGINS[service])
 
     def start_services(self) -> None:
         """Start every service that does not run, side by side, then the keeper.
@@ -320,7 +326,7 @@ class Exchange:
             "gateway": ("SUANLI_GATEWAY_RECEIPT_KEY", config.receipt_key),
         }
         variable, secret = signing.get(name, ("", ""))
-        own = self.stack.ledger_dsn if name == "ledger" else None
+        own = self.stack.login_dsn(name) if name in LOGINS else None
         found = kept | {
             "PYTHONUNBUFFERED": "1",
             # Solver and NumPy threads would fight the services for the few cores.
@@ -329,7 +335,7 @@ class Exchange:
             "SUANLI_KAFKA_BOOTSTRAP": self.stack.kafka_bootstrap,
             "SUANLI_POSTGRES_DSN": own or self.stack.postgres_dsn,
             # With a login that owns nothing, the schema was made ready before.
-            "SUANLI_LEDGER_MIGRATES": "false" if own else "true",
+            "SUANLI_LEDGER_MIGRATES": str(own is None).lower(),
             "SUANLI_LOG_FORMAT": "json",
             "SUANLI_STATE_FILE": str(self._state_file(name)),
             "SUANLI_CLOCK_MARKET_EPOCH": config.market_epoch,

@@ -100,14 +100,14 @@ class LocalStack:
         port = self._port(postgres.NAME)
         return f"postgresql://{postgres.SUPERUSER}:{password}@{LOOPBACK}:{port}/{postgres.DATABASE}"
 
-    @property
-    def ledger_dsn(self) -> str | None:
-        """Return the same address for the ledger's login; ``None`` in folders without one."""
-        password = self._secrets().get(postgres.LEDGER_ROLE)
+    def login_dsn(self, service: str) -> str | None:
+        """Return the same address for a service's own login; ``None`` in folders without one."""
+        login = postgres.LOGINS[service]
+        password = self._secrets().get(login)
         if password is None:
             return None
         place = f"{LOOPBACK}:{self._port(postgres.NAME)}/{postgres.DATABASE}"
-        return f"postgresql://{postgres.LEDGER_ROLE}:{password}@{place}"
+        return f"postgresql://{login}:{password}@{place}"
 
     def start(self, *, quiet: bool | None = None) -> None:
         """Start what does not run yet and wait until both are ready.
@@ -199,10 +199,8 @@ class LocalStack:
 
     def _start_postgres(self, server: postgres.PostgresServer, *, running: bool) -> None:
         if not running:
-            known = self._secrets(create=not server.data.exists())
-            # Where a folder from before has no such login, it has no data folder to make either.
-            ledger = known.get(postgres.LEDGER_ROLE, "")
-            server.prepare(known[postgres.ROLE], known[postgres.SUPERUSER], ledger)
+            # Where a folder from before lacks a login, it has no data folder to make either.
+            server.prepare(self._secrets(create=not server.data.exists()))
         self.supervisor.start(server.spec(), server.is_ready)
 
     def _postgres_server(self, port: int) -> postgres.PostgresServer:
@@ -231,7 +229,7 @@ class LocalStack:
     def _secrets(self, *, create: bool = False) -> dict[str, str]:
         path = self.state_dir / "secrets.json"
         if create and not path.exists():
-            names = (postgres.ROLE, postgres.SUPERUSER, postgres.LEDGER_ROLE)
+            names = (postgres.ROLE, postgres.SUPERUSER, *postgres.LOGINS.values())
             made = {name: secrets.token_hex(16) for name in names}
             partial = path.with_suffix(".partial")
             partial.unlink(missing_ok=True)

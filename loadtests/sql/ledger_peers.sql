@@ -107,3 +107,15 @@ SELECT * FROM transfer WHERE leaf_idx >= $1 AND leaf_idx < $2
 
 -- name: last_transfer_key
 SELECT * FROM transfer_key WHERE leaf_idx >= $1 AND leaf_idx < $2
+
+-- name: database_work
+-- What the server has written and read so far; images are whole pages in the log, of pages that
+-- changed for the first time since a checkpoint; blocks are those not found in shared buffers.
+SELECT w.wal_bytes::bigint AS wal, w.wal_fpi AS images,
+  (SELECT num_timed + num_requested FROM pg_stat_checkpointer)::bigint AS checkpoints,
+  (SELECT coalesce(sum(reads), 0) FROM pg_stat_io WHERE object = 'relation')::bigint AS reads,
+  (SELECT coalesce(sum(writes), 0) FROM pg_stat_io
+    WHERE object = 'relation' AND backend_type = 'client backend')::bigint AS writes,
+  (SELECT coalesce(sum(idx_blks_read), 0) FROM pg_statio_all_indexes
+    WHERE schemaname = current_schema() AND relname = 'transfer_key')::bigint AS key_reads
+FROM pg_stat_wal AS w

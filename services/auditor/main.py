@@ -26,7 +26,7 @@ from services.kit.crash import RelayWriter
 from services.kit.errors import LogUnavailableError
 from services.kit.kafka import LogReader, LogWriter
 from services.kit.pgconnect import LOST_ERRORS
-from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
+from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, make_ready
 from services.kit.run import ServiceContext, run_service
 from services.kit.settings import load
 from services.kit.signing import verify_ed25519
@@ -53,7 +53,7 @@ async def run(context: ServiceContext[AuditorSettings]) -> None:
     settings = context.settings
     context.ready("rounds", ready=False)
     schema = settings.schema_of("auditor")
-    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    await make_ready(settings.postgres_dsn, schema, MIGRATIONS)
     pool = await create_pool(settings.postgres_dsn, schema, max_size=_CONNECTIONS_MAX)
     context.on_close(pool.close)
     keeper = LeaseKeeper(pool, _LEASE, settings.auditor_holder, settings.auditor_lease_s)

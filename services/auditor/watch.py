@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from services.auditor.adapters.watch_store import MIGRATIONS, PostgresWatchStore
 from services.auditor.surveillance import TOPICS, MarketWatch
 from services.kit.kafka import LogReader
-from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
+from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, make_ready
 
 if TYPE_CHECKING:
     from services.auditor.settings import AuditorSettings
@@ -36,7 +36,7 @@ async def watch_markets(context: ServiceContext[AuditorSettings], writer: LogWri
     """
     settings = context.settings
     schema = settings.schema_of("surveillance")
-    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    await make_ready(settings.postgres_dsn, schema, MIGRATIONS)
     pool = await create_pool(settings.postgres_dsn, schema, max_size=_CONNECTIONS_MAX)
     context.on_close(pool.close)
     keeper = LeaseKeeper(pool, _LEASE, settings.auditor_holder, settings.auditor_lease_s)

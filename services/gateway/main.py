@@ -103,7 +103,7 @@ from services.gateway.errors import UnavailableError
 from services.gateway.settings import GatewaySettings
 from services.kit.clock import SystemClock
 from services.kit.kafka import LogReader, LogWriter
-from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
+from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, make_ready
 from services.kit.run import run_service
 from services.kit.settings import load
 from services.kit.signing import verify, verify_ed25519
@@ -419,7 +419,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     """Serve the API and read the log until the service should stop."""
     settings = context.settings
     schema = settings.schema_of("gateway")
-    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    await make_ready(settings.postgres_dsn, schema, MIGRATIONS)
     pool = await create_pool(
         settings.postgres_dsn, schema, min_size=2, max_size=settings.gateway_pool_max
     )

@@ -126,9 +126,9 @@ async def check_migrated(dsn: str | SecretStr, schema: str, folder: Path) -> Non
                 "kit.migration_missing",
                 migration.version,
                 f"{migration.name} must be applied to {schema}, was not or may not be seen: run "
-                "`suanli-exchange migrate` as the schema's owner, with SUANLI_LEDGER_LOGIN",
+                "`suanli-exchange migrate` as the owner, with the service's SUANLI_..._LOGIN",
                 f"{migration.name} 须已在 {schema} 执行，实未执行或无权查看：请以该模式的所有者"
-                "运行 `suanli-exchange migrate`，并设置 SUANLI_LEDGER_LOGIN",
+                "运行 `suanli-exchange migrate`，并设置该服务的 SUANLI_..._LOGIN",
             )
 
 

@@ -15,6 +15,7 @@ from services.kit.leases import (
     release_lease,
     renew_lease,
 )
+from services.kit.logins import make_ready
 from services.kit.migrations import check_migrated, migrate
 from services.kit.outbox import OutboxRelay, Relay, append_outbox, prune_outbox
 from services.kit.pgconnect import LOST_ERRORS, connect, create_pool
@@ -48,6 +49,7 @@ __all__ = [
     "create_pool",
     "lease_left_s",
     "load_positions",
+    "make_ready",
     "migrate",
     "prune_outbox",
     "release_lease",

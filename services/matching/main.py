@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.kit.crash import RelayWriter
 from services.kit.kafka import LogWriter
-from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, migrate
+from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, make_ready
 from services.kit.run import ServiceContext, run_service
 from services.kit.settings import load
 from services.matching.adapters.kafka import open_reader
@@ -48,7 +48,7 @@ async def open_matching(context: ServiceContext[MatchingSettings]) -> Matching |
     settings = context.settings
     market_id = settings.matching_market
     schema = settings.schema_of(settings.matching_schema)
-    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
+    await make_ready(settings.postgres_dsn, schema, MIGRATIONS)
     pool = await create_pool(settings.postgres_dsn, schema, max_size=_CONNECTIONS_MAX)
     context.on_close(pool.close)
     lease = f"market:{market_id}"

@@ -57,7 +57,7 @@ def cli() -> Iterator[Cli]:
             clients = Path(folder) / "clients"
             seed(exchange, clients)
             seeded = Cli(clients)
-            seeded.ledger_dsn = exchange.stack.ledger_dsn or ""
+            seeded.ledger_dsn = exchange.stack.login_dsn("ledger") or ""
             # Tests come in any order, and lists need something to show.
             _first_round(seeded)
             _terms(seeded)

@@ -38,6 +38,12 @@ async def taken_with(dsn: str) -> list[str]:
     try:
         sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'suanli_ledger'"
         assert await thief.fetchval(sessions) > 1
+        # And so has every other service its own: the owner's is used by none of them.
+        others = "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = ANY($1)"
+        schemas = ["gateway", "matching", "ledger", "auditor", "surveillance"]
+        assert {row["usename"] for row in await thief.fetch(others, schemas)} == {
+            f"suanli_{name}" for name in ("gateway", "matching", "ledger", "auditor")
+        }
         assert await thief.fetchval("SELECT count(*) FROM leaf") > 0
         for role in ("RESET ROLE", "SET ROLE ledger_writer", "SET ROLE ledger_regulator"):
             for attack in _ATTACKS:

@@ -74,7 +74,7 @@ async def put_intents(
             *_columns(replies, 3),
             *_columns([_submission(item) for item in first.values()], 7),
             *_columns([_terms(item) for item in with_terms], 6),
-            *_columns(_first([_happening(item) for item in found]), 10),
+            *_columns(_first([_happening(item) for item in found]), 11),
         )
     if cancelled:
         await conn.execute(
@@ -152,7 +152,8 @@ def _happening(item: Sent) -> tuple[Any, ...]:
         kind, version = "submitted", 1
     elif isinstance(data, Amended):
         kind, version = "amended", data.expected_version + 1
-    return (item.envelope.id, data.order_id, kind, version, *origin(item))
+    cause = item.envelope.causation_id
+    return (item.envelope.id, data.order_id, kind, version, cause, *origin(item))
 
 
 def origin(item: Sent) -> tuple[Any, ...]:

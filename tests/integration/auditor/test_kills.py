@@ -10,11 +10,13 @@ import signal
 import sys
 
 import pytest
+from pydantic import SecretStr
 
 from services.auditor.crash import POINTS
 from services.kit.crash import EXIT_CODE
 from services.kit.kafka import OutRecord
 from tests.integration.auditor.wire import Wire, changed
+from tests.integration.logins import login_of
 
 # Each life costs a start of the service; `make nightly` kills at every point.
 ALL = int(os.environ.get("SUANLI_KILL_RUNS", "20")) >= 200
@@ -23,10 +25,10 @@ KILLED_AT = POINTS if ALL else ("journal_before_commit", "journal_after_commit",
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-async def start(wire: Wire, crash_at: str = "") -> asyncio.subprocess.Process:
+async def start(wire: Wire, dsn: SecretStr, crash_at: str = "") -> asyncio.subprocess.Process:
     environment = os.environ | {
         "SUANLI_KAFKA_BOOTSTRAP": wire.settings.kafka_bootstrap,
-        "SUANLI_POSTGRES_DSN": wire.settings.postgres_dsn.get_secret_value(),
+        "SUANLI_POSTGRES_DSN": dsn.get_secret_value(),
         "SUANLI_TOPIC_PREFIX": wire.settings.topic_prefix,
         "SUANLI_SCHEMA_PREFIX": wire.settings.schema_prefix,
         "SUANLI_AUDITOR_LOG_KEY": wire.settings.auditor_log_key,
@@ -43,6 +45,8 @@ async def start(wire: Wire, crash_at: str = "") -> asyncio.subprocess.Process:
 async def test_an_auditor_that_is_killed_at_any_point_checks_all_and_tells_each_fault_once(
     wire: Wire, entries: list[OutRecord]
 ) -> None:
+    # It runs with a login of its own, which owns nothing; the test looks on as the owner.
+    own = await login_of("auditor", wire.settings)
     forged = [*entries]
     for at in (1, 4):
         forged[at] = changed(entries[at], lambda body: body.update(amount=body["amount"] + 1))
@@ -51,11 +55,11 @@ async def test_an_auditor_that_is_killed_at_any_point_checks_all_and_tells_each_
     cuts = [round(len(forged) * n / len(KILLED_AT)) for n in range(len(KILLED_AT) + 1)]
     for point, first, end in zip(KILLED_AT, cuts, cuts[1:], strict=False):
         await wire.writer.send_many(forged[first:end])
-        process = await start(wire, point)
+        process = await start(wire, own, point)
         async with asyncio.timeout(40):
             code = await process.wait()
         assert code == EXIT_CODE, f"{point} was not passed"
-    process = await start(wire)
+    process = await start(wire, own)
     try:
         await wire.until_checked(len(forged))
         found = await wire.findings()

@@ -23,14 +23,15 @@ from services.gateway.adapters.http import examples
 from services.gateway.adapters.projection import LEASE, TOPICS, Projection
 from services.gateway.adapters.shown import Shown
 from services.gateway.adapters.sight import reader_pool
-from services.gateway.main import MIGRATIONS, build
+from services.gateway.main import build
 from services.gateway.settings import GatewaySettings
 from services.kit.clock import ManualClock
 from services.kit.kafka import LogReader, LogWriter, OutRecord
-from services.kit.postgres import LeaseKeeper, Pool, create_pool, migrate
+from services.kit.postgres import LeaseKeeper, Pool, create_pool
 from services.kit.signing import NoteSigner
 from tests.conftest import Stack
 from tests.integration.gateway.browsing import browsing
+from tests.integration.logins import login_of
 
 OPERATOR_KEY = "operator-key-of-the-tests"
 RECEIPT_SEED = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -147,12 +148,14 @@ async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterato
         gateway_log_key=str(LOG_SIGNER.verifier),
     )
     schema = settings.schema_of("gateway")
-    await migrate(settings.postgres_dsn, schema, MIGRATIONS)
-    pool = await create_pool(settings.postgres_dsn, schema, max_size=8)
+    # The gateway acts with a login of its own, the tests as the owner.
+    own = await login_of("gateway", settings)
+    owners = await create_pool(settings.postgres_dsn, schema, max_size=8)
+    pool = await create_pool(own, schema, max_size=8)
     writer = LogWriter(settings, send_s_max=8)
     await writer.start()
     clock = ManualClock(NOW)
-    reader = await reader_pool(settings.postgres_dsn, schema, max_size=8)
+    reader = await reader_pool(own, schema, max_size=8)
     shown = Shown()
     app = _with_known_routes(build(settings, clock, pool, reader, writer, shown))
     stop = asyncio.Event()
@@ -161,12 +164,12 @@ async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterato
     reading = asyncio.create_task(projection.run(stop))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Gateway(http, pool, reader, writer, settings, clock)
+        yield Gateway(http, owners, reader, writer, settings, clock)
     stop.set()
     await reading
     await writer.stop()
-    await reader.close()
-    await pool.close()
+    for one in (reader, pool, owners):
+        await one.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from services.matching.crash import POINTS
 from services.matching.main import open_matching
 from services.matching.settings import MatchingSettings
 from tests.conftest import Stack
+from tests.integration.logins import login_of
 from tests.integration.matching.desk import (
     START,
     Desk,
@@ -92,7 +93,9 @@ async def test_a_process_killed_at_any_point_goes_on_where_it_was(
 ) -> None:
     supply, need, more = offer("a"), demand("a"), demand("b", priority="interruptible")
     await desk.say(supply, need, hold(need))
-    settings = running(desk)
+    # It runs with a login of its own, which owns nothing; the test looks on as the owner.
+    own = await login_of("matching", desk.settings)
+    settings = running(desk).model_copy(update={"postgres_dsn": own})
     async with process(settings, f"{point}:{1 + run % PASSES}") as first:
         assert await asyncio.wait_for(first.wait(), 20) == KILLED
     await desk.say(more, hold(more))

@@ -33,14 +33,14 @@ told AS (
 ),
 happened AS (
   INSERT INTO order_event AS k
-    (event_id, order_id, kind, version, occurred_at, recorded_at, correlation, log_topic,
+    (event_id, order_id, kind, version, cause, occurred_at, recorded_at, correlation, log_topic,
      log_partition, log_offset)
-  SELECT event_id, order_id, kind, version, occurred_at, recorded_at, correlation, log_topic,
-    log_partition, log_offset
-  FROM unnest($17::text[], $18::text[], $19::text[], $20::int[], $21::timestamptz[],
-    $22::timestamptz[], $23::text[], $24::text[], $25::int[], $26::bigint[])
-    AS e (event_id, order_id, kind, version, occurred_at, recorded_at, correlation, log_topic,
-      log_partition, log_offset)
+  SELECT event_id, order_id, kind, version, cause, occurred_at, recorded_at,
+    correlation, log_topic, log_partition, log_offset
+  FROM unnest($17::text[], $18::text[], $19::text[], $20::int[], $21::text[], $22::timestamptz[],
+    $23::timestamptz[], $24::text[], $25::text[], $26::int[], $27::bigint[])
+    AS e (event_id, order_id, kind, version, cause, occurred_at, recorded_at, correlation,
+      log_topic, log_partition, log_offset)
   ON CONFLICT (event_id) DO UPDATE SET correlation = excluded.correlation,
     log_topic = excluded.log_topic, log_partition = excluded.log_partition,
     log_offset = excluded.log_offset
