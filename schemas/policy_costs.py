@@ -4,14 +4,30 @@ A cost is a difference of two clearings, and each is proven only to within its g
 with the least and the most that it can be; between them lies nought where the gap hides it.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictBool, StrictInt, StringConstraints
+from pydantic import Field, StrictBool, StrictInt, StringConstraints, model_validator
 
-from schemas.base import ChipHoursOrNone, Count, Instant, Model, RoundId, Slug, Version
+from schemas.base import (
+    ChipHoursOrNone,
+    Count,
+    Instant,
+    Model,
+    ParticipantId,
+    RoundId,
+    Slug,
+    Text,
+    Version,
+)
+from schemas.funds import Day
+from schemas.policies import PolicyRule, RoundNumber
 
 REGIONS_MAX = 256
 COSTS_MAX = 256
+SIMULATED_ROUNDS_MAX = 1_000
+"""Rounds that one simulation clears again at most."""
+COSTED_ROUNDS = 1_000
+"""So many rounds of a market may pass before what policies cost in one is not worked out."""
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 _Change = Annotated[StrictInt, Field(ge=-(10**9), le=10**9)]
 # A book's sums of money leave the range of one order's; they stay within 64 bits.
@@ -84,7 +100,72 @@ class RoundPolicyCosts(Model):
     market_id: Slug
     seq: Count
     market_time: Instant
-    state: Literal["pending", "ready", "failed"] = Field(
-        description="Worked out after the round, so that it delays none; failed: not to be had"
+    state: Literal["pending", "ready", "failed", "passed_over"] = Field(
+        description=(
+            "Worked out after the round, so that it delays none; failed: could not be; "
+            f"passed_over: was not within {COSTED_ROUNDS} rounds"
+        )
     )
     costs: Annotated[tuple[PolicyCost, ...], Field(max_length=COSTS_MAX)] = ()
+
+
+# --- simulations ----------------------------------------------------------------------------
+
+SimulationId = Annotated[str, StringConstraints(pattern=r"^sim_[a-z2-7]{26}$")]
+
+
+class PolicySimulationNew(Model):
+    """A rule to be tried on past rounds: those of a day, or of a range of numbers."""
+
+    market_id: Slug
+    rule: PolicyRule | None = Field(description="Null: as if the named policy were withdrawn")
+    replaces: Slug | None = Field(
+        default=None, description="Policy whose place it takes; what rules the same is replaced too"
+    )
+    day: Day | None = None
+    from_round: RoundNumber | None = None
+    to_round: RoundNumber | None = Field(default=None, description="The last one")
+    every: Annotated[StrictInt, Field(ge=1, le=1_000)] = Field(
+        default=1, description="Take each so many-th round alone; a circuit breaker needs all"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.rule is None and self.replaces is None:
+            raise ValueError("rule: must be a rule unless replaces names a policy, was null")
+        rounds = self.from_round is not None and self.to_round is not None
+        ends = (self.from_round, self.to_round)
+        if (self.day is None) != rounds or (self.day is not None and ends != (None, None)):
+            raise ValueError("day: must be a day, or from_round and to_round, was neither or both")
+        return self
+
+
+class SimulationTotals(Model):
+    """What a simulation's rounds come to; each was taken by itself."""
+
+    rounds_not_run: Count
+    cost: Amount
+    cost_least: Amount
+    cost_most: Amount
+    welfare_with: Amount
+    welfare_without: Amount
+    buyers_with: Amount
+    buyers_without: Amount
+    sellers_with: Amount
+    sellers_without: Amount
+    chip_hours_with: ChipHoursOrNone
+    chip_hours_without: ChipHoursOrNone
+
+
+class PolicySimulationView(Model):
+    """A simulation and how far it is."""
+
+    simulation_id: SimulationId
+    asked: PolicySimulationNew
+    asked_by: ParticipantId
+    asked_at: Instant
+    state: Literal["waiting", "running", "ready", "failed"]
+    cause: Text = Field(default="", description="Why it failed")
+    rounds: Count = Field(description="Rounds to be taken")
+    rounds_done: Count
+    totals: SimulationTotals = Field(description="Of the rounds that are done")

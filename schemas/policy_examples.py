@@ -14,6 +14,11 @@ POLICY_NEW: dict[str, Any] = {
     "rule": {"kind": "price_limits", "chip": "h800", "floor": 2_000_000, "cap": 20_000_000},
     "reason": "No order takes part in rounds beyond these prices.",
 }
+SIMULATION_NEW: dict[str, Any] = {
+    "market_id": "jingjinji",
+    "rule": {"kind": "price_limits", "chip": "h800", "floor": 0, "cap": 15_000_000},
+    "day": "2026-11-24",
+}
 POLICIES: dict[type[events.Event], dict[str, Any]] = {
     policies.MarketPaused: {
         "market_id": "jjj-spot",

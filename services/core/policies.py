@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
     from schemas.market import Market
     from schemas.orders import DemandTerms, OfferTerms
-    from schemas.policies import MarketPolicySet
+    from schemas.policies import MarketPolicySet, PolicyRule
     from services.core.orders import Order
 
 _NONE: Mapping[str, int] = MappingProxyType({})
 KEPT_OUT = "price_limits"
 """Code of the reason of an order that waits beyond the limits of prices."""
+
+
+NOT_IN_BOOKS = ("circuit_breaker", "trading_halt")
+"""Kinds of rules that no book carries: they keep rounds from being run, and move none."""
 
 
 def in_force(policies: Iterable[MarketPolicySet], seq: int) -> list[MarketPolicySet]:
@@ -108,7 +112,7 @@ def check_policy(
                 Message("a rule, as there is none to withdraw", "一条规则(没有可撤销的政策)"),
             )
         return
-    _check_rule(policy, market)
+    check_rule(policy.rule, market)
     for other in in_force(known, policy.in_force_from_round):
         if other.policy_id != policy.policy_id and _scope(other) == _scope(policy):
             raise _error(
@@ -122,8 +126,12 @@ def check_policy(
             )
 
 
-def _check_rule(policy: MarketPolicySet, market: Market) -> None:
-    rule = policy.rule
+def check_rule(rule: PolicyRule, market: Market) -> None:
+    """Check that a market can honour a rule.
+
+    Raises:
+        ValidationError: with the field, its value and what is allowed.
+    """
     if isinstance(rule, PriceLimits | CircuitBreaker):
         _check_known("rule.chip", rule.chip, {chip.id for chip in market.chips})
     if isinstance(rule, DomesticShare):

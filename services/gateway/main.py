@@ -41,6 +41,12 @@ from services.gateway.adapters.oidc_pages import PageSignIns
 from services.gateway.adapters.pages.context import Surroundings
 from services.gateway.adapters.pages.office import Office
 from services.gateway.adapters.pages.site import add_pages
+from services.gateway.adapters.policy_studies import LEASE as STUDIES_LEASE
+from services.gateway.adapters.policy_studies import (
+    ChildStudies,
+    LeasedStudies,
+    PostgresStudies,
+)
 from services.gateway.adapters.postgres import (
     PostgresDirectory,
     PostgresMarkets,
@@ -89,6 +95,7 @@ from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.phases import Phases
+from services.gateway.app.policy_studies import PolicyStudies, StudyWorker
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -114,6 +121,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from schemas.market import Market
+    from services.gateway.study_ports import StudyQueue
     from services.gateway.webhook_ports import WebhookQueue
     from services.kit.clock import Clock
     from services.kit.postgres import Pool
@@ -187,6 +195,7 @@ def build(
             limits=_limits(settings, pool),
             standing=Standing(log, directory, markets, clock, signer, door.forget),
             mobilisations=_mobilisations(settings, pool, log, once, clock),
+            studies=PolicyStudies(PostgresStudies(pool), markets, reports, clock),
             keys=keys,
             members=members,
             signing_keys=_signing_keys(settings, pool, directory, log, clock),
@@ -308,6 +317,22 @@ def build_webhooks(settings: GatewaySettings, pool: Pool) -> LeasedWebhooks:
 
     keeper = LeaseKeeper(pool, WEBHOOKS_LEASE, settings.gateway_instance)
     return LeasedWebhooks(pool, _webhook_secrets(settings, pool), keeper, make)
+
+
+def build_studies(settings: GatewaySettings, pool: Pool) -> LeasedStudies:
+    """Return what works out what policies cost.
+
+    Args:
+        settings: The gateway's settings.
+        pool: Pool of the gateway's schema.
+    """
+    studying = ChildStudies(settings.gateway_study_s)
+    keeper = LeaseKeeper(pool, STUDIES_LEASE, settings.gateway_instance)
+
+    def make(queue: StudyQueue) -> StudyWorker:
+        return StudyWorker(queue, studying, STORE_ERRORS)
+
+    return LeasedStudies(pool, keeper, make, studying)
 
 
 def _signing_keys(
@@ -451,6 +476,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     taking = build_direct(settings, context.clock, pool, writer)
     context.spawn("direct", taking.run(context.stop_event))
     context.spawn("webhooks", build_webhooks(settings, pool).run(context.stop_event))
+    context.spawn("studies", build_studies(settings, pool).run(context.stop_event))
     context.spawn("http", server.run_until(context.stop_event))
     port = await server.port()
     context.publish_state(http_port=port, http_url=f"http://{settings.gateway_host}:{port}")

@@ -41,6 +41,8 @@ class GatewaySettings(KitSettings):
         gateway_lag_records_max: Not ready while the schema is further behind the log.
         gateway_replay_records_max: Records of a market's log that are read at most to rebuild its
             book of a past moment.
+        gateway_study_s: Longest time, seconds, to work out what policies cost in one round, or one
+            round of a simulation.
         gateway_export_folder: Where files of exports are made and kept, up to 4 GiB; by default in
             the system's temporary folder.
         gateway_reads_per_s: Reads of one participant, a second, of all gateways together; 0: no
@@ -93,6 +95,7 @@ class GatewaySettings(KitSettings):
     gateway_mobilisation_persons: Annotated[int, Field(ge=1, le=2)] = 2
     gateway_lag_records_max: Annotated[int, Field(ge=0)] = 20_000
     gateway_replay_records_max: Annotated[int, Field(ge=1)] = 200_000
+    gateway_study_s: Annotated[float, Field(gt=0, le=86_400)] = 900.0
     gateway_export_folder: Path | None = None
     gateway_reads_per_s: Annotated[float, Field(ge=0, le=1e6)] = 500.0
     gateway_writes_per_s: Annotated[float, Field(ge=0, le=1e6)] = 500.0

@@ -7,11 +7,11 @@ lie), a round ends within the sum of the deadlines.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from services.core.book import (
@@ -29,9 +29,8 @@ from services.core.codec import (
     rules_from_dict,
 )
 from services.core.premiums import untouched_shares
-from services.kit.children import end_child
 from services.kit.logging import get_logger
-from services.matching.adapters import frames
+from services.kit.workers import Worker, WorkerError
 from services.matching.crash import crash_point
 from services.matching.ports import ClearedRound
 
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
     from services.matching.ports import SealedRound
 
 _WORKER = "services.matching.adapters.worker"
-# Starting Python, NumPy and OR-Tools on a busy machine.
-_START_S_MAX = 30.0
 _SOLVE_S_MIN = 20.0
 # A deterministic unit takes about a second on a free core. The deadline is for a solver that hangs,
 # not for one that shares its core with a dozen others.
@@ -56,61 +53,6 @@ _SHARE = b'"kind":"domestic_share"'
 _SHARE_CLEARINGS = 4
 _COMPILE_S_MAX = 180.0
 _COMPILED_FROM_BYTES = 100_000
-
-
-class WorkerError(Exception):
-    """The child process did not answer: it ran over its time or died."""
-
-
-class Worker:
-    """A child process that answers requests one at a time.
-
-    Args:
-        command: Program and arguments.
-    """
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self._command = tuple(command)
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def ask(self, request: Sequence[bytes], deadline_s: float) -> bytes:
-        """Return the answer to a request; a child that fails is killed.
-
-        Raises:
-            WorkerError: if no answer came within ``deadline_s`` seconds of the child's start.
-        """
-        try:
-            async with asyncio.timeout(_START_S_MAX):
-                process = await self._started()
-            async with asyncio.timeout(deadline_s):
-                assert process.stdin is not None
-                assert process.stdout is not None
-                process.stdin.write(frames.pack(request))
-                await process.stdin.drain()
-                crash_point("during_solve")
-                parts = await frames.read(process.stdout)
-        except TimeoutError:
-            await self.kill()
-            raise WorkerError(f"no answer within {deadline_s:g} s") from None
-        except (OSError, asyncio.IncompleteReadError):
-            code = await self.kill()
-            raise WorkerError(f"died with exit code {code}") from None
-        return parts[0]
-
-    async def kill(self) -> int | None:
-        """End the child at once; return its exit code."""
-        process, self._process = self._process, None
-        return None if process is None else await end_child(process)
-
-    async def _started(self) -> asyncio.subprocess.Process:
-        if self._process is not None and self._process.returncode is None:
-            return self._process
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        return self._process
 
 
 class ChildSolver:
@@ -133,7 +75,8 @@ class ChildSolver:
     ) -> None:
         self._solve_s = solve_s
         self._check_s = check_s
-        self._worker = Worker(command or (sys.executable, "-m", _WORKER, str(memory_mib)))
+        words = command or (sys.executable, "-m", _WORKER, str(memory_mib))
+        self._worker = Worker(words, asked=partial(crash_point, "during_solve"))
         self._log = get_logger("matching.solver")
 
     async def clear(self, sealed: SealedRound) -> ClearedRound:

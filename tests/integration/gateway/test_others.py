@@ -42,6 +42,8 @@ NEUTRAL: dict[str, str] = {
     "pool": "bj/a",
     # Anybody who reads may read it.
     "mobilisation_id": "mob_" + "a" * 26,
+    # Those who may ask at all see each other's.
+    "simulation_id": "sim_" + "a" * 26,
 }
 SHAPING = {
     *("limit", "cursor", "filter", "dry_run", "state", "window", "group", "levels", "region"),
@@ -50,14 +52,14 @@ SHAPING = {
 # Regulators and the operator act on what is others' by these, and by no others.
 GOVERN = {
     "regulator": {
-        *("set_standing", "change_case", "set_policy"),
+        *("set_standing", "change_case", "set_policy", "simulate_policy"),
         *("propose_mobilisation", "confirm_mobilisation", "end_mobilisation"),
     },
     "operator": {
         *("set_standing", "add_key", "revoke_key", "add_signing_key", "revoke_signing_key"),
         *("deposit", "withdraw", "move_collateral", "reverse", "erase", "register"),
         *("define_market", "set_settlement_terms", "redrive_dead_letter", "discard_dead_letter"),
-        *("add_member", "change_member", "remove_member", "delete_webhook"),
+        *("add_member", "change_member", "remove_member", "delete_webhook", "simulate_policy"),
         *("propose_mobilisation", "confirm_mobilisation", "end_mobilisation"),
     },
 }

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from services.matching.adapters import frames
+from services.kit import frames
 from services.matching.adapters.worker import answer
 
 

@@ -60,6 +60,7 @@ from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.once import Once
 from services.gateway.app.orders import OrderCommands
 from services.gateway.app.phases import Phases
+from services.gateway.app.policy_studies import PolicyStudies
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -80,6 +81,7 @@ from tests.unit.gateway.memory_books import (
     MemoryMarkets,
     MemoryMobilisations,
     MemoryTree,
+    NoStudies,
     NoTopics,
 )
 from tests.unit.gateway.memory_members import ISSUER, MemoryMembers, NoTokens
@@ -440,6 +442,7 @@ class MemoryGateway:
             mobilisations=MobilisationWork(
                 self.log, once, MemoryMobilisations(), self.markets, self.clock, persons=2
             ),
+            studies=PolicyStudies(NoStudies(), self.markets, self.reports, self.clock),
             standing=Standing(self.log, self.directory, self.markets, self.clock, None),
             keys=keys,
             signing_keys=SigningKeyCommands(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -31,6 +31,13 @@ from schemas.mobilisation import (
 )
 from schemas.money import SettlementTermsSet
 from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
+from schemas.policy_costs import (
+    PolicySimulationNew,
+    PolicySimulationView,
+    RoundPolicyCosts,
+    SimulatedRound,
+    SimulationTotals,
+)
 from schemas.shares import RoundShares
 from schemas.surveillance import CaseView
 from schemas.types import period_start
@@ -197,6 +204,66 @@ class MemoryMobilisations:
         self, market_id: str | None, now: datetime, *, before: int | None, limit: int
     ) -> list[tuple[int, MobilisationView]]:
         return list(enumerate(self._views.values(), 1))[::-1][:limit]
+
+
+class NoStudies:
+    """Studies that found nothing, and take whatever is asked."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, PolicySimulationView] = {}
+
+    async def costs(
+        self,
+        *,
+        round_id: str | None,
+        market_id: str | None,
+        before: tuple[int, str] | None,
+        limit: int,
+    ) -> list[RoundPolicyCosts]:
+        return []
+
+    async def rounds_to_simulate(
+        self, asked: PolicySimulationNew, start: datetime | None, end: datetime | None, most: int
+    ) -> list[int]:
+        return [1]
+
+    async def put(
+        self,
+        simulation_id: str,
+        asked: PolicySimulationNew,
+        asked_by: str,
+        asked_at: datetime,
+        rounds: Sequence[int],
+        *,
+        most: int,
+    ) -> bool:
+        self._asked[simulation_id] = PolicySimulationView(
+            simulation_id=simulation_id,
+            asked=asked,
+            asked_by=asked_by,
+            asked_at=asked_at,
+            state="waiting",
+            rounds=len(rounds),
+            rounds_done=0,
+            totals=SimulationTotals(**dict.fromkeys(SimulationTotals.model_fields, 0)),
+        )
+        return True
+
+    async def simulations(
+        self,
+        *,
+        simulation_id: str | None,
+        market_id: str | None,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, PolicySimulationView]]:
+        found = enumerate(self._asked.values(), 1)
+        return [one for one in found if simulation_id in {None, one[1].simulation_id}]
+
+    async def simulated_rounds(
+        self, simulation_id: str, *, after: int, limit: int
+    ) -> list[SimulatedRound]:
+        return []
 
 
 class MemoryDays:

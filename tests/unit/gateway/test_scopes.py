@@ -27,6 +27,7 @@ PUBLIC = {
     "get_log_key",
     "get_market",
     "get_phase",
+    "get_policy_costs",
     "get_receipt_key",
     "get_round",
     "get_round_file",
@@ -42,6 +43,7 @@ PUBLIC = {
     "list_links",
     "list_pauses",
     "list_policies",
+    "list_policy_costs",
     "list_prices",
     "list_rounds",
     "list_settlement_terms",
@@ -60,6 +62,7 @@ SAMPLES = {
     "member_id": "mbr_" + "a" * 16,
     "case_id": "sc_" + "a" * 26,
     "mobilisation_id": "mob_" + "a" * 26,
+    "simulation_id": "sim_" + "a" * 26,
 }
 
 

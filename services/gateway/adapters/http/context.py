@@ -46,6 +46,7 @@ from services.gateway.app.market_data import MarketData
 from services.gateway.app.members import MemberCommands
 from services.gateway.app.mobilisations import MobilisationWork
 from services.gateway.app.orders import OrderCommands
+from services.gateway.app.policy_studies import PolicyStudies
 from services.gateway.app.previews import Previews
 from services.gateway.app.quotes import Quotes
 from services.gateway.app.reading import Reading
@@ -90,6 +91,7 @@ class Api:
         limits: How much callers may ask for.
         standing: Who may trade.
         mobilisations: Needs declared urgent.
+        studies: What policies cost and would cost.
         keys: API keys.
         members: People who act for participants.
         signing_keys: Keys of signed records.
@@ -123,6 +125,7 @@ class Api:
     limits: Limits
     standing: Standing
     mobilisations: MobilisationWork
+    studies: PolicyStudies
     keys: KeyCommands
     members: MemberCommands
     signing_keys: SigningKeyCommands

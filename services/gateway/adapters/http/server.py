@@ -34,6 +34,7 @@ from services.gateway.adapters.http import (
     routes_sandbox,
     routes_signing_keys,
     routes_streams,
+    routes_studies,
     routes_surveillance,
     routes_webhooks,
 )
@@ -145,6 +146,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         routes_log.router,
         routes_erasures.router,
         routes_dead_letters.router,
+        routes_studies.router,
         routes_surveillance.router,
         routes_reports.router,
         routes_sandbox.router,

@@ -85,12 +85,42 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ),
     "OrderEvent": (frozenset({"amount"}), frozenset({"occurred_at", "recorded_at"})),
     "ParticipantView": (frozenset(), frozenset({"registered_at"})),
+    "PolicySimulationView": (
+        frozenset(
+            {
+                "asked.rule.cap",
+                "asked.rule.floor",
+                "asked.rule.premium_max",
+                "totals.buyers_with",
+                "totals.buyers_without",
+                "totals.cost",
+                "totals.cost_least",
+                "totals.cost_most",
+                "totals.sellers_with",
+                "totals.sellers_without",
+                "totals.welfare_with",
+                "totals.welfare_without",
+            }
+        ),
+        frozenset({"asked_at"}),
+    ),
     "PolicyView": (
         frozenset({"policy.rule.cap", "policy.rule.floor", "policy.rule.premium_max"}),
         frozenset({"set_at"}),
     ),
     "PriceView": (frozenset({"average", "high", "last", "low", "price"}), frozenset({"period"})),
     "RefusalView": (frozenset({"amount", "free"}), frozenset({"refused_at"})),
+    "RoundPolicyCosts": (
+        frozenset(
+            {
+                "costs.cost_least",
+                "costs.cost_most",
+                "costs.with_it.welfare",
+                "costs.without_it.welfare",
+            }
+        ),
+        frozenset({"market_time"}),
+    ),
     "RoundShares": (frozenset({"shares.premium_max"}), frozenset({"market_time"})),
     "RoundView": (
         frozenset({"bound", "payment", "total_regret", "welfare"}),
@@ -110,6 +140,19 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
             }
         ),
         frozenset({"periods.start", "settled_at"}),
+    ),
+    "SimulatedRound": (
+        frozenset(
+            {
+                "cost.cost_least",
+                "cost.cost_most",
+                "cost.with_it.welfare",
+                "cost.without_it.welfare",
+                "prices.with_it",
+                "prices.without_it",
+            }
+        ),
+        frozenset(),
     ),
     "StatementEntry": (frozenset({"amount", "balance"}), frozenset({"occurred_at", "recorded_at"})),
     "StatisticView": (

@@ -15,6 +15,7 @@ from suanli.api.async_money import AsyncMoneyCalls
 from suanli.api.async_offers import AsyncOffersCalls
 from suanli.api.async_orders import AsyncOrdersCalls
 from suanli.api.async_participants import AsyncParticipantsCalls
+from suanli.api.async_policies import AsyncPoliciesCalls
 from suanli.api.async_prices import AsyncPricesCalls
 from suanli.api.async_reports import AsyncReportsCalls
 from suanli.api.async_rounds import AsyncRoundsCalls
@@ -32,6 +33,7 @@ from suanli.api.money import MoneyCalls
 from suanli.api.offers import OffersCalls
 from suanli.api.orders import OrdersCalls
 from suanli.api.participants import ParticipantsCalls
+from suanli.api.policies import PoliciesCalls
 from suanli.api.prices import PricesCalls
 from suanli.api.reports import ReportsCalls
 from suanli.api.rounds import RoundsCalls
@@ -54,6 +56,7 @@ class Calls(
     MoneyCalls,
     DeliveriesCalls,
     AuditCalls,
+    PoliciesCalls,
     SurveillanceCalls,
     ReportsCalls,
     StreamsCalls,
@@ -77,6 +80,7 @@ class AsyncCalls(
     AsyncMoneyCalls,
     AsyncDeliveriesCalls,
     AsyncAuditCalls,
+    AsyncPoliciesCalls,
     AsyncSurveillanceCalls,
     AsyncReportsCalls,
     AsyncStreamsCalls,

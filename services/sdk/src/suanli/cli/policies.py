@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from suanli import operations as ops
-from suanli.cli import options, ordering, units, words
+from suanli.cli import options, ordering, policy_studies, units, words
 from suanli.cli.render import Column, print_details, print_list, ranked
 from suanli.cli.session import Market, Session, Text, argument, command, group, option
 from suanli.operations import Operation
@@ -78,6 +78,7 @@ def register(app: typer.Typer) -> None:
         _pauses
     )
     command(noun, "show", en="Show a policy's versions.", zh="查看政策的各版本。")(_show)
+    policy_studies.register(noun)
 
 
 def _limits(
