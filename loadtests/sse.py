@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ LISTENERS = 10_000
 SLOW = 50
 # 2,000 prices of about 1.6 KB for each slow reader; the sockets' own memory may hold that much.
 _SLOW_ROUNDS = 50
+_LOOK_S = 0.05
 _POOLS = 40
 _PERIODS = 168
 _MARKET_ID = "bench-sse"
@@ -131,6 +133,39 @@ def _record(number: int, pools: int, periods: int) -> OutRecord:
     return OutRecord(topic=BY_MODEL[RoundPrices].topic, key=key, value=value, headers=headers)
 
 
+class Highest:
+    """The most memory that a process has while this is entered.
+
+    Args:
+        process: The process.
+    """
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self.mib = 0.0
+
+    def __enter__(self) -> Self:
+        """Begin to look."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop to look."""
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_LOOK_S):
+            self.mib = max(self.mib, self._process.memory_info().rss / 2**20)
+
+
 class Bench:
     """One run.
 
@@ -163,8 +198,14 @@ class Bench:
         self._hear("50 prices", self._publish(10, 5, 24), 55, count)
         self._crowd.do("leave")
         self._publish(10, 5, 24)
-        back = self._crowd.do("rejoin")
-        self._tell(f"all cut off and back at once: {back['ready']} after {back['seconds']:.1f} s")
+        before, spent_s = self._mib(), self._cpu_s()
+        with Highest(self._gateway) as highest:
+            back = self._crowd.do("rejoin")
+        self._tell(
+            f"all cut off and back at once: {back['ready']} of {count} after "
+            f"{back['seconds']:.1f} s; gateway {before:.0f} MiB before, at most "
+            f"{highest.mib:.0f} MiB, {(self._cpu_s() - spent_s) / count * 1e6:.0f} us each"
+        )
         self._hear("50 prices that they missed", time.time(), 105, count)
         self._crowd.do("leave")
 
@@ -196,6 +237,10 @@ class Bench:
             f"{said['twice'] + said['too_many']} heard one twice, {said['lost']} were cut off; "
             f"gateway {self._mib():.0f} MiB"
         )
+
+    def _cpu_s(self) -> float:
+        spent = self._gateway.cpu_times()
+        return float(spent.user + spent.system)
 
     def _mib(self) -> float:
         return float(self._gateway.memory_info().rss / 2**20)

@@ -7,6 +7,7 @@ one line. A listener keeps no more than the last id and what it counts, so that 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import sys
@@ -15,7 +16,7 @@ from typing import Any, cast
 
 import uvloop
 
-# As many connects as the server's backlog takes at once.
+# Whoever comes by and by: fewer than the server's backlog takes at once.
 _AT_ONCE = 200
 _ANSWER_S_MAX = 60.0
 _IDS = re.compile(rb"id: ([0-9a-z]+)-(\d+)\nevent: (\w+)\n")
@@ -28,7 +29,17 @@ class Listener(asyncio.Protocol):
         request: What it sends first.
     """
 
-    __slots__ = ("count", "feed", "is_ready", "is_wrong", "last", "rest", "said", "transport")
+    __slots__ = (
+        "count",
+        "feed",
+        "is_ready",
+        "is_wrong",
+        "last",
+        "rest",
+        "said",
+        "transport",
+        "waiting",
+    )
 
     def __init__(self, request: bytes) -> None:
         self.said = request
@@ -38,6 +49,7 @@ class Listener(asyncio.Protocol):
         self.count = 0
         self.is_ready = self.is_wrong = False
         self.transport: asyncio.Transport | None = None
+        self.waiting: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the stream."""
@@ -58,6 +70,7 @@ class Listener(asyncio.Protocol):
             self.feed = feed
             if kind == b"ready":
                 self.is_ready = True
+                self._stop_waiting()
                 self.last = max(self.last, int(number))
                 continue
             self.is_wrong = self.is_wrong or int(number) <= self.last
@@ -68,6 +81,11 @@ class Listener(asyncio.Protocol):
         """Stay as it is; whoever lost its stream has no transport."""
         del exc
         self.transport = None
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        if self.waiting is not None and not self.waiting.done():
+            self.waiting.set_result(None)
 
 
 class Crowd:
@@ -88,7 +106,7 @@ class Crowd:
         """Let so many listen, from what is new."""
         before = len(self.listeners)
         self.listeners += [Listener(self._request("")) for _ in range(count)]
-        return await self._connect(self.listeners[before:])
+        return await self._connect(self.listeners[before:], _AT_ONCE)
 
     async def rejoin(self) -> dict[str, Any]:
         """Let all listen again at once, each from the last id that it saw."""
@@ -96,7 +114,7 @@ class Crowd:
             listener.is_ready, listener.rest = False, b""
             last = f"{listener.feed.decode()}-{listener.last}"
             listener.said = self._request(f"Last-Event-ID: {last}\r\n")
-        return await self._connect(self.listeners)
+        return await self._connect(self.listeners, len(self.listeners))
 
     async def leave(self) -> dict[str, Any]:
         """Cut all connections, as a network does."""
@@ -139,19 +157,17 @@ class Crowd:
     def _request(self, more: str) -> bytes:
         return f"GET {self._path} HTTP/1.1\r\nHost: {self._address[0]}\r\n{more}\r\n".encode()
 
-    async def _connect(self, listeners: list[Listener]) -> dict[str, Any]:
+    async def _connect(self, listeners: list[Listener], at_once: int) -> dict[str, Any]:
         began_s = time.perf_counter()
         loop = asyncio.get_running_loop()
-        gate = asyncio.Semaphore(_AT_ONCE)
+        gate = asyncio.Semaphore(at_once)
 
         async def one(listener: Listener) -> None:
             async with gate:
-                await loop.create_connection(lambda: listener, *self._address)
-                until_s = time.monotonic() + _ANSWER_S_MAX
-                while not listener.is_ready and time.monotonic() < until_s:
-                    if listener.transport is None:
-                        return
-                    await asyncio.sleep(0.005)
+                listener.waiting = loop.create_future()
+                with contextlib.suppress(OSError, TimeoutError):
+                    await loop.create_connection(lambda: listener, *self._address)
+                    await asyncio.wait_for(listener.waiting, _ANSWER_S_MAX)
 
         await asyncio.gather(*map(one, listeners))
         ready = sum(listener.is_ready for listener in listeners)

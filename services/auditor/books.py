@@ -1,9 +1,10 @@
 """The auditor's third part: the book of each round against the orders on the log.
 
-Its state is rebuilt from the log at each start, which is one path with the first one; a finding
-has the same id whenever it is found, and is told once. A round is looked at once all that it names
-was read. Statuses are sent apart from rounds, so a difference is told only after it stood for a
-while with nothing left to read, and again in a state that was rebuilt from the log's beginning.
+Its state is rebuilt from the log, or gone on with where `services.auditor.book_keeper` left it; a
+finding has the same id whenever it is found, and is told once. A round is looked at once all that
+it names was read. Statuses are sent apart from rounds, so a difference is told only after it
+stood for a while with nothing left to read, and again in a state that was rebuilt from the log's
+beginning.
 """
 
 from __future__ import annotations
@@ -11,32 +12,34 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from schemas import events
+from services.auditor.book_market import Market, market_of, parts_of_market
 from services.auditor.journal_state import Found
 from services.core.book_audit import BookAudit, RoundBook
 from services.core.codec import result_from_dict
 from services.core.direct_audit import named_order
 from services.core.errors import DomainError
-from services.core.market_records import market_event, read_of, status_of
+from services.core.market_records import market_event, read_of
 from services.core.replay import INPUTS
 from services.core.round_file import join_file
-from services.kit.errors import LogUnavailableError
+from services.kit.errors import LogGapError, LogUnavailableError
 from services.kit.kafka import partition_of
 from services.kit.logging import get_logger
 from services.kit.telemetry import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from schemas.codec import Envelope
+    from schemas import events
+    from services.auditor.book_keeper import BookKeeper
+    from services.auditor.book_parts import Place
     from services.auditor.direct import DirectAuditor
     from services.auditor.ports import MeasuredLog
     from services.core.book import Result
     from services.core.book_audit import BookCheck, BookFault
+    from services.core.book_state import Part
     from services.kit.clock import Clock
     from services.kit.records import Positions, Record
 
@@ -57,43 +60,6 @@ class BookStore(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Market:
-    """What was read of a market and not compared yet."""
-
-    audit: BookAudit
-    next_seq: int = 1
-    sealed: dict[int, events.RoundSealed] = field(default_factory=dict)
-    closed: dict[int, str] = field(default_factory=dict)
-    parts: dict[str, dict[int, events.RoundFilePart]] = field(
-        default_factory=lambda: defaultdict(dict)
-    )
-    statuses: set[str] = field(default_factory=set)
-    # Round -> how far statuses are to be read for it: to where they were once it was closed.
-    status_ends: dict[int, Positions] = field(default_factory=dict)
-    # Since when the next round differs, with nothing left to read.
-    differs_since: float | None = None
-    # Since when later rounds were told and a part of the next one was not.
-    stalls_since: float | None = None
-    # The later rounds that this was told for: one forged seal is told once, not every round.
-    stalls_told: set[int] = field(default_factory=set)
-
-    def first_later(self) -> int | None:
-        """Return the first round after the next one of which anything was told."""
-        told = {*self.sealed, *self.closed, *(_seq_of(round_id) for round_id in self.parts)}
-        return min((seq for seq in told if seq > self.next_seq), default=None)
-
-    def missing(self) -> list[str]:
-        """Return which parts of the next round were not told."""
-        seq = self.next_seq
-        known = {
-            "seal": seq in self.sealed,
-            "file": f"{self.audit.market_id}:{seq}" in self.parts,
-            "end": seq in self.closed,
-        }
-        return [name for name, is_there in known.items() if not is_there]
-
-
 class BookAuditor:
     """Compares books.
 
@@ -105,6 +71,7 @@ class BookAuditor:
         file_bytes_max: Largest round file that is unpacked.
         told: Called after each commit that left something to send.
         direct: Is told of orders by signed records, and checks them before more is read.
+        keeper: Keeps what is known; without it each start reads the whole log.
     """
 
     def __init__(
@@ -117,6 +84,7 @@ class BookAuditor:
         file_bytes_max: int,
         told: Callable[[], None] = lambda: None,
         direct: DirectAuditor | None = None,
+        keeper: BookKeeper | None = None,
     ) -> None:
         self._store = store
         self._open_log = open_log
@@ -125,9 +93,10 @@ class BookAuditor:
         self._file_bytes_max = file_bytes_max
         self._committed = told
         self._direct = direct
+        self._keeper = keeper
         self._reader: MeasuredLog
         self._counts: Counter[str] = Counter()
-        self._markets: dict[str, _Market] = {}
+        self._markets: dict[str, Market] = {}
         # Rounds whose difference stood in a state that was rebuilt from the beginning.
         self._read_again: set[str] = set()
         self._done: set[str] = set()
@@ -137,15 +106,60 @@ class BookAuditor:
 
     @property
     def compared(self) -> int:
-        """Return how many rounds' books were compared since the start."""
+        """Return how many rounds' books were compared since the log's beginning was read."""
         return len(self._done)
 
     async def start(self) -> None:
-        """Go to the log's beginning with nothing known."""
+        """Go on with what was kept, else go to the log's beginning with nothing known."""
+        found = None if self._keeper is None else await self._keeper.find()
+        if found is not None and await self._resume(*found):
+            return
+        await self._begin()
+
+    async def _begin(self) -> None:
         self._markets.clear()
+        if self._keeper is not None:
+            self._keeper.forget()
         self._reader = self._open_log()
         await self._reader.start({})
         self._counts = Counter(topic for topic, _ in self._reader.positions())
+
+    async def _resume(self, positions: Positions, known: Mapping[Place, object]) -> bool:
+        """Go to positions with what was known there; return whether the log still has them."""
+        self._reader = self._open_log()
+        try:
+            await self._reader.start(positions)
+        except LogGapError:
+            await self._reader.stop()
+            return False
+        if self._reader.positions() != positions:
+            # Partitions were added, and keys may lead to others now.
+            await self._reader.stop()
+            return False
+        self._counts = Counter(topic for topic, _ in positions)
+        of_market: dict[str, dict[Part, object]] = defaultdict(dict)
+        for (market_id, name, key), value in known.items():
+            if market_id:
+                of_market[market_id][name, key] = value
+            else:
+                self._done.add(str(key))
+        for market_id, parts in of_market.items():
+            self._markets[market_id] = market_of(market_id, self._places(market_id), parts)
+        self._log.info("books gone on with", parts=len(known), rounds=len(self._done))
+        return True
+
+    async def keep(self) -> None:
+        """Keep what is known, unless there is anything that still waits to be checked."""
+        is_waiting = self._direct is not None and self._direct.is_waiting
+        if self._keeper is not None and not is_waiting:
+            await self._keeper.keep(self._reader.positions(), self._known())
+
+    def _known(self) -> Iterator[tuple[Place, object]]:
+        for round_id in self._done:
+            yield ("", "done", round_id), True
+        for market_id, market in self._markets.items():
+            for (name, key), value in parts_of_market(market):
+                yield (market_id, name, key), value
 
     async def take_in(self) -> None:
         """Read a batch and compare the rounds that it completes."""
@@ -157,10 +171,14 @@ class BookAuditor:
         for record in records:
             self._take(record)
         for market_id in sorted(self._markets):
-            while await self._compare_next(self._markets[market_id]):
-                pass
+            # If a difference stood, the log is read again, with no market known yet.
+            while market_id in self._markets:
+                if not await self._compare_next(self._markets[market_id]):
+                    break
         for market in self._markets.values():
             await self._watch_for_gaps(market)
+        if self._keeper is not None and self._keeper.is_due:
+            await self.keep()
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -173,8 +191,7 @@ class BookAuditor:
         if not own or record.key != own.encode():
             return
         if own not in self._markets:
-            places = {topic: partition_of(own.encode(), self._counts[topic]) for topic in INPUTS}
-            self._markets[own] = _Market(BookAudit(own, places))
+            self._markets[own] = Market(BookAudit(own, self._places(own)))
         market = self._markets[own]
         if record.topic in INPUTS:
             market.audit.read(read_of(record.topic, record.offset, envelope))
@@ -182,11 +199,14 @@ class BookAuditor:
             if self._direct is not None and named is not None:
                 self._direct.tell(named)
         else:
-            _take_output(market, envelope)
+            market.take_output(envelope)
+
+    def _places(self, market_id: str) -> dict[str, int]:
+        return {topic: partition_of(market_id.encode(), self._counts[topic]) for topic in INPUTS}
 
     # --- comparing ----------------------------------------------------------------------------
 
-    async def _compare_next(self, market: _Market) -> bool:
+    async def _compare_next(self, market: Market) -> bool:
         """Compare the next round of a market; return whether that was possible."""
         one = await self._next_round(market)
         if one is None:
@@ -209,7 +229,7 @@ class BookAuditor:
             self._compared.inc()
         return True
 
-    async def _next_round(self, market: _Market) -> RoundBook | None:
+    async def _next_round(self, market: Market) -> RoundBook | None:
         """Return the next round, once all that it names was read and its file was judged."""
         sealed, closed_id = market.sealed.get(market.next_seq), market.closed.get(market.next_seq)
         if sealed is None or closed_id is None:
@@ -223,7 +243,7 @@ class BookAuditor:
         book, result = await asyncio.to_thread(_file_of, parts, self._file_bytes_max)
         return RoundBook(sealed, closed_id, book, result, verdicts[sealed.round_id])
 
-    async def _has_read_for(self, market: _Market, sealed: events.RoundSealed) -> bool:
+    async def _has_read_for(self, market: Market, sealed: events.RoundSealed) -> bool:
         """Return whether all was read that a round took in and told of it."""
         ends = market.status_ends.get(sealed.seq)
         if ends is None:
@@ -237,7 +257,7 @@ class BookAuditor:
         positions = self._reader.positions()
         return all(positions.get(place, 0) >= end for place, end in wanted.items())
 
-    async def _stands(self, market: _Market, checked: BookCheck) -> bool:
+    async def _stands(self, market: Market, checked: BookCheck) -> bool:
         """Return whether a difference is one, and not a record that is still to come."""
         now = self._clock.monotonic()
         if not await self._has_read_all() or market.differs_since is None:
@@ -250,10 +270,10 @@ class BookAuditor:
         self._read_again.add(checked.round_id)
         self._log.warning("book differs, the log is read again", round_id=checked.round_id)
         await self._reader.stop()
-        await self.start()
+        await self._begin()
         return False
 
-    async def _watch_for_gaps(self, market: _Market) -> None:
+    async def _watch_for_gaps(self, market: Market) -> None:
         """Tell of a round that never came whole though later ones did: it stops the comparison."""
         later, missing = market.first_later(), market.missing()
         if later is None or later in market.stalls_told or not missing:
@@ -310,27 +330,6 @@ def _found(code: str, sealed: events.RoundSealed, faults: Sequence[BookFault]) -
     )
 
 
-def _take_output(market: _Market, envelope: Envelope) -> None:
-    data = envelope.data
-    if isinstance(data, events.OrderStatusChanged):
-        # At least once: a copy says nothing new.
-        if envelope.id not in market.statuses:
-            market.statuses.add(envelope.id)
-            market.audit.tell(status_of(envelope, data))
-        return
-    if not isinstance(data, events.RoundSealed | events.RoundClosed | events.RoundFilePart):
-        return
-    seq = _seq_of(data.round_id) if isinstance(data, events.RoundFilePart) else data.seq
-    if seq < market.next_seq:
-        return
-    if isinstance(data, events.RoundSealed):
-        market.sealed.setdefault(seq, data)
-    elif isinstance(data, events.RoundClosed):
-        market.closed.setdefault(seq, envelope.id)
-    else:
-        market.parts[data.round_id].setdefault(data.part, data)
-
-
 def _file_of(
     parts: Sequence[events.RoundFilePart], bytes_max: int
 ) -> tuple[dict[str, Any], Result | None]:
@@ -345,8 +344,3 @@ def _file_of(
         return book, result_from_dict(file["result"])
     except (ValueError, KeyError, TypeError, DomainError):
         return book, None
-
-
-def _seq_of(round_id: str) -> int:
-    seq = round_id.rpartition(":")[2]
-    return int(seq) if seq.isdecimal() else 0

@@ -78,14 +78,10 @@ class DirectAuditor:
         self._kept: OrderedDict[Place, SignedRecord] = OrderedDict()
         self._waiting: list[NamedOrder] = []
         self._checked: set[str] = set()
+        self._reading: list[MeasuredLog] = []
         self._log = get_logger("auditor.direct")
         self._found = METRICS.counter("audit_findings_total", "Findings raised", ("code",))
         self._count = METRICS.counter("audit_direct_total", "Orders held against signed records")
-
-    async def start(self) -> None:
-        """Go to the log's beginning."""
-        await self._keys.start({})
-        await self._records.start({})
 
     def tell(self, named: NamedOrder) -> None:
         """Have an order checked; a copy says nothing new."""
@@ -101,6 +97,7 @@ class DirectAuditor:
     async def check(self) -> bool:
         """Check what waits; return whether it came to that, or should be called again."""
         try:
+            await self._start()
             missing = await self._missing()
             if not await self._read_keys() or not await self._read_records(missing):
                 return False
@@ -119,6 +116,13 @@ class DirectAuditor:
         self._waiting.clear()
         return True
 
+    async def _start(self) -> None:
+        """Begin to read at the log's beginning; most exchanges have no signed records."""
+        for log in (self._keys, self._records):
+            if log not in self._reading:
+                await log.start({})
+                self._reading.append(log)
+
     def _judged(self, named: NamedOrder) -> Found | None:
         record = self._kept.get(named.place)
         fault = fault_of(named, record, self._lives, self._verify)
@@ -135,7 +139,7 @@ class DirectAuditor:
         )
 
     async def _missing(self) -> dict[tuple[str, int], int]:
-        """Return how far each partition is to be read; go back where that was passed."""
+        """Return how far each partition is to be read; go to where that begins."""
         ends = await self._records.end_offsets()
         at = self._records.positions()
         wanted: dict[tuple[str, int], list[int]] = defaultdict(list)
@@ -144,9 +148,14 @@ class DirectAuditor:
             # A record is on the log before its order: what is beyond the end is not there.
             if named.place not in self._kept and offset < ends.get((topic, partition), 0):
                 wanted[topic, partition].append(offset)
-        back = {place: min(all_of) for place, all_of in wanted.items() if min(all_of) < at[place]}
-        if back:
-            await self._records.seek(back)
+        # Nor is it read from the beginning what comes before the first that is named.
+        start = {
+            place: min(all_of)
+            for place, all_of in wanted.items()
+            if min(all_of) < at[place] or not at[place]
+        }
+        if start:
+            await self._records.seek(start)
         return {place: max(all_of) + 1 for place, all_of in wanted.items()}
 
     async def _read_keys(self) -> bool:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
 
+from services.auditor.adapters.book_store import PostgresPartStore, code_version
 from services.auditor.adapters.checker import ChildChecker
 from services.auditor.adapters.journal_store import TOPICS as JOURNAL_TOPICS
 from services.auditor.adapters.journal_store import PostgresJournalStore
 from services.auditor.adapters.ledger_leaves import LedgerLeaves
 from services.auditor.adapters.postgres import MIGRATIONS, PostgresStore
 from services.auditor.app import TOPIC, Auditor
+from services.auditor.book_keeper import BookKeeper
 from services.auditor.books import BookAuditor
 from services.auditor.crash import crash_point
 from services.auditor.direct import DirectAuditor
@@ -104,14 +107,18 @@ async def _check_journal(
     await auditor.start()
     context.ready("journal", ready=True)
     context.spawn("progress", _tell_progress(context, auditor, store, reader, relay))
-    context.spawn("books", _compare_books(context, store, relay))
+    parts = PostgresPartStore(pool, lease=_LEASE, epoch=epoch)
+    context.spawn("books", _compare_books(context, store, parts, relay))
     if settings.auditor_compare_s:
         context.spawn("compare", _compare_leaves(context, auditor, store, relay))
     await auditor.run(context.stop_event)
 
 
 async def _compare_books(
-    context: ServiceContext[AuditorSettings], store: PostgresJournalStore, relay: OutboxRelay
+    context: ServiceContext[AuditorSettings],
+    store: PostgresJournalStore,
+    parts: PostgresPartStore,
+    relay: OutboxRelay,
 ) -> None:
     """Hold each round's book against the orders on the log until the context stops."""
     settings = context.settings
@@ -126,7 +133,6 @@ async def _compare_books(
     context.on_close(keys.stop)
     context.on_close(records.stop)
     direct = DirectAuditor(store, keys, records, context.clock, verify_ed25519)
-    await direct.start()
     auditor = BookAuditor(
         store,
         open_log,
@@ -135,11 +141,19 @@ async def _compare_books(
         file_bytes_max=settings.auditor_file_mib * _MIB,
         told=relay.wake,
         direct=direct,
+        keeper=BookKeeper(
+            parts,
+            context.clock,
+            version=await asyncio.to_thread(code_version),
+            every_s=settings.auditor_books_keep_s,
+            trust=timedelta(hours=settings.auditor_books_trust_h),
+        ),
     )
     await auditor.start()
     while not context.stop_event.is_set():
         await auditor.take_in()
         context.set_health("books_compared", auditor.compared)
+    await auditor.keep()
 
 
 async def _tell_progress(

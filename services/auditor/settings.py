@@ -27,6 +27,10 @@ class AuditorSettings(KitSettings):
         auditor_progress_s: Real seconds between two events about the audit's progress.
         auditor_compare_s: Real seconds between two looks at the ledger's own leaves, 5,120 each,
             as the regulator of its schema; 0: none.
+        auditor_books_keep_s: Real seconds after which what the comparison of books knows is kept
+            again, so that a start reads what came since.
+        auditor_books_trust_h: Hours for which a start goes on with it, counted from when the log
+            was last read from its beginning; 0: each start reads all of it.
     """
 
     auditor_holder: Annotated[str, Field(min_length=1, max_length=200)] = Field(
@@ -40,6 +44,8 @@ class AuditorSettings(KitSettings):
     auditor_gap_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     auditor_progress_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
     auditor_compare_s: Annotated[float, Field(ge=0, le=3600)] = 2.0
+    auditor_books_keep_s: Annotated[float, Field(gt=0, le=86_400)] = 30.0
+    auditor_books_trust_h: Annotated[float, Field(ge=0, le=8760)] = 168.0
 
     @model_validator(mode="after")
     def _check_keys(self) -> Self:

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
+from infra.local import kafka
 from infra.local.topics import declared
 from schemas.registry import PER_PARTICIPANT, TOPICS
 from services.gateway.settings import GatewaySettings
@@ -111,6 +112,49 @@ def test_a_service_starts_after_topics_and_migrations(compose: dict[str, Any], n
         "migrate": "service_completed_successfully",
         "topics": "service_completed_successfully",
     }
+
+
+def properties_of(environment: dict[str, str]) -> dict[str, str]:
+    """Return the broker's settings as the image makes them of its variables.
+
+    Source: apache/kafka, core/src/main/scala/kafka/docker/KafkaDockerWrapper.scala.
+    """
+    return {
+        key.removeprefix("KAFKA_")
+        .lower()
+        .replace("_", ".")
+        .replace("...", "-")
+        .replace("..", "_"): str(value)
+        for key, value in environment.items()
+    }
+
+
+def test_the_broker_lets_participants_in_as_the_embedded_one_does(compose: dict[str, Any]) -> None:
+    broker = compose["services"]["kafka"]
+    found = properties_of(broker["environment"])
+    embedded = kafka._PROPERTIES.replace("\\\n", "").splitlines()
+    pairs = (line.split("=", 1) for line in embedded if line and not line.startswith("#"))
+    own = {name: " ".join(value.split()) for name, value in pairs}
+    for name in (
+        "sasl.enabled.mechanisms",
+        "listener.name.direct.scram-sha-512.sasl.jaas.config",
+        "authorizer.class.name",
+        "allow.everyone.if.no.acl.found",
+        "super.users",
+        "listener.security.protocol.map",
+        "controller.listener.names",
+        "inter.broker.listener.name",
+        "auto.create.topics.enable",
+        "message.max.bytes",
+    ):
+        assert found[name] == own[name], name
+    # Whoever is not on the containers' network reaches the listener that asks for a password.
+    listeners = dict(part.split("://", 1) for part in found["listeners"].split(","))
+    published = {port.rpartition(":")[2] for port in broker["ports"]}
+    assert published == {listeners["DIRECT"].removeprefix(":")}
+    assert all(port.startswith("127.0.0.1:") for port in broker["ports"])
+    others = {name: one for name, one in compose["services"].items() if name != "kafka"}
+    assert [name for name, one in others.items() if "ports" in one] == ["gateway"]
 
 
 def test_the_image_runs_as_an_ordinary_user_with_pinned_packages() -> None:

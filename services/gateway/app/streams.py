@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from schemas.streams import CURSOR_PATTERN, StreamCut
 from services.core.errors import Message, ValidationError
+from services.gateway.app.recent import BYTES_MAX, Recent, keys_of
 from services.gateway.errors import GoneError, UnavailableError
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ OLDEST = "oldest"
 """Cursor that asks for all that is kept."""
 
 _PAGE = 500
+# One that was away for long reads so much at a time, and holds it until its socket takes it.
+_MISSED_PAGE = 100
+_RECENT_BYTES = BYTES_MAX
 _POLL_S = 0.1
 # With nobody listening it only must not fall far behind.
 _IDLE_S = 1.0
@@ -112,9 +115,7 @@ class Streams:
         self._kept_days = kept_days
         self._name = ""
         self._position = 0
-        # What was told of late, for thousands that come back at once: all after `_recent_after`.
-        self._recent: deque[tuple[FeedItem, bytes]] = deque()
-        self._recent_after = 0
+        self._recent = Recent(_RECENT_BYTES)
         self._is_closing = False
         self._started = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -132,7 +133,8 @@ class Streams:
                 if not self._started.is_set():
                     state = await self._feed.state()
                     self._name = state.feed
-                    self._position = self._recent_after = state.last_seq
+                    self._position = state.last_seq
+                    self._recent.begin(state.last_seq)
                     self._started.set()
                 found = await self._feed.after(self._position, _PAGE)
                 if loop.time() >= prune_at:
@@ -157,11 +159,8 @@ class Streams:
         for item in found:
             self._position = item.seq
             frame = self._frame(item)
-            if len(self._recent) == _QUEUE_MAX:
-                self._recent_after = self._recent.popleft()[0].seq
-            self._recent.append((item, frame))
-            keys = {(item.stream, item.participant_id), (item.stream, None)}
-            for key in keys:
+            self._recent.add(item, frame)
+            for key in keys_of(item):
                 for listener in self._listeners.get(key, ()):
                     if listener.watch.wants(item):
                         listener.tell(item.seq, frame)
@@ -185,6 +184,9 @@ class Streams:
         try:
             async with asyncio.timeout(_START_S_MAX):
                 await self._started.wait()
+            known = self._at_hand(after)
+            if known is not None:
+                return known
             state = await self._feed.state()
         except TimeoutError:
             raise _unavailable() from None
@@ -199,6 +201,14 @@ class Streams:
         if feed != state.feed or not state.kept_from - 1 <= seq <= state.last_seq:
             raise _gone(after)
         return seq
+
+    def _at_hand(self, after: str | None) -> int | None:
+        """Return the number of an id whose followers are all at hand: no need to look it up."""
+        feed, _, number = (after or "").partition("-")
+        if feed != self._name or not number:
+            return None
+        seq = int(number)
+        return seq if self._recent.has(seq) and seq <= self._position else None
 
     def admit(self, watch: Watch) -> None:
         """Let one more listen, unless there are too many or the gateway stops.
@@ -261,31 +271,29 @@ class Streams:
                 behind_at = loop.time()
 
     async def _missed(self, listener: Listener) -> AsyncIterator[bytes]:
-        """Yield what the feed has for a listener, and let it join those who hear what is new."""
-        is_joined = listener.is_behind = False
-        while not listener.is_behind:
-            if not is_joined and self._catch_up(listener):
-                return
-            found = await self._feed.page(listener.watch, listener.position, _PAGE)
-            if found:
-                listener.position = found[-1].seq
-                yield b"".join(map(self._frame, found))
-            if len(found) < _PAGE:
-                if is_joined:
-                    return
-                # Once more after joining, for what came between the page and that.
-                self._join(listener)
-                is_joined = True
+        """Yield what a listener missed, and let it join those who hear what is new.
 
-    def _catch_up(self, listener: Listener) -> bool:
-        """Let a listener join with what it missed of late, if all of that is at hand."""
-        if listener.position < self._recent_after:
-            return False
-        self._join(listener)
-        missed = takewhile(lambda one: one[0].seq > listener.position, reversed(self._recent))
-        for item, frame in reversed([one for one in missed if listener.watch.wants(one[0])]):
-            listener.tell(item.seq, frame)
-        return True
+        What was told of late is at hand; what is older is read from the feed.
+        """
+        listener.is_behind = False
+        while not self._is_closing:
+            if self._recent.has(listener.position):
+                frames, until = self._recent.page(listener.watch, listener.position, _WRITE_FRAMES)
+                listener.position = until
+                if not frames:
+                    # Nothing can be told between this look and the join.
+                    self._join(listener)
+                    return
+                yield b"".join(frames)
+                continue
+            # What was told here can be read there.
+            until = self._position
+            found = await self._feed.page(listener.watch, listener.position, _MISSED_PAGE)
+            if len(found) == _MISSED_PAGE:
+                until = found[-1].seq
+            listener.position = max(until, found[-1].seq) if found else until
+            if found:
+                yield b"".join(map(self._frame, found))
 
     async def _live(self, listener: Listener) -> AsyncIterator[bytes]:
         """Yield frames as they come, until the gateway stops or the listener fell behind."""
@@ -305,6 +313,9 @@ class Streams:
                 async with asyncio.timeout(_KEEP_ALIVE_S):
                     await listener.wake.wait()
             except TimeoutError:
+                if listener.frames or listener.is_behind:
+                    # Told after the time was up, and before this came to its turn.
+                    continue
                 # All up to here is told, so whoever comes back need not read it again.
                 listener.position = max(listener.position, self._position)
                 yield self._keep_alive(f"{self._name}-{listener.position}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ import pytest
 
 from services.core.errors import ValidationError
 from services.gateway.app import streams
+from services.gateway.app.recent import Recent
 from services.gateway.app.streams import Listener, Streams
 from services.gateway.errors import GoneError, UnavailableError
 from services.gateway.stream_ports import FeedItem, Watch
@@ -178,7 +180,8 @@ async def test_there_are_no_more_listeners_than_the_settings_say() -> None:
 async def test_one_who_comes_back_soon_reads_nothing_from_the_feed_and_misses_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(streams, "_QUEUE_MAX", 4)
+    # As much as four of these events take.
+    monkeypatch.setattr(streams, "_RECENT_BYTES", 2_000)
     feed, pages = MemoryFeed(), 0
     read = feed.page
 
@@ -205,3 +208,70 @@ async def test_one_who_comes_back_soon_reads_nothing_from_the_feed_and_misses_no
         late = told.follow(MINE, await told.position(f"{FEED}-2"), valid)
         assert await ids(late, 5) == [3, 4, 6, 7, 9]
         assert pages > before
+
+
+async def test_those_who_come_back_at_once_while_much_is_told_miss_nothing_and_hear_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "_RECENT_BYTES", 20_000)
+    monkeypatch.setattr(streams, "_MISSED_PAGE", 3)
+    feed = MemoryFeed()
+    for number in range(300):
+        feed.add(f"p{number % 3}")
+    watches = [Watch("orders"), *(Watch("orders", f"p{one}") for one in range(3))]
+    wanted = {
+        watch: [n for n in range(1, 601) if watch.participant_id in (None, f"p{(n - 1) % 3}")]
+        for watch in watches
+    }
+    async with running(feed) as (told, _):
+        heard = []
+        for number in range(100):
+            watch, after = watches[number % 4], 3 * number
+            frames = told.follow(watch, await told.position(f"{FEED}-{after}"), valid)
+            rest = [seq for seq in wanted[watch] if seq > after]
+            heard.append((rest, asyncio.create_task(ids(frames, len(rest)))))
+        for number in range(300, 600):
+            feed.add(f"p{number % 3}")
+            if number % 50 == 0:
+                await asyncio.sleep(0)
+        for rest, task in heard:
+            assert await task == rest
+
+
+def test_what_was_told_of_late_is_forgotten_oldest_first_and_only_then() -> None:
+    feed, recent = MemoryFeed(), Recent(5 * 500)
+    recent.begin(0)
+    for number in range(10):
+        feed.add(f"p{number % 2}", body="x" * 10)
+    for item in feed.items:
+        recent.add(item, b"f%d" % item.seq * 10)
+    kept = next(seq for seq in range(11) if recent.has(seq))
+    assert 3 <= kept <= 6
+    everybody, one = Watch("orders"), Watch("orders", "p1")
+    frames, until = recent.page(everybody, kept, 2)
+    assert ([frame[:3].rstrip(b"f") for frame in frames], until) == (
+        [b"f%d" % (kept + 1), b"f%d" % (kept + 2)],
+        kept + 2,
+    )
+    assert recent.page(everybody, until, 100)[1] == 10
+    assert len(recent.page(one, kept, 100)[0]) == sum(seq % 2 == 0 for seq in range(kept + 1, 11))
+    # Of somebody of whom nothing was told all of it is at hand, too.
+    assert recent.page(Watch("orders", "p9"), kept, 100) == ([], 10)
+    assert recent.page(Watch("rounds"), 10, 100) == ([], 10)
+
+
+async def test_what_is_told_as_a_keep_alive_falls_due_is_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "_KEEP_ALIVE_S", 0.05)
+    news = MemoryFeed()
+    news.add("p1")
+    async with running(MemoryFeed()) as (told, _):
+        frames = told.follow(MINE, await told.position(None), valid)
+        await anext(frames)
+        waiting = asyncio.create_task(anext(frames))
+        await joined(told)
+        # The time is up first, and the event is told before anybody was woken for that.
+        asyncio.get_running_loop().call_later(0.06, told._tell, news.items)
+        time.sleep(0.1)  # noqa: ASYNC251 - so that the loop is
+        assert b"event: status" in await waiting

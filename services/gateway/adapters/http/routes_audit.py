@@ -1,6 +1,6 @@
 """Routes for those who check the exchange: the journal byte for byte, heads, terms of old."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from schemas.api import Page
 from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersionView
@@ -12,9 +12,10 @@ from services.gateway.adapters.http.context import (
     StrictRoute,
     page,
 )
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.errors import not_found
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 
 
 @router.get("/v1/journal", tags=["audit"], response_model=Page[JournalEntryView])

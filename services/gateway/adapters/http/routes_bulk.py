@@ -10,7 +10,7 @@ from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError as ModelError
 from starlette.requests import ClientDisconnect
@@ -38,13 +38,14 @@ from services.gateway.adapters.http.context import (
 from services.gateway.adapters.http.middleware import BODY_BYTES_MAX, NDJSON, is_streamed
 from services.gateway.adapters.http.ndjson import Line, Lines
 from services.gateway.adapters.http.problems import prefers_chinese, problem_of
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.http.translate import faults_of
 from services.gateway.adapters.http.trying import DryRunQuery
 from services.gateway.app.orders import Submission
 from services.gateway.errors import Fault, FaultsError, LimitError, TooLargeError
 from services.gateway.ports import Principal
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 
 # As many as the log takes at one go without others waiting long.
 _BATCH_LINES = 500

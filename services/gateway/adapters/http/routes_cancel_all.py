@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from schemas.api import CancelAllReply, CancelResult
 from schemas.base import Slug
@@ -16,9 +16,10 @@ from services.gateway.adapters.http.context import (
     TraderDep,
 )
 from services.gateway.adapters.http.problems import prefers_chinese, problem_of
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.app.once import Outcome
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 ACCEPTED = 202
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import Body, Path, Query, Response
 
 from schemas.api import Page
 from schemas.dead_letters import (
@@ -20,8 +20,9 @@ from services.gateway.adapters.http.context import (
     StrictRoute,
     numbered_page,
 )
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 LetterPath = Annotated[LetterId, Path()]
 StateQuery = Annotated[LetterState | None, Query(description="Only letters of this state")]
 TopicQuery = Annotated[

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from schemas.api import Page, Receipt
 from schemas.erasures import ErasureId, ErasureNew, ErasureView
@@ -17,8 +17,9 @@ from services.gateway.adapters.http.context import (
     TraceDep,
     numbered_page,
 )
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 _ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model_exclude_none": True}
 ErasurePath = Annotated[ErasureId, Path()]
 

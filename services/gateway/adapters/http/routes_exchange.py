@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from schemas.api import (
     AccountView,
@@ -38,8 +38,9 @@ from services.gateway.adapters.http.filtering import (
     MarketsWhere,
     ParticipantsWhere,
 )
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 _ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model_exclude_none": True}
 OwnerQuery = Annotated[
     ParticipantId | None, Query(description="Another one's, for the regulator and the operator")

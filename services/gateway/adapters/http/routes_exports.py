@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
@@ -10,8 +10,9 @@ from schemas.api import Page
 from schemas.base import Slug
 from schemas.market_data import ExportFormat, ExportTable, ExportView
 from services.gateway.adapters.http.context import ApiDep, CallerDep, PagingDep, StrictRoute, page
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 _FOR_EVER = "max-age=31536000, immutable"
 _MEDIA: dict[ExportFormat, str] = {
     "parquet": "application/vnd.apache.parquet",

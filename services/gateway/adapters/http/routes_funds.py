@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from schemas.api import Page, Receipt
 from schemas.base import AllocationId, ParticipantId, PeriodStart, Slug
@@ -42,8 +42,9 @@ from services.gateway.adapters.http.filtering import (
     TermsWhere,
 )
 from services.gateway.adapters.http.routes_exchange import OwnerQuery
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 _ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model_exclude_none": True}
 FromQuery = Annotated[PeriodStart, Query(alias="from", description="First hour, on the hour")]
 ToQuery = Annotated[PeriodStart, Query(alias="to", description="End, exclusive, on the hour")]

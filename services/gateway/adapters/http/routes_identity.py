@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from schemas.api import Page, Receipt
 from schemas.base import Instant, ParticipantId
@@ -18,8 +18,9 @@ from services.gateway.adapters.http.context import (
     TraceDep,
     numbered_page,
 )
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 KeyId = Annotated[str, Path(pattern=r"^key_[a-z2-7]{16}$")]
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from schemas.api import Page
 from schemas.base import Instant, OrderId, Slug
@@ -15,8 +15,9 @@ from services.gateway.adapters.http.context import (
     StrictRoute,
     page,
 )
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 # As many digits as the id of a round takes.
 _SEQ_MAX = 10**12 - 1
 

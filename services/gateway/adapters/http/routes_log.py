@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from schemas.audit import ConsistencyView, FinalityView, InclusionView, LogKeyView
 from services.core.tlog.notes import NoteError
@@ -12,9 +12,10 @@ from services.gateway.adapters.http.context import (
     PrincipalDep,
     StrictRoute,
 )
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.errors import not_found
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 _FOR_EVER = "public, max-age=31536000, immutable"
 _FOR_ONE = "private, no-store"
 _TEXT = "text/plain; charset=utf-8"

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from schemas.api import Page
 from schemas.base import ORDER_CHIPS_MAX, Instant, PeriodStart, PoolName, Slug
@@ -32,9 +32,10 @@ from services.gateway.adapters.http.context import (
     page,
 )
 from services.gateway.adapters.http.filtering import IndicesWhere, StatisticsWhere, WindowsWhere
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.app.book_sides import Group, groups_of
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 FromQuery = Annotated[Instant | None, Query(alias="from", description="First window of delivery")]
 ToQuery = Annotated[Instant | None, Query(alias="to", description="End, exclusive")]
 _PERIOD_MAX = 2**53

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 
 from schemas.base import ParticipantId
 from schemas.members import CallerView, IssuerView, MemberChange, MemberId, MemberNew, MemberView
 from services.gateway.adapters.http.context import AdminDep, ApiDep, PrincipalDep, StrictRoute
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 MEMBER: dict[str, Any] = {
     "issuer": "https://login.example.org/realms/suanli",
     "subject": "4f2a6d0e-9f0b-4b57-8c1d-0c7d6c1f4e11",

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import Body, Path, Response
 
 from schemas.api import Page
 from schemas.base import Slug
@@ -23,8 +23,9 @@ from services.gateway.adapters.http.context import (
     TraceDep,
     numbered_page,
 )
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 MobilisationPath = Annotated[MobilisationId, Path()]
 _NEW = Body(examples=[{"market_id": "jingjinji", "terms": TERMS}])
 _END = Body(examples=[{"reason": "The river has fallen."}])

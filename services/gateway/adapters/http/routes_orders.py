@@ -3,7 +3,7 @@
 import secrets
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from schemas.api import (
     DemandAmend,
@@ -36,11 +36,12 @@ from services.gateway.adapters.http.context import (
     numbered_page,
 )
 from services.gateway.adapters.http.filtering import DemandWhere, HistoryWhere, OffersWhere
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.http.trying import DRY_RUN, DryRunQuery, previewed
 from services.gateway.app.orders import Change, Submission
 from services.gateway.ports import Principal
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 ACCEPTED = 202
 
 OfferIdPath = Annotated[OrderId, Path(description="`off_...`")]

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import Body, Query, Response
 
 from schemas.api import Page, Receipt
 from schemas.base import Slug
@@ -18,8 +18,9 @@ from services.gateway.adapters.http.context import (
     page,
 )
 from services.gateway.adapters.http.filtering import PoliciesWhere
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 StateQuery = Annotated[PolicyState | None, Query(description="Only versions of this state")]
 
 

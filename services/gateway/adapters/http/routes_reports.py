@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from schemas.base import Slug
 from schemas.funds import Day
 from schemas.reports import ReportKind, ReportView
 from services.gateway.adapters.http.context import ApiDep, PrincipalDep, StrictRoute
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 
 
 @router.get("/v1/reports/{kind}", tags=["reports"])

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from schemas.api import (
@@ -32,11 +32,12 @@ from services.gateway.adapters.http.filtering import (
     PricesWhere,
     RoundsWhere,
 )
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.app.findings import shown
 from services.gateway.errors import not_found
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 _PERIOD_MAX = 2**40
 # A round never changes once its file is whole.
 _FOR_EVER = "public, max-age=31536000, immutable"

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from pydantic import Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,9 +15,10 @@ from services.gateway.adapters.http.context import (
     TraceDep,
     TraderDep,
 )
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.app.sandbox import top_up
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 _ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model_exclude_none": True}
 _MARK = (b"suanli-environment", b"sandbox")
 

@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from schemas.base import ParticipantId
 from schemas.signing_keys import SigningKeyNew, SigningKeyView
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import AdminDep, ApiDep, PrincipalDep, StrictRoute
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 KeyId = Annotated[str, Path(pattern=r"^dk_[0-9a-f]{32}$")]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from schemas.base import OrderId, PoolName, Slug
@@ -14,9 +14,10 @@ from services.gateway.adapters.http.context import (
     PrincipalDep,
     StrictRoute,
 )
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.stream_ports import Watch
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 
 _CURSOR_CHARS_MAX = 200
 AfterQuery = Annotated[

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from schemas.api import Page, Receipt
 from schemas.base import Slug
@@ -20,8 +20,9 @@ from services.gateway.adapters.http.context import (
     numbered_page,
 )
 from services.gateway.adapters.http.filtering import CasesWhere
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 _ACCEPTED: dict[str, Any] = {"status_code": 202, "response_model_exclude_none": True}
 CasePath = Annotated[CaseId, Path()]
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import Body, Query, Response
 
 from schemas.api import Page
 from schemas.base import ParticipantId
@@ -25,8 +25,9 @@ from services.gateway.adapters.http.context import (
     StrictRoute,
     numbered_page,
 )
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute, tags=["webhooks"])
+router = Routes(route_class=StrictRoute, tags=["webhooks"])
 CREATED = 201
 _NEW = Body(examples=[EXAMPLE])
 _CHANGE = Body(examples=[EXAMPLE | {"state": "disabled"}])

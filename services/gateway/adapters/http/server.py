@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from schemas.api import DemandBulkItem, OfferBulkItem, ReceiptKey
@@ -40,6 +40,7 @@ from services.gateway.adapters.http import (
 )
 from services.gateway.adapters.http.context import Api, ApiDep, StrictRoute
 from services.gateway.adapters.http.middleware import BodyLimit, Measure
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.http.short_way import ShortWay
 from services.gateway.errors import not_found
 from services.kit.telemetry import METRICS
@@ -60,7 +61,7 @@ _PAGE_POLICY = (
     "connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 )
 
-health = APIRouter(include_in_schema=False)
+health = Routes(include_in_schema=False)
 
 
 @health.get("/livez")
@@ -92,7 +93,7 @@ async def docs() -> HTMLResponse:
     )
 
 
-keys = APIRouter(route_class=StrictRoute)
+keys = Routes(route_class=StrictRoute)
 
 
 @keys.get("/v1/receipt-key", tags=["orders"])

@@ -4,13 +4,14 @@ import secrets
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.filter_fields import FIELDS
 from schemas.filters import parse
 from schemas.identity import Scope
 from schemas.surveillance import CaseId, CaseKindName, CaseState, CaseStateNew
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep, enter
 from services.gateway.adapters.pages.office import (
     form_key,
@@ -23,7 +24,7 @@ from services.gateway.adapters.pages.office import (
 from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 from services.gateway.app.findings import shown
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _SHOWN = 50
 _PLACE_MAX = 2**62
 CasePath = Annotated[CaseId, Path()]

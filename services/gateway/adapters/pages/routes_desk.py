@@ -5,13 +5,14 @@ import secrets
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.base import OrderId
 from schemas.identity import Scope
 from schemas.types import TERMINAL_STATES, Role, Side
 from services.gateway.adapters.http import sse
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import (
     PageRoute,
     Pages,
@@ -30,7 +31,7 @@ from services.gateway.app.rights import ROLE_OF_SIDE
 from services.gateway.stream_ports import Watch
 from services.kit.telemetry import child_traceparent
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _ORDERS_SHOWN = 50
 _ORDERS_AT_DESK = 10
 _ALLOCATIONS_SHOWN = 200

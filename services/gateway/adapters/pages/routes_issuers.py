@@ -5,9 +5,10 @@ import binascii
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.oidc_pages import new_seed
 from services.gateway.adapters.pages.context import (
     PageRoute,
@@ -22,7 +23,7 @@ from services.gateway.app.door import NO_MEMBER
 from services.gateway.errors import ForbiddenError
 from services.gateway.member_ports import Holder
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _COOKIE = "suanli_sign_in"
 _PATH = "/sign-in"
 # Long enough for a second factor, and too short for a browser that was left alone.

@@ -3,16 +3,17 @@
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, VisitorDep
 from services.gateway.adapters.pages.figures import Column, Figure
 from services.gateway.adapters.pages.office import watcher
 from services.gateway.adapters.pages.rendering import EXPORTED_MAX, csv_response
 from services.gateway.errors import NotFoundError
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _ENTRIES_SHOWN = 50
 _HEADS_SHOWN = 20
 # What an erased entry, or one of an older version, does not say.

@@ -4,7 +4,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from pydantic import ValidationError as ModelError
 from starlette.responses import RedirectResponse, Response
 
@@ -12,6 +12,7 @@ from schemas.identity import KEY_DAYS, KeyCreated, KeyNew, Scope
 from schemas.signing_keys import SigningKeyNew
 from schemas.types import Role
 from services.core.errors import DomainError, Message
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.http.translate import faults_of
 from services.gateway.adapters.pages.context import (
     PageRoute,
@@ -27,7 +28,7 @@ from services.gateway.adapters.pages.routes_money import require_role_to_look
 from services.gateway.app.direct import STATUS_TOPIC
 from services.gateway.app.scopes import scopes_of
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 KeyId = Annotated[str, Path(pattern=r"^key_[a-z2-7]{16}$")]
 SigningKeyId = Annotated[str, Path(pattern=r"^dk_[0-9a-f]{32}$")]
 _FORM = frozenset({"label", "scopes", "days", "public_key", "proof_of_key"})

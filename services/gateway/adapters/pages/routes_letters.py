@@ -3,17 +3,18 @@
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.dead_letters import DeadLetterDiscard, LetterId, LetterState
 from schemas.identity import Scope
 from schemas.types import Role
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep, enter
 from services.gateway.adapters.pages.office import told, watcher
 from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 LetterPath = Annotated[LetterId, Path()]
 State = Annotated[LetterState | Literal[""], Query()]
 _PLACE_MAX = 2**62

@@ -7,12 +7,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.base import Slug
 from schemas.market import Market
 from schemas.types import period_of
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import link_figures
 from services.gateway.adapters.pages import market_figures as figures
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
@@ -22,7 +23,7 @@ from services.gateway.adapters.pages.rendering import csv_response, page_respons
 from services.gateway.app.book_sides import groups_of
 from services.gateway.errors import not_found
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 # 64 zones of 64 chip classes over a week would be 688,128; more than a page can show.
 _PRICES_MAX = 20_000
 _INDICES_MAX = 500

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.base import ParticipantId
@@ -12,6 +12,7 @@ from schemas.identity import Scope
 from schemas.members import MemberChange, MemberId, MemberNew, MemberStatus
 from schemas.types import Role
 from services.core.errors import DomainError, Message
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import fields
 from services.gateway.adapters.pages.context import (
     PageRoute,
@@ -27,7 +28,7 @@ from services.gateway.adapters.pages.routes_people import participant_of
 from services.gateway.app.scopes import scopes_of
 from services.gateway.errors import NotFoundError
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 MemberPath = Annotated[MemberId, Path()]
 OfQuery = Annotated[ParticipantId | None, Query()]
 _LABELS = {

@@ -4,13 +4,14 @@ import secrets
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.base import Slug
 from schemas.identity import Scope
 from schemas.mobilisation import MobilisationEnd, MobilisationId
 from services.core.errors import DomainError, Message
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import mobilisation_form
 from services.gateway.adapters.pages.context import (
     PageRoute,
@@ -25,7 +26,7 @@ from services.gateway.adapters.pages.office import form_key, told, trace_of, wat
 from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 from services.gateway.adapters.pages.routes_trade import market_of
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 MobilisationPath = Annotated[MobilisationId, Path()]
 MarketQuery = Annotated[Slug | None, Query()]
 _PLACE_MAX = 2**62

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.funds import CollateralNew, Day
@@ -15,6 +15,7 @@ from schemas.identity import Scope
 from schemas.types import Role, period_of
 from services.core.errors import Message, ValidationError
 from services.gateway.adapters.http.context import Paging, page
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import desk_figures
 from services.gateway.adapters.pages.context import (
     PageRoute,
@@ -33,7 +34,7 @@ from services.gateway.app.sandbox import top_up
 from services.gateway.errors import not_found
 from services.kit.telemetry import child_traceparent
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _SINCE = timedelta(days=31)
 _INVOICES_SHOWN = 60
 _REFUSALS_SHOWN = 5

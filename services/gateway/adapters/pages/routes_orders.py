@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.base import OrderId
@@ -16,6 +16,7 @@ from schemas.identity import Scope
 from schemas.types import TERMINAL_STATES, OrderState, Role, Side, period_of
 from services.core.errors import Message
 from services.gateway.adapters.http.context import Paging, numbered_page
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import deliveries
 from services.gateway.adapters.pages.changes import changes_of
 from services.gateway.adapters.pages.context import (
@@ -35,7 +36,7 @@ from services.gateway.app.orders import Change
 from services.gateway.app.rights import ROLE_OF_SIDE, require_role
 from services.kit.telemetry import child_traceparent
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _SHOWN = 50
 _CSV_MAX = 10_000
 _ALLOCATIONS_MAX = 500

@@ -5,19 +5,20 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import RedirectResponse, Response
 
 from schemas.base import OrderId, Slug
 from schemas.life import BookThenView, LifeStep
 from schemas.types import Side
 from services.core.errors import Message, ValidationError
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep
 from services.gateway.adapters.pages.figures import Column, Figure, Value, drawn, shown
 from services.gateway.adapters.pages.office import market_ids, watcher
 from services.gateway.adapters.pages.rendering import BEIJING, csv_response
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _ORDERS_SHOWN = 500
 _SEQ_MAX = 10**12 - 1
 _STEPS_SHOWN = 500

@@ -5,7 +5,7 @@ import secrets
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.api import DepositNew, ParticipantNew, ParticipantView
@@ -16,6 +16,7 @@ from schemas.funds import CollateralNew, WithdrawalNew
 from schemas.identity import KEY_DAYS, KeyNew, Scope
 from schemas.standing import StandingNew
 from schemas.types import Role
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import (
     PageRoute,
     Pages,
@@ -38,7 +39,7 @@ from services.gateway.app.scopes import scopes_of
 from services.gateway.errors import not_found
 from services.gateway.ports import Principal
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _SHOWN = 100
 _ENTRIES_SHOWN = 30
 RoleQuery = Annotated[str, Query(max_length=20)]

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.base import Slug
@@ -11,6 +11,7 @@ from schemas.identity import Scope
 from schemas.policies import PolicyNew, PolicyView
 from schemas.types import Role
 from services.core.errors import DomainError, Message
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import policy_form
 from services.gateway.adapters.pages.context import (
     PageRoute,
@@ -26,7 +27,7 @@ from services.gateway.adapters.pages.rendering import list_response
 from services.gateway.adapters.pages.routes_trade import market_of
 from services.gateway.errors import not_found
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _VERSIONS_MAX = 1000
 _PAUSES_SHOWN = 20
 _MARKETS_MAX = 50

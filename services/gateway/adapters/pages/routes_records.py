@@ -4,17 +4,18 @@ import secrets
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.erasures import ErasureNew
 from schemas.identity import Scope
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep, enter
 from services.gateway.adapters.pages.office import form_key, told, trace_of, until, watcher
 from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 from services.gateway.errors import NotFoundError
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _SHOWN = 100
 _PLACE_MAX = 2**62
 Before = Annotated[int | None, Query(ge=0, le=_PLACE_MAX)]

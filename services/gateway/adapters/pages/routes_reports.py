@@ -3,7 +3,7 @@
 from datetime import UTC
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
@@ -12,6 +12,7 @@ from schemas.funds import Day
 from schemas.market_data import ExportFormat, ExportTable
 from schemas.reports import ReportKind, ReportView
 from schemas.types import Role
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
 from services.gateway.adapters.pages.figures import drawn, shown
 from services.gateway.adapters.pages.office import market_ids, watcher
@@ -19,7 +20,7 @@ from services.gateway.adapters.pages.office_figures import kind_of, report_bars,
 from services.gateway.app.report_words import ABOUT, TITLES
 from suanli.report_files import content
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _DAYS_SHOWN = 120
 _FOR_REGULATORS = frozenset({"surveillance", "concentration"})
 _MEDIA = {

@@ -1,14 +1,14 @@
 """Routes of rounds: their list, and each one with its certificate, verified in the browser."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from schemas.base import RoundId, Slug
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep
 from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 from services.gateway.app.findings import shown
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _ROUNDS_SHOWN = 50
 
 

@@ -2,9 +2,10 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.assets import assets
 from services.gateway.adapters.pages.context import (
     LANGUAGE_COOKIE,
@@ -21,8 +22,8 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.errors import UnauthenticatedError, not_found
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
-files = APIRouter(include_in_schema=False)
+router = Routes(include_in_schema=False, route_class=PageRoute)
+files = Routes(include_in_schema=False)
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schemas.base import OrderId, Slug
@@ -16,6 +16,7 @@ from schemas.mobilisation import MobilisationId
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.types import TERMINAL_STATES, Side
 from services.core.errors import DomainError, Message
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import demand_form, offer_form
 from services.gateway.adapters.pages.changes import changes_of
 from services.gateway.adapters.pages.context import (
@@ -37,7 +38,7 @@ from services.gateway.errors import ConflictError
 from services.gateway.ports import Principal
 from services.kit.telemetry import child_traceparent
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _MARKETS_MAX = 50
 _TEMPLATES = {

@@ -7,13 +7,14 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from schemas.identity import Scope
 from schemas.market import Market
 from schemas.types import Role, Side
 from services.core.errors import DomainError, Message
+from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import offer_form
 from services.gateway.adapters.pages.context import (
     PageRoute,
@@ -32,7 +33,7 @@ from services.gateway.app.rights import require_role
 from services.gateway.ports import Principal
 from services.kit.telemetry import child_traceparent
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
+router = Routes(include_in_schema=False, route_class=PageRoute)
 
 
 @dataclass(frozen=True, slots=True)
