@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from schemas.types import OrderState, Shape, period_of
 from services.core.book import Book, BookDemand, BookOffer, BookPolicy, KeptOut, Rules
 from services.core.book_policies import with_parents
-from services.core.clearing.size import LARGE_CHOICES, choices_in, is_large
+from services.core.clearing.size import is_large
 from services.core.eligibility import pools_of, validate_demand, validate_offer
 from services.core.errors import ValidationError
 from services.core.link_charges import links_left
@@ -200,10 +200,6 @@ def build_book(
             if demand is not None:
                 rows.demands.append(demand)
     found = [*within.demands, *beyond.demands]
-    if choices_in(within.demands, horizon.periods) >= LARGE_CHOICES:
-        # The compiled search of large books knows no links: what sends over them waits.
-        found = [item for item in found if item.moves is None]
-        within = _Rows(within.offers, [item for item in within.demands if item.moves is None])
     demands = sorted(with_parents(within.demands), key=lambda item: item.id)
     inside = {item.id for item in demands}
     out = sorted(
