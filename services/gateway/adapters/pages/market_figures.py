@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from schemas.types import period_of, period_start
+from schemas.types import period_start
 from services.core.eligibility import pools_of
-from services.core.phases import last_instant, next_cut
+from services.core.phases import last_instant, next_cut, periods_ahead
 from services.gateway.adapters.pages.figures import Cell, Column, Figure, Value, cells
 from services.gateway.adapters.pages.regions import NAMES
 from services.gateway.adapters.pages.rendering import share_ppm
@@ -117,8 +117,7 @@ class Sight:
 
     def periods(self) -> range:
         """Return the hours after the running one, as far as rounds look ahead."""
-        first = period_of(self.now) + 1
-        return range(first, first + self.market.rules.horizon_periods)
+        return periods_ahead(self.market.rules, self.now)
 
     def cheapest(self, chip: str, region: str) -> list[int | None]:
         """Return the lowest clearing price of a chip class in a region, hour by hour."""

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from schemas.base import Slug
 from schemas.market import Market
 from schemas.types import period_of
+from services.core.phases import periods_ahead
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import link_figures
 from services.gateway.adapters.pages import market_figures as figures
@@ -68,11 +69,12 @@ async def look(pages: Pages, market_id: str) -> figures.Sight:
 
 async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
     reports, first = pages.api.reading.reports, period_of(now)
+    end = periods_ahead(market.rules, now).stop
     found = await reports.prices(
         market.id,
         pool=None,
         first=first,
-        end=first + 1 + market.rules.horizon_periods,
+        end=end,
         after=None,
         limit=_PRICES_MAX + 1,
     )
@@ -90,11 +92,7 @@ async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
         indices=await _indices(pages, market.id),
         is_whole=len(found) <= _PRICES_MAX,
         pause=pauses[0] if pauses else None,
-        flows=tuple(
-            await pages.api.market_data.links.flows(
-                market.id, first=first + 1, end=first + 1 + market.rules.horizon_periods
-            )
-        ),
+        flows=tuple(await pages.api.market_data.links.flows(market.id, first=first + 1, end=end)),
     )
 
 
