@@ -38,6 +38,7 @@ from schemas.policy_costs import (
     SimulatedRound,
     SimulationTotals,
 )
+from schemas.shares import RoundShares
 from schemas.surveillance import CaseView
 from schemas.types import period_start
 from services.gateway.app.day_reports import DayOf, Timeline
@@ -123,6 +124,11 @@ class MemoryMarkets:
 
     async def all_policies(self, market_id: str) -> tuple[list[MarketPolicySet], int]:
         return [item for item in self.policies_set if item.market_id == market_id], 0
+
+    async def shares(
+        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> list[RoundShares]:
+        return []
 
     async def pauses(
         self, *, market_id: str | None, before: tuple[int, str] | None, limit: int

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError as ModelError
 
-from schemas.policies import CircuitBreaker, PolicyNew, PriceLimits, TradingHalt
+from schemas.policies import CircuitBreaker, DomesticShare, PolicyNew, PriceLimits, TradingHalt
 from schemas.policy_costs import PolicySimulationNew
 from services.core.errors import DomainError, Message
 from services.gateway.adapters.http.translate import faults_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from schemas.policies import PolicyRule
 
-FieldKind = Literal["chip", "yuan", "whole", "percent"]
+FieldKind = Literal["chip", "region", "yuan", "whole", "percent"]
 _OF_ALL = ("policy_id", "in_force_from_round", "reason")
 
 
@@ -83,6 +83,27 @@ KINDS = (
             _CHIP,
             RuleField("floor", "yuan", Message("Floor", "下限"), _YUAN, "0"),
             RuleField("cap", "yuan", Message("Cap", "上限"), _YUAN),
+        ),
+    ),
+    RuleKind(
+        "domestic_share",
+        Message("Domestic share", "国产占比"),
+        Message(
+            "At least this part of the TFLOPS-hours allocated is on domestic chips, by a premium "
+            "that imported supply pays and domestic supply receives.",
+            "分配的 TFLOPS 小时中国产芯片不低于该比例，由进口算力支付、国产算力获得的溢价实现。",
+        ),
+        (
+            RuleField("region", "region", Message("Region", "地区"), needed=False),
+            RuleField(
+                "share_bp", "percent", Message("Least share", "最低占比"), Message("%", "%"), "30"
+            ),
+            RuleField(
+                "premium_max",
+                "yuan",
+                Message("Highest premium", "溢价上限"),
+                Message("¥ / TFLOPS-hour", "元/TFLOPS 时"),
+            ),
         ),
     ),
     RuleKind(
@@ -232,6 +253,13 @@ def words_of(rule: PolicyRule | None) -> Message:
                 f"{rule.chip or 'every chip class'}: {low} to {high} yuan",
                 f"{rule.chip or '所有型号'}：{low} 至 {high} 元",
             )
+        case DomesticShare():
+            share, most = f"{rule.share_bp / 100:g} %", plain_yuan(rule.premium_max)
+            return Message(
+                f"{rule.region or 'every region'}: at least {share} domestic, premium up to {most} "
+                f"yuan per TFLOPS-hour",
+                f"{rule.region or '所有地区'}：国产不低于 {share}，溢价至多每 TFLOPS 时 {most} 元",
+            )
         case CircuitBreaker():
             move, back = f"{rule.move_bp / 100:g} %", rule.rounds
             return Message(
@@ -243,7 +271,7 @@ def words_of(rule: PolicyRule | None) -> Message:
 
 def _value(reader: Reader, field: RuleField) -> object:
     match field.kind:
-        case "chip":
+        case "chip" | "region":
             return reader.text(field.name) or None
         case "yuan":
             return reader.yuan(field.name, needed=field.needed)
