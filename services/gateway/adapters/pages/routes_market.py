@@ -78,8 +78,12 @@ async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
     )
     rounds = await reports.rounds(market_id=market.id, before=None, limit=figures.ROUNDS_READ)
     pauses = await pages.api.reading.markets.pauses(market_id=market.id, before=None, limit=1)
+    indicated = await pages.api.market_data.indications.prices(
+        market.id, pool=None, after=None, limit=_PRICES_MAX
+    )
     return figures.Sight(
         market=market,
+        indicated=tuple(indicated),
         now=now,
         rounds=tuple(rounds),
         prices={(item.pool, period_of(item.period)): item for item in found[:_PRICES_MAX]},
@@ -115,6 +119,7 @@ def _context(pages: Pages, sight: figures.Sight, chip_id: str | None) -> dict[st
         "market": sight.market,
         "chip": chip,
         "speed": pages.around.clock_speed,
+        "indicated": sight.indicated_for(chip.id),
         "prices": figures.prices_figure(sight, chip),
         "volumes": figures.volumes_figure(sight),
         "welfare": figures.welfare_figure(sight),
