@@ -40,6 +40,7 @@ from schemas.policy_costs import (
 )
 from schemas.surveillance import CaseView
 from schemas.types import period_start
+from services.gateway.app.convergence_report import LinkDay, PeriodPrice
 from services.gateway.app.day_reports import DayOf, Timeline
 from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
 from services.gateway.app.report_tables import (
@@ -270,6 +271,12 @@ class MemoryDays:
         return []
 
     async def flows(self, day: DayOf) -> list[FlowRow]:
+        return []
+
+    async def period_prices(self, day: DayOf) -> list[PeriodPrice]:
+        return []
+
+    async def links(self, day: DayOf) -> list[LinkDay]:
         return []
 
     async def emergencies(self, day: DayOf, limit: int) -> list[EmergencyRow]:
