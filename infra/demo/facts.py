@@ -105,6 +105,7 @@ class Money:
         captured_by_round: What each round captured.
         entries: Journal entries, each a leaf of the log.
         refunded: Given back from escrow for hours that were not delivered.
+        links_by_round: Tariffs and congestion rents that each round paid for links.
     """
 
     deposited: int
@@ -120,6 +121,12 @@ class Money:
     captured_by_round: Mapping[str, int]
     entries: int
     refunded: int = 0
+    links_by_round: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def links(self) -> int:
+        """Return what was paid for links."""
+        return sum(self.links_by_round.values())
 
 
 @dataclass(frozen=True, slots=True)
