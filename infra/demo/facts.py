@@ -189,6 +189,7 @@ class Facts:
         peak_bytes: Most memory of all processes at one time.
         killed: Services that were killed on purpose, in order.
         took_s: Real seconds of each phase.
+        links: `LinkPriceView` of every link and hour that a round told of.
         emergency: `ReportView` of the register of emergency use, empty if there was none.
     """
 
@@ -218,3 +219,4 @@ class Facts:
     killed: tuple[str, ...] = ()
     took_s: Mapping[str, float] = field(default_factory=dict)
     emergency: Json = field(default_factory=dict)
+    links: tuple[Json, ...] = ()
