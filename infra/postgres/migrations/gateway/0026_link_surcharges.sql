@@ -1,7 +1,7 @@
 -- migrate:up
 SET LOCAL lock_timeout = '30s';
 
--- Highest price above the tariff that any round found for the period: congestion is told of the same
+-- Highest price above the tariff that any round found for the period: congestion is of the same
 -- rounds as its rent. Of rounds before this, the latest one's and the average of all are known.
 ALTER TABLE link_period ADD COLUMN surcharge_max bigint NOT NULL DEFAULT 0
   CHECK (surcharge_max >= 0);
