@@ -180,6 +180,7 @@ class InvoiceView(Model):
     fee: SignedMoney = Field(description="Fee of the exchange")
     penalty: SignedMoney = Field(description="For what was not delivered")
     compensation: SignedMoney = Field(description="Share of such penalties that it got")
+    premium: SignedMoney = Field(default=0, description="Of a domestic share, credits below 0")
     total: SignedMoney
 
 
@@ -191,7 +192,7 @@ class InvoiceLine(Model):
     market_id: Slug
     round_id: RoundId
     order_id: OrderId
-    item: Literal["delivered", "fee", "penalty", "compensation"]
+    item: Literal["delivered", "fee", "penalty", "compensation", "premium"]
     chip_hours: ChipHoursOrNone = Field(description="Delivered ones; 0 for other items")
     amount: SignedMoney
     leaf_indexes: tuple[Count, ...]

@@ -22,6 +22,7 @@ from schemas.base import (
     Version,
 )
 from schemas.events import Event
+from schemas.shares import PREMIUM_MAX_MICRO_YUAN
 
 RoundNumber = Annotated[StrictInt, Field(ge=1, le=10**12, description="Number of a round")]
 BREAKER_ROUNDS_MAX = 24
@@ -60,7 +61,24 @@ class CircuitBreaker(Model):
     )
 
 
-PolicyRule = Annotated[PriceLimits | TradingHalt | CircuitBreaker, Field(discriminator="kind")]
+class DomesticShare(Model):
+    """Least share of the TFLOPS-hours allocated in a region that domestic chips supply.
+
+    Kept by a premium: imported supply is charged, domestic supply credited. At the cap of the
+    premium the share may be missed; what is missed is counted over rounds.
+    """
+
+    kind: Literal["domestic_share"]
+    region: Slug | None = Field(default=None, description="Every region if left out")
+    share_bp: StrictInt = Field(ge=1, le=10_000, description="Of 10,000 for all")
+    premium_max: StrictInt = Field(
+        ge=1, le=PREMIUM_MAX_MICRO_YUAN, description="Micro-yuan per TFLOPS-hour"
+    )
+
+
+PolicyRule = Annotated[
+    PriceLimits | TradingHalt | CircuitBreaker | DomesticShare, Field(discriminator="kind")
+]
 PolicyState = Literal["coming", "in_force", "past"]
 
 

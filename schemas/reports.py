@@ -17,6 +17,7 @@ ReportKind = Literal[
     "regional-flows",
     "price-convergence",
     "emergency-use",
+    "policy-costs",
     "clock",
     "linkage",
     "dead-letters",

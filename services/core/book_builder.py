@@ -16,6 +16,7 @@ from services.core.link_charges import links_left
 from services.core.link_terms import moves_of
 from services.core.order_left import demand_left, firm_end, offer_chips_left, passed
 from services.core.orders import DemandOrder, OfferOrder, Order, moved
+from services.core.phases import periods_given
 from services.core.policies import is_beyond
 from services.core.policy_rows import PriceRanges
 from services.core.reasons import Why, why
@@ -59,7 +60,8 @@ class Horizon:
 
 def horizon_of(market: Market, seq: int, now: datetime) -> Horizon:
     """Return the horizon of a round that is sealed at an instant of the market's clock."""
-    return Horizon(seq, period_of(now) + 1, market.rules.horizon_periods)
+    given = periods_given(market.rules, now)
+    return Horizon(seq, given.start, len(given))
 
 
 def round_id_of(market_id: str, seq: int) -> str:

@@ -6,24 +6,26 @@ round has come; a version without a rule withdraws it.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from schemas.policies import CircuitBreaker, PriceLimits, TradingHalt
+from schemas.policies import CircuitBreaker, DomesticShare, PriceLimits, TradingHalt
 from services.core.book import BookPolicy
 from services.core.eligibility import chip_fits
 from services.core.errors import Message, ValidationError
 from services.core.orders import OfferOrder, noted
-from services.core.policy_rows import LIMITS, PriceRanges
+from services.core.policy_rows import LIMITS, SHARE, PriceRanges
 from services.core.reasons import why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from schemas.market import Market
     from schemas.orders import DemandTerms, OfferTerms
     from schemas.policies import MarketPolicySet, PolicyRule
     from services.core.orders import Order
 
+_NONE: Mapping[str, int] = MappingProxyType({})
 KEPT_OUT = "price_limits"
 """Code of the reason of an order that waits beyond the limits of prices."""
 
@@ -48,14 +50,30 @@ def halt_of(policies: Iterable[MarketPolicySet], seq: int) -> MarketPolicySet | 
     return next((policy for policy in found if isinstance(policy.rule, TradingHalt)), None)
 
 
-def rows_of(policies: Iterable[MarketPolicySet], seq: int) -> tuple[BookPolicy, ...]:
-    """Return the policies of a round as its book carries them, sorted by id."""
+def rows_of(
+    policies: Iterable[MarketPolicySet], seq: int, accounts: Mapping[str, int] = _NONE
+) -> tuple[BookPolicy, ...]:
+    """Return the policies of a round as its book carries them, sorted by id.
+
+    Args:
+        policies: Versions of a market's policies.
+        seq: Number of the round.
+        accounts: TFLOPS-hours that rounds before missed of each domestic share.
+    """
     rows = []
     for policy in in_force(policies, seq):
         rule = policy.rule
         if isinstance(rule, PriceLimits):
             params = (("cap", rule.cap), ("chip", rule.chip or ""), ("floor", rule.floor))
             rows.append(BookPolicy(policy.policy_id, policy.version, LIMITS, params))
+        elif isinstance(rule, DomesticShare):
+            share: tuple[tuple[str, int | str], ...] = (
+                ("carried", accounts.get(policy.policy_id, 0)),
+                ("premium_max", rule.premium_max),
+                ("region", rule.region or ""),
+                ("share_bp", rule.share_bp),
+            )
+            rows.append(BookPolicy(policy.policy_id, policy.version, SHARE, share))
     return tuple(rows)
 
 
@@ -116,6 +134,8 @@ def check_rule(rule: PolicyRule, market: Market) -> None:
     """
     if isinstance(rule, PriceLimits | CircuitBreaker):
         _check_known("rule.chip", rule.chip, {chip.id for chip in market.chips})
+    if isinstance(rule, DomesticShare):
+        _check_known("rule.region", rule.region, {zone.region for zone in market.zones})
     if isinstance(rule, PriceLimits):
         tick = market.rules.tick
         for name, price in (("floor", rule.floor), ("cap", rule.cap)):
@@ -141,6 +161,8 @@ def _check_known(field: str, value: str | None, known: set[str]) -> None:
 def _scope(policy: MarketPolicySet) -> tuple[str, str]:
     rule = policy.rule
     assert rule is not None
+    if isinstance(rule, DomesticShare):
+        return rule.kind, rule.region or ""
     return rule.kind, "" if isinstance(rule, TradingHalt) else rule.chip or ""
 
 

@@ -12,12 +12,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from services.core.book import ShareOutcome
 from services.core.policy_rows import WHOLE, ShareRule, share_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from services.core.book import Allocation, Book, BookPolicy, Pool, Result, ShareOutcome
+    from services.core.book import Allocation, Book, BookPolicy, Pool, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,16 @@ def charges_and_credits(
     credits_ = sum(amount for amount in amounts if amount > 0)
     assert charges >= credits_, "charges pay for credits"
     return charges, credits_
+
+
+def untouched_shares(book: Book) -> tuple[ShareOutcome, ...]:
+    """Return what comes of domestic shares in a round that allocates nothing."""
+    if book.mobilisation is not None:
+        return ()
+    return tuple(
+        ShareOutcome(rule.id, 0, 0, 0, 0, 0, rule.carried, 0, 0)
+        for rule in share_rules(book.policies)
+    )
 
 
 def missed_worth(book: Book, shares: Iterable[ShareOutcome]) -> int:

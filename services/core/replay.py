@@ -38,6 +38,7 @@ from services.core.link_charges import Sent, sent_after
 from services.core.order_holds import told
 from services.core.orders import DemandOrder, OfferOrder, Order
 from services.core.policies import kept_out, rows_of
+from services.core.premiums import accounts_after
 from services.core.replay_queue import Queue
 from services.core.round_outcome import apply_result, group_losers, holds_to_adjust
 from services.core.urgent_rounds import Stages
@@ -191,13 +192,6 @@ def sealed_books(log: MarketLog) -> Iterator[BookThen]:
             replaying.settle(one)
 
 
-def _agrees(decision: Decision, statuses: Sequence[Status]) -> bool:
-    if not statuses or not decision.orders:
-        return not statuses
-    first = decision.orders[0]
-    return (first.state, first.version) == (statuses[0].state, statuses[0].version)
-
-
 class Replay:
     """The state of a market, as matching had it.
 
@@ -224,6 +218,7 @@ class Replay:
         self._stash: dict[str, dict[str, HoldAnswer]] = {}
         self._groups: dict[str, str] = {}
         self._sent: Sent = {}
+        self._accounts: dict[str, int] = {}
         self._block_offers: dict[str, str] = {}
         self._suspended: dict[str, str] = {}
         self._stages = Stages()
@@ -332,9 +327,9 @@ class Replay:
         self._now = max(self._now, statuses[0].at) if statuses else self._now
         decision = self._decided(record)
         # A definition of the market has no status: one that explains this verdict was read before.
-        while not _agrees(decision, statuses) and self._next_market(ends):
+        while not decision.agrees(statuses) and self._next_market(ends):
             decision = self._decided(record)
-        if not _agrees(decision, statuses):
+        if not decision.agrees(statuses):
             self._differing.append(record.event_id)
             self.disagreed.append((record.event_id, order_id_of(record.event) or ""))
         self._apply(decision)
@@ -443,7 +438,7 @@ class Replay:
         while gone := leaving(self._live(), self._orders, self._groups, at, first, away):
             self._put_all(gone)
         self._drop_old_answers()
-        policies = rows_of(self._policies.values(), seq)
+        policies = rows_of(self._policies.values(), seq, self._accounts)
         self._put_all(kept_out(self._live(), self.market, policies))
         build = partial(build_book, self.market, parents=self._orders, horizon=horizon,
                         sent=self._sent, policies=policies)  # fmt: skip
@@ -465,6 +460,7 @@ class Replay:
         seq = one.sealed.seq
         changed = apply_result(self._book, one.result, self._orders, self.market, seq)
         self._sent = sent_after(self._sent, self._book, one.result)
+        self._accounts = accounts_after(self._book.policies, one.result)
         self._put_all(changed)
         self._put_all(group_losers(changed, self._live()))
         named = {outcome.id for outcome in one.result.demands}

@@ -9,9 +9,9 @@ import base64
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from schemas import events, links
+from schemas import events, links, shares
 from schemas.base import MONEY_MAX_MICRO_YUAN
 from schemas.types import period_start
 from services.core.link_charges import link_charges
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from services.core.book import Book, Pool, Result
     from services.core.orders import DemandOrder, Order
 
+RoundPart: TypeAlias = (
+    events.AllocationMade | links.LinkCharged | shares.PremiumAssigned | events.HoldAdjusted
+)
+"""A record of a round on ``allocations``; `RoundClosed` makes the set whole."""
 # Half of what a message may be, so that the last pool of a part cannot pass the limit.
 _PRICES_BYTES_MAX = 32 * 1024
 _POOLS_MAX = links.LINKS_MAX
@@ -279,7 +283,7 @@ def hold_events(
 
 def closed_event(
     facts: RoundFacts,
-    whole: Sequence[events.AllocationMade | links.LinkCharged | events.HoldAdjusted],
+    whole: Sequence[RoundPart],
     offers_through: Sequence[events.OffsetRange],
     demand_through: Sequence[events.OffsetRange],
 ) -> events.RoundClosed:

@@ -45,12 +45,17 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A period as it is settled: ``delivered`` of ``chips`` at ``price`` each."""
+    """A period as it is settled: ``delivered`` of ``chips`` at ``price`` each.
+
+    ``premium`` is what the provider receives for all its chips beside the price; a charge, which
+    is due of chips that were not delivered, too, is negative.
+    """
 
     period: int
     chips: int
     price: int
     delivered: int
+    premium: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,9 @@ class Split:
         enterprise_fee: What the enterprise owes the exchange on top.
         refund: Price of what was not delivered.
         penalty: What the provider owes for that.
+        credit: What the policy fund pays for what was delivered.
+        charge: What the provider pays for a premium, of what was delivered.
+        charge_missed: The same, of what was not.
     """
 
     paid: int
@@ -70,6 +78,9 @@ class Split:
     enterprise_fee: int
     refund: int
     penalty: int
+    credit: int = 0
+    charge: int = 0
+    charge_missed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +98,28 @@ class Levy:
 
 def split(periods: Iterable[Settled], terms: Terms) -> Split:
     """Return where the money of periods goes that are settled together."""
-    paid = refund = 0
+    paid = refund = credit = charge = charge_missed = 0
     for item in periods:
         assert 0 <= item.delivered <= item.chips, "no more is delivered than was allocated"
         paid += item.delivered * item.price
         refund += (item.chips - item.delivered) * item.price
+        if item.premium > 0:
+            credit += item.premium * item.delivered // item.chips
+        else:
+            due = -(item.premium * item.delivered // item.chips)
+            assert due <= item.delivered * item.price, "a charge is at most the price"
+            charge += due
+            charge_missed += -item.premium - due
     return Split(
         paid=paid,
-        provider_fee=part(paid, terms.provider_fee_ppm),
+        # No fee on what is only passed on.
+        provider_fee=part(paid - charge, terms.provider_fee_ppm),
         enterprise_fee=part(paid, terms.enterprise_fee_ppm),
         refund=refund,
         penalty=part(refund, terms.penalty_ppm),
+        credit=credit,
+        charge=charge,
+        charge_missed=charge_missed,
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from schemas.market import Market
+    from schemas.types import OrderState
     from services.core.book import BookPolicy
     from services.core.orders import Order
     from services.core.reasons import Why
@@ -106,6 +107,20 @@ class View:
     is_mid_cycle: bool = False
 
 
+class Told(Protocol):
+    """A status as it was told."""
+
+    @property
+    def state(self) -> OrderState:
+        """Return the state that it tells."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Return the version that it tells."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a record does.
@@ -124,3 +139,10 @@ class Decision:
     orders: tuple[Order, ...] = ()
     put: HoldAnswer | None = None
     drop: tuple[HoldAnswer, ...] = ()
+
+    def agrees(self, told: Sequence[Told]) -> bool:
+        """Tell whether the statuses of a record that were told are what this makes of it."""
+        if not told or not self.orders:
+            return not told
+        first = self.orders[0]
+        return (first.state, first.version) == (told[0].state, told[0].version)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from schemas.mobilisation import MobilisationDeclared
     from schemas.orders import DemandTerms, OfferTerms
     from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
+    from schemas.shares import RoundShares
     from schemas.types import Side
     from services.core.tlog.notes import Note
     from services.gateway.identity_ports import NewKey
@@ -248,6 +249,12 @@ class Markets(Protocol):
 
     async def put_policy(self, policy: MarketPolicySet, set_at: datetime) -> None:
         """Show a policy that was set."""
+        ...
+
+    async def shares(
+        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> list[RoundShares]:
+        """Return what domestic shares asked of rounds, the latest first; as `pauses`."""
         ...
 
     async def pauses(

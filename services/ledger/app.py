@@ -19,13 +19,11 @@ from schemas.events import (
     DemandAmended,
     DemandSubmitted,
     DepositRecorded,
-    HoldAdjusted,
     OfferAmended,
     OfferSubmitted,
     ParticipantRegistered,
     RoundClosed,
 )
-from schemas.links import LinkCharged
 from schemas.money import SettlementTermsSet
 from schemas.registry import BY_MODEL
 from schemas.types import period_of, pool_key
@@ -41,7 +39,7 @@ from services.ledger.findings import (
     read,
 )
 from services.ledger.journal import body_digest, write_leaves
-from services.ledger.rounds import RoundParts, book_round
+from services.ledger.rounds import PARTS, RoundParts, book_round
 from services.ledger.state import (
     Batch,
     Halt,
@@ -69,7 +67,7 @@ _ORDER = {topic: rank for rank, topic in enumerate(TOPICS)}
 # wait only if somebody writes past it; each is looked at again with every batch.
 DELIVERIES_WAITING_MAX = 5_000
 
-ROUND_TYPES = (AllocationMade, LinkCharged, HoldAdjusted, RoundClosed)
+ROUND_TYPES = (*PARTS, RoundClosed)
 
 
 @dataclass(frozen=True, slots=True)

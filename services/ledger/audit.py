@@ -195,6 +195,7 @@ _RULES = (
             "audit_settlements",
             "audit_open_periods",
             "audit_escrow",
+            "audit_premiums",
         ),
     ),
     (

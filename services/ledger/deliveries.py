@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from schemas.events import DeliveryReported, RoundClosed
 from schemas.money import AllocationSettled, SettledPeriod
+from schemas.shares import PremiumSettled
 from schemas.types import period_of, period_start
 from services.core.errors import Message
 from services.core.postings import TransferKind, settlement_uuid
@@ -29,6 +30,8 @@ from services.ledger.state import (
     escrow_account,
     fees_account,
     penalties_account,
+    policy_account,
+    premiums_account,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from schemas.codec import Envelope
+    from services.core.settlement import Levy, Split
     from services.ledger.books import Books
     from services.ledger.state import Allocation, Input
 
@@ -62,7 +66,8 @@ def reported(books: Books, item: Input) -> None:
         found = books.open.get((allocation.id, period))
         if found is not None and now < found.due:
             delivered = min(told.chips, found.chips)
-            periods.append(Settled(period, found.chips, found.price, delivered))
+            premium = _premium(allocation, period)
+            periods.append(Settled(period, found.chips, found.price, delivered, premium))
     books.deliveries[body.delivery_id] = digest
     _settle(books, item.envelope, allocation, (body.delivery_id, digest), periods, lapsed=False)
 
@@ -82,7 +87,8 @@ def lapse(books: Books, envelope: Envelope) -> None:
         if found is not None and found.due < now:
             allocation = books.allocations.get(allocation_id)
             if allocation is not None and allocation.market_id == closed.market_id:
-                late[allocation_id].append(Settled(period, found.chips, found.price, 0))
+                premium = _premium(allocation, period)
+                late[allocation_id].append(Settled(period, found.chips, found.price, 0, premium))
     for allocation_id, periods in sorted(late.items()):
         name = f"lapse:{closed.round_id}:{allocation_id}"
         identity = (name, hashlib.sha256(name.encode()).digest())
@@ -120,7 +126,13 @@ def parties_of(allocation: Allocation) -> tuple[str, ...]:
     """Return every account that settling an allocation can touch."""
     people = (allocation.provider_id, allocation.enterprise_id)
     own = (cny_account, collateral_account, debt_account)
-    market = (escrow_account, fees_account, penalties_account)
+    market = (
+        escrow_account,
+        fees_account,
+        penalties_account,
+        policy_account,
+        premiums_account,
+    )
     return (
         *(name(person) for person in people for name in own),
         *(name(allocation.market_id) for name in market),
@@ -169,6 +181,7 @@ def _settle(
     mover.move("delivery_paid", escrow, cny_account(provider), parts.paid - parts.provider_fee)
     mover.move("fee", escrow, fees, parts.provider_fee)
     mover.move("refund", escrow, money, parts.refund)
+    missed = mover.premiums(parts, provider)
     # Only what is taken is shared: the exchange does not lend what a provider owes.
     penalty = levy(parts.penalty, books.account(collateral_account(provider)).free())
     compensation = part(penalty.taken, terms.compensation_ppm)
@@ -198,6 +211,12 @@ def _settle(
     books.settlements_new.append(row)
     if settled:
         books.emit(_told(row, allocation), envelope, settlement_id)
+    if parts.credit or parts.charge or parts.charge_missed:
+        books.emit(_premium_told(row, allocation, missed.owed), envelope, settlement_id)
+
+
+def _premium(allocation: Allocation, period: int) -> int:
+    return next(row.premium for row in allocation.periods if row.period == period)
 
 
 class _Mover:
@@ -209,6 +228,7 @@ class _Mover:
         self._books = books
         self._envelope = envelope
         self._id = settlement_id
+        self._market_id = allocation.market_id
         self._about = About(allocation.market_id, allocation.round_id, allocation.demand_id)
         self.made: list[UUID] = []
 
@@ -227,9 +247,36 @@ class _Mover:
         )
         self.made.append(transfer_id)
 
+    def premiums(self, parts: Split, provider: str) -> Levy:
+        """Credit and charge a provider; return what became of the charge for what it missed."""
+        owed = premiums_account(self._market_id)
+        self.move("premium_charge", cny_account(provider), owed, parts.charge)
+        collateral = collateral_account(provider)
+        missed = levy(parts.charge_missed, self._books.account(collateral).free())
+        self.move("premium_missed", collateral, owed, missed.taken)
+        self.move("premium_owed", debt_account(provider), owed, missed.owed)
+        fund = policy_account(self._market_id)
+        self.move("premium_credit", fund, cny_account(provider), parts.credit)
+        return missed
+
     def collect(self, participant_id: str) -> None:
         """Take what a participant owes from what it now has."""
         collect(self._books, self._envelope, participant_id, self._id)
+
+
+def _premium_told(row: Settlement, allocation: Allocation, owed: int) -> PremiumSettled:
+    return PremiumSettled(
+        settlement_id=row.id,
+        allocation_id=allocation.id,
+        market_id=allocation.market_id,
+        round_id=allocation.round_id,
+        enterprise_id=allocation.enterprise_id,
+        provider_id=allocation.provider_id,
+        credit=row.split.credit,
+        charge=row.split.charge,
+        charge_missed=row.split.charge_missed,
+        owes=owed,
+    )
 
 
 def _told(row: Settlement, allocation: Allocation) -> AllocationSettled:

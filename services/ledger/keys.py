@@ -32,6 +32,8 @@ from services.ledger.state import (
     links_account,
     owner_of,
     penalties_account,
+    policy_account,
+    premiums_account,
     rents_account,
 )
 
@@ -77,7 +79,15 @@ def keys_of(inputs: Iterable[Input], waiting: Iterable[Input]) -> Keys:
         _add_by_type(found, body)
     names = found.names
     own = (cny_account, collateral_account, debt_account)
-    market = (escrow_account, fees_account, penalties_account, links_account, rents_account)
+    market = (
+        escrow_account,
+        fees_account,
+        penalties_account,
+        links_account,
+        rents_account,
+        policy_account,
+        premiums_account,
+    )
     names["accounts"] = {
         BANK,
         *(name(participant) for participant in names["participants"] for name in own),

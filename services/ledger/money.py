@@ -289,6 +289,9 @@ def _irreversible(books: Books, found: Booked | None) -> tuple[str, str] | None:
     # What a period was settled at left escrow for good: there is nothing open to return it to.
     if found.debit.startswith("escrow:"):
         return ("out of escrow", "出自托管账户")
+    # What the policy fund has is what it is going to pay.
+    if {name.partition(":")[0] for name in (found.debit, found.credit)} & {"policy", "premiums"}:
+        return ("of a premium", "属于溢价")
     # A debt that was collected meanwhile cannot be forgiven a second time.
     debtor = found.debit.partition("debt:")[2]
     if debtor and books.owed(debtor) < found.amount:

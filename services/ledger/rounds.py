@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from schemas.events import (
     AllocationMade,
@@ -16,6 +16,7 @@ from schemas.events import (
     RoundClosed,
 )
 from schemas.links import LinkCharged
+from schemas.shares import PremiumAssigned
 from schemas.types import period_of
 from services.core.errors import HoldError, Message
 from services.core.postings import TransferKind, derive_uuid
@@ -25,6 +26,7 @@ from services.ledger.holds import refuse
 from services.ledger.journal import body_digest
 from services.ledger.links import check_charge, pay_links
 from services.ledger.money import terms_of
+from services.ledger.premiums import assess, premiums_of
 from services.ledger.state import (
     About,
     Allocation,
@@ -43,6 +45,10 @@ if TYPE_CHECKING:
     from services.kit.kafka import Positions
     from services.ledger.books import Books
     from services.ledger.state import DemandHold, Input
+
+
+Part: TypeAlias = AllocationMade | LinkCharged | PremiumAssigned | HoldAdjusted
+PARTS = (AllocationMade, LinkCharged, PremiumAssigned, HoldAdjusted)
 
 
 @dataclass(slots=True)
@@ -72,7 +78,7 @@ class RoundParts:
                 self.conflict = item
             self.closed = self.closed or item
             return
-        assert isinstance(body, AllocationMade | LinkCharged | HoldAdjusted)
+        assert isinstance(body, PARTS)
         known = self.parts.setdefault(body.index, item)
         if known.record.value != item.record.value:
             self.conflict = item
@@ -114,8 +120,11 @@ def book_round(books: Books, round_parts: RoundParts) -> None:
     keeps = {body.demand_id: body for body in bodies if isinstance(body, HoldAdjusted)}
     captured: dict[str, int] = defaultdict(int)
     terms = terms_of(books, closed.market_id, closed.seq, closed.fee_ppm)
+    premiums = premiums_of(
+        (body for body in bodies if isinstance(body, PremiumAssigned)), allocations
+    )
     for body in allocations:
-        _take(books, body, terms)
+        _take(books, body, terms, premiums.get(body.allocation_id, {}))
         captured[body.demand_id] += body.payment
     charges = [body for body in bodies if isinstance(body, LinkCharged)]
     for charge in charges:
@@ -125,6 +134,7 @@ def book_round(books: Books, round_parts: RoundParts) -> None:
         keep = keeps.get(demand_id)
         _settle_hold(books, envelope, demand_id, captured.get(demand_id), keep)
     pay_links(books, envelope, charges)
+    assess(books, envelope, premiums)
     row = RoundRow(
         closed.round_id,
         closed.market_id,
@@ -140,9 +150,7 @@ def book_round(books: Books, round_parts: RoundParts) -> None:
     books.rounds_new.append(row)
 
 
-def _checked_set(
-    books: Books, round_parts: RoundParts, closed: RoundClosed
-) -> list[AllocationMade | LinkCharged | HoldAdjusted]:
+def _checked_set(books: Books, round_parts: RoundParts, closed: RoundClosed) -> list[Part]:
     """Return the bodies in order, after checking that the set is the one that was closed."""
     if round_parts.conflict is not None:
         offset = round_parts.conflict.record.offset
@@ -186,15 +194,15 @@ def _checked_set(
             closed.seq,
             f"above {last}",
         )
-    bodies: list[AllocationMade | LinkCharged | HoldAdjusted] = []
+    bodies: list[Part] = []
     for index in order:
         body = round_parts.parts[index].envelope.data
-        assert isinstance(body, AllocationMade | LinkCharged | HoldAdjusted)
+        assert isinstance(body, PARTS)
         bodies.append(body)
     return bodies
 
 
-def _take(books: Books, body: AllocationMade, terms: Terms) -> None:
+def _take(books: Books, body: AllocationMade, terms: Terms, premiums: Mapping[int, int]) -> None:
     """Take an allocation's capacity; refuse what was not offered or is gone."""
     payment = sum(item.chips * item.price for item in body.periods)
     if payment != body.payment:
@@ -209,7 +217,10 @@ def _take(books: Books, body: AllocationMade, terms: Terms) -> None:
             body.payment,
             str(payment),
         )
-    periods = tuple(PeriodRow(period_of(p.start), p.chips, p.price) for p in body.periods)
+    periods = tuple(
+        PeriodRow(at := period_of(p.start), p.chips, p.price, premiums.get(at, 0))
+        for p in body.periods
+    )
     demand = books.demands.get(body.demand_id)
     known = demand is not None and demand.participant_id == body.enterprise_id
     if (

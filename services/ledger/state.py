@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 UNIT = "CNY-micro"
 BANK = "bank"
 """The world outside: what participants have is what the bank owes, so it may be negative."""
-_NO_FLOOR = (BANK, "debt:")
+_NO_FLOOR = (BANK, "debt:", "premiums:")
 _OWNED = frozenset({"cny", "collateral", "debt"})
 
 
@@ -65,6 +65,16 @@ def links_account(market_id: str) -> str:
 def rents_account(market_id: str) -> str:
     """Return the name of the account that congestion rents of a market's links go to."""
     return f"rents:{market_id}"
+
+
+def policy_account(market_id: str) -> str:
+    """Return the name of a market's policy fund: what domestic supply is credited from."""
+    return f"policy:{market_id}"
+
+
+def premiums_account(market_id: str) -> str:
+    """Return the name of the account of premiums that imported supply is still to be charged."""
+    return f"premiums:{market_id}"
 
 
 def has_floor(account: str) -> bool:
@@ -162,11 +172,12 @@ class OfferVersion:
 
 @dataclass(frozen=True, slots=True)
 class PeriodRow:
-    """Chips and price of an allocation in one period."""
+    """Chips and price of an allocation in one period, and what its premium comes to."""
 
     period: int
     chips: int
     price: int
+    premium: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,7 @@ class Loaded:
         last_round: The newest round, ``None`` before the first.
         is_sealed: Whether that round waits for its result.
         sent: GB of each link and period that rounds have given away.
+        accounts: TFLOPS-hours that rounds missed of each domestic share and none made good since.
         mobilisations: What was declared and what was withdrawn, in any order.
         policies: Every version of every policy of the market.
         paused: The pause that the newest round brought about, if it did.
@@ -158,6 +159,7 @@ class Loaded:
     last_round: SealedRound | None
     is_sealed: bool
     sent: Sent = field(default_factory=dict)
+    accounts: dict[str, int] = field(default_factory=dict)
     mobilisations: Sequence[MobilisationDeclared | MobilisationEnded] = ()
     policies: Sequence[MarketPolicySet] = ()
     paused: MarketPaused | None = None

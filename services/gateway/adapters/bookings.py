@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 from schemas.events import JournalEntryRecorded
 from schemas.money import AllocationSettled, MoneyRefused, SettlementTermsSet
+from schemas.shares import PremiumSettled
 from services.core.postings import settlement_uuid
 from services.gateway.adapters import log_tree
 from services.gateway.adapters.queries import SQL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from services.gateway.ports import Sent
     from services.kit.postgres import Conn, Pool
 
-PURPOSES = frozenset(
+_OF_SETTLEMENTS = frozenset(
     {
         "delivery_paid",
         "fee",
@@ -28,6 +30,8 @@ PURPOSES = frozenset(
         "enterprise_fee_owed",
     }
 )
+_PREMIUMS = frozenset({"premium_credit", "premium_charge", "premium_missed", "premium_owed"})
+PURPOSES = _OF_SETTLEMENTS | _PREMIUMS
 """Purposes that only entries of settlements have."""
 
 
@@ -96,6 +100,18 @@ async def put_settlements(conn: Conn, batch: list[Sent]) -> None:
         for data, at in settled
     ]
     await conn.execute(SQL.put_settlements, *_columns(rows))
+    await _put_parts(conn, [(data, purposes_of(data)) for data, _ in settled])
+
+
+async def put_premiums(conn: Conn, batch: list[Sent]) -> None:
+    """Note which journal entries the premiums of settlements are."""
+    settled = [data for sent in batch if isinstance(data := sent.envelope.data, PremiumSettled)]
+    await _put_parts(conn, [(data, _premium_purposes(data)) for data in settled])
+
+
+async def _put_parts(
+    conn: Conn, settled: Iterable[tuple[AllocationSettled | PremiumSettled, list[str]]]
+) -> None:
     parts = [
         (
             str(settlement_uuid(purpose, data.settlement_id)),
@@ -104,12 +120,23 @@ async def put_settlements(conn: Conn, batch: list[Sent]) -> None:
             data.enterprise_id,
             data.provider_id,
         )
-        for data, _ in settled
-        for purpose in purposes_of(data)
+        for data, purposes in settled
+        for purpose in purposes
     ]
     if parts:
         await conn.execute(SQL.put_settlement_parts, *_columns(parts))
         await conn.execute(SQL.put_settlement_reversals, [part[0] for part in parts])
+
+
+def _premium_purposes(data: PremiumSettled) -> list[str]:
+    amounts = {
+        "premium_credit": data.credit,
+        "premium_charge": data.charge,
+        "premium_missed": data.charge_missed - data.owes,
+        "premium_owed": data.owes,
+    }
+    assert amounts.keys() == _PREMIUMS
+    return [purpose for purpose, amount in amounts.items() if amount]
 
 
 def purposes_of(data: AllocationSettled) -> list[str]:
@@ -124,7 +151,7 @@ def purposes_of(data: AllocationSettled) -> list[str]:
         "enterprise_fee": data.enterprise_fee - data.enterprise_owes,
         "enterprise_fee_owed": data.enterprise_owes,
     }
-    assert amounts.keys() == PURPOSES
+    assert amounts.keys() == _OF_SETTLEMENTS
     return [purpose for purpose, amount in amounts.items() if amount]
 
 

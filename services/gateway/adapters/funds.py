@@ -274,7 +274,7 @@ async def _invoice(conn: Conn, participant_id: str, row: asyncpg.Record) -> Invo
     }
     amounts = {
         item: totals.get(item, (0, 0))[1]
-        for item in ("delivered", "fee", "penalty", "compensation")
+        for item in ("delivered", "fee", "penalty", "compensation", "premium")
     }
     return InvoiceView(
         number=f"{participant_id}-{row['place']:06d}" if final else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
+from schemas.shares import RoundShares
 from services.gateway.adapters.queries import SQL, sql_of
 
 if TYPE_CHECKING:
@@ -79,3 +80,20 @@ async def put_pauses(conn: Conn, batch: list[Sent]) -> None:
         data = sent.envelope.data
         assert isinstance(data, MarketPaused)
         await conn.execute(SQL.put_pause, data.market_id, data.seq, data.model_dump_json())
+
+
+async def shares(
+    pool: Pool, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+) -> list[RoundShares]:
+    """Return what domestic shares asked of rounds, the latest first."""
+    seq, market = before or (None, None)
+    found = await pool.fetch(SQL.shares, market_id, seq, market, limit)
+    return [RoundShares.model_validate_json(row["body"]) for row in found]
+
+
+async def put_shares(conn: Conn, batch: list[Sent]) -> None:
+    """Show what domestic shares asked of the rounds that a batch of records tells of."""
+    for sent in batch:
+        data = sent.envelope.data
+        assert isinstance(data, RoundShares)
+        await conn.execute(SQL.put_share, data.market_id, data.seq, data.model_dump_json())

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from schemas.mobilisation import MobilisationDeclared
     from schemas.orders import DemandTerms, OfferTerms
     from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
+    from schemas.shares import RoundShares
     from services.gateway.identity_ports import NewKey
     from services.gateway.ports import Signer
     from services.kit.postgres import Conn, Pool
@@ -212,6 +213,12 @@ class PostgresMarkets:
     async def put_policy(self, policy: MarketPolicySet, set_at: datetime) -> None:
         """Show a policy that was set."""
         await policies.put(self._pool, policy, set_at)
+
+    async def shares(
+        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> list[RoundShares]:
+        """Return what domestic shares asked of rounds, the latest first."""
+        return await policies.shares(self._pool, market_id=market_id, before=before, limit=limit)
 
     async def pauses(
         self, *, market_id: str | None, before: tuple[int, str] | None, limit: int

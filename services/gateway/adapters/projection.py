@@ -21,6 +21,7 @@ from schemas.erasures import ErasureOrdered, ErasureRefused, JournalEntryErased
 from schemas.links import RoundLinks
 from schemas.mobilisation import MobilisationDisplaced, MobilisationServed
 from schemas.policies import MarketPaused, MarketPolicySet
+from schemas.shares import PremiumSettled, RoundShares
 from schemas.signing_keys import SigningKeySet
 from schemas.surveillance import (
     ParticipantOwned,
@@ -364,6 +365,7 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((events.MarketDefined,), _markets),
     ((MarketPolicySet,), policies.put_all),
     ((MarketPaused,), policies.put_pauses),
+    ((RoundShares,), policies.put_shares),
     (mobilisations.TOLD, mobilisations.put_told),
     ((MobilisationServed,), mobilisations.put_served),
     ((MobilisationDisplaced,), mobilisations.put_displaced),
@@ -381,6 +383,7 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((ErasureRefused,), erasures.put_refused),
     ((JournalEntryErased,), erasures.put_erased),
     ((money.AllocationSettled,), bookings.put_settlements),
+    ((PremiumSettled,), bookings.put_premiums),
     ((money.MoneyRefused,), bookings.put_refusals),
     ((money.SettlementTermsSet,), bookings.put_terms),
     ((events.CheckpointPublished, CheckpointSigned), log_tree.put_heads),

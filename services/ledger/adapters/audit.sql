@@ -169,11 +169,29 @@ WHERE a.name LIKE 'escrow:%'
   AND a.credits_posted - a.debits_posted <> coalesce(o.amount, 0)
 LIMIT 20
 
+-- name: audit_premiums
+-- What premiums still owe the policy fund is what imported supply is charged for open periods, and
+-- the fund has what domestic supply may still be credited for them.
+SELECT m.market_id, coalesce(r.debits_posted - r.credits_posted, 0) AS owed,
+  coalesce(o.charges, 0)::bigint AS charges,
+  coalesce(f.credits_posted - f.debits_posted, 0) AS fund,
+  coalesce(o.credits, 0)::bigint AS credits
+FROM (SELECT DISTINCT market_id FROM round_booked) AS m
+LEFT JOIN account AS r ON r.name = 'premiums:' || m.market_id
+LEFT JOIN account AS f ON f.name = 'policy:' || m.market_id
+LEFT JOIN (SELECT n.market_id, sum(greatest(0, -p.premium)) AS charges,
+  sum(greatest(0, p.premium)) AS credits
+  FROM open_period AS n JOIN allocation_period AS p USING (allocation_id, period)
+  WHERE p.premium <> 0 GROUP BY n.market_id) AS o ON o.market_id = m.market_id
+WHERE coalesce(r.debits_posted - r.credits_posted, 0) <> coalesce(o.charges, 0)
+  OR coalesce(f.credits_posted - f.debits_posted, 0) < coalesce(o.credits, 0)
+LIMIT 20
+
 -- name: audit_debts
--- A debt is never above zero, and only the bank and debts are ever below.
+-- A debt is never above zero, and only the bank, debts and premiums are ever below.
 SELECT name, credits_posted - debits_posted AS balance FROM account
-WHERE (name LIKE 'debt:%' AND credits_posted > debits_posted)
-  OR (NOT floor_zero AND name <> 'bank' AND name NOT LIKE 'debt:%')
+WHERE ((name LIKE 'debt:%' OR name LIKE 'premiums:%') AND credits_posted > debits_posted)
+  OR (NOT floor_zero AND name <> 'bank' AND name NOT LIKE 'debt:%' AND name NOT LIKE 'premiums:%')
 LIMIT 20
 
 -- name: audit_reversals

@@ -32,7 +32,8 @@ SELECT a.id, a.round_id, a.market_id, a.demand_id, a.enterprise_id, a.offer_id, 
   r.terms_version AS version,
   array_agg(p.period ORDER BY p.period) AS periods,
   array_agg(p.chips ORDER BY p.period) AS chips,
-  array_agg(p.price ORDER BY p.period) AS prices
+  array_agg(p.price ORDER BY p.period) AS prices,
+  array_agg(p.premium ORDER BY p.period) AS premiums
 FROM allocation AS a
 JOIN round_booked AS r USING (round_id)
 JOIN allocation_period AS p ON p.allocation_id = a.id
@@ -52,8 +53,10 @@ ORDER BY o.allocation_id LIMIT 2000
 
 -- name: load_exposure
 SELECT o.provider_id,
-  sum(ceil(o.chips::numeric * o.price * r.penalty_ppm / 1000000))::bigint AS exposure
+  sum(ceil(o.chips::numeric * o.price * r.penalty_ppm / 1000000) + greatest(0, -p.premium))::bigint
+    AS exposure
 FROM open_period AS o
+JOIN allocation_period AS p USING (allocation_id, period)
 JOIN allocation AS a ON a.id = o.allocation_id
 JOIN round_booked AS r ON r.round_id = a.round_id
 WHERE o.provider_id = ANY($1::text[]) GROUP BY o.provider_id

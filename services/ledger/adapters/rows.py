@@ -108,10 +108,10 @@ def allocations(found: Iterable[Row]) -> dict[str, Allocation]:
     made = {}
     for row in found:
         fields = dict(row)
-        periods = zip(fields.pop("periods"), fields.pop("chips"), fields.pop("prices"), strict=True)
+        columns = [fields.pop(name) for name in ("periods", "chips", "prices", "premiums")]
         made[row["id"]] = Allocation(
             terms=Terms(**{name: fields.pop(name) for name in _TERMS}),
-            periods=tuple(PeriodRow(*period) for period in periods),
+            periods=tuple(PeriodRow(*period) for period in zip(*columns, strict=True)),
             **fields,
         )
     return made
@@ -301,9 +301,9 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
     await _copy_rows(
         conn,
         "allocation_period",
-        ("allocation_id", "period", "offer_id", "offer_version", "chips", "price"),
+        ("allocation_id", "period", "offer_id", "offer_version", "chips", "price", "premium"),
         [
-            (a.id, p.period, a.offer_id, a.offer_version, p.chips, p.price)
+            (a.id, p.period, a.offer_id, a.offer_version, p.chips, p.price, p.premium)
             for a in batch.allocations
             for p in a.periods
         ],

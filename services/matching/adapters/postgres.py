@@ -20,6 +20,8 @@ from services.core.circuit_breaker import has_breaker, traded_prices
 from services.core.errors import MatchError, Message
 from services.core.file_reading import result_from_dict
 from services.core.orders import DemandOrder, OfferOrder
+from services.core.policy_rows import policies_of, share_rules
+from services.core.premiums import accounts_after
 from services.core.verdicts import HoldAnswer
 from services.kit.errors import StaleWriterError
 from services.kit.postgres import (
@@ -108,6 +110,7 @@ class PostgresStore:
             last_round=None if last is None else _sealed(last),
             is_sealed=last is not None and last["state"] == "SEALED",
             sent={(row["link"], row["period"]): row["gb"] for row in sent},
+            accounts={} if last is None else _accounts(last),
             mobilisations=[
                 (
                     MobilisationEnded if row["withdrawn"] else MobilisationDeclared
@@ -309,6 +312,16 @@ def _traded(row: asyncpg.Record) -> TradedPrices:
     first = horizon_of(market, row["seq"], row["market_time"]).first
     result = result_from_dict(json.loads(zlib.decompress(row["result"])))
     return traded_prices(row["seq"], first, result)
+
+
+def _accounts(last: asyncpg.Record) -> dict[str, int]:
+    """Return the rolling accounts of domestic shares after the newest round."""
+    policies = policies_of(json.loads(_sealed(last).book))
+    if not share_rules(policies):
+        return {}
+    told = last["result"]
+    result = None if told is None else result_from_dict(json.loads(zlib.decompress(told)))
+    return accounts_after(policies, result)
 
 
 def _order(body: str) -> Order:

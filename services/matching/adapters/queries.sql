@@ -92,7 +92,7 @@ DELETE FROM early_hold WHERE order_id = $1 AND cause = $2
 -- name: last_round
 SELECT seq, round_id, state, market_time, manifest::text AS manifest, through::text AS through,
   market::text AS market, book, rules, book_digest, rules_digest, mobilisation,
-  paused::text AS paused
+  paused::text AS paused, result
 FROM round ORDER BY seq DESC LIMIT 1
 
 -- name: seal_round

@@ -57,6 +57,7 @@ class Desk:
         next_round: Number of the round that comes next.
         last_time: Instant of the last seal; the market's time never goes back behind it.
         sent: GB of each link and period that rounds have given away.
+        accounts: TFLOPS-hours that rounds missed of each domestic share and none made good since.
         stages: Mobilisations, and the stage of the cycle of rounds.
         market_changed: Whether the market was defined anew since the last seal.
         policies: Every version of every policy of the market, by id and version.
@@ -81,6 +82,7 @@ class Desk:
         self.paused: MarketPaused | None = None
         self.pace = Pace()
         self.sent: Sent = {}
+        self.accounts: dict[str, int] = {}
         self.stages = Stages()
         self._block_offers: dict[str, str] = {}
         self._in_last_book: tuple[BookPolicy, ...] = ()
@@ -97,6 +99,7 @@ class Desk:
             self._keep(order)
         self.groups = dict(loaded.groups)
         self.sent = dict(loaded.sent)
+        self.accounts = dict(loaded.accounts)
         self.suspended = dict(loaded.suspended)
         for told in loaded.mobilisations:
             self.stages.take(told)
@@ -157,7 +160,7 @@ class Desk:
 
     def freeze_policies(self) -> tuple[BookPolicy, ...]:
         """Return the policies of the next round; until the one after, orders are held to them."""
-        self._in_last_book = rows_of(self.policies.values(), self.next_round)
+        self._in_last_book = rows_of(self.policies.values(), self.next_round, self.accounts)
         return self._in_last_book
 
     def is_halted(self, now: datetime) -> bool:

@@ -7,7 +7,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING
 
-from schemas import events, links
+from schemas import events
 from schemas.types import period_of
 from services.core.book_builder import (
     build_book,
@@ -22,9 +22,11 @@ from services.core.codec import book_from_dict, book_to_dict, canonical_json, ru
 from services.core.link_charges import sent_after
 from services.core.order_holds import told
 from services.core.policies import kept_out
+from services.core.premiums import accounts_after
 from services.core.reasons import why
 from services.core.round_events import (
     RoundFacts,
+    RoundPart,
     allocation_events,
     cleared_event,
     closed_event,
@@ -40,6 +42,7 @@ from services.core.round_outcome import (
     group_losers,
     holds_to_adjust,
 )
+from services.core.share_events import premium_events, shares_event
 from services.core.urgent_rounds import served_event
 from services.matching.app.scribe import record_of, status_record
 from services.matching.ports import SealedRound
@@ -153,7 +156,8 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
         solve_ms=cleared.solve_ms,
     )
     allocations = allocation_events(facts, desk.orders)
-    charges = link_events(facts, desk.orders, len(allocations))
+    charges: list[RoundPart] = [*link_events(facts, desk.orders, len(allocations))]
+    charges += premium_events(facts, desk.orders, len(allocations) + len(charges))
     served = served_event(facts, desk.orders)
     changed = apply_result(book, result, desk.orders, sealed.market, sealed.seq)
     _put_all(desk, changed)
@@ -161,6 +165,7 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
     _put_all(desk, losers)
     filled = [made.demand_id for made in allocations]
     desk.send(sent_after(desk.sent, book, result))
+    desk.accounts = accounts_after(book.policies, result)
     adjusted = holds_to_adjust(desk.orders.values(), filled)
     holds = hold_events(facts, adjusted, len(allocations) + len(charges))
     records = _allocation_records(facts, sealed, [*allocations, *charges, *holds])
@@ -244,6 +249,9 @@ def _round_records(
     records = [_of_round(cleared_event(facts), facts.round_id, at, 0)]
     records += [_of_round(part, facts.round_id, at, part.part) for part in prices_events(facts)]
     records += [_of_round(part, facts.round_id, at, part.part) for part in links_events(facts)]
+    shares = shares_event(facts)
+    if shares is not None:
+        records.append(_of_round(shares, facts.round_id, at, 0))
     records += [
         _of_round(part, facts.round_id, at, part.part)
         for part in file_events(facts.round_id, facts.market.id, file)
@@ -269,7 +277,7 @@ def _alarm(facts: RoundFacts, cleared: ClearedRound) -> OutRecord:
 def _allocation_records(
     facts: RoundFacts,
     sealed: SealedRound,
-    whole: Sequence[events.AllocationMade | links.LinkCharged | events.HoldAdjusted],
+    whole: Sequence[RoundPart],
 ) -> list[OutRecord]:
     closed = closed_event(
         facts, whole, _read_through(sealed, "offers"), _read_through(sealed, "demand")

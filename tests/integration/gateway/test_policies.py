@@ -7,6 +7,8 @@ from typing import Any
 from schemas import events, examples
 from schemas.policies import MarketPaused
 from schemas.policy_examples import POLICIES
+from schemas.share_examples import SHARES
+from schemas.shares import RoundShares
 from tests.integration.gateway.conftest import Gateway, Market
 
 Json = dict[str, Any]
@@ -108,3 +110,27 @@ async def test_what_a_breaker_paused_is_listed_latest_first_and_can_be_exported(
     assert [item["seq"] for item in rest["items"]] == [9]
     table = await gateway.http.get("/v1/pauses", headers={"Accept": "text/csv"})
     assert table.text.splitlines()[0].startswith("market_id,round_id,seq")
+
+
+async def test_what_domestic_shares_asked_of_rounds_is_listed_latest_first(
+    gateway: Gateway,
+) -> None:
+    told = [
+        RoundShares.model_validate(
+            SHARES[RoundShares] | {"seq": seq, "round_id": f"jjj-spot:{seq}"}
+        )
+        for seq in (7, 9, 12)
+    ]
+    await gateway.publish(*told)
+
+    async def listed() -> list[Json]:
+        reply = await gateway.http.get("/v1/shares?market_id=jjj-spot&limit=2")
+        return list(reply.json()["items"])
+
+    found = await gateway.eventually(listed, lambda items: len(items) == 2)
+    assert [item["seq"] for item in found] == [12, 9]
+    (share,) = found[0]["shares"]
+    assert (share["premium"], share["shortfall"], share["account"]) == (2_500, 0, 120_000)
+    page = (await gateway.http.get("/v1/shares?limit=2")).json()
+    rest = (await gateway.http.get(f"/v1/shares?limit=2&cursor={page['next_cursor']}")).json()
+    assert [item["seq"] for item in rest["items"]] == [7]

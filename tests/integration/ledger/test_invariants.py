@@ -38,6 +38,7 @@ pytestmark = pytest.mark.integration
         leaf_sql(2) + leaf_sql(3),
         leaf_sql(2).replace(";", ", (3, 1, 1, 'd')"),
         "INSERT INTO allocation_period VALUES ('al_1', 101, 'off_1', 1, 10, 5)",
+        "INSERT INTO allocation_period VALUES ('al_1', 101, 'off_1', 1, 10, 5, -50)",
         "INSERT INTO settled_period VALUES ('al_1', 100, 's_whole', 6, 5, 6)",
         "INSERT INTO settled_period VALUES ('al_1', 100, 's_part', 6, 5, 3)",
         "INSERT INTO settled_period VALUES ('al_1', 100, 's_none', 6, 5, 0)",
@@ -155,6 +156,11 @@ async def test_the_writer_may_do_what_the_rules_allow(roles: Roles, sql: str) ->
         # Accounts: a debt above zero, another account without a floor.
         "INSERT INTO account VALUES (9, 'debt:lab', 'lab', 'CNY-micro', false, 0, 0, 1, 2, 1)",
         "INSERT INTO account VALUES (9, 'cny:x', 'lab', 'CNY-micro', false, 0, 0, 2, 1, 1)",
+        # Premiums: a fund below zero or without a floor, a claim above zero, more than the price.
+        "INSERT INTO account VALUES (9, 'policy:jjj', NULL, 'CNY-micro', true, 0, 0, 2, 1, 1)",
+        "INSERT INTO account VALUES (9, 'policy:jjj', NULL, 'CNY-micro', false, 0, 0, 1, 1, 1)",
+        "INSERT INTO account VALUES (9, 'premiums:jjj', NULL, 'CNY-micro', false, 0, 0, 1, 2, 1)",
+        "INSERT INTO allocation_period VALUES ('al_1', 101, 'off_1', 1, 10, 5, -51)",
         # Rounds and positions: twice, back.
         "INSERT INTO round_booked VALUES ('jjj:2', 'jjj', 1, sha256('r'), 1, 30, 0, now())",
         "UPDATE consumer_offset SET next_offset = 4",

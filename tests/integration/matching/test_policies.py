@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from schemas import events
+from schemas.market import Market
 from schemas.policies import MarketPaused, MarketPolicySet
+from schemas.shares import PremiumAssigned, RoundShares
 from schemas.types import OrderState
 from services.core.replay import sealed_books
 from services.gateway.adapters.market_log import KafkaMarketLogs
@@ -176,3 +178,58 @@ async def test_a_breaker_pauses_rounds_over_a_restart_and_until_its_policy_is_wi
         await desk.hear(3, 60.0)
         stop.set()
         await running
+
+
+async def test_a_domestic_share_is_kept_told_and_its_shortfall_carried_over_a_restart(
+    desk: Desk,
+) -> None:
+    clock = ManualClock(START)
+    chip = {"id": "h800", "name": "H800", "vendor": "NVIDIA", "domestic": False, "memory_gb": 80}
+    chips = [*MARKET.model_dump(mode="json")["chips"], chip | {"tflops": 320, "lot": 8}]
+    market = Market.model_validate(MARKET.model_dump(mode="json") | {"chips": chips})
+    rule = {"kind": "domestic_share", "share_bp": 5_000, "premium_max": 5_000}
+    home, away = offer("home", ask=1_200_000), offer("away", chip="h800")
+    either = [{"chips_any_of": ["a910b", "h800"], "limit": 3_000_000}]
+    imported = [{"chips_any_of": ["h800"], "limit": 3_000_000}]
+    needs = demand("n", alternatives=either), demand("m", alternatives=imported)
+    late = demand("late", alternatives=imported)
+
+    async with open_process(desk.settings, clock) as matching:
+        await desk.say(events.MarketDefined(market=market), policy(rule, "share"))
+        await desk.say(home, away, *needs, *map(hold, needs))
+        await settled(matching, least=8)
+        await matching.run_round()
+        await desk.hear(1)
+    (told,) = [one for one in desk.distinct("rounds") if isinstance(one, RoundShares)]
+    (share,) = told.shares
+    assert (share.policy_id, share.version, share.region, share.share_bp) == (
+        "share", 1, None, 5_000,
+    )  # fmt: skip
+    # Either runs on imported chips at these asks; 200,000 for 320 TFLOPS make it even.
+    assert 625 <= share.premium < 800
+    assert share.tflops_hours == 2 * share.tflops_hours_domestic == 16 * 320
+    assert (share.shortfall, share.account) == (0, 0)
+    assigned = [one for one in desk.distinct("allocations") if isinstance(one, PremiumAssigned)]
+    by_provider = {one.provider_id: one.amount for one in assigned}
+    assert by_provider == {
+        home.participant_id: share.credits,
+        away.participant_id: -share.charges,
+    }
+    assert share.charges >= share.credits > 0
+
+    for seq in (2, 3):
+        async with open_process(desk.settings, clock) as matching:
+            if seq == 2:
+                await desk.say(late, hold(late))
+                await settled(matching, least=2)
+            clock.advance(QUARTER)
+            await matching.run_round()
+            await desk.hear(seq)
+    shares = [one.shares[0] for one in desk.distinct("rounds") if isinstance(one, RoundShares)]
+    # Only imported chips would do: at the cap, trade goes on, and half of it is missed.
+    assert [(one.premium, one.shortfall, one.account) for one in shares[1:]] == [
+        (5_000, 4 * 320, 4 * 320), (0, 0, 4 * 320),
+    ]  # fmt: skip
+    found = list(sealed_books(await KafkaMarketLogs(desk.settings, 10_000).read(MARKET.id)))
+    assert [one.digest for one in found] == [one.sealed_digest for one in found]
+    assert [dict(one.book.policies[0].params)["carried"] for one in found] == [0, 0, 4 * 320]

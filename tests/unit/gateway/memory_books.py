@@ -38,11 +38,13 @@ from schemas.policy_costs import (
     SimulatedRound,
     SimulationTotals,
 )
+from schemas.shares import RoundShares
 from schemas.surveillance import CaseView
 from schemas.types import period_start
 from services.gateway.app.convergence_report import LinkDay, PeriodPrice
 from services.gateway.app.day_reports import DayOf, Timeline
 from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
+from services.gateway.app.policy_cost_report import CostRow
 from services.gateway.app.report_tables import (
     CaseRow,
     ClockRow,
@@ -123,6 +125,11 @@ class MemoryMarkets:
 
     async def all_policies(self, market_id: str) -> tuple[list[MarketPolicySet], int]:
         return [item for item in self.policies_set if item.market_id == market_id], 0
+
+    async def shares(
+        self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
+    ) -> list[RoundShares]:
+        return []
 
     async def pauses(
         self, *, market_id: str | None, before: tuple[int, str] | None, limit: int
@@ -273,10 +280,14 @@ class MemoryDays:
     async def flows(self, day: DayOf) -> list[FlowRow]:
         return []
 
+<<<<<<< HEAD
     async def period_prices(self, day: DayOf) -> list[PeriodPrice]:
         return []
 
     async def links(self, day: DayOf) -> list[LinkDay]:
+=======
+    async def policy_costs(self, day: DayOf, limit: int) -> list[CostRow]:
+>>>>>>> main
         return []
 
     async def emergencies(self, day: DayOf, limit: int) -> list[EmergencyRow]:

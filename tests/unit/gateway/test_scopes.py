@@ -48,6 +48,7 @@ PUBLIC = {
     "list_prices",
     "list_rounds",
     "list_settlement_terms",
+    "list_shares",
     "list_statistics",
     "list_windows",
     "stream_prices",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from loadtests.journal_records import published
 from schemas import events, money
 from schemas.codec import Envelope, decode, encode
-from schemas.links import LinkCharged
 from schemas.orders import Alternative, DemandTerms, FlowShape, OfferTerms
 from schemas.registry import BY_MODEL
 from schemas.types import Role, period_of
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from services.kit.kafka import OutRecord, Positions
     from services.ledger.app import Outcome
+    from services.ledger.rounds import Part
     from services.ledger.state import Entry, Input, Keys
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -247,7 +247,7 @@ class Topics:
     def round(
         self,
         seq: int,
-        *bodies: events.AllocationMade | LinkCharged | events.HoldAdjusted,
+        *bodies: Part,
         fee_ppm: int = 0,
         offers_end: int | None = None,
         demand_end: int | None = None,
@@ -277,7 +277,7 @@ class Topics:
 
 def round_bodies(
     seq: int,
-    bodies: Sequence[events.AllocationMade | LinkCharged | events.HoldAdjusted],
+    bodies: Sequence[Part],
     *,
     at: datetime = NOW,
     fee_ppm: int = 0,
@@ -402,6 +402,7 @@ class MemoryLedger:
         found = self.view.allocations
         return sum(
             -(-item.chips * item.price * found[place[0]].terms.penalty_ppm // 1_000_000)
+            + max(0, -sum(p.premium for p in found[place[0]].periods if p.period == place[1]))
             for place, item in self.view.open.items()
             if found[place[0]].provider_id == provider
         )

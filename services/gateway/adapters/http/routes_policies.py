@@ -8,6 +8,7 @@ from schemas.api import Page, Receipt
 from schemas.base import Slug
 from schemas.policies import MarketPaused, PolicyNew, PolicyState, PolicyView
 from schemas.policy_examples import POLICY_NEW
+from schemas.shares import RoundShares
 from services.gateway.adapters.http.context import (
     ApiDep,
     GovernorDep,
@@ -67,3 +68,15 @@ async def list_pauses(api: ApiDep, paging: PagingDep, market_id: Slug | None = N
     if len(found) > paging.limit:
         last = [found[paging.limit - 1].seq, found[paging.limit - 1].market_id]
     return page(paging, found, last, "pauses")
+
+
+@router.get("/v1/shares", tags=["markets"], response_model=Page[RoundShares])
+async def list_shares(api: ApiDep, paging: PagingDep, market_id: Slug | None = None) -> Response:
+    """List what domestic shares asked of rounds: premium, share, shortfall (public)."""
+    found = await api.reading.markets.shares(
+        market_id=market_id, before=paging.number_text(), limit=paging.limit + 1
+    )
+    last: list[str | int] | None = None
+    if len(found) > paging.limit:
+        last = [found[paging.limit - 1].seq, found[paging.limit - 1].market_id]
+    return page(paging, found, last, "shares")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError as ModelError
 
-from schemas.policies import CircuitBreaker, PolicyNew, PriceLimits, TradingHalt
+from schemas.policies import CircuitBreaker, DomesticShare, PolicyNew, PriceLimits, TradingHalt
+from schemas.policy_costs import PolicySimulationNew
 from services.core.errors import DomainError, Message
 from services.gateway.adapters.http.translate import faults_of
 from services.gateway.adapters.pages.fields import Fields, Reader, told
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from schemas.policies import PolicyRule
 
-FieldKind = Literal["chip", "yuan", "whole", "percent"]
+FieldKind = Literal["chip", "region", "yuan", "whole", "percent"]
 _OF_ALL = ("policy_id", "in_force_from_round", "reason")
 
 
@@ -85,6 +86,27 @@ KINDS = (
         ),
     ),
     RuleKind(
+        "domestic_share",
+        Message("Domestic share", "国产占比"),
+        Message(
+            "At least this part of the TFLOPS-hours allocated is on domestic chips, by a premium "
+            "that imported supply pays and domestic supply receives.",
+            "分配的 TFLOPS 小时中国产芯片不低于该比例，由进口算力支付、国产算力获得的溢价实现。",
+        ),
+        (
+            RuleField("region", "region", Message("Region", "地区"), needed=False),
+            RuleField(
+                "share_bp", "percent", Message("Least share", "最低占比"), Message("%", "%"), "30"
+            ),
+            RuleField(
+                "premium_max",
+                "yuan",
+                Message("Highest premium", "溢价上限"),
+                Message("¥ / TFLOPS-hour", "元/TFLOPS 时"),
+            ),
+        ),
+    ),
+    RuleKind(
         "circuit_breaker",
         Message("Circuit breaker", "熔断机制"),
         Message(
@@ -135,6 +157,7 @@ _LABELS = {
     "policy_id": Message("Name", "名称"),
     "in_force_from_round": Message("In force from round", "自该轮起生效"),
     "reason": Message("Why; everybody can read it", "理由（公开）"),
+    "day": Message("Try it on the rounds of", "以该日各轮模拟"),
 } | {field.name: field.label for kind in KINDS for field in kind.fields}
 _MONEY = frozenset(field.name for kind in KINDS for field in kind.fields if field.kind == "yuan")
 
@@ -161,9 +184,7 @@ def read(
         versions: Versions that the policy has already.
     """
     reader = Reader(fields, label_of)
-    rule: dict[str, Any] = {"kind": kind.kind}
-    for field in kind.fields:
-        rule[field.name] = _value(reader, field)
+    rule = _rule(reader, kind)
     new = {
         "market_id": market_id,
         "policy_id": reader.text("policy_id"),
@@ -178,6 +199,35 @@ def read(
         return PolicyNew.model_validate(new), {}
     except ModelError as error:
         return None, faults(faults_of(error.errors()))
+
+
+def trial(
+    kind: RuleKind, market_id: str, fields: Fields
+) -> tuple[PolicySimulationNew | None, dict[str, Message]]:
+    """Return the simulation that a form stands for, or what is wrong by field.
+
+    Args:
+        kind: Kind of its rule.
+        market_id: The market.
+        fields: What was filled in; a name that is known is replaced.
+    """
+    reader = Reader(fields, label_of)
+    asked = {
+        "market_id": market_id,
+        "rule": _rule(reader, kind),
+        "replaces": reader.text("policy_id") or None,
+        "day": reader.text("day"),
+    }
+    if reader.faults:
+        return None, reader.faults
+    try:
+        return PolicySimulationNew.model_validate(asked), {}
+    except ModelError as error:
+        return None, faults(faults_of(error.errors()))
+
+
+def _rule(reader: Reader, kind: RuleKind) -> dict[str, Any]:
+    return {"kind": kind.kind} | {field.name: _value(reader, field) for field in kind.fields}
 
 
 def faults(error: DomainError) -> dict[str, Message]:
@@ -203,6 +253,13 @@ def words_of(rule: PolicyRule | None) -> Message:
                 f"{rule.chip or 'every chip class'}: {low} to {high} yuan",
                 f"{rule.chip or '所有型号'}：{low} 至 {high} 元",
             )
+        case DomesticShare():
+            share, most = f"{rule.share_bp / 100:g} %", plain_yuan(rule.premium_max)
+            return Message(
+                f"{rule.region or 'every region'}: at least {share} domestic, premium up to {most} "
+                f"yuan per TFLOPS-hour",
+                f"{rule.region or '所有地区'}：国产不低于 {share}，溢价至多每 TFLOPS 时 {most} 元",
+            )
         case CircuitBreaker():
             move, back = f"{rule.move_bp / 100:g} %", rule.rounds
             return Message(
@@ -214,7 +271,7 @@ def words_of(rule: PolicyRule | None) -> Message:
 
 def _value(reader: Reader, field: RuleField) -> object:
     match field.kind:
-        case "chip":
+        case "chip" | "region":
             return reader.text(field.name) or None
         case "yuan":
             return reader.yuan(field.name, needed=field.needed)

@@ -45,3 +45,13 @@ ORDER BY seq DESC, market_id DESC LIMIT $4;
 -- name: put_pause
 INSERT INTO market_pause (market_id, seq, body) VALUES ($1, $2, $3::text::jsonb)
 ON CONFLICT (market_id, seq) DO NOTHING;
+
+-- name: shares
+SELECT body FROM round_share
+WHERE ($1::text IS NULL OR market_id = $1)
+  AND ($2::bigint IS NULL OR (seq, market_id) < ($2::bigint, $3::text))
+ORDER BY seq DESC, market_id DESC LIMIT $4;
+
+-- name: put_share
+INSERT INTO round_share (market_id, seq, body) VALUES ($1, $2, $3::text::jsonb)
+ON CONFLICT (market_id, seq) DO NOTHING;

@@ -28,7 +28,7 @@ _LAYERS: Final = ("posted", "pending")
 # What other functions look at.
 _ELSEWHERE: Final = frozenset({"capacity", "heads", "rounds"})
 _RESOLVES: Final = frozenset({"post", "void", "expire"})
-_MAY_OWE: Final = ("bank", "debt:")
+_MAY_OWE: Final = ("bank", "debt:", "premiums:")
 
 CHECKS: Final[dict[str, tuple[str, str]]] = {
     "log": (

@@ -91,6 +91,7 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
             {
                 "asked.rule.cap",
                 "asked.rule.floor",
+                "asked.rule.premium_max",
                 "totals.buyers_with",
                 "totals.buyers_without",
                 "totals.cost",
@@ -104,7 +105,10 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ),
         frozenset({"asked_at"}),
     ),
-    "PolicyView": (frozenset({"policy.rule.cap", "policy.rule.floor"}), frozenset({"set_at"})),
+    "PolicyView": (
+        frozenset({"policy.rule.cap", "policy.rule.floor", "policy.rule.premium_max"}),
+        frozenset({"set_at"}),
+    ),
     "PriceView": (frozenset({"average", "high", "last", "low", "price"}), frozenset({"period"})),
     "RefusalView": (frozenset({"amount", "free"}), frozenset({"refused_at"})),
     "RoundPolicyCosts": (
@@ -118,6 +122,7 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ),
         frozenset({"market_time"}),
     ),
+    "RoundShares": (frozenset({"shares.premium_max"}), frozenset({"market_time"})),
     "RoundView": (
         frozenset({"bound", "payment", "total_regret", "welfare"}),
         frozenset({"market_time"}),

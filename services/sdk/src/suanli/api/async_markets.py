@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         PolicyNew,
         PolicyView,
         Receipt,
+        RoundShares,
         SettlementTermsNew,
         SettlementTermsView,
     )
@@ -94,4 +95,10 @@ class AsyncMarketsCalls(AsyncCaller):
         """List the pauses that circuit breakers brought about, latest rounds first (public)."""
         return AsyncRows(
             self, Operation("GET", "/v1/pauses", params={"market_id": market_id}), "MarketPaused"
+        )
+
+    def list_shares(self, *, market_id: str | None = None) -> AsyncRows[RoundShares]:
+        """List what domestic shares asked of rounds: premium, share, shortfall (public)."""
+        return AsyncRows(
+            self, Operation("GET", "/v1/shares", params={"market_id": market_id}), "RoundShares"
         )

@@ -25,6 +25,7 @@ class AsyncReportsCalls(AsyncCaller):
             "regional-flows",
             "price-convergence",
             "emergency-use",
+            "policy-costs",
             "clock",
             "linkage",
             "dead-letters",

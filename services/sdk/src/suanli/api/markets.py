@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         PolicyNew,
         PolicyView,
         Receipt,
+        RoundShares,
         SettlementTermsNew,
         SettlementTermsView,
     )
@@ -90,4 +91,10 @@ class MarketsCalls(Caller):
         """List the pauses that circuit breakers brought about, latest rounds first (public)."""
         return Rows(
             self, Operation("GET", "/v1/pauses", params={"market_id": market_id}), "MarketPaused"
+        )
+
+    def list_shares(self, *, market_id: str | None = None) -> Rows[RoundShares]:
+        """List what domestic shares asked of rounds: premium, share, shortfall (public)."""
+        return Rows(
+            self, Operation("GET", "/v1/shares", params={"market_id": market_id}), "RoundShares"
         )

@@ -25,6 +25,7 @@ class ReportsCalls(Caller):
             "regional-flows",
             "price-convergence",
             "emergency-use",
+            "policy-costs",
             "clock",
             "linkage",
             "dead-letters",

@@ -45,6 +45,18 @@ def register(app: typer.Typer) -> None:
     )(_limits)
     command(
         noun,
+        "share",
+        en="Set the least share of domestic chips, kept by a premium (regulator).",
+        zh="设定国产芯片最低占比,由溢价实现(监管方)。",
+    )(_share)
+    command(
+        noun,
+        "shares",
+        en="List what domestic shares asked of rounds, and their premiums.",
+        zh="列出各轮国产占比及其溢价。",
+    )(_shares)
+    command(
+        noun,
         "halt",
         en="Halt a market: orders are taken, no round is run (regulator, operator).",
         zh="暂停市场出清:继续接收订单,不再出清(监管方、运营方)。",
@@ -89,6 +101,47 @@ def _limits(
         "cap": units.micro_of_yuan("--cap", cap),
     }
     _set(session, market, policy, rule, reason, from_round)
+
+
+def _share(
+    session: Session,
+    policy: _Id,
+    *,
+    market: _OfMarket,
+    share: Annotated[
+        str, option("--share", en="Percent of the TFLOPS-hours.", zh="占 TFLOPS 小时的百分比。")
+    ],
+    premium_max: Annotated[
+        str,
+        option(
+            "--premium-max",
+            en="Highest premium, yuan per TFLOPS-hour, such as 0.02.",
+            zh="溢价上限,元/TFLOPS 时,如 0.02。",
+        ),
+    ],
+    reason: _Reason,
+    region: Annotated[
+        str | None, option("--region", en="Region; else every one.", zh="地区;默认所有地区。")
+    ] = None,
+    from_round: _Round = None,
+) -> None:
+    rule = {
+        "kind": "domestic_share",
+        "region": region,
+        "share_bp": units.bp_of_percent("--share", share),
+        "premium_max": units.micro_of_yuan("--premium-max", premium_max),
+    }
+    _set(session, market, policy, rule, reason, from_round)
+
+
+def _shares(session: Session, market: Market = None, limit: options.Limit = ordering.LIMIT) -> None:
+    rounds = ordering.take(session, session.client.pages("/v1/shares", market_id=market), limit)
+    found = [
+        {"market_id": item["market_id"], "round_id": item["round_id"], "seq": item["seq"]} | share
+        for item in rounds
+        for share in item["shares"]
+    ]
+    print_list(session, found, _SHARES, empty=("No domestic shares.", "暂无国产占比。"))
 
 
 def _halt(
@@ -211,6 +264,8 @@ def _words(rule: Json | None) -> Text:
         return ("trading halt", "暂停出清")
     if rule["kind"] == "circuit_breaker":
         return _breaker_words(rule)
+    if rule["kind"] == "domestic_share":
+        return _share_words(rule)
     chip, floor, cap = rule["chip"], words.money(rule["floor"]), words.money(rule["cap"])
     return (
         f"{chip or 'every chip class'}: {floor} to {cap} yuan",
@@ -226,6 +281,21 @@ def _breaker_words(rule: Json) -> Text:
         f"{chip or 'all chip classes'}: pause of {pause} s when {en}",
         f"{chip or '所有型号'}:{back} 轮内涨跌超过 {move} 时暂停 {pause} 秒",
     )
+
+
+def _share_words(rule: Json) -> Text:
+    region, share = rule.get("region"), f"{rule['share_bp'] / 100:g} %"
+    most = words.money(rule["premium_max"])
+    en = f"at least {share} domestic, premium up to {most} yuan per TFLOPS-hour"
+    return (
+        f"{region or 'every region'}: {en}",
+        f"{region or '所有地区'}:国产不低于 {share},溢价至多每 TFLOPS 时 {most} 元",
+    )
+
+
+def _achieved(item: Json) -> str:
+    everything = item["tflops_hours"]
+    return f"{100 * item['tflops_hours_domestic'] / everything:.2f}" if everything else ""
 
 
 def _moved(item: Json) -> str:
@@ -251,6 +321,39 @@ _COLUMNS: Final[tuple[Column, ...]] = (
     Column("reason", ("reason", "原因"), lambda item: item["policy"]["reason"], wraps=True),
     ranked(2, Column("set_by", ("by", "设定人"), lambda item: item["policy"]["set_by"])),
     ranked(3, words.time_column("set_at", ("time", "时间"), "set_at", seconds=True)),
+)
+_SHARES: Final[tuple[Column, ...]] = (
+    Column("round_id", ("round", "轮次"), lambda item: item["round_id"]),
+    Column("policy_id", ("policy", "政策"), lambda item: item["policy_id"]),
+    Column(
+        "region",
+        ("region", "地区"),
+        lambda item: item["region"] or ("all", "全部"),
+        lambda item: item["region"] or "",
+    ),
+    Column(
+        "share_percent",
+        ("asked (%)", "要求(%)"),
+        lambda item: f"{item['share_bp'] / 100:g}",
+        number=True,
+    ),
+    Column("achieved_percent", ("achieved (%)", "实现(%)"), _achieved, number=True),
+    words.money_column("premium", ("premium per TFLOPS-hour", "溢价/TFLOPS 时"), "premium"),
+    Column(
+        "shortfall",
+        ("missed (TFLOPS-hours)", "缺口(TFLOPS 时)"),
+        lambda item: str(item["shortfall"]),
+        number=True,
+    ),
+    ranked(
+        2,
+        Column(
+            "account",
+            ("missed so far", "累计缺口"),
+            lambda item: str(item["account"]),
+            number=True,
+        ),
+    ),
 )
 _PAUSES: Final[tuple[Column, ...]] = (
     Column("round_id", ("round", "轮次"), lambda item: item["round_id"]),

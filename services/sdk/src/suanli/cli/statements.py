@@ -20,6 +20,7 @@ _ITEMS: Final[dict[str, str]] = {
     "fee": "费用",
     "penalty": "违约金",
     "compensation": "补偿",
+    "premium": "溢价",
 }
 
 _ENTRIES: Final[tuple[Column, ...]] = (
@@ -54,6 +55,7 @@ _INVOICES: Final[tuple[Column, ...]] = (
     words.money_column("fee", ("fee", "费用"), "fee"),
     words.money_column("penalty", ("penalty", "违约金"), "penalty"),
     words.money_column("compensation", ("compensation", "补偿"), "compensation"),
+    words.money_column("premium", ("premium", "溢价"), "premium"),
     words.money_column("total", ("total", "合计"), "total"),
 )
 _LINES: Final[tuple[Column, ...]] = (

@@ -93,6 +93,12 @@ class RoundRules(TypedDict):
     round_every_s: NotRequired[int]
     """Cadence on the market clock, seconds."""
 
+    round_at_s: NotRequired[int]
+    """Seconds after midnight UTC from which the cadence counts on."""
+
+    lead_periods: NotRequired[int]
+    """Periods that a round leaves out before the first that it gives (day-ahead)."""
+
     freeze_s: NotRequired[int]
     """Seconds before a round takes the book in which orders may only improve."""
     horizon_periods: NotRequired[int]
@@ -236,6 +242,21 @@ class CircuitBreaker(TypedDict):
     """Chip-hours traded again below which nothing is compared."""
 
 
+class DomesticShare(TypedDict):
+    """Least share of the TFLOPS-hours allocated in a region that domestic chips supply."""
+
+    kind: Literal["domestic_share"]
+
+    region: NotRequired[str | None]
+    """Every region if left out."""
+
+    share_bp: int
+    """Of 10,000 for all."""
+
+    premium_max: int
+    """Micro-yuan per TFLOPS-hour."""
+
+
 class MarketPolicySet(TypedDict):
     """A version of a policy: in force from the round named on, withdrawn if it has no rule."""
 
@@ -250,7 +271,7 @@ class MarketPolicySet(TypedDict):
 
     in_force_from_round: int
     """Number of a round."""
-    rule: PriceLimits | TradingHalt | CircuitBreaker | None
+    rule: PriceLimits | TradingHalt | CircuitBreaker | DomesticShare | None
 
     reason: str
     """Why, for everybody to read."""
@@ -282,7 +303,7 @@ class PolicyNew(TypedDict):
     in_force_from_round: NotRequired[int | None]
     """The next round if left out."""
 
-    rule: PriceLimits | TradingHalt | CircuitBreaker | None
+    rule: PriceLimits | TradingHalt | CircuitBreaker | DomesticShare | None
     """Null withdraws the policy."""
 
     reason: str
@@ -321,3 +342,63 @@ class MarketPaused(TypedDict):
 
     until: str
     """UTC instant, ISO 8601."""
+
+
+class ShareOfRound(TypedDict):
+    """What a domestic share asked of a round, and what came of it."""
+
+    policy_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    version: int
+    """Version of the order's terms."""
+
+    region: str | None
+    """Null: every region of the market."""
+
+    share_bp: int
+    """Least share, of 10,000 for all."""
+
+    premium_max: int
+    """Micro-yuan per TFLOPS-hour."""
+
+    premium: int
+    """0 if the share came by itself."""
+
+    premium_certified: int
+    """Of the certificate's bound."""
+
+    split_bp: int
+    """Part of the premium that imported asks rose by."""
+
+    tflops_hours: int
+    """TFLOPS-hours."""
+
+    tflops_hours_domestic: int
+    """TFLOPS-hours."""
+
+    shortfall: int
+    """Missed, at the cap of the premium."""
+
+    account: int
+    """Missed by rounds so far and not made good since."""
+
+    charges: int
+    """What imported supply pays."""
+
+    credits: int
+    """What domestic supply receives, at most the charges."""
+
+
+class RoundShares(TypedDict):
+    """What domestic shares asked of a round; none is told where no policy asks one."""
+
+    round_id: str
+
+    market_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+    seq: int
+
+    market_time: str
+    """UTC instant, ISO 8601."""
+    shares: list[ShareOfRound]

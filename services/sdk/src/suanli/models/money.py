@@ -302,6 +302,9 @@ class InvoiceView(TypedDict):
     compensation: int
     """Share of such penalties that it got."""
 
+    premium: NotRequired[int]
+    """Of a domestic share, credits below 0."""
+
     total: int
     """Micro-yuan."""
 
@@ -316,7 +319,7 @@ class InvoiceLine(TypedDict):
     """Lower-case letters, digits and hyphens, at most 64."""
     round_id: str
     order_id: str
-    item: Literal["delivered", "fee", "penalty", "compensation"]
+    item: Literal["delivered", "fee", "penalty", "compensation", "premium"]
 
     chip_hours: int
     """Delivered ones; 0 for other items."""

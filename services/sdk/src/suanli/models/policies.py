@@ -2,7 +2,7 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-from suanli.models.markets import CircuitBreaker, PriceLimits, TradingHalt
+from suanli.models.markets import CircuitBreaker, DomesticShare, PriceLimits, TradingHalt
 
 
 class RegionGain(TypedDict):
@@ -103,7 +103,7 @@ class PolicySimulationNew(TypedDict):
     market_id: str
     """Lower-case letters, digits and hyphens, at most 64."""
 
-    rule: PriceLimits | TradingHalt | CircuitBreaker | None
+    rule: PriceLimits | TradingHalt | CircuitBreaker | DomesticShare | None
     """Null: as if the named policy were withdrawn."""
 
     replaces: NotRequired[str | None]

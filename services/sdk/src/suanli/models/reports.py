@@ -50,6 +50,7 @@ class ReportView(TypedDict):
         "regional-flows",
         "price-convergence",
         "emergency-use",
+        "policy-costs",
         "clock",
         "linkage",
         "dead-letters",
