@@ -8,11 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
 from schemas.types import period_of
-=======
 from services.gateway.adapters.policy_studies import costs_of
->>>>>>> main
 from services.gateway.adapters.queries import SQL
 from services.gateway.app.convergence_report import LinkDay, PeriodPrice
 from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow

@@ -21,7 +21,7 @@ INSERT INTO link_period (market_id, source, destination, period, seq, tariff, pr
 async def test_hours_that_took_rent_count_as_congested_though_the_latest_round_asked_the_tariff(
     stack: Stack,
 ) -> None:
-    async with schema_before(stack, "gateway", MIGRATIONS, "0026") as before:
+    async with schema_before(stack, "gateway", MIGRATIONS, "0027") as before:
         await before.conn.execute(OLD)
         await before.upgrade()
         rows = await before.conn.fetch("SELECT surcharge_max FROM link_period ORDER BY period")

@@ -280,14 +280,13 @@ class MemoryDays:
     async def flows(self, day: DayOf) -> list[FlowRow]:
         return []
 
-<<<<<<< HEAD
     async def period_prices(self, day: DayOf) -> list[PeriodPrice]:
         return []
 
     async def links(self, day: DayOf) -> list[LinkDay]:
-=======
+        return []
+
     async def policy_costs(self, day: DayOf, limit: int) -> list[CostRow]:
->>>>>>> main
         return []
 
     async def emergencies(self, day: DayOf, limit: int) -> list[EmergencyRow]:
