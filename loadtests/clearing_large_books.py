@@ -3,7 +3,8 @@
 Gang sizes and run times are drawn from Microsoft's Philly jobs, asks and limits from published
 instance prices (`infra/demo/data/README.md` names the sources). Assumed: the tail of gangs above
 what Philly had (each doubled with a chance of one in eight, up to 512), slack, pools, and limits
-around the price of the class. Supply is 0.8 of the demand's chip-hours.
+around the price of the class. Supply is 0.8 of the demand's chip-hours. Also assumed, in a
+book with links: that two demands in five send something, how much, and links that fit most of it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,20 @@ import gzip
 import io
 import random
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from schemas.types import Shape
-from services.core.book import Alternative, Book, BookDemand, BookOffer, Pool
+from services.core.book import (
+    Alternative,
+    Book,
+    BookDemand,
+    BookLink,
+    BookOffer,
+    Moves,
+    Pool,
+)
 
 FIRST = 490_000
 ZONES = 12
@@ -31,6 +40,10 @@ _CNY_PER_USD = 7.2
 _HOURS_MAX = 72
 _SLACK_MAX = 24
 _NODES_FROM = 32
+# Of a book with links: demands that send, capacity for what they would, and tariffs per GB.
+_SENDING = 0.4
+_LINK_SHARE = 0.5
+_TARIFFS = (2_000, 5_000, 10_000)
 # Share of flow and of work demand in a mixed book.
 _SPREAD_SHARES = (0.1, 0.1)
 
@@ -44,13 +57,14 @@ class _World:
     mixed: bool
 
 
-def large_book(demands: int, seed: int, *, mixed: bool = False) -> Book:
+def large_book(demands: int, seed: int, *, mixed: bool = False, linked: bool = False) -> Book:
     """Return a book of so many demands over 96 pools and 168 periods.
 
     Args:
         demands: Number of demands.
         seed: Of everything drawn.
         mixed: Whether a fifth of the demands are flow or work; else all are gangs.
+        linked: Whether two demands in five send data or traffic between zones.
     """
     asks = _asks()
     price = tuple(statistics.median(row) for row in asks)
@@ -64,7 +78,34 @@ def large_book(demands: int, seed: int, *, mixed: bool = False) -> Book:
     )
     rows = tuple(_demand(world, n) for n in range(demands))
     wanted = sum(_hours(row) for row in rows)
-    return Book("bench", "bench:1", FIRST, PERIODS, pools, _offers(world, pools, wanted), rows)
+    book = Book("bench", "bench:1", FIRST, PERIODS, pools, _offers(world, pools, wanted), rows)
+    return _linked(book, random.Random(seed + 1)) if linked else book
+
+
+def _linked(book: Book, chance: random.Random) -> Book:
+    """Return a book whose zones stand in a ring with spokes, and whose demand sends over it."""
+    rows = tuple(_sending(chance, demand) for demand in book.demands)
+    traffic = sum(_hours(row) * row.moves.traffic_gb for row in rows if row.moves)
+    data = sum(row.moves.data_gb for row in rows if row.moves)
+    pairs = [(a, (a + 1) % ZONES) for a in range(ZONES)] + [(0, a) for a in range(2, ZONES - 1)]
+    each = max(1, round((traffic + data) * _LINK_SHARE / (len(pairs) * PERIODS)))
+    links = [
+        BookLink(f"z{a:02}>z{b:02}", f"z{a:02}", f"z{b:02}", tariff, (capacity,) * PERIODS)
+        for low, high in pairs
+        for tariff, capacity in [(chance.choice(_TARIFFS), round(each * chance.uniform(0.3, 1.7)))]
+        for a, b in ((low, high), (high, low))
+    ]
+    return replace(book, demands=rows, links=tuple(sorted(links, key=lambda link: link.key)))
+
+
+def _sending(chance: random.Random, demand: BookDemand) -> BookDemand:
+    kind, zone = chance.random(), f"z{chance.randrange(ZONES):02}"
+    if demand.shape is Shape.BLOCK and kind < _SENDING / 2:
+        gb = chance.choice((20, 100, 500)) * demand.alternatives[0].chips
+        return replace(demand, moves=Moves(data_zone=zone, data_gb=gb))
+    if kind < _SENDING:
+        return replace(demand, moves=Moves(user_zone=zone, traffic_gb=chance.choice((1, 2, 5))))
+    return demand
 
 
 @cache

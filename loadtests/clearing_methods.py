@@ -27,10 +27,10 @@ from services.core.codec import book_digest
 _SEED = 1
 
 
-def _ours(size: int) -> dict[str, Any]:
+def _ours(size: int, *, linked: bool = False) -> dict[str, Any]:
     # A small book first, so that loading the compiled code is not counted.
-    clear_large(large_book(60, 1), Rules(effort=1))
-    book = large_book(size, _SEED)
+    clear_large(large_book(60, 1, linked=linked), Rules(effort=1))
+    book = large_book(size, _SEED, linked=linked)
     rules = Rules(effort=EFFORTS.get(size, 5))
     # As in the child process that clears rounds, which knows the digest from the book's bytes.
     digest = book_digest(book)
@@ -42,7 +42,7 @@ def _ours(size: int) -> dict[str, Any]:
     curve, stages = _stages(book, rules)
     stages["prices, reasons, pairs, digest"] = spent - sum(stages.values())
     return {
-        "method": f"ours, effort {rules.effort}", "welfare": result.welfare,
+        "method": f"ours, {'links, ' * linked}effort {rules.effort}", "welfare": result.welfare,
         "bound": result.certificate.bound, "seconds": spent, "curve": curve, "stages": stages,
     }  # fmt: skip
 
@@ -99,6 +99,8 @@ def main() -> None:
     method, size, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     if method == "ours":
         row = _ours(size)
+    elif method == "links":
+        row = _ours(size, linked=True)
     elif method == "fcfs":
         row = _first_come_first_fit(size)
     else:

@@ -57,9 +57,14 @@ BATCH = int(
 )
 """As the service does unless it is told otherwise."""
 TRANSFERS = int(os.environ.get("SUANLI_LOADTEST_TRANSFERS", "50000"))
-PEER_S = 8.0
+RUNS = int(os.environ.get("SUANLI_LOADTEST_RUNS", "5"))
+PEER_S = 5.0
+TRIED_S = 2.0
+CONNECTIONS = (2, 4, 8, 16)
+"""Of these the peers get the number with which they are fastest where accounts are hottest."""
 EXPONENTS = (1.0, 2.0)
 KEPT = ("leaf", "transfer", "transfer_key", "transfer_done")
+_NAMES = ("ours, all constraints", "lock per transfer", "lock per transfer, one trip")
 _RICH = 10**12
 _SEED = 20_261_126
 
@@ -160,15 +165,6 @@ def _named(moves: Iterable[Move]) -> list[NamedMove]:
     return [(cny_account(str(d)), cny_account(str(c)), a) for d, c, a in moves]
 
 
-async def ours(dsn: str, folder: Path, schema: str, exponent: float) -> tuple[Speed, str]:
-    """Book `TRANSFERS` transfers after every account was funded; return processor time too."""
-    async with funded(dsn, schema) as bench:
-        moves = _named(moves_of(exponent, TRANSFERS))
-        before = Cpu.now(folder)
-        speed = await bench.book_all(moves)
-        return speed, Cpu.now(folder).since(before, len(moves))
-
-
 async def grow(dsn: str, folder: Path, millions: int) -> AsyncIterator[str]:
     """Yield speed and size per million transfers, Zipf 1.0, in one ledger that grows."""
     schema = "load_grow"
@@ -201,44 +197,91 @@ def _worked(work: dict[str, int], moved: int) -> str:
     )
 
 
+@dataclass
+class Series:
+    """What came of the same work, done several times.
+
+    Attributes:
+        name: What did it.
+        runs: The speed of each time.
+    """
+
+    name: str
+    runs: list[Speed] = field(default_factory=list)
+
+    def told(self, exponent: float) -> str:
+        """Return rates and waits: the median, and from the least to the most."""
+        rates = [run.per_s for run in self.runs]
+        return (
+            f"Zipf {exponent}: {self.name}: {_spread(rates)} a second, "
+            f"p50 {statistics.median(run.at(0.5) for run in self.runs):.0f} ms, "
+            f"p99 {_spread([run.at(0.99) for run in self.runs])} ms"
+        )
+
+    def times(self, other: Series) -> str:
+        """Return how many times as fast it was as another, each time beside it."""
+        pairs = zip(self.runs, other.runs, strict=True)
+        ratios = [one.per_s / two.per_s for one, two in pairs]
+        return f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) times"
+
+
+def _spread(found: Sequence[float]) -> str:
+    return f"{statistics.median(found):,.0f} ({min(found):,.0f} to {max(found):,.0f})"
+
+
 async def compare(dsn: str, folder: Path) -> AsyncIterator[str]:
     """Yield the lines of the comparison."""
-    yield f"load before: {os.getloadavg()[0]:.1f}; {TRANSFERS:,} transfers, batches of {BATCH:,}"
+    yield (
+        f"load before: {os.getloadavg()[0]:.1f}; {RUNS} times {TRANSFERS:,} transfers, batches of "
+        f"{BATCH:,}; peers {PEER_S:.0f} s each time, in turn with ours"
+    )
     for exponent in EXPONENTS:
         schema = f"load_{int(exponent * 10)}"
-        speed, used = await ours(dsn, folder, schema, exponent)
-        yield f"{_told('ours, all constraints', exponent, speed)}; {used}"
-        yield f"growth: the last fifth of the batches took {growth(speed):.2f} of the first"
+        async with funded(dsn, schema) as bench, peers(dsn) as connections:
+            yield f"connections with which a lock per transfer is fastest here: {connections}"
+            mine, slow, fast = (Series(name) for name in _NAMES)
+            for turn in range(RUNS):
+                moves = _named(moves_of(exponent, TRANSFERS, _SEED + turn))
+                before = Cpu.now(folder)
+                mine.runs.append(await bench.book_all(moves))
+                used = Cpu.now(folder).since(before, len(moves))
+                yield f"{mine.runs[-1].per_s:,.0f} a second; {used}; {os.getloadavg()[0]:.1f} load"
+                for series, one_trip in ((slow, False), (fast, True)):
+                    theirs = moves_of(exponent, 100_000, _SEED + turn)
+                    run = await locking(dsn, theirs, PEER_S, connections, one_trip=one_trip)
+                    series.runs.append(run)
+        yield mine.told(exponent)
+        for series in (slow, fast):
+            yield f"{series.told(exponent)}; ours is {mine.times(series)} that"
+        yield f"growth: the last fifth of the batches took {growth(mine.runs):.2f} of the first"
         yield await _bytes(dsn, schema)
         raw = await raw_copy(dsn, schema, await _rows(dsn, schema), TRANSFERS)
-        yield _told("raw COPY of the same", exponent, raw)
-        for one_trip in (False, True):
-            name = "lock per transfer, one trip" if one_trip else "lock per transfer"
-            conn = await asyncpg.connect(dsn)
-            await conn.execute(SQL.make_peer)
-            await conn.execute(SQL.fill_peer, ACCOUNTS - 1)
-            peer = await locking(dsn, moves_of(exponent, 200_000), PEER_S, one_trip=one_trip)
-            await conn.execute("DROP SCHEMA peer CASCADE")
-            await conn.close()
-            yield (
-                f"{_told(name, exponent, peer)}; ours is {speed.per_s / peer.per_s:.1f} times that"
-            )
-    yield f"pgbench TPC-B, scale 10, 8 clients: {tpc_b(dsn, int(PEER_S)):,.0f} a second"
+        yield Series("raw COPY of the same", [raw]).told(exponent)
+    yield f"pgbench TPC-B, scale 10, 8 clients: {tpc_b(dsn, 8):,.0f} a second"
     yield f"load after: {os.getloadavg()[0]:.1f}"
 
 
-def growth(speed: Speed) -> float:
+@contextlib.asynccontextmanager
+async def peers(dsn: str) -> AsyncIterator[int]:
+    """Make the peers' tables; give the number of connections with which a lock is fastest."""
+    conn = await asyncpg.connect(dsn)
+    await conn.execute(SQL.make_peer)
+    await conn.execute(SQL.fill_peer, ACCOUNTS - 1)
+    rates = {}
+    for connections in CONNECTIONS:
+        moves = moves_of(EXPONENTS[-1], 20_000)
+        tried = await locking(dsn, moves, TRIED_S, connections, one_trip=False)
+        rates[tried.per_s] = connections
+    yield rates[max(rates)]
+    await conn.execute("DROP SCHEMA peer CASCADE")
+    await conn.close()
+
+
+def growth(runs: Sequence[Speed]) -> float:
     """Return how much longer the last fifth of the waits was than the first, by their medians."""
-    fifth = max(1, len(speed.waits_ms) // 5)
-    first, last = speed.waits_ms[:fifth], speed.waits_ms[-fifth:]
-    return statistics.median(last) / statistics.median(first)
-
-
-def _told(name: str, exponent: float, speed: Speed) -> str:
-    return (
-        f"Zipf {exponent}: {name}: {speed.per_s:,.0f} a second, "
-        f"p50 {speed.at(0.5):.0f} ms, p99 {speed.at(0.99):.0f} ms"
-    )
+    waits = [wait for run in runs for wait in run.waits_ms]
+    fifth = max(1, len(waits) // 5)
+    return statistics.median(waits[-fifth:]) / statistics.median(waits[:fifth])
 
 
 async def _bytes(dsn: str, schema: str) -> str:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SQL = Queries.load(Path(__file__).parent / "sql")
-CONNECTIONS = 16
 _TPS = re.compile(r"tps = ([0-9.]+)")
 RAW_TABLES = ("leaf", "transfer", "transfer_key")
 
@@ -89,13 +88,16 @@ class Cpu:
         return f"processor time a transfer: client {client:.0f} us, server {server:.0f} us"
 
 
-async def locking(dsn: str, moves: Sequence[Move], within_s: float, *, one_trip: bool) -> Speed:
+async def locking(
+    dsn: str, moves: Sequence[Move], within_s: float, connections: int, *, one_trip: bool
+) -> Speed:
     """Move with both rows locked for every transfer, over several connections.
 
     Args:
         dsn: The database.
         moves: What to move, as far as the time goes.
         within_s: Seconds after which to stop.
+        connections: How many move at once.
         one_trip: A function of the database does it all; else the client, statement by statement.
     """
     waits: list[float] = []
@@ -113,7 +115,7 @@ async def locking(dsn: str, moves: Sequence[Move], within_s: float, *, one_trip:
                 await _by_statements(conn, move)
             waits.append((time.perf_counter() - began) * 1000)
 
-    conns = [await asyncpg.connect(dsn) for _ in range(CONNECTIONS)]
+    conns = [await asyncpg.connect(dsn) for _ in range(connections)]
     began = time.perf_counter()
     await asyncio.gather(*(work(conn) for conn in conns))
     took = time.perf_counter() - began

@@ -201,10 +201,11 @@ class Bench:
         before, spent_s = self._mib(), self._cpu_s()
         with Highest(self._gateway) as highest:
             back = self._crowd.do("rejoin")
+        each_us = (self._cpu_s() - spent_s) / count * 1e6
         self._tell(
             f"all cut off and back at once: {back['ready']} of {count} after "
-            f"{back['seconds']:.1f} s; gateway {before:.0f} MiB before, at most "
-            f"{highest.mib:.0f} MiB, {(self._cpu_s() - spent_s) / count * 1e6:.0f} us each"
+            f"{back['seconds']:.1f} s and {back['retries']} tries more; gateway {before:.0f} MiB "
+            f"before, at most {highest.mib:.0f} MiB, {each_us:.0f} us each"
         )
         self._hear("50 prices that they missed", time.time(), 105, count)
         self._crowd.do("leave")

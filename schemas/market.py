@@ -59,6 +59,16 @@ class RoundRules(Model):
     round_every_s: Annotated[StrictInt, Field(ge=1, le=86_400)] = Field(
         default=900, description="Cadence on the market clock, seconds"
     )
+    round_at_s: Annotated[StrictInt, Field(ge=0, le=86_399)] = Field(
+        default=0,
+        exclude_if=_is_default,
+        description="Seconds after midnight UTC from which the cadence counts on",
+    )
+    lead_periods: Annotated[StrictInt, Field(ge=0, le=HORIZON_PERIODS_MAX)] = Field(
+        default=0,
+        exclude_if=_is_default,
+        description="Periods that a round leaves out before the first that it gives (day-ahead)",
+    )
     freeze_s: Annotated[StrictInt, Field(ge=0, le=86_399)] = Field(
         default=0,
         exclude_if=_is_default,
@@ -76,6 +86,12 @@ class RoundRules(Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.round_at_s >= self.round_every_s:
+            msg = (
+                f"round_at_s: must be below round_every_s ({self.round_every_s}), which counts on "
+                f"from it, was {self.round_at_s}"
+            )
+            raise ValueError(msg)
         if self.freeze_s >= self.round_every_s:
             msg = (
                 f"freeze_s: must be below round_every_s ({self.round_every_s}), so that every "

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, StrictInt
 
 from schemas.base import Chips, Count, Model, Money, PeriodStart, PoolName, Price, RoundId, Slug
 from schemas.events import Reason
@@ -20,6 +20,16 @@ class QuotedPeriod(Model):
     price: Price = Field(description="Micro-yuan per chip-hour")
 
 
+class QuotedLink(Model):
+    """GB over a link in a period."""
+
+    source: Slug
+    destination: Slug
+    period: PeriodStart
+    gb: Annotated[StrictInt, Field(ge=0, le=10**12, description="GB")]
+    price: Price = Field(description="Micro-yuan per GB, at least the tariff")
+
+
 class QuoteView(Model):
     """What a demand would get and cost, at the prices and with the chips that a round left.
 
@@ -31,8 +41,11 @@ class QuoteView(Model):
     state: Literal["filled", "part-filled", "open"]
     alternative: Count | None = Field(description="Which alternative would be used")
     periods: Annotated[tuple[QuotedPeriod, ...], Field(max_length=QUOTED_PERIODS_MAX)]
+    links: Annotated[tuple[QuotedLink, ...], Field(max_length=QUOTED_PERIODS_MAX)] = Field(
+        default=(), description="What its data and traffic would take of links"
+    )
     chip_hours: Count
-    cost: Money = Field(description="What it would pay, micro-yuan")
+    cost: Money = Field(description="What it would pay, links included, micro-yuan")
     value: Money = Field(description="The same at its limit, micro-yuan")
     hold: Money = Field(description="What placing it would reserve, micro-yuan")
     estimate: StrictBool = Field(

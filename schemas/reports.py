@@ -16,6 +16,7 @@ ReportKind = Literal[
     "domestic-share",
     "regional-flows",
     "emergency-use",
+    "policy-costs",
     "clock",
     "linkage",
     "dead-letters",

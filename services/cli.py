@@ -86,6 +86,27 @@ def migrate(
 
 
 @app.command()
+def topics() -> None:
+    """Create the topics that are missing, and give the others the declared settings."""
+    from infra.local.topics import ensure_topics
+    from services.kit.log_options import client_options
+    from services.kit.settings import KitSettings, load
+
+    settings = load(KitSettings)
+    login = {
+        name: value
+        for name, value in client_options(settings).items()
+        if name.startswith(("security", "sasl", "ssl"))
+    }
+    created = asyncio.run(
+        ensure_topics(settings.kafka_bootstrap, settings.topic_prefix, client_options=login)
+    )
+    for topic in created:
+        typer.echo(topic)
+    typer.echo(f"{len(created)} created 个主题已创建", err=True)
+
+
+@app.command()
 def clear(
     book: Annotated[Path, typer.Option(help="File of format suanli.book.v1.")],
     rules: Annotated[Path, typer.Option(help="File of format suanli.rules.v1.")],

@@ -130,14 +130,18 @@ def show_rows(rows: Sequence[dict[str, Cell]], output: str, columns: dict[str, s
     lines = [list(columns.values())]
     lines += [[_cell(row[name], heading) for name, heading in columns.items()] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = [any(isinstance(row[name], str) for row in rows) for name in columns]
     for line in lines:
-        cells = (text.rjust(width) for text, width in zip(line, widths, strict=True))
-        typer.echo("  ".join(cells))
+        cells = (
+            text.ljust(width) if is_text else text.rjust(width)
+            for text, width, is_text in zip(line, widths, texts, strict=True)
+        )
+        typer.echo("  ".join(cells).rstrip())
 
 
 def _cell(value: Cell, heading: str) -> str:
     if heading.endswith("yuan") and isinstance(value, int):
         return yuan(value)
     if isinstance(value, bool):
-        return "yes" if value else ""
+        return "yes" if value else "no"
     return "-" if value is None else str(value)

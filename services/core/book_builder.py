@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from schemas.types import OrderState, Shape, period_of
 from services.core.book import Book, BookDemand, BookOffer, BookPolicy, KeptOut, Rules
 from services.core.book_policies import with_parents
-from services.core.clearing.size import LARGE_CHOICES, choices_in, is_large
+from services.core.clearing.size import is_large
 from services.core.eligibility import pools_of, validate_demand, validate_offer
 from services.core.errors import ValidationError
 from services.core.link_charges import links_left
 from services.core.link_terms import moves_of
 from services.core.order_left import demand_left, firm_end, offer_chips_left, passed
 from services.core.orders import DemandOrder, OfferOrder, Order, moved
+from services.core.phases import periods_given
 from services.core.policies import is_beyond
 from services.core.policy_rows import PriceRanges
 from services.core.reasons import Why, why
@@ -59,7 +60,8 @@ class Horizon:
 
 def horizon_of(market: Market, seq: int, now: datetime) -> Horizon:
     """Return the horizon of a round that is sealed at an instant of the market's clock."""
-    return Horizon(seq, period_of(now) + 1, market.rules.horizon_periods)
+    given = periods_given(market.rules, now)
+    return Horizon(seq, given.start, len(given))
 
 
 def round_id_of(market_id: str, seq: int) -> str:
@@ -200,10 +202,6 @@ def build_book(
             if demand is not None:
                 rows.demands.append(demand)
     found = [*within.demands, *beyond.demands]
-    if choices_in(within.demands, horizon.periods) >= LARGE_CHOICES:
-        # The compiled search of large books knows no links: what sends over them waits.
-        found = [item for item in found if item.moves is None]
-        within = _Rows(within.offers, [item for item in within.demands if item.moves is None])
     demands = sorted(with_parents(within.demands), key=lambda item: item.id)
     inside = {item.id for item in demands}
     out = sorted(

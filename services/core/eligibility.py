@@ -12,6 +12,7 @@ from schemas.types import period_of, period_start, pool_key
 from services.core.book import Alternative, Pool
 from services.core.errors import Message, ValidationError
 from services.core.link_terms import zones_with_ways
+from services.core.phases import last_instant, next_cut, periods_ahead, periods_given
 
 if TYPE_CHECKING:
     from schemas.market import ChipClass, Market
@@ -60,7 +61,7 @@ def validate_offer(terms: OfferTerms, market: Market, now_period: int) -> None:
     _check_window(
         "end",
         period_of(terms.end),
-        earliest=now_period + 2,
+        earliest=_first_given(market, now_period) + 1,
         now_period=now_period,
         market=market,
         first=period_of(terms.start),
@@ -91,7 +92,7 @@ def validate_demand(terms: DemandTerms, market: Market, now_period: int) -> None
     _check_window(
         "deadline",
         period_of(terms.deadline),
-        earliest=now_period + 1 + needed,
+        earliest=_first_given(market, now_period) + needed,
         now_period=now_period,
         market=market,
         first=period_of(terms.earliest),
@@ -346,6 +347,13 @@ def _check_price(field: str, price: int, market: Market) -> None:
         raise _error("validation.price_out_of_range", field, str(price), allowed)
 
 
+def _first_given(market: Market, now_period: int) -> int:
+    """Return the first period that a round may give after the begin of the running period."""
+    if not market.rules.lead_periods:
+        return now_period + 1
+    return periods_given(market.rules, next_cut(market.rules, period_start(now_period))).start
+
+
 def _check_window(
     field: str, end: int, *, earliest: int, now_period: int, market: Market, first: int
 ) -> None:
@@ -356,7 +364,7 @@ def _check_window(
             f"不早于 {least}(当前时段始于 {began})",
         )
         raise _error("validation.window_past", field, _iso(end), allowed)
-    horizon = now_period + 1 + market.rules.horizon_periods
+    horizon = periods_ahead(market.rules, last_instant(period_start(now_period + 1))).stop
     if first >= horizon:
         ends = _iso(horizon)
         allowed = Message(

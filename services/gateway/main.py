@@ -26,6 +26,7 @@ from services.gateway.adapters.http.listening import Server
 from services.gateway.adapters.http.problems import STORE_ERRORS
 from services.gateway.adapters.http.server import create_app, openapi
 from services.gateway.adapters.http.sse import frame, keep_alive
+from services.gateway.adapters.indications import PostgresIndications
 from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.journal import PostgresEntries
 from services.gateway.adapters.kafka import KafkaLog
@@ -84,6 +85,7 @@ from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
 from services.gateway.app.health import HealthReading
+from services.gateway.app.indications import IndicationReading
 from services.gateway.app.journal import JournalReading
 from services.gateway.app.keys import KeyCommands, hash_key
 from services.gateway.app.life import LifeReading
@@ -107,6 +109,7 @@ from services.gateway.app.surveillance import CaseWork
 from services.gateway.app.webhook_worker import WebhookWorker
 from services.gateway.app.webhooks import WebhookCommands
 from services.gateway.errors import UnavailableError
+from services.gateway.indicating import make_indications
 from services.gateway.settings import GatewaySettings
 from services.kit.clock import SystemClock
 from services.kit.kafka import LogReader, LogWriter
@@ -246,7 +249,8 @@ def _market_data(
 ) -> MarketData:
     book, links = BookWindows(PostgresBooks(pool)), PostgresLinks(pool)
     phases = Phases(markets, reports, clock)
-    return MarketData(markets, PostgresPrices(reader), book, links, phases, clock)
+    told = IndicationReading(PostgresIndications(pool, reader), markets, PostgresOrders(reader))
+    return MarketData(markets, PostgresPrices(reader), book, links, phases, told, clock)
 
 
 def _finality(settings: GatewaySettings, pool: Pool) -> Finality:
@@ -465,6 +469,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     books = app.state.api.market_data.book
     markets = partial(_markets, PostgresMarkets(pool))
     context.spawn("books", books.keep(markets, context.stop_event, STORE_ERRORS))
+    make_indications(context, pool, _timeline(settings).speed)
     server = Server(
         app,
         host=settings.gateway_host,

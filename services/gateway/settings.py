@@ -45,6 +45,11 @@ class GatewaySettings(KitSettings):
             round of a simulation.
         gateway_export_folder: Where files of exports are made and kept, up to 4 GiB; by default in
             the system's temporary folder.
+        gateway_indicative_s: Seconds between two indications of a market at least; 0: none are
+            made.
+        gateway_indicative_share: Share of a core that indications may take in the long run, of each
+            market.
+        gateway_indicative_memory_mib: Address space of the child process that makes them.
         gateway_reads_per_s: Reads of one participant, a second, of all gateways together; 0: no
             limit.
         gateway_writes_per_s: The same for writes; each started 4 KiB of a body counts as one.
@@ -97,6 +102,10 @@ class GatewaySettings(KitSettings):
     gateway_replay_records_max: Annotated[int, Field(ge=1)] = 200_000
     gateway_study_s: Annotated[float, Field(gt=0, le=86_400)] = 900.0
     gateway_export_folder: Path | None = None
+    gateway_indicative_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    gateway_indicative_share: Annotated[float, Field(ge=0.001, le=1)] = 0.05
+    # OR-Tools and NumPy reserve far more address space than they use.
+    gateway_indicative_memory_mib: Annotated[int, Field(ge=512, le=1_048_576)] = 6_144
     gateway_reads_per_s: Annotated[float, Field(ge=0, le=1e6)] = 500.0
     gateway_writes_per_s: Annotated[float, Field(ge=0, le=1e6)] = 500.0
     gateway_anonymous_per_s: Annotated[float, Field(ge=0, le=1e6)] = 500.0

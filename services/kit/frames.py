@@ -1,4 +1,4 @@
-"""Frames on the pipe to the solver: a count of parts, then each part with its length.
+"""Frames on the pipe to a child process: a count of parts, then each part with its length.
 
 Bytes of JSON and nothing else go over the pipe, so that neither side runs what the other sent.
 """

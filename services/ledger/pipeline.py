@@ -76,6 +76,8 @@ class Pipeline:
             StoreFailedError: if the commit before failed.
             StaleWriterError: if another writer has taken over.
         """
+        # In a thread, so that the commit under way goes on meanwhile.
+        await asyncio.to_thread(self._store.prepare, batch)
         await self.drain()
 
         async def run() -> None:

@@ -69,6 +69,10 @@ class Store(Protocol):
         """Return what is stored about these keys."""
         ...
 
+    def prepare(self, batch: Batch) -> None:
+        """Do ahead what a commit of the batch can have done before the one under way is done."""
+        ...
+
     async def commit(self, batch: Batch, before: Positions, after: Positions) -> None:
         """Write a batch and move the positions, in one transaction.
 

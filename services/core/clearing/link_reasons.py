@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from services.core.book import BookDemand, Reason
+from services.core.book import Book, BookDemand, Reason
 from services.core.clearing.links import Stretch
 from services.core.clearing.presolve import IntArray, Problem, RunOption
 from services.core.clearing.selection import Choice, RunChoice, SpreadChoice, choice_stretches
 from services.core.routes import Routes, crossing
 
 
-def no_way(problem: Problem, d: int) -> Reason | None:
-    """Return the link that leaves a demand no place at all, ``None`` if it is not a link."""
-    demand = problem.book.demands[d]
+def no_way(book: Book, routes: Routes, demand: BookDemand) -> Reason | None:
+    """Return the link that leaves a demand no place at all, ``None`` if it is not a link.
+
+    Args:
+        book: The book, without the pools of links.
+        routes: Its routes.
+        demand: A demand that has no place.
+    """
     if demand.moves is None:
         return None
-    routes = Routes(problem.plain.links)
-    zones = {pool.key: pool.zone for pool in problem.plain.pools}
+    zones = {pool.key: pool.zone for pool in book.pools}
     served = sorted({zones[key] for row in demand.alternatives for key in row.pools})
     found = {zone: routes.of(demand, zone) for zone in served}
     reached = {zone: links for zone, links in found.items() if links is not None}
     if not reached:
         return Reason("no_route", (("zones", ", ".join(served)),))
-    most: dict[str, int] = {link.key: max(link.capacity) for link in problem.plain.links}
+    most: dict[str, int] = {link.key: max(link.capacity) for link in book.links}
     tight = []
     for data, traffic in reached.values():
         keys = {key: _least_traffic(demand) for key in traffic}
@@ -60,13 +64,21 @@ def link_full(problem: Problem, d: int, prices: IntArray) -> Reason | None:
         rents = _rents(problem, stretches, prices)
         rent = sum(rents.values())
         if rent and cost - rent < limit and (best is None or cost - limit < best[0]):
-            dearest = max(sorted(rents), key=lambda link: rents[link])
-            link = problem.plain.links[dearest - problem.pools]
-            reason = Reason(
-                "link_full", (("link", link.key), ("over", cost - limit), ("rent", rent))
-            )
-            best = (cost - limit, reason)
+            by_key = {problem.plain.links[at - problem.pools].key: x for at, x in rents.items()}
+            best = (cost - limit, full_reason(by_key, cost - limit))
     return best[1] if best else None
+
+
+def full_reason(rents: dict[str, int], over: int) -> Reason:
+    """Return the reason of a demand that rents of links keep out.
+
+    Args:
+        rents: What it would pay above the tariff of each link, by key.
+        over: What its place would cost above its limit, micro-yuan.
+    """
+    dearest = max(sorted(rents), key=lambda key: rents[key])
+    params = (("link", dearest), ("over", over), ("rent", sum(rents.values())))
+    return Reason("link_full", params)
 
 
 def _places(problem: Problem, d: int, prices: IntArray) -> list[tuple[int, Choice, int]]:

@@ -22,6 +22,7 @@ from services.core.clearing.selection import (
     choice_value,
 )
 from services.core.clearing.why_not import Hint, Left, hints
+from services.core.routes import Routes
 
 # Reasons that another limit, size, time or place would have changed.
 _HINTED = frozenset({
@@ -161,7 +162,7 @@ def _why_not(choices: Choices, selection: Selection, priced: Priced, d: int) -> 
     demand = problem.book.demands[d]
     options = problem.demands[d]
     if not options.runs and not options.spreads:
-        blocked = no_way(problem, d)
+        blocked = no_way(problem.plain, Routes(problem.plain.links), demand)
         return blocked or never_fits(problem.plain, problem.capacity, demand)
     if options.group >= 0:
         for other in problem.groups[options.group]:

@@ -7,13 +7,14 @@ take the cheapest cells first, as the certificate's best response does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from schemas.types import Shape
-from services.core.book import Alternative, Book, BookDemand, Result
+from services.core.book import Alternative, Book, BookDemand, BookLink, Result
+from services.core.clearing.link_quote import LinksLeft, Sent, Way
 from services.core.clearing.presolve import IntArray
 from services.core.clearing.why_not import NOT_TO_BE_HAD, Hint, hints, left_of, offer_row
 
@@ -49,6 +50,7 @@ class Quote:
         chip_hours: In all.
         cost: What it would pay, micro-yuan.
         value: The limit value of that, micro-yuan.
+        sent: What it would send over links, which is part of the cost.
         firm: Whether the clearing prices alone do; else offers above them would be needed.
         hint: What would let it trade, if it would get nothing.
     """
@@ -59,6 +61,7 @@ class Quote:
     chip_hours: int = 0
     cost: int = 0
     value: int = 0
+    sent: tuple[Sent, ...] = ()
     firm: bool = True
     hint: Hint = field(default_factory=Hint)
 
@@ -77,6 +80,7 @@ class Standing:
         rows = [curves[pool.key] for pool in book.pools]
         self._prices = np.array(rows, dtype=np.int64).reshape(len(book.pools), book.periods)
         self._at = {pool.key: p for p, pool in enumerate(book.pools)}
+        self._links = result.links
         given = _given(book, result)
         self._left = left_of(book, self._prices, given)
         # Pool -> (ask, unused chips in each period), cheapest first.
@@ -88,17 +92,27 @@ class Standing:
         for steps in self._steps.values():
             steps.sort(key=lambda step: step[0])
 
-    def quote(self, demand: BookDemand) -> Quote:
-        """Return what the demand would get; links and exclusive groups are not looked at."""
+    def quote(self, demand: BookDemand, links: tuple[BookLink, ...] = ()) -> Quote:
+        """Return what the demand would get; other orders that it is tied to are not looked at.
+
+        Args:
+            demand: The demand.
+            links: Links of the market, taken as free at their tariffs if the book knows none.
+        """
+        book = self.book
+        left = LinksLeft(book.links or links, self._links, book.first_period, book.periods)
+        reached = {pool.key: left.way(demand, pool.zone) for pool in book.pools}
+        ways = {pool: way for pool, way in reached.items() if way is not None}
         best: Quote | None = None
         for item in demand.alternatives:
             quotes = self._blocks if demand.shape is Shape.BLOCK else self._spreads
-            for found in quotes(item):
+            for found in quotes(item, left, ways):
                 if best is None or _rank(found) > _rank(best):
                     best = found
         if best is not None:
             return best
-        return Quote("open", hint=hints(self._left, [demand])[0])
+        # What is left tells nothing of links, so who needs them is told no other place.
+        return Quote("open", hint=Hint() if demand.moves else hints(self._left, [demand])[0])
 
     def prices_in(self, pool: str, periods: range) -> dict[int, int]:
         """Return the pool's price in each of these periods that the book has, none if unknown."""
@@ -109,45 +123,64 @@ class Standing:
         low, high = max(periods.start, first), min(periods.stop, first + self.book.periods)
         return {period: int(self._prices[row, period - first]) for period in range(low, high)}
 
-    def _blocks(self, item: Alternative) -> Iterator[Quote]:
+    def _blocks(
+        self, item: Alternative, left: LinksLeft, ways: Mapping[str, Way]
+    ) -> Iterator[Quote]:
         """Yield a quote for each pool and each quantity worth a look."""
         low, high = self._window(item)
-        if high - low < item.duration:
-            return
         for pool in item.pools:
+            if high - low < item.duration or pool not in ways:
+                continue
+            way = ways[pool]
+            data = left.data_costs(way)
             for chips in self._quantities(pool, item):
                 prices = self._prices_of(pool, chips)
-                sums = np.concatenate(([0], np.cumsum(prices)))
-                first = slice(low, high - item.duration + 1)
-                costs = (sums[item.duration :] - sums[: -item.duration])[first]
-                start = low + int(np.argmin(costs))
-                if int(costs.min()) > item.limit * item.duration:
+                paid = prices + left.traffic_prices(way, chips)
+                sums = np.concatenate(([0], np.cumsum(paid)))
+                each = (sums[item.duration :] - sums[: -item.duration]).tolist()
+                costs = [
+                    (chips * each[start] + fixed, start)
+                    for start in range(low, high - item.duration + 1)
+                    if (fixed := data[start]) is not None
+                ]
+                if not costs or min(costs)[0] > item.limit * item.duration * chips:
                     continue
+                start = min(costs)[1]
                 run = slice(start, start + item.duration)
-                yield self._made(item, "filled", [(pool, run, [chips] * item.duration, prices)])
+                sent = left.sent(way, start, dict.fromkeys(range(start, run.stop), chips))
+                rows = [(pool, run, [chips] * item.duration, prices)]
+                yield self._made(item, "filled", rows, sent)
 
-    def _spreads(self, item: Alternative) -> Iterator[Quote]:
+    def _spreads(
+        self, item: Alternative, left_of_links: LinksLeft, ways: Mapping[str, Way]
+    ) -> Iterator[Quote]:
         """Yield the quote of a flow or work alternative: the cheapest chips first."""
         low, high = self._window(item)
         shift = self.book.first_period - item.earliest
-        cells: list[tuple[int, int, str, int]] = []
-        for pool in item.pools:
+        pools = [pool for pool in item.pools if pool in ways]
+        cells: list[tuple[int, int, str, int, int]] = []
+        for pool in pools:
             floor = self._prices[self._at[pool]]
+            traffic = left_of_links.traffic_prices(ways[pool], 1).tolist()
             for ask, unused in self._steps[pool]:
                 if ask > item.limit:
                     break
                 for t in (low + np.flatnonzero(unused[low:high])).tolist():
                     price = max(ask, int(floor[t]))
-                    if price <= item.limit:
-                        cells.append((price, t, pool, int(unused[t])))
+                    if price + traffic[t] <= item.limit:
+                        cells.append((price + traffic[t], t, pool, int(unused[t]), price))
         cells.sort()
         left = {t: item.chips_by_period[t + shift] for t in range(low, high)}
         hours = item.chip_hours
-        chips = {pool: np.zeros(self.book.periods, dtype=np.int64) for pool in item.pools}
-        price_at = {pool: np.zeros(self.book.periods, dtype=np.int64) for pool in item.pools}
-        for price, t, pool, room in cells:
-            some = min(room, left[t], hours)
+        chips = {pool: np.zeros(self.book.periods, dtype=np.int64) for pool in pools}
+        price_at = {pool: np.zeros(self.book.periods, dtype=np.int64) for pool in pools}
+        used: dict[tuple[str, int], int] = {}
+        for _, t, pool, room, price in cells:
+            way = ways[pool]
+            some = min(room, left[t], hours, left_of_links.room(way, t, used))
             if some:
+                for key in way.traffic:
+                    used[key, t] = used.get((key, t), 0) + some * way.moves.traffic_gb
                 chips[pool][t] += some
                 # One price a cell: the dearest chip that is taken there.
                 price_at[pool][t] = price
@@ -155,11 +188,16 @@ class Standing:
                 hours -= some
         rows = [
             (pool, slice(low, high), chips[pool][low:high].tolist(), price_at[pool])
-            for pool in item.pools
+            for pool in pools
             if chips[pool].any()
         ]
+        sent = [
+            one
+            for pool, *_ in rows
+            for one in left_of_links.sent(ways[pool], None, dict(enumerate(chips[pool].tolist())))
+        ]
         if rows:
-            yield self._made(item, "part-filled" if hours else "filled", rows)
+            yield self._made(item, "part-filled" if hours else "filled", rows, sent)
 
     def _window(self, item: Alternative) -> tuple[int, int]:
         first = self.book.first_period
@@ -187,7 +225,11 @@ class Standing:
         return prices
 
     def _made(
-        self, item: Alternative, state: str, rows: Sequence[tuple[str, slice, list[int], IntArray]]
+        self,
+        item: Alternative,
+        state: str,
+        rows: Sequence[tuple[str, slice, list[int], IntArray]],
+        sent: Sequence[Sent],
     ) -> Quote:
         taken, cost, hours, firm = [], 0, 0, True
         for pool, span, chips, prices in rows:
@@ -203,7 +245,8 @@ class Standing:
             alternative=item.index,
             taken=tuple(taken),
             chip_hours=hours,
-            cost=cost,
+            cost=cost + sum(one.gb * one.price for one in sent),
+            sent=tuple(sorted(sent, key=lambda one: (one.link, one.period))),
             value=item.limit * hours,
             firm=firm,
         )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from services.core.book import Book, BookDemand
+from services.core.book import Book
 from services.core.clearing.price_search import PRICE_MAX
 
 LARGE_CHOICES = 60_000
@@ -18,21 +16,16 @@ _CELLS_MAX = 2**20
 
 def is_large(book: Book) -> bool:
     """Tell whether a book is cleared by compiled search, without a solver."""
-    return choices_of(book) >= LARGE_CHOICES and fits_machine_integers(book) and not book.links
+    return choices_of(book) >= LARGE_CHOICES and fits_machine_integers(book)
 
 
 def choices_of(book: Book) -> int:
     """Return about how many choices a book holds: starts of runs, and cells of the rest."""
-    return choices_in(book.demands, book.periods)
-
-
-def choices_in(demands: Iterable[BookDemand], periods: int) -> int:
-    """Return about how many choices demands hold in a horizon of so many periods."""
     total = 0
-    for demand in demands:
+    for demand in book.demands:
         for row in demand.alternatives:
             window = max(0, row.deadline - row.earliest - max(0, row.duration - 1))
-            total += len(row.pools) * min(window, periods)
+            total += len(row.pools) * min(window, book.periods)
     return total
 
 
@@ -44,4 +37,24 @@ def fits_machine_integers(book: Book) -> bool:
     )
     chips = sum(sum(offer.chips) for offer in book.offers)
     cells = len(book.pools) * book.periods
-    return value < _MONEY_MAX and chips * PRICE_MAX < _MONEY_MAX and cells < _CELLS_MAX
+    dearest = max((link.tariff for link in book.links), default=0)
+    return (
+        value < _MONEY_MAX
+        and chips * PRICE_MAX < _MONEY_MAX
+        and cells < _CELLS_MAX
+        and dearest <= link_price_top(book)
+    )
+
+
+def link_price_top(book: Book) -> int:
+    """Return the highest price of a link that compiled code looks at, micro-yuan per GB.
+
+    What all GB of a route, or those of one chip, pay over the horizon stays in 64 bits at it.
+    """
+    moves = [demand.moves for demand in book.demands if demand.moves is not None]
+    most = max((max(row.data_gb, row.traffic_gb) for row in moves), default=0) * book.periods
+    capacity = sum(sum(link.capacity) for link in book.links)
+    # A route comes to each zone once.
+    zones = {link.source for link in book.links} | {link.destination for link in book.links}
+    gb = max(1, capacity, most) * max(1, len(zones))
+    return min(PRICE_MAX, _MONEY_MAX // (2 * gb))

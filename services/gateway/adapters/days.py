@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from services.gateway.adapters.policy_studies import costs_of
 from services.gateway.adapters.queries import SQL
 from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
+from services.gateway.app.policy_cost_report import CostRow
 from services.gateway.app.report_tables import (
     CaseRow,
     ClockRow,
@@ -72,6 +74,15 @@ class PostgresDays:
         asked = (day.market_id, day.start, day.end, limit)
         found = await self._pool.fetch(SQL.day_displaced, *asked)
         return [_made(DisplacedRow, row) for row in found]
+
+    async def policy_costs(self, day: DayOf, limit: int) -> list[CostRow]:
+        """Return what policies cost, by round, of so many rounds at most."""
+        asked = (day.market_id, day.start, day.end, limit)
+        return [
+            CostRow(row["round_id"], row["market_time"], cost)
+            for row in await self._pool.fetch(SQL.day_policy_costs, *asked)
+            for cost in costs_of(row["body"])
+        ]
 
     async def clock(self, day: DayOf, timeline: Timeline, bound_us: int) -> list[ClockRow]:
         """Return how far stamps were from the market's clock, by source."""

@@ -11,6 +11,7 @@ from schemas.types import Role
 from services.gateway.app import report_tables
 from services.gateway.app.emergency_report import emergency_use
 from services.gateway.app.envelopes import canonical
+from services.gateway.app.policy_cost_report import policy_costs
 from services.gateway.app.report_words import ABOUT, TITLES
 from services.gateway.app.rights import require_role
 from services.gateway.app.surveillance import day_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from schemas.market import Market
     from schemas.reports import ReportKind
     from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
+    from services.gateway.app.policy_cost_report import CostRow
     from services.gateway.app.report_tables import (
         CaseRow,
         ClockRow,
@@ -95,6 +97,10 @@ class Days(Protocol):
         """Return the demand that got less by urgent rounds."""
         ...
 
+    async def policy_costs(self, day: DayOf, limit: int) -> list[CostRow]:
+        """Return what policies cost, by round, of so many rounds at most."""
+        ...
+
     async def clock(self, day: DayOf, timeline: Timeline, bound_us: int) -> list[ClockRow]:
         """Return how far stamps were from the market's clock, by source."""
         ...
@@ -123,6 +129,7 @@ _READERS: dict[ReportKind, tuple[Role, ...]] = {
     "domestic-share": tuple(Role),
     "regional-flows": tuple(Role),
     "emergency-use": _WATCHERS,
+    "policy-costs": tuple(Role),
     "clock": _WATCHERS,
     "linkage": _WATCHERS,
     "dead-letters": _WATCHERS,
@@ -183,6 +190,7 @@ class DayReports:
             "domestic-share": self._domestic_share,
             "regional-flows": self._regional_flows,
             "emergency-use": self._emergency_use,
+            "policy-costs": self._policy_costs,
             "clock": self._clock_report,
             "linkage": self._linkage,
             "dead-letters": self._dead_letters,
@@ -232,6 +240,9 @@ class DayReports:
             await self._days.displacements(day, _ALL_ROWS),
             await self._days.displaced(day, _ALL_ROWS),
         )
+
+    async def _policy_costs(self, day: DayOf, _market: Market) -> Content:
+        return policy_costs(await self._days.policy_costs(day, _ALL_ROWS))
 
     async def _clock_report(self, day: DayOf, _market: Market) -> Content:
         rows = await self._days.clock(day, self._timeline, CLOCK_BOUND_US)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from schemas.market import Market
     from schemas.market_data import GroupName, IndexView, StatisticView, WindowName
     from services.gateway.app.book_windows import BookWindows
+    from services.gateway.app.indications import IndicationReading
     from services.gateway.app.phases import Phases
     from services.gateway.link_ports import Links
     from services.gateway.ports import MarketClock, Markets
@@ -79,6 +80,7 @@ class MarketData:
         book: The open orders by delivery window.
         links: Links between zones.
         phases: Where markets stand between two rounds.
+        indications: What the next rounds would do.
         clock: The market's clock.
     """
 
@@ -89,6 +91,7 @@ class MarketData:
         book: BookWindows,
         links: Links,
         phases: Phases,
+        indications: IndicationReading,
         clock: MarketClock,
     ) -> None:
         self.now = clock.now
@@ -97,6 +100,7 @@ class MarketData:
         self.book = book
         self.links = links
         self.phases = phases
+        self.indications = indications
 
     async def market(self, market_id: str) -> Market:
         """Return a market.

@@ -33,6 +33,8 @@ _MAY = (Role.REGULATOR, Role.OPERATOR)
 OPEN_MAX = 20
 """Simulations that wait or run, of everybody together."""
 _POLL_S = 2.0
+# Rounds of a day that are counted to spread a sample over them: one a second.
+_SAMPLED_MAX = 86_400
 # A child with a solver in it holds some 200 MB.
 _REST_AFTER_S = 60.0
 
@@ -115,11 +117,20 @@ class PolicyStudies:
             raise _busy()
         return await self.simulation(principal, simulation_id)
 
+    async def sampled(self, new: PolicySimulationNew, most: int) -> PolicySimulationNew:
+        """Return a request for so many rounds at most, evenly spread over those it asks for.
+
+        Raises:
+            ValidationError: if the calendar has no such day.
+        """
+        if isinstance(new.rule, CircuitBreaker):
+            return new
+        start, end = _ends(new)
+        found = await self._studies.rounds_to_simulate(new, start, end, _SAMPLED_MAX)
+        return new.model_copy(update={"every": max(1, -(-len(found) // most))})
+
     async def _rounds(self, new: PolicySimulationNew) -> list[int]:
-        start = end = None
-        if new.day is not None:
-            start = datetime.combine(day_of(new.day), datetime.min.time(), UTC)
-            end = start + timedelta(days=1)
+        start, end = _ends(new)
         rounds = await self._studies.rounds_to_simulate(new, start, end, SIMULATED_ROUNDS_MAX)
         field = "from_round" if new.day is None else "day"
         asked = f"{new.from_round} to {new.to_round}" if new.day is None else new.day
@@ -244,6 +255,14 @@ class StudyWorker:
         else:
             await self._queue.simulated(step.simulation_id, step.seq, body)
         return True
+
+
+def _ends(new: PolicySimulationNew) -> tuple[datetime | None, datetime | None]:
+    """Return the first instant of the day that is asked for, and the one after its last."""
+    if new.day is None:
+        return None, None
+    start = datetime.combine(day_of(new.day), datetime.min.time(), UTC)
+    return start, start + timedelta(days=1)
 
 
 def _free(view: RoundView) -> RoundPolicyCosts:

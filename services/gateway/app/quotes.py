@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from schemas.events import Reason
 from schemas.previews import OfferQuote, SoldPeriod
-from schemas.quotes import QuotedPeriod, QuoteView
+from schemas.quotes import QuotedLink, QuotedPeriod, QuoteView
 from schemas.types import Shape, period_of, period_start, pool_key
 from services.core.book import BookDemand
 from services.core.clearing.quote import Standing
 from services.core.clearing.reasons import quoted
 from services.core.codec import round_from_dict
 from services.core.eligibility import max_spend, resolve_alternatives
-from services.core.errors import Message, ValidationError
+from services.core.link_charges import links_left
 from services.core.link_terms import moves_of
 from services.gateway.app.orders import check_terms
 from services.gateway.errors import not_found
@@ -78,20 +78,15 @@ class Quotes:
         if view is None:
             raise not_found("market_id", market_id)
         check_terms(terms, view.market, period_of(self._clock.now()))
-        if moves_of(terms) is not None:
-            raise _without_links(terms)
         told = await self.indicative(view.market, terms)
         if told is None:
             raise not_found("market_id", f"{market_id}, which has cleared no round yet")
         return told
 
     async def indicative(self, market: Market, terms: DemandTerms) -> QuoteView | None:
-        """Return what a demand that the market takes would get.
-
-        ``None`` before any round, and for one that sends data or traffic: links are not priced.
-        """
+        """Return what a demand that the market takes would get; ``None`` before any round."""
         known = await self._standing(market.id)
-        if known is None or moves_of(terms) is not None:
+        if known is None:
             return None
         round_id, standing = known
         # Some milliseconds of arrays: not on the loop that all callers share.
@@ -144,22 +139,6 @@ class Quotes:
         return known
 
 
-def _without_links(terms: DemandTerms) -> ValidationError:
-    name = "data_gb" if terms.data_gb else "traffic_gb_per_chip_hour"
-    value = str(terms.data_gb or terms.traffic_gb_per_chip_hour)
-    return ValidationError(
-        "not_yet_supported",
-        Message(
-            f"{name} must be 0 for a quote, was {value}: a quote does not price links; the order "
-            f"itself is taken",
-            f"询价时 {name} 应为 0,实际为 {value}:询价暂不计链路费用,订单本身可以提交",
-        ),
-        field=name,
-        value=value,
-        allowed="0",
-    )
-
-
 def _read(file: bytes) -> Standing:
     book, _, result = round_from_dict(json.loads(file))
     return Standing(book, result)
@@ -173,7 +152,9 @@ def _ask(standing: Standing, terms: DemandTerms, market: Market) -> Quote:
             version=1,
             shape=Shape(terms.shape.type),
             alternatives=resolve_alternatives(terms, market),
-        )
+            moves=moves_of(terms),
+        ),
+        links_left(market, {}, standing.book.first_period, standing.book.periods),
     )
 
 
@@ -192,6 +173,17 @@ def _view(market_id: str, round_id: str, found: Quote, terms: DemandTerms, tick:
                 zip(taken.chips, taken.prices, strict=True), start=taken.start
             )
             if chips
+        ),
+        links=tuple(
+            QuotedLink(
+                source=source,
+                destination=destination,
+                period=period_start(sent.period),
+                gb=sent.gb,
+                price=sent.price,
+            )
+            for sent in found.sent
+            for source, _, destination in [sent.link.partition(">")]
         ),
         chip_hours=found.chip_hours,
         cost=found.cost,

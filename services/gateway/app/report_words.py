@@ -13,6 +13,7 @@ TITLES: dict[ReportKind, tuple[str, str]] = {
     "domestic-share": ("Share of domestic chips", "国产芯片占比"),
     "regional-flows": ("Flows between regions", "区域间算力流动"),
     "emergency-use": ("Register of emergency use", "应急用算登记"),
+    "policy-costs": ("What policies cost", "政策成本"),
     "clock": ("Clock compliance", "时钟合规"),
     "linkage": ("Linkage errors", "订单链路错误"),
     "dead-letters": ("Dead-letter register", "死信登记"),
@@ -56,6 +57,19 @@ ABOUT: dict[ReportKind, tuple[str, str]] = {
         (
             "当日每一紧急轮次：所服务的动员、提出与确认人及原因、用量、其中取自储备的部分与价格；"
             "其后为因此少得的其他需求：归还紧急用量后重新出清普通轮次而得，持轮次文件者可复算。"
+        ),
+    ),
+    "policy-costs": (
+        (
+            "Each round of the day under rules that have a cost, as far as it is worked out: its "
+            "welfare without a rule less that with it, as the round's file gives by a second "
+            "clearing, and what buyers and sellers gained or lost by it, by region of supply. "
+            "Where two rules bind together their costs do not add up."
+        ),
+        (
+            "当日受有成本政策约束的各轮（以已算出者为限）：无该政策时的福利减去有时的福利，"
+            "由轮次文件再次出清得出；并按供给地区列出买卖双方的得失。两项政策共同起作用时，"
+            "其成本不可相加。"
         ),
     ),
     "clock": (

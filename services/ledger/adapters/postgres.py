@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 from pydantic import SecretStr
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from services.kit.kafka import Positions
     from services.kit.postgres import Conn, Pool
     from services.ledger.state import Batch, Keys
+
+JournalRows: TypeAlias = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
+"""Rows of leaves, and of their transfers."""
 
 QUERIES = Queries.load(Path(__file__).parent)
 LEASE = "ledger"
@@ -100,6 +103,8 @@ class PostgresStore:
         self._parts: list[tuple[int, int]] = []
         self._accounts: dict[str, Account] = {}
         self._numbers: dict[str, int] = {}
+        # The journal's rows of the batch that is committed next, if they could be made ahead.
+        self._ready: tuple[Batch, JournalRows] | None = None
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[Conn]:
@@ -113,6 +118,7 @@ class PostgresStore:
         """Drop everything cached; what is stored is read again."""
         self._accounts.clear()
         self._numbers.clear()
+        self._ready = None
 
     async def positions(self) -> Positions:
         """Return where the log has been read to, claimed for this writer's epoch."""
@@ -225,6 +231,18 @@ class PostgresStore:
             found = await conn.fetch(QUERIES.load_partitions)
             self._parts = [(row["first_idx"], row["end_idx"]) for row in found]
 
+    def prepare(self, batch: Batch) -> None:
+        """Make the journal's rows of a batch while the one before is committed.
+
+        Rows name accounts by numbers, which new ones get when they are written.
+        """
+        # None beside it is wrong: without them the commit makes the rows itself.
+        with contextlib.suppress(KeyError):
+            self._ready = (batch, self._journal_rows(batch))
+
+    def _journal_rows(self, batch: Batch) -> JournalRows:
+        return rows.leaves(batch), rows.transfers(batch, self._numbers)
+
     async def commit(self, batch: Batch, before: Positions, after: Positions) -> None:
         """Write a batch and move the positions, in one transaction.
 
@@ -282,7 +300,10 @@ class PostgresStore:
         if batch.leaves:
             # Of each partition, the leaves first: a trigger compares the transfers with them and
             # moves the counters of their accounts.
-            leaves, transfers = rows.leaves(batch), rows.transfers(batch, self._numbers)
+            ready, self._ready = self._ready, None
+            if ready is None or ready[0] is not batch:
+                ready = (batch, self._journal_rows(batch))
+            leaves, transfers = ready[1]
             start = batch.leaves[0].index
             for first, end in self._parts:
                 part = slice(max(0, first - start), max(0, end - start))

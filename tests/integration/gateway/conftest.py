@@ -50,6 +50,8 @@ class Gateway:
     writer: LogWriter
     settings: GatewaySettings
     clock: ManualClock
+    # Of the login that the gateway acts with; `pool` is the owner's.
+    service: Pool
 
     async def call(
         self,
@@ -164,7 +166,7 @@ async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterato
     reading = asyncio.create_task(projection.run(stop))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Gateway(http, owners, reader, writer, settings, clock)
+        yield Gateway(http, owners, reader, writer, settings, clock, pool)
     stop.set()
     await reading
     await writer.stop()

@@ -12,15 +12,23 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from schemas.events import FindingRaised, Reason
+from schemas.policy_costs import PolicySimulationNew
+from services.core.codec import round_from_dict
 from services.core.merkle import Frontier
+from services.core.policy_study.simulation import Simulation
+from services.core.round_file import file_events
+from services.gateway.adapters.policy_studies import LEASE, PostgresStudyQueue
 from services.kit.health import Health
+from services.kit.postgres import LeaseKeeper
 from tests.integration.gateway.browsing import obstacles, opened, pictured
-from tests.integration.gateway.conftest import LOG_SIGNER, OPERATOR_KEY, Gateway, Market
+from tests.integration.gateway.conftest import LOG_SIGNER, NOW, OPERATOR_KEY, Gateway, Market
 from tests.integration.gateway.serving import served
 from tests.integration.gateway.test_day_reports import traded
 from tests.integration.gateway.test_dead_letters import buried
 from tests.integration.gateway.test_erasures import deposit
 from tests.integration.gateway.test_log import contents, hashes, signed
+from tests.integration.gateway.test_policy_studies import round_of
+from tests.integration.gateway.test_reports import MARKET
 from tests.integration.gateway.test_surveillance import CASE, raised, shown
 from tests.unit.gateway.test_log_checker import SPOILT_PROOFS
 
@@ -115,7 +123,7 @@ async def test_a_regulator_proves_decides_and_looks_back(market: Market, browser
         await check_proof(page)
         await check_past(page, day)
         await check_reports(page)
-        need = await check_policies_and_need(page)
+        need = await check_policies_and_need(page, market.gateway)
         assert wrong == []
         chinese = await signed_in(browser, base, market.regulator, "zh")
         await expect(chinese.get_by_role("heading", level=1)).to_have_text("总览")
@@ -225,7 +233,34 @@ async def check_past(page: Page, day: Day) -> None:
     await expect(page.locator("main")).to_contain_text("must be the number of a round")
 
 
-async def check_policies_and_need(page: Page) -> str:
+async def file_is_there(gateway: Gateway) -> None:
+    """Publish the file of the day's first round."""
+    await gateway.publish(*file_events("jingjinji:1", MARKET, json.dumps(round_of(1)).encode()))
+
+    async def state() -> object:
+        return (await gateway.call("GET", "/v1/rounds/jingjinji:1")).json()["file"]["state"]
+
+    await gateway.eventually(state, lambda found: found == "ok")
+
+
+async def simulated(gateway: Gateway) -> None:
+    """Do what the worker does with the first round of the simulation that waits."""
+    keeper = LeaseKeeper(gateway.pool, LEASE, "test")
+    epoch = await keeper.acquire()
+    assert epoch is not None
+    queue = PostgresStudyQueue(gateway.pool, epoch)
+    step = await queue.next_step()
+    assert step is not None
+    assert step.seq is not None
+    asked = PolicySimulationNew.model_validate_json(step.asked)
+    found = Simulation(MARKET, asked.rule, asked.replaces or "").take(
+        *round_from_dict(round_of(1)), NOW
+    )
+    await queue.simulated(step.simulation_id, step.seq, found.model_dump_json().encode())
+    await keeper.release()
+
+
+async def check_policies_and_need(page: Page, gateway: Gateway) -> str:
     """Set and withdraw a policy, propose an urgent need; return its address."""
     await page.goto("/office/policies")
     await page.locator("#kind-price_limits summary").click()
@@ -241,6 +276,28 @@ async def check_policies_and_need(page: Page) -> str:
     await form.locator("[name=cap]").fill("20")
     await form.get_by_role("button", name="Set it").click()
     await expect(page.locator("tbody").first).to_contain_text("every chip class: 0 to 20 yuan")
+    # Before it is set again, it is tried on a day's rounds: the worker's, which is not up here.
+    await page.locator("#kind-price_limits summary").click()
+    form = page.locator("#kind-price_limits")
+    await form.locator("[name=cap]").fill("15")
+    assert await form.locator("[name=day]").input_value() == "2026-11-23"
+    await form.get_by_role("button", name="Simulate").click()
+    form = page.locator("#kind-price_limits")
+    await expect(form.locator(".wrong")).to_contain_text("must be one with rounds")
+    await form.locator("[name=day]").fill(DAY)
+    await file_is_there(gateway)
+    await form.get_by_role("button", name="Simulate").click()
+    await expect(page.locator("h1")).to_contain_text("every chip class: 0 to 15 yuan waiting")
+    await expect(page.locator("main")).to_contain_text("No round is done yet")
+    await simulated(gateway)
+    # It looks again by itself until all is done.
+    await expect(page.locator("tbody")).to_contain_text("certain")
+    await expect(page.locator("tbody th")).to_have_text("1")
+    sheet = await (await page.request.get(f"{page.url}/csv")).text()
+    assert sheet.startswith("round_id,policy_id,")
+    assert "jingjinji:1,simulated," in sheet
+    await page.goto("/office/policies")
+    await expect(page.locator("main")).to_contain_text("Simulations")
     await page.get_by_text("Withdraw", exact=True).last.click()
     await page.locator("tbody [name=reason]").fill("They came back")
     await page.get_by_role("button", name="Withdraw it").click()

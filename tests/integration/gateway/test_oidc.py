@@ -68,7 +68,9 @@ async def trusting(market: Market, issuer: Issuer) -> AsyncIterator[Trusting]:
     door = app.state.api.door
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        gateway = Gateway(http, mine.pool, mine.reader, mine.writer, settings, mine.clock)
+        gateway = Gateway(
+            http, mine.pool, mine.reader, mine.writer, settings, mine.clock, mine.service
+        )
         yield Trusting(gateway, issuer, market, door._tokens)
 
 

@@ -84,7 +84,7 @@ async def publish(gateway: Gateway, seq: int, file: Json) -> None:
 async def studying(gateway: Gateway) -> AsyncIterator[None]:
     """Run the worker with its children."""
     stop = asyncio.Event()
-    working = asyncio.create_task(build_studies(gateway.settings, gateway.pool).run(stop))
+    working = asyncio.create_task(build_studies(gateway.settings, gateway.service).run(stop))
     try:
         yield
     finally:
@@ -148,6 +148,7 @@ async def test_the_costs_of_policies_and_simulations_are_worked_out_beside_the_e
     assert failed["state"] == "failed"
     assert failed["cause"].startswith(f"{MARKET}:4: died")
     await costs_are(gateway, rounds)
+    await report_adds_up(gateway)
     await simulated_rounds_are(market, f"{path}/{made['simulation_id']}/rounds", rounds, done)
 
 
@@ -188,6 +189,19 @@ async def costs_are(gateway: Gateway, rounds: Mapping[int, Parts]) -> None:
         costs = tuple(map(PolicyCost.model_validate, found))
         assert costs == policy_costs(*rounds[seq])
         assert (costs[0].cost, costs[0].demands_kept_out) == (16 * (30 - 5 - seq) * YUAN, 1)
+
+
+async def report_adds_up(gateway: Gateway) -> None:
+    query = f"market_id={MARKET}&day={DAY}"
+    report = (await gateway.call("GET", f"/v1/reports/policy-costs?{query}")).json()
+    figures = {one["name"]: one["value"] for one in report["figures"]}
+    assert figures == {"rounds": 3, "cost": 16 * (22 + 23 + 24) * YUAN, "certain": 3}
+    names = [column["name"] for column in report["columns"]]
+    rows = [dict(zip(names, row, strict=True)) for row in report["rows"]]
+    assert [row["region"] for row in rows] == ["all", "beijing"] * 3
+    for whole, part in zip(rows[::2], rows[1::2], strict=True):
+        assert whole["buyers_change"] == part["buyers_change"]
+        assert whole["cost"] == -whole["buyers_change"] - whole["sellers_change"]
 
 
 async def simulated_rounds_are(

@@ -69,6 +69,33 @@ async def test_a_quote_says_what_a_demand_would_get_and_places_nothing(market: M
     assert "同时使用 8 张" in found["reason"]["zh"]
 
 
+async def test_a_quote_of_a_demand_with_data_elsewhere_shows_route_and_tariff(
+    market: Market,
+) -> None:
+    gateway = market.gateway
+    there = {"source": "zjk-1", "destination": "bj-1", "tariff": 7_000}
+    linked = {**examples.MARKET, "links": [{**there, "capacity_gb_per_period": 500}]}
+    assert (await gateway.call("POST", "/v1/markets", linked)).status_code == 202
+
+    async def links() -> object:
+        reply = await gateway.http.get("/v1/markets/jingjinji")
+        return reply.json()["market"]["links"]
+
+    await gateway.eventually(links, bool)
+    await cleared(gateway, "jingjinji:1", chips=24)
+    block = {"type": "block", "chips": 16, "duration": 4}
+    wanted = demand(shape=block, data_zone="zjk-1", data_gb=100)
+    found = await gateway.call("POST", "/v1/demand:quote", wanted, key=market.enterprise)
+    assert found.status_code == 200, found.text
+    quote = found.json()
+    assert sum(row["gb"] for row in quote["links"]) == 100
+    assert {(row["source"], row["destination"], row["price"]) for row in quote["links"]} == {
+        ("zjk-1", "bj-1", 7_000)
+    }
+    chips = sum(row["chips"] * row["price"] for row in quote["periods"])
+    assert quote["cost"] == chips + 100 * 7_000
+
+
 async def test_a_quote_of_what_the_market_does_not_take_is_refused_by_name(
     market: Market,
 ) -> None:

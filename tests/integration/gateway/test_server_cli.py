@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from infra.local.topics import declared, delete_topics
 from services.cli import app
 from services.core.errors import DomainError
 from services.gateway import administration
@@ -151,3 +154,20 @@ async def test_an_admitted_participant_may_write_to_the_broker_at_once(
     listed = (await server.run("direct list")).stdout
     assert f"{prefix}direct.cloud-b: read direct-status.cloud-b, write offers.direct" in listed
     await server.run("direct revoke cloud-b")
+
+
+async def test_topics_that_are_missing_are_created_at_the_server_and_no_other(
+    market: Market,
+) -> None:
+    server = Server(market)
+    # Those of the gateway are there.
+    assert (await server.run("topics")).stdout == ""
+    fresh = f"t-{secrets.token_hex(4)}-"
+    settings = market.gateway.settings.model_copy(update={"topic_prefix": fresh})
+    server = Server(replace(market, gateway=replace(market.gateway, settings=settings)))
+    try:
+        created = (await server.run("topics")).stdout.split()
+        assert sorted(created) == sorted(f"{fresh}{spec.name}" for spec in declared())
+        assert (await server.run("topics")).stdout == ""
+    finally:
+        await delete_topics(settings.kafka_bootstrap, fresh)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ async def test_a_person_signs_in_acts_with_renewed_tokens_and_signs_out(
     mine = market.gateway
     with Issuer() as issuer:
         changed = mine.settings.model_copy(update={"gateway_oidc_issuers": issuer.url})
-        gateway = type(mine)(mine.http, mine.pool, mine.reader, mine.writer, changed, mine.clock)
+        gateway = replace(mine, settings=changed)
         async with served(gateway) as url:
             await journey(url, issuer, file)
 

@@ -16,6 +16,7 @@ from tests.integration.matching.desk import (
     Desk,
     demand,
     hold,
+    hours,
     offer,
     open_process,
     settled,
@@ -82,3 +83,31 @@ async def test_in_the_freeze_orders_only_improve_and_a_replay_says_the_same(desk
     assert [one.digest for one in books] == [one.sealed_digest for one in books]
     assert not books[-1].differing
     assert [len(one.book.offers) for one in books] == [3, 2]
+
+
+async def test_a_day_ahead_round_gives_the_next_day_and_a_replay_rebuilds_its_book(
+    desk: Desk,
+) -> None:
+    # A gate at 09:00 for the hours from 21:00 on; the clock of the test is at 08:00.
+    gate = {"round_every_s": 86_400, "round_at_s": 9 * 3600, "lead_periods": 11}
+    rules = MARKET.rules.model_copy(update=gate)
+    await desk.say(events.MarketDefined(market=MARKET.model_copy(update={"rules": rules})))
+    supply = offer("whole", start=hours(1), end=hours(24))
+    today = offer("today", start=hours(1), end=hours(13))
+    need = demand("night", earliest=hours(1), deadline=hours(20))
+    clock = ManualClock(START)
+    async with open_process(desk.settings, clock) as matching:
+        await desk.say(supply, today, need, hold(need))
+        await settled(matching, least=4)
+        clock.advance(timedelta(hours=1))
+        await matching.run_round()
+        await desk.hear()
+    (refused,) = desk.statuses(today)
+    assert refused.reason.code == "validation.window_past"
+    (made,) = [e for e in desk.distinct("allocations") if isinstance(e, events.AllocationMade)]
+    assert made.periods[0].start >= START + timedelta(hours=13)
+    log = await KafkaMarketLogs(desk.settings, 10_000).read(MARKET.id)
+    (book,) = sealed_books(log)
+    assert book.digest == book.sealed_digest
+    assert not book.differing
+    assert (book.book.periods, len(book.book.offers[0].chips)) == (24, 11)

@@ -28,8 +28,10 @@ from services.core.clearing.size import choices_of
 from services.core.clearing.why_not import hints, left_of, offer_row
 from services.core.codec import canonical_json, result_digest, result_to_dict, round_to_dict
 from suanli.checker import verify
-from tests.property.clearing.books import oracle_welfare, shuffled, small_book
+from tests.property.clearing.books import linked_book, oracle_welfare, shuffled, small_book
 from tests.property.examples import examples
+from tests.unit.core.clearing.builders import cells, codes, demand, run
+from tests.unit.core.clearing.test_links import link, sending, two_zones
 
 RULES = Rules(effort=1, ascent_steps=40)
 SEEDS = st.integers(0, 2**40)
@@ -69,6 +71,42 @@ def test_every_rule_holds_and_no_bound_is_too_low(seed: int, search: bool, tick:
 
 
 @SOME
+@given(seed=SEEDS, order=SEEDS, tick=st.sampled_from([1, 50]))
+def test_links_are_never_overfull_and_no_bound_with_them_is_too_low(
+    seed: int, order: int, tick: int
+) -> None:
+    book = linked_book(seed)
+    rules = Rules(tick=tick, effort=1, ascent_steps=40)
+    result = clear_large(book, rules)
+    assert_verified(book, result, rules)
+    for row, there in zip(result.links, sorted(book.links, key=lambda one: one.key), strict=True):
+        assert all(used <= most for used, most in zip(row.used, there.capacity, strict=True))
+    assert result.welfare <= oracle_welfare(book) <= result.certificate.bound
+    assert bytes_of(clear_large(shuffled(book, order), rules)) == bytes_of(result)
+
+
+@pytest.mark.parametrize("capacity", [9, 4, 2, 1])
+def test_links_keep_out_whom_they_keep_out_of_small_books(capacity: int) -> None:
+    rows = [
+        sending(demand("train", run(2, 1, 400, zones=("hb",))), data_zone="bj", data_gb=6),
+        sending(demand("lost", run(1, 1, 400, zones=("hb",))), data_zone="tj", data_gb=1),
+        *(
+            sending(
+                demand(name, cells(3, limit, window=(0, 1), zones=("hb",)), shape=Shape.FLOW),
+                user_zone="bj", traffic_gb=2,
+            )
+            for name, limit in (("rich", 300), ("poor", 200))
+        ),
+    ]  # fmt: skip
+    market = two_zones(rows, link("bj", "hb", 5, *(capacity,) * 4), link("hb", "bj", 9, 6, 6, 6, 6))
+    found = codes(clear_large(market, RULES))
+    assert found == codes(clear(market, RULES))
+    assert found["lost"] == "no_route"
+    assert found["poor"] == "link_full"
+    assert (found["train"] == "link_no_room") == (capacity == 1)
+
+
+@SOME
 @given(seed=SEEDS, prices=st.lists(st.integers(0, PRICE_MAX), max_size=6))
 def test_a_start_at_any_prices_changes_no_rule(seed: int, prices: list[int]) -> None:
     book = small_book(seed)
@@ -97,6 +135,7 @@ def test_a_start_at_the_last_prices_bounds_better_in_as_many_steps() -> None:
 
 def test_most_of_the_best_welfare_is_found_on_small_books() -> None:
     books = [small_book(seed) for seed in range(100)]
+    books += [linked_book(seed) for seed in range(30)]
     found = sum(clear_large(book, RULES).welfare for book in books)
     assert found >= 0.93 * sum(clear(book, Rules(effort=1)).welfare for book in books)
 
@@ -129,9 +168,11 @@ def _prices(result: Result) -> IntArray:
 
 
 def test_a_book_of_many_orders_is_cleared_by_it_and_searching_pays() -> None:
-    book = large_book(1500, seed=5, mixed=True)
+    book = large_book(1500, seed=5, mixed=True, linked=True)
     result = clear(book, RULES)
     assert_verified(book, result)
+    # Some links are full, and their rent keeps somebody out.
+    assert "link_full" in {row.reason.code for row in result.demands}
     first = clear_large(book, RULES, search=False)
     assert_verified(book, first)
     assert result.welfare > first.welfare

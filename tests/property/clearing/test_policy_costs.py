@@ -18,6 +18,7 @@ from services.core.policy_study.gains import gains_of
 from services.core.policy_study.simulation import Simulation
 from suanli.checker import verify
 from tests.property.clearing.books import linked_book, oracle_welfare, small_book
+from tests.property.clearing.test_domestic_share import shared
 
 RULES = Rules(tick=1, ascent_steps=20)
 AT = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -79,6 +80,23 @@ def test_a_rule_simulated_on_a_round_gives_what_the_round_under_it_gives(
     assert back.cost.with_it == seen.cost.without_it
     assert back.cost.cost == -seen.cost.cost
     assert back.cost.offers_kept_out == -len(under_it.kept_out.offers)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+@settings(deadline=None, max_examples=15)
+def test_what_a_domestic_share_costs_is_spread_over_all_who_bear_it(seed: int, chance: int) -> None:
+    book = shared(small_book(seed), chance)
+    result = clear(book, RULES)
+    (found,) = policy_costs(book, RULES, result)
+    whole = replace(book, policies=())
+    assert found.without_it == gains_of(whole, clear(whole, RULES))
+    assert found.with_it.fund == sum(row.charges - row.credits for row in result.shares) >= 0
+    for gains in (found.with_it, found.without_it):
+        assert gains.welfare == gains.buyers + gains.sellers + gains.links + gains.fund
+        assert min(gains.buyers, gains.sellers) >= 0
+    assert found.cost_least <= found.cost <= found.cost_most
+    # All that a share keeps out, a book without it may take.
+    assert found.cost_most >= 0
 
 
 def test_limits_of_the_same_chips_are_replaced_and_others_stay() -> None:

@@ -14,7 +14,8 @@ from services.core.book import Book, BookDemand, Result, Rules
 from services.core.clearing.clear import clear_greedy
 from services.core.clearing.presolve import canonical_book
 from services.core.clearing.quote import Quote, Standing
-from tests.property.clearing.books import small_book
+from services.core.routes import Routes, use_of_links
+from tests.property.clearing.books import linked_book, small_book
 from tests.property.examples import examples
 
 RULES = Rules(tick=1, ascent_steps=20)
@@ -125,3 +126,44 @@ def test_a_quote_is_there_to_be_had_and_the_best_of_its_kind(seed: int) -> None:
             and min(item.chip_hours, item.chips_by_period[t - item.earliest])
         ]
         assert not cells
+
+
+@examples(150)
+@given(seed=st.integers(0, 2**40))
+def test_a_quote_takes_no_more_of_links_than_is_left_and_pays_for_all_of_it(seed: int) -> None:
+    whole = canonical_book(linked_book(seed))
+    asked = random.Random(seed).choice(whole.demands)
+    asked = replace(asked, linked_to=None, exclusive_group=None)
+    others = tuple(
+        demand
+        for demand in whole.demands
+        if asked.id != demand.id and demand.linked_to is None
+    )  # fmt: skip
+    book = replace(whole, demands=others)
+    result = clear_greedy(book, RULES)
+    quote = Standing(book, result).quote(asked)
+    routes, zones = Routes(book.links), {pool.key: pool.zone for pool in book.pools}
+    prices = {row.key: row.prices for row in result.links}
+    left = {
+        (link.key, book.first_period + t): most - row.used[t]
+        for link, row in zip(book.links, result.links, strict=True)
+        for t, most in enumerate(link.capacity)
+    }
+    used: dict[tuple[str, int], int] = {}
+    for taken in quote.taken:
+        chips = {t: n for t, n in enumerate(taken.chips, start=taken.start) if n}
+        for key, t, gb in use_of_links(book, routes, asked, zones[taken.pool], chips):
+            used[key, t] = used.get((key, t), 0) + gb
+    told: dict[tuple[str, int], int] = {}
+    for one in quote.sent:
+        assert one.price == prices[one.link][one.period - book.first_period]
+        told[one.link, one.period] = told.get((one.link, one.period), 0) + one.gb
+    assert told == {at: gb for at, gb in used.items() if gb}
+    assert all(gb <= left[at] for at, gb in told.items())
+    links = sum(one.gb * one.price for one in quote.sent)
+    assert quote.cost <= quote.value
+    assert quote.cost == links + sum(
+        n * price
+        for taken in quote.taken
+        for n, price in zip(taken.chips, taken.prices, strict=True)
+    )

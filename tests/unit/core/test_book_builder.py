@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from schemas.types import OrderState, period_of
-from services.core import book_builder
 from services.core.book import BookPolicy
 from services.core.book_builder import (
     Horizon,
@@ -244,19 +243,6 @@ def test_effort_grows_with_the_book_up_to_what_there_is_time_for() -> None:
     hurried = rules_of(MARKET, replace(book, demands=rows), Pace(share_ppm=500_000))
     assert hurried.effort == MARKET.rules.effort
     assert small.tick == large.tick == MARKET.rules.tick
-
-
-def test_what_sends_over_links_waits_while_the_book_is_one_for_the_compiled_search(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    sender = opened(user_zone="bj-1", traffic_gb_per_chip_hour=1)
-    other = named(opened(), OTHER_ID)
-    small = build_book(MARKET, [sender, other], {}, HORIZON)
-    assert [row.id for row in small.demands] == [sender.id, other.id]
-    monkeypatch.setattr(book_builder, "LARGE_CHOICES", 1)
-    large = build_book(MARKET, [sender, other], {}, HORIZON)
-    assert [row.id for row in large.demands] == [other.id]
-    assert not large.links
 
 
 def test_interruptible_demand_is_given_the_coming_hour_and_those_of_its_notice() -> None:

@@ -10,8 +10,16 @@ from pydantic import ValidationError
 
 from schemas import events
 from schemas.market import Market, RoundRules
-from schemas.types import OrderState
-from services.core.phases import last_instant, next_cut, schedule_of
+from schemas.types import OrderState, period_of
+from services.core.indication import projected_book
+from services.core.phases import (
+    last_cut,
+    last_instant,
+    next_cut,
+    periods_ahead,
+    periods_given,
+    schedule_of,
+)
 from services.core.verdicts import Verdict
 from tests.unit.core.orders_world import (
     DEMAND_ID,
@@ -204,3 +212,68 @@ def test_a_cut_comes_after_the_instant_that_is_asked_for() -> None:
     assert next_cut(rules, CUT) - CUT == timedelta(minutes=15)
     assert next_cut(rules, last_instant(CUT)) == CUT
     assert next_cut(rules, datetime.min.replace(tzinfo=UTC)) == datetime.fromtimestamp(900, UTC)
+
+
+# A day-ahead market: its gate is at 04:00 UTC, noon in Beijing, and it gives the next day there.
+DAY_AHEAD = RoundRules(
+    round_every_s=86_400, round_at_s=4 * 3600, lead_periods=11, horizon_periods=24
+)
+GATE = datetime(2026, 11, 24, 4, tzinfo=UTC)
+NEXT_DAY = period_of(datetime(2026, 11, 24, 16, tzinfo=UTC))
+
+
+def test_a_gate_comes_once_a_day_at_its_instant() -> None:
+    assert next_cut(DAY_AHEAD, last_instant(GATE)) == GATE == last_cut(DAY_AHEAD, GATE)
+    assert next_cut(DAY_AHEAD, GATE) == GATE + timedelta(days=1)
+    assert last_cut(DAY_AHEAD, last_instant(GATE)) == GATE - timedelta(days=1)
+    with pytest.raises(ValidationError, match="round_at_s: must be below round_every_s"):
+        RoundRules(round_every_s=3600, round_at_s=3600)
+
+
+def test_a_day_ahead_round_gives_the_hours_of_the_next_day_however_late_it_is() -> None:
+    whole = range(NEXT_DAY, NEXT_DAY + 24)
+    assert periods_given(DAY_AHEAD, GATE) == whole
+    assert periods_given(DAY_AHEAD, GATE + timedelta(hours=3)) == whole
+    late = periods_given(DAY_AHEAD, GATE + timedelta(hours=14, minutes=5))
+    assert late == range(NEXT_DAY + 3, NEXT_DAY + 24)
+    assert periods_ahead(DAY_AHEAD, GATE) == range(period_of(GATE) + 1, NEXT_DAY + 48)
+    spot = RoundRules(horizon_periods=24)
+    assert periods_given(spot, GATE) == periods_ahead(spot, GATE)
+    assert periods_given(spot, GATE) == range(period_of(GATE) + 1, period_of(GATE) + 25)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "code"),
+    [
+        ("2026-11-24T16:00:00Z", "2026-11-25T16:00:00Z", ""),
+        ("2026-11-24T10:00:00Z", "2026-11-24T17:00:00Z", ""),
+        ("2026-11-24T10:00:00Z", "2026-11-24T16:00:00Z", "validation.window_past"),
+        ("2026-11-25T15:00:00Z", "2026-11-26T17:00:00Z", ""),
+        ("2026-11-25T16:00:00Z", "2026-11-25T17:00:00Z", "validation.window_beyond_horizon"),
+    ],
+)
+def test_an_order_has_to_reach_the_day_that_the_next_gate_gives(
+    start: str, end: str, code: str
+) -> None:
+    market = MARKET.model_copy(update={"rules": DAY_AHEAD})
+    records = Records(market=market, now=GATE - timedelta(minutes=30))
+    decision = records.judge(offer(start=start, end=end))
+    found = decision.why.code if decision.verdict is Verdict.REJECTED and decision.why else ""
+    assert found == code
+    # What came after the gate is for the day after.
+    after = Records(market=market, now=GATE)
+    assert after.verdict(offer(start="2026-11-24T20:00:00Z", end="2026-11-25T12:00:00Z")) is (
+        Verdict.REJECTED
+    )
+
+
+def test_the_book_of_a_gate_holds_the_next_day_alone() -> None:
+    market = MARKET.model_copy(update={"rules": DAY_AHEAD})
+    records = Records(
+        offer(start="2026-11-24T10:00:00Z", end="2026-11-25T02:00:00Z"),
+        market=market,
+        now=GATE - timedelta(minutes=30),
+    )
+    book = projected_book(market, list(records.orders.values()), (), 1, records.now, {})
+    assert (book.first_period, book.periods) == (NEXT_DAY, 24)
+    assert (book.offers[0].start, len(book.offers[0].chips)) == (NEXT_DAY, 10)

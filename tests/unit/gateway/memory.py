@@ -50,6 +50,7 @@ from services.gateway.app.exchange import ExchangeCommands
 from services.gateway.app.exports import Exports
 from services.gateway.app.finality import Finality
 from services.gateway.app.funds import FundsCommands, FundsReading
+from services.gateway.app.indications import IndicationReading
 from services.gateway.app.keys import KeyCommands, hash_key
 from services.gateway.app.life import LifeReading
 from services.gateway.app.limits import Limit, Limits, OwnShares
@@ -85,7 +86,7 @@ from tests.unit.gateway.memory_books import (
     NoTopics,
 )
 from tests.unit.gateway.memory_members import ISSUER, MemoryMembers, NoTokens
-from tests.unit.gateway.memory_prices import MemoryPrices, NoLinks
+from tests.unit.gateway.memory_prices import MemoryPrices, NoIndications, NoLinks
 from tests.unit.gateway.memory_reports import MemoryReports
 from tests.unit.gateway.memory_streams import MemoryFeed, streams_of
 from tests.unit.gateway.memory_webhooks import webhooks_of
@@ -429,6 +430,7 @@ class MemoryGateway:
                 BookWindows(MemoryPrices()),
                 NoLinks(),
                 Phases(self.markets, self.reports, self.clock),
+                IndicationReading(NoIndications(), self.markets, self.orders),
                 self.clock,
             ),
             cases=CaseWork(once, MemoryCases(), self.clock),

@@ -43,6 +43,7 @@ from schemas.surveillance import CaseView
 from schemas.types import period_start
 from services.gateway.app.day_reports import DayOf, Timeline
 from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
+from services.gateway.app.policy_cost_report import CostRow
 from services.gateway.app.report_tables import (
     CaseRow,
     ClockRow,
@@ -276,6 +277,9 @@ class MemoryDays:
         return []
 
     async def flows(self, day: DayOf) -> list[FlowRow]:
+        return []
+
+    async def policy_costs(self, day: DayOf, limit: int) -> list[CostRow]:
         return []
 
     async def emergencies(self, day: DayOf, limit: int) -> list[EmergencyRow]:

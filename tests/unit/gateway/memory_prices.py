@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from datetime import date
 
 from schemas.filters import Filter
+from schemas.indications import IndicativePriceView, LikelihoodView
 from schemas.links import LinkFlowView, LinkPriceView
 from schemas.market_data import IndexView, StatisticView
 from schemas.orders import DemandTerms, OfferTerms
+from services.core.orders import Order
 from services.gateway.app.exports import ExportDay, Made, Wanted
 from services.gateway.app.market_data import Place, Windows
 from services.gateway.app.open_books import Changes, Mark, OpenOrder
+from services.gateway.indication_ports import Made as MadeIndication
 
 
 class MemoryPrices:
@@ -63,3 +66,27 @@ class NoLinks:
 
     async def flows(self, market_id: str, *, first: int, end: int) -> list[LinkFlowView]:
         return []
+
+
+class NoIndications:
+    """Indications of markets that nobody cleared a projected book of."""
+
+    async def orders(self, market_id: str) -> Sequence[Order]:
+        return ()
+
+    async def suspended(self) -> dict[str, str]:
+        return {}
+
+    async def age_s(self, market_id: str) -> float | None:
+        return None
+
+    async def put(self, made: MadeIndication) -> None:
+        raise AssertionError
+
+    async def prices(
+        self, market_id: str, *, pool: str | None, after: tuple[str, int] | None, limit: int
+    ) -> list[IndicativePriceView]:
+        return []
+
+    async def likelihood(self, order_id: str) -> LikelihoodView | None:
+        return None

@@ -36,6 +36,7 @@ PUBLIC = {
     "get_window_depth",
     "list_curves",
     "list_exports",
+    "list_indicative_prices",
     "list_indices",
     "list_issuers",
     "list_log_heads",

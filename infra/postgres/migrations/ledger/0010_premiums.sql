@@ -19,7 +19,10 @@ ALTER TABLE account
   ) NOT VALID;
 
 -- migrate:down
-ALTER TABLE account DROP CONSTRAINT account_premiums, DROP CONSTRAINT account_floor;
+-- squawk-ignore ban-drop-constraint
+ALTER TABLE account DROP CONSTRAINT account_premiums;
+-- squawk-ignore ban-drop-constraint
+ALTER TABLE account DROP CONSTRAINT account_floor;
 ALTER TABLE account
   ADD CONSTRAINT account_floor CHECK (floor_zero OR name = 'bank' OR name LIKE 'debt:%') NOT VALID;
 ALTER TABLE allocation_period DROP COLUMN premium;

@@ -92,6 +92,7 @@ def ascend(layout: Layout, responder: Responder, steps: int, steps_min: int = 0)
     supply = Supply(layout.supplies)
     capacity = np.maximum(layout.supplies.capacity, 1)
     prices = _start(layout)
+    lowest, tops = layout.lanes.lowest(layout.shape), layout.lanes.tops(layout.shape)
     direction = np.zeros(layout.shape)
     best = Ascended(np.zeros(layout.shape, dtype=np.int64), 2**62, 0)
     marks = [float(best.bound)]
@@ -109,6 +110,9 @@ def ascend(layout: Layout, responder: Responder, steps: int, steps_min: int = 0)
         excess = np.minimum((answer.load - sold) / capacity, _EXCESS_MAX)
         direction = _MEMORY * direction + (1 - _MEMORY) * excess
         prices = grown(prices, _STEP / (1 + step / _STEP_FALL) * direction)
+        if layout.book.links:
+            # Below its tariff a link gains nothing, and lets demand seem to gain more.
+            prices = np.clip(prices, lowest, tops)
     return best
 
 
@@ -132,7 +136,10 @@ def _start(layout: Layout) -> AnyArray:
         prices[p, : len(curve)] = curve[:periods]
     # A price of zero could never rise by multiplication, so free supply starts just above it.
     least = max(1.0, 0.01 * layout.limit_max)
-    return np.where(supplies.capacity > 0, np.maximum(prices, least), 0.0)
+    prices = np.where(supplies.capacity > 0, np.maximum(prices, least), 0.0)
+    # Prices per GB have nothing to do with limits per chip-hour.
+    prices[layout.pools :] = np.maximum(layout.lanes.tariff, 1)[:, None]
+    return prices
 
 
 def _dearest_asks(layout: Layout) -> AnyArray:

@@ -15,7 +15,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from services.core.clearing.price_search import PRICE_MAX
 from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.lanes import (
+    DATA_GB,
+    GB,
+    TARIFF,
+    data_cost,
+    run_cost,
+    send,
+)
 from services.core.clearing.scale.layout import Blocks, Layout, Spreads
 
 AnyArray = npt.NDArray[Any]
@@ -31,12 +40,13 @@ ROW, START, CHIPS = 10, 11, 12
 _DEMAND_COLUMNS = 13
 
 # Columns of `Board.runs` and `Board.spreads`. WORTH is the value of a chip-hour: the limit, and
-# less than a tick for rounds waited, so that waiting decides between equals.
+# less than a tick for rounds waited, so that waiting decides between equals. SENDS is 1 if a run
+# sends anything over links, TRAFFIC the GB that every chip-hour of a flow or work sends.
 DEMAND, LIMIT, WORTH, FIRST = 0, 1, 2, 3
-POOL, COUNT, DURATION, MOST, LEAST = 4, 5, 6, 7, 8
-_RUN_COLUMNS = 9
-LAST, TOTAL, BINDS, POOLS_LOW, WIDTH, CHIPS_LOW, CELLS_LOW = 4, 5, 6, 7, 8, 9, 10
-_SPREAD_COLUMNS = 11
+POOL, COUNT, DURATION, MOST, LEAST, SENDS = 4, 5, 6, 7, 8, 9
+_RUN_COLUMNS = 10
+LAST, TOTAL, BINDS, POOLS_LOW, WIDTH, CHIPS_LOW, CELLS_LOW, TRAFFIC = 4, 5, 6, 7, 8, 9, 10, 11
+_SPREAD_COLUMNS = 12
 
 # Columns of `Board.cells`: chips used, chips of the block offers taken (paid for, used or not),
 # and the step of the supply curve that the next chip would come from.
@@ -56,7 +66,9 @@ class Board(NamedTuple):
         demands: A row for each demand; columns ``RUN_LOW`` to ``CHIPS``.
         runs: A row for each block demand, alternative and pool.
         spreads: A row for each alternative of a flow or work.
+        sends: What each of the runs sends; columns as in `services.core.clearing.scale.lanes`.
         pools_of: Pools of the spreads, from ``POOLS_LOW`` on, ``WIDTH`` each.
+        lanes_of: Lane of the traffic from each of these pools, -1 if it needs none.
         chips_of: Most chips of each period of a spread, from ``CHIPS_LOW`` on.
         granted: Chips of each cell of a spread (by period, then pool), from ``CELLS_LOW`` on.
         member_ptr: First entry of each exclusive group in ``member``, and the end.
@@ -64,8 +76,10 @@ class Board(NamedTuple):
         child: Demands linked to each demand, from ``CHILD_LOW`` on.
         room: P x T chips still free.
         cells: P x T x 3; columns ``USED`` to ``LEVEL``.
-        steering: P x (T + 1) prefix sums of the steering prices.
-        least: P x (T + 1) prefix sums of the dearest ask that a cell could need.
+        links: Links x T GB still free.
+        lanes: A row for each lane: tariff, number of links, their positions.
+        steering: Prefix sums of the steering prices of pools and lanes.
+        least: Prefix sums of the dearest ask that a cell could need, and of tariffs of lanes.
         step_ptr: First step of each pool's supply curve, and the end.
         ask: Ask of each step.
         upto: Steps x T chips of this step and those below it.
@@ -74,7 +88,9 @@ class Board(NamedTuple):
     demands: AnyArray
     runs: AnyArray
     spreads: AnyArray
+    sends: AnyArray
     pools_of: AnyArray
+    lanes_of: AnyArray
     chips_of: AnyArray
     granted: AnyArray
     member_ptr: AnyArray
@@ -82,6 +98,8 @@ class Board(NamedTuple):
     child: AnyArray
     room: AnyArray
     cells: AnyArray
+    links: AnyArray
+    lanes: AnyArray
     steering: AnyArray
     least: AnyArray
     step_ptr: AnyArray
@@ -94,20 +112,23 @@ def set_up(layout: Layout, prices: AnyArray, block_offers: tuple[int, ...]) -> B
 
     Args:
         layout: The book.
-        prices: P x T whole prices that steer the search, micro-yuan.
+        prices: P x T whole prices that steer the search, those of links among them, micro-yuan.
         block_offers: Block offers to take, as positions in `Supplies.block_pool`.
     """
-    supplies, bonds = layout.supplies, layout.bonds
+    supplies, bonds, lanes = layout.supplies, layout.bonds, layout.lanes
     base, room, dearest = _supply(layout, prices, block_offers)
-    pools, periods = layout.shape
+    pools, periods = room.shape
+    dearest = np.concatenate([dearest, lanes.lowest(layout.shape)[pools:]])
     cells = np.zeros((pools, periods, 3), dtype=np.int64)
     cells[:, :, BASE] = base
-    cells[:, :, LEVEL] = supplies.step_ptr[:-1, None]
+    cells[:, :, LEVEL] = supplies.step_ptr[:pools, None]
     board = Board(
         demands=_demand_table(layout),
         runs=_run_table(layout),
         spreads=_spread_table(layout),
+        sends=layout.blocks.sends,
         pools_of=layout.spreads.pools.astype(np.int64),
+        lanes_of=layout.spreads.lanes,
         chips_of=layout.spreads.chips.astype(np.int64),
         granted=np.zeros(int(layout.spreads.cell_ptr[-1]), dtype=np.int64),
         member_ptr=bonds.member_ptr.astype(np.int64),
@@ -115,8 +136,10 @@ def set_up(layout: Layout, prices: AnyArray, block_offers: tuple[int, ...]) -> B
         child=bonds.child.astype(np.int64),
         room=room,
         cells=cells,
-        steering=prefix_sums(np.maximum(prices, dearest)),
-        least=prefix_sums(dearest),
+        links=lanes.capacity.copy(),
+        lanes=lanes.table,
+        steering=prefix_sums(lanes.rows(np.maximum(prices, dearest))),
+        least=prefix_sums(lanes.rows(dearest)),
         step_ptr=supplies.step_ptr.astype(np.int64),
         ask=supplies.ask.astype(np.int64),
         upto=supplies.upto.astype(np.int64),
@@ -138,15 +161,15 @@ def _supply(
     """Return P x T chips of the block offers, chips in all, and the dearest ask among them."""
     supplies = layout.supplies
     reach = prices + prices * _REACH_PERCENT // 100
-    base = np.zeros(layout.shape, dtype=np.int64)
-    dearest = np.zeros(layout.shape, dtype=np.int64)
+    base = np.zeros((layout.pools, layout.shape[1]), dtype=np.int64)
+    dearest = np.zeros_like(base)
     for b in block_offers:
         pool, chips = int(supplies.block_pool[b]), supplies.block_chips[b]
         base[pool] += chips
         asked = np.where(chips > 0, supplies.block_ask[b], 0)
         dearest[pool] = np.maximum(dearest[pool], asked)
     top = base.copy()
-    for p in range(layout.shape[0]):
+    for p in range(layout.pools):
         for k in range(int(supplies.step_ptr[p]), int(supplies.step_ptr[p + 1])):
             taken = (supplies.ask[k] <= reach[p]) & (supplies.chips[k] > 0)
             top[p] += np.where(taken, supplies.chips[k], 0)
@@ -175,6 +198,7 @@ def _run_table(layout: Layout) -> AnyArray:
         (DEMAND, blocks.demand), (LIMIT, blocks.limit), (FIRST, blocks.first), (POOL, blocks.pool),
         (COUNT, blocks.starts), (DURATION, blocks.duration), (MOST, blocks.chips),
         (LEAST, blocks.least),
+        (SENDS, (blocks.sends[:, GB] > 0) | (blocks.sends[:, DATA_GB] > 0)),
     ):  # fmt: skip
         table[:, column] = values
     table[:, WORTH] = blocks.limit + _bonus(layout, blocks)
@@ -189,6 +213,7 @@ def _spread_table(layout: Layout) -> AnyArray:
         (LAST, spreads.last), (TOTAL, spreads.hours), (BINDS, spreads.binds),
         (POOLS_LOW, spreads.pool_ptr[:-1]), (WIDTH, np.diff(spreads.pool_ptr)),
         (CHIPS_LOW, spreads.chip_ptr[:-1]), (CELLS_LOW, spreads.cell_ptr[:-1]),
+        (TRAFFIC, spreads.gb),
     ):  # fmt: skip
         table[:, column] = values
     table[:, WORTH] = spreads.limit + _bonus(layout, spreads)
@@ -211,6 +236,10 @@ def _judge(board: Board) -> None:
             first = board.runs[r, FIRST]
             for s in range(first, first + board.runs[r, COUNT]):
                 cost = steering[p, s + duration] - steering[p, s]
+                if board.runs[r, SENDS] > 0:
+                    cost += run_cost(steering, board.sends, r, s, duration)
+                    # Of a run with data, of one fixed size, every chip pays its share.
+                    cost += -(-data_cost(steering, board.sends, r, s) // board.runs[r, MOST])
                 best = max(best, (board.runs[r, LIMIT] * duration - cost) // duration)
             hours = max(hours, duration * board.runs[r, MOST])
         for r in range(board.demands[d, SPREAD_LOW], board.demands[d, SPREAD_HIGH]):
@@ -219,9 +248,14 @@ def _judge(board: Board) -> None:
                 p = board.pools_of[n]
                 for t in range(board.spreads[r, FIRST], board.spreads[r, LAST]):
                     cost = steering[p, t + 1] - steering[p, t]
+                    lane = board.lanes_of[n]
+                    if lane >= 0:
+                        gb = board.spreads[r, TRAFFIC]
+                        cost += gb * (steering[lane, t + 1] - steering[lane, t])
                     best = max(best, board.spreads[r, LIMIT] - cost)
             hours = max(hours, board.spreads[r, TOTAL])
-        board.demands[d, MARGIN] = best
+        # Links can make a loss so large that its product with hours would leave 64 bits.
+        board.demands[d, MARGIN] = max(best, -PRICE_MAX) if hours > 0 else best
         board.demands[d, HOURS] = hours
 
 
@@ -274,6 +308,8 @@ def put_run(board: Board, d: int, r: int, start: int, chips: int) -> int:
     gain = board.runs[r, WORTH] * duration * chips
     for t in range(start, start + duration):
         gain -= buy(board, p, t, chips)
+    if board.runs[r, SENDS] > 0:
+        gain -= send(board.links, board.lanes, board.sends, r, start, duration, chips, 1)
     board.demands[d, ROW] = r
     board.demands[d, START] = start
     board.demands[d, CHIPS] = chips
@@ -289,13 +325,15 @@ def drop_run(board: Board, d: int) -> int:
     lost = board.runs[r, WORTH] * duration * chips
     for t in range(start, start + duration):
         lost -= give_back(board, p, t, chips)
+    if board.runs[r, SENDS] > 0:
+        lost -= send(board.links, board.lanes, board.sends, r, start, duration, chips, -1)
     board.demands[d, ROW] = -1
     return lost  # type: ignore[no-any-return]
 
 
 @compiled
 def value_of(board: Board, plain: bool) -> int:  # noqa: FBT001 - compiled code has no keywords
-    """Return limit values (or ``WORTH``) less the asks of the divisible offers used."""
+    """Return limit values (or ``WORTH``) less the asks of the divisible offers and the tariffs."""
     total = 0
     value = LIMIT if plain else WORTH
     for d in range(len(board.demands)):
@@ -305,8 +343,13 @@ def value_of(board: Board, plain: bool) -> int:  # noqa: FBT001 - compiled code 
         chips = board.demands[d, CHIPS]
         if board.demands[d, RUN_LOW] < board.demands[d, RUN_HIGH]:
             total += board.runs[r, value] * board.runs[r, DURATION] * chips
+            if board.runs[r, SENDS] > 0:
+                start, duration = board.demands[d, START], board.runs[r, DURATION]
+                total -= send(board.links, board.lanes, board.sends, r, start, duration, chips, 0)
         else:
             total += board.spreads[r, value] * chips
+            if board.spreads[r, TRAFFIC] > 0:
+                total -= _traffic_tariffs(board, r)
     pools, periods = board.room.shape
     for p in range(pools):
         for t in range(periods):
@@ -318,6 +361,19 @@ def value_of(board: Board, plain: bool) -> int:  # noqa: FBT001 - compiled code 
                 left -= taken
                 below = board.upto[k, t]
     return total
+
+
+@compiled
+def _traffic_tariffs(board: Board, r: int) -> int:
+    """Return the tariffs of the traffic of an accepted flow or work."""
+    width, pools = board.spreads[r, WIDTH], board.spreads[r, POOLS_LOW]
+    total = width * 0
+    for i in range(width * (board.spreads[r, LAST] - board.spreads[r, FIRST])):
+        chips = board.granted[board.spreads[r, CELLS_LOW] + i]
+        lane = board.lanes_of[pools + i % width]
+        if chips > 0 and lane >= 0:
+            total += chips * board.spreads[r, TRAFFIC] * board.lanes[lane, TARIFF]
+    return total  # type: ignore[no-any-return]
 
 
 @compiled

@@ -8,13 +8,25 @@ its source; the lock on the interpreter is released while it runs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+_UNCOUNTED: dict[str, Any] = {**_OPTIONS, "_nrt": False}
+
 
 def compiled(function: _F) -> _F:
-    """Compile a function at its first call, and keep the machine code for later processes."""
-    return cast("_F", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    """Compile a function at its first call, and keep the machine code for later processes.
+
+    It may make no array, so that none is counted: a call hands over a few dozen arrays, and every
+    count is an atomic operation (decision 0026).
+    """
+    return cast("_F", numba.njit(**_UNCOUNTED)(function))
+
+
+def allocating(function: _F) -> _F:
+    """Compile a function that makes arrays, or is handed one by a function that does."""
+    return cast("_F", numba.njit(**_OPTIONS)(function))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.core.book import Book, Certificate, PriceCurve, Result, Rules
+from services.core.book import Book, Certificate, LinkOutcome, PriceCurve, Result, Rules
 from services.core.clearing.certificate import offer_surpluses
 from services.core.clearing.outcome import offer_outcomes
 from services.core.clearing.scale.ascent import ascend
@@ -74,8 +74,9 @@ def clear_large(
     selected = select(layout, ascended.prices, rules.effort if search else 0)
     board, taken = selected.board, selected.taken
     priced = find_prices(layout, board, responder, ascended.prices, taken)
-    book = layout.book
-    given = offer_use(layout, board.cells[:, :, USED], taken)
+    book, pools, offered = layout.book, layout.pools, len(layout.book.offers)
+    sent = layout.lanes.capacity - board.links
+    given = offer_use(layout, np.concatenate([board.cells[:, :, USED], sent]), taken)
     cost = sum(
         int(layout.supplies.block_ask[b]) * int(layout.supplies.block_chips[b].sum()) for b in taken
     )
@@ -84,11 +85,14 @@ def clear_large(
         (ascended.bound, 1, ascended.prices), (priced.bound, 0, priced.prices), key=lambda c: c[:2]
     )[::2]
     assert bound >= welfare
-    left = left_of(book, priced.prices, list(given))
+    left = left_of(book, priced.prices[:pools], list(given[:offered]))
     demands = demand_outcomes(layout, board, priced.prices, priced.answer.surplus, left)
     regrets = _offer_regrets(layout, priced.prices, given)
-    offers = offer_outcomes(book, list(given), priced.prices, regrets)
-    assert sum(row.payment for row in demands) == sum(row.revenue for row in offers)
+    offers = offer_outcomes(book, list(given[:offered]), priced.prices[:pools], regrets[:offered])
+    links = _link_outcomes(layout, priced.prices, sent, regrets)
+    assert sum(row.payment for row in demands) == sum(row.revenue for row in offers) + int(
+        (priced.prices[pools:] * sent).sum()
+    )
     return Result(
         market=book.market,
         round_id=book.round_id,
@@ -96,12 +100,13 @@ def clear_large(
         rules_digest=rules_digest(rules),
         status="optimal" if bound == welfare else "feasible",
         welfare=welfare,
-        allocations=pair(layout, board, given),
+        allocations=pair(layout, board, given[:offered]),
         prices=_curves(layout, priced.prices),
         demands=demands,
         offers=offers,
-        certificate=Certificate(_curves(layout, curve), bound),
+        certificate=Certificate(_curves(layout, curve), bound, _link_curves(layout, curve)),
         total_regret=sum(row.regret for row in demands) + sum(regrets),
+        links=links,
     )
 
 
@@ -174,10 +179,10 @@ def _inserted(
 
 
 def _offer_regrets(layout: Layout, prices: AnyArray, given: AnyArray) -> list[int]:
-    at = {pool.key: p for p, pool in enumerate(layout.book.pools)}
-    most = offer_surpluses(layout.book, prices)
+    at = {pool.key: p for p, pool in enumerate(layout.whole.pools)}
+    most = offer_surpluses(layout.whole, prices)
     regrets = []
-    for o, offer in enumerate(layout.book.offers):
+    for o, offer in enumerate(layout.whole.offers):
         realised = int((given[o] * (prices[at[offer.pool]] - offer.ask)).sum())
         regrets.append(max(0, most[o] - realised))
     return regrets
@@ -185,5 +190,21 @@ def _offer_regrets(layout: Layout, prices: AnyArray, given: AnyArray) -> list[in
 
 def _curves(layout: Layout, prices: AnyArray) -> tuple[PriceCurve, ...]:
     return tuple(
-        (pool.key, tuple(row)) for pool, row in zip(layout.book.pools, prices.tolist(), strict=True)
+        (pool.key, tuple(row))
+        for pool, row in zip(layout.book.pools, prices[: layout.pools].tolist(), strict=True)
+    )
+
+
+def _link_curves(layout: Layout, prices: AnyArray) -> tuple[PriceCurve, ...]:
+    rows = prices[layout.pools :].tolist()
+    return tuple((link.key, tuple(row)) for link, row in zip(layout.book.links, rows, strict=True))
+
+
+def _link_outcomes(
+    layout: Layout, prices: AnyArray, sent: AnyArray, regrets: list[int]
+) -> tuple[LinkOutcome, ...]:
+    used, missed = sent.tolist(), regrets[len(layout.book.offers) :]
+    return tuple(
+        LinkOutcome(key, curve, tuple(used[n]), missed[n])
+        for n, (key, curve) in enumerate(_link_curves(layout, prices))
     )

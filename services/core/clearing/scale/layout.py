@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 from schemas.types import Shape
 from services.core.book import Alternative, Book, BookDemand, Rules
+from services.core.clearing.links import with_links
 from services.core.clearing.presolve import tie_hash
-from services.core.clearing.scale.trim import smallest_windows, trim
+from services.core.clearing.scale.lanes import GB, LANE, NOTHING, Lanes, lanes_of, trim
+from services.core.clearing.scale.windows import smallest_windows
 
 AnyArray = npt.NDArray[Any]
 
@@ -36,6 +38,7 @@ class Blocks(NamedTuple):
         limit: Micro-yuan per chip-hour.
         alternative: Position of the alternative within its demand.
         whole: 1 if every start holds all chips, else the starts must be looked at one by one.
+        sends: What each row sends over lanes; columns ``DATA_GB`` to ``LANE``.
     """
 
     ptr: AnyArray
@@ -49,6 +52,7 @@ class Blocks(NamedTuple):
     limit: AnyArray
     alternative: AnyArray
     whole: AnyArray
+    sends: AnyArray
 
 
 class Spreads(NamedTuple):
@@ -65,6 +69,8 @@ class Spreads(NamedTuple):
         alternative: Position of the alternative within its demand.
         pool_ptr: First entry of each row in ``pools``, and the end.
         pools: Pools of each row, ascending.
+        lanes: Lane of the traffic from each of these pools, -1 if it needs none.
+        gb: GB of traffic per chip-hour of each row.
         chip_ptr: First entry of each row in ``chips``, and the end.
         chips: Most chips of each period of a row.
         cell_ptr: First cell of each row (period by period, then pool), and the end.
@@ -80,6 +86,8 @@ class Spreads(NamedTuple):
     alternative: AnyArray
     pool_ptr: AnyArray
     pools: AnyArray
+    lanes: AnyArray
+    gb: AnyArray
     chip_ptr: AnyArray
     chips: AnyArray
     cell_ptr: AnyArray
@@ -89,8 +97,9 @@ class Supplies(NamedTuple):
     """The supply side.
 
     Attributes:
-        capacity: P x T chips of all offers; what bounds the demand side of the certificate.
-        smallest: L x P x T, least capacity of the 2**l periods from each period on.
+        capacity: P x T chips of all offers, and GB of links behind them.
+        room: The same of pools and lanes; what bounds the demand side of the certificate.
+        smallest: Of `room`, the least of the 2**l periods from each period on.
         step_ptr: First step of each pool's supply curve, and the end.
         ask: Ask of each step, ascending within a pool.
         chips: K x T chips of each step.
@@ -101,6 +110,7 @@ class Supplies(NamedTuple):
     """
 
     capacity: AnyArray
+    room: AnyArray
     smallest: AnyArray
     step_ptr: AnyArray
     ask: AnyArray
@@ -141,7 +151,9 @@ class Layout:
 
     Attributes:
         book: The book, all rows sorted.
+        whole: The book with a pool and an offer more for each link (`with_links`).
         rules: The rules.
+        lanes: The routes of what is sent.
         blocks: Block demands.
         spreads: Flow and work demands.
         supplies: Offers.
@@ -153,7 +165,9 @@ class Layout:
     """
 
     book: Book
+    whole: Book
     rules: Rules
+    lanes: Lanes
     blocks: Blocks
     spreads: Spreads
     supplies: Supplies
@@ -170,22 +184,43 @@ class Layout:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Pools and periods."""
-        return len(self.book.pools), self.book.periods
+        """Pools and links, and periods."""
+        return len(self.whole.pools), self.book.periods
+
+    @property
+    def pools(self) -> int:
+        """Number of pools before those of links."""
+        return len(self.book.pools)
 
 
 def lay_out(book: Book, rules: Rules) -> Layout:
     """Lay a book out, whatever the order of its rows."""
     book = _sorted_book(book)
-    pool_at = {pool.key: p for p, pool in enumerate(book.pools)}
-    supplies, block_offer, step_offers, offer_chips = _supplies(book, pool_at)
-    blocks = _blocks(book, pool_at, supplies)
-    spreads = _spreads(book, pool_at, supplies)
+    whole, lanes = with_links(book), lanes_of(book)
+    pool_at = {pool.key: p for p, pool in enumerate(whole.pools)}
+    supplies, block_offer, step_offers, offer_chips = _supplies(whole, pool_at, lanes)
+    places = _Places(book, pool_at, {pool.key: pool.zone for pool in book.pools}, lanes)
+    blocks = _blocks(places, supplies)
+    spreads = _spreads(places, supplies)
     limits = [int(rows.limit.max(initial=0)) for rows in (blocks, spreads)]
     return Layout(
-        book, rules, blocks, spreads, supplies, _bonds(book), block_offer, step_offers,
-        offer_chips, max(limits),
+        book, whole, rules, lanes, blocks, spreads, supplies, _bonds(book), block_offer,
+        step_offers, offer_chips, max(limits),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the demands of a book can go, and what they send if they do."""
+
+    book: Book
+    pool_at: dict[str, int]
+    zones: dict[str, str]
+    lanes: Lanes
+
+    def sent(self, demand: BookDemand, pool: str) -> tuple[int, int, int, int] | None:
+        """Return what a demand sends if a pool serves it, ``None`` if no route leads there."""
+        return self.lanes.sent(demand, self.zones[pool])
 
 
 def _sorted_book(book: Book) -> Book:
@@ -201,7 +236,8 @@ def _sorted_book(book: Book) -> Book:
         demands = tuple(sorted(demands, key=lambda row: row.id))
     if not all(_is_ordered(row.alternatives) for row in demands):
         demands = tuple(_ordered(row) for row in demands)
-    return replace(book, pools=pools, offers=offers, demands=demands, links=())
+    links = tuple(sorted(book.links, key=lambda row: row.key))
+    return replace(book, pools=pools, offers=offers, demands=demands, links=links)
 
 
 def _is_ordered(rows: tuple[Alternative, ...]) -> bool:
@@ -220,7 +256,7 @@ def _ordered(demand: BookDemand) -> BookDemand:
 
 
 def _supplies(
-    book: Book, pool_at: dict[str, int]
+    book: Book, pool_at: dict[str, int], lanes: Lanes
 ) -> tuple[Supplies, tuple[int, ...], tuple[tuple[int, ...], ...], AnyArray]:
     pools, periods = len(book.pools), book.periods
     capacity = np.zeros((pools, periods), dtype=np.int64)
@@ -258,9 +294,11 @@ def _supplies(
     upto = chips.copy()
     for low, high in pairwise(ptr):
         np.cumsum(chips[low:high], axis=0, out=upto[low:high])
+    room = lanes.room(capacity)
     supplies = Supplies(
         capacity=capacity,
-        smallest=smallest_windows(capacity),
+        room=room,
+        smallest=smallest_windows(room),
         step_ptr=np.array(ptr, dtype=np.int64),
         ask=np.array(asks, dtype=np.int64),
         chips=chips,
@@ -283,7 +321,8 @@ def _pointers(counts: AnyArray) -> AnyArray:
     return ptr
 
 
-def _blocks(book: Book, pool_at: dict[str, int], supplies: Supplies) -> Blocks:
+def _blocks(places: _Places, supplies: Supplies) -> Blocks:
+    book, pool_at = places.book, places.pool_at
     first_period, periods = book.first_period, book.periods
     rows = [
         (d, a, len(row.pools), row.earliest, row.deadline, row.duration, row.chips,
@@ -307,7 +346,9 @@ def _blocks(book: Book, pool_at: dict[str, int], supplies: Supplies) -> Blocks:
     first, count = low[of].astype(np.int32), counts[of].astype(np.int32)
     duration, chips, least = (table[of, n].astype(np.int32) for n in (5, 6, 7))
     whole = np.zeros(len(of), dtype=np.int8)
-    trim(supplies.smallest, pools, duration, chips, least, first, count, whole)
+    sends, reached = _sent_by_runs(places, len(of))
+    count[~reached] = 0
+    trim(supplies.smallest, pools, duration, chips, least, sends, first, count, whole)
     kept = np.flatnonzero(count > 0)
     of = of[kept]
     demand = table[of, 0]
@@ -323,13 +364,36 @@ def _blocks(book: Book, pool_at: dict[str, int], supplies: Supplies) -> Blocks:
         limit=table[of, 8],
         alternative=table[of, 1].astype(np.int32),
         whole=whole[kept],
+        sends=sends[kept],
     )
 
 
-def _spreads(book: Book, pool_at: dict[str, int], supplies: Supplies) -> Spreads:
+def _sent_by_runs(places: _Places, rows: int) -> tuple[AnyArray, AnyArray]:
+    """Return what every row of the block demands sends, and whether a route leads there."""
+    sends = np.tile(np.array(NOTHING, dtype=np.int64), (rows, 1))
+    reached = np.ones(rows, dtype=np.bool_)
+    if not places.lanes.sends:
+        return sends, reached
+    found = [
+        places.sent(demand, key)
+        for demand in places.book.demands if demand.shape is Shape.BLOCK
+        for row in demand.alternatives for key in row.pools
+    ]  # fmt: skip
+    for n, sent in enumerate(found):
+        if sent is None:
+            reached[n] = False
+        else:
+            sends[n] = sent
+    return sends, reached
+
+
+def _spreads(places: _Places, supplies: Supplies) -> Spreads:
+    book = places.book
     periods = book.periods
     rows: list[tuple[int, int, int, int, int, int, int]] = []
     pools: list[list[int]] = []
+    lanes: list[int] = []
+    gb: list[int] = []
     chips: list[AnyArray] = []
     for d, demand in enumerate(book.demands):
         if demand.shape is Shape.BLOCK:
@@ -339,13 +403,17 @@ def _spreads(book: Book, pool_at: dict[str, int], supplies: Supplies) -> Spreads
             low, high = max(0, shift), min(periods, row.deadline - book.first_period)
             if low >= high or row.chip_hours == 0:
                 continue
-            places = [pool_at[key] for key in row.pools]
+            sent = [(places.pool_at[key], places.sent(demand, key)) for key in row.pools]
+            ways = [(pool, found[GB], found[LANE]) for pool, found in sent if found is not None]
+            reached = [pool for pool, _, _ in ways]
             most = np.array(row.chips_by_period[low - shift : high - shift], dtype=np.int32)
-            if not np.minimum(supplies.capacity[places, low:high], most).any():
+            if not np.minimum(supplies.capacity[reached, low:high], most).any():
                 continue
             binds = int(most.sum()) > row.chip_hours
             rows.append((d, a, low, high, row.limit, row.chip_hours, int(binds)))
-            pools.append(places)
+            pools.append(reached)
+            lanes += [lane for _, _, lane in ways]
+            gb.append(max(each for _, each, _ in ways))
             chips.append(most)
     table = np.array(rows, dtype=np.int64).reshape(len(rows), 7)
     widths = np.array([len(row) for row in pools], dtype=np.int64)
@@ -361,6 +429,8 @@ def _spreads(book: Book, pool_at: dict[str, int], supplies: Supplies) -> Spreads
         alternative=table[:, 1].astype(np.int32),
         pool_ptr=_pointers(widths),
         pools=np.array([p for row in pools for p in row], dtype=np.int32),
+        lanes=np.array(lanes, dtype=np.int64),
+        gb=np.array(gb, dtype=np.int64),
         chip_ptr=_pointers(spans),
         chips=np.concatenate([np.zeros(0, dtype=np.int32), *chips]),
         cell_ptr=_pointers(spans * widths),

@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from services.core.book import BookDemand
 from services.core.clearing.scale.board import prefix_sums
-from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.compiled import allocating, compiled
+from services.core.clearing.scale.lanes import TARIFF
 from services.core.clearing.scale.layout import Blocks, Layout, Spreads
-from services.core.clearing.scale.trim import smallest_in, smallest_windows
+from services.core.clearing.scale.windows import smallest_in, smallest_windows
 from services.core.clearing.why_not import NEAR_PERIODS, Hint, Left, Place, rows_of
 
 AnyArray = npt.NDArray[Any]
@@ -37,18 +38,32 @@ def cheapest_places(layout: Layout, prices: AnyArray) -> tuple[AnyArray, AnyArra
     places = np.full((layout.demands, 4), -1, dtype=np.int64)
     dear = np.full((layout.demands, 4), -1, dtype=np.int64)
     step_ptr, ask, upto = _all_steps(layout)
+    fees, cell_fees = _fees(layout)
     _scan_places(
-        layout.blocks, layout.spreads, layout.supplies.capacity, prefix_sums(prices), step_ptr, ask,
-        upto, places, dear,
+        layout.blocks, layout.spreads, layout.supplies.room, prefix_sums(prices), step_ptr, ask,
+        upto, fees, cell_fees, places, dear,
     )  # fmt: skip
     return places, dear
+
+
+def _fees(layout: Layout) -> tuple[AnyArray, AnyArray]:
+    """Return the tariffs of a chip of each run, and of each pool of a flow or work."""
+    blocks, spreads, lanes = layout.blocks, layout.spreads, layout.lanes
+    # A row without a lane sends no GB, and pays no tariff of any lane.
+    tariff = np.append(lanes.table[:, TARIFF], 0)
+    data_gb, data_lane, gb, lane = blocks.sends.T
+    data, traffic = data_gb * tariff[data_lane], gb * tariff[lane]
+    fees = traffic * blocks.duration - (-data // blocks.least)
+    widths = np.diff(spreads.pool_ptr)
+    cell_fees = np.repeat(spreads.gb, widths) * tariff[spreads.lanes]
+    return fees, cell_fees
 
 
 def _all_steps(layout: Layout) -> tuple[AnyArray, AnyArray, AnyArray]:
     """Return the supply curves with block offers in them: pointers, asks, chips up to each."""
     supplies = layout.supplies
     ptr, asks, chips = [0], [], []
-    for p in range(layout.shape[0]):
+    for p in range(layout.pools):
         steps = [
             (int(supplies.ask[k]), supplies.chips[k])
             for k in range(int(supplies.step_ptr[p]), int(supplies.step_ptr[p + 1]))
@@ -70,7 +85,7 @@ def _all_steps(layout: Layout) -> tuple[AnyArray, AnyArray, AnyArray]:
     )
 
 
-@compiled
+@allocating
 def _scan_places(
     blocks: Blocks,
     spreads: Spreads,
@@ -79,6 +94,8 @@ def _scan_places(
     step_ptr: AnyArray,
     ask: AnyArray,
     upto: AnyArray,
+    fees: AnyArray,
+    cell_fees: AnyArray,
     places: AnyArray,
     dear: AnyArray,
 ) -> None:
@@ -86,19 +103,19 @@ def _scan_places(
     for d in range(len(places)):
         limit = 0
         for r in range(blocks.ptr[d], blocks.ptr[d + 1]):
-            price, at = _cheapest_start(blocks, sums[blocks.pool[r]], r)
+            price, at = _cheapest_start(blocks, sums[blocks.pool[r]], r, fees[r])
             if _closer(price, blocks.limit[r], places[d, 3], limit, places[d, 0] < 0):
                 places[d, 0], places[d, 1] = r, blocks.pool[r]
                 places[d, 2], places[d, 3] = at, price
                 limit = blocks.limit[r]
         for r in range(spreads.ptr[d], spreads.ptr[d + 1]):
-            price, where, at = _cheapest_cell(spreads, capacity, sums, r)
+            price, where, at = _cheapest_cell(spreads, capacity, sums, r, cell_fees)
             if _closer(price, spreads.limit[r], places[d, 3], limit, places[d, 0] < 0):
                 places[d, 0], places[d, 1], places[d, 2], places[d, 3] = r, where, at, price
                 limit = spreads.limit[r]
         for r in range(blocks.ptr[d], blocks.ptr[d + 1]):
             _least_supply(blocks, r, step_ptr, ask, upto, needed)
-            price, at = _cheapest_start(blocks, needed, r)
+            price, at = _cheapest_start(blocks, needed, r, fees[r])
             if price <= blocks.limit[r]:
                 dear[d, 0] = -1
                 break
@@ -108,7 +125,7 @@ def _scan_places(
 
 
 @compiled
-def _cheapest_start(blocks: Blocks, sums: AnyArray, r: int) -> tuple[int, int]:
+def _cheapest_start(blocks: Blocks, sums: AnyArray, r: int, fee: int) -> tuple[int, int]:
     """Return the least average price of a run of a row, rounded up, and its start."""
     duration, first = blocks.duration[r], blocks.first[r]
     best, at = _NONE, -1
@@ -116,12 +133,12 @@ def _cheapest_start(blocks: Blocks, sums: AnyArray, r: int) -> tuple[int, int]:
         cost = sums[s + duration] - sums[s]
         if cost < best:
             best, at = cost, s
-    return -(-best // duration), at
+    return -(-(best + fee) // duration), at
 
 
 @compiled
 def _cheapest_cell(
-    spreads: Spreads, capacity: AnyArray, sums: AnyArray, r: int
+    spreads: Spreads, capacity: AnyArray, sums: AnyArray, r: int, fees: AnyArray
 ) -> tuple[int, int, int]:
     """Return the least price of a cell that a flow or work could use, its pool and period."""
     best, where, at = _NONE, -1, -1
@@ -130,8 +147,10 @@ def _cheapest_cell(
             continue
         for n in range(spreads.pool_ptr[r], spreads.pool_ptr[r + 1]):
             p = spreads.pools[n]
-            price = sums[p, t + 1] - sums[p, t]
-            if price < best and capacity[p, t] > 0:
+            price, room = sums[p, t + 1] - sums[p, t] + fees[n], capacity[p, t]
+            if spreads.gb[r] > 0 and spreads.lanes[n] >= 0:
+                room = min(room, capacity[spreads.lanes[n], t] // spreads.gb[r])
+            if price < best and room > 0:
                 best, where, at = price, p, t
     return best, where, at
 

@@ -28,10 +28,12 @@ from services.core.clearing.scale.board import (
     LIMIT,
     LOWEST,
     MARGIN,
-    MOST,
     POOL,
+    POOLS_LOW,
     ROW,
+    SENDS,
     START,
+    TRAFFIC,
     USED,
     WIDTH,
     Board,
@@ -39,8 +41,18 @@ from services.core.clearing.scale.board import (
     holds_children,
 )
 from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, LANE, lane_room
 from services.core.clearing.scale.parts import OUTS, SLOTS, USERS, Part, accept, reject
-from services.core.clearing.scale.places import best_run, fill_spread, grant, take_back, undo_grants
+from services.core.clearing.scale.places import (
+    best_run,
+    fill_spread,
+    grant,
+    is_paid,
+    most_at,
+    take_back,
+    undo_grants,
+)
+from services.core.routes import CROSSING_PERIODS_MAX
 
 AnyArray = npt.NDArray[Any]
 
@@ -172,15 +184,9 @@ def _make_room(board: Board, part: Part, desk: Desk, r: int) -> tuple[bool, int,
         Whether it could, the start, and the welfare gained (less than nothing, as a rule).
     """
     p, duration, chips = board.runs[r, POOL], board.runs[r, DURATION], board.runs[r, LEAST]
-    start, cheapest = -1, -LOWEST
-    for _ in range(4):
-        s = board.runs[r, FIRST] + draw(desk.seed, board.runs[r, COUNT])
-        cost = board.steering[p, s + duration] - board.steering[p, s]
-        if cost < cheapest:
-            start, cheapest = s, cost
+    start = _draw_start(board, desk, r)
     gain = chips * 0
-    needed = board.least[p, start + duration] - board.least[p, start]
-    if needed > board.runs[r, LIMIT] * duration:
+    if not is_paid(board, r, start, chips):
         return False, start, gain
     for t in range(start, start + duration):
         if board.room[p, t] + board.cells[p, t, USED] < chips:
@@ -191,11 +197,78 @@ def _make_room(board: Board, part: Part, desk: Desk, r: int) -> tuple[bool, int,
             gain -= lost
             if not found:
                 return False, start, gain
-    most = board.runs[r, MOST]
-    for t in range(start, start + duration):
-        most = min(most, board.room[p, t])
-    gain += accept(board, part, board.runs[r, DEMAND], r, start, most)
+    if board.runs[r, SENDS] > 0:
+        found, lost = _clear_lanes(board, part, desk, r, start)
+        gain -= lost
+        if not found:
+            return False, start, gain
+    gain += accept(board, part, board.runs[r, DEMAND], r, start, most_at(board, r, start))
     return True, start, gain
+
+
+@compiled
+def _draw_start(board: Board, desk: Desk, r: int) -> int:
+    """Return the start whose chips are cheapest, of a few drawn."""
+    p, duration = board.runs[r, POOL], board.runs[r, DURATION]
+    start, cheapest = -1, -LOWEST
+    for _ in range(4):
+        s = board.runs[r, FIRST] + draw(desk.seed, board.runs[r, COUNT])
+        cost = board.steering[p, s + duration] - board.steering[p, s]
+        if cost < cheapest:
+            start, cheapest = s, cost
+    return start
+
+
+@compiled
+def _clear_lanes(board: Board, part: Part, desk: Desk, r: int, start: int) -> tuple[bool, int]:
+    """Free what a run sends on its lanes, at the cost of others of its pool.
+
+    Returns:
+        Whether it could, and the welfare lost.
+    """
+    duration, lost = board.runs[r, DURATION], start * 0
+    gb = board.sends[r, GB] * board.runs[r, LEAST]
+    first = max(0, start - CROSSING_PERIODS_MAX) if board.sends[r, DATA_GB] > 0 else start
+    if first == start and board.sends[r, DATA_GB] > 0:
+        return False, lost
+    each, more = divmod(board.sends[r, DATA_GB], max(1, start - first))
+    for t in range(first, start + duration):
+        lane, needed = board.sends[r, LANE], gb
+        if t < start:
+            lane, needed = board.sends[r, DATA_LANE], each + 1 if t < first + more else each
+        while needed > 0 and lane_room(board.links, board.lanes, lane, t) < needed:
+            found, more_lost = _eject_sender(board, part, desk, lane, board.runs[r, POOL], t)
+            lost += more_lost
+            if not found:
+                return False, lost
+    return True, lost
+
+
+@compiled
+def _eject_sender(
+    board: Board, part: Part, desk: Desk, lane: int, p: int, t: int
+) -> tuple[bool, int]:
+    """Let the first user of a pool go, of some drawn, that sends over a lane in a period."""
+    users, slots = part.counts[p, USERS], part.counts[p, SLOTS]
+    for _ in range(_DRAWS if users + slots else 0):
+        n = draw(desk.seed, users + slots)
+        if n >= users:
+            slot = part.slot_ptr[p] + n - users
+            r = part.slots[slot, 0]
+            place = board.spreads[r, POOLS_LOW] + part.slots[slot, 1]
+            d = board.spreads[r, DEMAND]
+            uses = board.spreads[r, TRAFFIC] > 0 and board.lanes_of[place] == lane
+            if uses and board.demands[d, ROW] == r and _granted(board, part, slot, t) > 0:
+                return _free_cell(board, part, desk, slot, p, t)
+            continue
+        d = part.users[part.run_ptr[p] + n]
+        r, start = board.demands[d, ROW], board.demands[d, START]
+        uses = board.sends[r, LANE] == lane and start <= t < start + board.runs[r, DURATION]
+        if board.sends[r, DATA_LANE] == lane and t < start <= t + CROSSING_PERIODS_MAX:
+            uses = True
+        if uses and not holds_children(board, d):
+            return _eject_run(board, part, desk, d)
+    return False, 0
 
 
 @compiled

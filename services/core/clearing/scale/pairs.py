@@ -23,7 +23,7 @@ from services.core.clearing.scale.board import (
     WIDTH,
     Board,
 )
-from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.compiled import allocating, compiled
 from services.core.clearing.scale.layout import Layout
 
 AnyArray = npt.NDArray[Any]
@@ -37,10 +37,10 @@ def offer_use(layout: Layout, used: AnyArray, taken: tuple[int, ...]) -> AnyArra
 
     Args:
         layout: The book.
-        used: P x T chips used.
+        used: P x T chips used, and GB of links.
         taken: Block offers taken.
     """
-    supplies, book = layout.supplies, layout.book
+    supplies, book = layout.supplies, layout.whole
     given = np.zeros((len(book.offers), book.periods), dtype=np.int64)
     left = used.copy()
     for b in taken:
@@ -61,13 +61,13 @@ def pair(layout: Layout, board: Board, given: AnyArray) -> tuple[Allocation, ...
     Args:
         layout: The book.
         board: The selection.
-        given: From `offer_use`.
+        given: Chips of each offer, from `offer_use`.
     """
-    user_ptr, users = _users(board, layout.shape[0])
+    user_ptr, users = _users(board, layout.pools)
     pool_at = {pool.key: p for p, pool in enumerate(layout.book.pools)}
     pool_of = np.array([pool_at[offer.pool] for offer in layout.book.offers], dtype=np.int64)
     order = np.argsort(pool_of, kind="stable")
-    offer_ptr = np.searchsorted(pool_of[order], np.arange(layout.shape[0] + 1))
+    offer_ptr = np.searchsorted(pool_of[order], np.arange(layout.pools + 1))
     entries = _pair(board, given, user_ptr, users, offer_ptr, order)
     return _fragments(layout, entries)
 
@@ -109,7 +109,7 @@ def _wanted(board: Board, d: int, p: int, row: AnyArray) -> None:
                 cell += width
 
 
-@compiled
+@allocating
 def _pair(
     board: Board,
     given: AnyArray,

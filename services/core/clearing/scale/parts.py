@@ -25,7 +25,7 @@ from services.core.clearing.scale.board import (
     drop_run,
     put_run,
 )
-from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.compiled import allocating, compiled
 from services.core.clearing.scale.layout import Bonds
 
 AnyArray = npt.NDArray[Any]
@@ -108,7 +108,7 @@ def families_of(bonds: Bonds) -> AnyArray:
     return np.array(family, dtype=np.int64)
 
 
-@compiled
+@allocating
 def owners(
     board: Board, side: AnyArray, family: AnyArray, picks: AnyArray, owner: AnyArray
 ) -> None:
@@ -159,7 +159,8 @@ def deal(
         number: Which part this is.
         margin_min: Demands that are out and whose best margin is below this are not tried.
     """
-    part.is_open[:] = side == number
+    for p in range(len(side)):
+        part.is_open[p] = side[p] == number
     part.counts[:] = 0
     part.place[:] = -1
     part.out_place[:] = -1

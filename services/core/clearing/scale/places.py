@@ -24,9 +24,11 @@ from services.core.clearing.scale.board import (
     ROW,
     RUN_HIGH,
     RUN_LOW,
+    SENDS,
     SPREAD_HIGH,
     SPREAD_LOW,
     TOTAL,
+    TRAFFIC,
     WIDTH,
     WORTH,
     Board,
@@ -35,7 +37,16 @@ from services.core.clearing.scale.board import (
     give_back,
     put_run,
 )
-from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.compiled import allocating, compiled
+from services.core.clearing.scale.lanes import (
+    DATA_GB,
+    GB,
+    LANE,
+    can_cross,
+    lane_room,
+    sent_cost,
+    use_lane,
+)
 
 AnyArray = npt.NDArray[Any]
 
@@ -52,36 +63,65 @@ def best_run(board: Board, is_open: AnyArray, d: int) -> tuple[int, int, int]:
     """
     best, best_row, best_start, best_chips = LOWEST, -1, 0, 0
     for r in range(board.demands[d, RUN_LOW], board.demands[d, RUN_HIGH]):
-        p = board.runs[r, POOL]
-        if not is_open[p]:
-            continue
-        duration, most = board.runs[r, DURATION], board.runs[r, MOST]
-        value = board.runs[r, LIMIT] * duration
-        first = board.runs[r, FIRST]
-        last = first + board.runs[r, COUNT]
-        least = board.runs[r, LEAST]
-        free = 0
-        for t in range(first, last + duration - 1):
-            if board.room[p, t] < least:
-                free = 0
-                continue
-            free += 1
-            if free < duration:
-                continue
-            s = t - duration + 1
-            margin = value - (board.steering[p, t + 1] - board.steering[p, s])
-            chips = most
-            if least < most:
-                for u in range(s, t + 1):
-                    chips = min(chips, board.room[p, u])
-            if margin * chips > best and (
-                margin >= 0 or board.least[p, t + 1] - board.least[p, s] <= value
-            ):
-                best, best_row, best_start, best_chips = margin * chips, r, s, chips
+        if is_open[board.runs[r, POOL]]:
+            gain, start, chips = _best_of_row(board, r, best)
+            if chips > 0:
+                best, best_row, best_start, best_chips = gain, r, start, chips
     return best_row, best_start, best_chips
 
 
 @compiled
+def _best_of_row(board: Board, r: int, known: int) -> tuple[int, int, int]:
+    """Return surplus, start and chips of a row's best run above a known one, else no chips."""
+    p, duration, least = board.runs[r, POOL], board.runs[r, DURATION], board.runs[r, LEAST]
+    value, first = board.runs[r, LIMIT] * duration, board.runs[r, FIRST]
+    gb, lane, data = board.sends[r, GB], board.sends[r, LANE], board.sends[r, DATA_GB]
+    best, best_start, best_chips = known, 0, least * 0
+    free = 0
+    for t in range(first, first + board.runs[r, COUNT] + duration - 1):
+        free += 1
+        if board.room[p, t] < least or (
+            gb > 0 and lane_room(board.links, board.lanes, lane, t) < gb * least
+        ):
+            free = 0
+        s = t - duration + 1
+        if free < duration or (
+            data > 0 and not can_cross(board.links, board.lanes, board.sends, r, s)
+        ):
+            continue
+        chips = board.runs[r, MOST]
+        if least < chips:
+            chips = most_at(board, r, s)
+        gain = (value - (board.steering[p, t + 1] - board.steering[p, s])) * chips
+        if board.runs[r, SENDS] > 0:
+            gain -= sent_cost(board.steering, board.sends, r, s, duration, chips)
+        if gain > best and (gain >= 0 or is_paid(board, r, s, chips)):
+            best, best_start, best_chips = gain, s, chips
+    return best, best_start, best_chips
+
+
+@compiled
+def is_paid(board: Board, r: int, start: int, chips: int) -> bool:
+    """Tell whether the limit of a run pays the asks that its cells could need, and its tariffs."""
+    p, duration = board.runs[r, POOL], board.runs[r, DURATION]
+    needed = (board.least[p, start + duration] - board.least[p, start]) * chips
+    if board.runs[r, SENDS] > 0:
+        needed += sent_cost(board.least, board.sends, r, start, duration, chips)
+    return needed <= board.runs[r, LIMIT] * duration * chips  # type: ignore[no-any-return]
+
+
+@compiled
+def most_at(board: Board, r: int, start: int) -> int:
+    """Return how many chips of a run have room; its data is not looked at."""
+    p, chips, gb = board.runs[r, POOL], board.runs[r, MOST], board.sends[r, GB]
+    for t in range(start, start + board.runs[r, DURATION]):
+        chips = min(chips, board.room[p, t])
+        if gb > 0:
+            chips = min(chips, lane_room(board.links, board.lanes, board.sends[r, LANE], t) // gb)
+    return chips  # type: ignore[no-any-return]
+
+
+@allocating
 def fill_spread(
     board: Board,
     is_open: AnyArray,
@@ -104,7 +144,7 @@ def fill_spread(
     """
     limit, width = board.spreads[r, LIMIT], board.spreads[r, WIDTH]
     first, pools = board.spreads[r, FIRST], board.spreads[r, POOLS_LOW]
-    left = board.spreads[r, TOTAL]
+    left, gb = board.spreads[r, TOTAL], board.spreads[r, TRAFFIC]
     if board.demands[d, ROW] >= 0:
         left -= board.demands[d, CHIPS]
     gain = limit * 0
@@ -114,6 +154,9 @@ def fill_spread(
             for n in range(width):
                 p = board.pools_of[pools + n]
                 price = board.steering[p, t + 1] - board.steering[p, t]
+                lane = board.lanes_of[pools + n]
+                if lane >= 0:
+                    price += gb * (board.steering[lane, t + 1] - board.steering[lane, t])
                 if price <= limit and is_open[p] and board.room[p, t] > 0:
                     keys[count] = (price << PLACE_BITS) | ((t - first) * width + n)
                     count += 1
@@ -129,6 +172,9 @@ def fill_spread(
         for other in range(width):
             chips -= board.granted[at + other]
         chips = min(chips, board.room[p, t], left)
+        lane = board.lanes_of[pools + n]
+        if lane >= 0:
+            chips = min(chips, lane_room(board.links, board.lanes, lane, t) // gb)
         if chips <= 0:
             continue
         gain += board.spreads[r, WORTH] * chips
@@ -148,7 +194,21 @@ def grant(board: Board, d: int, r: int, cell: int, p: int, t: int, chips: int) -
         board.demands[d, ROW] = r
         board.demands[d, CHIPS] = 0
     board.demands[d, CHIPS] += chips
-    return buy(board, p, t, chips)
+    cost = buy(board, p, t, chips)
+    return cost + carry(board, r, cell, t, chips, 1) if board.spreads[r, TRAFFIC] > 0 else cost
+
+
+@compiled
+def carry(board: Board, r: int, cell: int, t: int, chips: int, sign: int) -> int:
+    """Take the traffic of chips of a flow or work from what links have left (or give it back).
+
+    Returns:
+        Its tariffs.
+    """
+    place = (cell - board.spreads[r, CELLS_LOW]) % board.spreads[r, WIDTH]
+    lane = board.lanes_of[board.spreads[r, POOLS_LOW] + place]
+    gb = board.spreads[r, TRAFFIC] * chips
+    return use_lane(board.links, board.lanes, lane, t, gb, sign) if lane >= 0 else 0 * gb
 
 
 @compiled
@@ -158,7 +218,10 @@ def take_back(board: Board, d: int, r: int, cell: int, p: int, t: int, chips: in
     board.demands[d, CHIPS] -= chips
     if board.demands[d, CHIPS] == 0:
         board.demands[d, ROW] = -1
-    return board.spreads[r, WORTH] * chips - give_back(board, p, t, chips)  # type: ignore[no-any-return]
+    saved = give_back(board, p, t, chips)
+    if board.spreads[r, TRAFFIC] > 0:
+        saved += carry(board, r, cell, t, chips, -1)
+    return board.spreads[r, WORTH] * chips - saved  # type: ignore[no-any-return]
 
 
 @compiled
@@ -168,7 +231,7 @@ def undo_grants(board: Board, log: AnyArray, count: int) -> None:
         take_back(board, log[i, 0], log[i, 1], log[i, 2], log[i, 3], log[i, 4], log[i, 5])
 
 
-@compiled
+@allocating
 def fill(board: Board, order: AnyArray) -> None:
     """Insert the demands of an order that have a place, one by one."""
     pools, periods = board.room.shape

@@ -9,12 +9,15 @@ import numpy.typing as npt
 
 from schemas.types import OrderState, Shape
 from services.core.book import BookDemand, DemandOutcome, Reason
+from services.core.clearing.link_reasons import no_way
 from services.core.clearing.outcome import never_fits, reason_of, with_hints
 from services.core.clearing.scale.board import CHIPS, DURATION, GROUP, POOL, ROW, START, Board
 from services.core.clearing.scale.layout import Layout
 from services.core.clearing.scale.losers import cheapest_places, hints_of
 from services.core.clearing.scale.pricing import payments
+from services.core.clearing.scale.rents import rented_places
 from services.core.clearing.why_not import Left
+from services.core.routes import Routes
 
 AnyArray = npt.NDArray[Any]
 
@@ -36,7 +39,8 @@ def demand_outcomes(
     payments(board, prices, paid, value)
     regret = np.maximum(0, surplus - (value - paid))
     places, dear = cheapest_places(layout, prices)
-    losers = _Losers(layout, board, places, dear)
+    full = rented_places(layout, board, prices)
+    losers = _Losers(layout, board, places, dear, full)
     winners = _Winners(layout, board)
     reasons: list[Reason] = []
     accepted: list[tuple[str, int | None, int]] = []
@@ -96,7 +100,16 @@ class _Winners:
 
 
 class _Losers:
-    def __init__(self, layout: Layout, board: Board, places: AnyArray, dear: AnyArray) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        board: Board,
+        places: AnyArray,
+        dear: AnyArray,
+        full: dict[int, Reason],
+    ) -> None:
+        self._full = full
+        self._routes = Routes(layout.book.links)
         self._layout = layout
         self._board = board
         self._keys = [pool.key for pool in layout.book.pools]
@@ -107,7 +120,8 @@ class _Losers:
     def reason(self, d: int, demand: BookDemand, regret: int) -> Reason:
         """Return why a demand stayed out."""
         if self._places[d][0] < 0:
-            return never_fits(self._layout.book, self._layout.supplies.capacity, demand)
+            blocked = no_way(self._layout.book, self._routes, demand)
+            return blocked or never_fits(self._layout.book, self._layout.supplies.capacity, demand)
         bonds, rows = self._layout.bonds, self._board.demands
         group, parent = int(rows[d, GROUP]), int(bonds.parent[d])
         if group >= 0:
@@ -121,6 +135,8 @@ class _Losers:
             return reason_of("linked_order_out", {"parent": self._layout.book.demands[parent].id})
         if self._dear[d][0] >= 0:
             return reason_of("asks_above_limit", self._params(demand, self._dear[d]))
+        if regret == 0 and d in self._full:
+            return self._full[d]
         params = self._params(demand, self._places[d])
         if regret > 0:
             return reason_of("paradoxically_rejected", params | {"regret": regret})

@@ -15,9 +15,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.compiled import allocating, compiled
+from services.core.clearing.scale.lanes import (
+    DATA_GB,
+    GB,
+    add_sent,
+    data_cost,
+    most_chips,
+    run_cost,
+)
 from services.core.clearing.scale.layout import Blocks, Layout, Spreads
-from services.core.clearing.scale.trim import smallest_in
+from services.core.clearing.scale.windows import smallest_in
 
 AnyArray = npt.NDArray[Any]
 
@@ -36,7 +44,7 @@ class Answer:
         surplus: Best surplus of each demand, micro-yuan, at least 0.
         row: Row of the best choice of each demand (in `Blocks` or `Spreads`), -1 if none pays.
         start: Start of the best run of a block demand.
-        load: P x T chips that the counted choices take.
+        load: P x T chips that the counted choices take, and GB of links behind them.
     """
 
     total: int
@@ -51,20 +59,21 @@ class Responder:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        demands, (pools, periods) = layout.demands, layout.shape
+        demands, (rows_of_room, periods) = layout.demands, layout.supplies.room.shape
         # Parts of about equal numbers of rows: the work of a demand grows with its rows.
         rows = layout.blocks.ptr + layout.spreads.ptr + np.arange(demands + 1)
         self._edges = np.searchsorted(rows, np.linspace(0, rows[-1], PARTS + 1)).tolist()
         self._edges[-1] = demands
-        self._diff = np.zeros((PARTS, pools, periods + 1), dtype=np.int64)
+        self._diff = np.zeros((PARTS, rows_of_room, periods + 1), dtype=np.int64)
         self._grouped = bool((layout.bonds.group >= 0).any())
         self._pool = ThreadPoolExecutor(2)
 
     def answer(self, prices: AnyArray) -> Answer:
-        """Return the best responses to P x T integer prices."""
+        """Return the best responses to P x T integer prices, those of links among them."""
         layout = self._layout
-        demands, (pools, periods) = layout.demands, layout.shape
-        sums = np.zeros((pools, periods + 1), dtype=np.int64)
+        demands, periods = layout.demands, layout.book.periods
+        prices = layout.lanes.rows(prices)
+        sums = np.zeros((len(prices), periods + 1), dtype=np.int64)
         np.cumsum(prices, axis=1, out=sums[:, 1:])
         surplus = np.zeros(demands, dtype=np.int64)
         row = np.full(demands, -1, dtype=np.int64)
@@ -73,7 +82,7 @@ class Responder:
 
         def part(n: int) -> None:
             _respond_part(
-                layout.blocks, layout.spreads, layout.supplies.capacity, layout.supplies.smallest,
+                layout.blocks, layout.spreads, layout.supplies.room, layout.supplies.smallest,
                 layout.bonds.group, prices, sums, self._edges[n], self._edges[n + 1],
                 surplus, row, start, self._diff[n],
             )  # fmt: skip
@@ -82,15 +91,15 @@ class Responder:
         total = int(surplus.sum())
         if self._grouped:
             total -= _count_groups(
-                layout.blocks, layout.spreads, layout.supplies.capacity, layout.supplies.smallest,
+                layout.blocks, layout.spreads, layout.supplies.room, layout.supplies.smallest,
                 layout.bonds.member_ptr, layout.bonds.member, prices, surplus, row, start,
                 self._diff[0],
             )  # fmt: skip
-        load = np.cumsum(self._diff.sum(axis=0), axis=1)[:, :periods]
+        load = layout.lanes.load(np.cumsum(self._diff.sum(axis=0), axis=1)[:, :periods])
         return Answer(total, surplus, row, start, load)
 
 
-@compiled
+@allocating
 def _respond_part(
     blocks: Blocks,
     spreads: Spreads,
@@ -109,7 +118,15 @@ def _respond_part(
     segments = np.empty((prices.size + 1, 2), dtype=np.int64)
     for d in range(low, high):
         for r in range(blocks.ptr[d], blocks.ptr[d + 1]):
-            gain, at = best_start(blocks, smallest, sums, r, surplus[d])
+            if blocks.sends[r, GB] > 0 or blocks.sends[r, DATA_GB] > 0:
+                gain, at = best_sending(blocks, smallest, sums, r, surplus[d])
+            elif blocks.whole[r]:
+                gain, at = best_whole(
+                    sums, blocks.pool[r], blocks.first[r], blocks.starts[r], blocks.duration[r],
+                    blocks.limit[r], blocks.chips[r], surplus[d],
+                )  # fmt: skip
+            else:
+                gain, at = best_start(blocks, smallest, sums, r, surplus[d])
             if gain > surplus[d]:
                 surplus[d] = gain
                 row[d] = r
@@ -123,7 +140,7 @@ def _respond_part(
             add_load(blocks, spreads, capacity, smallest, prices, d, row, start, segments, diff)
 
 
-@compiled
+@allocating
 def _count_groups(
     blocks: Blocks,
     spreads: Spreads,
@@ -154,6 +171,29 @@ def _count_groups(
 
 
 @compiled
+def best_whole(
+    sums: AnyArray,
+    pool: int,
+    low: int,
+    starts: int,
+    duration: int,
+    limit: int,
+    chips: int,
+    known: int,
+) -> tuple[int, int]:
+    """Return what `best_start` does, of a row whose every start holds all chips."""
+    least = sums[pool, low + duration] - sums[pool, low]
+    for t in range(low + 1, low + starts):
+        least = min(least, sums[pool, t + duration] - sums[pool, t])
+    gain = (limit * duration - least) * chips
+    if gain > known:
+        for t in range(low, low + starts):
+            if sums[pool, t + duration] - sums[pool, t] == least:
+                return gain, t
+    return gain, -1
+
+
+@compiled
 def best_start(
     blocks: Blocks, smallest: AnyArray, sums: AnyArray, r: int, known: int
 ) -> tuple[int, int]:
@@ -162,16 +202,6 @@ def best_start(
     high = low + blocks.starts[r]
     value = blocks.limit[r] * duration
     curve = sums[pool]
-    if blocks.whole[r]:
-        least = curve[low + duration] - curve[low]
-        for t in range(low + 1, high):
-            least = min(least, curve[t + duration] - curve[t])
-        gain = (value - least) * blocks.chips[r]
-        if gain <= known:
-            return gain, -1
-        for t in range(low, high):
-            if curve[t + duration] - curve[t] == least:
-                return gain, t
     best, at = known, -1
     for t in range(low, high):
         margin = value - (curve[t + duration] - curve[t])
@@ -180,6 +210,30 @@ def best_start(
         chips = min(smallest_in(smallest, pool, t, duration), blocks.chips[r])
         if chips >= blocks.least[r] and margin * chips > best:
             best, at = margin * chips, t
+    return best, at
+
+
+@compiled
+def best_sending(
+    blocks: Blocks, smallest: AnyArray, sums: AnyArray, r: int, known: int
+) -> tuple[int, int]:
+    """Return what `best_start` does, of a row that sends something."""
+    pool, duration, low = blocks.pool[r], blocks.duration[r], blocks.first[r]
+    value, most = blocks.limit[r] * duration, blocks.chips[r]
+    best, at = known, -1
+    for t in range(low, low + blocks.starts[r]):
+        margin = value - (sums[pool, t + duration] - sums[pool, t])
+        margin -= run_cost(sums, blocks.sends, r, t, duration)
+        if margin <= 0:
+            continue
+        chips = most
+        if not blocks.whole[r]:
+            chips = most_chips(smallest, blocks.sends, r, pool, t, duration, most)
+            if chips < blocks.least[r]:
+                continue
+        gain = margin * chips - data_cost(sums, blocks.sends, r, t)
+        if gain > best:
+            best, at = gain, t
     return best, at
 
 
@@ -200,9 +254,14 @@ def add_load(
     r = row[d]
     if blocks.ptr[d] < blocks.ptr[d + 1]:
         at = start[d]
-        chips = min(smallest_in(smallest, blocks.pool[r], at, blocks.duration[r]), blocks.chips[r])
-        diff[blocks.pool[r], at] += chips
-        diff[blocks.pool[r], at + blocks.duration[r]] -= chips
+        pool, duration = blocks.pool[r], blocks.duration[r]
+        chips = blocks.chips[r]
+        if not blocks.whole[r]:
+            chips = most_chips(smallest, blocks.sends, r, pool, at, duration, blocks.chips[r])
+        diff[pool, at] += chips
+        diff[pool, at + duration] -= chips
+        if blocks.sends[r, GB] > 0 or blocks.sends[r, DATA_GB] > 0:
+            add_sent(diff, blocks.sends, r, at, duration, chips)
     else:
         spread_best(spreads, capacity, prices, r, segments, diff, 1)
 
@@ -219,7 +278,7 @@ def spread_best(
 ) -> int:
     """Return the best surplus of a flow or work row; add its chips to ``diff`` if asked to."""
     first, last, limit = spreads.first[r], spreads.last[r], spreads.limit[r]
-    low, high = spreads.pool_ptr[r], spreads.pool_ptr[r + 1]
+    low = spreads.pool_ptr[r]
     caps = spreads.chip_ptr[r] - first
     gain = 0
     count = 0
@@ -227,28 +286,21 @@ def spread_best(
         left = spreads.chips[caps + t]
         price, place = -1, -1
         while left > 0:
-            # The cheapest pool after the last one taken; of equals the one with the lower key.
-            best, where = limit, -1
-            for n in range(low, high):
-                p = spreads.pools[n]
-                after = prices[p, t] > price or (prices[p, t] == price and n > place)
-                if after and prices[p, t] < best and capacity[p, t] > 0:
-                    best, where = prices[p, t], n
+            best, where, most = _cheapest_after(spreads, capacity, prices, r, t, price, place)
             if where < 0:
                 break
             price, place = best, where
-            p = spreads.pools[where]
-            chips = min(left, capacity[p, t])
+            chips = min(left, most)
             left -= chips
             if spreads.binds[r]:
-                segments[count, 0] = (price << _PLACE_BITS) | (p * prices.shape[1] + t)
-                segments[count, 1] = chips
+                # Pools of a row ascend, so their positions sort as they do.
+                at = (where - low) * prices.shape[1] + t
+                segments[count, 0], segments[count, 1] = (price << _PLACE_BITS) | at, chips
                 count += 1
             else:
                 gain += chips * (limit - price)
                 if add:
-                    diff[p, t] += chips
-                    diff[p, t + 1] -= chips
+                    _add_cell(spreads, diff, r, where, t, chips)
     if not spreads.binds[r]:
         return gain
     sort_segments(segments, count)
@@ -260,10 +312,52 @@ def spread_best(
         hours -= chips
         gain += chips * (limit - (segments[n, 0] >> _PLACE_BITS))
         if add:
-            p, t = divmod(segments[n, 0] & ((1 << _PLACE_BITS) - 1), prices.shape[1])
-            diff[p, t] += chips
-            diff[p, t + 1] -= chips
+            where, t = divmod(segments[n, 0] & ((1 << _PLACE_BITS) - 1), prices.shape[1])
+            _add_cell(spreads, diff, r, low + where, t, chips)
     return gain
+
+
+@compiled
+def _cheapest_after(
+    spreads: Spreads,
+    capacity: AnyArray,
+    prices: AnyArray,
+    r: int,
+    t: int,
+    price: int,
+    place: int,
+) -> tuple[int, int, int]:
+    """Return what the cheapest pool of a row after the last one taken asks, where, and its room.
+
+    Of equals the one with the lower key is first. There is none (-1) below the row's limit if all
+    are taken.
+    """
+    gb = spreads.gb[r]
+    best, where, most = spreads.limit[r], -1, gb * 0
+    for n in range(spreads.pool_ptr[r], spreads.pool_ptr[r + 1]):
+        p, lane = spreads.pools[n], spreads.lanes[n]
+        paid = prices[p, t]
+        if lane >= 0:
+            paid += gb * prices[lane, t]
+        after = paid > price or (paid == price and n > place)
+        if after and paid < best:
+            room = capacity[p, t]
+            if lane >= 0:
+                room = min(room, capacity[lane, t] // gb)
+            if room > 0:
+                best, where, most = paid, n, room
+    return best, where, most
+
+
+@compiled
+def _add_cell(spreads: Spreads, diff: AnyArray, r: int, n: int, t: int, chips: int) -> None:
+    """Add chips of a cell, and their traffic, to the differences of the load."""
+    p, lane = spreads.pools[n], spreads.lanes[n]
+    diff[p, t] += chips
+    diff[p, t + 1] -= chips
+    if lane >= 0:
+        diff[lane, t] += spreads.gb[r] * chips
+        diff[lane, t + 1] -= spreads.gb[r] * chips
 
 
 @compiled

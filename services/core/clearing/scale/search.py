@@ -39,7 +39,7 @@ class Search:
     """
 
     def __init__(self, layout: Layout, board: Board) -> None:
-        pools = layout.shape[0]
+        pools = layout.pools
         self._layout = layout
         self.board = board
         self._family = families_of(layout.bonds)
@@ -81,15 +81,19 @@ class Search:
         owner = np.zeros(self._layout.demands, dtype=np.int64)
         owners(self.board, side, self._family, picks, owner)
         margin_min = -(self.limit * _HOPELESS_PERCENT // 100)
+        # Links lead to pools of every part, so what they have left is dealt, too.
+        boards = [self.board._replace(links=rows) for rows in _shares(self.board.links)]
 
         def work(n: int) -> int:
             part: Part = self._parts[n]._replace(
                 pools=np.flatnonzero((side == n) & (self._weight > 0)).astype(np.int64)
             )
-            deal(self.board, part, side, owner, n, margin_min)
-            return int(anneal(self.board, part, self._desks[n], moves, hot, cold))
+            deal(boards[n], part, side, owner, n, margin_min)
+            return int(anneal(boards[n], part, self._desks[n], moves, hot, cold))
 
-        return sum(self._threads.map(work, range(PARTS)))
+        gained = sum(self._threads.map(work, range(PARTS)))
+        self.board.links[:] = sum(board.links for board in boards)
+        return gained
 
     def _sides(self, dice: AnyArray) -> AnyArray:
         """Return the part of each pool: a random order dealt to the part with the least to do."""
@@ -101,3 +105,8 @@ class Search:
             side[p] = n
             loads[n] += int(self._weight[p]) + 1
         return side
+
+
+def _shares(left: AnyArray) -> list[AnyArray]:
+    """Return about equal shares of what links have left, one for each part."""
+    return [(left + n) // PARTS for n in range(PARTS)]

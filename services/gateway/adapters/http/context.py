@@ -184,7 +184,7 @@ async def enter(request: Request, api: Api, needed: Scope) -> Principal:
         found = await api.door.caller(request.headers.get("authorization", ""))
     except (AuthError, UnavailableError):
         # Whoever guesses is counted where he is, since nobody knows who he is.
-        state.standing = await api.limits.unknown(_address(request))
+        state.standing = await api.limits.unknown(address_of(request))
         raise
     see_as(found)
     body = b""
@@ -199,7 +199,8 @@ async def enter(request: Request, api: Api, needed: Scope) -> Principal:
     return found
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
+    """Return where a request came from, as far as that is known."""
     return "" if request.client is None else request.client.host
 
 
@@ -276,7 +277,7 @@ class StrictRoute(APIRoute):
             api, state = await get_api(request), request.state
             state.act = state.standing = None
             if not asks_who or "authorization" not in request.headers:
-                state.standing = await api.limits.unknown(_address(request))
+                state.standing = await api.limits.unknown(address_of(request))
             status = HTTPStatus.INTERNAL_SERVER_ERROR.value
             try:
                 response: Response = await handler(StrictRequest(request.scope, request.receive))

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-_BACKLOG = 2048
+# As many as come back at once after a break; the kernel has a limit of its own (somaxconn).
+_BACKLOG = 16_384
 
 
 class Server(uvicorn.Server):

@@ -7,6 +7,7 @@ from fastapi import Query, Response
 
 from schemas.api import Page
 from schemas.base import Instant, OrderId, Slug
+from schemas.indications import LikelihoodView
 from schemas.life import BookThenView, LifeStep
 from services.gateway.adapters.http.context import (
     ApiDep,
@@ -32,6 +33,12 @@ async def get_life(
     shown = [step for step in steps if step.step > after][: paging.limit + 1]
     last = [shown[paging.limit - 1].step] if len(shown) > paging.limit else None
     return page(paging, shown, last, f"life-{order_id}")
+
+
+@router.get("/v1/orders/{order_id}/likelihood", tags=["orders"])
+async def get_likelihood(order_id: OrderId, api: ApiDep, principal: PrincipalDep) -> LikelihoodView:
+    """Return how likely the next round fills an order, as its book stood; no promise."""
+    return await api.market_data.indications.likelihood(principal, order_id)
 
 
 @router.get("/v1/book/at", tags=["audit"], response_model=BookThenView)

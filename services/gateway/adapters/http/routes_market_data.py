@@ -6,6 +6,7 @@ from fastapi import Query, Response
 
 from schemas.api import Page
 from schemas.base import ORDER_CHIPS_MAX, Instant, PeriodStart, PoolName, Slug
+from schemas.indications import IndicativePriceView
 from schemas.links import LinkPriceView
 from schemas.market import Market
 from schemas.market_data import (
@@ -46,6 +47,26 @@ WindowQuery = Annotated[WindowName, Query(description="Hours, or days (UTC)")]
 async def get_phase(market_id: Slug, api: ApiDep) -> PhaseView:
     """Return what orders may do now, and when the next round takes the book (public)."""
     return await api.market_data.phases.phase(market_id)
+
+
+@router.get("/v1/indicative-prices", tags=["prices"], response_model=Page[IndicativePriceView])
+async def list_indicative_prices(
+    api: ApiDep,
+    paging: PagingDep,
+    market_id: Slug,
+    pool: Annotated[PoolName | None, Query(description="Only this pool")] = None,
+) -> Response:
+    """List what a chip-hour would cost if the next round took the book as it was, by pool and hour
+    (public). It promises nothing; none are listed while nothing is known.
+    """  # noqa: D205 - shown as one paragraph on the API's page
+    found = await api.market_data.indications.prices(
+        market_id, pool=pool, after=paging.text_number(), limit=paging.limit + 1
+    )
+    last: list[str | int] | None = None
+    if len(found) > paging.limit:
+        item = found[paging.limit - 1]
+        last = [item.pool, period_of(item.period)]
+    return page(paging, found, last, "indicative-prices")
 
 
 @router.get("/v1/links", tags=["prices"], response_model=Page[LinkPriceView])

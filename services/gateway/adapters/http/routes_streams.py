@@ -19,11 +19,11 @@ from services.gateway.stream_ports import Watch
 
 router = Routes(route_class=StrictRoute)
 
-_CURSOR_CHARS_MAX = 200
+CURSOR_CHARS_MAX = 200
 AfterQuery = Annotated[
     str | None,
     Query(
-        max_length=_CURSOR_CHARS_MAX,
+        max_length=CURSOR_CHARS_MAX,
         description="Id of the last event that you saw, or `oldest`; without it, what is new",
         examples=["1f0c9a2b-4711"],
     ),
@@ -32,7 +32,7 @@ LastIdHeader = Annotated[
     str | None,
     Header(
         alias="Last-Event-ID",
-        max_length=_CURSOR_CHARS_MAX,
+        max_length=CURSOR_CHARS_MAX,
         description="The same, as browsers send it when they connect again; goes before `after`",
     ),
 ]
@@ -93,7 +93,7 @@ async def stream_orders(
     """  # noqa: D205 - shown as one paragraph on the API's page
     whose = None if principal.sees_all else principal.participant_id
     watch = Watch("orders", whose, market_id, order_id)
-    return await _listen(request, api, watch, last_event_id or after)
+    return await listen(request, api, watch, last_event_id or after)
 
 
 @router.get(
@@ -111,7 +111,7 @@ async def stream_rounds(
     market_id: Slug | None = None,
 ) -> sse.EventStream:
     """Tell when rounds are sealed, cleared and closed (public)."""
-    return await _listen(request, api, Watch("rounds", None, market_id), last_event_id or after)
+    return await listen(request, api, Watch("rounds", None, market_id), last_event_id or after)
 
 
 @router.get(
@@ -131,10 +131,15 @@ async def stream_prices(
 ) -> sse.EventStream:
     """Tell the prices of each round, pool by pool (public)."""
     watch = Watch("prices", None, market_id, pool)
-    return await _listen(request, api, watch, last_event_id or after)
+    return await listen(request, api, watch, last_event_id or after)
 
 
-async def _listen(request: Request, api: Api, watch: Watch, after: str | None) -> sse.EventStream:
+async def listen(request: Request, api: Api, watch: Watch, after: str | None) -> sse.EventStream:
+    """Return the stream of what somebody wants to hear, after an id.
+
+    Raises:
+        DomainError: if it cannot be told.
+    """
     position = await api.streams.position(after)
 
     async def is_valid() -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import Body, Path, Response
 
 from schemas.api import Page
 from schemas.base import RoundId, Slug
@@ -23,8 +23,9 @@ from services.gateway.adapters.http.context import (
     numbered_page,
     page,
 )
+from services.gateway.adapters.http.routing import Routes
 
-router = APIRouter(route_class=StrictRoute)
+router = Routes(route_class=StrictRoute)
 SimulationPath = Annotated[SimulationId, Path()]
 
 

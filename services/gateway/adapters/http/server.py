@@ -42,6 +42,7 @@ from services.gateway.adapters.http.context import Api, ApiDep, StrictRoute
 from services.gateway.adapters.http.middleware import BodyLimit, Measure
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.http.short_way import ShortWay
+from services.gateway.adapters.http.stream_way import StreamWay
 from services.gateway.errors import not_found
 from services.kit.telemetry import METRICS
 
@@ -161,6 +162,7 @@ def create_app(api: Api | None = None) -> FastAPI:
         app.include_router(router)
     problems.install(app)
     # The last one added is the first one asked.
+    app.add_middleware(StreamWay)
     app.add_middleware(ShortWay)
     app.add_middleware(BodyLimit)
     app.add_middleware(Measure)

@@ -11,6 +11,7 @@ from pydantic import ValidationError as ModelError
 from schemas.orders import DemandTerms
 from schemas.types import period_of, period_start
 from services.core.errors import DomainError, Message
+from services.core.phases import next_cut, periods_given
 from services.gateway.adapters.http.translate import faults_of
 from services.gateway.adapters.pages.fields import (
     Fields,
@@ -114,7 +115,8 @@ def blank(market: Market, now: datetime, near: str) -> Fields:
         now: Its instant.
         near: Chip class to begin with.
     """
-    start = hours_on(now, 2)
+    given = periods_given(market.rules, next_cut(market.rules, now))
+    start = max(hours_on(now, 2), period_start(given.start))
     hours = min(24, market.rules.horizon_periods)
     return {
         "market": market.id,

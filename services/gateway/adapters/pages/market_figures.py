@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from schemas.types import period_of, period_start
+from schemas.types import period_start
 from services.core.eligibility import pools_of
-from services.core.phases import last_instant, next_cut
+from services.core.phases import last_instant, next_cut, periods_ahead
 from services.gateway.adapters.pages.figures import Cell, Column, Figure, Value, cells
 from services.gateway.adapters.pages.regions import NAMES
 from services.gateway.adapters.pages.rendering import share_ppm
 
 if TYPE_CHECKING:
     from schemas.api import PriceView, RoundView
+    from schemas.indications import IndicativePriceView
     from schemas.links import LinkFlowView
     from schemas.market import ChipClass, Market
     from schemas.market_data import BookCurvesView, IndexView
@@ -37,6 +38,7 @@ class Sight:
         indices: Indices of the latest day with one, by chip class and region.
         pause: What a circuit breaker paused last, if it ever did.
         flows: Links between zones, over the hours that rounds look ahead.
+        indicated: Indicative prices of the round to come; none while nothing is known.
         is_whole: Whether all prices are here.
         mark: Stays the same as long as all of it but the instant does.
     """
@@ -49,6 +51,7 @@ class Sight:
     is_whole: bool
     pause: MarketPaused | None = None
     flows: tuple[LinkFlowView, ...] = ()
+    indicated: tuple[IndicativePriceView, ...] = ()
     mark: object = None
 
     @property
@@ -113,8 +116,7 @@ class Sight:
 
     def periods(self) -> range:
         """Return the hours after the running one, as far as rounds look ahead."""
-        first = period_of(self.now) + 1
-        return range(first, first + self.market.rules.horizon_periods)
+        return periods_ahead(self.market.rules, self.now)
 
     def cheapest(self, chip: str, region: str) -> list[int | None]:
         """Return the lowest clearing price of a chip class in a region, hour by hour."""
@@ -132,6 +134,11 @@ class Sight:
             )
             for period in self.periods()
         ]
+
+    def indicated_for(self, chip: str) -> IndicativePriceView | None:
+        """Return the lowest indicative price of a chip class, ``None`` if none is known."""
+        found = [item for item in self.indicated if item.pool.partition("/")[2] == chip]
+        return min(found, key=lambda item: (item.price, item.pool, item.period), default=None)
 
     def domestic_ppm(self) -> int | None:
         """Return the share of domestic chips in the TFLOPS-hours of the rounds shown."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError as ModelError
 
 from schemas.orders import OfferTerms
+from schemas.types import period_start
 from services.core.errors import DomainError, Message
+from services.core.phases import next_cut, periods_given
 from services.gateway.adapters.http.translate import faults_of
 from services.gateway.adapters.pages.fields import (
     Fields,
@@ -55,7 +57,8 @@ def blank(market: Market, now: datetime, code: str) -> Fields:
         now: Its instant.
         code: Resource code of the participant, if it has one.
     """
-    start = hours_on(now, 2)
+    given = periods_given(market.rules, next_cut(market.rules, now))
+    start = max(hours_on(now, 2), period_start(given.start))
     hours = min(24, market.rules.horizon_periods)
     return {
         "market": market.id,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from services.gateway.adapters.pages.figures import Column, Figure, Kind, Value
-from services.gateway.adapters.pages.rendering import count, percent
+from services.gateway.adapters.pages.rendering import count, percent, yuan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +87,7 @@ def report_bars(view: ReportView) -> Bars | None:
         "domestic-share": _shares,
         "regional-flows": _flows,
         "emergency-use": _urgent,
+        "policy-costs": _policy_costs,
         "clock": _clock,
         "linkage": _linkage,
         "dead-letters": _letters,
@@ -187,6 +188,16 @@ def _urgent(rows: list[_Row]) -> Bars:
     ]
     legend = (("given", "已分配"), ("still wanted", "仍需"))
     return _drawn(("Chip-hours of urgent demand", "紧急需求的芯时"), bars, legend)
+
+
+def _policy_costs(rows: list[_Row]) -> Bars:
+    total: dict[str, int] = {}
+    for row in rows:
+        if row["region"] == "all":
+            name = str(row["policy_id"])
+            total[name] = total.get(name, 0) + _number(row, "cost")
+    bars = [(name, max(0, cost), 0, yuan(cost)) for name, cost in sorted(total.items())]
+    return _drawn(("Cost of each policy by itself", "各政策单独成本"), bars)
 
 
 def _clock(rows: list[_Row]) -> Bars:

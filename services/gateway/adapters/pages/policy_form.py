@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError as ModelError
 
 from schemas.policies import CircuitBreaker, DomesticShare, PolicyNew, PriceLimits, TradingHalt
+from schemas.policy_costs import PolicySimulationNew
 from services.core.errors import DomainError, Message
 from services.gateway.adapters.http.translate import faults_of
 from services.gateway.adapters.pages.fields import Fields, Reader, told
@@ -156,6 +157,7 @@ _LABELS = {
     "policy_id": Message("Name", "名称"),
     "in_force_from_round": Message("In force from round", "自该轮起生效"),
     "reason": Message("Why; everybody can read it", "理由（公开）"),
+    "day": Message("Try it on the rounds of", "以该日各轮模拟"),
 } | {field.name: field.label for kind in KINDS for field in kind.fields}
 _MONEY = frozenset(field.name for kind in KINDS for field in kind.fields if field.kind == "yuan")
 
@@ -182,9 +184,7 @@ def read(
         versions: Versions that the policy has already.
     """
     reader = Reader(fields, label_of)
-    rule: dict[str, Any] = {"kind": kind.kind}
-    for field in kind.fields:
-        rule[field.name] = _value(reader, field)
+    rule = _rule(reader, kind)
     new = {
         "market_id": market_id,
         "policy_id": reader.text("policy_id"),
@@ -199,6 +199,35 @@ def read(
         return PolicyNew.model_validate(new), {}
     except ModelError as error:
         return None, faults(faults_of(error.errors()))
+
+
+def trial(
+    kind: RuleKind, market_id: str, fields: Fields
+) -> tuple[PolicySimulationNew | None, dict[str, Message]]:
+    """Return the simulation that a form stands for, or what is wrong by field.
+
+    Args:
+        kind: Kind of its rule.
+        market_id: The market.
+        fields: What was filled in; a name that is known is replaced.
+    """
+    reader = Reader(fields, label_of)
+    asked = {
+        "market_id": market_id,
+        "rule": _rule(reader, kind),
+        "replaces": reader.text("policy_id") or None,
+        "day": reader.text("day"),
+    }
+    if reader.faults:
+        return None, reader.faults
+    try:
+        return PolicySimulationNew.model_validate(asked), {}
+    except ModelError as error:
+        return None, faults(faults_of(error.errors()))
+
+
+def _rule(reader: Reader, kind: RuleKind) -> dict[str, Any]:
+    return {"kind": kind.kind} | {field.name: _value(reader, field) for field in kind.fields}
 
 
 def faults(error: DomainError) -> dict[str, Message]:

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from schemas.base import Slug
 from schemas.market import Market
 from schemas.types import period_of
+from services.core.phases import periods_ahead
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import link_figures
 from services.gateway.adapters.pages import market_figures as figures
@@ -68,29 +69,30 @@ async def look(pages: Pages, market_id: str) -> figures.Sight:
 
 async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
     reports, first = pages.api.reading.reports, period_of(now)
+    end = periods_ahead(market.rules, now).stop
     found = await reports.prices(
         market.id,
         pool=None,
         first=first,
-        end=first + 1 + market.rules.horizon_periods,
+        end=end,
         after=None,
         limit=_PRICES_MAX + 1,
     )
     rounds = await reports.rounds(market_id=market.id, before=None, limit=figures.ROUNDS_READ)
     pauses = await pages.api.reading.markets.pauses(market_id=market.id, before=None, limit=1)
+    indicated = await pages.api.market_data.indications.prices(
+        market.id, pool=None, after=None, limit=_PRICES_MAX
+    )
     return figures.Sight(
         market=market,
+        indicated=tuple(indicated),
         now=now,
         rounds=tuple(rounds),
         prices={(item.pool, period_of(item.period)): item for item in found[:_PRICES_MAX]},
         indices=await _indices(pages, market.id),
         is_whole=len(found) <= _PRICES_MAX,
         pause=pauses[0] if pauses else None,
-        flows=tuple(
-            await pages.api.market_data.links.flows(
-                market.id, first=first + 1, end=first + 1 + market.rules.horizon_periods
-            )
-        ),
+        flows=tuple(await pages.api.market_data.links.flows(market.id, first=first + 1, end=end)),
     )
 
 
@@ -115,6 +117,7 @@ def _context(pages: Pages, sight: figures.Sight, chip_id: str | None) -> dict[st
         "market": sight.market,
         "chip": chip,
         "speed": pages.around.clock_speed,
+        "indicated": sight.indicated_for(chip.id),
         "prices": figures.prices_figure(sight, chip),
         "volumes": figures.volumes_figure(sight),
         "welfare": figures.welfare_figure(sight),

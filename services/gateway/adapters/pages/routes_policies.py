@@ -1,5 +1,6 @@
 """Routes of policies: what is in force, a new version of any kind of rule, withdrawing one."""
 
+from datetime import UTC, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -9,8 +10,10 @@ from starlette.responses import RedirectResponse, Response
 from schemas.base import Slug
 from schemas.identity import Scope
 from schemas.policies import PolicyNew, PolicyView
+from schemas.policy_costs import SIMULATED_ROUNDS_MAX, SimulationId
 from schemas.types import Role
 from services.core.errors import DomainError, Message
+from services.core.policy_study.tables import csv_of, round_rows
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import policy_form
 from services.gateway.adapters.pages.context import (
@@ -23,7 +26,7 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.adapters.pages.fields import Fields
 from services.gateway.adapters.pages.office import told, trace_of, watcher, whole
-from services.gateway.adapters.pages.rendering import list_response
+from services.gateway.adapters.pages.rendering import csv_response, list_response
 from services.gateway.adapters.pages.routes_trade import market_of
 from services.gateway.errors import not_found
 
@@ -31,6 +34,9 @@ router = Routes(include_in_schema=False, route_class=PageRoute)
 _VERSIONS_MAX = 1000
 _PAUSES_SHOWN = 20
 _MARKETS_MAX = 50
+_SIMULATIONS_SHOWN = 10
+# Rounds that a button tries at most: some minutes of small books.
+_TRIED_MAX = 200
 MarketQuery = Annotated[Slug | None, Query()]
 
 
@@ -91,6 +97,57 @@ async def withdraw(request: Request, pages: PagesDep, visitor: VisitorDep) -> Re
     return _back(new.market_id)
 
 
+@router.post("/office/policies/simulate")
+async def simulate(request: Request, pages: PagesDep, visitor: VisitorDep) -> Response:
+    """Try the rule of a form on the rounds of a day, before it is set."""
+    principal = await enter(request, pages, visitor, Scope.GOVERN)
+    form = visitor.form
+    kind = policy_form.BY_KIND.get(form.get("kind", ""))
+    if kind is None:
+        raise not_found("kind", form.get("kind", ""))
+    market_id, studies = form.get("market_id", ""), pages.api.studies
+    new, faults = policy_form.trial(kind, market_id, form)
+    if new is not None:
+        try:
+            found = await studies.simulate(principal, await studies.sampled(new, _TRIED_MAX))
+        except DomainError as error:
+            faults = policy_form.faults(error)
+        else:
+            where = f"/office/policies/simulations/{found.simulation_id}"
+            return RedirectResponse(where, HTTPStatus.SEE_OTHER)
+    return await _page(pages, visitor, market_id, wrong=(kind.kind, form, faults), status=422)
+
+
+@router.get("/office/policies/simulations/{simulation_id}")
+async def show_simulation(
+    simulation_id: SimulationId, pages: PagesDep, visitor: VisitorDep
+) -> Response:
+    """Show what a rule would have done, round by round, as far as it is worked out."""
+    principal = watcher(visitor)
+    view = await pages.api.studies.simulation(principal, simulation_id)
+    rounds = await pages.api.studies.rounds(
+        principal, simulation_id, after=0, limit=SIMULATED_ROUNDS_MAX
+    )
+    return visitor.page(
+        "simulation.html",
+        view=view,
+        rounds=rounds,
+        words=policy_form.words_of,
+        by_kind=policy_form.BY_KIND,
+    )
+
+
+@router.get("/office/policies/simulations/{simulation_id}/csv")
+async def get_simulation(
+    simulation_id: SimulationId, pages: PagesDep, visitor: VisitorDep
+) -> Response:
+    """Return the rounds of a simulation as a table."""
+    rounds = await pages.api.studies.rounds(
+        watcher(visitor), simulation_id, after=0, limit=SIMULATED_ROUNDS_MAX
+    )
+    return csv_response(csv_of(round_rows(rounds)), simulation_id)
+
+
 async def _versions(pages: Pages, market_id: str | None) -> list[PolicyView]:
     return await pages.api.reading.markets.policies(
         market_id=market_id, after=None, limit=_VERSIONS_MAX
@@ -113,6 +170,10 @@ async def _page(
     pauses = await pages.api.reading.markets.pauses(
         market_id=market.id, before=None, limit=_PAUSES_SHOWN
     )
+    yesterday = pages.api.market_data.now().astimezone(UTC).date() - timedelta(days=1)
+    tried = await pages.api.studies.simulations(
+        watcher(visitor), market.id, before=None, limit=_SIMULATIONS_SHOWN
+    )
     is_regulator = watcher(visitor).role is Role.REGULATOR
     kinds = [item for item in policy_form.KINDS if is_regulator or item.by_operator]
     context: dict[str, Any] = {
@@ -123,6 +184,8 @@ async def _page(
         ),
         "latest": latest,
         "pauses": pauses,
+        "yesterday": yesterday.isoformat(),
+        "simulations": [view for _, view in tried],
         "kinds": kinds,
         "may_withdraw": {item.kind for item in kinds},
         "wrong": wrong,

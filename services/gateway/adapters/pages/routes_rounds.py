@@ -49,4 +49,5 @@ async def show_round(round_id: RoundId, pages: PagesDep, visitor: VisitorDep) ->
     )
     findings = [shown(item, visitor.principal) for _, item in found]
     market = await api.market_data.market(view.market_id)
-    return visitor.page("round.html", round=view, market=market, findings=findings)
+    costs = await api.studies.costs_of(round_id)
+    return visitor.page("round.html", round=view, market=market, findings=findings, policies=costs)

@@ -1,30 +1,34 @@
 -- name: next_policy_cost
 -- The latest round under policies that have a cost, whose cost is not known, among the latest $2.
-SELECT r.round_id, r.seq, r.market_time
-FROM (
+WITH ruled AS MATERIALIZED (
   SELECT p.market_id, (SELECT max(seq) FROM round l WHERE l.market_id = p.market_id) AS last
   FROM (
     SELECT DISTINCT market_id FROM market_policy
     WHERE body #>> '{rule,kind}' <> ALL($1::text[])
   ) AS p
-) AS m
-JOIN round r ON r.market_id = m.market_id AND r.seq > m.last - $2::bigint
-WHERE r.file_state = 'ok'
-  AND NOT EXISTS (
-    SELECT FROM policy_cost c
-    WHERE c.round_id = r.round_id AND (c.body IS NOT NULL OR c.tries >= $3::integer)
-  )
-  AND EXISTS (
-    SELECT FROM market_policy p
-    WHERE p.market_id = r.market_id AND p.body #>> '{rule,kind}' <> ALL($1::text[])
-      AND (p.body ->> 'in_force_from_round')::bigint <= r.seq
-      AND NOT EXISTS (
-        SELECT FROM market_policy n
-        WHERE n.market_id = p.market_id AND n.policy_id = p.policy_id AND n.version > p.version
-          AND (n.body ->> 'in_force_from_round')::bigint <= r.seq
-      )
-  )
-ORDER BY r.market_time DESC, r.round_id LIMIT 1;
+)
+SELECT found.round_id, found.seq, found.market_time
+FROM ruled AS m
+CROSS JOIN LATERAL (
+  SELECT r.round_id, r.seq, r.market_time FROM round r
+  WHERE r.market_id = m.market_id AND r.seq > m.last - $2::bigint AND r.file_state = 'ok'
+    AND NOT EXISTS (
+      SELECT FROM policy_cost c
+      WHERE c.round_id = r.round_id AND (c.body IS NOT NULL OR c.tries >= $3::integer)
+    )
+    AND EXISTS (
+      SELECT FROM market_policy p
+      WHERE p.market_id = r.market_id AND p.body #>> '{rule,kind}' <> ALL($1::text[])
+        AND (p.body ->> 'in_force_from_round')::bigint <= r.seq
+        AND NOT EXISTS (
+          SELECT FROM market_policy n
+          WHERE n.market_id = p.market_id AND n.policy_id = p.policy_id AND n.version > p.version
+            AND (n.body ->> 'in_force_from_round')::bigint <= r.seq
+        )
+    )
+  ORDER BY r.seq DESC LIMIT 1
+) AS found
+ORDER BY found.market_time DESC, found.round_id LIMIT 1;
 
 -- name: put_policy_cost
 INSERT INTO policy_cost (round_id, body) VALUES ($1, $2::text::jsonb)

@@ -48,6 +48,7 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         frozenset({"index", "per_pflops_hour"}),
         frozenset({"carried_from", "end", "start"}),
     ),
+    "IndicativePriceView": (frozenset({"price"}), frozenset({"as_of", "period"})),
     "InvoiceLine": (frozenset({"amount"}), frozenset()),
     "InvoiceView": (frozenset({"total"}), frozenset()),
     "JournalEntryView": (frozenset(), frozenset()),

@@ -9,7 +9,7 @@ from suanli.operations import Operation, new_key, place
 from suanli.rows import AsyncRows
 
 if TYPE_CHECKING:
-    from suanli.models import CancelAllReply, LifeStep, OrderEvent, ReceiptKey, Side
+    from suanli.models import CancelAllReply, LifeStep, LikelihoodView, OrderEvent, ReceiptKey, Side
 
 
 class AsyncOrdersCalls(AsyncCaller):
@@ -26,6 +26,13 @@ class AsyncOrdersCalls(AsyncCaller):
     def get_life(self, order_id: str) -> AsyncRows[LifeStep]:
         """Return all that happened to an order, oldest first, linked, and where it stood then."""
         return AsyncRows(self, Operation("GET", f"/v1/orders/{place(order_id)}/life"), "LifeStep")
+
+    async def get_likelihood(self, order_id: str) -> LikelihoodView:
+        """Return how likely the next round fills an order, as its book stood; no promise."""
+        reply: LikelihoodView = await self.send(
+            Operation("GET", f"/v1/orders/{place(order_id)}/likelihood")
+        )
+        return reply
 
     async def cancel_all(
         self, *, side: Side | None = None, market_id: str | None = None, key: str | None = None

@@ -24,6 +24,7 @@ class AsyncReportsCalls(AsyncCaller):
             "domestic-share",
             "regional-flows",
             "emergency-use",
+            "policy-costs",
             "clock",
             "linkage",
             "dead-letters",

@@ -9,7 +9,7 @@ from suanli.operations import Operation, new_key, place
 from suanli.rows import Rows
 
 if TYPE_CHECKING:
-    from suanli.models import CancelAllReply, LifeStep, OrderEvent, ReceiptKey, Side
+    from suanli.models import CancelAllReply, LifeStep, LikelihoodView, OrderEvent, ReceiptKey, Side
 
 
 class OrdersCalls(Caller):
@@ -26,6 +26,13 @@ class OrdersCalls(Caller):
     def get_life(self, order_id: str) -> Rows[LifeStep]:
         """Return all that happened to an order, oldest first, linked, and where it stood then."""
         return Rows(self, Operation("GET", f"/v1/orders/{place(order_id)}/life"), "LifeStep")
+
+    def get_likelihood(self, order_id: str) -> LikelihoodView:
+        """Return how likely the next round fills an order, as its book stood; no promise."""
+        reply: LikelihoodView = self.send(
+            Operation("GET", f"/v1/orders/{place(order_id)}/likelihood")
+        )
+        return reply
 
     def cancel_all(
         self, *, side: Side | None = None, market_id: str | None = None, key: str | None = None

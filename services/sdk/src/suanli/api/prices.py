@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         BookCurvesView,
         BookView,
         IndexView,
+        IndicativePriceView,
         LinkPriceView,
         PriceView,
         QuoteView,
@@ -58,6 +59,22 @@ class PricesCalls(Caller):
         """Return the open orders in numbers: counts, and depth by pool (public)."""
         reply: BookView = self.send(Operation("GET", "/v1/book", params={"market_id": market_id}))
         return reply
+
+    def list_indicative_prices(
+        self, *, market_id: str, pool: str | None = None
+    ) -> Rows[IndicativePriceView]:
+        """List Indicative Prices.
+
+        List what a chip-hour would cost if the next round took the book as it was, by pool and
+        hour (public). It promises nothing; none are listed while nothing is known.
+        """
+        return Rows(
+            self,
+            Operation(
+                "GET", "/v1/indicative-prices", params={"market_id": market_id, "pool": pool}
+            ),
+            "IndicativePriceView",
+        )
 
     def list_links(
         self,

@@ -24,6 +24,7 @@ class ReportsCalls(Caller):
             "domestic-share",
             "regional-flows",
             "emergency-use",
+            "policy-costs",
             "clock",
             "linkage",
             "dead-letters",

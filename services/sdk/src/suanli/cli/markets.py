@@ -13,6 +13,7 @@ from suanli.cli.session import Output, Session, Text, argument, command
 
 Json = dict[str, Any]
 
+_DAY_S: Final = 86_400
 _COLUMNS: Final[tuple[Column, ...]] = (
     Column("market_id", ("market", "市场"), lambda item: str(item["market"]["id"])),
     Column(
@@ -76,6 +77,14 @@ def register(app: typer.Typer) -> None:
     )(_markets)
 
 
+def _gate(rules: Json) -> str:
+    """Return when the round of each day comes, empty if there is more than one a day."""
+    if rules["round_every_s"] != _DAY_S:
+        return ""
+    at_s = rules.get("round_at_s", 0)
+    return f"{at_s // 3600:02}:{at_s // 60 % 60:02}:{at_s % 60:02}"
+
+
 def _phase(phase: Json) -> Text:
     return _PHASES[phase["held"] or phase["phase"]]
 
@@ -102,7 +111,8 @@ def _markets(
     view = session.client.send(ops.read(f"/v1/markets/{market}"))
     phase = session.client.send(ops.read(f"/v1/markets/{market}/phase"))
     shown, rules = view["market"], view["market"]["rules"]
-    hours = f"{rules['horizon_periods']} h"
+    lead = rules.get("lead_periods", 0)
+    hours = f"{rules['horizon_periods']} h" + (f" (+{lead} h)" if lead else "")
     print_details(
         session,
         view | {"phase": phase},
@@ -110,6 +120,7 @@ def _markets(
             ("market_id", ("market", "市场"), shown["id"]),
             ("name", ("name", "名称"), (shown["name_en"], shown["name_zh"])),
             ("round_every_s", ("round every (s)", "轮次间隔(秒)"), str(rules["round_every_s"])),
+            ("gate", ("gate (UTC)", "关口(UTC)"), _gate(rules)),
             ("freeze_s", ("freeze before it (s)", "截止前冻结(秒)"), str(rules.get("freeze_s", 0))),
             ("phase", ("phase", "阶段"), _phase(phase)),
             ("until", ("until (UTC)", "至(UTC)"), units.short_time(phase["until"], seconds=True)),

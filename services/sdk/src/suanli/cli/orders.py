@@ -15,7 +15,7 @@ import typer
 from suanli import operations as ops
 from suanli.cli import options, ordering, units, watching, words
 from suanli.cli.errors import UsageProblem
-from suanli.cli.render import Column, print_list, ranked
+from suanli.cli.render import Column, print_details, print_list, ranked
 from suanli.cli.session import (
     EXIT_REFUSED,
     Output,
@@ -58,11 +58,44 @@ def register(app: typer.Typer) -> None:
     )(_cancel)
     command(
         noun,
+        "likelihood",
+        en="Tell how likely the next round fills an order, as its book stands. It is no promise.",
+        zh="按当前订单簿估计下一轮成交该订单的可能性。仅供参考。",
+    )(_likelihood)
+    command(
+        noun,
         "life",
         en="Tell all that happened to an order, each step linked to its cause, with what was left "
         "of it after each.",
         zh="订单全程:每一步及其起因、之后的剩余数量。",
     )(_life)
+
+
+def _likelihood(
+    session: Session,
+    order: Annotated[str, argument("ORDER", en="off_... or dem_...", zh="off_... 或 dem_...")],
+) -> None:
+    told = session.client.send(ops.read(f"/v1/orders/{order}/likelihood"))
+    print_details(
+        session,
+        told,
+        [
+            ("order_id", ("order", "订单"), told["order_id"]),
+            ("round", ("round", "轮次"), f"{told['market_id']}:{told['seq']}"),
+            ("as_of", ("as of (UTC)", "截至(UTC)"), units.short_time(told["as_of"], seconds=True)),
+            (
+                "filled_percent",
+                ("filled whole (%)", "全部成交(%)"),
+                units.percent_of_ppm(told["filled_ppm"]),
+            ),
+            (
+                "share_percent",
+                ("expected share (%)", "预期成交比例(%)"),
+                units.percent_of_ppm(told["share_ppm"]),
+            ),
+            ("books", ("books cleared", "试算次数"), str(told["books"])),
+        ],
+    )
 
 
 def _what(item: Json) -> Text:

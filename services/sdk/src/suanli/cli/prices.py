@@ -30,6 +30,14 @@ _Index = Annotated[
         zh="各芯片型号与地区的价格指数及走势。",
     ),
 ]
+_Indicative = Annotated[
+    bool,
+    option(
+        "--indicative",
+        en="What the next round would cost if it took the book as it is. It is no promise.",
+        zh="按当前订单簿试算的下一轮价格,仅供参考。",
+    ),
+]
 _Window = Annotated[
     Literal["hour", "day"],
     option(
@@ -56,6 +64,15 @@ _PERIODS: Final[tuple[Column, ...]] = (
     ranked(2, words.price_column("low", ("low", "最低"), "low")),
     ranked(2, words.price_column("high", ("high", "最高"), "high")),
     ranked(3, words.text_column("round_id", ("round", "轮次"), "round_id")),
+)
+_INDICATIVE: Final[tuple[Column, ...]] = (
+    words.text_column("pool", ("pool", "资源池"), "pool"),
+    words.time_column("period", ("hour from", "时段始"), "period"),
+    words.price_column("price", ("price", "价格"), "price"),
+    ranked(1, words.price_column("low", ("low", "最低"), "low")),
+    ranked(1, words.price_column("high", ("high", "最高"), "high")),
+    ranked(2, words.count_column("round", ("round", "轮次"), "seq")),
+    ranked(3, words.time_column("as_of", ("as of", "截至"), "as_of", seconds=True)),
 )
 _POOLS: Final[tuple[Column, ...]] = (
     words.text_column("pool", ("pool", "资源池"), "pool"),
@@ -95,12 +112,16 @@ def _prices(  # noqa: PLR0913 - each is an option of the command line
         bool,
         option("--all", en="Pools without any offer too.", zh="包括没有供给的资源池。"),
     ] = False,
+    indicative: _Indicative = False,
     by: _By = None,
     index: _Index = False,
     window: _Window = "day",
     where: options.Where = None,
 ) -> None:
     market_id = session.market(market)
+    if indicative:
+        _print_indicative(session, market_id, pool)
+        return
     if by is not None or index:
         span: dict[str, str | int | None] = {
             "market_id": market_id,
@@ -136,6 +157,13 @@ def _prices(  # noqa: PLR0913 - each is an option of the command line
                 f"{hidden} 个资源池暂无供给(--all 一并列出)。",
             )
         )
+
+
+def _print_indicative(session: Session, market_id: str, pool: str | None) -> None:
+    query = {"market_id": market_id, "pool": pool}
+    found = list(session.client.pages("/v1/indicative-prices", **query))
+    empty = ("No indication of the next round now.", "暂无下一轮的试算价格。")
+    print_list(session, found, _INDICATIVE, empty=empty)
 
 
 def _why_none(session: Session, market_id: str, pool: str | None) -> Text:

@@ -43,11 +43,30 @@ def facts(found: Json) -> Iterator[tuple[str, Text, str | Text]]:
     if hours:
         cost = int(found["cost"])
         yield "cost_yuan", ("cost (yuan)", "费用(元)"), units.yuan(cost)
+        links = found["links"]
+        paid = sum(int(row["gb"]) * int(row["price"]) for row in links)
+        yield (
+            "links_yuan",
+            ("of it links (yuan)", "其中链路(元)"),
+            units.yuan(paid) if links else "",
+        )
+        yield "links", ("over", "途经链路"), "; ".join(_ways(links))
         average = units.yuan(-(-cost // hours))
         yield "average_yuan", ("average (yuan/chip-hour)", "均价(元/卡时)"), average
         yield "value_yuan", ("at its limit (yuan)", "按限价(元)"), units.yuan(int(found["value"]))
     yield "hold_yuan", ("would reserve (yuan)", "将冻结(元)"), units.yuan(int(found["hold"]))
     yield "round_id", ("by round", "依据轮次"), str(found["round_id"])
+
+
+def _ways(links: list[Json]) -> Iterator[str]:
+    """Yield GB and average price of each link: ``bj-1 > hb-1 40 GB at 0.01``."""
+    taken: dict[str, list[int]] = {}
+    for row in links:
+        sums = taken.setdefault(f"{row['source']} > {row['destination']}", [0, 0])
+        sums[0] += int(row["gb"])
+        sums[1] += int(row["gb"]) * int(row["price"])
+    for name, (gb, paid) in taken.items():
+        yield f"{name} {gb:,} GB at {units.yuan(-(-paid // gb))}"
 
 
 def _runs(periods: list[Json]) -> Iterator[str]:

@@ -34,6 +34,7 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "domestic-share": ("Share of domestic chips by region.", "各地区国产芯片占比。"),
     "regional-flows": ("Capacity against demand by region.", "区域间算力流动。"),
     "emergency-use": ("Urgent demand (regulator, operator).", "应急用算登记。"),
+    "policy-costs": ("What policies cost, and who bore it.", "政策成本及其承担者。"),
     "clock": ("Clock compliance by source (regulator, operator).", "时钟合规。"),
     "linkage": ("Linkage errors; must be empty (regulator, operator).", "订单链路错误,应为空。"),
     "dead-letters": ("Records nobody could take (regulator, operator).", "死信登记。"),

@@ -93,6 +93,12 @@ class RoundRules(TypedDict):
     round_every_s: NotRequired[int]
     """Cadence on the market clock, seconds."""
 
+    round_at_s: NotRequired[int]
+    """Seconds after midnight UTC from which the cadence counts on."""
+
+    lead_periods: NotRequired[int]
+    """Periods that a round leaves out before the first that it gives (day-ahead)."""
+
     freeze_s: NotRequired[int]
     """Seconds before a round takes the book in which orders may only improve."""
     horizon_periods: NotRequired[int]

@@ -230,6 +230,25 @@ class QuotedPeriod(TypedDict):
     """Micro-yuan per chip-hour."""
 
 
+class QuotedLink(TypedDict):
+    """GB over a link in a period."""
+
+    source: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    destination: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    period: str
+    """Start of a period: a full hour, UTC, ISO 8601."""
+
+    gb: int
+    """GB."""
+
+    price: int
+    """Micro-yuan per GB, at least the tariff."""
+
+
 class QuoteView(TypedDict):
     """What a demand would get and cost, at the prices and with the chips that a round left."""
 
@@ -243,10 +262,13 @@ class QuoteView(TypedDict):
     alternative: int | None
     """Which alternative would be used."""
     periods: list[QuotedPeriod]
+
+    links: NotRequired[list[QuotedLink]]
+    """What its data and traffic would take of links."""
     chip_hours: int
 
     cost: int
-    """What it would pay, micro-yuan."""
+    """What it would pay, links included, micro-yuan."""
 
     value: int
     """The same at its limit, micro-yuan."""

@@ -117,6 +117,30 @@ class LifeStep(TypedDict):
     """When it was written, on the writer's wall clock."""
 
 
+class LikelihoodView(TypedDict):
+    """How likely the next round fills an order, as its book stood."""
+
+    order_id: str
+
+    market_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    seq: int
+    """Number of the round to come."""
+
+    as_of: str
+    """UTC instant, ISO 8601."""
+
+    filled_ppm: int
+    """Likelihood, in millionths, that all is filled that the round can give."""
+
+    share_ppm: int
+    """Share of it that is expected to be filled, in millionths."""
+
+    books: int
+    """Books that it is taken from."""
+
+
 class CancelResult(TypedDict):
     """What became of the wish to withdraw one order."""
 

@@ -85,6 +85,34 @@ class BookView(TypedDict):
     pools: list[PoolDepth]
 
 
+class IndicativePriceView(TypedDict):
+    """What a chip-hour would cost if the book stayed as it was."""
+
+    market_id: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    pool: str
+    """Pool as zone/chip."""
+
+    period: str
+    """Start of a period: a full hour, UTC, ISO 8601."""
+
+    price: int
+    """Micro-yuan per chip-hour, on the tick."""
+
+    low: int
+    """Lowest of all books that were cleared for the indication."""
+
+    high: int
+    """Highest of all books that were cleared for the indication."""
+
+    seq: int
+    """Number of the round to come."""
+
+    as_of: str
+    """UTC instant, ISO 8601."""
+
+
 class LinkPriceView(TypedDict):
     """A link in a period of delivery: as the latest round left it, and over all rounds."""
 

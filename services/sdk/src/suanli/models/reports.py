@@ -49,6 +49,7 @@ class ReportView(TypedDict):
         "domestic-share",
         "regional-flows",
         "emergency-use",
+        "policy-costs",
         "clock",
         "linkage",
         "dead-letters",

@@ -1,8 +1,4 @@
-"""Drop the starts of runs that can never fit, in compiled code.
-
-A gang larger than the chips offered in some period of its run is dropped before anything is
-bounded; the bound over such runs would be useless (`market.md` 4).
-"""
+"""The least of a row of capacities over any window, in compiled code."""
 
 from __future__ import annotations
 
@@ -42,30 +38,3 @@ def smallest_in(smallest: AnyArray, pool: int, start: int, duration: int) -> int
     a = smallest[level, pool, start]
     b = smallest[level, pool, start + duration - (1 << level)]
     return min(a, b)  # type: ignore[no-any-return]
-
-
-@compiled
-def trim(
-    smallest: AnyArray,
-    pool: AnyArray,
-    duration: AnyArray,
-    chips: AnyArray,
-    least: AnyArray,
-    first: AnyArray,
-    count: AnyArray,
-    whole: AnyArray,
-) -> None:
-    """Narrow ``first`` and ``count`` to the starts that fit; say whether all hold all chips."""
-    for r in range(len(pool)):
-        low, high = first[r], first[r] + count[r]
-        while low < high and smallest_in(smallest, pool[r], low, duration[r]) < least[r]:
-            low += 1
-        while high > low and smallest_in(smallest, pool[r], high - 1, duration[r]) < least[r]:
-            high -= 1
-        first[r] = low
-        count[r] = high - low
-        whole[r] = 1
-        for start in range(low, high):
-            if smallest_in(smallest, pool[r], start, duration[r]) < chips[r]:
-                whole[r] = 0
-                break

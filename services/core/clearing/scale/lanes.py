@@ -1,0 +1,322 @@
+"""Links in a large book: a row more for each route that something can take.
+
+A demand pays for all links of its route alike, so compiled code looks at one row per route, a
+lane: its price is the sum of its links' prices, its capacity their least. Rows of prices,
+capacity and load are the pools first, then the lanes; what links have left is kept by link.
+Everybody's data and traffic follow the rules of `services.core.routes`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from services.core.book import Book, BookDemand, Moves
+from services.core.clearing.price_search import PRICE_MAX
+from services.core.clearing.scale.compiled import compiled
+from services.core.clearing.scale.windows import smallest_in
+from services.core.clearing.size import link_price_top
+from services.core.routes import CROSSING_PERIODS_MAX, Routes
+
+AnyArray = npt.NDArray[Any]
+
+# Columns of what a row sends: GB of data and their lane, GB of traffic per chip-hour and theirs.
+# Without GB there is no lane (-1).
+DATA_GB, DATA_LANE, GB, LANE = 0, 1, 2, 3
+NOTHING = (0, -1, 0, -1)
+
+# Columns of `Lanes.table`: tariff of all links of a lane, their number, and their positions.
+TARIFF, HOPS, LINKS = 0, 1, 2
+
+# Capacities are kept in 32 bits; no demand can use more of a link than its format holds.
+_ROOM_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """The routes of a book that some demand can take.
+
+    Attributes:
+        pools: Number of pools, the rows before those of lanes.
+        legs: Lanes x links, 1 where a lane leads over a link.
+        table: A row for each pool, empty, and each lane: tariff, number of links, their positions.
+        tariff: Tariff of each link.
+        capacity: Links x T, GB.
+        top: Highest price of a link that is looked at.
+        sends: What each (moves, zone) sends, ``None`` where no route leads there.
+    """
+
+    pools: int
+    legs: AnyArray
+    table: AnyArray
+    tariff: AnyArray
+    capacity: AnyArray
+    top: int
+    sends: dict[tuple[Moves, str], tuple[int, int, int, int] | None]
+
+    def rows(self, prices: AnyArray) -> AnyArray:
+        """Return prices of pools and lanes, given those of pools and links."""
+        if not len(self.legs):
+            return prices[: self.pools]
+        return np.concatenate([prices[: self.pools], self.legs @ prices[self.pools :]])
+
+    def load(self, rows: AnyArray) -> AnyArray:
+        """Return the load of pools and links, given that of pools and lanes."""
+        if not len(self.tariff):
+            return rows
+        return np.concatenate([rows[: self.pools], self.legs.T @ rows[self.pools :]])
+
+    def room(self, capacity: AnyArray) -> AnyArray:
+        """Return the capacity of pools and lanes, given that of pools and links."""
+        links = capacity[self.pools :]
+        least = [np.minimum(links[leg > 0].min(axis=0), _ROOM_MAX) for leg in self.legs]
+        lanes = np.array(least, dtype=np.int64).reshape(len(least), capacity.shape[1])
+        return np.concatenate([capacity[: self.pools], lanes])
+
+    def lowest(self, shape: tuple[int, int]) -> AnyArray:
+        """Return the least price of every pool (0) and link (its tariff)."""
+        lowest = np.zeros(shape, dtype=np.int64)
+        lowest[self.pools :] = self.tariff[:, None]
+        return lowest
+
+    def tops(self, shape: tuple[int, int]) -> AnyArray:
+        """Return the highest price of every pool and link, as a column."""
+        tops = np.full((shape[0], 1), PRICE_MAX, dtype=np.int64)
+        tops[self.pools :] = self.top
+        return tops
+
+    def sent(self, demand: BookDemand, zone: str) -> tuple[int, int, int, int] | None:
+        """Return what a demand sends if a zone serves it, ``None`` if no route leads there."""
+        return NOTHING if demand.moves is None else self.sends[demand.moves, zone]
+
+
+def lanes_of(book: Book) -> Lanes:
+    """Return the lanes of a book whose rows are sorted."""
+    routes, at = Routes(book.links), {link.key: n for n, link in enumerate(book.links)}
+    zones = {pool.key: pool.zone for pool in book.pools}
+    lanes: dict[tuple[str, ...], int] = {}
+    sends: dict[tuple[Moves, str], tuple[int, int, int, int] | None] = {}
+    for demand in book.demands:
+        if demand.moves is None:
+            continue
+        for zone in {zones[key] for row in demand.alternatives for key in row.pools}:
+            if (demand.moves, zone) not in sends:
+                found = routes.of(demand, zone)
+                sends[demand.moves, zone] = None if found is None else _sends(
+                    demand.moves, found, lanes, len(book.pools)
+                )  # fmt: skip
+    legs = np.zeros((len(lanes), len(book.links)), dtype=np.int64)
+    pools = len(book.pools)
+    table = np.zeros((pools + len(lanes), LINKS + max(map(len, lanes), default=0)), dtype=np.int64)
+    for n, keys in enumerate(lanes):
+        where = [at[key] for key in keys]
+        legs[n, where] = 1
+        row = table[pools + n]
+        row[HOPS], row[LINKS : LINKS + len(where)] = len(where), where
+        row[TARIFF] = sum(book.links[link].tariff for link in where)
+    return Lanes(
+        pools=len(book.pools),
+        legs=legs,
+        table=table,
+        tariff=np.array([link.tariff for link in book.links], dtype=np.int64),
+        capacity=np.array([link.capacity for link in book.links], dtype=np.int64).reshape(
+            len(book.links), book.periods
+        ),
+        top=link_price_top(book),
+        sends=sends,
+    )
+
+
+def _sends(
+    moves: Moves,
+    found: tuple[tuple[str, ...], tuple[str, ...]],
+    lanes: dict[tuple[str, ...], int],
+    pools: int,
+) -> tuple[int, int, int, int]:
+    row: list[int] = []
+    for gb, keys in zip((moves.data_gb, moves.traffic_gb), found, strict=True):
+        row += [gb, pools + lanes.setdefault(keys, len(lanes))] if gb and keys else [0, -1]
+    return row[0], row[1], row[2], row[3]
+
+
+@compiled
+def crosses(smallest: AnyArray, lane: int, gb: int, start: int) -> bool:
+    """Tell whether a lane has room for data that has to be there at a start."""
+    if start <= 0:
+        return False
+    width = min(CROSSING_PERIODS_MAX, start)
+    each, more = divmod(gb, width)
+    first = start - width
+    if more > 0 and smallest_in(smallest, lane, first, more) < each + 1:
+        return False
+    return smallest_in(smallest, lane, first + more, width - more) >= each
+
+
+@compiled
+def data_cost(sums: AnyArray, sends: AnyArray, r: int, start: int) -> int:
+    """Return what the data of a row pays if its run begins at a start, micro-yuan.
+
+    Args:
+        sums: Prefix sums of the prices of pools and lanes.
+        sends: What every row sends.
+        r: The row.
+        start: A start before which its data can cross.
+    """
+    gb, lane = sends[r, DATA_GB], sends[r, DATA_LANE]
+    if gb == 0 or start <= 0:
+        return gb * 0  # type: ignore[no-any-return]
+    width = min(CROSSING_PERIODS_MAX, start)
+    each, more = divmod(gb, width)
+    low = sums[lane, start - width]
+    return each * (sums[lane, start] - low) + sums[lane, start - width + more] - low  # type: ignore[no-any-return]
+
+
+@compiled
+def run_cost(sums: AnyArray, sends: AnyArray, r: int, start: int, duration: int) -> int:
+    """Return what the traffic of a row pays for each chip of a run, micro-yuan."""
+    gb, lane = sends[r, GB], sends[r, LANE]
+    return gb * (sums[lane, start + duration] - sums[lane, start]) if gb > 0 else gb  # type: ignore[no-any-return]
+
+
+@compiled
+def sent_cost(
+    sums: AnyArray, sends: AnyArray, r: int, start: int, duration: int, chips: int
+) -> int:
+    """Return what all that a run sends pays, micro-yuan; as in `run_cost` and `data_cost`."""
+    traffic = run_cost(sums, sends, r, start, duration) * chips
+    return traffic + data_cost(sums, sends, r, start)
+
+
+@compiled
+def most_chips(
+    smallest: AnyArray, sends: AnyArray, r: int, pool: int, start: int, duration: int, chips: int
+) -> int:
+    """Return how many chips of a run fit, 0 where its data cannot cross.
+
+    Args:
+        smallest: Least capacities of pools and lanes over windows.
+        sends: What every row sends.
+        r: The row.
+        pool: Its pool.
+        start: First period.
+        duration: Periods.
+        chips: Most chips.
+    """
+    room = min(smallest_in(smallest, pool, start, duration), chips)
+    if sends[r, GB] > 0:
+        room = min(room, smallest_in(smallest, sends[r, LANE], start, duration) // sends[r, GB])
+    if sends[r, DATA_GB] > 0 and not crosses(
+        smallest, sends[r, DATA_LANE], sends[r, DATA_GB], start
+    ):
+        room = 0 * room
+    return room
+
+
+@compiled
+def add_sent(
+    diff: AnyArray, sends: AnyArray, r: int, start: int, duration: int, chips: int
+) -> None:
+    """Add what a run sends to the differences of the load of lanes."""
+    gb, lane = sends[r, GB] * chips, sends[r, LANE]
+    if gb > 0:
+        diff[lane, start] += gb
+        diff[lane, start + duration] -= gb
+    data, lane = sends[r, DATA_GB], sends[r, DATA_LANE]
+    if data > 0:
+        width = min(CROSSING_PERIODS_MAX, start)
+        each, more = divmod(data, width)
+        diff[lane, start - width] += each + 1
+        diff[lane, start - width + more] -= 1
+        diff[lane, start] -= each
+
+
+@compiled
+def trim(
+    smallest: AnyArray,
+    pool: AnyArray,
+    duration: AnyArray,
+    chips: AnyArray,
+    least: AnyArray,
+    sends: AnyArray,
+    first: AnyArray,
+    count: AnyArray,
+    whole: AnyArray,
+) -> None:
+    """Narrow ``first`` and ``count`` to the starts that fit; say whether all hold all chips.
+
+    A gang larger than the chips offered in some period of its run is dropped before anything is
+    bounded; the bound over such runs would be useless (`market.md` 4).
+    """
+    for r in range(len(pool)):
+        p, hours, wanted = pool[r], duration[r], chips[r]
+        low, high = first[r], first[r] + count[r]
+        while low < high and most_chips(smallest, sends, r, p, low, hours, wanted) < least[r]:
+            low += 1
+        while high > low and most_chips(smallest, sends, r, p, high - 1, hours, wanted) < least[r]:
+            high -= 1
+        first[r] = low
+        count[r] = high - low
+        whole[r] = 1
+        for start in range(low, high):
+            if most_chips(smallest, sends, r, p, start, hours, wanted) < wanted:
+                whole[r] = 0
+                break
+
+
+@compiled
+def use_lane(links: AnyArray, lanes: AnyArray, lane: int, t: int, gb: int, sign: int) -> int:
+    """Take GB from what the links of a lane have left (or give them back); return the tariffs."""
+    for i in range(LINKS, LINKS + lanes[lane, HOPS]):
+        links[lanes[lane, i], t] -= sign * gb
+    return gb * lanes[lane, TARIFF]  # type: ignore[no-any-return]
+
+
+@compiled
+def lane_room(links: AnyArray, lanes: AnyArray, lane: int, t: int) -> int:
+    """Return the GB that the links of a lane have left."""
+    room = links[lanes[lane, LINKS], t]
+    for i in range(LINKS + 1, LINKS + lanes[lane, HOPS]):
+        room = min(room, links[lanes[lane, i], t])
+    return room  # type: ignore[no-any-return]
+
+
+@compiled
+def send(
+    links: AnyArray,
+    lanes: AnyArray,
+    sends: AnyArray,
+    r: int,
+    start: int,
+    duration: int,
+    chips: int,
+    sign: int,
+) -> int:
+    """Take what a run sends from what links have left (or give it back); return its tariffs."""
+    cost, gb, data = chips * 0, sends[r, GB] * chips, sends[r, DATA_GB]
+    if gb > 0:
+        for t in range(start, start + duration):
+            cost += use_lane(links, lanes, sends[r, LANE], t, gb, sign)
+    if data > 0:
+        first = max(0, start - CROSSING_PERIODS_MAX)
+        each, more = divmod(data, start - first)
+        for t in range(first, start):
+            share = each + 1 if t < first + more else each
+            cost += use_lane(links, lanes, sends[r, DATA_LANE], t, share, sign)
+    return cost
+
+
+@compiled
+def can_cross(links: AnyArray, lanes: AnyArray, sends: AnyArray, r: int, start: int) -> bool:
+    """Tell whether links have room left for the data of a run."""
+    first = max(0, start - CROSSING_PERIODS_MAX)
+    if start == first:
+        return False
+    each, more = divmod(sends[r, DATA_GB], start - first)
+    for t in range(first, start):
+        share = each + 1 if t < first + more else each
+        if lane_room(links, lanes, sends[r, DATA_LANE], t) < share:
+            return False
+    return True

@@ -1,0 +1,1 @@
+"""Scenarios played by the functional core alone: no log, no database, no service."""
