@@ -44,7 +44,7 @@ ORDERS = 100_000
 PAGES = 1_000
 PAINTS = 7
 _BATCH = 2_000
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _LIMITS = {
     "SUANLI_GATEWAY_ANONYMOUS_PER_S": "0",
     "SUANLI_GATEWAY_READS_PER_S": "0",

@@ -62,19 +62,25 @@ class Traders:
         self._seen: set[str] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Trade until ``stop`` is set; a gateway that is away is asked again."""
+        """Trade until ``stop`` is set; a gateway that is away or busy is asked again."""
         while not stop.is_set():
-            with contextlib.suppress(ApiError, UnreachableError):
+            try:
                 await self.step()
+            except UnreachableError:
+                pass
+            except ApiError as error:
+                # Whoever reads the robots' log learns why they stand still.
+                sys.stderr.write(f"{error}\n")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _STEP_S)
 
     async def step(self) -> None:
         """Offer where little is on offer, ask for a little of each chip, deliver what is due."""
         now = self._clock.now().replace(minute=0, second=0, microsecond=0)
-        for zone, chip in itertools.product(world.ZONES, self._prices):
-            if self._offered_until.get((zone[0], chip), now) <= now + _OFFERED_HOURS / 2 * _HOUR:
-                await self._offer(zone[0], zone[4], chip, now)
+        for (zone, region, _, _, cloud, *_), chip in itertools.product(world.ZONES, self._prices):
+            if self._offered_until.get((zone, chip), now) <= now + _OFFERED_HOURS / 2 * _HOUR:
+                code = f"CN.{world.RESOURCE_NODE[region]}.0000.{zone.upper()}-{chip.upper()}"
+                await self._offer(zone, cloud, chip, code, now)
         enterprise = next(self._enterprises)
         await enterprise.send(ops.top_up(_PLAY_MONEY, f"robots-{now.date()}"))
         for chip in self._prices:
@@ -86,7 +92,7 @@ class Traders:
                 self._deliveries.rounds.append(item["round_id"])
         await self._deliveries.step()
 
-    async def _offer(self, zone: str, cloud: str, chip: str, now: datetime) -> None:
+    async def _offer(self, zone: str, cloud: str, chip: str, code: str, now: datetime) -> None:
         start = max(self._offered_until.get((zone, chip), now), now + _HOUR)
         end = now + _OFFERED_HOURS * _HOUR
         terms = {
@@ -96,6 +102,7 @@ class Traders:
             "start": start.isoformat(),
             "end": end.isoformat(),
             "ask": world.on_tick(self._prices[chip] * _ASK),
+            "resource_code": code,
         }
         key = f"robots-{zone}-{chip}-{end.isoformat()}"
         provider = next(name for name in self._providers if name == cloud)

@@ -60,6 +60,27 @@ class HourSum:
     sold: int
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """What a live demand with a budget has come to.
+
+    Attributes:
+        order_id: The demand.
+        budget: Of its terms in force, micro-yuan.
+        held: What the ledger holds for it.
+        spent: At clearing prices, over all rounds.
+        chip_hours_allocated: What it was given.
+        chip_hours_left: What it still wants.
+    """
+
+    order_id: str
+    budget: int
+    held: int
+    spent: int
+    chip_hours_allocated: int
+    chip_hours_left: int
+
+
 class Desks(Protocol):
     """Sums over what one participant may see."""
 
@@ -77,4 +98,8 @@ class Desks(Protocol):
 
     async def budgets(self, participant_id: str) -> tuple[int, int, int]:
         """Return of live demand: how many, how many with a budget, and its sum in micro-yuan."""
+        ...
+
+    async def budget_use(self, participant_id: str, limit: int) -> list[BudgetUse]:
+        """Return live demand with a budget, the newest first."""
         ...

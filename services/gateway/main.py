@@ -41,7 +41,7 @@ from services.gateway.adapters.oidc import OidcTokens
 from services.gateway.adapters.oidc_pages import PageSignIns
 from services.gateway.adapters.pages.context import Surroundings
 from services.gateway.adapters.pages.office import Office
-from services.gateway.adapters.pages.site import add_pages
+from services.gateway.adapters.pages.site import add_pages, warm
 from services.gateway.adapters.policy_studies import LEASE as STUDIES_LEASE
 from services.gateway.adapters.policy_studies import (
     ChildStudies,
@@ -478,6 +478,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
         shutdown_s=settings.shutdown_s,
     )
     await StatusTopics(settings, pool).ensure_all()
+    await warm(app)
     taking = build_direct(settings, context.clock, pool, writer)
     context.spawn("direct", taking.run(context.stop_event))
     context.spawn("webhooks", build_webhooks(settings, pool).run(context.stop_event))

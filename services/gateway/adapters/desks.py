@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from services.gateway.adapters.queries import SQL
-from services.gateway.desk_ports import DaySum, HourSum, SiteSum
+from services.gateway.desk_ports import BudgetUse, DaySum, HourSum, SiteSum
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,3 +44,8 @@ class PostgresDesks:
         row = await self._pool.fetchrow(SQL.desk_budgets, participant_id)
         assert row is not None
         return row["live"], row["capped"], row["budget"]
+
+    async def budget_use(self, participant_id: str, limit: int) -> list[BudgetUse]:
+        """Return live demand with a budget, the newest first."""
+        found = await self._pool.fetch(SQL.desk_budget_use, participant_id, limit)
+        return [BudgetUse(**row) for row in found]

@@ -125,6 +125,15 @@ class PostgresBooks:
         # A large book is seconds of parsing at first: not on the loop that all callers share.
         return await asyncio.to_thread(parse)
 
+    async def kept(self, market_id: str) -> bytes | None:
+        """Return a book as it was kept last."""
+        found: bytes | None = await self._pool.fetchval(SQL.kept_book, market_id)
+        return found
+
+    async def keep(self, market_id: str, body: bytes) -> None:
+        """Keep a book in place of what was kept."""
+        await self._pool.execute(SQL.keep_book, market_id, body)
+
 
 def _statistic(row: asyncpg.Record, windows: Windows) -> StatisticView:
     last = row["last_seq"]

@@ -1,68 +1,24 @@
-"""The two sides of a book in groups of pools, as columns that are added up at once."""
+"""The two sides of a book in groups of pools, added up from its columns at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from schemas.market_data import StepView
-from schemas.orders import OfferTerms
-from schemas.types import period_of, pool_key
-from services.core.eligibility import pools_of, resolve_alternatives
+from services.core.eligibility import pools_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from numpy.typing import NDArray
 
     from schemas.market import Market
-    from schemas.orders import DemandTerms
+    from services.gateway.app.book_columns import Columns
 
     IntArray = NDArray[np.int64]
 
 _MILLI = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """What an order offers or wants in one pool.
-
-    Attributes:
-        pool: The pool.
-        price: Ask or limit.
-        chips: Most at once.
-        chip_hours: Most in all, of these chips.
-        milli: Chips that stand for 1,000 of the demand.
-    """
-
-    pool: str
-    price: int
-    chips: int
-    chip_hours: int
-    milli: int = _MILLI
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """An open order, ready to be added up.
-
-    Attributes:
-        is_offer: Which side it stands on.
-        first: First period.
-        end: Period after the last.
-        levels: Pools that it is in or may use, dearest first.
-        left: Chip-hours left of a demand; 0 for an offer.
-        taken: Chips by period that are allocated of an offer.
-    """
-
-    is_offer: bool
-    first: int
-    end: int
-    levels: tuple[Level, ...]
-    left: int
-    taken: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +40,6 @@ def groups_of(market: Market) -> list[Group]:
         Group(frozenset(keys), chip=chip, region=region)
         for (chip, region), keys in sorted(pools.items())
     ]
-
-
-def piece_of(
-    terms: OfferTerms | DemandTerms, market: Market, left: int, taken: Mapping[int, int]
-) -> Piece:
-    """Return an order ready to be added up."""
-    if isinstance(terms, OfferTerms):
-        first, end = period_of(terms.start), period_of(terms.end)
-        level = Level(pool_key(terms.zone, terms.chip), terms.ask, terms.chips, 0)
-        return Piece(is_offer=True, first=first, end=end, levels=(level,), left=0, taken=taken)
-    levels = []
-    for item in resolve_alternatives(terms, market):
-        chips = item.chips or max(item.chips_by_period)
-        hours = item.chips * item.duration or item.chip_hours
-        milli = terms.alternatives[item.index].equivalence_milli
-        levels += [Level(pool, item.limit, chips, hours, milli) for pool in item.pools]
-    levels.sort(key=lambda level: (-level.price, -level.chip_hours, level.pool))
-    return Piece(
-        is_offer=False,
-        first=period_of(terms.earliest),
-        end=period_of(terms.deadline),
-        levels=tuple(levels),
-        left=left,
-        taken={},
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,90 +83,107 @@ class Side:
             for price, amount, total in zip(prices, sums, totals, strict=True)
         )
 
+    def rows(self, chosen: NDArray[np.bool_] | IntArray) -> Side:
+        """Return some of its rows."""
+        return Side(*(getattr(self, name)[chosen] for name in Side.__slots__))
 
-class GroupedBook:
-    """A book's rows by group, so that an order that changes costs only the groups that it is in.
 
-    Args:
-        groups: Pools that are added up.
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A book as it was last; it never changes.
+
+    Attributes:
+        market: The market as it was.
+        columns: Its open orders.
     """
 
-    def __init__(self, groups: Sequence[Group]) -> None:
-        self._place: dict[str, list[int]] = {}
-        for at, group in enumerate(groups):
-            for pool in group.pools:
-                self._place.setdefault(pool, []).append(at)
-        # Of each group: the rows of its offers and of its demands, by order.
-        self._rows: list[tuple[dict[str, list[Row]], dict[str, list[Row]]]] = [
-            ({}, {}) for _ in groups
-        ]
-        self._sides = [(_side(()), _side(()))] * len(groups)
-        self._groups_of: dict[str, tuple[bool, list[int]]] = {}
-        self._changed: set[int] = set()
-        self._number = 0
+    market: Market
+    columns: Columns
+    _offers: list[tuple[Side, IntArray]] = field(default_factory=list)
+    _sides: dict[frozenset[str], tuple[Side, Side]] = field(default_factory=dict)
 
-    def put(self, order_id: str, piece: Piece | None) -> None:
-        """Take an order in place of what it was; ``None`` if it is in the book no more.
+    def sides(self, group: Group) -> tuple[Side, Side]:
+        """Return the offers and the demand in some pools; a demand counts once, at its best."""
+        found = self._sides.get(group.pools)
+        if found is None:
+            found = self._sides[group.pools] = self._offered(group), self._wanted(group)
+        return found
 
-        A demand counts once in each group, at its best.
-        """
-        is_offer, groups = self._groups_of.pop(order_id, (False, []))
-        for at in groups:
-            del self._rows[at][0 if is_offer else 1][order_id]
-        self._changed.update(groups)
-        if piece is None:
-            return
-        self._number += 1
-        seen: list[int] = []
-        for level in piece.levels:
-            for at in self._place.get(level.pool, ()):
-                if at not in seen:
-                    seen.append(at)
-                    found = _rows(self._number, piece, level)
-                    self._rows[at][0 if piece.is_offer else 1][order_id] = found
-        self._groups_of[order_id] = (piece.is_offer, seen)
-        self._changed.update(seen)
+    def _inside(self, group: Group) -> NDArray[np.bool_]:
+        sets = self.columns.sets
+        return np.array([not group.pools.isdisjoint(pools) for pools in sets], dtype=np.bool_)
 
-    def sides(self) -> list[tuple[Side, Side]]:
-        """Return the offers and the demand of each group."""
-        for at in self._changed:
-            offers, demands = self._rows[at]
-            self._sides[at] = (
-                _side([row for rows in offers.values() for row in rows]),
-                _side([row for rows in demands.values() for row in rows]),
+    def _offered(self, group: Group) -> Side:
+        if not self._offers:
+            self._offers.append(_runs(self.columns))
+        offers, pools = self._offers[0]
+        return offers.rows(self._inside(group)[pools])
+
+    def _wanted(self, group: Group) -> Side:
+        columns, levels = self.columns, self.columns.levels
+        rows = np.flatnonzero(~columns.is_offer[levels.order] & self._inside(group)[levels.pools])
+        # The levels of an order stand together, the best one first.
+        order = levels.order[rows]
+        best = np.append(True, order[1:] != order[:-1])[: len(rows)]
+        return _side_of(columns, rows[best])
+
+
+def _side_of(columns: Columns, rows: IntArray) -> Side:
+    """Return levels of demand as a side: what is left of a demand bounds what it may still take."""
+    levels = columns.levels
+    left = -(-columns.left[levels.order[rows]] * levels.milli[rows] // _MILLI)
+    return Side(
+        order=levels.order[rows],
+        price=levels.price[rows],
+        chips=levels.chips[rows],
+        cap=np.minimum(levels.hours[rows], left),
+        first=levels.first[rows],
+        end=levels.end[rows],
+    )
+
+
+def _runs(columns: Columns) -> tuple[Side, IntArray]:
+    """Return offers by runs of hours with equal chips, and each run's set of pools."""
+    levels, taken = columns.levels, columns.taken
+    rows = np.flatnonzero(columns.is_offer[levels.order])
+    # An offer has one level, so that its number leads to it.
+    row_of = np.full(len(columns.ids), -1, dtype=np.int64)
+    row_of[levels.order[rows]] = rows
+    at = row_of[taken.order]
+    inside = (at >= 0) & (taken.period >= levels.first[at]) & (taken.period < levels.end[at])
+    at, period, chips = at[inside], taken.period[inside], taken.chips[inside]
+    low = int(levels.first[rows].min()) if len(rows) else 0
+    width = int(levels.end[rows].max()) - low + 2 if len(rows) else 1
+    places = at * width + (period - low)
+    # Runs begin and end where the offer does, and around each hour of which chips are taken.
+    points = np.unique(
+        np.concatenate(
+            (
+                rows * width + (levels.first[rows] - low),
+                rows * width + (levels.end[rows] - low),
+                places,
+                places + 1,
             )
-        self._changed.clear()
-        return list(self._sides)
-
-
-def sides_of(pieces: Iterable[Piece], group: Group) -> tuple[Side, Side]:
-    """Return the offers and the demand of one group."""
-    book = GroupedBook([group])
-    for number, piece in enumerate(pieces):
-        book.put(str(number), piece)
-    ((offers, demands),) = book.sides()
-    return offers, demands
-
-
-Row = tuple[int, int, int, int, int, int]
-
-
-def _rows(number: int, piece: Piece, level: Level) -> list[Row]:
-    if not piece.is_offer:
-        left = -(-piece.left * level.milli // _MILLI)
-        cap = min(level.chip_hours, left)
-        return [(number, level.price, level.chips, cap, piece.first, piece.end)]
-    runs: list[Row] = []
-    start = piece.first
-    ends = sorted({at + step for at in piece.taken for step in (0, 1)} | {piece.end})
-    for end in ends:
-        if start < end <= piece.end:
-            chips = max(0, level.chips - piece.taken.get(start, 0))
-            runs.append((number, level.price, chips, chips * (end - start), start, end))
-            start = end
-    return runs
-
-
-def _side(rows: Sequence[Row]) -> Side:
-    table = np.array(rows, dtype=np.int64).reshape(len(rows), 6)
-    return Side(*(np.ascontiguousarray(column) for column in table.T))
+        )
+    )
+    starts, ends = points[:-1], points[1:]
+    same = starts // width == ends // width
+    starts, ends = starts[same], ends[same]
+    by_place = np.argsort(places)
+    found = np.searchsorted(places[by_place], starts)
+    known = found < len(places)
+    hits = np.zeros(len(starts), dtype=np.int64)
+    if len(places):
+        nearest = by_place[np.where(known, found, 0)]
+        hits = np.where(known & (places[nearest] == starts), chips[nearest], 0)
+    row = starts // width
+    left = np.maximum(levels.chips[row] - hits, 0)
+    side = Side(
+        order=levels.order[row],
+        price=levels.price[row],
+        chips=left,
+        cap=left * (ends - starts),
+        first=starts % width + low,
+        end=ends % width + low,
+    )
+    return side, levels.pools[row]

@@ -22,14 +22,14 @@ from schemas.market_data import (
     WindowView,
 )
 from schemas.types import period_start
-from services.gateway.app.book_sides import groups_of, sides_of
+from services.gateway.app.book_sides import groups_of
 from services.gateway.app.open_books import KeptBooks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from schemas.market import Market
-    from services.gateway.app.book_sides import Group, Side
+    from services.gateway.app.book_sides import Book, Group, Side
     from services.gateway.app.open_books import OpenBooks
 
 _KEEP_EVERY_S = 5.0
@@ -64,18 +64,20 @@ class BookWindows:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_KEEP_EVERY_S):
                     await stop.wait()
+        with contextlib.suppress(*store_errors):
+            await self._kept.save()
 
     async def windows(self, market: Market, first: int, end: int, periods: int) -> list[WindowView]:
         """Return every window of each chip class and region with an offer or a demand."""
         known = await self._kept.book(market)
-        return await asyncio.to_thread(_windows, market, known.sides, range(first, end, periods))
+        return await asyncio.to_thread(_windows, known, range(first, end, periods))
 
     async def depth(
         self, market: Market, group: Group, first: int, end: int, levels: int
     ) -> WindowDepthView:
         """Return both sides of some pools in one window, level by level."""
         known = await self._kept.book(market)
-        offers, demands = await asyncio.to_thread(sides_of, known.pieces.values(), group)
+        offers, demands = await asyncio.to_thread(known.sides, group)
         supply = offers.steps(first, end, dearest_first=False)
         demand = demands.steps(first, end, dearest_first=True)
         return WindowDepthView(
@@ -95,17 +97,17 @@ class BookWindows:
     ) -> list[BookCurvesView]:
         """Return the aggregated curves of each group of `groups_of` in one window."""
         known = await self._kept.book(market)
-        sides = dict(zip(groups_of(market), known.sides, strict=True))
 
         def make() -> list[BookCurvesView]:
-            return [_curves(market, group, sides[group], first, end) for group in groups]
+            return [_curves(market, group, known.sides(group), first, end) for group in groups]
 
         return await asyncio.to_thread(make)
 
 
-def _windows(market: Market, sides: Sequence[tuple[Side, Side]], starts: range) -> list[WindowView]:
-    rows = []
-    for group, (offers, demands) in zip(groups_of(market), sides, strict=True):
+def _windows(book: Book, starts: range) -> list[WindowView]:
+    rows, market = [], book.market
+    for group in groups_of(market):
+        offers, demands = book.sides(group)
         for start in starts:
             end = start + starts.step
             offered, wanted = offers.amounts(start, end), demands.amounts(start, end)

@@ -1,9 +1,11 @@
 """The open orders of markets, kept and brought up to date by what was told of them since.
 
-To read and to parse a book of 100,000 orders takes seconds, so it is done once; after that only
-those orders are read again of which the feed of the streams has told something. From time to time
-the whole is read nevertheless, since the feed does not tell of everything: of two wishes to change
-an order it may show which one counts only after the status was told.
+To read and to parse a book of 100,000 orders takes many seconds, so it is done once; after that
+only those orders are read again of which the feed of the streams has told something. From time to
+time all are listed nevertheless, since the feed does not tell of everything: of two wishes to
+change an order it may show which one counts only after the status was told. Terms that are known by
+their event are not read again. What was worked out is kept in the database, so that a gateway that
+starts goes on where the last one was.
 """
 
 from __future__ import annotations
@@ -13,14 +15,23 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from services.gateway.app.book_sides import GroupedBook, groups_of, piece_of
+from services.gateway.app.book_columns import (
+    Columns,
+    Fresh,
+    Kept,
+    no_columns,
+    packed,
+    revised,
+    unpacked,
+    updated,
+)
+from services.gateway.app.book_sides import Book
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from schemas.market import Market
     from schemas.orders import DemandTerms, OfferTerms
-    from services.gateway.app.book_sides import Piece, Side
 
 # Many callers look at one book. A large one takes longer to bring up to date, and is kept for four
 # times that.
@@ -31,6 +42,9 @@ _WHOLE_EVERY_S = 600.0
 _WATCHED_S = 900.0
 # More changes than this take as long as the whole.
 _CHANGES_MAX = 20_000
+# A gateway that is killed goes on from what was saved last; so many orders are read in an instant.
+_SAVED_EVERY_S = 60.0
+_SAVED_AFTER = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,41 +111,38 @@ class OpenBooks(Protocol):
         """Return terms by their ids."""
         ...
 
+    async def kept(self, market_id: str) -> bytes | None:
+        """Return a book as it was kept last."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Book:
-    """A book as it was last.
-
-    Attributes:
-        market: The market as it was.
-        pieces: Its open orders.
-        sides: Offers and demand of each of the market's groups.
-    """
-
-    market: Market
-    pieces: dict[str, Piece]
-    sides: list[tuple[Side, Side]]
+    async def keep(self, market_id: str, body: bytes) -> None:
+        """Keep a book in place of what was kept."""
+        ...
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Known:
     """A book, and what it takes to bring it up to date.
 
     Attributes:
         book: As callers see it; never changed, only replaced.
-        grouped: Its rows, which change.
         mark: How far it goes.
         waiting: Orders that are open, but whose terms were not read yet.
         until_s: Until when it is fresh, on the steady clock.
-        whole_until_s: When it is read whole again.
+        whole_until_s: When all orders are listed again.
+        saved: How far it went when it was kept in the database.
+        saved_s: When that was.
+        unsaved: Orders that were read since.
     """
 
     book: Book
-    grouped: GroupedBook
     mark: Mark
     waiting: frozenset[str]
     until_s: float
     whole_until_s: float
+    saved: Mark | None
+    saved_s: float
+    unsaved: int = 0
 
 
 class KeptBooks:
@@ -145,7 +156,7 @@ class KeptBooks:
     def __init__(self, books: OpenBooks, fresh_s: float = _FRESH_S) -> None:
         self._books = books
         self._fresh_s = fresh_s
-        self._kept: dict[str, _Kept] = {}
+        self._known: dict[str, _Known] = {}
         # Market id -> (the market, when its book was asked for last).
         self._asked: dict[str, tuple[Market, float]] = {}
         self._reading = asyncio.Lock()
@@ -153,85 +164,123 @@ class KeptBooks:
     async def book(self, market: Market) -> Book:
         """Return a market's book."""
         self._asked[market.id] = market, time.monotonic()
-        return await self._fresh(market)
+        return (await self._fresh(market)).book
 
     async def keep(self, markets: Sequence[Market]) -> None:
-        """Read books before anybody asks, and bring up to date those that somebody asked for."""
-        latest = time.monotonic() - _WATCHED_S
-        for market in markets:
-            if market.id not in self._kept:
-                await self._fresh(market)
-        for market, asked_s in list(self._asked.values()):
-            if asked_s > latest:
-                await self._fresh(market)
+        """Read books before anybody asks, and keep them in the database.
 
-    async def _fresh(self, market: Market) -> Book:
+        Those that somebody asked for of late are brought up to date, the others once a minute.
+        """
+        now = time.monotonic()
+        wanted = {market.id: market for market in markets}
+        wanted |= {
+            market.id: market
+            for market, asked_s in list(self._asked.values())
+            if asked_s > now - _WATCHED_S
+        }
+        for market_id, market in wanted.items():
+            _, asked_s = self._asked.get(market_id, (market, -_WATCHED_S))
+            known = self._known.get(market_id)
+            is_due = known is None or known.saved_s <= now - _SAVED_EVERY_S
+            if is_due or asked_s > now - _WATCHED_S:
+                is_due |= (await self._fresh(market)).unsaved >= _SAVED_AFTER
+            if is_due:
+                await self._save(market_id)
+
+    async def save(self) -> None:
+        """Keep all books in the database as they are."""
+        for market_id in list(self._known):
+            await self._save(market_id)
+
+    async def _save(self, market_id: str) -> None:
+        known = self._known[market_id]
+        known.saved_s, known.unsaved = time.monotonic(), 0
+        if known.saved != known.mark:
+            mark, book = known.mark, known.book
+            kept = Kept(book.columns, mark.feed, mark.seq)
+            await self._books.keep(market_id, await asyncio.to_thread(packed, kept, book.market))
+            known.saved = mark
+
+    async def _fresh(self, market: Market) -> _Known:
         async with self._reading:
-            kept = self._kept.get(market.id)
-            if kept is None or kept.book.market != market or kept.until_s <= time.monotonic():
+            known = self._known.get(market.id)
+            if known is None or known.book.market != market or known.until_s <= time.monotonic():
                 began = time.monotonic()
-                kept = await self._next(market, kept)
+                known = await self._next(market, known)
                 now = time.monotonic()
-                kept.until_s = now + max(self._fresh_s, _KEPT_TIMES * (now - began))
-                self._kept[market.id] = kept
-        return kept.book
+                known.until_s = now + max(self._fresh_s, _KEPT_TIMES * (now - began))
+                self._known[market.id] = known
+        return known
 
-    async def _next(self, market: Market, kept: _Kept | None) -> _Kept:
-        mark = Mark("", 0) if kept is None else kept.mark
+    async def _restored(self, market: Market) -> _Known:
+        """Return the book as it was kept last, or an empty one that is to be read whole."""
+        now = time.monotonic()
+        body = await self._books.kept(market.id)
+        kept = None if body is None else await asyncio.to_thread(unpacked, body, market)
+        if kept is None:
+            book, mark = Book(market, no_columns()), Mark("", 0)
+            return _Known(book, mark, frozenset(), 0.0, now, None, now - _SAVED_EVERY_S)
+        mark = Mark(kept.feed, kept.seq)
+        whole_until_s = now + _WHOLE_EVERY_S
+        return _Known(Book(market, kept.columns), mark, frozenset(), 0.0, whole_until_s, mark, now)
+
+    async def _next(self, market: Market, known: _Known | None) -> _Known:
+        if known is None or known.book.market != market:
+            known = await self._restored(market)
         # Asked for before anything is read, so that what changes meanwhile is read again.
-        changes = await self._books.changes(market.id, mark, _CHANGES_MAX)
-        if (
-            kept is None
-            or changes.ids is None
-            or kept.book.market != market
-            or kept.whole_until_s <= time.monotonic()
-        ):
-            pieces: dict[str, Piece] = {}
-            whole_until_s = time.monotonic() + _WHOLE_EVERY_S
-            kept = _Kept(
-                Book(market, pieces, []),
-                GroupedBook(groups_of(market)),
-                changes.mark,
-                frozenset(),
-                0.0,
-                whole_until_s,
-            )
-            ids = None
-        else:
-            ids = sorted(changes.ids | kept.waiting)
-            kept.mark = changes.mark
-            if not ids:
-                return kept
+        changes = await self._books.changes(market.id, known.mark, _CHANGES_MAX)
+        if changes.ids is None or known.whole_until_s <= time.monotonic():
+            await self._read(market, known, None)
+            known.whole_until_s = time.monotonic() + _WHOLE_EVERY_S
+        elif ids := sorted(changes.ids | known.waiting):
+            await self._read(market, known, ids)
+        known.mark = changes.mark
+        return known
+
+    async def _read(self, market: Market, known: _Known, ids: Sequence[str] | None) -> None:
+        """Read orders by their ids, or all of them, in the place of what was known of them."""
+        before = known.book.columns
         found = await self._books.open_book(market.id, ids)
         taken = await self._books.taken(market.id, ids)
-        terms = await self._books.terms([item.terms_id for item in found if item.terms_id])
         # Not on the loop that all callers share: a large book is many seconds of work at first.
-        return await asyncio.to_thread(_brought_up, kept, found, taken, terms, ids or ())
+        columns, unknown = await asyncio.to_thread(_sorted_out, before, ids, found, taken)
+        terms = await self._books.terms([item.terms_id for item in unknown if item.terms_id])
+        fresh, waiting = [], set()
+        for order in unknown:
+            told = terms.get(order.terms_id or "")
+            if told is None:
+                waiting.add(order.order_id)
+                continue
+            left = 0 if order.is_offer else order.chip_hours_left
+            terms_id = order.terms_id or ""
+            allocated = taken.get(order.order_id, {})
+            fresh.append(Fresh(order.order_id, terms_id, told, left, allocated))
+        columns = await asyncio.to_thread(updated, columns, (), fresh, market)
+        known.book, known.waiting = Book(market, columns), frozenset(waiting)
+        known.unsaved += len(found)
 
 
-def _brought_up(
-    kept: _Kept,
+def _sorted_out(
+    columns: Columns,
+    ids: Sequence[str] | None,
     found: Sequence[OpenOrder],
     taken: Mapping[str, Mapping[int, int]],
-    terms: Mapping[str, OfferTerms | DemandTerms],
-    ids: Sequence[str],
-) -> _Kept:
-    market, pieces = kept.book.market, dict(kept.book.pieces)
-    fresh: dict[str, Piece | None] = dict.fromkeys(ids)
-    waiting = set()
+) -> tuple[Columns, list[OpenOrder]]:
+    """Return the book without what is not known of the orders that were read, and those orders.
+
+    Args:
+        columns: The book as it was.
+        ids: Which orders were read; ``None``: all of them.
+        found: Those that are open.
+        taken: Chips by period of offers among them.
+    """
+    terms_of = dict(zip(columns.ids, columns.terms_ids, strict=True))
+    left: dict[str, int] = {}
+    unknown = []
     for order in found:
-        told = terms.get(order.terms_id or "")
-        if told is None:
-            waiting.add(order.order_id)
-            continue
-        left = 0 if order.is_offer else order.chip_hours_left
-        fresh[order.order_id] = piece_of(told, market, left, taken.get(order.order_id, {}))
-    for order_id, piece in fresh.items():
-        kept.grouped.put(order_id, piece)
-        if piece is None:
-            pieces.pop(order_id, None)
+        if order.terms_id is not None and terms_of.get(order.order_id) == order.terms_id:
+            left[order.order_id] = 0 if order.is_offer else order.chip_hours_left
         else:
-            pieces[order_id] = piece
-    kept.waiting = frozenset(waiting)
-    kept.book = Book(market, pieces, kept.grouped.sides())
-    return kept
+            unknown.append(order)
+    gone = set(columns.ids if ids is None else ids) - left.keys()
+    return revised(columns, gone, left, taken), unknown

@@ -35,6 +35,12 @@ _FITTING = """() => [...document.querySelectorAll(".plot")].every((plot) => {
     return !drawn || Math.abs(drawn.clientWidth - plot.clientWidth) < 3;
 })"""
 
+# Lists of pages scroll sideways on a phone: the one that is open is seen nevertheless.
+_IN_SIGHT = """() => [...document.querySelectorAll("nav [aria-current=page]")].every((entry) => {
+    const { left, right } = entry.getBoundingClientRect();
+    return left >= 0 && right <= innerWidth + 1;
+})"""
+
 
 @asynccontextmanager
 async def browsing() -> AsyncIterator[Browser]:
@@ -64,12 +70,14 @@ async def opened(browser: Browser, base: str, language: str, **options: Any) -> 
 async def pictured(page: Page, name: str) -> None:
     """Keep pictures of a page at two widths; it must not be wider than the narrow one."""
     PICTURES.mkdir(parents=True, exist_ok=True)
+    await page.evaluate("scrollTo(0, 0)")
     for width in WIDTHS:
         await page.set_viewport_size({"width": width, "height": 900})
         wide = await page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{name}: must fit {width} px, was {wide}: {await _wider(page)}"
         # Charts are drawn again a moment after the window has its new width.
         await page.wait_for_function(_FITTING)
+        await page.wait_for_function(_IN_SIGHT)
         await page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
 
 

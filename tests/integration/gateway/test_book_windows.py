@@ -9,13 +9,16 @@ from schemas.events import Reason
 from schemas.market import Market as ApiMarket
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.market_data import PostgresBooks
-from services.gateway.app.open_books import Book, KeptBooks, OpenOrder
+from services.gateway.app.book_sides import Book, groups_of
+from services.gateway.app.open_books import KeptBooks, OpenOrder
 from tests.integration.gateway.conftest import Market, demand, offer
 from tests.integration.gateway.test_quotes import cleared
 from tests.integration.gateway.test_reports import MARKET, allocation, closed, sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from schemas.orders import DemandTerms, OfferTerms
 
 Json = dict[str, Any]
 DAY = "2026-11-25T"
@@ -143,22 +146,34 @@ async def test_windows_depth_and_curves_tell_what_is_left_and_wanted(market: Mar
     assert rest.json()["next_cursor"] is None
 
 
+class Unkept(PostgresBooks):
+    """Open orders of a gateway that keeps nothing."""
+
+    async def kept(self, market_id: str) -> bytes | None:
+        return None
+
+
 class Watched(PostgresBooks):
     """Open orders, with what was asked for."""
 
     asked: list[Sequence[str] | None]
+    parsed: list[str]
 
     async def open_book(self, market_id: str, ids: Sequence[str] | None = None) -> list[OpenOrder]:
         self.asked.append(ids)
         return await super().open_book(market_id, ids)
 
+    async def terms(self, ids: Sequence[str]) -> Mapping[str, OfferTerms | DemandTerms]:
+        self.parsed += ids
+        return await super().terms(ids)
+
 
 def _facts(book: Book) -> tuple[object, ...]:
-    columns = ("price", "chips", "cap", "first", "end")
-    return book.pieces, [
-        sorted(zip(*(getattr(side, name).tolist() for name in columns), strict=True))
-        for sides in book.sides
-        for side in sides
+    names = ("price", "chips", "cap", "first", "end")
+    return sorted(zip(book.columns.ids, book.columns.left.tolist(), strict=True)), [
+        sorted(zip(*(getattr(side, name).tolist() for name in names), strict=True))
+        for group in groups_of(book.market)
+        for side in book.sides(group)
     ]
 
 
@@ -166,11 +181,11 @@ async def test_a_book_brought_up_to_date_is_the_book_read_anew(market: Market) -
     gateway = market.gateway
     receipts = await filled(market)
     books = Watched(gateway.pool)
-    books.asked = []
+    books.asked, books.parsed = [], []
     kept = KeptBooks(books, fresh_s=0)
     terms = ApiMarket.model_validate(examples.MARKET)
     before = await kept.book(terms)
-    assert len(before.pieces) == 4
+    assert len(before.columns.ids) == 4
 
     # One offer is gone, one sold chips, one came, and a demand wants less.
     round_id = f"{MARKET}:2"
@@ -196,20 +211,54 @@ async def test_a_book_brought_up_to_date_is_the_book_read_anew(market: Market) -
     )
 
     async def look() -> tuple[Book, Book]:
-        return await kept.book(terms), await KeptBooks(PostgresBooks(gateway.pool)).book(terms)
+        anew = KeptBooks(Unkept(gateway.pool))
+        return await kept.book(terms), await anew.book(terms)
 
     def settled(found: tuple[Book, Book]) -> bool:
-        pieces = found[1].pieces
-        sold_now, wanted = (pieces.get(receipts[at]["order_id"]) for at in (1, 2))
-        is_told = sold_now is not None and sold_now.taken and wanted and wanted.left == 30
-        gone = receipts[0]["order_id"] not in pieces
-        return bool(gone and is_told and len(pieces) == 4 and _facts(found[0]) == _facts(found[1]))
+        columns = found[1].columns
+        left = dict(zip(columns.ids, columns.left.tolist(), strict=True))
+        gone, wants, came = (receipts[at]["order_id"] for at in (0, 2, 4))
+        return gone not in left and left.get(wants) == 30 and came in left
 
-    up_to_date, _ = await gateway.eventually(look, settled)
+    up_to_date, anew = await gateway.eventually(
+        look, lambda found: settled(found) and _facts(found[0]) == _facts(found[1])
+    )
     assert _facts(up_to_date) != _facts(before)
+    assert len(anew.columns.ids) == 4
     assert books.asked[0] is None
     # Five orders were told of: the demand that took the chips, which is not here, too.
     assert {len(ids or ()) for ids in books.asked[1:]} <= set(range(1, 6)), books.asked
+    await restarted(market, kept, receipts, up_to_date)
+
+
+async def restarted(market: Market, kept: KeptBooks, receipts: list[Json], before: Book) -> None:
+    """Start again from what was kept: only what changed since is read, and no other terms."""
+    gateway, terms = market.gateway, before.market
+    await kept.save()
+    told = opened(receipts[3], "demand", "enterprise-1", 7)
+    changed = {"state": "part-filled", "sequence": 2}
+    await gateway.publish(told.model_validate(told.model_dump() | changed))
+
+    async def look() -> tuple[Book, Watched]:
+        books = Watched(gateway.pool)
+        books.asked, books.parsed = [], []
+        return await KeptBooks(books).book(terms), books
+
+    book, books = await gateway.eventually(look, lambda found: 7 in found[0].columns.left)
+    assert books.asked == books.asked[:1] == [[receipts[3]["order_id"]]]
+    assert books.parsed == []
+    assert _facts(book) == _facts(await KeptBooks(Unkept(gateway.pool)).book(terms))
+    # When all are listed, terms that are known by their event are not read again.
+    anew = Watched(gateway.pool)
+    anew.asked, anew.parsed = [], []
+    await gateway.pool.execute("UPDATE stream_head SET kept_from = next_seq")
+    assert _facts(await KeptBooks(anew).book(terms)) == _facts(book)
+    assert (anew.asked, anew.parsed) == ([None], [])
+    # A market that was defined anew, or bytes that are none, are read whole.
+    other = terms.model_copy(update={"name_en": "Other"})
+    assert _facts(await KeptBooks(PostgresBooks(gateway.pool)).book(other)) == _facts(book)
+    await gateway.pool.execute("UPDATE kept_book SET body = 'spoilt'")
+    assert _facts(await KeptBooks(PostgresBooks(gateway.pool)).book(terms)) == _facts(book)
 
 
 async def test_what_is_no_window_or_pool_is_refused_by_name(market: Market) -> None:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 
 import httpx
 
+from schemas.events import AllocationMade
 from services.gateway.adapters.pages.context import SESSION_COOKIE
 from services.gateway.main import build
 from tests.integration.gateway.conftest import OPERATOR_KEY, Gateway, Market, demand
 from tests.integration.gateway.test_funds import show, two_days
 from tests.integration.gateway.test_mobilisations import MOBILISATIONS, flood, proposed
+from tests.integration.gateway.test_orders import status_of
+from tests.integration.gateway.test_reports import allocation, closed, sealed
 
 # Lists as files: what regulators and the operator see, and nobody else.
 BOTH_SEE = (
@@ -89,6 +92,7 @@ async def test_each_role_gets_its_own_pages_and_nobody_anothers_orders(market: M
         "/money": traders,
         "/money/csv/days": traders,
         "/money/csv/sites": {"provider"},
+        "/money/csv/budgets": enterprises,
         "/keys": traders,
         "/keys/csv": traders,
         "/members": traders | {"regulator"},
@@ -181,6 +185,29 @@ async def test_an_enterprise_that_a_need_names_composes_urgent_demand_under_it(
     stranger = await signed_in(gateway, await gateway.admit("enterprise-2", "enterprise"))
     assert "Flood forecast" not in (await stranger.get("/desk")).text
     assert (await stranger.get(f"/demand/new?need={need}")).status_code == 404
+
+
+async def test_a_demand_with_a_budget_shows_what_it_has_come_to(market: Market) -> None:
+    gateway = market.gateway
+    body = demand(budget=4_000_000_000)
+    sent = (await gateway.submit("demand", body, market.enterprise, "b")).json()
+    receipt = {"order_id": sent["order_id"], "participant_id": "enterprise-1"}
+    hours = [{"start": "2026-11-24T09:00:00Z", "chips": 4, "price": 10_000_000}]
+    made = allocation().model_dump() | {"demand_id": sent["order_id"], "periods": hours}
+    told = status_of(receipt, state="part-filled", chip_hours_allocated=4, chip_hours_left=28)
+    await gateway.publish(
+        sealed(), AllocationMade.model_validate(made | {"payment": 40_000_000}), closed(), told
+    )
+    visit = await signed_in(gateway, market.enterprise)
+
+    async def rows() -> list[str]:
+        return (await visit.get("/money/csv/budgets")).text.splitlines()[1:]
+
+    wanted = [f"{sent['order_id']},4000,0,40,4,28"]
+    assert await gateway.eventually(rows, lambda found: found == wanted) == wanted
+    page = (await visit.get("/money")).text
+    assert "Budgets of live demand" in page
+    assert "¥4,000.00" in page
 
 
 async def test_a_key_that_only_reads_looks_and_is_told_what_it_lacks(market: Market) -> None:

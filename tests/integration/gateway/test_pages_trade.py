@@ -41,7 +41,6 @@ async def seen(page: Page, name: str, *, judged: bool = True) -> None:
     """Keep pictures of a page that axe finds nothing wrong with; its other language is alike."""
     if judged:
         assert await obstacles(page) == []
-    await page.evaluate("scrollTo(0, 0)")
     await pictured(page, name)
     await page.set_viewport_size({"width": 1280, "height": 900})
 

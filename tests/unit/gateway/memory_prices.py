@@ -45,6 +45,12 @@ class MemoryPrices:
     async def terms(self, ids: Sequence[str]) -> dict[str, OfferTerms | DemandTerms]:
         return {}
 
+    async def kept(self, market_id: str) -> bytes | None:
+        return None
+
+    async def keep(self, market_id: str, body: bytes) -> None:
+        return None
+
     async def statistics(
         self, windows: Windows, group: str, *, after: Place | None, limit: int, where: Filter | None
     ) -> list[tuple[Place, StatisticView]]:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from schemas.market_data import BookCurvesView, CurveStep
 from services.core.errors import ValidationError
 from services.gateway.adapters.pages.assets import FOLDER, address_of
 from services.gateway.adapters.pages.context import form_of
 from services.gateway.adapters.pages.figures import Column, Figure, cells, drawn, shown
+from services.gateway.adapters.pages.market_figures import depth_figure
 from services.gateway.adapters.pages.remembering import Remembering
 from services.gateway.adapters.pages.rendering import percent, plain_yuan, yuan
 from services.gateway.app.door import Door
@@ -80,6 +82,25 @@ def test_a_heat_maps_neighbours_of_one_shade_are_one_cell() -> None:
         (4, 1, -1),
     ]
     assert found[1].said == "¥0.0001"
+
+
+def test_depth_holds_both_sides_at_every_price_of_either() -> None:
+    noon = datetime(2026, 11, 24, 4, tzinfo=UTC)
+    curves = BookCurvesView(
+        market_id="jingjinji",
+        chip="h800",
+        region="beijing",
+        start=noon,
+        end=noon,
+        supply=tuple(CurveStep(price=price, chip_hours=sold) for price, sold in ((3, 5), (6, 9))),
+        demand=tuple(CurveStep(price=price, chip_hours=got) for price, got in ((7, 2), (3, 4))),
+        crossing=3,
+        is_whole=True,
+    )
+    # Dearest asks below a price offer at it, cheapest limits above it want at it.
+    assert depth_figure(curves).rows == ((3, 5, 4), (6, 9, 2), (7, 9, 2))
+    nothing = curves.model_copy(update={"supply": (), "demand": ()})
+    assert depth_figure(nothing).rows == ()
 
 
 def test_a_form_with_too_many_fields_is_refused() -> None:

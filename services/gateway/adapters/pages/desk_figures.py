@@ -13,7 +13,7 @@ from services.gateway.desk_ports import DaySum
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.gateway.desk_ports import HourSum, SiteSum
+    from services.gateway.desk_ports import BudgetUse, HourSum, SiteSum
 
 
 # A chart of one bar tells nothing; a fortnight back and some days ahead do.
@@ -100,3 +100,27 @@ def hours_figure(hours: Sequence[HourSum]) -> Figure:
         for item in hours
     )
     return Figure("hours", columns, rows)
+
+
+def budgets_figure(found: Sequence[BudgetUse]) -> Figure:
+    """Return what live demand with a budget has come to."""
+    columns = (
+        Column("Demand", "需求", "text", "order_id"),
+        Column("Budget", "预算", "money", "budget_yuan"),
+        Column("Held", "冻结", "money", "held_yuan"),
+        Column("Spent so far", "已支出", "money", "spent_yuan"),
+        Column("Chip-hours got", "已成交芯时", "count", "chip_hours_allocated"),
+        Column("Left", "剩余", "count", "chip_hours_left"),
+    )
+    rows = tuple(
+        (
+            item.order_id,
+            item.budget,
+            item.held,
+            item.spent,
+            item.chip_hours_allocated,
+            item.chip_hours_left,
+        )
+        for item in found
+    )
+    return Figure("budgets", columns, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -280,16 +281,15 @@ def depth_figure(curves: BookCurvesView) -> Figure:
         Column("Offered at this or less", "供给（不高于此价）", "count", "supply_chip_hours"),
         Column("Wanted at this or more", "需求（不低于此价）", "count", "demand_chip_hours"),
     )
-    prices = sorted({step.price for side in (curves.supply, curves.demand) for step in side})
+    # Both are exact between their steps too: supply is that of the dearest ask up to the price,
+    # demand that of the cheapest limit from it on.
+    asks = [step.price for step in curves.supply]
+    limits = [step.price for step in reversed(curves.demand)]
+    offered = [0, *(step.chip_hours for step in curves.supply)]
+    wanted = [*(step.chip_hours for step in reversed(curves.demand)), 0]
     rows = tuple(
-        (
-            price,
-            # Both are exact between their steps too: supply is that of the dearest ask up to the
-            # price, demand that of the cheapest limit from it on.
-            max((step.chip_hours for step in curves.supply if step.price <= price), default=0),
-            max((step.chip_hours for step in curves.demand if step.price >= price), default=0),
-        )
-        for price in prices
+        (price, offered[bisect_right(asks, price)], wanted[bisect_left(limits, price)])
+        for price in sorted({*asks, *limits})
     )
     return Figure("depth", columns, rows)
 

@@ -17,7 +17,7 @@ from services.core.phases import periods_ahead
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import link_figures
 from services.gateway.adapters.pages import market_figures as figures
-from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
+from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, VisitorDep
 from services.gateway.adapters.pages.figures import Figure, drawn, shown
 from services.gateway.adapters.pages.regions import PLACES, VIEW
 from services.gateway.adapters.pages.rendering import csv_response, page_response, render
@@ -138,14 +138,14 @@ def _context(pages: Pages, sight: figures.Sight, chip_id: str | None) -> dict[st
     }
 
 
-async def _parts(pages: Pages, visitor: Visitor, sight: figures.Sight, chip_id: str) -> str:
+async def _parts(pages: Pages, language: str, sight: figures.Sight, chip_id: str) -> str:
     """Return what changes with every round, made once for all who look in one language."""
 
     async def make() -> str:
         context = _context(pages, sight, chip_id)
-        return render("market_parts.html", visitor.language, now_mark=_NOW_MARK, **context)
+        return render("market_parts.html", language, now_mark=_NOW_MARK, **context)
 
-    name = ("parts", sight.market.id, chip_id, visitor.language)
+    name = ("parts", sight.market.id, chip_id, language)
     html = str(await pages.shown.while_same(name, sight.mark, make))
     return html.replace(_NOW_MARK, str(sight.now.timestamp()))
 
@@ -166,7 +166,7 @@ async def show_market(
     """Show a market: its round, prices, volumes, welfare, indices."""
     sight = await look(pages, market_id)
     chip_id = sight.chip(chip).id
-    parts = await _parts(pages, visitor, sight, chip_id)
+    parts = await _parts(pages, visitor.language, sight, chip_id)
     markets = await pages.api.reading.markets.markets(after=None, limit=_MARKETS_MAX)
     return visitor.page(
         "market.html", markets=markets, market=sight.market, chip_id=chip_id, parts=parts
@@ -182,7 +182,7 @@ async def show_parts(
     chip_id = sight.chip(chip).id
 
     async def make() -> Response:
-        html = await _parts(pages, visitor, sight, chip_id)
+        html = await _parts(pages, visitor.language, sight, chip_id)
         return page_response(html, packs=visitor.packs)
 
     # A thousand open pages ask for it when a round is published: it is packed once a second.

@@ -38,6 +38,7 @@ router = Routes(include_in_schema=False, route_class=PageRoute)
 _SINCE = timedelta(days=31)
 _INVOICES_SHOWN = 60
 _REFUSALS_SHOWN = 5
+_BUDGETS_SHOWN = 200
 _LINES_MAX = 5_000
 _AMOUNTS_MAX = 10**15
 _DAY = re.compile(r"20[0-9]{2}-[0-1][0-9]-[0-3][0-9]")
@@ -76,6 +77,10 @@ async def _figures(pages: Pages, visitor: Visitor) -> dict[str, Figure]:
         )
         found["sites"] = desk_figures.sites_figure(sites)
         found["hours"] = desk_figures.hours_figure(hours)
+    else:
+        found["budgets"] = desk_figures.budgets_figure(
+            await pages.desks.budget_use(who, _BUDGETS_SHOWN)
+        )
     return found
 
 
@@ -148,7 +153,7 @@ async def show_money(
 
 @router.get("/money/csv/{name}")
 async def get_money_csv(
-    name: Literal["days", "sites", "hours", "statement", "invoice"],
+    name: Literal["days", "sites", "hours", "budgets", "statement", "invoice"],
     pages: PagesDep,
     visitor: VisitorDep,
     first: Annotated[str, Query(alias="from", max_length=10)] = "",

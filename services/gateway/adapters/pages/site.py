@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from starlette.exceptions import HTTPException
 
 from services.gateway.adapters.pages import (
@@ -31,7 +33,7 @@ from services.gateway.adapters.pages import (
     routes_upload,
     words,
 )
-from services.gateway.adapters.pages.context import Pages, failure, stranger
+from services.gateway.adapters.pages.context import LANGUAGES, Pages, failure, stranger
 from services.gateway.adapters.pages.remembering import Remembering
 from services.gateway.adapters.pages.rendering import ENVIRONMENT
 from services.gateway.errors import not_found
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from services.gateway.desk_ports import Desks
 
 ENVIRONMENT.filters |= options.FILTERS | words.FILTERS
+# What most people see first.
+_FIRST = ("/", "/rounds", "/sign-in")
 _MACHINES = ("/v1/", "/livez", "/readyz", "/metrics", "/static/")
 
 
@@ -107,3 +111,15 @@ def add_pages(
 
     app.add_exception_handler(HTTPException, missing)  # type: ignore[arg-type]
     return app
+
+
+async def warm(app: FastAPI) -> None:
+    """Look at the first pages once, so that what is made once is there for the first visitor.
+
+    They are asked for as by anybody: a page that fails then fails for itself.
+    """
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+        for language, path in product(LANGUAGES, _FIRST):
+            asked = {"Accept-Language": language, "Accept-Encoding": "gzip"}
+            await http.get(path, headers=asked, follow_redirects=True)

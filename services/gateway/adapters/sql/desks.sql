@@ -81,3 +81,19 @@ SELECT count(*) AS live, count(terms ->> 'budget') AS capped,
   COALESCE(sum((terms ->> 'budget')::bigint), 0)::bigint AS budget
 FROM order_shown
 WHERE side = 'demand' AND participant_id = $1 AND state IN ('accepted', 'open', 'part-filled');
+
+-- name: desk_budget_use
+-- What was spent is over all rounds and all terms that the demand had; its budget is of the terms
+-- in force.
+SELECT o.order_id, (o.terms ->> 'budget')::bigint AS budget,
+  CASE WHEN o.hold_state = 'placed' THEN COALESCE(o.hold_amount, 0) ELSE 0 END::bigint AS held,
+  COALESCE(s.spent, 0)::bigint AS spent, o.chip_hours_allocated, o.chip_hours_left
+FROM order_shown AS o
+LEFT JOIN LATERAL (
+  SELECT sum(a.payment) AS spent
+  FROM allocation a JOIN round r USING (round_id)
+  WHERE a.demand_id = o.order_id AND r.closed_at IS NOT NULL
+) AS s ON true
+WHERE o.side = 'demand' AND o.participant_id = $1
+  AND o.state IN ('accepted', 'open', 'part-filled') AND o.terms ->> 'budget' IS NOT NULL
+ORDER BY o.submitted_at DESC, o.order_id LIMIT $2;

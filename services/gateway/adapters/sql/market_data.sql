@@ -152,3 +152,10 @@ CROSS JOIN LATERAL jsonb_array_elements(a.periods) AS p
 WHERE o.order_id = ANY ($2::text[]) AND o.market_id = $1 AND o.side = 'offer'
   AND o.state IN ('open', 'part-filled')
 GROUP BY 1, 2;
+
+-- name: kept_book
+SELECT body FROM kept_book WHERE market_id = $1;
+
+-- name: keep_book
+INSERT INTO kept_book (market_id, body) VALUES ($1, $2)
+ON CONFLICT (market_id) DO UPDATE SET body = excluded.body, kept_at = clock_timestamp();

@@ -246,7 +246,7 @@ document.addEventListener("htmx:before:swap", (event) => {
 });
 document.addEventListener("htmx:after:swap", () => arrived(document));
 let resizing;
-window.addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(drawAll, 150); });
+window.addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(() => { drawAll(); showCurrent(); }, 150); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll());
 
 // --- a file is read here, so that it is seen and mended before anything is sent ----------------
