@@ -17,14 +17,15 @@ from tests.integration.gateway.test_reports import sealed
 
 CUT = NOW.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
+FREEZING = {"rules": {"round_every_s": 3600, "freeze_s": 600}}
+
 
 def iso(at: Instant) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
 async def freezing(market: Market) -> None:
-    rules = {"round_every_s": 3600, "freeze_s": 600}
-    reply = await market.gateway.call("POST", "/v1/markets", examples.MARKET | {"rules": rules})
+    reply = await market.gateway.call("POST", "/v1/markets", examples.MARKET | FREEZING)
     assert reply.status_code == 202, reply.text
 
 

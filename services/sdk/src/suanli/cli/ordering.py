@@ -144,12 +144,12 @@ def cancel(
     Raises:
         typer.Exit: with 1, if it has to stay until the next round has taken the book.
     """
-    before = read(session, side, order_id)
     receipt = session.client.send(ops.cancel(side, order_id))
 
     def stays(now: Json) -> bool:
-        is_told = now["updated_at"] != before["updated_at"]
-        return is_told and (now["reason"] or {}).get("code") == "frozen_cancel"
+        # Shown as asked for from the receipt on, until it is refused.
+        is_refused = (now["reason"] or {}).get("code") == "frozen_cancel"
+        return is_refused and now["cancel_requested_at"] is None
 
     def decided(now: Json) -> bool:
         return now["state"] in words.TERMINAL or stays(now)
