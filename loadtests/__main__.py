@@ -17,6 +17,7 @@ NAMES = (
     "clearing",
     "clearing_exact",
     "clearing_scale",
+    "clearing_shares",
     "http",
     "indications",
     "ledger",
@@ -45,7 +46,12 @@ def main() -> int:
         return 2
     for name in chosen:
         sys.stdout.write(f"== {name}\n")
-        takes_sizes = name in {"clearing_scale", "indications", "surveillance"}
+        takes_sizes = name in {
+            "clearing_scale",
+            "clearing_shares",
+            "indications",
+            "surveillance",
+        }
         arguments = sizes if takes_sizes or is_growing else []
         for line in import_module(f"loadtests.{name}").main(*arguments):
             sys.stdout.write(f"{line}\n")

@@ -15,6 +15,7 @@ ReportKind = Literal[
     "concentration",
     "domestic-share",
     "regional-flows",
+    "price-convergence",
     "emergency-use",
     "policy-costs",
     "clock",

@@ -17,6 +17,7 @@ def money_of(
     turnover: Iterable[Json],
     balances: Iterable[Json],
     captured: Iterable[Json],
+    linked: Iterable[Json],
     entries: int,
     market_id: str,
 ) -> Money:
@@ -26,6 +27,7 @@ def money_of(
         turnover: purpose, kind, amount, pending of all transfers, grouped.
         balances: name, role, posted, reserved of every account.
         captured: round_id, amount.
+        linked: The same of what was paid for links.
         entries: Leaves of the log.
         market_id: The market.
     """
@@ -58,4 +60,5 @@ def money_of(
         captured_by_round={row["round_id"]: row["amount"] for row in captured},
         entries=entries,
         refunded=purposes["refund"],
+        links_by_round={row["round_id"]: row["amount"] for row in linked},
     )

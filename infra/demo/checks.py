@@ -134,32 +134,33 @@ def _money_checks(facts: Facts) -> Iterator[Check]:
     for item in facts.allocations:
         by_allocation[item["round_id"]] += item["payment"]
     captured = Counter(money.captured_by_round)
+    linked = Counter(money.links_by_round)
+    spent = by_allocation + linked
     differ = [
         item
-        for item in sorted({*by_round, *by_allocation, *captured})
-        if not by_round.get(item, 0) == by_allocation[item] == captured[item]
+        for item in sorted({*by_round, *spent, *captured})
+        if not by_round.get(item, 0) == spent[item] == captured[item]
     ]
     yield Check(
         "payments_agree",
         not differ,
         (
-            "round by round: payments = allocations = money captured by the ledger",
-            "逐轮一致：成交额 = 分配金额 = 账本扣款",
+            "round by round: payments = allocations and links = money captured by the ledger",
+            "逐轮一致：成交额 = 分配与链路金额 = 账本扣款",
         ),
-        f"{sum(by_round.values()):,} = {by_allocation.total():,} = {captured.total():,}"
-        + _named(differ),
+        f"{sum(by_round.values()):,} = {spent.total():,} = {captured.total():,}" + _named(differ),
     )
-    out = money.escrow + money.paid + money.fees + money.refunded
+    out = money.escrow + money.paid + money.fees + money.refunded + money.links
     yield Check(
         "captures_kept",
         money.captured == out,
         (
-            "captured = escrow + paid to providers + fees + refunds",
-            "扣款 = 托管余额 + 已付供给方 + 手续费 + 退款",
+            "captured = escrow + paid to providers + fees + refunds + links",
+            "扣款 = 托管余额 + 已付供给方 + 手续费 + 退款 + 链路",
         ),
         f"{money.captured:,} = {out:,}",
     )
-    there = money.enterprises + money.providers + money.escrow + money.fees
+    there = money.enterprises + money.providers + money.escrow + money.fees + money.links
     yield Check(
         "money_kept",
         money.deposited == there,

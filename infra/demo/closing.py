@@ -156,6 +156,7 @@ async def gather(
         killed=day.killed,
         took_s=day.took_s,
         emergency=await day.emergency.register(),
+        links=await everything("/v1/links"),
     )
 
 

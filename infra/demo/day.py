@@ -44,6 +44,11 @@ _GANG_HOURS_MAX = 18
 _NOTICE_H = 3
 """Hours from the full hour of an order to its first possible hour of use: what arrives between
 two rounds of an hour is cleared before it is wanted, also on a machine that is a little late."""
+_DATA_SHARE = 0.3
+"""Of the gangs of one fixed size: those whose data lies in a zone of its own (assumed)."""
+_DATA_GB_PER_CHIP = (200, 1_000, 4_000)
+_TRAFFIC_GB = 20
+"""Traffic of a chip-hour that serves callers who are near (assumed)."""
 _NODES_PER_OFFER = 4
 _NODE_STRIDES = {"G2": 11, "T4": 8, "V100M16": 5}
 _NODE_STRIDE = 3
@@ -174,6 +179,8 @@ def _gangs(start: datetime, rng: random.Random, count: int) -> Iterator[Action]:
     rows = world.read_rows("philly_vc_jobs.csv.gz")
     prices = world.list_prices()
     regions = sorted({zone[1] for zone in world.ZONES})
+    # Dice of their own: who has data elsewhere changes nothing else of the day.
+    far = random.Random(f"data {rng.getstate()[1][:8]}")
     for number, row in enumerate(rng.sample(rows, count)):
         at_s = int(row["arrival_s"]) % (HOURS * _HOUR_S)
         hours = min(_GANG_HOURS_MAX, math.ceil(int(row["duration_s"]) / _HOUR_S))
@@ -194,6 +201,10 @@ def _gangs(start: datetime, rng: random.Random, count: int) -> Iterator[Action]:
         shape: dict[str, Any] = {"type": "block", "chips": gpus, "duration": hours}
         if gpus > 1 and rng.random() < 0.4:
             shape["chips_min"] = gpus // 2
+        moves: dict[str, Any] = {}
+        if "chips_min" not in shape and far.random() < _DATA_SHARE:
+            moves["data_zone"] = far.choice(world.ZONES)[0]
+            moves["data_gb"] = gpus * far.choice(_DATA_GB_PER_CHIP)
         yield Action(
             at_s=at_s,
             kind="demand",
@@ -205,6 +216,7 @@ def _gangs(start: datetime, rng: random.Random, count: int) -> Iterator[Action]:
                 "earliest": _iso(start, first_h),
                 "deadline": _iso(start, first_h + hours + slack),
                 "priority": rng.choice(("standard", "standard", "interruptible")),
+                **moves,
             },
         )
 
@@ -240,6 +252,7 @@ def _pods(start: datetime, rng: random.Random, count: int) -> Iterator[Action]:
         if serving and rng.random() < 0.2:
             body["user_zone"] = rng.choice(world.ZONES)[0]
             body["latency_ms_max"] = 4
+            body["traffic_gb_per_chip_hour"] = _TRAFFIC_GB
             body["alternatives"] = [
                 item | {"zones": [], "chips_any_of": list(_SERVING_CHIPS)}
                 for item in body["alternatives"][:1]

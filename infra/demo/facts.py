@@ -105,6 +105,7 @@ class Money:
         captured_by_round: What each round captured.
         entries: Journal entries, each a leaf of the log.
         refunded: Given back from escrow for hours that were not delivered.
+        links_by_round: Tariffs and congestion rents that each round paid for links.
     """
 
     deposited: int
@@ -120,6 +121,12 @@ class Money:
     captured_by_round: Mapping[str, int]
     entries: int
     refunded: int = 0
+    links_by_round: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def links(self) -> int:
+        """Return what was paid for links."""
+        return sum(self.links_by_round.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +189,7 @@ class Facts:
         peak_bytes: Most memory of all processes at one time.
         killed: Services that were killed on purpose, in order.
         took_s: Real seconds of each phase.
+        links: `LinkPriceView` of every link and hour that a round told of.
         emergency: `ReportView` of the register of emergency use, empty if there was none.
     """
 
@@ -211,3 +219,4 @@ class Facts:
     killed: tuple[str, ...] = ()
     took_s: Mapping[str, float] = field(default_factory=dict)
     emergency: Json = field(default_factory=dict)
+    links: tuple[Json, ...] = ()

@@ -16,6 +16,7 @@ from infra.demo import words
 from infra.demo.charts import price_panel, region_chart, supply_chart, welfare_chart
 from infra.demo.figures import Lot, by_chip, share_ppm
 from infra.demo.report_emergency import emergency
+from infra.demo.report_links import links
 from infra.demo.svg import both, tag
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def report_html(
             _supply(facts, figures),
             _fill(facts, figures),
             _gaps(facts, figures),
+            links(facts),
             emergency(facts),
             parts.money(facts),
             parts.orders(facts, figures),

@@ -96,6 +96,11 @@ def money(facts: Facts) -> str:
         ),
         (("fees", "手续费"), money.fees, ("half a per cent of payments", "付款额的千分之五")),
         (
+            ("for links", "链路费用"),
+            money.links,
+            ("tariffs and congestion rents of data and traffic", "数据与流量的资费与拥塞租金"),
+        ),
+        (
             ("in escrow at the end", "期末托管"),
             money.escrow,
             ("bought, to be delivered after the day's end", "已购买，当日之后交付"),

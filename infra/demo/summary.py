@@ -195,7 +195,7 @@ class Summary:
             (
                 self._say("captured by rounds", "轮次扣款"),
                 money.captured,
-                self._say("= escrow + paid + fees", "= 托管 + 已付 + 手续费"),
+                self._say("= escrow + paid + fees + links", "= 托管 + 已付 + 手续费 + 链路"),
             ),
             (
                 self._say("paid to providers", "付给供给方"),
@@ -206,6 +206,7 @@ class Summary:
                 ),
             ),
             (self._say("fees", "手续费"), money.fees, ""),
+            (self._say("for links", "链路费用"), money.links, ""),
             (
                 self._say("in escrow", "托管余额"),
                 money.escrow,

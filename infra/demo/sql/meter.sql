@@ -29,6 +29,10 @@ FROM ledger.transfer GROUP BY purpose, kind
 SELECT round_id, sum(amount)::bigint AS amount FROM ledger.transfer
 WHERE kind = 'post' GROUP BY round_id
 
+-- name: linked
+SELECT round_id, sum(amount)::bigint AS amount FROM ledger.transfer
+WHERE purpose IN ('link_tariff', 'link_rent') GROUP BY round_id
+
 -- name: balances
 SELECT a.name, p.role, (a.credits_posted - a.debits_posted) AS posted, a.debits_pending AS reserved
 FROM ledger.account AS a LEFT JOIN ledger.participant AS p

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from schemas.types import period_of
 from services.gateway.adapters.policy_studies import costs_of
 from services.gateway.adapters.queries import SQL
+from services.gateway.app.convergence_report import LinkDay, PeriodPrice
 from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
 from services.gateway.app.policy_cost_report import CostRow
 from services.gateway.app.report_tables import (
@@ -56,6 +58,18 @@ class PostgresDays:
         """Return what was allocated, by pool and where the demand is."""
         rows = await self._pool.fetch(SQL.day_flows, day.market_id, day.start, day.end)
         return [_made(FlowRow, row) for row in rows]
+
+    async def period_prices(self, day: DayOf) -> list[PeriodPrice]:
+        """Return the prices of the day's hours of delivery, by pool."""
+        hours = period_of(day.start), period_of(day.end)
+        rows = await self._pool.fetch(SQL.day_period_prices, day.market_id, *hours)
+        return [_made(PeriodPrice, row) for row in rows]
+
+    async def links(self, day: DayOf) -> list[LinkDay]:
+        """Return what was given away of links in the day's hours of delivery."""
+        hours = period_of(day.start), period_of(day.end)
+        rows = await self._pool.fetch(SQL.link_flows, day.market_id, *hours)
+        return [_made(LinkDay, row) for row in rows]
 
     async def emergencies(self, day: DayOf, limit: int) -> list[EmergencyRow]:
         """Return the urgent rounds."""

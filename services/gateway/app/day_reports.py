@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from schemas.reports import REPORT_ROWS_MAX, ReportSignature, ReportView
 from schemas.types import Role
 from services.gateway.app import report_tables
+from services.gateway.app.convergence_report import price_convergence
 from services.gateway.app.emergency_report import emergency_use
 from services.gateway.app.envelopes import canonical
 from services.gateway.app.policy_cost_report import policy_costs
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from schemas.market import Market
     from schemas.reports import ReportKind
+    from services.gateway.app.convergence_report import LinkDay, PeriodPrice
     from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
     from services.gateway.app.policy_cost_report import CostRow
     from services.gateway.app.report_tables import (
@@ -85,6 +87,14 @@ class Days(Protocol):
         """Return what was allocated, by pool and where the demand is."""
         ...
 
+    async def period_prices(self, day: DayOf) -> list[PeriodPrice]:
+        """Return the prices of the day's hours of delivery, by pool."""
+        ...
+
+    async def links(self, day: DayOf) -> list[LinkDay]:
+        """Return what was given away of links in the day's hours of delivery."""
+        ...
+
     async def emergencies(self, day: DayOf, limit: int) -> list[EmergencyRow]:
         """Return the urgent rounds."""
         ...
@@ -128,6 +138,7 @@ _READERS: dict[ReportKind, tuple[Role, ...]] = {
     "concentration": (Role.REGULATOR,),
     "domestic-share": tuple(Role),
     "regional-flows": tuple(Role),
+    "price-convergence": tuple(Role),
     "emergency-use": _WATCHERS,
     "policy-costs": tuple(Role),
     "clock": _WATCHERS,
@@ -189,6 +200,7 @@ class DayReports:
             "concentration": self._concentration,
             "domestic-share": self._domestic_share,
             "regional-flows": self._regional_flows,
+            "price-convergence": self._price_convergence,
             "emergency-use": self._emergency_use,
             "policy-costs": self._policy_costs,
             "clock": self._clock_report,
@@ -233,6 +245,10 @@ class DayReports:
 
     async def _regional_flows(self, day: DayOf, market: Market) -> Content:
         return report_tables.regional_flows(await self._days.flows(day), market)
+
+    async def _price_convergence(self, day: DayOf, market: Market) -> Content:
+        prices, links = await self._days.period_prices(day), await self._days.links(day)
+        return price_convergence(prices, links, market)
 
     async def _emergency_use(self, day: DayOf, _market: Market) -> Content:
         return emergency_use(

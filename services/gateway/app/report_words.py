@@ -12,6 +12,7 @@ TITLES: dict[ReportKind, tuple[str, str]] = {
     "concentration": ("Market concentration", "市场集中度"),
     "domestic-share": ("Share of domestic chips", "国产芯片占比"),
     "regional-flows": ("Flows between regions", "区域间算力流动"),
+    "price-convergence": ("Prices from region to region", "区域间价格趋同"),
     "emergency-use": ("Register of emergency use", "应急用算登记"),
     "policy-costs": ("What policies cost", "政策成本"),
     "clock": ("Clock compliance", "时钟合规"),
@@ -46,6 +47,17 @@ ABOUT: dict[ReportKind, tuple[str, str]] = {
             "its data, else unstated."
         ),
         "算力所在地区与需求所在地区：需求地区取用户所在地，否则取数据所在地，否则为未说明。",
+    ),
+    "price-convergence": (
+        (
+            "Hours of delivery of the day: how far the lowest price of a chip class in one region "
+            "was from that in another, by the latest round of each hour; for all chips, what links "
+            "between the regions carried, by all rounds."
+        ),
+        (
+            "当日各交付时段：同类芯片在两地最低价之差（按各时段最近一轮）；"
+            "全部芯片一行为各轮合计的区域间链路流量与拥塞租金。"
+        ),
     ),
     "emergency-use": (
         (

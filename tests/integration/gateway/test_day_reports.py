@@ -11,10 +11,12 @@ import pytest
 
 from schemas import events
 from schemas.codec import derive_id
+from schemas.link_examples import LINKS
+from schemas.links import RoundLinks
 from services.kit.kafka import OutRecord
 from suanli.report_files import canonical, content, verify_file
 from tests.integration.gateway.conftest import Gateway, Market, demand, offer
-from tests.integration.gateway.test_reports import closed, sealed
+from tests.integration.gateway.test_reports import closed, prices, sealed
 from tests.integration.gateway.test_surveillance import raised, shown
 
 Json = dict[str, Any]
@@ -99,6 +101,34 @@ async def test_a_day_is_reported_by_region_chip_and_owner(market: Market) -> Non
     assert (found["is_final"], found["is_whole"]) == (False, True)
     empty = await report(gateway, "domestic-share", key, "market_id=jingjinji&day=2026-11-23")
     assert (empty["rounds"], empty["rows"], empty["is_final"]) == (0, [], True)
+
+
+async def test_spreads_between_regions_stand_beside_what_their_links_carried(
+    market: Market,
+) -> None:
+    gateway = market.gateway
+    here = prices("jingjinji:1", [9_000_000, 8_000_000], [4, 4])
+    there = here.pools[0].model_copy(
+        update={"pool": "zjk-1/h800", "prices": (9_000_000, 6_000_000)}
+    )
+    link = LINKS[RoundLinks]["links"][0] | {"source": "bj-1", "destination": "zjk-1"}
+    body = {"round_id": "jingjinji:1", "market_id": "jingjinji", "links": [link]}
+    carried = RoundLinks.model_validate(LINKS[RoundLinks] | body)
+    await gateway.publish(here.model_copy(update={"pools": (*here.pools, there)}), carried)
+    found = await gateway.eventually(
+        lambda: report(gateway, "price-convergence", market.regulator),
+        lambda found: len(found["rows"]) == 2,
+    )
+    whole, chip = rows(found)
+    assert (whole["region_a"], whole["region_b"], whole["chip"]) == ("beijing", "hebei", "all")
+    assert (whole["gb_there"], whole["gb_back"]) == (sum(link["used"]), 0)
+    surcharges = [price - link["tariff"] for price in link["prices"]]
+    rent = sum(gb * more for gb, more in zip(link["used"], surcharges, strict=True))
+    assert whole["rent"] == figures(found)["rent"] == rent > 0
+    assert whole["hours_congested"] == sum(more > 0 for more in surcharges)
+    assert (chip["hours"], chip["hours_equal"]) == (2, 1)
+    assert (chip["spread_mean"], chip["spread_max"]) == (1_000_000, 2_000_000)
+    assert figures(found)["equal_ppm"] == 500_000
 
 
 async def test_every_event_of_an_order_leads_to_it_and_a_stray_one_is_reported(

@@ -45,6 +45,8 @@ def test_an_honest_day_keeps_every_guarantee() -> None:
         ({"allocations": _DAY.allocations[:1]}, "payments_agree"),
         ({"money": replace(_DAY.money, captured_by_round={"m:2": 56_000_000})}, "payments_agree"),
         ({"money": replace(_DAY.money, paid=18_999_999)}, "captures_kept"),
+        ({"money": replace(_DAY.money, links_by_round={"m:1": 1})}, "payments_agree"),
+        ({"money": replace(_DAY.money, links_by_round={"m:1": 1})}, "captures_kept"),
         ({"money": replace(_DAY.money, enterprises=1)}, "money_kept"),
         ({"allocations": (*_DAY.allocations, _DAY.allocations[0])}, "allocations_once"),
         ({"audit": Audit(ok=False, lines=("sum is 1",))}, "ledger_audit"),

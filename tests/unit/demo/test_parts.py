@@ -174,7 +174,7 @@ def test_money_is_followed_from_hold_to_escrow_and_back() -> None:
         {"name": "fees:m", "role": None, "posted": 1, "reserved": 0},
         {"name": "bank", "role": None, "posted": -100, "reserved": 0},
     ]
-    money = money_of(turnover, balances, [{"round_id": "m:1", "amount": 30}], 8, "m")
+    money = money_of(turnover, balances, [{"round_id": "m:1", "amount": 30}], [], 8, "m")
     assert (money.held, money.captured, money.released, money.reserved) == (50, 30, 11, 9)
     assert money.held == money.captured + money.released + money.reserved
     assert (money.escrow, money.paid, money.fees, money.enterprises) == (10, 19, 1, 70)

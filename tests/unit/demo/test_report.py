@@ -102,6 +102,18 @@ def test_a_day_on_which_nothing_happened_still_gives_a_report() -> None:
     assert shape.open == []
 
 
+def test_what_links_carried_is_told_with_its_price_and_rent() -> None:
+    row = {
+        "source": "bj-haidian", "destination": "bj-yizhuang", "gb_total": 1_500,
+        "rent_total": 3_000_000, "price": 2_000, "tariff": 2_000,
+    }  # fmt: skip
+    assert "Between zones" not in _report(make_facts())
+    page = _report(make_facts(links=(row, row | {"gb_total": 500, "price": 9_000})))
+    assert "2,000 GB of data and traffic" in page
+    assert "0.0090" in page
+    assert "bj-yizhuang" in page
+
+
 def test_an_emergency_is_told_with_what_it_took_and_whom_it_displaced() -> None:
     mobilisation, at = "mob_" + "m" * 26, make_facts().start
     served = EmergencyRow(

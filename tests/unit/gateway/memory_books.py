@@ -41,6 +41,7 @@ from schemas.policy_costs import (
 from schemas.shares import RoundShares
 from schemas.surveillance import CaseView
 from schemas.types import period_start
+from services.gateway.app.convergence_report import LinkDay, PeriodPrice
 from services.gateway.app.day_reports import DayOf, Timeline
 from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
 from services.gateway.app.policy_cost_report import CostRow
@@ -277,6 +278,12 @@ class MemoryDays:
         return []
 
     async def flows(self, day: DayOf) -> list[FlowRow]:
+        return []
+
+    async def period_prices(self, day: DayOf) -> list[PeriodPrice]:
+        return []
+
+    async def links(self, day: DayOf) -> list[LinkDay]:
         return []
 
     async def policy_costs(self, day: DayOf, limit: int) -> list[CostRow]:

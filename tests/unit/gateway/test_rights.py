@@ -73,6 +73,7 @@ WRITES: list[tuple[str, str, Any, set[Role]]] = [
     ("GET", f"/v1/reports/dead-letters?{DAY}", None, {Role.REGULATOR, Role.OPERATOR}),
     ("GET", f"/v1/reports/domestic-share?{DAY}", None, set(Role)),
     ("GET", f"/v1/reports/regional-flows?{DAY}", None, set(Role)),
+    ("GET", f"/v1/reports/price-convergence?{DAY}", None, set(Role)),
     ("POST", f"/v1/surveillance/cases/{CASE}/state", CASE_STATE, {Role.REGULATOR}),
 ]
 

@@ -86,6 +86,7 @@ def report_bars(view: ReportView) -> Bars | None:
         "concentration": _concentration,
         "domestic-share": _shares,
         "regional-flows": _flows,
+        "price-convergence": _spreads,
         "emergency-use": _urgent,
         "policy-costs": _policy_costs,
         "clock": _clock,
@@ -174,6 +175,16 @@ def _flows(rows: list[_Row]) -> Bars:
         bars.append((name, hours if inside else 0, 0 if inside else hours, count(hours)))
     legend = (("within the region", "本地区"), ("to another or unstated region", "跨地区或未说明"))
     return _drawn(("Chip-hours, capacity → demand", "芯时：算力 → 需求"), bars, legend)
+
+
+def _spreads(rows: list[_Row]) -> Bars:
+    bars = []
+    for row in rows:
+        hours, equal = _number(row, "hours"), _number(row, "hours_equal")
+        name = f"{row['region_a']} – {row['region_b']}, {row['chip']}"
+        bars.append((name, equal, hours - equal, f"{count(equal)} / {count(hours)}"))
+    legend = (("equal prices", "价格相同"), ("apart", "存在价差"))
+    return _drawn(("Hours of delivery by pair of regions", "各地区对的交付时段"), bars, legend)
 
 
 def _urgent(rows: list[_Row]) -> Bars:

@@ -6,14 +6,15 @@ WITH fresh AS (
   ON CONFLICT DO NOTHING RETURNING market_id
 )
 INSERT INTO link_period AS p (market_id, source, destination, period, seq, tariff, price, used,
-  capacity, used_total, rent_total)
+  capacity, used_total, rent_total, surcharge_max)
 SELECT $1, $3, $4, $5::bigint + told.place - 1, $2, $6, told.price, told.used, told.capacity,
-  told.used, (told.price - $6)::numeric * told.used
+  told.used, (told.price - $6)::numeric * told.used, told.price - $6
 FROM fresh, unnest($7::bigint[], $8::bigint[], $9::bigint[]) WITH ORDINALITY
   AS told (price, used, capacity, place)
 ON CONFLICT (market_id, source, destination, period) DO UPDATE SET
   used_total = p.used_total + excluded.used_total,
   rent_total = p.rent_total + excluded.rent_total,
+  surcharge_max = greatest(p.surcharge_max, excluded.surcharge_max),
   seq = greatest(p.seq, excluded.seq),
   tariff = CASE WHEN excluded.seq > p.seq THEN excluded.tariff ELSE p.tariff END,
   price = CASE WHEN excluded.seq > p.seq THEN excluded.price ELSE p.price END,
@@ -29,7 +30,7 @@ ORDER BY source || '>' || destination, period LIMIT $6;
 -- name: link_flows
 SELECT source, destination, sum(used_total)::bigint AS gb,
   sum(capacity - used)::bigint AS gb_left, sum(rent_total) AS rent,
-  max(price - tariff) AS surcharge, count(*) FILTER (WHERE price > tariff) AS congested,
+  max(surcharge_max) AS surcharge, count(*) FILTER (WHERE surcharge_max > 0) AS congested,
   count(*) AS periods
 FROM link_period WHERE market_id = $1 AND period >= $2 AND period < $3
 GROUP BY source, destination ORDER BY source, destination;

@@ -33,6 +33,12 @@ WHERE r.market_id = $1 AND r.closed_at IS NOT NULL
   AND r.market_time >= $2 AND r.market_time < $3
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 
+-- name: day_period_prices
+-- Latest clearing prices where there was supply.
+SELECT pool, period, price FROM price
+WHERE market_id = $1 AND period >= $2 AND period < $3 AND offered > 0
+ORDER BY pool, period;
+
 -- name: day_emergencies
 SELECT r.mobilisation_id, COALESCE(m.terms ->> 'reason', '') AS reason,
   COALESCE(m.proposed_by, '') AS proposed_by, COALESCE(m.declared_by, '') AS declared_by,

@@ -23,6 +23,7 @@ class AsyncReportsCalls(AsyncCaller):
             "concentration",
             "domestic-share",
             "regional-flows",
+            "price-convergence",
             "emergency-use",
             "policy-costs",
             "clock",

@@ -23,6 +23,7 @@ class ReportsCalls(Caller):
             "concentration",
             "domestic-share",
             "regional-flows",
+            "price-convergence",
             "emergency-use",
             "policy-costs",
             "clock",

@@ -32,6 +32,7 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "surveillance": ("Cases of surveillance (regulator).", "市场监察案件(监管方)。"),
     "concentration": ("Concentration by region, chip class, hour (regulator).", "集中度(监管方)。"),
     "domestic-share": ("Share of domestic chips by region.", "各地区国产芯片占比。"),
+    "price-convergence": ("Spreads and links between regions.", "区域间价差与链路。"),
     "regional-flows": ("Capacity against demand by region.", "区域间算力流动。"),
     "emergency-use": ("Urgent demand (regulator, operator).", "应急用算登记。"),
     "policy-costs": ("What policies cost, and who bore it.", "政策成本及其承担者。"),

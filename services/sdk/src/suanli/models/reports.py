@@ -48,6 +48,7 @@ class ReportView(TypedDict):
         "concentration",
         "domestic-share",
         "regional-flows",
+        "price-convergence",
         "emergency-use",
         "policy-costs",
         "clock",

@@ -1,0 +1,104 @@
+"""Clearing under a domestic share: what it takes beside the same book without, in one run.
+
+The books of `clearing` (a solver's) and of `clearing_scale` (the compiled search's), two of five
+chip classes domestic. Each is cleared without a share, then with one that is so much above the
+share that came by itself. Times are of one process's processor, so that another's load does not
+count.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from loadtests.clearing_books import seeded_book
+from loadtests.clearing_large_books import large_book
+from services.core.book import Book, BookPolicy, Result, Rules
+from services.core.clearing import clear as clearing
+from services.core.clearing.size import is_large
+from services.core.codec import canonical_json, round_to_dict
+from services.core.policy_rows import share_rules
+from services.core.premiums import supplied
+from suanli.checker import verify
+
+SIZES = (200, 1_000, 10_000)
+EFFORTS = {200: 4, 1_000: 16, 10_000: 6}
+# In the seeded books of a solver's size all ask much alike; 20 points more make the share bind.
+RAISED_BP = 2_000
+PREMIUM_MAX = 100_000
+_LARGE_FROM = 5_000
+
+
+def main(*arguments: str) -> Iterator[str]:
+    """Measure the given sizes; yield the lines to print."""
+    yield (
+        f"{'demands':>8} {'share asked':>11} {'achieved':>9} {'premium':>8} {'CPU s':>7} "
+        f"{'ratio':>6} {'welfare':>12} {'gap %':>7}"
+    )
+    for size in [int(word) for word in arguments] or SIZES:
+        yield from measure(_book(size), Rules(effort=EFFORTS.get(size, 6)))
+
+
+def measure(book: Book, rules: Rules) -> Iterator[str]:
+    """Measure one book without a share and with one; yield a line for each."""
+    asked = _shared(book, 0)
+    # The first clearing of a large book also waits for the compiler.
+    if is_large(book):
+        clearing.clear(book, replace(rules, effort=1))
+    free, free_s = _cleared(book, rules)
+    (rule,) = share_rules(asked.policies)
+    got = supplied(book, free.allocations, rule)
+    before = got.domestic * 10_000 // max(1, got.everything)
+    yield _line(book, free, free_s, 1.0, ("-", f"{before / 100:.2f}", "-"))
+    bound = _shared(book, min(10_000, before + RAISED_BP))
+    result, spent = _cleared(bound, rules)
+    (row,) = result.shares
+    (rule,) = share_rules(bound.policies)
+    achieved = row.tflops_hours_domestic * 100 / max(1, row.tflops_hours)
+    told = (f"{rule.share_bp / 100:.2f}", f"{achieved:.2f}", f"{row.premium:,}")
+    yield _line(bound, result, spent, spent / free_s, told)
+
+
+def _book(size: int) -> Book:
+    book = large_book(size, seed=size) if size >= _LARGE_FROM else seeded_book(size, seed=size)
+    domestic = {chip for n, chip in enumerate(sorted({p.chip for p in book.pools})) if n % 5 < 2}
+    # Where there is one class alone, a zone is one or the other.
+    zones = {zone for n, zone in enumerate(sorted({p.zone for p in book.pools})) if n % 5 < 2}
+    few = len({pool.chip for pool in book.pools}) == 1
+    pools = tuple(
+        replace(pool, domestic=pool.zone in zones if few else pool.chip in domestic)
+        for pool in book.pools
+    )
+    return replace(book, pools=pools)
+
+
+def _shared(book: Book, share_bp: int) -> Book:
+    params = (
+        ("carried", 0),
+        ("premium_max", PREMIUM_MAX),
+        ("region", ""),
+        ("share_bp", share_bp),
+    )
+    return replace(book, policies=(BookPolicy("share", 1, "domestic_share", params),))
+
+
+def _cleared(book: Book, rules: Rules) -> tuple[Result, float]:
+    began = time.process_time()
+    result = clearing.clear(book, rules)
+    spent = time.process_time() - began
+    parts = json.loads(canonical_json(round_to_dict(book, rules, result)))
+    assert verify(parts["book"], parts["rules"], parts["result"]).ok
+    return result, spent
+
+
+def _line(
+    book: Book, result: Result, spent: float, ratio: float, told: tuple[str, str, str]
+) -> str:
+    asked, achieved, premium = told
+    return (
+        f"{len(book.demands):>8} {asked:>11} {achieved:>9} {premium:>8} {spent:>7.1f} "
+        f"{ratio:>6.1f} {result.welfare / 1e6:>12,.0f} "
+        f"{clearing.gap_ppm(book, result) / 10_000:>7.3f}"
+    )
