@@ -277,4 +277,8 @@ async def _check(play: Play) -> None:
     # The run was one: orders traded, money moved and was paid out.
     assert report.captured > 0
     assert report.paid > 0
-    assert {"filled", "rejected", "cancelled"} <= {order["state"] for order in shown}
+    states = {order["state"] for order in shown}
+    assert "filled" in states
+    # Of the others at least two: which ones depends on how many windows are over before the money
+    # of the poor is asked for, or before what is left open is cancelled.
+    assert len(states & {"rejected", "cancelled", "expired"}) >= 2
