@@ -194,51 +194,6 @@ def concentration(found: Sequence[TradeRow], market: Market) -> Content:
     return Content(figures, tuple(columns), tuple(rows))
 
 
-def domestic_share(found: Sequence[TradeRow], market: Market) -> Content:
-    """Return compute allocated by region and chip class, and the domestic share."""
-    regions = {zone.id: zone.region for zone in market.zones}
-    chips = {chip.id: chip for chip in market.chips}
-    hours: dict[tuple[str, str], int] = defaultdict(int)
-    for one in found:
-        zone, _, chip = one.pool.partition("/")
-        hours[regions.get(zone, zone), chip] += one.chips
-    whole: dict[str, int] = defaultdict(int)
-    domestic: dict[str, int] = defaultdict(int)
-    rows: list[tuple[Cell, ...]] = []
-    for (region, chip), count in sorted(hours.items()):
-        kind = chips.get(chip)
-        tflops = count * (0 if kind is None else kind.tflops)
-        is_domestic = kind is not None and kind.domestic
-        for name in (region, _WHOLE_DAY):
-            whole[name] += tflops
-            domestic[name] += tflops * is_domestic
-        rows.append((region, chip, "domestic" if is_domestic else "imported", count, tflops))
-    shares = {name: _share(domestic[name], total) for name, total in whole.items()}
-    columns = (
-        column("region", ("region", "地区")),
-        column("chip", ("chip class", "芯片类别")),
-        column("origin", ("origin", "来源")),
-        column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
-        column("tflops_hours", ("TFLOPS-hours", "TFLOPS 小时"), "tflops-hours"),
-        column("region_share_ppm", ("domestic share of the region", "地区国产占比"), "ppm"),
-    )
-    figures = (
-        figure(
-            "domestic_ppm",
-            ("Domestic share", "国产占比"),
-            "ppm",
-            shares.get(_WHOLE_DAY),
-        ),
-        figure(
-            "tflops_hours",
-            ("Allocated in all", "分配总量"),
-            "tflops-hours",
-            whole.get(_WHOLE_DAY, 0),
-        ),
-    )
-    return Content(figures, columns, tuple((*row, shares[str(row[0])]) for row in rows))
-
-
 def regional_flows(found: Sequence[FlowRow], market: Market) -> Content:
     """Return chip-hours and their value from region to region."""
     regions = {zone.id: zone.region for zone in market.zones}

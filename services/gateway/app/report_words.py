@@ -37,9 +37,13 @@ ABOUT: dict[ReportKind, tuple[str, str]] = {
     "domestic-share": (
         (
             "Compute allocated by the day's rounds, by region and chip class, with the share of "
-            "domestic chips in TFLOPS-hours."
+            "domestic chips in TFLOPS-hours. Then each round of which a policy asked a share: "
+            "what was asked and achieved, the premium, and what was missed."
         ),
-        "当日各轮分配的算力，按地区与芯片类别列出，并给出国产芯片占比（按 TFLOPS 小时）。",
+        (
+            "当日各轮分配的算力，按地区与芯片类别列出，并给出国产芯片占比（按 TFLOPS 小时）；"
+            "其后为有国产占比要求的各轮：要求占比、实际占比、溢价与缺口。"
+        ),
     ),
     "regional-flows": (
         (

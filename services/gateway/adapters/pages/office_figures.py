@@ -155,6 +155,9 @@ def _concentration(rows: list[_Row]) -> Bars:
 def _shares(rows: list[_Row]) -> Bars:
     regions: dict[str, list[int]] = {}
     for row in rows:
+        if row["origin"] is None:
+            # What a policy asked of a round, which is of the same TFLOPS-hours.
+            continue
         totals = regions.setdefault(str(row["region"]), [0, 0])
         totals[row["origin"] != "domestic"] += _number(row, "tflops_hours")
     bars = []
