@@ -48,9 +48,13 @@ ABOUT: dict[ReportKind, tuple[str, str]] = {
     "regional-flows": (
         (
             "Where capacity lies against where demand is: the region of a demand's users, else of "
-            "its data, else unstated."
+            "its data, else unstated; then what each region exported to others in all, and "
+            "imported from them."
         ),
-        "算力所在地区与需求所在地区：需求地区取用户所在地，否则取数据所在地，否则为未说明。",
+        (
+            "算力所在地区与需求所在地区：需求地区取用户所在地，否则取数据所在地，否则为未说明；"
+            "其后为各地区输出与输入的合计。"
+        ),
     ),
     "price-convergence": (
         (

@@ -95,12 +95,11 @@ async def test_a_day_is_reported_by_region_chip_and_owner(market: Market) -> Non
     nothing = {"rounds_asked": 0, "rounds_missed": 0, "shortfall": 0, "credits": 0}
     assert figures(found) == {"domestic_ppm": 0, "tflops_hours": 12 * 989, **nothing}
     found = await report(gateway, "regional-flows", market.enterprise)
-    (row,) = rows(found)
-    assert (row["capacity_region"], row["chip_hours"], row["value"]) == (
-        "beijing",
-        12,
-        104_000_000,
-    )
+    assert {row["flow"]: (*row.values(),)[1:] for row in rows(found)} == {
+        "route": ("beijing", "unstated", 12, 104_000_000),
+        "exported": ("beijing", "others", 0, 0),
+        "imported": ("others", "beijing", 0, 0),
+    }
     assert (found["is_final"], found["is_whole"]) == (False, True)
     empty = await report(gateway, "domestic-share", key, "market_id=jingjinji&day=2026-11-23")
     assert (empty["rounds"], empty["rows"], empty["is_final"]) == (0, [], True)
