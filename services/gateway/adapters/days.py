@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from schemas.shares import RoundShares
 from schemas.types import period_of
 from services.gateway.adapters.policy_studies import costs_of
 from services.gateway.adapters.queries import SQL
@@ -97,6 +98,11 @@ class PostgresDays:
             for row in await self._pool.fetch(SQL.day_policy_costs, *asked)
             for cost in costs_of(row["body"])
         ]
+
+    async def shares(self, day: DayOf, limit: int) -> list[RoundShares]:
+        """Return what domestic shares asked of so many rounds at most, the earliest first."""
+        found = await self._pool.fetch(SQL.day_shares, day.market_id, day.start, day.end, limit)
+        return [RoundShares.model_validate_json(row["body"]) for row in found]
 
     async def clock(self, day: DayOf, timeline: Timeline, bound_us: int) -> list[ClockRow]:
         """Return how far stamps were from the market's clock, by source."""

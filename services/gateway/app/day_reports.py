@@ -15,6 +15,7 @@ from services.gateway.app.envelopes import canonical
 from services.gateway.app.policy_cost_report import policy_costs
 from services.gateway.app.report_words import ABOUT, TITLES
 from services.gateway.app.rights import require_role
+from services.gateway.app.share_report import domestic_share
 from services.gateway.app.surveillance import day_of
 from services.gateway.errors import not_found
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from schemas.market import Market
     from schemas.reports import ReportKind
+    from schemas.shares import RoundShares
     from services.gateway.app.convergence_report import LinkDay, PeriodPrice
     from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
     from services.gateway.app.policy_cost_report import CostRow
@@ -109,6 +111,10 @@ class Days(Protocol):
 
     async def policy_costs(self, day: DayOf, limit: int) -> list[CostRow]:
         """Return what policies cost, by round, of so many rounds at most."""
+        ...
+
+    async def shares(self, day: DayOf, limit: int) -> list[RoundShares]:
+        """Return what domestic shares asked of so many rounds at most, the earliest first."""
         ...
 
     async def clock(self, day: DayOf, timeline: Timeline, bound_us: int) -> list[ClockRow]:
@@ -241,7 +247,8 @@ class DayReports:
         return report_tables.concentration(await self._days.trades(day), market)
 
     async def _domestic_share(self, day: DayOf, market: Market) -> Content:
-        return report_tables.domestic_share(await self._days.trades(day), market)
+        trades, asked = await self._days.trades(day), await self._days.shares(day, _ALL_ROWS)
+        return domestic_share(trades, asked, market)
 
     async def _regional_flows(self, day: DayOf, market: Market) -> Content:
         return report_tables.regional_flows(await self._days.flows(day), market)

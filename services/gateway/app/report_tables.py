@@ -10,7 +10,7 @@ from schemas.reports import ReportColumn, ReportFigure
 from services.core.surveillance.concentration import concentration_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from schemas.market import Market
@@ -20,6 +20,7 @@ _PPM = 1_000_000
 _TOP = 3
 _WHOLE_DAY = "all"
 _UNSTATED = "unstated"
+_OTHERS = "others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,53 +195,12 @@ def concentration(found: Sequence[TradeRow], market: Market) -> Content:
     return Content(figures, tuple(columns), tuple(rows))
 
 
-def domestic_share(found: Sequence[TradeRow], market: Market) -> Content:
-    """Return compute allocated by region and chip class, and the domestic share."""
-    regions = {zone.id: zone.region for zone in market.zones}
-    chips = {chip.id: chip for chip in market.chips}
-    hours: dict[tuple[str, str], int] = defaultdict(int)
-    for one in found:
-        zone, _, chip = one.pool.partition("/")
-        hours[regions.get(zone, zone), chip] += one.chips
-    whole: dict[str, int] = defaultdict(int)
-    domestic: dict[str, int] = defaultdict(int)
-    rows: list[tuple[Cell, ...]] = []
-    for (region, chip), count in sorted(hours.items()):
-        kind = chips.get(chip)
-        tflops = count * (0 if kind is None else kind.tflops)
-        is_domestic = kind is not None and kind.domestic
-        for name in (region, _WHOLE_DAY):
-            whole[name] += tflops
-            domestic[name] += tflops * is_domestic
-        rows.append((region, chip, "domestic" if is_domestic else "imported", count, tflops))
-    shares = {name: _share(domestic[name], total) for name, total in whole.items()}
-    columns = (
-        column("region", ("region", "地区")),
-        column("chip", ("chip class", "芯片类别")),
-        column("origin", ("origin", "来源")),
-        column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
-        column("tflops_hours", ("TFLOPS-hours", "TFLOPS 小时"), "tflops-hours"),
-        column("region_share_ppm", ("domestic share of the region", "地区国产占比"), "ppm"),
-    )
-    figures = (
-        figure(
-            "domestic_ppm",
-            ("Domestic share", "国产占比"),
-            "ppm",
-            shares.get(_WHOLE_DAY),
-        ),
-        figure(
-            "tflops_hours",
-            ("Allocated in all", "分配总量"),
-            "tflops-hours",
-            whole.get(_WHOLE_DAY, 0),
-        ),
-    )
-    return Content(figures, columns, tuple((*row, shares[str(row[0])]) for row in rows))
-
-
 def regional_flows(found: Sequence[FlowRow], market: Market) -> Content:
-    """Return chip-hours and their value from region to region."""
+    """Return chip-hours and their value from region to region, then each region's totals.
+
+    A region exports what others' demand got of its capacity, and imports what its demand got of
+    theirs. What goes to an unstated region is in neither.
+    """
     regions = {zone.id: zone.region for zone in market.zones}
     hours: dict[tuple[str, str], int] = defaultdict(int)
     value: dict[tuple[str, str], int] = defaultdict(int)
@@ -252,6 +212,7 @@ def regional_flows(found: Sequence[FlowRow], market: Market) -> Content:
         hours[key] += one.chips
         value[key] += one.value
     columns = (
+        column("flow", ("flow", "流向")),
         column("capacity_region", ("capacity in", "算力所在地区")),
         column("demand_region", ("demand from", "需求所在地区")),
         column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
@@ -268,8 +229,24 @@ def regional_flows(found: Sequence[FlowRow], market: Market) -> Content:
             _share(crossing, sum(stated.values())),
         ),
     )
-    rows = tuple((*key, hours[key], value[key]) for key in sorted(hours))
-    return Content(figures, columns, rows)
+    rows = tuple(("route", *key, hours[key], value[key]) for key in sorted(hours))
+    return Content(figures, columns, rows + _crossings(hours, value))
+
+
+def _crossings(
+    hours: Mapping[tuple[str, str], int], value: Mapping[tuple[str, str], int]
+) -> tuple[tuple[Cell, ...], ...]:
+    """Return what each region exported and imported, of none too."""
+    known = sorted({region for key in hours for region in key if region != _UNSTATED})
+    crossing = [key for key in hours if key[0] != key[1] and key[1] != _UNSTATED]
+    rows: list[tuple[Cell, ...]] = []
+    for flow, side in (("exported", 0), ("imported", 1)):
+        for region in known:
+            keys = [key for key in crossing if key[side] == region]
+            ends = (region, _OTHERS) if side == 0 else (_OTHERS, region)
+            totals = (sum(amounts[key] for key in keys) for amounts in (hours, value))
+            rows.append((flow, *ends, *totals))
+    return tuple(rows)
 
 
 def clock(found: Sequence[ClockRow], bound_us: int) -> Content:

@@ -37,16 +37,24 @@ ABOUT: dict[ReportKind, tuple[str, str]] = {
     "domestic-share": (
         (
             "Compute allocated by the day's rounds, by region and chip class, with the share of "
-            "domestic chips in TFLOPS-hours."
+            "domestic chips in TFLOPS-hours. Then each round of which a policy asked a share: "
+            "what was asked and achieved, the premium, and what was missed."
         ),
-        "当日各轮分配的算力，按地区与芯片类别列出，并给出国产芯片占比（按 TFLOPS 小时）。",
+        (
+            "当日各轮分配的算力，按地区与芯片类别列出，并给出国产芯片占比（按 TFLOPS 小时）；"
+            "其后为有国产占比要求的各轮：要求占比、实际占比、溢价与缺口。"
+        ),
     ),
     "regional-flows": (
         (
             "Where capacity lies against where demand is: the region of a demand's users, else of "
-            "its data, else unstated."
+            "its data, else unstated; then what each region exported to others in all, and "
+            "imported from them."
         ),
-        "算力所在地区与需求所在地区：需求地区取用户所在地，否则取数据所在地，否则为未说明。",
+        (
+            "算力所在地区与需求所在地区：需求地区取用户所在地，否则取数据所在地，否则为未说明；"
+            "其后为各地区输出与输入的合计。"
+        ),
     ),
     "price-convergence": (
         (

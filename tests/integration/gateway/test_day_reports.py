@@ -13,6 +13,8 @@ from schemas import events
 from schemas.codec import derive_id
 from schemas.link_examples import LINKS
 from schemas.links import RoundLinks
+from schemas.share_examples import SHARES
+from schemas.shares import RoundShares
 from services.kit.kafka import OutRecord
 from suanli.report_files import canonical, content, verify_file
 from tests.integration.gateway.conftest import Gateway, Market, demand, offer
@@ -90,17 +92,52 @@ async def test_a_day_is_reported_by_region_chip_and_owner(market: Market) -> Non
     found = await report(gateway, "domestic-share", market.provider)
     (row,) = rows(found)
     assert (row["origin"], row["chip_hours"], row["tflops_hours"]) == ("imported", 12, 12 * 989)
-    assert figures(found) == {"domestic_ppm": 0, "tflops_hours": 12 * 989}
+    nothing = {"rounds_asked": 0, "rounds_missed": 0, "shortfall": 0, "credits": 0}
+    assert figures(found) == {"domestic_ppm": 0, "tflops_hours": 12 * 989, **nothing}
     found = await report(gateway, "regional-flows", market.enterprise)
-    (row,) = rows(found)
-    assert (row["capacity_region"], row["chip_hours"], row["value"]) == (
-        "beijing",
-        12,
-        104_000_000,
-    )
+    assert {row["flow"]: (*row.values(),)[1:] for row in rows(found)} == {
+        "route": ("beijing", "unstated", 12, 104_000_000),
+        "exported": ("beijing", "others", 0, 0),
+        "imported": ("others", "beijing", 0, 0),
+    }
     assert (found["is_final"], found["is_whole"]) == (False, True)
     empty = await report(gateway, "domestic-share", key, "market_id=jingjinji&day=2026-11-23")
     assert (empty["rounds"], empty["rows"], empty["is_final"]) == (0, [], True)
+
+
+async def test_a_round_that_was_asked_a_domestic_share_is_reported_with_its_premium(
+    market: Market,
+) -> None:
+    gateway, key = market.gateway, market.regulator
+    await traded(market)
+    (kept,) = SHARES[RoundShares]["shares"]
+    missed = {"policy_id": "domestic", "region": None, "share_bp": 3_000, "shortfall": 7_000}
+    body = {"round_id": "jingjinji:1", "market_id": "jingjinji", "seq": 1}
+    told = SHARES[RoundShares] | body | {"shares": [kept, kept | missed]}
+    # A round that was not closed is not of the day.
+    later = told | {"round_id": "jingjinji:2", "seq": 2}
+    await gateway.publish(RoundShares.model_validate(told), RoundShares.model_validate(later))
+    found = await gateway.eventually(
+        lambda: report(gateway, "domestic-share", key), lambda found: len(found["rows"]) == 3
+    )
+    chip, beijing, everywhere = rows(found)
+    assert (chip["chip_hours"], chip["round_id"], chip["asked_ppm"]) == (12, None, None)
+    assert (beijing["region"], beijing["round_id"]) == ("beijing", "jingjinji:1")
+    assert (beijing["asked_ppm"], beijing["achieved_ppm"]) == (600_000, 625_000)
+    assert (beijing["premium"], beijing["premium_max"], beijing["shortfall"]) == (2_500, 40_000, 0)
+    assert (everywhere["region"], everywhere["asked_ppm"]) == ("all", 300_000)
+    assert (everywhere["policy_id"], everywhere["shortfall"]) == ("domestic", 7_000)
+    assert figures(found) == {
+        "domestic_ppm": 0,
+        "tflops_hours": 12 * 989,
+        "rounds_asked": 1,
+        "rounds_missed": 1,
+        "shortfall": 7_000,
+        "credits": 2 * kept["credits"],
+    }
+    for language, word in (("en", "share asked"), ("zh", "要求占比")):
+        assert word.encode() in content(found, ".html", language)
+    assert b"jingjinji:1" in content(found, ".csv")
 
 
 async def test_spreads_between_regions_stand_beside_what_their_links_carried(

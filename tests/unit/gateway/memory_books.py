@@ -289,6 +289,9 @@ class MemoryDays:
     async def policy_costs(self, day: DayOf, limit: int) -> list[CostRow]:
         return []
 
+    async def shares(self, day: DayOf, limit: int) -> list[RoundShares]:
+        return []
+
     async def emergencies(self, day: DayOf, limit: int) -> list[EmergencyRow]:
         return []
 

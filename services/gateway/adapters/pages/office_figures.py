@@ -155,6 +155,9 @@ def _concentration(rows: list[_Row]) -> Bars:
 def _shares(rows: list[_Row]) -> Bars:
     regions: dict[str, list[int]] = {}
     for row in rows:
+        if row["origin"] is None:
+            # What a policy asked of a round, which is of the same TFLOPS-hours.
+            continue
         totals = regions.setdefault(str(row["region"]), [0, 0])
         totals[row["origin"] != "domestic"] += _number(row, "tflops_hours")
     bars = []
@@ -169,7 +172,8 @@ def _shares(rows: list[_Row]) -> Bars:
 
 def _flows(rows: list[_Row]) -> Bars:
     bars = []
-    for row in sorted(rows, key=lambda item: -_number(item, "chip_hours")):
+    routes = [row for row in rows if row["flow"] == "route"]
+    for row in sorted(routes, key=lambda item: -_number(item, "chip_hours")):
         hours, inside = _number(row, "chip_hours"), row["capacity_region"] == row["demand_region"]
         name = f"{row['capacity_region']} → {row['demand_region']}"
         bars.append((name, hours if inside else 0, 0 if inside else hours, count(hours)))

@@ -68,6 +68,14 @@ LEFT JOIN order_shown AS o ON o.order_id = row.value ->> 'demand_id'
 WHERE d.market_id = $1 AND d.market_time >= $2 AND d.market_time < $3
 ORDER BY d.market_time, d.round_id, row.n LIMIT $4;
 
+-- name: day_shares
+SELECT s.body
+FROM round AS r
+JOIN round_share AS s USING (market_id, seq)
+WHERE r.market_id = $1 AND r.closed_at IS NOT NULL
+  AND r.market_time >= $2 AND r.market_time < $3
+ORDER BY s.seq LIMIT $4;
+
 -- name: day_clock
 -- How far the stamp of an event is from the market's clock when it was recorded, in real
 -- microseconds; the market's clock shows $4 at the real instant $5 and runs $6 times as fast.

@@ -247,9 +247,11 @@ def _share_bars(report: Json, at: int) -> str:
 
 def _flow_bars(report: Json, at: int) -> str:
     places = _places(report)
-    rows = sorted(report["rows"], key=lambda row: -int(row[places["chip_hours"]]))
+    # Reports of before the totals of regions have nothing but routes.
+    flow = places.get("flow")
+    routes = [row for row in report["rows"] if flow is None or row[flow] == "route"]
     bars = []
-    for row in rows:
+    for row in sorted(routes, key=lambda row: -int(row[places["chip_hours"]])):
         source, target = str(row[places["capacity_region"]]), str(row[places["demand_region"]])
         hours = int(row[places["chip_hours"]])
         inside = source == target
