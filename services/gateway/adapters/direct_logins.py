@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from schemas.types import Role
     from services.gateway.direct_login_ports import Work
-    from services.kit.postgres import Pool
+    from services.kit.postgres import Conn, Pool
     from services.kit.settings import KitSettings
 
     _T = TypeVar("_T")
@@ -55,14 +55,14 @@ class PostgresLoginBook:
         Raises:
             BusyError: if it is being changed already.
         """
-        async with self._changes:
-            begun = await self._pool.execute(SQL.begin_direct_login, participant_id, by)
-            if begun == "UPDATE 0":
-                return False
-            async with self._pool.acquire() as conn, conn.transaction():
-                row = await _held(conn.fetchrow(SQL.hold_direct_login, participant_id))
+        async with self._changes, self._pool.acquire() as conn:
+            async with conn.transaction():
+                if not await _may(conn, participant_id):
+                    return False
+                await conn.execute(SQL.begin_direct_login, participant_id, by)
+            async with conn.transaction():
                 # Whoever was suspended in between has nothing made.
-                if row is None or not row["may"]:
+                if not await _may(conn, participant_id):
                     return False
                 await work()
                 await conn.execute(SQL.finish_direct_login, participant_id, by)
@@ -75,7 +75,7 @@ class PostgresLoginBook:
             BusyError: if it is being changed already.
         """
         async with self._changes, self._pool.acquire() as conn, conn.transaction():
-            row = await _held(conn.fetchrow(SQL.hold_direct_login, participant_id))
+            row = await _held(conn, participant_id)
             if if_due and (row is None or row["may"] or row["login"] == "none"):
                 return
             await work()
@@ -86,9 +86,15 @@ class PostgresLoginBook:
         return [row["participant_id"] for row in await self._pool.fetch(SQL.direct_logins_due)]
 
 
-async def _held(asked: Coroutine[Any, Any, asyncpg.Record | None]) -> asyncpg.Record | None:
+async def _may(conn: Conn, participant_id: str) -> bool:
+    row = await _held(conn, participant_id)
+    return row is not None and bool(row["may"])
+
+
+async def _held(conn: Conn, participant_id: str) -> asyncpg.Record | None:
+    """Return what is known, and let nobody else change it until the transaction is over."""
     try:
-        return await asked
+        return await conn.fetchrow(SQL.hold_direct_login, participant_id)
     except asyncpg.LockNotAvailableError as error:
         raise BusyError(
             "direct.login_busy",

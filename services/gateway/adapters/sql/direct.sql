@@ -51,9 +51,8 @@ WHERE direct_access.is_allowed IS DISTINCT FROM $2;
 
 -- name: begin_direct_login
 -- Committed before the broker is asked, so that no login can be there that is not noted here.
-UPDATE direct_access a SET login = 'making', login_at = now(), login_by = $2
-FROM participant p
-WHERE a.participant_id = $1 AND p.participant_id = $1 AND a.is_allowed AND p.status = 'active';
+UPDATE direct_access SET login = 'making', login_at = now(), login_by = $2
+WHERE participant_id = $1;
 
 -- name: hold_direct_login
 -- Held while the broker is asked, so that whatever changes a login changes it alone.
