@@ -12,7 +12,9 @@ LoginState = Literal["none", "active", "unfinished", "unknown"]
 class DirectAccessSet(Model):
     """Whether a participant may have a login at the broker."""
 
-    allowed: bool = Field(description="To take it back ends the login too")
+    access: Literal["allowed", "withheld"] = Field(
+        description="`withheld` ends the login that there is"
+    )
 
 
 class DirectLoginView(Model):

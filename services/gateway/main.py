@@ -220,9 +220,7 @@ def _paged(
     office: Office,
 ) -> FastAPI:
     sign_ins = PageSignIns(tokens, settings.gateway_oidc_client_secret)
-    around = Surroundings(
-        _timeline(settings).speed, settings.topic_prefix, settings.gateway_direct_brokers
-    )
+    around = Surroundings(_timeline(settings).speed)
     return add_pages(app, sessions, sign_ins, around, desks, office)
 
 

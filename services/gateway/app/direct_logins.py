@@ -107,8 +107,10 @@ class DirectLogins:
         """
         require_role(principal, Role.OPERATOR)
         who = await self._trader(principal, participant_id)
-        await self._book.allow(participant_id, principal.key_id, is_allowed=wanted.allowed)
-        if not wanted.allowed:
+        await self._book.allow(
+            participant_id, principal.key_id, is_allowed=wanted.access == "allowed"
+        )
+        if wanted.access == "withheld":
             # The sweep does it, if this does not.
             with contextlib.suppress(UnavailableError, BusyError):
                 await self._end(participant_id, if_due=True)

@@ -44,7 +44,9 @@ class Desk:
         return reply.json()
 
     async def allow(self, *, allowed: bool = True) -> Any:  # noqa: ANN401 - JSON
-        reply = await self.gateway.call("PUT", ACCESS, {"allowed": allowed})
+        reply = await self.gateway.call(
+            "PUT", ACCESS, {"access": "allowed" if allowed else "withheld"}
+        )
         assert reply.status_code == 200, reply.text
         return reply.json()
 
@@ -220,7 +222,7 @@ async def test_the_login_desk_changes_participants_alone_and_the_server_tool_kno
 
 async def test_a_gateway_without_that_right_says_what_the_operator_runs(market: Market) -> None:
     gateway = market.gateway
-    await gateway.call("PUT", ACCESS, {"allowed": True})
+    await gateway.call("PUT", ACCESS, {"access": "allowed"})
     shown = (await gateway.call("GET", LOGIN, key=market.provider)).json()
     assert (shown["self_service"], shown["state"]) == (False, "unknown")
     for method in ("POST", "DELETE"):

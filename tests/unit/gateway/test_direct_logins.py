@@ -18,8 +18,8 @@ ACCESS = "/v1/participants/provider-1/direct-access"
 
 
 async def _call(
-    gateway: MemoryGateway, role: Role, method: str, path: str, body: Any = None
-) -> Any:
+    gateway: MemoryGateway, role: Role, method: str, path: str, body: object = None
+) -> httpx.Response:
     async with gateway.http() as http:
         headers = {"Authorization": f"Bearer {KEYS[role]}"}
         return await http.request(method, path, json=body, headers=headers)
@@ -29,7 +29,7 @@ async def test_a_login_is_made_by_its_owner_once_the_operator_allows_it() -> Non
     gateway = MemoryGateway()
     refused = await _call(gateway, Role.PROVIDER, "POST", LOGIN)
     assert (refused.status_code, refused.json()["code"]) == (409, "direct.not_allowed")
-    allowed = await _call(gateway, Role.OPERATOR, "PUT", ACCESS, {"allowed": True})
+    allowed = await _call(gateway, Role.OPERATOR, "PUT", ACCESS, {"access": "allowed"})
     assert (allowed.json()["allowed"], allowed.json()["state"]) == (True, "none")
 
     first = (await _call(gateway, Role.PROVIDER, "POST", LOGIN)).json()
@@ -67,9 +67,9 @@ async def test_what_broke_half_way_is_shown_as_such() -> None:
 async def test_the_login_of_whoever_may_have_none_any_longer_ends() -> None:
     gateway = MemoryGateway()
     for _ in range(2):
-        await _call(gateway, Role.OPERATOR, "PUT", ACCESS, {"allowed": True})
+        await _call(gateway, Role.OPERATOR, "PUT", ACCESS, {"access": "allowed"})
         assert (await _call(gateway, Role.PROVIDER, "POST", LOGIN)).status_code == 201
-        told = await _call(gateway, Role.OPERATOR, "PUT", ACCESS, {"allowed": False})
+        told = await _call(gateway, Role.OPERATOR, "PUT", ACCESS, {"access": "withheld"})
         assert (told.json()["allowed"], told.json()["state"]) == (False, "none")
         assert gateway.logins.passwords == {}
 

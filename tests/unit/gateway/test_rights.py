@@ -50,7 +50,7 @@ WRITES: list[tuple[str, str, Any, set[Role]]] = [
         COLLATERAL,
         {Role.PROVIDER, Role.OPERATOR},
     ),
-    ("PUT", "/v1/participants/provider-1/direct-access", {"allowed": True}, {Role.OPERATOR}),
+    ("PUT", "/v1/participants/provider-1/direct-access", {"access": "allowed"}, {Role.OPERATOR}),
     ("POST", "/v1/reversals", REVERSAL, {Role.OPERATOR}),
     ("POST", "/v1/erasures", ERASURE, {Role.OPERATOR}),
     ("GET", "/v1/erasures", None, {Role.OPERATOR, Role.REGULATOR}),

@@ -271,7 +271,9 @@ class AsyncParticipantsCalls(AsyncCaller):
         )
         return reply
 
-    async def allow_direct_access(self, participant_id: str, allowed: bool) -> DirectLoginView:
+    async def allow_direct_access(
+        self, participant_id: str, access: Literal["allowed", "withheld"]
+    ) -> DirectLoginView:
         """Allow a login at the broker.
 
         Allow a provider or an enterprise to make a login at the broker for itself, or no
@@ -281,7 +283,7 @@ class AsyncParticipantsCalls(AsyncCaller):
             Operation(
                 "PUT",
                 f"/v1/participants/{place(participant_id)}/direct-access",
-                body={"allowed": allowed},
+                body={"access": access},
             )
         )
         return reply

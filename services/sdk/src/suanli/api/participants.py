@@ -267,7 +267,9 @@ class ParticipantsCalls(Caller):
         )
         return reply
 
-    def allow_direct_access(self, participant_id: str, allowed: bool) -> DirectLoginView:
+    def allow_direct_access(
+        self, participant_id: str, access: Literal["allowed", "withheld"]
+    ) -> DirectLoginView:
         """Allow a login at the broker.
 
         Allow a provider or an enterprise to make a login at the broker for itself, or no
@@ -277,7 +279,7 @@ class ParticipantsCalls(Caller):
             Operation(
                 "PUT",
                 f"/v1/participants/{place(participant_id)}/direct-access",
-                body={"allowed": allowed},
+                body={"access": access},
             )
         )
         return reply

@@ -242,5 +242,5 @@ class DirectLoginCreated(TypedDict):
 class DirectAccessSet(TypedDict):
     """Whether a participant may have a login at the broker."""
 
-    allowed: bool
-    """To take it back ends the login too."""
+    access: Literal["allowed", "withheld"]
+    """`withheld` ends the login that there is."""
