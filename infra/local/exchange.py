@@ -62,7 +62,7 @@ class ExchangeConfig:
         solve_s: Real seconds that a solve may take; 0 leaves it to the round's effort.
         log_key: Secret key of the transparency log; empty in folders from before there was one.
         receipt_key: Seed of the key that receipts and reports are signed with, Base64; the same.
-        access_password: Password of the gateway's user at the broker that may change logins; the same.
+        access_password: Password of the gateway's user at the broker that changes logins; the same.
         is_sandbox: Whether it is a sandbox: play money for the asking, robots that trade.
     """
 

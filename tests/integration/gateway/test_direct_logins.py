@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +18,7 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
+from playwright.async_api import Browser, expect
 from pydantic import SecretStr
 
 from services.gateway import direct_access
@@ -20,8 +27,11 @@ from services.gateway.main import build
 from services.gateway.settings import GatewaySettings
 from services.kit.errors import LogUnavailableError
 from services.kit.log_access import AccessRefusedError, LogAccess
+from suanli.direct import DirectAccess
 from tests.conftest import Stack
 from tests.integration.gateway.conftest import OPERATOR_KEY, Gateway, Market
+from tests.integration.gateway.serving import served
+from tests.integration.gateway.test_pages_trade import entered, seen
 
 pytestmark = pytest.mark.integration
 PASSWORD = "the password of the tests"
@@ -154,6 +164,88 @@ async def test_whoever_is_suspended_or_no_longer_allowed_loses_its_login(desk: D
     assert (await desk.allow(allowed=False))["state"] == "none"
     assert not await desk.is_let_in(made)
     assert (await desk.mine("POST", 409))["code"] == "direct.not_allowed"
+
+
+async def test_the_operator_allows_and_the_provider_makes_its_login_on_their_pages(
+    desk: Desk, browser: Browser
+) -> None:
+    async with served(desk.gateway) as base:
+        page = await entered(browser, base, OPERATOR_KEY, "zh")
+        await page.goto("/office/participants/provider-1")
+        await page.get_by_role("button", name="允许直连").click()
+        await expect(page.locator("#broker")).to_contain_text("是")
+        await seen(page, "participant-zh")
+
+        page = await entered(browser, base, desk.market.provider, "en")
+        await page.goto("/keys")
+        await page.get_by_role("button", name="Make a login").click()
+        password = await page.locator("#login-password").text_content()
+        made = {"login": await desk.mine("GET"), "password": password}
+        await desk.write(made)
+        await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        await page.locator("summary", has_text="client.properties").click()
+        await page.get_by_role("button", name="Copy client.properties").click()
+        copied = await page.evaluate("navigator.clipboard.readText()")
+        assert f'password="{password}"' in copied
+        await seen(page, "keys-login-en")
+        await page.goto("/keys")
+        assert str(password) not in await page.content()
+        # A form of another site is refused, as everywhere.
+        forged = await page.request.post("/keys/direct", form={"proof": "x"})
+        assert forged.status == 403
+        await page.get_by_role("link", name="中文").click()
+        await seen(page, "keys-login-zh")
+        await page.get_by_role("button", name="撤销 ").click()
+        await expect(page.get_by_role("button", name="建立登录凭据")).to_be_visible()
+        assert not await desk.is_let_in(made)
+
+
+def suanli(home: Path, url: str, key: str, *words: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SUANLI_")}
+    more = {
+        "SUANLI_API_URL": url,
+        "SUANLI_API_KEY": key,
+        "SUANLI_CONFIG": str(home / "config.json"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "suanli", "direct", *words],
+        env=kept | more,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+async def test_the_command_line_allows_makes_shows_and_ends_a_login(
+    desk: Desk, tmp_path: Path
+) -> None:
+    provider, file = desk.market.provider, tmp_path / "direct.env"
+    async with served(desk.gateway) as url:
+
+        async def direct(key: str, *words: str) -> str:
+            return (await asyncio.to_thread(suanli, tmp_path, url, key, *words)).stdout
+
+        assert "provider-1" in await direct(OPERATOR_KEY, "allow", "provider-1")
+        printed = await direct(provider, "new-password")
+        assert json.loads(await direct(provider, "login", "-o", "json"))["state"] == "active"
+        await direct(provider, "new-password", "--file", str(file))
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        kept = file.read_text(encoding="utf-8")
+        assert kept != printed
+        told = [dict(line.split("=", 1) for line in one.splitlines()) for one in (printed, kept)]
+        old, new = (DirectAccess.of(one) for one in told)
+        for access, is_let_in in ((old, False), (new, True)):
+            login = {"user": access.user, "write_topic": access.topic}
+            made = {"login": login, "password": access.password}
+            assert await desk.is_let_in(made) is is_let_in
+        await direct(provider, "end-login")
+        rows = await direct(provider, "login", "-o", "csv")
+        assert "none" in rows.splitlines()[1].split(",")
+        withheld = await direct(OPERATOR_KEY, "withhold", "provider-1", "-o", "json")
+        assert json.loads(withheld)["allowed"] is False
 
 
 async def test_a_making_that_breaks_off_leaves_a_login_that_somebody_knows_of(

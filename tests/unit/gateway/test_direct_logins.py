@@ -6,6 +6,7 @@ import csv
 import io
 import json
 
+import httpx
 import pytest
 
 from schemas.direct_logins import DirectLoginCreated, DirectLoginView
