@@ -273,10 +273,7 @@ async def _invoice(conn: Conn, participant_id: str, row: asyncpg.Record) -> Invo
         total["item"]: (total["lines"], total["amount"])
         for total in await conn.fetch(SQL.invoice_totals, participant_id, *leaves)
     }
-    amounts = {
-        item: totals.get(item, (0, 0))[1]
-        for item in get_args(InvoiceItem)
-    }
+    amounts = {item: totals.get(item, (0, 0))[1] for item in get_args(InvoiceItem)}
     return InvoiceView(
         number=f"{participant_id}-{row['place']:06d}" if final else None,
         participant_id=participant_id,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,6 +17,8 @@ from schemas.shares import PremiumSettled
 from schemas.types import Role
 from services.kit.kafka import OutRecord
 from tests.integration.gateway.conftest import Gateway, Market
+from tests.integration.gateway.serving import served
+from tests.integration.gateway.test_cli_phases import shell
 from tests.unit.ledger import world as w
 from tests.unit.ledger.charges import link_charged, premium_assigned
 
@@ -132,11 +136,11 @@ def _beside(
     chance: random.Random, seq: int, hours: list[tuple[int, int, int]]
 ) -> tuple[list[LinkCharged], list[int]]:
     """Return charges for links, some congested, and a premium that charges before it credits."""
-    links = [
-        link_charged(seq, f"d{seq}", "lab", tariff, [(at, chance.randint(1, 99), tariff + more)])
-        for at, _, _ in hours[: chance.randint(0, 2)]
-        for tariff, more in ((chance.randint(0, 9_999), chance.choice((0, chance.randint(1, 999)))),)
-    ]
+    links = []
+    for at, _, _ in hours[: chance.randint(0, 2)]:
+        tariff, rent = chance.randint(0, 9_999), chance.choice((0, chance.randint(1, 999)))
+        sent = [(at, chance.randint(1, 99), tariff + rent)]
+        links.append(link_charged(seq, f"d{seq}", "lab", tariff, sent))
     most = hours[0][1] * hours[0][2]
     charge = chance.randint(0, most)
     return links, chance.choice(([], [-charge, chance.randint(0, charge)]))
@@ -458,3 +462,20 @@ async def test_orders_about_money_go_to_the_log_once_and_terms_by_version(market
     assert [one["version"] for one in found] == [1, 2]
     unknown = terms | {"market_id": "nowhere"}
     assert (await gateway.call("POST", "/v1/settlement-terms", unknown)).status_code == 404
+
+
+async def test_the_command_line_shows_what_links_cost_on_invoice_and_statement(
+    gateway: Gateway,
+) -> None:
+    keys = await keys_of(gateway)
+    await show(gateway, two_days())
+    async with served(gateway) as url:
+        lines, statement = await asyncio.gather(
+            shell(url, keys["lab"], "account", "invoice", DAY_2, "--lang", "zh"),
+            shell(url, keys["lab"], "account", "statement"),
+        )
+    assert (lines[0], statement[0]) == (0, 0), (lines, statement)
+    assert re.search(r"链路资费 .* 0\.050035", lines[1])
+    assert re.search(r"链路拥塞租金 .* 0\.040008", lines[1])
+    assert re.search(r"captured into escrow .* -0\.050035 +-0\.040008", statement[1])
+    assert re.search(r"rent of full links +1 +-0\.040008", statement[1])

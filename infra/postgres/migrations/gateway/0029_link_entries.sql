@@ -98,6 +98,7 @@ BEGIN
 END $$;
 
 -- migrate:down
+-- squawk-ignore ban-drop-view
 DROP VIEW statement_posting, charge;
 CREATE VIEW charge WITH (security_invoker = true) AS
 SELECT s.provider_id AS participant_id, s.leaf_index, s.settlement_id, c.item,
