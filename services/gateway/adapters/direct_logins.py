@@ -158,7 +158,7 @@ async def _asked(asked: Coroutine[Any, Any, _T]) -> _T:
         async with asyncio.timeout(_BROKER_S_MAX):
             return await asked
     except TimeoutError as error:
-        late = LogUnavailableError("broker", "no answer", _BROKER_S_MAX)
+        late = LogUnavailableError("the broker", "no answer", _BROKER_S_MAX)
         raise _unavailable(late) from error
     except KitError as error:
         raise _unavailable(error) from error

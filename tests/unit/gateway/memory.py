@@ -400,6 +400,10 @@ class MemoryGateway:
         operator = hash_key("bootstrap-key-of-tests")
         return Door(self.directory, self.acts, operator, self.members, NoTokens())
 
+    def _logins(self) -> DirectLogins:
+        book, topics = self.logins, MemorySigningKeys()
+        return DirectLogins(self.directory, book, book, topics, Where("broker.example:9094", ""))
+
     def http(self) -> httpx.AsyncClient:
         once = Once(self.log, self.intents, None)
         keys = KeyCommands(self.directory, self.directory)
@@ -458,13 +462,7 @@ class MemoryGateway:
                 self.clock,
                 verify_ed25519,
             ),
-            direct_logins=DirectLogins(
-                self.directory,
-                self.logins,
-                self.logins,
-                MemorySigningKeys(),
-                Where("broker.example:9094", ""),
-            ),
+            direct_logins=self._logins(),
             acts=ActsReading(self.acts),
             streams=streams_of(MemoryFeed()),
             webhooks=webhooks_of(self.clock),
