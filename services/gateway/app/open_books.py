@@ -43,8 +43,8 @@ _WATCHED_S = 900.0
 # A book that nobody looks at is brought up to date once so much is new, so that whoever looks first
 # waits for no more than this; read together, orders cost a tenth of what they cost one by one.
 _BEHIND_MAX = 2_000
-# More changes than this take as long as the whole.
-_CHANGES_MAX = 20_000
+# What was told is read in steps, so that nobody who looks waits for more than one that is not his.
+_STEP = 4_000
 # A gateway that is killed goes on from what was saved last; so many orders are read in an instant.
 _SAVED_EVERY_S = 60.0
 _SAVED_AFTER = 5_000
@@ -86,18 +86,24 @@ class Changes:
 
     Attributes:
         mark: How far it goes.
-        ids: The orders; ``None`` if they cannot be told any more, or are too many.
+        ids: The orders; ``None`` if they cannot be told any more.
+        is_all: Whether that is all that was told.
     """
 
     mark: Mark
     ids: frozenset[str] | None
+    is_all: bool = True
 
 
 class OpenBooks(Protocol):
     """The open orders as the gateway has read them."""
 
     async def changes(self, market_id: str, mark: Mark, limit: int) -> Changes:
-        """Return which orders were told of since a mark; none if there are ``limit`` or more."""
+        """Return which orders the first ``limit`` events since a mark are about."""
+        ...
+
+    async def head(self) -> Mark:
+        """Return how far what is told goes."""
         ...
 
     async def open_book(self, market_id: str, ids: Sequence[str] | None = None) -> list[OpenOrder]:
@@ -192,26 +198,27 @@ class KeptBooks:
             _, asked_s = self._asked.get(market_id, (market, -_WATCHED_S))
             known = self._known.get(market_id)
             is_due = known is None or known.saved_s <= now - _SAVED_EVERY_S
-            if is_due or asked_s > now - _WATCHED_S or await self._is_behind(market_id):
+            while known is not None and await self._is_behind(known):
+                known = await self._fresh(market, one_step=True)
+            is_old = known is None or known.book.market != market
+            if known is None or is_old or is_due or asked_s > now - _WATCHED_S:
                 known = await self._fresh(market)
-                is_due |= known.unsaved >= _SAVED_AFTER
-            assert known is not None, "a book that was not known is due"
+            is_due |= known.unsaved >= _SAVED_AFTER
             if known.whole_until_s <= time.monotonic():
                 await self._list(market, known)
             if is_due:
                 await self._save(market_id)
 
-    async def _is_behind(self, market_id: str) -> bool:
-        mark = self._known[market_id].mark
-        return (await self._books.changes(market_id, mark, _BEHIND_MAX)).ids is None
+    async def _is_behind(self, known: _Known) -> bool:
+        found = await self._books.changes(known.book.market.id, known.mark, _BEHIND_MAX)
+        return not found.is_all
 
     async def _list(self, market: Market, known: _Known) -> None:
         """List all orders again; whoever looks meanwhile sees the book as it is."""
         async with self._reading:
             self._listing = market.id
             try:
-                changes = await self._books.changes(market.id, known.mark, _CHANGES_MAX)
-                await self._read_whole(market, known, changes.mark)
+                await self._read_whole(market, known)
             finally:
                 self._listing = None
 
@@ -229,12 +236,15 @@ class KeptBooks:
             await self._books.keep(market_id, await asyncio.to_thread(packed, kept, book.market))
             known.saved = mark
 
-    async def _fresh(self, market: Market) -> _Known:
+    async def _fresh(self, market: Market, *, one_step: bool = False) -> _Known:
         async with self._reading:
             known = self._known.get(market.id)
-            if known is None or known.book.market != market or known.until_s <= time.monotonic():
+            is_old = known is None or known.book.market != market
+            if known is None or is_old or one_step or known.until_s <= time.monotonic():
                 began = time.monotonic()
-                known = await self._next(market, known)
+                known = await self._restored(market) if known is None or is_old else known
+                while not await self._step(market, known) and not one_step:
+                    pass
                 now = time.monotonic()
                 known.until_s = now + max(self._fresh_s, _KEPT_TIMES * (now - began))
                 self._known[market.id] = known
@@ -252,23 +262,22 @@ class KeptBooks:
         whole_until_s = now + _WHOLE_EVERY_S
         return _Known(Book(market, kept.columns), mark, frozenset(), 0.0, whole_until_s, mark, now)
 
-    async def _next(self, market: Market, known: _Known | None) -> _Known:
-        if known is None or known.book.market != market:
-            known = await self._restored(market)
+    async def _step(self, market: Market, known: _Known) -> bool:
+        """Bring a book a step nearer to what was told; return whether that is all."""
         # Asked for before anything is read, so that what changes meanwhile is read again.
-        changes = await self._books.changes(market.id, known.mark, _CHANGES_MAX)
+        changes = await self._books.changes(market.id, known.mark, _STEP)
         # All are listed from time to time beside this; who asks does it only where nobody does.
         is_late = known.whole_until_s + _WHOLE_EVERY_S <= time.monotonic()
         if changes.ids is None or is_late:
-            await self._read_whole(market, known, changes.mark)
-            return known
+            await self._read_whole(market, known)
+            return True
         if ids := sorted(changes.ids | known.waiting):
             await self._read(market, known, ids)
         known.mark = changes.mark
-        return known
+        return changes.is_all
 
-    async def _read_whole(self, market: Market, known: _Known, mark: Mark) -> None:
-        """Read all orders, up to a mark that was set before."""
+    async def _read_whole(self, market: Market, known: _Known) -> None:
+        mark = await self._books.head()
         await self._read(market, known, None)
         known.mark, known.whole_until_s = mark, time.monotonic() + _WHOLE_EVERY_S
 

@@ -39,9 +39,14 @@ class MemoryBooks:
         self.told += [f"off_{len(self.told) + number}" for number in range(count)]
 
     async def changes(self, market_id: str, mark: Mark, limit: int) -> Changes:
-        new = self.told[mark.seq :] if mark.feed else None
-        ids = None if new is None or len(new) >= limit else frozenset(new)
-        return Changes(Mark("feed", len(self.told)), ids)
+        if not mark.feed:
+            return Changes(await self.head(), None, is_all=len(self.told) < limit)
+        new = self.told[mark.seq :][:limit]
+        is_all = len(new) < limit
+        return Changes(Mark("feed", mark.seq + len(new)), frozenset(new), is_all)
+
+    async def head(self) -> Mark:
+        return Mark("feed", len(self.told))
 
     async def open_book(self, market_id: str, ids: Sequence[str] | None = None) -> list[OpenOrder]:
         self.asked.append(ids)
@@ -74,7 +79,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("few")
-async def test_a_book_that_nobody_looks_at_never_lags_far_behind() -> None:
+async def test_a_book_that_nobody_looks_at_never_lags_far_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     books = MemoryBooks()
     books.may_list.set()
     kept = KeptBooks(books, fresh_s=0)
@@ -91,6 +98,11 @@ async def test_a_book_that_nobody_looks_at_never_lags_far_behind() -> None:
     books.tell(3)
     assert len((await kept.book(MARKET)).columns.ids) == 29
     assert [len(ids or ()) for ids in books.asked] == [0, 6, 3]
+    # Much is read in steps, and whoever looks sees all of it.
+    monkeypatch.setattr(open_books, "_STEP", 4)
+    books.tell(10)
+    assert len((await kept.book(MARKET)).columns.ids) == 39
+    assert [len(ids or ()) for ids in books.asked[3:]] == [4, 4, 2]
 
 
 async def test_whoever_looks_while_all_are_listed_does_not_wait_for_that() -> None:
