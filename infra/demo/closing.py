@@ -157,6 +157,8 @@ async def gather(
         took_s=day.took_s,
         emergency=await day.emergency.register(),
         links=await everything("/v1/links"),
+        policies=await everything("/v1/policies"),
+        shares=tuple(reversed(await everything("/v1/shares"))),
     )
 
 

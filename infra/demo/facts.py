@@ -106,6 +106,11 @@ class Money:
         entries: Journal entries, each a leaf of the log.
         refunded: Given back from escrow for hours that were not delivered.
         links_by_round: Tariffs and congestion rents that each round paid for links.
+        charges_by_round: What imported supply is charged for each round's premiums.
+        charges_due: Those of them that are not settled yet.
+        credited: Received by domestic supply out of the policy fund.
+        fund: Balance of the policy fund.
+        fund_least: The least that it ever was.
     """
 
     deposited: int
@@ -122,6 +127,16 @@ class Money:
     entries: int
     refunded: int = 0
     links_by_round: Mapping[str, int] = field(default_factory=dict)
+    charges_by_round: Mapping[str, int] = field(default_factory=dict)
+    charges_due: int = 0
+    credited: int = 0
+    fund: int = 0
+    fund_least: int = 0
+
+    @property
+    def charges(self) -> int:
+        """Return what imported supply is charged for premiums, settled or not."""
+        return sum(self.charges_by_round.values())
 
     @property
     def links(self) -> int:
@@ -191,6 +206,8 @@ class Facts:
         took_s: Real seconds of each phase.
         links: `LinkPriceView` of every link and hour that a round told of.
         emergency: `ReportView` of the register of emergency use, empty if there was none.
+        policies: `PolicyView` of every version of the day's policies, by version.
+        shares: `RoundShares` of every round that was asked for a domestic share, oldest first.
     """
 
     market: Json
@@ -220,3 +237,5 @@ class Facts:
     took_s: Mapping[str, float] = field(default_factory=dict)
     emergency: Json = field(default_factory=dict)
     links: tuple[Json, ...] = ()
+    policies: tuple[Json, ...] = ()
+    shares: tuple[Json, ...] = ()

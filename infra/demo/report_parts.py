@@ -101,6 +101,24 @@ def money(facts: Facts) -> str:
             ("tariffs and congestion rents of data and traffic", "数据与流量的资费与拥塞租金"),
         ),
         (
+            ("charged for premiums", "收取溢价"),
+            money.charges,
+            (
+                f"to imported supply; {words.yuan(money.charges_due, 2)} with hours to come",
+                f"由进口供给支付；其中 {words.yuan(money.charges_due, 2)} 随后续交付支付",
+            ),
+        ),
+        (
+            ("credited by premiums", "发放补贴"),
+            money.credited,
+            ("to domestic supply, as it was delivered", "国产供给，随交付发放"),
+        ),
+        (
+            ("in the policy fund at the end", "期末政策资金"),
+            money.fund,
+            ("for domestic hours to come", "用于后续国产交付"),
+        ),
+        (
             ("in escrow at the end", "期末托管"),
             money.escrow,
             ("bought, to be delivered after the day's end", "已购买，当日之后交付"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.live import Live
 
-from infra.demo import closing, world
+from infra.demo import closing, words, world
 from infra.demo.board import Board
 from infra.demo.chaos import Chaos
 from infra.demo.checks import checks_of
@@ -29,6 +29,7 @@ from infra.demo.pace import processor_share, slower_by
 from infra.demo.report import report_html
 from infra.demo.robots import Robots
 from infra.demo.sender import Sender
+from infra.demo.shares import DomesticShare
 from infra.demo.summary import Summary
 from infra.demo.trials import Trials
 from infra.demo.watch import Watcher, measure
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.demo.day import Day
-    from infra.demo.facts import Facts, Json
+    from infra.demo.facts import Facts, Json, Phrase
     from infra.demo.opening import Opening
     from infra.demo.options import Options
 
@@ -72,6 +73,7 @@ class _Cast:
     robots: Robots
     trials: Trials
     emergency: Emergency
+    share: DomesticShare
     watcher: Watcher
     memory: Memory
     chaos: Chaos
@@ -243,9 +245,17 @@ class Demo:
         board.trials = trials.done
         watcher = Watcher(anyone, board, lambda row: self._closed(row, board, robots))
         operator = anyone.acting_as(self._exchange.config.operator_key)
-        emergency = Emergency(anyone, operator, opening.keys, clock, board.tell)
+
+        def tell(phrase: Phrase) -> None:
+            board.tell(phrase)
+            self._line(f"{words.clock(clock.now())} {self._say(*phrase)}")
+
+        emergency = Emergency(anyone, operator, opening.keys, clock, tell)
+        share = DomesticShare(anyone, opening.keys, clock, tell)
         memory = Memory(self._exchange)
-        cast = _Cast(board, sender, robots, trials, emergency, watcher, memory, Chaos(), meter)
+        cast = _Cast(
+            board, sender, robots, trials, emergency, share, watcher, memory, Chaos(), meter
+        )
         try:
             with self._live(board), self._timed("day"):
                 await self._play(anyone, cast)
@@ -282,9 +292,10 @@ class Demo:
             trying = group.create_task(cast.trials.run(cast.sender.some_demand))
             killing = group.create_task(kill())
             flood = group.create_task(cast.emergency.run(start, hours))
+            sharing = group.create_task(cast.share.run(start, hours))
             await cast.sender.run()
             await self._exchange.clock.sleep_until(start + timedelta(hours=hours))
-            await asyncio.gather(trying, killing, flood)
+            await asyncio.gather(trying, killing, flood, sharing)
             await self._last_round(anyone, cast.board)
             stop.set()
             await watching

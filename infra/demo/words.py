@@ -58,6 +58,11 @@ def named(table: dict[str, Phrase], key: str) -> Phrase:
     return table.get(key, same(key))
 
 
+def region(name: str | None) -> Phrase:
+    """Return the name of a region, or of all of them together."""
+    return ("the whole market", "全市场") if name is None else named(REGIONS, name)
+
+
 def yuan(micro_yuan: int, digits: int = 0) -> str:
     """Return an amount in yuan, rounded, with thousands apart."""
     return f"{micro_yuan / _MICRO:,.{digits}f}"
@@ -86,6 +91,18 @@ def percent_of_ppm(ppm: int) -> str:
     if ppm == 0:
         return "0 %"
     return f"{ppm / 10_000:.2f} %" if ppm >= 1000 else f"{ppm / 10_000:.4f} %"
+
+
+def share_of_asked(share: Json) -> str:
+    """Return the domestic share of a round and, in brackets, the one that was asked of it."""
+    achieved, asked = achieved_of(share), f"{share['share_bp'] / 100:g}"
+    return f"- ({asked} %)" if achieved is None else f"{100 * achieved:.1f} ({asked} %)"
+
+
+def achieved_of(share: Json) -> float | None:
+    """Return the domestic share that a round achieved (1 = all), ``None`` of nothing."""
+    whole = int(share["tflops_hours"])
+    return int(share["tflops_hours_domestic"]) / whole if whole else None
 
 
 def clock(instant: datetime) -> str:

@@ -166,18 +166,28 @@ def test_money_is_followed_from_hold_to_escrow_and_back() -> None:
         {"purpose": "hold_released", "kind": "void", "amount": 0, "pending": 5},
         {"purpose": "delivery_paid", "kind": "single", "amount": 19, "pending": 0},
         {"purpose": "fee", "kind": "single", "amount": 1, "pending": 0},
+        {"purpose": "premium_credit", "kind": "single", "amount": 3, "pending": 0},
     ]
     balances: list[Json] = [
         {"name": "cny:a", "role": "enterprise", "posted": 70, "reserved": 9},
         {"name": "cny:p", "role": "provider", "posted": 19, "reserved": 0},
         {"name": "escrow:m", "role": None, "posted": 10, "reserved": 0},
         {"name": "fees:m", "role": None, "posted": 1, "reserved": 0},
+        {"name": "policy:m", "role": None, "posted": 4, "reserved": 0},
+        {"name": "premiums:m", "role": None, "posted": -6, "reserved": 0},
         {"name": "bank", "role": None, "posted": -100, "reserved": 0},
     ]
-    money = money_of(turnover, balances, [{"round_id": "m:1", "amount": 30}], [], 8, "m")
+    rounds: list[Json] = [
+        {"round_id": "m:1", "captured": 30, "links": 0, "charges": 7},
+        {"round_id": "m:2", "captured": 0, "links": 0, "charges": 0},
+    ]
+    money = money_of(turnover, balances, rounds, fund_least=-2, entries=8, market_id="m")
     assert (money.held, money.captured, money.released, money.reserved) == (50, 30, 11, 9)
     assert money.held == money.captured + money.released + money.reserved
     assert (money.escrow, money.paid, money.fees, money.enterprises) == (10, 19, 1, 70)
+    assert (money.captured_by_round, money.links_by_round) == ({"m:1": 30}, {})
+    assert (money.charges, money.charges_due, money.credited) == (7, 6, 3)
+    assert (money.fund, money.fund_least) == (4, -2)
 
 
 # --- words ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from services.gateway.app.emergency_report import (
     EmergencyRow,
     emergency_use,
 )
-from tests.unit.demo.days import YUAN, make_facts, verdict
+from tests.unit.demo.days import YUAN, make_facts, shared_facts, verdict
 
 _VOID = {"meta"}
 
@@ -112,6 +112,21 @@ def test_what_links_carried_is_told_with_its_price_and_rent() -> None:
     assert "2,000 GB of data and traffic" in page
     assert "0.0090" in page
     assert "bj-yizhuang" in page
+
+
+def test_a_domestic_share_is_told_with_its_versions_premium_and_money() -> None:
+    page = _report(shared_facts())
+    assert "A domestic share in the whole market" in page
+    assert "Of 2 rounds 0 kept it by themselves and 2 had a premium" in page
+    assert "1 missed the share" in page
+    assert "Home &lt;first&gt;" in page
+    assert "withdrawn" in page
+    assert "1: 75.0 % (70 %)" in page, "of the round's allocations, in the chart"
+    assert "75.00 %" in page, "as it was told, in the table"
+    shape = _Shape()
+    shape.feed(page)
+    assert shape.open == []
+    assert "A domestic share" not in _report()
 
 
 def test_an_emergency_is_told_with_what_it_took_and_whom_it_displaced() -> None:
