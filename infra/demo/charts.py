@@ -18,7 +18,7 @@ from infra.demo.svg import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from infra.demo.facts import Json
@@ -66,6 +66,32 @@ def price_panel(hours: Sequence[Hour], chip: Json, list_price: int, start: datet
             tag("circle", spot, cx=x(index + 0.5), cy=y(price), r=2.2, class_=f"dot {tone}")
         )
     return picture(width, height, words.same(chip["name"]), shapes)
+
+
+def link_panel(rows: Mapping[datetime, Json], start: datetime) -> str:
+    """Return the price of a GB over a link by delivery hour, against its tariff.
+
+    Args:
+        rows: `LinkPriceView` by delivery hour.
+        start: First instant of the day.
+    """
+    width, height, left, right, top, bottom = 260.0, 132.0, 44.0, 8.0, 14.0, 22.0
+    hours = sorted(rows)
+    tariff = max(row["tariff"] for row in rows.values())
+    dearest = max(row["price"] for row in rows.values())
+    x = Scale(0, len(hours), left, width - right)
+    y = Scale(0, dearest, height - bottom, top)
+    shapes = [_rule(left, width - right, y(0), "axis"), _rule(left, width - right, y(tariff))]
+    shapes += [
+        label(left - 5, y(value) + 3.5, words.same(words.yuan(value, 3)), anchor="end")
+        for value in dict.fromkeys((0, tariff, dearest))
+    ]
+    shapes.append(label(width - right, y(tariff) + 11, ("tariff", "资费"), "note", "end"))
+    corners = staircase([(x(i), y(rows[at]["price"])) for i, at in enumerate(hours)], x(1) - x(0))
+    shapes.append(line(corners, "line gap"))
+    shapes += _times(hours, x, height - 7)
+    hint = f"{words.hour_label(hours[0], start)} – {words.hour_label(hours[-1], start)}"
+    return picture(width, height, (f"yuan per GB, {hint}", f"元/GB，{hint}"), shapes)
 
 
 def supply_chart(hours: Sequence[Hour], start: datetime) -> str:
@@ -234,10 +260,14 @@ def _levels(ticks: Sequence[float], y: Scale, start: float, end: float) -> list[
 
 
 def _hour_ticks(hours: Sequence[Hour], x: Scale, y: float) -> list[str]:
+    return _times([hour.start for hour in hours], x, y)
+
+
+def _times(instants: Sequence[datetime], x: Scale, y: float) -> list[str]:
     return [
-        label(x(index), y, words.same(words.clock(hour.start)), anchor="middle")
-        for index, hour in enumerate(hours)
-        if hour.start.astimezone(words.BEIJING).hour % _HOUR_STEP == 0
+        label(x(index), y, words.same(words.clock(at)), anchor="middle")
+        for index, at in enumerate(instants)
+        if at.astimezone(words.BEIJING).hour % _HOUR_STEP == 0
     ]
 
 

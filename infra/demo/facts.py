@@ -175,6 +175,25 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkLoss:
+    """Capacity that the link between two zones lost for a time, both ways.
+
+    Attributes:
+        ends: The zones.
+        whole_gb: GB per hour before and after.
+        left_gb: GB per hour meanwhile.
+        since: Instant of the market's clock at which it was lost.
+        until: The same at which it was back, ``None`` if it was not.
+    """
+
+    ends: tuple[str, str]
+    whole_gb: int
+    left_gb: int
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that the end of the day is judged and told by.
 
@@ -205,6 +224,7 @@ class Facts:
         killed: Services that were killed on purpose, in order.
         took_s: Real seconds of each phase.
         links: `LinkPriceView` of every link and hour that a round told of.
+        loss: What a link lost for a time, ``None`` if nothing.
         emergency: `ReportView` of the register of emergency use, empty if there was none.
         policies: `PolicyView` of every version of the day's policies, by version.
         shares: `RoundShares` of every round that was asked for a domestic share, oldest first.
@@ -237,5 +257,6 @@ class Facts:
     took_s: Mapping[str, float] = field(default_factory=dict)
     emergency: Json = field(default_factory=dict)
     links: tuple[Json, ...] = ()
+    loss: LinkLoss | None = None
     policies: tuple[Json, ...] = ()
     shares: tuple[Json, ...] = ()

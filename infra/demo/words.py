@@ -121,6 +121,14 @@ def megabytes(count: int) -> str:
     return f"{count / 2**20:,.0f} MB"
 
 
+def zone_names(market: Json) -> dict[str, Phrase]:
+    """Return the names of each zone of a market, its id where it has none."""
+    return {
+        zone["id"]: (zone.get("name_en", zone["id"]), zone.get("name_zh", zone["id"]))
+        for zone in market["zones"]
+    }
+
+
 def chip_names(market: Json) -> dict[str, str]:
     """Return the short name of each chip class of a market."""
     return {

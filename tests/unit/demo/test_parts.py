@@ -13,8 +13,11 @@ from infra.demo.figures import chip_hours_wanted
 from infra.demo.meter import READS
 from infra.demo.opening import deposits_of
 from infra.demo.options import parse
+from infra.demo.outage import ENDS, weakened
 from infra.demo.pace import processor_share, slower_by
+from infra.demo.shares import STEPS, policy_of
 from infra.demo.trials import wrong_orders
+from schemas.policies import DomesticShare, PolicyNew
 from services.auditor.main import TOPICS as AUDITOR_TOPICS
 from services.gateway.adapters.projection import TOPICS as GATEWAY_TOPICS
 from services.ledger.app import TOPICS as LEDGER_TOPICS
@@ -128,6 +131,26 @@ def test_every_wrong_order_is_wrong_in_its_own_way() -> None:
     keys = [item.operation.idempotency_key for item in found if item.operation.idempotency_key]
     assert all(key.isascii() and " " not in key for key in keys)
     assert len(set(keys)) == len(keys)
+
+
+def test_the_link_loses_its_capacity_both_ways_and_nothing_else_changes() -> None:
+    market = world.market(round_every_s=3600, effort=1)
+    weak = weakened(market, 7)
+    hit = [one for one in weak["links"] if one["capacity_gb_per_period"] == 7]
+    assert {(one["source"], one["destination"]) for one in hit} == {ENDS, ENDS[::-1]}
+    rest = [one for one in market["links"] if {one["source"], one["destination"]} != set(ENDS)]
+    assert [one for one in weak["links"] if one not in hit] == rest
+    assert weak | {"links": market["links"]} == market
+
+
+def test_the_regulator_s_steps_are_versions_of_one_policy_that_ends_withdrawn() -> None:
+    bodies = [PolicyNew.model_validate(policy_of(n, step)) for n, step in enumerate(STEPS, 1)]
+    assert [body.version for body in bodies] == [1, 2, 3]
+    assert {body.policy_id for body in bodies} == {bodies[0].policy_id}
+    shares = [body.rule.share_bp for body in bodies if isinstance(body.rule, DomesticShare)]
+    assert shares == sorted(shares)
+    assert bodies[-1].rule is None
+    assert [step.when for step in STEPS] == sorted(step.when for step in STEPS)
 
 
 # --- closing ----------------------------------------------------------------------------------
