@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # A plan is made with the sizes that tables have then, and kept with its statement. One that was
 # made for an empty table reads all of it for each row that it looks for, a thousandfold later; the
 # statistics that would end this come after a minute or more.
-_PLANS_LIVE_S = 10.0
+_PLANS_LIVE_S = 10
 
 _SCHEMA = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 
@@ -63,7 +63,7 @@ async def create_pool(
     statement_timeout_s: float = 30.0,
     role: str | None = None,
     setup: Setup | None = None,
-    plans_live_s: float = _PLANS_LIVE_S,
+    plans_live_s: int = _PLANS_LIVE_S,
 ) -> Pool:
     """Return an open pool whose connections see only this schema.
 

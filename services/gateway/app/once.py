@@ -186,13 +186,14 @@ class Once:
                 return [error]
             return [outcome for one in asked for outcome in await self._write([one])]
         place = iter(positions)
-        done, outcomes = [], []
+        done: list[Done] = []
+        outcomes: list[list[Outcome]] = []
         for one in asked:
             sent = [Sent(item, next(place)) for item in one.envelopes]
             receipts = [make_receipt(item, self._signer) for item in sent]
             texts = [receipt.model_dump_json(exclude_none=True) for receipt in receipts]
             done.append(Done(one.participant_id, list(zip(one.keys, texts, strict=True)), sent))
-            outcomes.append(receipts)
+            outcomes.append([*receipts])
         kept = await self._intents.complete(done)
         return [
             receipts if error is None else error

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from schemas.events import HoldCaptured, HoldPlaced, OrderStatusChanged, Reason
 from schemas.types import OrderState, Side
-from tests.integration.gateway.conftest import Gateway, Market, demand, offer
+from tests.integration.gateway.conftest import Gateway, Json, Market, demand, offer
 
 REASON = Reason(code="in_book", en="In the book.", zh="已入簿。")
 

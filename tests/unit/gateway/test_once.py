@@ -79,7 +79,7 @@ class Asked:
     async def at_once(self, *who: str) -> list[asyncio.Task[Receipt]]:
         tasks = [asyncio.create_task(self.submit(name)) for name in who]
         async with asyncio.timeout(5):
-            while not self.log.writes:
+            while not self.log.writes:  # noqa: ASYNC110 - until all came so far
                 await asyncio.sleep(0)
         return tasks
 
@@ -104,7 +104,7 @@ async def test_an_order_that_comes_alone_waits_for_none_that_is_under_way() -> N
     late = asyncio.create_task(asked.submit("second"))
     other = asyncio.create_task(asked.submit("third", market="m2"))
     async with asyncio.timeout(5):
-        while len(asked.log.writes) < 3:
+        while len(asked.log.writes) < 3:  # noqa: ASYNC110 - the same
             await asyncio.sleep(0)
     asked.log.gate.set()
     await asyncio.gather(*held, late, other)
