@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from suanli.check_booking import allocations_of, check_rounds, payments_of
+from suanli.check_booking import check_rounds
+from suanli.check_charges import says_of
 from suanli.check_journal import Journal, check_capacity
 from suanli.check_log import LogError, check_heads, read_head
 from suanli.cli import ledger_audit
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from suanli.check_booking import Allocated, Facts
+    from suanli.check_booking import RoundSays
     from suanli.check_journal import Outcome
     from suanli.check_log import Key
     from suanli.cli.session import Session
@@ -127,19 +129,18 @@ def _escrow(folder: Path) -> Iterator[tuple[int, Json]]:
     with (folder / JOURNAL).open("rb") as file:
         for index, line in enumerate(file):
             # A look at the bytes spares reading most entries once more.
-            if b'"escrow:' in line:
+            if b'"escrow:' in line or b'"premiums:' in line or b'"policy:' in line:
                 with suppress(ValueError, KeyError, TypeError):
                     entry = json.loads(line)
                     if entry["kind"] not in _ONLY_PENDING and entry["postings"]:
                         yield index, entry
 
 
-def _verified(folder: Path) -> Iterator[tuple[str, dict[str, int], dict[Allocated, Facts]]]:
+def _verified(folder: Path) -> Iterator[RoundSays]:
     """Yield what each round's file says; a file that breaks a rule is a problem of the rounds."""
     for item, content in rounds_of(folder):
         with suppress(ValueError, KeyError, TypeError, IndexError):
-            file = json.loads(content)
-            yield str(item["round_id"]), payments_of(file), allocations_of(file)
+            yield replace(says_of(json.loads(content)), round_id=str(item["round_id"]))
 
 
 def _add_checkpoint(
