@@ -19,7 +19,7 @@ from services.core.round_file import join_file
 from services.kit.logging import get_logger
 from services.kit.records import OutRecord
 from services.kit.telemetry import METRICS
-from suanli.check_charges import compare_shares
+from suanli.check_charges import Differs, compare_shares
 
 if TYPE_CHECKING:
     import asyncio
@@ -249,18 +249,17 @@ def _differences_of_shares(
     They are told before its parts, on the same partition: a file that is whole has them.
     """
     rows = None if told is None else told.model_dump(mode="json")["shares"]
-    problems = compare_shares(list(checked.shares), rows)
-    if told is None:
-        return problems
-    pairs = (
-        ("market_id", told.market_id, sealed.market_id),
-        ("seq", told.seq, sealed.seq),
-        ("market_time", told.market_time, sealed.market_time),
-    )
-    return problems + [
-        f"round-shares.{name} must be {wanted} as sealed, was {found}"
-        for name, found, wanted in pairs
-        if found != wanted
+    differs = compare_shares(list(checked.shares), rows)
+    if told is not None:
+        pairs = (
+            ("market_id", sealed.market_id, told.market_id),
+            ("seq", sealed.seq, told.seq),
+            ("market_time", sealed.market_time, told.market_time),
+        )
+        differs += [Differs(name, *pair) for name, *pair in pairs if pair[0] != pair[1]]
+    return [
+        f"round-shares.{one.where} must be {one.wanted} as in the round file, was {one.found}"
+        for one in differs
     ]
 
 

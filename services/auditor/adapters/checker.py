@@ -47,7 +47,8 @@ class ChildChecker:
         rows = {name: tuple(map(tuple, value.pop(name, ()))) for name in _ROWS}
         for name in ("problems", "shares"):
             value[name] = tuple(value.get(name, ()))
-        return Checked(**value, money=Money(**rows, assessed=value.pop("assessed", 0)))
+        money = Money(**rows, assessed=value.pop("assessed", 0))
+        return Checked(**value, money=money)
 
 
 def _failed(problem: str) -> Checked:

@@ -80,12 +80,14 @@ class Parties:
         due: Account of a provider -> what its allocations cost.
         credits: Provider -> micro-yuan that its premiums come to if all is delivered.
         charges: Provider -> micro-yuan that its premiums cost, delivered or not.
+        has_free: Whether an hour costs nothing, so that no refund tells that it was missed.
     """
 
     payer: str
     due: Mapping[str, int]
     credits: Mapping[str, int] = field(default_factory=dict)
     charges: Mapping[str, int] = field(default_factory=dict)
+    has_free: bool = False
 
 
 @dataclass(frozen=True)
@@ -246,6 +248,7 @@ def parties_of(items: Iterable[Json]) -> dict[Place, Parties]:
     due: dict[Place, dict[str, int]] = {}
     premiums: dict[Place, tuple[dict[str, int], dict[str, int]]] = {}
     payers: dict[Place, str] = {}
+    free: set[Place] = set()
     for item in items:
         place = (str(item["round_id"]), str(item["demand_id"]))
         provider = str(item["provider_id"])
@@ -257,8 +260,10 @@ def parties_of(items: Iterable[Json]) -> dict[Place, Parties]:
         if premium:
             part = premiums.setdefault(place, ({}, {}))[premium < 0]
             part[provider] = part.get(provider, 0) + abs(premium)
+            if not all(int(row["price"]) for row in item["periods"]):
+                free.add(place)
     return {
-        place: Parties(payers[place], owed, *premiums.get(place, ({}, {})))
+        place: Parties(payers[place], owed, *premiums.get(place, ({}, {})), place in free)
         for place, owed in due.items()
     }
 
@@ -355,13 +360,14 @@ def check_premiums(claim: Claim, parties: Parties, *, is_settled: bool) -> list[
         claim: What was moved.
         parties: What may be.
         is_settled: Whether all hours are settled, so that all charges must be there. Credits are
-            of what was delivered, which no file says.
+            of what was delivered, which is all if nothing was refunded.
     """
-    problems = [
-        f"the policy fund paid {amount} to {person}, its premiums come to {due}"
-        for person, amount in sorted(claim.credited.items())
-        if amount > (due := parties.credits.get(person, 0))
-    ]
+    is_delivered = is_settled and not parties.has_free and not claim.went.get(claim.payer)
+    problems = []
+    for person in sorted(claim.credited.keys() | parties.credits.keys()):
+        amount, due = claim.credited.get(person, 0), parties.credits.get(person, 0)
+        if amount > due or (is_delivered and amount != due):
+            problems.append(f"the policy fund paid {amount} to {person}, premiums come to {due}")
     for person in sorted(claim.charged.keys() | parties.charges.keys()):
         amount, due = claim.charged.get(person, 0), parties.charges.get(person, 0)
         if amount > due or (is_settled and amount != due):
@@ -389,38 +395,42 @@ def check_rounds(
     claims: dict[str, dict[str, Claim]] = {}
     for (round_id, demand), claim in books.claims.items():
         claims.setdefault(round_id, {})[demand] = claim
-    told: dict[str, dict[Allocated, Facts]] = {}
-    items: dict[tuple[str, Allocated], Json] = {}
+    told: dict[str, dict[Allocated, Json]] = {}
     for item in allocations:
-        place, facts = allocation_told(item)
-        told.setdefault(str(item["round_id"]), {})[place] = facts
-        items[str(item["round_id"]), place] = item
+        told.setdefault(str(item["round_id"]), {})[allocation_told(item)[0]] = item
     last = _last_booked(claims)
     for says in rounds:
         outcome.checked += 1
         market, seq = _split(says.round_id)
         if seq > last.get(market, -1):
             continue
+        made = told.setdefault(says.round_id, {})
         own = claims.get(says.round_id, {})
-        problems = compare_allocations(says.allocations, told.get(says.round_id, {}))
-        problems += compare_payments(says.payments, {at: one.taken for at, one in own.items()})
-        problems += compare_links(market, says.tariffs, says.rents, own)
+        problems = _compare_round(says, market, made, own)
         problems += compare_assessed(says.assessed, books.assessed.get(says.round_id, 0))
         for problem in problems:
             outcome.add(f"{says.round_id} {problem}")
-        for place, facts in says.premiums.items():
-            row = items.get((says.round_id, place))
-            if row is not None:
-                items[says.round_id, place] = {**row, "premium": facts.payment}
-    for (round_id, demand), parties in parties_of(items.values()).items():
+        for place in says.premiums.keys() & made.keys():
+            made[place] = {**made[place], "premium": says.premiums[place].payment}
+    items = (item for made in told.values() for item in made.values())
+    for (round_id, demand), parties in parties_of(items).items():
         claim_of = books.claims.get((round_id, demand))
-        if claim_of is None:
-            continue
-        found = check_parties(claim_of, parties)
-        found += check_premiums(claim_of, parties, is_settled=claim_of.paid == claim_of.taken)
-        for problem in found:
-            outcome.add(f"{round_id} {demand}: {problem}")
+        if claim_of is not None:
+            is_settled = claim_of.paid == claim_of.taken
+            found = check_parties(claim_of, parties)
+            for problem in found + check_premiums(claim_of, parties, is_settled=is_settled):
+                outcome.add(f"{round_id} {demand}: {problem}")
     return outcome
+
+
+def _compare_round(
+    says: RoundSays, market: str, made: Mapping[Allocated, Json], claims: Mapping[str, Claim]
+) -> list[str]:
+    """Return where a round was told or booked otherwise than its file says."""
+    told = {place: allocation_told(item)[1] for place, item in made.items()}
+    problems = compare_allocations(says.allocations, told)
+    problems += compare_payments(says.payments, {at: one.taken for at, one in claims.items()})
+    return problems + compare_links(market, says.tariffs, says.rents, claims)
 
 
 def _last_booked(rounds: Iterable[str]) -> dict[str, int]:

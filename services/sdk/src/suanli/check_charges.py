@@ -1,4 +1,4 @@
-"""What a round moves beside its prices, by its file: premiums of domestic shares, charges for links.
+"""What a round moves beside its prices, by its file: premiums of shares and charges for links.
 
 Standard library alone, from ``docs/reference/round-file.md``. What was told of a round and what
 the journal booked of it are held against this.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from suanli.check_booking import RoundSays, allocations_of, facts_of, payments_of
 from suanli.check_formats import read_book, read_result
@@ -58,7 +58,21 @@ def shares_of(file: Json) -> list[Json]:
     return told
 
 
-def compare_shares(file: list[Json], told: list[Json] | None) -> list[str]:
+class Differs(NamedTuple):
+    """Where what was told of domestic shares is not what the file says.
+
+    Attributes:
+        where: Field, for example ``shares[domestic].premium``.
+        wanted: What the file says.
+        found: What was told.
+    """
+
+    where: str
+    wanted: object
+    found: object
+
+
+def compare_shares(file: list[Json], told: list[Json] | None) -> list[Differs]:
     """Return where the shares that were told of a round are not those of its file.
 
     Args:
@@ -68,20 +82,15 @@ def compare_shares(file: list[Json], told: list[Json] | None) -> list[str]:
     wanted = {str(row["policy_id"]): row for row in file}
     found = {str(row["policy_id"]): row for row in told or ()}
     if told is not None and len(found) < len(told):
-        return [f"round-shares must tell each policy once, was {len(told)} of {len(found)}"]
+        return [Differs("shares", len(wanted), len(told))]
     problems = []
     for policy in sorted(wanted.keys() | found.keys()):
-        one, other = wanted.get(policy), found.get(policy)
+        where, one, other = f"shares[{policy}]", wanted.get(policy), found.get(policy)
         if one is None or other is None:
-            what = "nothing" if one is None else "told"
-            was = "told" if one is None else "missing"
-            problems.append(
-                f"round-shares[{policy}] must be {what} as in the round file, was {was}"
-            )
+            problems.append(Differs(where, *("there" if row else None for row in (one, other))))
             continue
         problems += [
-            f"round-shares[{policy}].{name} must be {one.get(name)} as in the round file, "
-            f"was {other.get(name)}"
+            Differs(f"{where}.{name}", one.get(name), other.get(name))
             for name in sorted(one.keys() | other.keys())
             if one.get(name) != other.get(name)
         ]

@@ -35,6 +35,7 @@ JOURNAL: Final = "journal.jsonl"
 OFFERS: Final = "offers.jsonl"
 ALLOCATIONS: Final = "allocations.jsonl"
 ROUNDS: Final = "rounds.jsonl"
+SHARES: Final = "shares.jsonl"
 ROUND_FILES: Final = "rounds"
 _ONLY_PENDING: Final = frozenset({"hold", "void", "expire"})
 
@@ -68,6 +69,7 @@ def export(session: Session, folder: Path) -> None:
         content = client.download(f"/v1/rounds/{round_id}/file")
         round_file(folder, round_id).write_bytes(content)
     _write(folder / ROUNDS, rounds)
+    _write(folder / SHARES, client.pages("/v1/shares"))
     session.note(
         (
             f"{count} entries and {len(rounds)} rounds in {folder}.",
@@ -79,6 +81,19 @@ def export(session: Session, folder: Path) -> None:
 def round_file(folder: Path, round_id: str) -> Path:
     """Return where a round's file is in an export."""
     return folder / ROUND_FILES / f"{round_id.replace(':', '-')}.round.json"
+
+
+def shares_of(folder: Path) -> dict[str, list[Json]] | None:
+    """Return what was told of domestic shares, by round; ``None`` if the export is older than that.
+
+    Raises:
+        UsageProblem: if the folder is no whole export.
+    """
+    path = folder / SHARES
+    if not path.exists():
+        return None
+    with _reading(folder):
+        return {str(item["round_id"]): list(item["shares"]) for item in _lines(path)}
 
 
 def rounds_of(folder: Path) -> Iterator[tuple[Json, bytes]]:
