@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _MICRO = 1_000_000
 _WHOLE_BP = 10_000
+_DIGITS = 10_000
+"""Four digits after the point: ticks are no finer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,9 @@ def _share(want: SeeShare, played: Played) -> tuple[bool, str]:
 
 
 def _yuan(micro_yuan: int) -> str:
-    return f"{micro_yuan / _MICRO:,.4f} yuan"
+    whole, rest = divmod(abs(micro_yuan), _MICRO)
+    sign = "-" if micro_yuan < 0 else ""
+    return f"{sign}{whole:,}.{rest * _DIGITS // _MICRO:04d} yuan"
 
 
 def _pivotal(want: SeePivotal, played: Played) -> tuple[bool, str]:
