@@ -335,8 +335,7 @@ class Entry(NamedTuple):
     order_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """An entry of the transparency log.
 
     Attributes:
