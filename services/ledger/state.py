@@ -335,7 +335,8 @@ class Entry(NamedTuple):
     order_id: str | None = None
 
 
-class Leaf(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Leaf:
     """An entry of the transparency log.
 
     Attributes:
