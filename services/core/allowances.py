@@ -71,7 +71,7 @@ def _sum(rows: Iterable[list[int]]) -> list[int]:
 def _exceeded(
     book: Book, rule: LargestShare, chip: str, scope: tuple[tuple[str, ...], list[int]]
 ) -> Iterator[BookAllowance]:
-    """Yield the allowances of the participants whose demand could take more than the rule leaves."""
+    """Yield the allowances of participants whose demand could take more than the rule leaves."""
     pools, offered = scope
     capacity = tuple(most_chips(rule, chips) for chips in offered)
     wanted = _Wanted(book, frozenset(pools))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from schemas.types import Shape
 from services.core.allowance_rows import AllowanceOutcome, BookAllowance
 from services.core.book import Alternative, Book, BookDemand, DemandOutcome, Reason
+from services.core.clearing.outcome import reason_of
 
 IntArray = npt.NDArray[np.int64]
 
@@ -109,7 +110,7 @@ class Shares:
                     least = (most - used, row, most, used, t)
         assert least is not None
         _, row, most, used, t = least
-        return Reason("largest_share", tuple(sorted({
+        params: dict[str, int | str] = {
             "chip": row.chip,
             "chips": place.chips,
             "got": used,
@@ -117,12 +118,13 @@ class Shares:
             "policy": row.policy,
             "pool": place.pool,
             "start": self._book.first_period + t,
-        }.items())))  # fmt: skip
+        }
+        return reason_of("largest_share", params)
 
     def _places(
         self, demand: BookDemand, item: Alternative, pool: str, *, never: bool
     ) -> Iterator[tuple[_Place, bool]]:
-        """Yield the best place in a pool that allowances leave free, and the best that they do not."""
+        """Yield the best place in a pool that allowances leave free, and the best of the others."""
         first = self._book.first_period
         low = max(0, item.earliest - first)
         high = min(self._book.periods, item.deadline - first)

@@ -156,7 +156,6 @@ def _beyond_pools(
     problem: Problem, priced: Priced, offer_chips: tuple[IntArray, ...]
 ) -> tuple[tuple[LinkOutcome, ...], tuple[AllowanceOutcome, ...]]:
     plain, first = problem.plain, len(problem.plain.offers)
-    keys = [row.key for row in (*plain.links, *plain.allowances)]
     rows = [
         (
             key,
@@ -164,10 +163,14 @@ def _beyond_pools(
             tuple(offer_chips[first + n].tolist()),
             priced.offer_regret[first + n],
         )
-        for n, key in enumerate(keys)
+        for n, key in enumerate(_keys_beyond(plain))
     ]
     links = tuple(LinkOutcome(*row) for row in rows[: len(plain.links)])
     return links, tuple(AllowanceOutcome(*row) for row in rows[len(plain.links) :])
+
+
+def _keys_beyond(book: Book) -> list[str]:
+    return [row.key for row in book.links] + [row.key for row in book.allowances]
 
 
 def _certificate(choices: Choices, ascent: Ascent, priced: Priced) -> Certificate:
@@ -178,8 +181,8 @@ def _certificate(choices: Choices, ascent: Ascent, priced: Priced) -> Certificat
     problem, prices = choices.problem, candidates[best]
     plain = problem.plain
     rows = [
-        (row.key, tuple(prices[problem.pools + n].tolist()))
-        for n, row in enumerate((*plain.links, *plain.allowances))
+        (key, tuple(prices[problem.pools + n].tolist()))
+        for n, key in enumerate(_keys_beyond(plain))
     ]
     return Certificate(
         prices=_curves(problem, prices),

@@ -248,9 +248,7 @@ def cell_links(rows: Iterable[tuple[int, Sends, int]], periods: int) -> CellLink
         periods: Periods of the horizon.
     """
     flat = [
-        (number, link * periods + t, gb)
-        for number, sends, t in rows
-        for link, gb in sends.traffic
+        (number, link * periods + t, gb) for number, sends, t in rows for link, gb in sends.traffic
     ]
     if not flat:
         return None

@@ -124,6 +124,17 @@ def test_a_domestic_share_and_a_largest_share_hold_together(seed: int) -> None:
 
 @examples(30)
 @given(seed=SEEDS)
+def test_a_largest_share_that_binds_nobody_changes_nothing(seed: int) -> None:
+    book = small_book(seed)
+    params = (("chip", ""), ("chips_free", 0), ("region", ""), ("share_bp", 10_000))
+    wide = replace(book, policies=(BookPolicy("wide", 1, "largest_share", params),))
+    assert allowances_of(wide) == ()
+    digest = clear(wide, RULES).book_digest
+    assert clear(wide, RULES) == replace(clear(book, RULES), book_digest=digest)
+
+
+@examples(30)
+@given(seed=SEEDS)
 def test_no_largest_share_binds_what_is_urgent(seed: int) -> None:
     book = capped(small_book(seed), seed)
     urgent = replace(book, mobilisation=BookMobilisation("need", 10**9), allowances=())

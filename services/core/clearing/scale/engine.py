@@ -206,7 +206,7 @@ def _curves(layout: Layout, prices: AnyArray) -> tuple[PriceCurve, ...]:
 
 
 def _curves_beyond(layout: Layout, prices: AnyArray) -> tuple[PriceCurve, ...]:
-    keys = [row.key for row in (*layout.book.links, *layout.book.allowances)]
+    keys = [row.key for row in layout.book.links] + [row.key for row in layout.book.allowances]
     rows = prices[layout.pools :].tolist()
     return tuple((key, tuple(row)) for key, row in zip(keys, rows, strict=True))
 

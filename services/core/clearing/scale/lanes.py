@@ -120,8 +120,9 @@ def lanes_of(book: Book) -> Lanes:
         elif demand.moves is not None:
             for zone in {zones[key] for row in demand.alternatives for key in row.pools}:
                 found.find(demand, zone, zone, "")
-    lanes, links = found.lanes, (*book.links, *book.allowances)
-    legs = np.zeros((len(lanes), len(links)), dtype=np.int64)
+    lanes = found.lanes
+    rooms = [*(row.capacity for row in book.links), *(row.capacity for row in book.allowances)]
+    legs = np.zeros((len(lanes), len(rooms)), dtype=np.int64)
     pools, width = len(book.pools), 2 * max(map(len, lanes), default=0)
     table = np.zeros((pools + len(lanes), LINKS + width), dtype=np.int64)
     tariff = np.array([*(link.tariff for link in book.links), *(0 for _ in book.allowances)])
@@ -137,9 +138,7 @@ def lanes_of(book: Book) -> Lanes:
         legs=legs,
         table=table,
         tariff=tariff.astype(np.int64),
-        capacity=np.array([link.capacity for link in links], dtype=np.int64).reshape(
-            len(links), book.periods
-        ),
+        capacity=np.array(rooms, dtype=np.int64).reshape(len(rooms), book.periods),
         top=link_price_top(book),
         sends=found.sends,
         bound=bound,

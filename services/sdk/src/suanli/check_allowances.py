@@ -51,9 +51,7 @@ def scopes_of(book: Book) -> list[Scope]:
         rule = policy.params
         for chip in by_chip if rule["chip"] == "" else by_chip.keys() & {rule["chip"]}:
             pools = [
-                pool
-                for pool in by_chip[chip]
-                if rule["region"] in {"", book.supplies[pool][0]}
+                pool for pool in by_chip[chip] if rule["region"] in {"", book.supplies[pool][0]}
             ]
             rows = [offered[pool] for pool in pools]
             most = [-(-rule["share_bp"] * sum(row) // WHOLE) for row in zip(*rows, strict=True)]
