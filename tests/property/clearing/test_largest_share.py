@@ -75,7 +75,7 @@ def check(book: Book, result: Result, rules: Rules = RULES) -> None:
         assert report.ok, report.problems[:3]
 
 
-@examples(150)
+@examples(100)
 @given(seed=SEEDS, order=SEEDS)
 def test_the_best_clearing_within_largest_shares_is_found_and_verified(
     seed: int, order: int

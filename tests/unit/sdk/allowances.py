@@ -68,7 +68,19 @@ def hand_made() -> tuple[Json, Json, Json]:
     three at 600 and gets the last, so the price is its 600, and a chip more would be worth 200
     to `p1`.
     """
-    book: Json = {
+    book = _book()
+    rules: Json = {
+        "format": "suanli.rules.v1",
+        "tick": 100,
+        "seed": 1,
+        "effort": 4,
+        "ascent_steps": 400,
+    }
+    return book, rules, _result(rounds.digest(book), rounds.digest(rules))
+
+
+def _book() -> Json:
+    return {
         "format": "suanli.book.v1",
         "market": "jjj",
         "round_id": "jjj:9",
@@ -115,20 +127,16 @@ def hand_made() -> tuple[Json, Json, Json]:
             }
         ],
     }
-    rules: Json = {
-        "format": "suanli.rules.v1",
-        "tick": 100,
-        "seed": 1,
-        "effort": 4,
-        "ascent_steps": 400,
-    }
+
+
+def _result(book_digest: str, rules_digest: str) -> Json:
     kept = {"chip": "910b", "chips": 1, "got": 4, "largest": 4, "policy": "most"}
-    result: Json = {
+    return {
         "format": "suanli.result.v1",
         "market": "jjj",
         "round_id": "jjj:9",
-        "book_digest": rounds.digest(book),
-        "rules_digest": rounds.digest(rules),
+        "book_digest": book_digest,
+        "rules_digest": rules_digest,
         "status": "optimal",
         # 3 x 1,000 + 800 + 600 - 5 x 300.
         "welfare": WELFARE,
@@ -176,4 +184,3 @@ def hand_made() -> tuple[Json, Json, Json]:
         "total_regret": 0,
         "allowances": [{"key": "most/910b/p1", "prices": [200], "used": [4], "regret": 0}],
     }
-    return book, rules, result
