@@ -47,7 +47,7 @@ class Step:
 # it is asked of some keep it by themselves.
 STEPS = (
     Step(0.25, 6_000, "Domestic chips are to carry most of the load 国产芯片承担主要负荷"),
-    Step(0.5, 7_500, "The first step was taken well 首步运行平稳，提高占比"),
+    Step(0.5, 7_000, "The first step was taken well 首步运行平稳，提高占比"),
     Step(0.75, None, "Trial over, figures are being looked at 试行结束，评估数据"),
 )
 
