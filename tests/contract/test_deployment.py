@@ -55,6 +55,11 @@ def test_the_issuer_of_a_trial_issues_what_the_gateway_takes() -> None:
     place = beside["services"]["keycloak"]["environment"]["KC_HOSTNAME"]
     assert issuer == f"{place}/realms/{realm['realm']}"
     assert client["clientId"] == settings.gateway_oidc_client_id
+    # Whoever may come back from a sign-in may come back from a sign-out; Keycloak parts them by ##.
+    after = client["attributes"]["post.logout.redirect.uris"].split("##")
+    assert after == [
+        uri.replace("/sign-in/callback", "/sign-out/done") for uri in client["redirectUris"]
+    ]
     audience = client["protocolMappers"][0]["config"]["included.custom.audience"]
     assert audience == settings.gateway_oidc_audience
 
