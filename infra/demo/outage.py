@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from services.kit.clock import Clock
     from suanli.client import AsyncClient
 
-ENDS = ("bj-yizhuang", "tj-wuqing")
-"""Of the link between Beijing and Tianjin: data can also go by way of Langfang."""
+ENDS = ("bj-haidian", "bj-yizhuang")
+"""But for Zhangjiakou, all ways to Haidian lead over this link: data has no way around it."""
 # While most data is on its way, and over before the day's end.
 _WHEN, _BACK = 0.12, 0.6
-_KEPT_PER_MILLE = 25
+_KEPT_PER_MILLE = 10
 """What a spare fibre carries of it (assumed)."""
 
 

@@ -302,8 +302,8 @@ def speed(facts: Facts, figures: Figures) -> str:
     return section(
         ("Speed and memory", "速度与内存"),
         (
-            f"Measured on this machine. {took[0]}.{killed[0] if facts.killed else ''}",
-            f"在本机实测。{took[1]}。{killed[1] if facts.killed else ''}",
+            f"Measured on this machine: {took[0]}.{killed[0] if facts.killed else ''}",
+            f"在本机实测：{took[1]}。{killed[1] if facts.killed else ''}",
         ),
         table(heads, rows, texts=(0, 5)),
         tag("h3", both(("Memory of each process at its peak", "各进程内存峰值"))),

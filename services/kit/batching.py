@@ -29,20 +29,13 @@ class Batcher(Generic[ItemT, ResultT]):
             failed. What it raises, every item of the batch raises.
         parts_of: Returns what an item is about; two items about the same part are never in one
             batch.
-        lanes: Batches at once at most; ``None`` for no limit, where only those go together who
-            come at the same moment.
     """
 
     def __init__(
         self,
         serve: Callable[[list[ItemT]], Awaitable[Sequence[ResultT | Exception]]],
         parts_of: Callable[[ItemT], Collection[Hashable]],
-        *,
-        lanes: int | None = _LANES,
     ) -> None:
-        self._lanes_max = lanes
-        # Whether a lane is about to take whatever waits by then.
-        self._starts = False
         self._serve = serve
         self._parts_of = parts_of
         self._waiting: dict[asyncio.Future[ResultT], ItemT] = {}
@@ -52,15 +45,13 @@ class Batcher(Generic[ItemT, ResultT]):
         """Return the result for an item; a caller that is cancelled does not stop its batch."""
         answer: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         self._waiting[answer] = item
-        if not self._starts and (self._lanes_max is None or len(self._lanes) < self._lanes_max):
-            self._starts = True
+        if len(self._lanes) < _LANES:
             lane = asyncio.create_task(self._drain())
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
         return await answer
 
     async def _drain(self) -> None:
-        self._starts = False
         while self._waiting:
             batch = self._take()
             serving = asyncio.ensure_future(self._serve(list(batch.values())))

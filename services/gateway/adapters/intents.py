@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from services.gateway.ports import Done, Intent, Sent
     from services.kit.postgres import Conn, Pool
 
-# Longer than a send may take (8 s), so that a claim is not taken over while it is alive.
-CLAIM_STALE = timedelta(seconds=15)
+# Longer than a send may take (8 s) after one that it waited for (8 s), so that a claim is not taken
+# over while it is alive.
+CLAIM_STALE = timedelta(seconds=20)
 
 # What one caller's rows can bring upon those who share a statement with it.
 _OF_ONE: tuple[type[Exception], ...] = (

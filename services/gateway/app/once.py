@@ -5,9 +5,10 @@ between the log's acknowledgement and the stored reply leaves a claim that goes 
 try sends the same event (same ids, derived from the key) again, which every reader of the log
 takes as a duplicate.
 
-What callers want written at the same moment goes in one write, and their replies are kept in one
-commit; so do the orders of a bulk. Nobody waits for company, each has its own outcome, and a
-gateway that dies in between leaves the same as if each had gone alone: claims without a reply.
+What callers want written while others' is being written goes in one write after it, and their
+replies are kept in one commit, as those of a bulk. Nobody waits for company, each has its own
+outcome, and a gateway that dies in between leaves the same as if each had gone alone: claims
+without a reply.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 Outcome = Receipt | DomainError
 
-# Pauses between looks at a claim that another request holds: 23 s in all, longer than the 15 s
+# Pauses between looks at a claim that another request holds: 23 s in all, longer than the 20 s
 # after which an abandoned claim may be taken over, so that a retry after a crash succeeds.
 _PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0, 4.0)
 _FAULTS_MAX = 50
@@ -165,13 +166,21 @@ class Once:
             return outcomes
         keys = [intents[index].key for index in planned]
         wanted = _Planned(participant_id, token, keys, list(planned.values()))
+        found = await self._written(wanted)
+        return outcomes | dict(zip(planned, found, strict=True))
+
+    async def _written(self, wanted: _Planned) -> list[Outcome]:
+        if len(wanted.keys) > 1:
+            # A bulk is a group of its own; single orders need not wait for it.
+            (outcomes,) = await self._write([wanted])
+            if isinstance(outcomes, Exception):
+                raise outcomes
+            return outcomes
         data = wanted.envelopes[0].data
         place = (type(data), getattr(data, "market_id", ""))
         if place not in self._writes:
-            # As many at once as come: a claim that waited for another's write would grow old.
-            self._writes[place] = Batcher(self._write, _Planned.parts, lanes=None)
-        found = await self._writes[place].ask(wanted)
-        return outcomes | dict(zip(planned, found, strict=True))
+            self._writes[place] = Batcher(self._write, _Planned.parts)
+        return await self._writes[place].ask(wanted)
 
     async def _write(self, asked: list[_Planned]) -> list[list[Outcome] | Exception]:
         """Write what callers want, and keep what came of it."""

@@ -229,7 +229,7 @@ async def test_abandoned_claims_are_taken_over_by_the_next_try_of_each(market: M
     first = await eight()
     # What a gateway leaves that dies between the acknowledgement and the stored replies.
     await gateway.pool.execute(
-        "UPDATE idempotency SET reply = NULL, claimed_at = now() - interval '14.5 seconds'"
+        "UPDATE idempotency SET reply = NULL, claimed_at = now() - interval '19.5 seconds'"
     )
     again = await eight()
     for name in ("order_id", "event_id", "sha256"):

@@ -98,17 +98,22 @@ async def test_orders_of_one_moment_share_a_write_and_a_commit_and_get_their_own
     assert (again, asked.log.writes) == (receipts, [4])
 
 
-async def test_an_order_that_comes_alone_waits_for_none_that_is_under_way() -> None:
+async def test_who_comes_alone_goes_at_once_and_who_comes_meanwhile_goes_together() -> None:
     asked = Asked()
-    held = await asked.at_once("first")
-    late = asyncio.create_task(asked.submit("second"))
-    other = asyncio.create_task(asked.submit("third", market="m2"))
-    async with asyncio.timeout(5):
-        while len(asked.log.writes) < 3:  # noqa: ASYNC110 - the same
-            await asyncio.sleep(0)
-    asked.log.gate.set()
-    await asyncio.gather(*held, late, other)
+    tasks = await asked.at_once("alone")
+    for count, who, market in ((2, "second", "m1"), (3, "elsewhere", "m2")):
+        tasks.append(asyncio.create_task(asked.submit(who, market=market)))
+        async with asyncio.timeout(5):
+            while len(asked.log.writes) < count:  # noqa: ASYNC110 - until all came so far
+                await asyncio.sleep(0)
+    # Two are under way to the market's partition by now; what goes elsewhere waits for neither.
+    tasks += [asyncio.create_task(asked.submit(who)) for who in ("fifth", "sixth", "seventh")]
+    for _ in range(20):
+        await asyncio.sleep(0)
     assert asked.log.writes == [1, 1, 1]
+    asked.log.gate.set()
+    await asyncio.gather(*tasks)
+    assert asked.log.writes == [1, 1, 1, 3]
 
 
 async def test_what_is_refused_beforehand_or_by_the_log_takes_no_other_with_it() -> None:

@@ -20,7 +20,7 @@ _COLUMNS = (
     Column("Region", "区域", "text", "region"),
     Column("Share asked", "要求占比", "ppm", "asked_ppm"),
     Column("Share achieved", "实际占比", "ppm", "achieved_ppm"),
-    Column("Premium per TFLOPS-hour", "每 TFLOPS·小时溢价", "price", "premium_yuan"),
+    Column("Premium", "溢价", "price", "premium_yuan"),
     Column("Highest premium", "溢价上限", "price", "premium_max_yuan"),
     Column("Missed, TFLOPS-hours", "缺口（TFLOPS·小时）", "count", "shortfall_tflops_hours"),
     Column("Missed so far", "累计缺口", "count", "account_tflops_hours"),
