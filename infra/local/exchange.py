@@ -173,7 +173,6 @@ class Exchange:
         """
         self.stack.start(quiet=quiet)
         asyncio.run(ensure_topics(self.stack.kafka_bootstrap, ""))
-        asyncio.run(self._make_login_desk())
         asyncio.run(self._prepare_schemas())
 
     async def _make_login_desk(self) -> None:
@@ -202,6 +201,8 @@ class Exchange:
         Raises:
             ProcessFailedError: with the end of the log of a service that did not get ready.
         """
+        # Not with the stack: that may be started before it is known what the exchange will be.
+        asyncio.run(self._make_login_desk())
         with ThreadPoolExecutor(len(SERVICES)) as workers:
             for future in [workers.submit(self.start_service, name) for name in SERVICES]:
                 future.result()

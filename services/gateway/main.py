@@ -127,7 +127,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "openapi", "run"]
 
 MIGRATIONS = Path(__file__).parents[2] / "infra" / "postgres" / "migrations" / "gateway"
-# Shorter than a claim's life (15 s), so that no claim is taken over while its send is alive.
+# Twice this is shorter than a claim's life (20 s): a send may have waited for another.
 _SEND_S_MAX = 8.0
 # The reader of the log tells its lag once a second; this much older, it has stopped.
 _STATE_AGE_S_MAX = 30.0

@@ -71,7 +71,7 @@ from services.gateway.app.standing import Standing
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnavailableError
 from services.gateway.identity_ports import Act, NewKey
-from services.gateway.ports import Claim, Intent, Position, Principal, Sent
+from services.gateway.ports import Claim, Done, Intent, Position, Principal, Sent
 from services.kit.clock import ManualClock
 from services.kit.signing import verify, verify_ed25519
 from tests.unit.gateway.memory_books import (
@@ -230,14 +230,14 @@ class MemoryIntents:
         for key in keys:
             self.claims.pop((participant_id, key))
 
-    async def expire(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
-        self.abandoned |= {(participant_id, key) for key in keys}
+    async def expire(self, claims: Sequence[tuple[str, str, str]]) -> None:
+        self.abandoned |= {(participant_id, key) for participant_id, _, key in claims}
 
-    async def complete(
-        self, participant_id: str, replies: Sequence[tuple[str, str]], sent: Sequence[Sent]
-    ) -> None:
-        self.orders.show(sent)
-        self.replies |= {(participant_id, key): body for key, body in replies}
+    async def complete(self, done: Sequence[Done]) -> Sequence[Exception | None]:
+        for one in done:
+            self.orders.show(one.sent)
+            self.replies |= {(one.participant_id, key): body for key, body in one.replies}
+        return [None] * len(done)
 
 
 @dataclass
