@@ -14,6 +14,7 @@ from hypothesis.stateful import initialize
 from schemas.types import OrderState
 from services.core.book_audit import BookAudit, RoundBook
 from services.core.codec import book_to_dict
+from services.core.orders import Order
 from services.core.past_books import sealed_books
 from services.core.replay import MarketLog, Status
 from tests.property.examples import examples
@@ -57,7 +58,8 @@ def faults_of_the_forgetful(log: MarketLog, books: list[RoundBook]) -> list[tupl
     audit = BookAudit(log.market_id, dict.fromkeys(TOPICS, 0))
     for status in log.statuses:
         audit.tell(status)
-    found, kept = [], {}
+    found: list[tuple[str, str, str]] = []
+    kept: dict[str, Order] = {}
     waiting = {topic: list(reads) for topic, reads in log.inputs.items()}
     for one in books:
         ends = {item.topic: item.end for item in one.sealed.manifest}

@@ -12,6 +12,7 @@ import schemas
 import services
 import suanli
 from services.auditor.adapters.queries import QUERIES
+from services.auditor.crash import crash_point
 from services.kit.postgres import assert_lease
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class PostgresPartStore:
                 changed.digest,
                 *times,
             )
+            crash_point("books_before_commit")
+        crash_point("books_after_commit")
 
 
 def _some(rows: Sequence[tuple[Any, ...]]) -> list[Sequence[tuple[Any, ...]]]:

@@ -34,6 +34,7 @@ async def start(wire: Wire, dsn: SecretStr, crash_at: str = "") -> asyncio.subpr
         "SUANLI_AUDITOR_LOG_KEY": wire.settings.auditor_log_key,
         "SUANLI_AUDITOR_PROGRESS_S": "60",
         "SUANLI_AUDITOR_COMPARE_S": "0",
+        "SUANLI_AUDITOR_BOOKS_KEEP_S": "0.2",
         "SUANLI_CRASH_AT": crash_at,
         "SUANLI_LOG_LEVEL": "error",
     }
