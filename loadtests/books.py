@@ -96,7 +96,7 @@ def grown(orders: int) -> Books:
         at = START + timedelta(hours=seq)
         for number in range((seq - 1) * LIVE, seq * LIVE):
             event_id = read(books, "offers", number, offered(number, seq + 1), at)
-            books.statuses.add(derive_id("status", event_id))
+            books.statuses[derive_id("status", event_id)] = event_id
             books.audit.tell(Status(event_id, at, OrderState.OPEN, 1, "in_the_book"))
         until = {"policies": 1, "offers": seq * LIVE, "demand": 0, "holds": 0}
         sealed = events.RoundSealed(

@@ -34,8 +34,9 @@ class Market:
     parts: dict[str, dict[int, events.RoundFilePart]] = field(
         default_factory=lambda: defaultdict(dict)
     )
-    # Ids of statuses since the last round that was compared, and of those since the one before.
-    statuses: set[str] = field(default_factory=set)
+    # Id of a status -> event that caused it, which is not judged yet; and ids of those statuses
+    # whose event was judged with the last round that was compared.
+    statuses: dict[str, str] = field(default_factory=dict)
     statuses_before: set[str] = field(default_factory=set)
     # Round -> how far statuses are to be read for it: to where they were once it was closed.
     status_ends: dict[int, Positions] = field(default_factory=dict)
@@ -68,7 +69,7 @@ class Market:
             # At least once: a copy says nothing new. It comes soon, if it does.
             known = envelope.id in self.statuses or envelope.id in self.statuses_before
             if envelope.causation_id and not known:
-                self.statuses.add(envelope.id)
+                self.statuses[envelope.id] = envelope.causation_id
                 self.audit.tell(status_of(envelope, data))
             return
         if not isinstance(data, events.RoundSealed | events.RoundClosed | events.RoundFilePart):
@@ -88,7 +89,9 @@ class Market:
         for known in (self.sealed, self.closed, self.status_ends):
             known.pop(self.next_seq, None)
         self.parts.pop(round_id, None)
-        self.statuses_before, self.statuses = self.statuses, set()
+        judged = {one for one, cause in self.statuses.items() if not self.audit.awaits(cause)}
+        self.statuses = {one: cause for one, cause in self.statuses.items() if one not in judged}
+        self.statuses_before = judged
         self.differs_since = None
         self.next_seq += 1
 

@@ -111,6 +111,10 @@ class BookAudit:
         """Add the next status."""
         self._replay.tell(status)
 
+    def awaits(self, event_id: str) -> bool:
+        """Return whether statuses of an event were told that no round has judged yet."""
+        return self._replay.awaits(event_id)
+
     def over(self) -> list[Order]:
         """Return the orders that matter no more, unless a record or a round names them again."""
         return self._replay.over()

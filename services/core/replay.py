@@ -238,6 +238,10 @@ class Replay:
             queue.next = 0
         return counts
 
+    def awaits(self, event_id: str) -> bool:
+        """Return whether statuses of an event were told that was not judged yet."""
+        return event_id in self._told
+
     @property
     def orders(self) -> dict[str, Order]:
         """Return the orders that are known here, by id; those that are over may be taken out."""
