@@ -5,6 +5,9 @@ dropped, and the log read from its beginning, if it does not fit its digest, was
 version of the program, is of other partitions or of a log that no longer has the positions, or if
 the log was not read from its beginning for too long. A finding is stored before the round that it
 is about counts as compared: a crash in between tells it again, under the same id, once.
+
+Orders that are over are let go of: a start does not take them up, and `BookKeeper.recall` does when
+a record names them again (docs/decisions/0040-a-start-takes-up-what-is-not-over.md).
 """
 
 from __future__ import annotations
