@@ -14,6 +14,8 @@ from playwright.async_api import Browser, Page, expect
 from schemas import events
 from schemas.link_examples import LINKS
 from schemas.links import RoundLinks
+from schemas.share_examples import SHARES
+from schemas.shares import RoundShares
 from services.core.round_file import file_events
 from suanli.check_formats import canonical_sha256
 from suanli.checker import verify_round_file
@@ -70,8 +72,11 @@ async def first_round(gateway: Gateway) -> None:
         LINKS[RoundLinks]
         | {"round_id": FIRST, "market_id": MARKET, "links": [link | there, link | back]}
     )
+    asked = RoundShares.model_validate(
+        SHARES[RoundShares] | {"round_id": FIRST, "market_id": MARKET, "seq": 1}
+    )
     await gateway.publish(
-        sealed(), cleared(FIRST, 1), prices(FIRST, [9_500_000, 9_750_000], [2, 3]), flows
+        sealed(), cleared(FIRST, 1), prices(FIRST, [9_500_000, 9_750_000], [2, 3]), flows, asked
     )
     await gateway.publish(*file_events(FIRST, MARKET, json.dumps(round_file()).encode()), closed())
 
@@ -148,6 +153,8 @@ async def check_market(browser: Browser, base: str, language: str, name: str, li
         assert "," in (await csv.text()).splitlines()[0]
     await page.locator("#table-prices summary").click()
     await expect(page.locator("#table-prices")).to_contain_text("¥9.5000")
+    await page.locator("#table-shares-beijing summary").click()
+    await expect(page.locator("#table-shares-beijing")).to_contain_text("62.500 %")
     # Both ways over the one pair of regions, the full one marked.
     await expect(page.locator(".map .flow")).to_have_count(2)
     await expect(page.locator(".map .flow.is-full")).to_have_count(1)
