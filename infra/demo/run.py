@@ -350,6 +350,8 @@ class Demo:
         tries = 0
         while True:
             lag = await closing.quiet(day.meter)
+            # On a busy machine the next round may come after all before everything is quiet.
+            await cast.watcher.catch_up()
             facts = await closing.gather(self._exchange, client, day, lag)
             tries += 1
             newest = await closing.newest_round(client, market_id)
