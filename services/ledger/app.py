@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from schemas.capacity import CapacityFreed
 from schemas.codec import DecodeError, Envelope, derive_id, encode
 from schemas.erasures import ErasureOrdered
 from schemas.events import (
@@ -27,9 +28,10 @@ from schemas.events import (
 from schemas.money import SettlementTermsSet
 from schemas.registry import BY_MODEL
 from schemas.types import period_of, pool_key
+from services.core.capacity import capacity_of
 from services.core.errors import DomainError, Message
 from services.kit.kafka import OutRecord
-from services.ledger import deliveries, erasures, holds, money
+from services.ledger import capacity, deliveries, erasures, holds, money
 from services.ledger.books import SOURCE, Books
 from services.ledger.findings import (
     broken,
@@ -127,16 +129,20 @@ def handle(
     letters: list[OutRecord] = []
     rounds: dict[str, RoundParts] = {}
     reports: list[Input] = []
+    freed: list[Input] = []
     for item in (*waiting, *inputs):
         body = item.envelope.data
         if isinstance(body, ROUND_TYPES):
             rounds.setdefault(body.round_id, RoundParts(body.round_id)).add(item)
         elif isinstance(body, DeliveryReported):
             reports.append(item)
+        elif isinstance(body, CapacityFreed):
+            freed.append(item)
         else:
             _guarded(books, item, _single, letters)
     waiting_after = _book_rounds(books, rounds, positions)
     waiting_after += _book_deliveries(books, reports, letters)
+    waiting_after += _free(books, freed, letters)
     return finish(books, letters, (waiting, waiting_after), frontier)
 
 
@@ -232,9 +238,11 @@ def _offer(books: Books, item: Input, body: OfferSubmitted | OfferAmended) -> No
         terms.chips,
         terms.ask,
         digest,
+        capacity_of(body.participant_id, terms),
     )
     books.offers[body.order_id] = (*known, row)
     books.offers_new.append(row)
+    capacity.hold(books, item, row)
 
 
 def _book_rounds(books: Books, rounds: dict[str, RoundParts], positions: Positions) -> list[Input]:
@@ -283,6 +291,17 @@ def _book_deliveries(books: Books, reports: list[Input], letters: list[OutRecord
     for item in early[:-DELIVERIES_WAITING_MAX]:
         _guarded(books, item, deliveries.given_up, letters)
     return early[-DELIVERIES_WAITING_MAX:]
+
+
+def _free(books: Books, items: list[Input], letters: list[OutRecord]) -> list[Input]:
+    """Free capacity; return the records whose rounds are not booked yet."""
+    early: list[Input] = []
+    for item in items:
+        if capacity.is_early(books, item):
+            early.append(item)
+        else:
+            _guarded(books, item, capacity.freed, letters)
+    return early
 
 
 def _market_of(item: Input) -> str:
@@ -355,6 +374,12 @@ def finish(
         participants=tuple(books.participants.changed.values()),
         demands=tuple(books.demands.changed.values()),
         offers=tuple(books.offers_new),
+        held_new=capacity.rows_new(books),
+        held_less={
+            place: chips
+            for place, chips in books.held.changed.items()
+            if books.stored.held.get(place, chips) != chips
+        },
         rounds=tuple(books.rounds_new),
         allocations=tuple(books.allocations_new),
         settlements=tuple(books.settlements_new),

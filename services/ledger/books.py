@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from services.ledger.state import (
         Allocation,
         Booked,
+        Capacity,
         DemandHold,
         Halt,
         MoneyOrder,
@@ -109,6 +110,8 @@ class Books:
         self.demands: Overlay[str, DemandHold] = Overlay(view.demands)
         self.offers: Overlay[str, tuple[OfferVersion, ...]] = Overlay(view.offers)
         self.used: Overlay[tuple[str, int], int] = Overlay(view.used)
+        self.capacities: Overlay[tuple[str, int], Capacity] = Overlay(view.capacities)
+        self.held: Overlay[tuple[str, int], int] = Overlay(view.held)
         self.allocations: Overlay[str, Allocation] = Overlay(view.allocations)
         self.rounds: Overlay[str, bytes] = Overlay(view.rounds)
         self.last_seq: Overlay[str, int] = Overlay(view.last_seq)
@@ -136,6 +139,8 @@ class Books:
         "demands",
         "offers",
         "used",
+        "capacities",
+        "held",
         "allocations",
         "rounds",
         "last_seq",

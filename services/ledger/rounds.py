@@ -276,7 +276,10 @@ def _take_capacity(books: Books, body: AllocationMade, periods: tuple[PeriodRow,
         chips = max(
             (v.chips for v in versions if v.start_period <= item.period < v.end_period), default=0
         )
-        used = (books.used.get((body.offer_id, item.period)) or 0) + item.chips
+        place = (body.offer_id, item.period)
+        if any(version.capacity is not None for version in versions):
+            chips = min(chips, books.held.get(place) or 0)
+        used = (books.used.get(place) or 0) + item.chips
         if used > chips:
             raise broken(
                 "settle.oversold",
@@ -290,7 +293,7 @@ def _take_capacity(books: Books, body: AllocationMade, periods: tuple[PeriodRow,
                 used,
                 f"at most {chips}",
             )
-        books.used[body.offer_id, item.period] = used
+        books.used[place] = used
 
 
 def _settle_hold(

@@ -168,6 +168,19 @@ class OfferVersion:
     chips: int
     ask: int
     body_hash: bytes
+    capacity: str | None = None
+
+
+class Capacity(NamedTuple):
+    """A capacity that offers share, in one period.
+
+    Attributes:
+        chips: What there is, as stated last.
+        held: What of it is reserved for offers, sold or not.
+    """
+
+    chips: int
+    held: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +383,7 @@ class Keys:
 
     Attributes not named after a table: ``reversed`` are transfers to be taken back, ``erased``
     those whose entries are to be erased, ``exposed`` providers that want collateral back,
-    ``lapsing`` (market, period of its clock).
+    ``lapsing`` (market, period of its clock), ``capacities`` (capacity, first period, end).
     """
 
     accounts: frozenset[str] = frozenset()
@@ -388,6 +401,7 @@ class Keys:
     erasures: frozenset[str] = frozenset()
     exposed: frozenset[str] = frozenset()
     lapsing: frozenset[tuple[str, int]] = frozenset()
+    capacities: frozenset[tuple[str, int, int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,6 +414,8 @@ class View:
         demands: Holds by order id.
         offers: All versions of an offer by its id.
         used: (offer, period) -> chips allocated.
+        capacities: (capacity, period) -> what there is of it and what is reserved.
+        held: (offer, period) -> chips reserved for it of a capacity that it shares.
         allocations: By id; also those with periods that lapse.
         open: (allocation, period) that are not settled.
         rounds: Booked rounds: id -> digest.
@@ -420,6 +436,8 @@ class View:
     demands: dict[str, DemandHold] = field(default_factory=dict)
     offers: dict[str, tuple[OfferVersion, ...]] = field(default_factory=dict)
     used: dict[tuple[str, int], int] = field(default_factory=dict)
+    capacities: dict[tuple[str, int], Capacity] = field(default_factory=dict)
+    held: dict[tuple[str, int], int] = field(default_factory=dict)
     allocations: dict[str, Allocation] = field(default_factory=dict)
     open: dict[tuple[str, int], OpenPeriod] = field(default_factory=dict)
     rounds: dict[str, bytes] = field(default_factory=dict)
@@ -445,6 +463,8 @@ class Batch:
         participants: New or changed.
         demands: Holds, new or changed.
         offers: New versions.
+        held_new: (offer, period, capacity, what there is of it, chips reserved for the offer).
+        held_less: (offer, period) -> chips that stay reserved of more.
         rounds: Booked rounds.
         allocations: Booked allocations with their periods.
         settlements: Settled reports, and what lapsed, with their periods.
@@ -466,6 +486,8 @@ class Batch:
     participants: tuple[Participant, ...] = ()
     demands: tuple[DemandHold, ...] = ()
     offers: tuple[OfferVersion, ...] = ()
+    held_new: tuple[tuple[str, int, str, int, int], ...] = ()
+    held_less: dict[tuple[str, int], int] = field(default_factory=dict)
     rounds: tuple[RoundRow, ...] = ()
     allocations: tuple[Allocation, ...] = ()
     settlements: tuple[Settlement, ...] = ()

@@ -26,7 +26,7 @@ from services.ledger.app import TOPICS
 from services.ledger.crash import crash_point
 from services.ledger.keys import accounts_behind
 from services.ledger.ports import StoreFailedError
-from services.ledger.state import View, owner_of
+from services.ledger.state import Capacity, View, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -155,6 +155,12 @@ class PostgresStore:
         """Return what is stored about these keys."""
         async with self._connection() as conn:
             lapsing = list(zip(*keys.lapsing, strict=True)) or [(), ()]
+            capacities: list[rows.Row] = []
+            if keys.capacities or keys.offers:
+                shared = list(zip(*keys.capacities, strict=True)) or [(), (), ()]
+                capacities = await conn.fetch(
+                    QUERIES.load_capacities, *map(list, shared), list(keys.offers)
+                )
             late = await conn.fetch(QUERIES.load_lapsing, *map(list, lapsing))
             ids = keys.allocations | {row["allocation_id"] for row in late}
             allocations = rows.allocations(await _fetch(conn, "load_allocations", ids))
@@ -170,6 +176,7 @@ class PostgresStore:
                     ("demands", keys.demands),
                     ("offers", keys.offers),
                     ("used", keys.offers),
+                    ("held", keys.offers),
                     ("open", ids),
                     ("rounds", keys.rounds),
                     ("last_seq", keys.markets),
@@ -188,6 +195,10 @@ class PostgresStore:
             demands=rows.demands(found["demands"]),
             offers=rows.offers(found["offers"]),
             used={(r["offer_id"], r["period"]): r["allocated"] for r in found["used"]},
+            capacities={
+                (r["capacity"], r["period"]): Capacity(r["chips"], r["held"]) for r in capacities
+            },
+            held={(r["offer_id"], r["period"]): r["chips"] for r in found["held"]},
             allocations=allocations,
             open=rows.open_periods(found["open"]),
             rounds={r["round_id"]: r["digest"] for r in found["rounds"]},

@@ -18,12 +18,24 @@ FROM demand_hold WHERE order_id = ANY($1::text[])
 
 -- name: load_offers
 SELECT offer_id, version, log_partition, log_offset, market_id, provider_id, pool, start_period,
-  end_period, chips, ask, body_hash
+  end_period, chips, ask, body_hash, capacity
 FROM offer_version WHERE offer_id = ANY($1::text[])
 ORDER BY offer_id, log_partition, log_offset
 
 -- name: load_used
 SELECT offer_id, period, allocated FROM offer_period WHERE offer_id = ANY($1::text[])
+
+-- name: load_held
+SELECT offer_id, period, chips FROM capacity_hold WHERE offer_id = ANY($1::text[])
+
+-- name: load_capacities
+-- Those that are named, and those that offers hold.
+SELECT c.capacity, c.period, c.chips, c.held FROM capacity AS c
+JOIN unnest($1::text[], $2::bigint[], $3::bigint[]) AS n (capacity, first, past)
+  ON c.capacity = n.capacity AND c.period >= n.first AND c.period < n.past
+UNION
+SELECT c.capacity, c.period, c.chips, c.held FROM capacity_hold AS h
+JOIN capacity AS c USING (capacity, period) WHERE h.offer_id = ANY($4::text[])
 
 -- name: load_allocations
 SELECT a.id, a.round_id, a.market_id, a.demand_id, a.enterprise_id, a.offer_id, a.provider_id,
@@ -191,6 +203,11 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::bigi
 ON CONFLICT (order_id) DO UPDATE SET version = EXCLUDED.version, need = EXCLUDED.need,
   amount = EXCLUDED.amount, hold_id = EXCLUDED.hold_id, closed = EXCLUDED.closed,
   log_partition = EXCLUDED.log_partition, log_offset = EXCLUDED.log_offset
+
+-- name: free_capacity
+UPDATE capacity_hold AS h SET chips = n.chips
+FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS n (offer_id, period, chips)
+WHERE h.offer_id = n.offer_id AND h.period = n.period
 
 -- name: remove_waited
 DELETE FROM waiting_record AS w

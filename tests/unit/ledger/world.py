@@ -20,7 +20,7 @@ from services.kit.kafka import Record
 from services.ledger.app import decode_all, handle
 from services.ledger.journal import entry_digest
 from services.ledger.keys import accounts_behind, keys_of
-from services.ledger.state import Booked, OpenPeriod, View
+from services.ledger.state import Booked, Capacity, OpenPeriod, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from services.kit.kafka import OutRecord, Positions
     from services.ledger.app import Outcome
     from services.ledger.rounds import Part
-    from services.ledger.state import Entry, Input, Keys
+    from services.ledger.state import Batch, Entry, Input, Keys
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 MARKET = "jjj"
@@ -155,20 +155,27 @@ def demand_amended(
 
 
 def offered(
-    name: str, participant: str, chips: int = 100, hours: int = 24
+    name: str,
+    participant: str,
+    chips: int = 100,
+    hours: int = 24,
+    *,
+    start: int = 0,
+    market: str = MARKET,
+    **more: object,
 ) -> events.OfferSubmitted:
     return events.OfferSubmitted(
         order_id=offer_id(name),
-        market_id=MARKET,
+        market_id=market,
         participant_id=participant,
         terms=OfferTerms(
             zone=ZONE,
             chip=CHIP,
             chips=chips,
-            start=hour(0),
+            start=hour(start),
             end=hour(hours),
             ask=0,
-            resource_code="CN.11.0108.BJ01-A910B",
+            **{"resource_code": "CN.11.0108.BJ01-A910B"} | more,
         ),
     )
 
@@ -385,6 +392,8 @@ class MemoryLedger:
             demands=_pick(all_of.demands, keys.demands),
             offers=_pick(all_of.offers, keys.offers),
             used={k: v for k, v in all_of.used.items() if k[0] in keys.offers},
+            capacities=self._capacities(keys),
+            held={k: v for k, v in all_of.held.items() if k[0] in keys.offers},
             allocations=allocations,
             open={k: v for k, v in all_of.open.items() if k[0] in allocations},
             rounds=_pick(all_of.rounds, keys.rounds),
@@ -397,6 +406,19 @@ class MemoryLedger:
             booked=booked,
             exposure={name: self._exposure(name) for name in keys.exposed},
         )
+
+    def _capacities(self, keys: Keys) -> dict[tuple[str, int], Capacity]:
+        wanted = {
+            (name, period) for name, first, end in keys.capacities for period in range(first, end)
+        }
+        wanted |= {
+            (version.capacity, place[1])
+            for place in self.view.held
+            if place[0] in keys.offers
+            for version in self.view.offers[place[0]]
+            if version.capacity is not None
+        }
+        return _pick(self.view.capacities, wanted)
 
     def _exposure(self, provider: str) -> int:
         found = self.view.allocations
@@ -419,6 +441,7 @@ class MemoryLedger:
         view.demands.update({item.order_id: item for item in batch.demands})
         for offer in batch.offers:
             view.offers[offer.offer_id] = (*view.offers.get(offer.offer_id, ()), offer)
+        self._hold_capacity(batch)
         for done in batch.rounds:
             view.rounds[done.round_id] = done.digest
             view.last_seq[done.market_id] = done.seq
@@ -447,6 +470,24 @@ class MemoryLedger:
         view.halts.update({item.market_id: item for item in batch.halts})
         self.leaves += [leaf.hash for leaf in batch.leaves]
         self.frontier, self.waiting = outcome.frontier, outcome.waiting
+
+
+    def _hold_capacity(self, batch: Batch) -> None:
+        view = self.view
+        for (offer, period_held), chips in batch.held_less.items():
+            named = next(one.capacity for one in view.offers[offer] if one.version == 1)
+            assert named is not None
+            less = view.held[offer, period_held] - chips
+            assert less > 0
+            there = view.capacities[named, period_held]
+            view.capacities[named, period_held] = Capacity(there.chips, there.held - less)
+            view.held[offer, period_held] = chips
+        for offer, period_held, named, stated, chips in batch.held_new:
+            place = (named, period_held)
+            before = view.capacities.get(place, Capacity(stated, 0)).held
+            view.capacities[place] = Capacity(stated, before + chips)
+            view.held[offer, period_held] = chips
+        assert all(there.held <= there.chips for there in view.capacities.values())
 
 
 def booked_of(entry: Entry) -> Booked:
