@@ -98,6 +98,19 @@ FULL JOIN (
 WHERE o.allocated IS DISTINCT FROM p.allocated OR coalesce(p.offered, 0) < p.allocated
 LIMIT 20
 
+-- name: audit_shared_capacity
+-- What is reserved of a shared capacity is what its offers hold, who sold no more than that.
+SELECT coalesce(c.capacity, h.capacity) AS capacity, coalesce(c.period, h.period) AS period,
+  c.chips, c.held, h.held::bigint AS holds, h.oversold
+FROM capacity AS c
+FULL JOIN (
+  SELECT h.capacity, h.period, sum(h.chips) AS held,
+    bool_or(coalesce(o.allocated, 0) > h.chips) AS oversold
+  FROM capacity_hold AS h LEFT JOIN offer_period AS o USING (offer_id, period)
+  GROUP BY h.capacity, h.period
+) AS h USING (capacity, period)
+WHERE c.held IS DISTINCT FROM h.held OR c.held > c.chips OR h.oversold LIMIT 20
+
 -- name: audit_payments
 -- An allocation costs chips x price; what a round captured is what its allocations and links cost.
 SELECT a.id, a.payment, sum(p.chips * p.price)::bigint AS expected

@@ -103,7 +103,9 @@ def reversed_entry(entry_id: str, name: str = "1") -> money.ReversalOrdered:
     )
 
 
-def terms(version: int = 1, **changed: int) -> money.SettlementTermsSet:
+def terms(
+    version: int = 1, *, market: str = MARKET, **changed: int
+) -> money.SettlementTermsSet:
     """Return terms of settlement: no fees, a penalty of a fifth, a day to report."""
     body = {
         "in_force_from_round": 0,
@@ -113,7 +115,7 @@ def terms(version: int = 1, **changed: int) -> money.SettlementTermsSet:
         "compensation_ppm": 0,
         "report_within_periods": 24,
     } | changed
-    return money.SettlementTermsSet(market_id=MARKET, version=version, reason="test", **body)
+    return money.SettlementTermsSet(market_id=market, version=version, reason="test", **body)
 
 
 def demand_terms(chips: int, hours: int, limit: int) -> DemandTerms:
@@ -127,11 +129,17 @@ def demand_terms(chips: int, hours: int, limit: int) -> DemandTerms:
 
 
 def demanded(
-    name: str, participant: str, chips: int = 10, hours: int = 2, limit: int = YUAN
+    name: str,
+    participant: str,
+    chips: int = 10,
+    hours: int = 2,
+    limit: int = YUAN,
+    *,
+    market: str = MARKET,
 ) -> events.DemandSubmitted:
     return events.DemandSubmitted(
         order_id=demand_id(name),
-        market_id=MARKET,
+        market_id=market,
         participant_id=participant,
         terms=demand_terms(chips, hours, limit),
     )
@@ -168,14 +176,17 @@ def offered(
         order_id=offer_id(name),
         market_id=market,
         participant_id=participant,
-        terms=OfferTerms(
-            zone=ZONE,
-            chip=CHIP,
-            chips=chips,
-            start=hour(start),
-            end=hour(hours),
-            ask=0,
-            **{"resource_code": "CN.11.0108.BJ01-A910B"} | more,
+        terms=OfferTerms.model_validate(
+            {
+                "zone": ZONE,
+                "chip": CHIP,
+                "chips": chips,
+                "start": hour(start),
+                "end": hour(hours),
+                "ask": 0,
+                "resource_code": "CN.11.0108.BJ01-A910B",
+            }
+            | more
         ),
     )
 
@@ -190,12 +201,13 @@ def allocated(
     *,
     version: int = 1,
     payment: int | None = None,
+    market: str = MARKET,
 ) -> events.AllocationMade:
     """Return an allocation over (hour offset, chips, price) triples; its index is set later."""
     return events.AllocationMade(
         allocation_id=allocation_id(f"{seq}{demand}{offer}"),
-        round_id=f"{MARKET}:{seq}",
-        market_id=MARKET,
+        round_id=f"{market}:{seq}",
+        market_id=market,
         index=0,
         demand_id=demand_id(demand),
         enterprise_id=enterprise,
@@ -213,10 +225,12 @@ def allocated(
     )
 
 
-def kept(seq: int, demand: str, enterprise: str, keep: int) -> events.HoldAdjusted:
+def kept(
+    seq: int, demand: str, enterprise: str, keep: int, *, market: str = MARKET
+) -> events.HoldAdjusted:
     return events.HoldAdjusted(
-        round_id=f"{MARKET}:{seq}",
-        market_id=MARKET,
+        round_id=f"{market}:{seq}",
+        market_id=market,
         index=0,
         demand_id=demand_id(demand),
         enterprise_id=enterprise,
@@ -259,6 +273,7 @@ class Topics:
         offers_end: int | None = None,
         demand_end: int | None = None,
         at: datetime = NOW,
+        market: str = MARKET,
     ) -> list[Record]:
         """Return the records of a whole round, the closing one last."""
         return [
@@ -267,6 +282,7 @@ class Topics:
                 seq,
                 bodies,
                 at=at,
+                market=market,
                 fee_ppm=fee_ppm,
                 offers_end=self.ends["offers", 0] if offers_end is None else offers_end,
                 demand_end=self.ends["demand", 0] if demand_end is None else demand_end,
@@ -291,6 +307,7 @@ def round_bodies(
     offers_end: int = 0,
     demand_end: int = 0,
     partition: int = 0,
+    market: str = MARKET,
 ) -> list[events.Event]:
     """Return a round's events with their indices and the closing event."""
     indexed: list[events.Event] = [
@@ -304,8 +321,8 @@ def round_bodies(
         return (events.OffsetRange(topic=topic, partition=partition, start=0, end=end),)
 
     closed = events.RoundClosed(
-        round_id=f"{MARKET}:{seq}",
-        market_id=MARKET,
+        round_id=f"{market}:{seq}",
+        market_id=market,
         seq=seq,
         count=len(indexed),
         digest=digest,
