@@ -38,7 +38,7 @@ class CapacityRefused(Event):
 
 
 class CapacityFreed(Event):
-    """What an offer may still sell; of what was reserved for it, all but this and its sales is free.
+    """What an offer may still sell: of its reserved chips all but this and its sales is free.
 
     Told when an offer leaves the book or is lowered, and when a round has passed hours by.
     """

@@ -55,9 +55,7 @@ def hold_answered(view: View, event: HoldPlaced | HoldRefused, story: Story) -> 
     return with_early_answers(view, decision)
 
 
-def capacity_answered(
-    view: View, event: CapacityHeld | CapacityRefused, story: Story
-) -> Decision:
+def capacity_answered(view: View, event: CapacityHeld | CapacityRefused, story: Story) -> Decision:
     """Return what an answer of the ledger about an offer's capacity does."""
     answer = _capacity_answer(event, story)
     order = view.orders.get(answer.order_id)
@@ -168,7 +166,9 @@ def _capacity_answer(event: CapacityHeld | CapacityRefused, story: Story) -> Hol
         free=0,
         booked_through=0,
         start=period_of(event.start) if isinstance(event, CapacityHeld) else 0,
-        reason=told and why_of_message(told.code, Message(told.en, told.zh), told.params),
+        reason=None
+        if told is None
+        else why_of_message(told.code, Message(told.en, told.zh), told.params),
     )
 
 

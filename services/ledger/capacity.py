@@ -7,7 +7,7 @@ market sold the same chips first.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.capacity import CapacityFreed, CapacityHeld, CapacityRefused
 from schemas.events import OfferAmended, OfferSubmitted, Reason
@@ -31,7 +31,7 @@ def hold(books: Books, item: Input, offer: OfferVersion) -> None:
     assert isinstance(body, OfferSubmitted | OfferAmended)
     if offer.capacity is None or isinstance(body, OfferAmended):
         return
-    about = {
+    about: dict[str, Any] = {
         "order_id": offer.offer_id,
         "market_id": offer.market_id,
         "participant_id": offer.provider_id,

@@ -116,7 +116,8 @@ class Pipeline:
 def is_plain(batch: Batch) -> bool:
     """Tell whether all that a batch changes can be laid over what is loaded beside it.
 
-    Rounds, settlements, terms and capacities change sums that the database works out; they are waited for.
+    Rounds, settlements, terms and capacities change sums that the database works out; they are
+    waited for.
     """
     return not (
         batch.rounds

@@ -276,8 +276,8 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
         # First, so that what is freed can be held again in the same batch.
         places, chips = zip(*batch.held_less, strict=True), list(batch.held_less.values())
         await conn.execute(queries.free_capacity, *map(list, places), chips)
-    held = ("offer_id", "period", "capacity", "stated", "chips")
-    await _copy_rows(conn, "capacity_hold", held, list(batch.held_new))
+    columns = ["offer_id", "period", "capacity", "stated", "chips"]
+    await _copy_rows(conn, "capacity_hold", columns, list(batch.held_new))
     await _copy_rows(
         conn,
         "settlement_terms",

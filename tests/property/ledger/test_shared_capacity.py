@@ -78,12 +78,8 @@ class SharedCapacity(RuleBasedStateMachine):
         # The running hour is sold by nobody any more.
         hours = range(max(first, 1), end)
         fits = all(self.held(resource, hour) + chips <= stated for hour in hours)
-        answers = [
-            type(one)
-            for kind in (CapacityHeld, CapacityRefused)
-            for one in self.ledger.events(kind)
-            if one.order_id == body.order_id
-        ]
+        told = [*self.ledger.events(CapacityHeld), *self.ledger.events(CapacityRefused)]
+        answers = [type(one) for one in told if one.order_id == body.order_id]
         assert answers == [CapacityHeld if fits and hours else CapacityRefused]
         if fits and hours:
             self.offers.append(Offer(name, market, resource, dict.fromkeys(hours, chips)))

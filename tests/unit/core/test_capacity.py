@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,13 @@ from services.core.orders import OfferOrder
 from services.core.verdicts import Verdict
 from tests.unit.core import orders_world as w
 
-SHARED = {"capacity_chips": 16}
-ABOUT = {"order_id": w.OFFER_ID, "market_id": "jjj", "participant_id": "p-1", "version": 1}
+SHARED: dict[str, Any] = {"capacity_chips": 16}
+ABOUT: dict[str, Any] = {
+    "order_id": w.OFFER_ID,
+    "market_id": "jjj",
+    "participant_id": "p-1",
+    "version": 1,
+}
 NINE = datetime.fromisoformat("2026-11-24T09:00:00Z")
 HELD = CapacityHeld(**ABOUT, chips=8, start=NINE, end=NINE + timedelta(hours=8))
 REFUSED = CapacityRefused(
@@ -69,9 +75,7 @@ def test_an_answer_that_came_before_its_offer_decides_it_at_once(
 def test_an_offer_sells_no_hour_before_the_first_that_is_reserved() -> None:
     late = HELD.model_copy(update={"start": NINE + timedelta(hours=2)})
     records = w.Records(w.offer(**SHARED), late)
-    (row,) = build_book(
-        w.MARKET, [the_offer(records)], {}, horizon_of(w.MARKET, 1, w.NOW)
-    ).offers
+    (row,) = build_book(w.MARKET, [the_offer(records)], {}, horizon_of(w.MARKET, 1, w.NOW)).offers
     assert (row.start, len(row.chips)) == (period_of(late.start), 6)
     whole = w.Records(w.offer(**SHARED, block=True), late)
     book = build_book(w.MARKET, [the_offer(whole)], {}, horizon_of(w.MARKET, 1, w.NOW))
@@ -90,7 +94,7 @@ def test_an_offer_sells_no_hour_before_the_first_that_is_reserved() -> None:
         ({"zone": "he-1"}, "capacity_same"),
     ],
 )
-def test_what_is_reserved_only_shrinks_by_an_amendment(changes: dict[str, object], code: str) -> None:
+def test_what_is_reserved_only_shrinks_by_an_amendment(changes: dict[str, Any], code: str) -> None:
     records = w.Records(w.offer(**SHARED), HELD)
     decision = records.judge(w.amended_offer(1, **(SHARED | changes)))
     assert (decision.verdict, decision.why and decision.why.code) == (Verdict.REJECTED, code)
@@ -142,12 +146,10 @@ def test_an_offer_that_the_market_refuses_gives_back_what_was_reserved_for_it() 
 
 
 def test_hours_that_a_later_round_cannot_give_are_given_back_after_the_gate() -> None:
-    rules = {"round_every_s": 86_400, "round_at_s": 43_200, "lead_periods": 11}
-    market = w.MARKET.model_copy(
-        update={"rules": w.MARKET.rules.model_copy(update=rules)}
-    )
+    rules: dict[str, Any] = {"round_every_s": 86_400, "round_at_s": 43_200, "lead_periods": 11}
+    market = w.MARKET.model_copy(update={"rules": w.MARKET.rules.model_copy(update=rules)})
     gate = datetime.fromisoformat("2026-11-24T12:00:00Z")
-    terms = {"start": "2026-11-25T00:00:00Z", "end": "2026-11-26T12:00:00Z"}
+    terms: dict[str, Any] = {"start": "2026-11-25T00:00:00Z", "end": "2026-11-26T12:00:00Z"}
     records = w.Records(w.offer(**SHARED, **terms), market=market, now=gate - timedelta(hours=2))
     start, end = (datetime.fromisoformat(terms[name]) for name in ("start", "end"))
     records.judge(HELD.model_copy(update={"start": start, "end": end}))

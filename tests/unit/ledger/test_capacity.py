@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from schemas.capacity import CapacityFreed, CapacityHeld, CapacityRefused
@@ -9,7 +11,7 @@ from schemas.events import FindingRaised
 from schemas.types import Role
 from tests.unit.ledger import world as w
 
-SHARED = {"capacity_chips": 10}
+SHARED: dict[str, Any] = {"capacity_chips": 10}
 
 
 @pytest.fixture
@@ -27,22 +29,22 @@ def ledger(topics: w.Topics) -> w.MemoryLedger:
     return made
 
 
-def freed(name: str, chips: int = 0, start: int = 0, end: int = 24, after: int = 0) -> CapacityFreed:
+def freed(name: str, chips: int = 0, start: int = 0, after: int = 0) -> CapacityFreed:
     return CapacityFreed(
         order_id=w.offer_id(name),
         market_id=w.MARKET,
         participant_id="cloud",
         chips=chips,
         start=w.hour(start),
-        end=w.hour(end),
+        end=w.hour(24),
         after_seq=after,
     )
 
 
 def held(ledger: w.MemoryLedger, hour: int) -> int:
     """Return what is reserved of the one capacity in an hour."""
-    found = [there.held for (_, at), there in ledger.view.capacities.items() if at == w.period(hour)]
-    return sum(found)
+    found = ledger.view.capacities.items()
+    return sum(there.held for (_, at), there in found if at == w.period(hour))
 
 
 def test_what_one_market_reserved_another_is_refused_with_what_is_left(
@@ -73,7 +75,7 @@ def test_what_one_market_reserved_another_is_refused_with_what_is_left(
     ],
 )
 def test_another_resource_pool_or_a_larger_statement_has_room(
-    other: dict[str, object], topics: w.Topics, ledger: w.MemoryLedger
+    other: dict[str, Any], topics: w.Topics, ledger: w.MemoryLedger
 ) -> None:
     ledger.feed(topics.put(w.offered("other", "cloud", chips=6, **(SHARED | other))))
     assert ledger.events(CapacityRefused) == []
@@ -107,7 +109,7 @@ def test_nothing_is_given_back_before_the_round_that_may_have_sold_it_is_booked(
     body = w.allocated(1, "d1", "lab", "spot", "cloud", [(2, 5, w.YUAN)])
     ledger.feed(topics.round(1, body, w.kept(1, "d1", "lab", 0)))
     assert (held(ledger, 1), held(ledger, 2)) == (0, 5)
-    assert ledger.waiting == ()
+    assert not ledger.waiting
 
 
 def test_hours_that_a_gate_passed_by_and_chips_that_were_lowered_are_free_again(

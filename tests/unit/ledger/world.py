@@ -103,9 +103,7 @@ def reversed_entry(entry_id: str, name: str = "1") -> money.ReversalOrdered:
     )
 
 
-def terms(
-    version: int = 1, *, market: str = MARKET, **changed: int
-) -> money.SettlementTermsSet:
+def terms(version: int = 1, market: str = MARKET, **changed: int) -> money.SettlementTermsSet:
     """Return terms of settlement: no fees, a penalty of a fifth, a day to report."""
     body = {
         "in_force_from_round": 0,
@@ -487,7 +485,6 @@ class MemoryLedger:
         view.halts.update({item.market_id: item for item in batch.halts})
         self.leaves += [leaf.hash for leaf in batch.leaves]
         self.frontier, self.waiting = outcome.frontier, outcome.waiting
-
 
     def _hold_capacity(self, batch: Batch) -> None:
         view = self.view

@@ -39,6 +39,7 @@ _LABELS = {
     "mobilisation_price": Message("Price when mobilised", "征用价格"),
     "resource_code": Message("Resource code", "资源标识码"),
     "resale_of": Message("Resale of", "转售分配"),
+    "capacity_chips": Message("Chips of the resource in all", "该资源芯片总数"),
     "expires_at": Message("Leave the book at", "离场时刻"),
 }
 _MONEY = frozenset({"ask", "mobilisation_price"})
@@ -86,6 +87,7 @@ def fields_of(terms: OfferTerms, market_id: str) -> Fields:
         "mobilisation_price": yuan_text(terms.mobilisation_price),
         "resource_code": terms.resource_code,
         "resale_of": terms.resale_of or "",
+        "capacity_chips": "" if terms.capacity_chips is None else str(terms.capacity_chips),
         "expires_at": hour_text(terms.expires_at),
     }
 
@@ -105,6 +107,7 @@ def read(fields: Fields) -> tuple[OfferTerms | None, dict[str, Message]]:
         "mobilisation_price": reader.yuan("mobilisation_price"),
         "resource_code": reader.text("resource_code"),
         "resale_of": reader.text("resale_of") or None,
+        "capacity_chips": reader.whole("capacity_chips"),
         "expires_at": reader.hour("expires_at"),
     }
     if reader.faults:

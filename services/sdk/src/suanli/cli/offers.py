@@ -64,6 +64,14 @@ _Code = Annotated[
         zh="资源标识编码;默认为本方编码。",
     ),
 ]
+_Capacity = Annotated[
+    int | None,
+    option(
+        "--capacity-chips",
+        en="Chips of the resource in all; offers with its code share them over all markets.",
+        zh="该资源的芯片总数;同一编码的各市场报价共享。",
+    ),
+]
 
 _COLUMNS: Final[tuple[Column, ...]] = (
     words.text_column("order_id", ("offer", "供给报价"), "order_id"),
@@ -143,6 +151,9 @@ def _facts(order: Json) -> list[ordering.Fact]:
         ordering.window_fact(("window", "窗口"), offered["start"], offered["end"]),
         ("block", ("all or nothing", "全有或全无"), words.yes(offered["block"] or None)),
     ]
+    if offered.get("capacity_chips"):
+        shared = words.count(offered["capacity_chips"])
+        facts.append(("capacity_chips", ("chips of the resource", "该资源芯片总数"), shared))
     return facts
 
 
@@ -182,6 +193,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     end: _End = None,
     block: _Block = None,
     resource_code: _Code = None,
+    capacity_chips: _Capacity = None,
     expires: options.Expires = None,
     key: options.Key = None,
     wait: options.Wait = True,
@@ -200,6 +212,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
             "zone": own_zone,
             "chip": own_chip,
             **_changes(chips, ask, start, end, block, resource_code, expires),
+            **terms.given(capacity_chips=capacity_chips),
         }
     if isinstance(found, dict) and "resource_code" not in found:
         found["resource_code"] = submitting.own_code(session)
