@@ -78,6 +78,7 @@ class SharedCapacity(RuleBasedStateMachine):
         # The running hour is sold by nobody any more.
         hours = range(max(first, 1), end)
         fits = all(self.held(resource, hour) + chips <= stated for hour in hours)
+        told: list[CapacityHeld | CapacityRefused]
         told = [*self.ledger.events(CapacityHeld), *self.ledger.events(CapacityRefused)]
         answers = [type(one) for one in told if one.order_id == body.order_id]
         assert answers == [CapacityHeld if fits and hours else CapacityRefused]

@@ -103,7 +103,7 @@ def reversed_entry(entry_id: str, name: str = "1") -> money.ReversalOrdered:
     )
 
 
-def terms(version: int = 1, market: str = MARKET, **changed: int) -> money.SettlementTermsSet:
+def terms(version: int = 1, **changed: int) -> money.SettlementTermsSet:
     """Return terms of settlement: no fees, a penalty of a fifth, a day to report."""
     body = {
         "in_force_from_round": 0,
@@ -113,7 +113,7 @@ def terms(version: int = 1, market: str = MARKET, **changed: int) -> money.Settl
         "compensation_ppm": 0,
         "report_within_periods": 24,
     } | changed
-    return money.SettlementTermsSet(market_id=market, version=version, reason="test", **body)
+    return money.SettlementTermsSet(market_id=MARKET, version=version, reason="test", **body)
 
 
 def demand_terms(chips: int, hours: int, limit: int) -> DemandTerms:
