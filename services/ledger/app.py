@@ -130,7 +130,9 @@ def handle(
     rounds: dict[str, RoundParts] = {}
     reports: list[Input] = []
     freed: list[Input] = []
-    for item in (*waiting, *inputs):
+    resales = [item for item in waiting if isinstance(item.envelope.data, OfferSubmitted)]
+    others = (item for item in waiting if not isinstance(item.envelope.data, OfferSubmitted))
+    for item in (*others, *inputs):
         body = item.envelope.data
         if isinstance(body, ROUND_TYPES):
             rounds.setdefault(body.round_id, RoundParts(body.round_id)).add(item)
@@ -141,6 +143,7 @@ def handle(
         else:
             _guarded(books, item, _single, letters)
     waiting_after = _book_rounds(books, rounds, positions)
+    waiting_after += _hold_resales(books, (*resales, *books.resales), letters)
     waiting_after += _book_deliveries(books, reports, letters)
     waiting_after += _free(books, freed, letters)
     return finish(books, letters, (waiting, waiting_after), frontier)
@@ -242,6 +245,10 @@ def _offer(books: Books, item: Input, body: OfferSubmitted | OfferAmended) -> No
     )
     books.offers[body.order_id] = (*known, row)
     books.offers_new.append(row)
+    if terms.resale_of is not None and version == 1:
+        # After the rounds of the batch, one of which may have made what it resells.
+        books.resales.append(item)
+        return
     capacity.hold(books, item, row)
 
 
@@ -274,6 +281,7 @@ def _book_rounds(books: Books, rounds: dict[str, RoundParts], positions: Positio
             continue
         books.merge(fork)
         assert parts.closed is not None
+        deliveries.settle_late(books, parts.closed.envelope)
         deliveries.lapse(books, parts.closed.envelope)
     return waiting
 
@@ -291,6 +299,19 @@ def _book_deliveries(books: Books, reports: list[Input], letters: list[OutRecord
     for item in early[:-DELIVERIES_WAITING_MAX]:
         _guarded(books, item, deliveries.given_up, letters)
     return early[-DELIVERIES_WAITING_MAX:]
+
+
+def _hold_resales(
+    books: Books, items: Sequence[Input], letters: list[OutRecord]
+) -> list[Input]:
+    """Reserve what is sold on; return the offers whose allocation is not booked yet."""
+    early = [item for item in items if capacity.awaits_round(books, item)]
+    waiting = early[-DELIVERIES_WAITING_MAX:]
+    for item in items:
+        # What waits too long is refused: the allocation that it names is none.
+        if item not in waiting:
+            _guarded(books, item, capacity.hold_resale, letters)
+    return waiting
 
 
 def _free(books: Books, items: list[Input], letters: list[OutRecord]) -> list[Input]:

@@ -193,6 +193,7 @@ _RULES = (
             "audit_captures",
             "audit_deliveries",
             "audit_settlements",
+            "audit_resales",
             "audit_open_periods",
             "audit_escrow",
             "audit_premiums",

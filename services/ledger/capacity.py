@@ -17,6 +17,9 @@ from services.core.errors import HoldError, Message
 from services.ledger.findings import broken
 from services.ledger.state import Capacity
 
+LINKS_MAX = 8
+"""Sales of one chip and hour at most, the provider's own among them; the database holds it, too."""
+
 if TYPE_CHECKING:
     from services.ledger.books import Books
     from services.ledger.state import Input, OfferVersion
@@ -60,6 +63,22 @@ def hold(books: Books, item: Input, offer: OfferVersion) -> None:
             end=period_start(offer.end_period),
         )
     books.emit(answer, item.envelope, offer.offer_id, participant=offer.provider_id)
+
+
+def awaits_round(books: Books, item: Input) -> bool:
+    """Tell whether a resale is of an allocation that is not booked yet."""
+    body = item.envelope.data
+    assert isinstance(body, OfferSubmitted)
+    assert body.terms.resale_of is not None
+    return body.terms.resale_of not in books.allocations
+
+
+def hold_resale(books: Books, item: Input) -> None:
+    """Reserve what a new resale sells on, or refuse it; its version was taken in before."""
+    body = item.envelope.data
+    assert isinstance(body, OfferSubmitted)
+    versions = books.offers[body.order_id]
+    hold(books, item, next(one for one in versions if one.version == 1))
 
 
 def freed(books: Books, item: Input) -> None:
@@ -124,9 +143,11 @@ def _reserve(
 ) -> None:
     assert offer.capacity is not None
     stated = body.terms.capacity_chips
-    assert stated is not None
+    bought = {} if stated is not None else _resellable(books, offer, first)
     for period in range(first, offer.end_period):
         place = (offer.capacity, period)
+        stated = bought.get(period, stated)
+        assert stated is not None
         there = books.capacities.get(place) or Capacity(stated, 0)
         if there.held + offer.chips > stated:
             raise _taken(offer, period, stated, there.held)
@@ -143,6 +164,51 @@ def _reserve(
             value=_iso(offer.end_period),
             allowed=f"after {_iso(first)}",
         )
+
+
+def _resellable(books: Books, offer: OfferVersion, first: int) -> dict[int, int]:
+    """Return the chips that a resale may sell, by period.
+
+    Raises:
+        HoldError: if its owner may not sell the allocation on, or not in all of these periods.
+    """
+    assert offer.capacity is not None
+    found = books.allocations.get(offer.capacity)
+    demand = None if found is None else books.demands.get(found.demand_id)
+    if found is None or found.enterprise_id != offer.provider_id:
+        allowed = Message("an allocation that you bought", "自己买到的分配")
+        raise _not_sold_on("resale_of", offer.capacity, allowed)
+    if found.pool != offer.pool:
+        raise _not_sold_on("zone, chip", offer.pool, Message(found.pool, found.pool))
+    if demand is None or demand.interruptible is not False:
+        allowed = Message("what firm demand bought", "非可中断需求买到的分配")
+        raise _not_sold_on("resale_of", offer.capacity, allowed)
+    if found.links >= LINKS_MAX:
+        allowed = Message(f"sold on at most {LINKS_MAX - 1} times", f"至多转售 {LINKS_MAX - 1} 次")
+        raise _not_sold_on("resale_of", offer.capacity, allowed)
+    chips = {
+        row.period: row.chips
+        for row in found.periods
+        if books.open.get((found.id, row.period)) is not None
+    }
+    missing = [period for period in range(first, offer.end_period) if period not in chips]
+    if missing:
+        allowed = Message("hours of the allocation that are to come", "该分配尚未开始的时段")
+        raise _not_sold_on("start, end", _iso(missing[0]), allowed)
+    return chips
+
+
+def _not_sold_on(field: str, value: str, allowed: Message) -> HoldError:
+    return HoldError(
+        "capacity.resale",
+        Message(
+            f"{field} must be {allowed.en} to be sold on, was {value}",
+            f"转售时 {field} 应为{allowed.zh}，实际为 {value}",
+        ),
+        field=field,
+        value=value,
+        allowed=allowed.en,
+    )
 
 
 def _taken(offer: OfferVersion, period: int, stated: int, held: int) -> HoldError:

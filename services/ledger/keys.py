@@ -125,6 +125,8 @@ def _add_by_type(found: _Found, body: Event) -> None:
             names["offers"].add(body.order_id)
             shared = capacity_named(body)
             found.capacities |= set() if shared is None else {shared}
+            if body.terms.resale_of is not None:
+                names["allocations"].add(body.terms.resale_of)
         case CapacityFreed():
             names["offers"].add(body.order_id)
         case DemandSubmitted() | DemandAmended():

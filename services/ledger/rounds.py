@@ -241,6 +241,7 @@ def _take(books: Books, body: AllocationMade, terms: Terms, premiums: Mapping[in
             "a new allocation of known parties",
         )
     _take_capacity(books, body, periods)
+    source = _resold(books, body)
     allocation = Allocation(
         body.allocation_id,
         body.round_id,
@@ -255,12 +256,24 @@ def _take(books: Books, body: AllocationMade, terms: Terms, premiums: Mapping[in
         body_digest(body),
         periods,
         terms,
+        None if source is None else source.id,
+        1 if source is None else source.links + 1,
     )
+    if source is not None:
+        books.resold[source.id] = (*(books.resold.get(source.id) or ()), allocation.id)
     books.allocations[allocation.id] = allocation
     for item in periods:
         due = terms.due(item.period)
         books.open[allocation.id, item.period] = OpenPeriod(item.chips, item.price, due)
     books.allocations_new.append(allocation)
+
+
+def _resold(books: Books, body: AllocationMade) -> Allocation | None:
+    """Return the allocation that another one was sold on from, ``None`` for a provider's own."""
+    first = next(one for one in books.offers[body.offer_id] if one.version == 1)
+    if first.capacity is None or "/" in first.capacity:
+        return None
+    return books.allocations[first.capacity]
 
 
 def _take_capacity(books: Books, body: AllocationMade, periods: tuple[PeriodRow, ...]) -> None:

@@ -134,6 +134,7 @@ class DemandHold:
         amount: What is held now; 0 with no hold.
         hold_id: The open hold, ``None`` if nothing is held.
         closed: Its first version was refused, so it never was in the book and never will be.
+        interruptible: Whether a version of it ever yielded to others; ``None`` if not known.
         submitted_hash: SHA-256 of the first terms, to tell a repeat from a forgery.
         log_partition: Partition of the last record that changed this.
         log_offset: Offset of it.
@@ -150,6 +151,7 @@ class DemandHold:
     submitted_hash: bytes
     log_partition: int
     log_offset: int
+    interruptible: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,11 @@ class PeriodRow:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """A booked allocation."""
+    """A booked allocation.
+
+    Attributes not named as on the wire: ``resale_of`` is the allocation that it was sold on from,
+    ``links`` how many sales it is away from the chips, 1 for a provider's own.
+    """
 
     id: str
     round_id: str
@@ -210,6 +216,8 @@ class Allocation:
     body_hash: bytes
     periods: tuple[PeriodRow, ...]
     terms: Terms
+    resale_of: str | None = None
+    links: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,6 +426,7 @@ class View:
         held: (offer, period) -> chips reserved for it of a capacity that it shares.
         allocations: By id; also those with periods that lapse.
         open: (allocation, period) that are not settled.
+        passable: (allocation, period) that is settled -> chips that came and went to no resale.
         rounds: Booked rounds: id -> digest.
         last_seq: Market -> number of its last booked round.
         halts: By market.
@@ -440,6 +449,7 @@ class View:
     held: dict[tuple[str, int], int] = field(default_factory=dict)
     allocations: dict[str, Allocation] = field(default_factory=dict)
     open: dict[tuple[str, int], OpenPeriod] = field(default_factory=dict)
+    passable: dict[tuple[str, int], int] = field(default_factory=dict)
     rounds: dict[str, bytes] = field(default_factory=dict)
     last_seq: dict[str, int] = field(default_factory=dict)
     halts: dict[str, Halt] = field(default_factory=dict)

@@ -130,6 +130,17 @@ LEFT JOIN (SELECT round_id, sum(amount) AS amount FROM transfer
 WHERE r.payment <> coalesce(a.payment, 0) + coalesce(l.amount, 0)
   OR r.payment <> coalesce(t.amount, 0) LIMIT 20
 
+-- name: audit_resales
+-- What was sold on is settled with what it was sold on from, and no more of it than came.
+SELECT s.allocation_id, s.period, s.delivered, sum(c.delivered)::bigint AS passed_on,
+  count(*) FILTER (WHERE c.allocation_id IS NULL) AS unsettled
+FROM settled_period AS s
+JOIN allocation AS a ON a.resale_of = s.allocation_id
+JOIN allocation_period AS p ON p.allocation_id = a.id AND p.period = s.period
+LEFT JOIN settled_period AS c ON c.allocation_id = a.id AND c.period = s.period
+GROUP BY s.allocation_id, s.period, s.delivered
+HAVING sum(c.delivered) > s.delivered OR bool_or(c.allocation_id IS NULL) LIMIT 20
+
 -- name: audit_settlements
 -- A settlement is what its periods come to, and its transfers out of escrow are that.
 SELECT coalesce(s.settlement_id, p.settlement_id) AS settlement_id, s.paid, s.refund,

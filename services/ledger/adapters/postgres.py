@@ -163,7 +163,11 @@ class PostgresStore:
                 )
             late = await conn.fetch(QUERIES.load_lapsing, *map(list, lapsing))
             ids = keys.allocations | {row["allocation_id"] for row in late}
+            if ids or keys.offers:
+                chains = await conn.fetch(QUERIES.load_chains, list(ids), list(keys.offers))
+                ids |= {row["id"] for row in chains}
             allocations = rows.allocations(await _fetch(conn, "load_allocations", ids))
+            resold = [allocations[one] for one in keys.allocations if one in allocations]
             booked = rows.booked(await _fetch(conn, "load_booked", keys.reversed))
             erasable = rows.erasable(await _fetch(conn, "load_erasable", keys.erased))
             behind = accounts_behind(allocations.values(), (*booked.values(), *erasable.values()))
@@ -173,11 +177,12 @@ class PostgresStore:
                 name: await _fetch(conn, f"load_{name}", wanted)
                 for name, wanted in (
                     ("participants", keys.participants),
-                    ("demands", keys.demands),
+                    ("demands", keys.demands | {item.demand_id for item in resold}),
                     ("offers", keys.offers),
                     ("used", keys.offers),
                     ("held", keys.offers),
                     ("open", ids),
+                    ("passable", keys.offers),
                     ("rounds", keys.rounds),
                     ("last_seq", keys.markets),
                     ("terms", keys.markets),
@@ -201,6 +206,7 @@ class PostgresStore:
             held={(r["offer_id"], r["period"]): r["chips"] for r in found["held"]},
             allocations=allocations,
             open=rows.open_periods(found["open"]),
+            passable={(r["allocation_id"], r["period"]): r["chips"] for r in found["passable"]},
             rounds={r["round_id"]: r["digest"] for r in found["rounds"]},
             last_seq={r["market_id"]: r["seq"] for r in found["last_seq"]},
             halts=rows.halts(found["halts"]),

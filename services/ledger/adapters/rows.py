@@ -270,6 +270,7 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
             [d.submitted_hash for d in held],
             [d.log_partition for d in held],
             [d.log_offset for d in held],
+            [d.interruptible for d in held],
         )
     await _copy(conn, "offer_version", OfferVersion.__slots__, batch.offers)
     if batch.held_less:
@@ -302,6 +303,8 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
         "pool",
         "payment",
         "body_hash",
+        "resale_of",
+        "links",
     ]
     await _copy(conn, "allocation", columns, batch.allocations)
     await _copy_rows(

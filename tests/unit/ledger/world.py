@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from services.kit.kafka import OutRecord, Positions
     from services.ledger.app import Outcome
     from services.ledger.rounds import Part
+    from services.core.settlement import Settled
     from services.ledger.state import Batch, Entry, Input, Keys
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -397,20 +398,29 @@ class MemoryLedger:
             for place, found in all_of.open.items()
             for market_id, now in keys.lapsing
             if all_of.allocations[place[0]].market_id == market_id and found.due < now
+            and all_of.allocations[place[0]].resale_of is None
+        }  # fmt: skip
+        sources = {
+            version.capacity
+            for offer in keys.offers
+            for version in all_of.offers.get(offer, ())
+            if version.capacity is not None and "/" not in version.capacity
         }
-        allocations = _pick(all_of.allocations, keys.allocations | late)
+        allocations = _pick(all_of.allocations, self._chains(keys.allocations | late | sources))
+        resold = {one.demand_id for name, one in allocations.items() if name in keys.allocations}
         booked = _pick(all_of.booked, keys.reversed)
         behind = accounts_behind(allocations.values(), booked.values())
         return View(
             accounts=_pick(all_of.accounts, keys.accounts | behind),
             participants=_pick(all_of.participants, keys.participants),
-            demands=_pick(all_of.demands, keys.demands),
+            demands=_pick(all_of.demands, keys.demands | resold),
             offers=_pick(all_of.offers, keys.offers),
             used={k: v for k, v in all_of.used.items() if k[0] in keys.offers},
             capacities=self._capacities(keys),
             held={k: v for k, v in all_of.held.items() if k[0] in keys.offers},
             allocations=allocations,
             open={k: v for k, v in all_of.open.items() if k[0] in allocations},
+            passable={k: v for k, v in all_of.passable.items() if k[0] in sources},
             rounds=_pick(all_of.rounds, keys.rounds),
             last_seq=_pick(all_of.last_seq, keys.markets),
             halts=_pick(all_of.halts, keys.markets),
@@ -421,6 +431,14 @@ class MemoryLedger:
             booked=booked,
             exposure={name: self._exposure(name) for name in keys.exposed},
         )
+
+    def _chains(self, ids: Iterable[str]) -> set[str]:
+        found, ends = set(ids), set(ids)
+        while ends:
+            below = self.view.allocations.values()
+            ends = {item.id for item in below if item.resale_of in ends} - found
+            found |= ends
+        return found
 
     def _capacities(self, keys: Keys) -> dict[tuple[str, int], Capacity]:
         wanted = {
@@ -472,6 +490,7 @@ class MemoryLedger:
             for period_row in settled.periods:
                 found = view.open.pop((settled.allocation_id, period_row.period))
                 assert (found.chips, found.price) == (period_row.chips, period_row.price)
+                self._pass_on(settled.allocation_id, period_row)
         for row in batch.terms:
             view.terms[row.market_id] = (*view.terms.get(row.market_id, ()), row)
         view.money_orders.update({item.id: item for item in batch.money_orders})
@@ -485,6 +504,14 @@ class MemoryLedger:
         view.halts.update({item.market_id: item for item in batch.halts})
         self.leaves += [leaf.hash for leaf in batch.leaves]
         self.frontier, self.waiting = outcome.frontier, outcome.waiting
+
+    def _pass_on(self, allocation: str, settled: Settled) -> None:
+        passable, source = self.view.passable, self.view.allocations[allocation].resale_of
+        place = (allocation, settled.period)
+        passable[place] = passable.get(place, 0) + settled.delivered
+        if source is not None:
+            place = (source, settled.period)
+            passable[place] = passable.get(place, 0) - settled.delivered
 
     def _hold_capacity(self, batch: Batch) -> None:
         view = self.view
