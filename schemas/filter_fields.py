@@ -185,7 +185,7 @@ _FIELDS: Final[dict[ListName, Iterable[Field]]] = {
     ),
     "statement-entries": (
         *_fields("text", "entry_id account kind purpose"),
-        *_fields("money", "amount balance"),
+        *_fields("money", "amount balance link_tariff link_rent"),
         *_fields("text", "market_id round_id order_id"),
         *_fields("number", "leaf_index"),
         *_fields("instant", "occurred_at recorded_at"),

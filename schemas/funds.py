@@ -40,6 +40,9 @@ Day = Annotated[
     Field(description="A day of the market, UTC, such as 2026-11-24"),
 ]
 AccountKind = Literal["cny", "collateral", "debt"]
+InvoiceItem = Literal[
+    "delivered", "fee", "penalty", "compensation", "premium", "link_tariff", "link_rent"
+]
 
 
 # --- requests -------------------------------------------------------------------------------
@@ -114,7 +117,11 @@ class StatementAccount(Model):
 
 
 class StatementTotal(Model):
-    """What one kind of booking came to in a period."""
+    """What one kind of booking came to in a period.
+
+    What captures paid for links is told under the purposes of the journal, ``link_tariff`` and
+    ``link_rent``, and is not in the total of ``hold_captured``, which is left for chips.
+    """
 
     account: Name
     purpose: ReasonCode
@@ -155,6 +162,12 @@ class StatementEntry(Model):
     purpose: ReasonCode
     amount: SignedMoney
     balance: SignedMoney
+    link_tariff: SignedMoney = Field(
+        default=0, description="Part of a capture that pays tariffs of links, micro-yuan"
+    )
+    link_rent: SignedMoney = Field(
+        default=0, description="Part of a capture that pays for congestion of links, micro-yuan"
+    )
     market_id: Slug | None = None
     round_id: RoundId | None = None
     order_id: OrderId | None = None
@@ -163,7 +176,7 @@ class StatementEntry(Model):
 
 
 class InvoiceView(Model):
-    """What settling a day's deliveries charged a participant.
+    """What settling a day's deliveries, and booking its rounds' links, charged a participant.
 
     Numbers of a participant follow each other without gaps; a day without charges has no invoice.
     """
@@ -176,23 +189,32 @@ class InvoiceView(Model):
     first_leaf: Count
     end_leaf: Count
     lines: Count
-    delivered: SignedMoney = Field(description="Price of what was delivered")
-    fee: SignedMoney = Field(description="Fee of the exchange")
-    penalty: SignedMoney = Field(description="For what was not delivered")
-    compensation: SignedMoney = Field(description="Share of such penalties that it got")
-    premium: SignedMoney = Field(default=0, description="Of a domestic share, credits below 0")
+    delivered: SignedMoney = Field(description="Price of what was delivered, micro-yuan")
+    fee: SignedMoney = Field(description="Fee of the exchange, micro-yuan")
+    penalty: SignedMoney = Field(description="For what was not delivered, micro-yuan")
+    compensation: SignedMoney = Field(description="Share of such penalties that it got, micro-yuan")
+    premium: SignedMoney = Field(
+        default=0, description="Of a domestic share, credits below 0, micro-yuan"
+    )
+    link_tariff: SignedMoney = Field(
+        default=0, description="Tariffs of links that demands used, micro-yuan"
+    )
+    link_rent: SignedMoney = Field(default=0, description="Congestion of such links, micro-yuan")
     total: SignedMoney
 
 
 class InvoiceLine(Model):
-    """One item of an invoice, with the journal entries that it is the sum of."""
+    """One item of an invoice, with the journal entries that it is the sum of.
 
-    settlement_id: Name
-    allocation_id: AllocationId
+    What links cost is charged by demand and round, and belongs to no settlement.
+    """
+
+    settlement_id: Name | None
+    allocation_id: AllocationId | None
     market_id: Slug
     round_id: RoundId
     order_id: OrderId
-    item: Literal["delivered", "fee", "penalty", "compensation", "premium"]
+    item: InvoiceItem
     chip_hours: ChipHoursOrNone = Field(description="Delivered ones; 0 for other items")
     amount: SignedMoney
     leaf_indexes: tuple[Count, ...]

@@ -38,6 +38,9 @@ POSTGRES_VARIABLE = "SUANLI_TEST_POSTGRES"
 # For `--hypothesis-profile`: how `tests.property.examples` scales with these is said there.
 settings.register_profile("dev", max_examples=20, deadline=None)
 settings.register_profile("nightly", max_examples=500, deadline=None)
+# Wall time on a busy machine tells nothing: an example of half a millisecond took 255 once.
+settings.register_profile("test", deadline=None)
+settings.load_profile("test")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -32,6 +33,10 @@ _CLOSE_S_MAX = 5.0
 # After the graceful stop, the cancellation and the closing have all run out of time.
 _LAST_RESORT_S = 20.0
 _SECOND_SIGNAL_EXIT = 130
+# Requests and records make many values and few cycles. By default the collector looks for cycles
+# whenever 700 more values live than at its last look, a few requests or one batch from the log,
+# which took a fifth of the gateway's time.
+_COLLECT_AFTER = (50_000, 10, 10)
 
 
 class ServiceContext(Generic[SettingsT]):
@@ -180,6 +185,9 @@ def run_service(
         SystemExit: 0 after a signal or a natural end, 1 after a failure.
     """
     configure(name, settings)
+    # What was imported lives as long as the process: nothing in it is to be looked for.
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         code = runner.run(_run(name, main, settings))
     sys.exit(code)

@@ -33,6 +33,7 @@ _OF_SETTLEMENTS = frozenset(
 _PREMIUMS = frozenset({"premium_credit", "premium_charge", "premium_missed", "premium_owed"})
 PURPOSES = _OF_SETTLEMENTS | _PREMIUMS
 """Purposes that only entries of settlements have."""
+_LINKS = frozenset({"link_tariff", "link_rent"})
 
 
 async def put_entries(conn: Conn, batch: list[Sent]) -> None:
@@ -78,6 +79,33 @@ async def put_entries(conn: Conn, batch: list[Sent]) -> None:
     ]
     if touched:
         await conn.execute(SQL.put_settlement_reversals, touched)
+    await _put_links(conn, [data for data, _ in entries])
+
+
+async def _put_links(conn: Conn, entries: list[JournalEntryRecorded]) -> None:
+    """Show what rounds charged demands for links, and from whom it was captured."""
+    charges = [
+        (
+            data.entry_id,
+            data.purpose,
+            data.leaf_index,
+            data.amount,
+            data.market_id,
+            data.round_id,
+            data.order_id,
+        )
+        for data in entries
+        if data.purpose in _LINKS
+    ]
+    if charges:
+        await conn.execute(SQL.put_link_entries, *_columns(charges))
+    captures = [
+        (data.order_id, data.round_id, data.postings[0].account)
+        for data in entries
+        if data.purpose == "hold_captured"
+    ]
+    if captures:
+        await conn.execute(SQL.put_link_owners, *_columns(captures))
 
 
 async def put_settlements(conn: Conn, batch: list[Sent]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from schemas.events import Reason
 from schemas.funds import (
+    InvoiceItem,
     InvoiceLine,
     InvoiceView,
     MoneyOrderView,
@@ -259,7 +260,7 @@ def _account(row: asyncpg.Record, totals: list[asyncpg.Record]) -> StatementAcco
         credits=came,
         debits=went,
         closing=closing,
-        entries=sum(total["entries"] for total in own),
+        entries=sum(total["postings"] for total in own),
     )
 
 
@@ -272,10 +273,7 @@ async def _invoice(conn: Conn, participant_id: str, row: asyncpg.Record) -> Invo
         total["item"]: (total["lines"], total["amount"])
         for total in await conn.fetch(SQL.invoice_totals, participant_id, *leaves)
     }
-    amounts = {
-        item: totals.get(item, (0, 0))[1]
-        for item in ("delivered", "fee", "penalty", "compensation", "premium")
-    }
+    amounts = {item: totals.get(item, (0, 0))[1] for item in get_args(InvoiceItem)}
     return InvoiceView(
         number=f"{participant_id}-{row['place']:06d}" if final else None,
         participant_id=participant_id,
@@ -291,7 +289,7 @@ async def _invoice(conn: Conn, participant_id: str, row: asyncpg.Record) -> Invo
 
 
 def _place(row: asyncpg.Record) -> tuple[int, str]:
-    return row["leaf"], f"{row['settlement_id']}/{row['item']}"
+    return row["leaf"], row["place"]
 
 
 def _line(row: asyncpg.Record) -> InvoiceLine:

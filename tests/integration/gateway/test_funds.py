@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from schemas import events, money
+from schemas.shares import PremiumSettled
 from schemas.types import Role
 from services.kit.kafka import OutRecord
 from tests.integration.gateway.conftest import Gateway, Market
+from tests.integration.gateway.serving import served
+from tests.integration.gateway.test_cli_phases import shell
 from tests.unit.ledger import world as w
+from tests.unit.ledger.charges import link_charged, premium_assigned
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from schemas.links import LinkCharged
 
 Json = dict[str, Any]
 DAY_1, DAY_2 = "2026-11-24", "2026-11-25"
+LINKS = ("link_tariff", "link_rent")
+ITEMS = ("delivered", "fee", "penalty", "compensation", "premium", *LINKS)
 FIRST, LAST = -2, 60
 """Hours around the story's first, 2026-11-24T08:00Z, between which all of it happens."""
 
@@ -49,11 +62,19 @@ class Story:
             ),
         )
 
-    def round(self, seq: int, at: int, hours: list[tuple[int, int, int]]) -> events.AllocationMade:
+    def round(
+        self,
+        seq: int,
+        at: int,
+        hours: list[tuple[int, int, int]],
+        links: Sequence[LinkCharged] = (),
+        premiums: Sequence[int] = (),
+    ) -> events.AllocationMade:
         self.tell(w.demanded(f"d{seq}", "lab", chips=9, hours=48), at=at)
         body = w.allocated(seq, f"d{seq}", "lab", "o1", "cloud", hours)
+        beside = [premium_assigned(body, premiums)] if any(premiums) else []
         kept = w.kept(seq, f"d{seq}", "lab", 0)
-        self.ledger.feed(self.topics.round(seq, body, kept, at=w.hour(at)))
+        self.ledger.feed(self.topics.round(seq, body, *links, *beside, kept, at=w.hour(at)))
         return body
 
     def empty_round(self, seq: int, at: int) -> None:
@@ -68,7 +89,8 @@ def two_days() -> Story:
     story.tell(w.delivered(first, [(2, 7), (3, 4)]), at=5)
     story.tell(w.withdrawn("lab", 5000 * w.YUAN, "too much"), at=6)
     story.tell(w.withdrawn("lab", 50 * w.YUAN), at=6)
-    second = story.round(2, 20, [(21, 9, 1_234_567)])
+    link = link_charged(2, "d2", "lab", 10_007, [(21, 3, 10_007), (22, 2, 30_011)])
+    second = story.round(2, 20, [(21, 9, 1_234_567)], [link])
     story.empty_round(3, 21)
     story.tell(w.delivered(second, [(21, 0)]), at=23)
     fee = next(
@@ -99,7 +121,7 @@ def random_story(seed: int) -> Story:
             story.tell(w.collateral("cloud", amount, chance.choice(ways), name), at=at)
         elif kind == "round":
             hours = [(at + n, chance.randint(1, 9), chance.randint(0, w.YUAN)) for n in range(2)]
-            made.append(story.round(step, at, hours))
+            made.append(story.round(step, at, hours, *_beside(chance, step, hours)))
         elif kind == "deliver" and made:
             body = made.pop()
             told = [(n, 9) for n, p in ((_offset(p), p) for p in body.periods) if p.chips]
@@ -108,6 +130,20 @@ def random_story(seed: int) -> Story:
             story.empty_round(step, at)
     story.empty_round(99, LAST - 3)
     return story
+
+
+def _beside(
+    chance: random.Random, seq: int, hours: list[tuple[int, int, int]]
+) -> tuple[list[LinkCharged], list[int]]:
+    """Return charges for links, some congested, and a premium that charges before it credits."""
+    links = []
+    for at, _, _ in hours[: chance.randint(0, 2)]:
+        tariff, rent = chance.randint(0, 9_999), chance.choice((0, chance.randint(1, 999)))
+        sent = [(at, chance.randint(1, 99), tariff + rent)]
+        links.append(link_charged(seq, f"d{seq}", "lab", tariff, sent))
+    most = hours[0][1] * hours[0][2]
+    charge = chance.randint(0, most)
+    return links, chance.choice(([], [-charge, chance.randint(0, charge)]))
 
 
 def _offset(period: events.AllocatedPeriod) -> int:
@@ -130,12 +166,14 @@ async def show(gateway: Gateway, story: Story, seed: int = 0) -> None:
         len(story.ledger.events(events.JournalEntryRecorded)),
         len(story.ledger.events(money.AllocationSettled)),
         len(story.ledger.events(money.MoneyRefused)),
+        0,
     )
 
     async def counts() -> tuple[int, ...]:
         row = await gateway.pool.fetchrow(
             "SELECT (SELECT count(*) FROM journal_entry), (SELECT count(*) FROM settlement), "
-            "(SELECT count(*) FROM money_refused)"
+            "(SELECT count(*) FROM money_refused), "
+            "(SELECT count(*) FROM settlement_entry WHERE settlement_id IS NULL)"
         )
         assert row is not None
         return tuple(row)
@@ -160,6 +198,29 @@ async def every(gateway: Gateway, path: str, key: str, limit: int = 7) -> list[J
         if page["next_cursor"] is None:
             return found
         cursor = f"&cursor={page['next_cursor']}"
+
+
+def billed(story: Story, who: str, first: int, end: int) -> int:
+    """Return what leaves of the log took from a participant, less what is kept in escrow for it."""
+    own = {f"{kind}:{who}" for kind in ("cny", "collateral", "debt")}
+    if who == "lab":
+        own.add(f"escrow:{w.MARKET}")
+    return sum(
+        posting.amount
+        for entry in story.ledger.events(events.JournalEntryRecorded)
+        if first <= entry.leaf_index < end and entry.purpose not in {"deposit", "withdrawal"}
+        for posting in entry.postings
+        if posting.layer == "posted" and posting.account in own
+    )
+
+
+def links_of(story: Story, purpose: str, first: int, end: int) -> int:
+    """Return what leaves of the log paid for links."""
+    return sum(
+        entry.amount
+        for entry in story.ledger.events(events.JournalEntryRecorded)
+        if entry.purpose == purpose and first <= entry.leaf_index < end
+    )
 
 
 def moved(story: Story, account: str) -> int:
@@ -207,7 +268,13 @@ async def test_statements_join_without_a_seam_and_are_the_journal(
                 assert one["closing"] == one["opening"] + totals[name]
                 assert one["closing"] == one["opening"] + one["credits"] - one["debits"]
                 before[name] = one["closing"]
+                assert one["entries"] == sum(line["account"] == name for line in lines)
             assert sum(total["amount"] for total in found["totals"]) == sum(totals.values())
+            for part in LINKS:
+                paid = links_of(story, part, found["first_leaf"], found["end_leaf"])
+                told = sum(one["amount"] for one in found["totals"] if one["purpose"] == part)
+                wanted = -paid if who == "lab" else 0
+                assert told == sum(line[part] for line in lines) == wanted
             assert all(
                 found["first_leaf"] <= line["leaf_index"] < found["end_leaf"] for line in lines
             )
@@ -230,19 +297,22 @@ async def test_invoices_are_what_the_settlements_and_the_journal_say(
     entries = story.ledger.events(events.JournalEntryRecorded)
     by_leaf = {entry.leaf_index: entry for entry in entries}
     paid, fees = sum(one.paid for one in told), sum(one.provider_fee for one in told)
+    shares = story.ledger.events(PremiumSettled)
+    premium = sum(one.charge + one.charge_missed - one.credit for one in shares)
     charged = {
         "lab": (
             paid,
             sum(one.enterprise_fee for one in told),
             0,
             -sum(one.compensation for one in told),
+            0,
+            *(links_of(story, part, 0, len(entries)) for part in LINKS),
         ),
-        "cloud": (-paid, fees, sum(one.penalty for one in told), 0),
+        "cloud": (-paid, fees, sum(one.penalty for one in told), 0, premium, 0, 0),
     }
     for who, wanted in charged.items():
         found = await every(gateway, "/v1/account/invoices", keys[who], limit=2)
-        names = ("delivered", "fee", "penalty", "compensation")
-        assert tuple(sum(one[name] for one in found) for name in names) == wanted
+        assert tuple(sum(one[item] for one in found) for item in ITEMS) == wanted
         assert sum(one["total"] for one in found) == sum(wanted)
         numbers = [one["number"] for one in reversed(found) if one["final"]]
         assert numbers == [f"{who}-{place:06d}" for place in range(1, len(numbers) + 1)]
@@ -252,9 +322,16 @@ async def test_invoices_are_what_the_settlements_and_the_journal_say(
             lines = await every(gateway, f"{path}/lines", keys[who], limit=3)
             assert len(lines) == one["lines"]
             assert sum(line["amount"] for line in lines) == one["total"]
+            assert one["total"] == billed(story, who, one["first_leaf"], one["end_leaf"])
+            places = [(leaf, line["item"]) for line in lines for leaf in line["leaf_indexes"]]
+            assert len(places) == len(set(places))
             for line in lines:
-                amounts = [by_leaf[leaf].amount for leaf in line["leaf_indexes"]]
-                assert abs(line["amount"]) == sum(amounts)
+                assert (line["settlement_id"] is None) == (line["item"] in LINKS)
+                amounts = [
+                    entry.amount * (-1 if entry.purpose == "premium_credit" else 1)
+                    for entry in (by_leaf[leaf] for leaf in line["leaf_indexes"])
+                ]
+                assert abs(line["amount"]) == abs(sum(amounts))
                 assert {by_leaf[leaf].order_id for leaf in line["leaf_indexes"]} == {
                     line["order_id"]
                 }
@@ -276,6 +353,18 @@ async def test_a_day_is_told_as_it_was_and_a_reversal_corrects_the_next_invoice(
     )
     lines = await every(gateway, f"/v1/account/invoices/{DAY_2}/lines", keys["cloud"])
     assert -penalty.amount in [line["amount"] for line in lines]
+    for who in ("lab", "cloud"):
+        for one in await every(gateway, "/v1/account/invoices", keys[who]):
+            assert one["total"] == billed(story, who, one["first_leaf"], one["end_leaf"])
+    as_paid = await every(gateway, f"/v1/account/invoices/{DAY_2}/lines", keys["lab"])
+    found = {(line["item"], line["order_id"], line["round_id"]): line for line in as_paid}
+    for item, amount in zip(LINKS, (5 * 10_007, 2 * 20_004), strict=True):
+        line = found[item, w.demand_id("d2"), f"{w.MARKET}:2"]
+        assert (line["amount"], line["market_id"], line["allocation_id"]) == (
+            amount,
+            w.MARKET,
+            None,
+        )
     as_csv = await gateway.call(
         "GET",
         f"/v1/account/invoices/{DAY_1}/lines",
@@ -373,3 +462,20 @@ async def test_orders_about_money_go_to_the_log_once_and_terms_by_version(market
     assert [one["version"] for one in found] == [1, 2]
     unknown = terms | {"market_id": "nowhere"}
     assert (await gateway.call("POST", "/v1/settlement-terms", unknown)).status_code == 404
+
+
+async def test_the_command_line_shows_what_links_cost_on_invoice_and_statement(
+    gateway: Gateway,
+) -> None:
+    keys = await keys_of(gateway)
+    await show(gateway, two_days())
+    async with served(gateway) as url:
+        lines, statement = await asyncio.gather(
+            shell(url, keys["lab"], "account", "invoice", DAY_2, "--lang", "zh"),
+            shell(url, keys["lab"], "account", "statement"),
+        )
+    assert (lines[0], statement[0]) == (0, 0), (lines, statement)
+    assert re.search(r"链路资费 .* 0\.050035", lines[1])
+    assert re.search(r"链路拥塞租金 .* 0\.040008", lines[1])
+    assert re.search(r"captured into escrow .* -0\.050035 +-0\.040008", statement[1])
+    assert re.search(r"rent of full links +1 +-0\.040008", statement[1])

@@ -254,6 +254,7 @@ async def test_statements_and_invoices_are_those_of_the_ledger(gateway: Gateway)
         assert str(invoice["number"] or "草稿") in page.text
         csv = await visit.get(f"/money/csv/invoice?day={invoice['day']}")
         assert len(csv.text.splitlines()) == invoice["lines"] + 1
+        assert ("链路拥塞租金" in page.text) == bool(invoice["link_rent"])
     entries = await visit.get("/money/csv/statement?from=2026-11-20&to=2026-11-30")
     query = "from=2026-11-19T16:00:00Z&to=2026-11-30T16:00:00Z&limit=500"
     told = await gateway.call("GET", f"/v1/account/statement/entries?{query}", key=lab)

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from schemas.money import AllocationSettled, MoneyRefused
+from schemas.transparency import JournalEntrySalted
 from services.gateway.adapters import sight
 from services.gateway.app import books_then, funds, life, log, reading
 from services.gateway.ports import Principal
@@ -24,10 +25,13 @@ PRIVATE = {
     "allocation": (1, 1),
     "delivered_period": (0, 0),
     "account": (0, 1),
-    "account_entry": (0, 1),
-    "journal_entry": (0, 1),
+    "account_entry": (0, 2),
+    "statement_posting": (0, 1),
+    "journal_entry": (0, 2),
     "settlement": (1, 1),
     "settlement_entry": (1, 1),
+    "link_entry": (0, 2),
+    "charge": (2, 4),
     "money_refused": (0, 1),
     "participant": (1, 1),
 }
@@ -39,8 +43,32 @@ NEVER = ("api_key", "idempotency", "schema_migrations")
 HIDDEN = re.compile(r"provider-1|enterprise-1|off_[a-z2-7]{26}|dem_[a-z2-7]{26}")
 
 
+def captured(need: dict[str, str]) -> list[JournalEntrySalted]:
+    """Return what a round captures for a demand, and what of it goes to links: leaves 1 to 3."""
+    sides = {
+        "hold_captured": ("cny:enterprise-1", "escrow:jingjinji", 607),
+        "link_tariff": ("escrow:jingjinji", "links:jingjinji", 5),
+        "link_rent": ("escrow:jingjinji", "rents:jingjinji", 2),
+    }
+    return [
+        JournalEntrySalted.model_validate(
+            {"entry_id": f"e-{leaf + 1}", "kind": "single", "purpose": purpose}
+            | {"unit": "CNY-micro", "order_id": need["order_id"], "round_id": "jingjinji:1"}
+            | {"market_id": "jingjinji", "amount": amount, "leaf_index": leaf, "cause": "c"}
+            | {
+                "salt": "cd" * 32,
+                "postings": [
+                    {"account": debit, "layer": "posted", "amount": amount, "balance_after": 607},
+                    {"account": credit, "layer": "posted", "amount": -amount, "balance_after": 0},
+                ],
+            }
+        )
+        for leaf, (purpose, (debit, credit, amount)) in enumerate(sides.items(), 1)
+    ]
+
+
 async def story(market: Market) -> dict[str, str]:
-    """Make one order of each side, fill both, hold and settle; return the ids."""
+    """Make one order of each side, fill both, hold, capture and settle; return the ids."""
     gateway = market.gateway
     supply = (await gateway.submit("offers", offer(), market.provider, "k1")).json()
     need = (await gateway.submit("demand", demand(), market.enterprise, "k2")).json()
@@ -61,6 +89,9 @@ async def story(market: Market) -> dict[str, str]:
         "paid": 600,
         "terms_version": None,
     }
+    # What is paid for links before what it is paid of, as when one partition is read faster.
+    for entry in reversed(captured(need)):
+        await gateway.publish(entry)
     await gateway.publish(
         MoneyRefused.model_validate(refused | {"reason": reason}),
         AllocationSettled.model_validate(settled | dict.fromkeys(NOTHING, 0)),
@@ -71,6 +102,10 @@ async def story(market: Market) -> dict[str, str]:
     )
     await gateway.eventually(
         lambda: gateway.pool.fetchval("SELECT count(*) FROM money_refused"), lambda n: n == 1
+    )
+    await gateway.eventually(
+        lambda: gateway.pool.fetchval("SELECT count(enterprise_id) FROM link_entry"),
+        lambda n: n == 2,
     )
     return {"off": supply["order_id"], "dem": need["order_id"]}
 
@@ -224,4 +259,4 @@ async def test_the_walk_sees_what_is_there_with_an_eye_that_may(market: Market) 
     for path in reads(ids):
         reply = await market.gateway.call("GET", path, key=market.regulator)
         seen += reply.status_code == 200 and bool(HIDDEN.search(reply.text))
-    assert seen >= 18
+    assert seen >= 19

@@ -1,6 +1,7 @@
 """A service for the tests of the runner; what it does is told by ``SUANLI_DOING``."""
 
 import asyncio
+import gc
 import sys
 import time
 from typing import Literal
@@ -31,6 +32,7 @@ async def main(context: ServiceContext[Settings]) -> None:
     context.on_close(say_first)
     context.spawn("worker", work(context, doing))
     context.set_health("round", 7)
+    context.set_health("frozen", gc.get_freeze_count() > 0)
     context.ready("worker", True)
     if doing == "fail_main":
         raise RuntimeError("main is broken")

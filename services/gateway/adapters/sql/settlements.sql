@@ -35,6 +35,26 @@ WHERE s.settlement_id IS NOT NULL AND s.leaf_index IS NOT NULL
   AND (s.entry_id = ANY($1::text[]) OR r.entry_id = ANY($1::text[]))
 ON CONFLICT (entry_id) DO NOTHING;
 
+-- name: put_link_entries
+-- What rounds charged demands for links, with whom it was captured from if that was read before.
+INSERT INTO link_entry
+  (entry_id, purpose, leaf_index, amount, market_id, round_id, order_id, enterprise_id)
+SELECT DISTINCT ON (l.entry_id) l.entry_id, l.purpose, l.leaf_index, l.amount, l.market_id,
+  l.round_id, l.order_id, (
+    SELECT substr(c.account, length('cny:') + 1) FROM account_entry AS c
+    WHERE c.order_id = l.order_id AND c.round_id = l.round_id AND c.purpose = 'hold_captured'
+      AND c.line = 0
+  )
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[])
+  AS l (entry_id, purpose, leaf_index, amount, market_id, round_id, order_id)
+ON CONFLICT (entry_id) DO NOTHING;
+
+-- name: put_link_owners
+-- Captures that were read after what they pay for links.
+UPDATE link_entry AS l SET enterprise_id = substr(c.account, length('cny:') + 1)
+FROM unnest($1::text[], $2::text[], $3::text[]) AS c (order_id, round_id, account)
+WHERE l.enterprise_id IS NULL AND l.order_id = c.order_id AND l.round_id = c.round_id;
+
 -- name: has_alone_entries
 SELECT EXISTS (
   SELECT FROM settlement_entry

@@ -50,7 +50,21 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ),
     "IndicativePriceView": (frozenset({"price"}), frozenset({"as_of", "period"})),
     "InvoiceLine": (frozenset({"amount"}), frozenset()),
-    "InvoiceView": (frozenset({"total"}), frozenset()),
+    "InvoiceView": (
+        frozenset(
+            {
+                "compensation",
+                "delivered",
+                "fee",
+                "link_rent",
+                "link_tariff",
+                "penalty",
+                "premium",
+                "total",
+            }
+        ),
+        frozenset(),
+    ),
     "JournalEntryView": (frozenset(), frozenset()),
     "LifeStep": (frozenset({"amount"}), frozenset({"occurred_at", "recorded_at"})),
     "LinkPriceView": (frozenset({"rent_total", "tariff"}), frozenset({"period"})),
@@ -155,7 +169,10 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ),
         frozenset(),
     ),
-    "StatementEntry": (frozenset({"amount", "balance"}), frozenset({"occurred_at", "recorded_at"})),
+    "StatementEntry": (
+        frozenset({"amount", "balance", "link_rent", "link_tariff"}),
+        frozenset({"occurred_at", "recorded_at"}),
+    ),
     "StatisticView": (
         frozenset({"average", "last", "max", "min", "value"}),
         frozenset({"end", "start"}),

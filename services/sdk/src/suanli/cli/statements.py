@@ -21,7 +21,27 @@ _ITEMS: Final[dict[str, str]] = {
     "penalty": "违约金",
     "compensation": "补偿",
     "premium": "溢价",
+    "link_tariff": "链路资费",
+    "link_rent": "链路拥塞租金",
 }
+
+
+def _link_part(name: str, head: Text) -> Column:
+    """Return a column of what a capture pays for links, empty on other bookings."""
+
+    def part(item: Json) -> int | None:
+        return item.get(name) or None
+
+    return Column(
+        f"{name}_yuan",
+        (f"{head[0]} (yuan)", f"{head[1]}(元)"),
+        lambda item: words.money(part(item)),
+        lambda item: words.money_plain(part(item)),
+        number=True,
+        rank=5,
+        varied=True,
+    )
+
 
 _ENTRIES: Final[tuple[Column, ...]] = (
     words.time_column("occurred_at", ("market time", "市场时间"), "occurred_at"),
@@ -29,6 +49,8 @@ _ENTRIES: Final[tuple[Column, ...]] = (
     Column("purpose", ("purpose", "用途"), words.purpose, lambda item: item["purpose"]),
     words.money_column("amount", ("amount", "金额"), "amount"),
     words.money_column("balance", ("balance", "余额"), "balance"),
+    _link_part("link_tariff", ("of it link tariffs", "其中链路资费")),
+    _link_part("link_rent", ("of it link rents", "其中链路拥塞租金")),
     ranked(3, words.text_column("round_id", ("round", "轮次"), "round_id")),
     ranked(2, words.text_column("order_id", ("order", "订单"), "order_id")),
     ranked(4, words.count_column("leaf_index", ("leaf of the log", "日志叶序号"), "leaf_index")),
@@ -56,13 +78,15 @@ _INVOICES: Final[tuple[Column, ...]] = (
     words.money_column("penalty", ("penalty", "违约金"), "penalty"),
     words.money_column("compensation", ("compensation", "补偿"), "compensation"),
     words.money_column("premium", ("premium", "溢价"), "premium"),
+    words.money_column("link_tariff", ("link tariffs", "链路资费"), "link_tariff"),
+    words.money_column("link_rent", ("link rents", "链路拥塞租金"), "link_rent"),
     words.money_column("total", ("total", "合计"), "total"),
 )
 _LINES: Final[tuple[Column, ...]] = (
     Column(
         "item",
         ("item", "项目"),
-        lambda item: (item["item"], _ITEMS[item["item"]]),
+        lambda item: (item["item"].replace("_", " "), _ITEMS[item["item"]]),
         lambda item: item["item"],
     ),
     words.text_column("allocation_id", ("allocation", "分配"), "allocation_id"),

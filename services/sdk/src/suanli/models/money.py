@@ -264,6 +264,12 @@ class StatementEntry(TypedDict):
 
     balance: int
     """Micro-yuan."""
+
+    link_tariff: NotRequired[int]
+    """Part of a capture that pays tariffs of links, micro-yuan."""
+
+    link_rent: NotRequired[int]
+    """Part of a capture that pays for congestion of links, micro-yuan."""
     market_id: NotRequired[str | None]
     round_id: NotRequired[str | None]
     order_id: NotRequired[str | None]
@@ -276,7 +282,7 @@ class StatementEntry(TypedDict):
 
 
 class InvoiceView(TypedDict):
-    """What settling a day's deliveries charged a participant."""
+    """What settling a day's deliveries, and booking its rounds' links, charged a participant."""
 
     number: str | None
     """Null until the day is over: a draft."""
@@ -291,19 +297,25 @@ class InvoiceView(TypedDict):
     lines: int
 
     delivered: int
-    """Price of what was delivered."""
+    """Price of what was delivered, micro-yuan."""
 
     fee: int
-    """Fee of the exchange."""
+    """Fee of the exchange, micro-yuan."""
 
     penalty: int
-    """For what was not delivered."""
+    """For what was not delivered, micro-yuan."""
 
     compensation: int
-    """Share of such penalties that it got."""
+    """Share of such penalties that it got, micro-yuan."""
 
     premium: NotRequired[int]
-    """Of a domestic share, credits below 0."""
+    """Of a domestic share, credits below 0, micro-yuan."""
+
+    link_tariff: NotRequired[int]
+    """Tariffs of links that demands used, micro-yuan."""
+
+    link_rent: NotRequired[int]
+    """Congestion of such links, micro-yuan."""
 
     total: int
     """Micro-yuan."""
@@ -312,14 +324,16 @@ class InvoiceView(TypedDict):
 class InvoiceLine(TypedDict):
     """One item of an invoice, with the journal entries that it is the sum of."""
 
-    settlement_id: str
-    allocation_id: str
+    settlement_id: str | None
+    allocation_id: str | None
 
     market_id: str
     """Lower-case letters, digits and hyphens, at most 64."""
     round_id: str
     order_id: str
-    item: Literal["delivered", "fee", "penalty", "compensation", "premium"]
+    item: Literal[
+        "delivered", "fee", "penalty", "compensation", "premium", "link_tariff", "link_rent"
+    ]
 
     chip_hours: int
     """Delivered ones; 0 for other items."""
