@@ -33,6 +33,7 @@ from services.core.errors import DomainError, Message
 from services.kit.kafka import OutRecord
 from services.ledger import capacity, deliveries, erasures, holds, money
 from services.ledger.books import SOURCE, Books
+from services.ledger.capacity_state import OfferVersion
 from services.ledger.findings import (
     broken,
     dead_letter,
@@ -46,7 +47,6 @@ from services.ledger.state import (
     Batch,
     Halt,
     Input,
-    OfferVersion,
     Participant,
     View,
     cny_account,
@@ -301,9 +301,7 @@ def _book_deliveries(books: Books, reports: list[Input], letters: list[OutRecord
     return early[-DELIVERIES_WAITING_MAX:]
 
 
-def _hold_resales(
-    books: Books, items: Sequence[Input], letters: list[OutRecord]
-) -> list[Input]:
+def _hold_resales(books: Books, items: Sequence[Input], letters: list[OutRecord]) -> list[Input]:
     """Reserve what is sold on; return the offers whose allocation is not booked yet."""
     early = [item for item in items if capacity.awaits_round(books, item)]
     waiting = early[-DELIVERIES_WAITING_MAX:]

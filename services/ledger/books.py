@@ -27,16 +27,15 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from schemas.events import Event
+    from services.ledger.capacity_state import Capacity, OfferVersion
     from services.ledger.erasure_state import Erasable, ErasureOrder
     from services.ledger.state import (
         Allocation,
         Booked,
-        Capacity,
         DemandHold,
         Halt,
         Input,
         MoneyOrder,
-        OfferVersion,
         OpenPeriod,
         Participant,
         RoundRow,

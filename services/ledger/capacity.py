@@ -14,15 +14,16 @@ from schemas.events import OfferAmended, OfferSubmitted, Reason
 from schemas.types import period_of, period_start
 from services.core.capacity import capacity_of
 from services.core.errors import HoldError, Message
+from services.ledger.capacity_state import Capacity
 from services.ledger.findings import broken
-from services.ledger.state import Capacity
 
 LINKS_MAX = 8
 """Sales of one chip and hour at most, the provider's own among them; the database holds it, too."""
 
 if TYPE_CHECKING:
     from services.ledger.books import Books
-    from services.ledger.state import Input, OfferVersion
+    from services.ledger.capacity_state import OfferVersion
+    from services.ledger.state import Input
 
 
 def hold(books: Books, item: Input, offer: OfferVersion) -> None:

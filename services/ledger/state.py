@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from services.core.postings import Account, Posting, Transfer
     from services.core.settlement import Settled, Split, Terms
     from services.kit.kafka import OutRecord, Record
+    from services.ledger.capacity_state import Capacity, OfferVersion
     from services.ledger.erasure_state import Erasable, ErasureOrder
 
 UNIT = "CNY-micro"
@@ -152,37 +153,6 @@ class DemandHold:
     log_partition: int
     log_offset: int
     interruptible: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OfferVersion:
-    """Terms of an offer as a record on the log has them."""
-
-    offer_id: str
-    version: int
-    log_partition: int
-    log_offset: int
-    market_id: str
-    provider_id: str
-    pool: str
-    start_period: int
-    end_period: int
-    chips: int
-    ask: int
-    body_hash: bytes
-    capacity: str | None = None
-
-
-class Capacity(NamedTuple):
-    """A capacity that offers share, in one period.
-
-    Attributes:
-        chips: What there is, as stated last.
-        held: What of it is reserved for offers, sold or not.
-    """
-
-    chips: int
-    held: int
 
 
 @dataclass(frozen=True, slots=True)

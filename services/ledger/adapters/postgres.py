@@ -23,10 +23,11 @@ from services.kit.postgres import (
 )
 from services.ledger.adapters import rows
 from services.ledger.app import TOPICS
+from services.ledger.capacity_state import Capacity
 from services.ledger.crash import crash_point
 from services.ledger.keys import accounts_behind
 from services.ledger.ports import StoreFailedError
-from services.ledger.state import Capacity, View, owner_of
+from services.ledger.state import View, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

@@ -39,7 +39,8 @@ JOIN capacity AS c USING (capacity, period) WHERE h.offer_id = ANY($4::text[])
 
 -- name: load_allocations
 SELECT a.id, a.round_id, a.market_id, a.demand_id, a.enterprise_id, a.offer_id, a.provider_id,
-  a.offer_version, a.pool, a.payment, a.body_hash, a.resale_of, a.links, r.fee_ppm AS provider_fee_ppm,
+  a.offer_version, a.pool, a.payment, a.body_hash, a.resale_of, a.links,
+  r.fee_ppm AS provider_fee_ppm,
   r.enterprise_fee_ppm, r.penalty_ppm, r.compensation_ppm, r.report_periods,
   r.terms_version AS version,
   array_agg(p.period ORDER BY p.period) AS periods,

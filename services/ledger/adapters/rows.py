@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from services.core.postings import Layer, Transfer, TransferKind
 from services.core.settlement import Terms
+from services.ledger.capacity_state import OfferVersion
 from services.ledger.erasure_state import Erasable, ErasureOrder
 from services.ledger.journal import transfer_digest
 from services.ledger.state import (
@@ -15,7 +16,6 @@ from services.ledger.state import (
     DemandHold,
     Halt,
     MoneyOrder,
-    OfferVersion,
     OpenPeriod,
     Participant,
     PeriodRow,
@@ -277,8 +277,10 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
         # First, so that what is freed can be held again in the same batch.
         places, chips = zip(*batch.held_less, strict=True), list(batch.held_less.values())
         await conn.execute(queries.free_capacity, *map(list, places), chips)
+    # What is sold has to be held before, what is sold on to be allocated before that.
     columns = ["offer_id", "period", "capacity", "stated", "chips"]
-    await _copy_rows(conn, "capacity_hold", columns, list(batch.held_new))
+    own = [row for row in batch.held_new if "/" in row[2]]
+    await _copy_rows(conn, "capacity_hold", columns, own)
     await _copy_rows(
         conn,
         "settlement_terms",
@@ -317,6 +319,9 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
             for p in a.periods
         ],
     )
+    resold = [row for row in batch.held_new if "/" not in row[2]]
+    columns = ["offer_id", "period", "capacity", "stated", "chips"]
+    await _copy_rows(conn, "capacity_hold", columns, resold)
     await _write_settlements(conn, batch)
     await _copy(conn, "market_halt", ("market_id", "round_id", "code", "problem"), batch.halts)
 

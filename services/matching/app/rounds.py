@@ -121,12 +121,11 @@ def freeze(
         rules_digest=hashlib.sha256(rules).hexdigest(),
         mobilisation=desk.stages.served,
     )
-    outbox = desk.changes.outbox
-    outbox += [
+    desk.changes.outbox += [
         status_record(order, market, now, horizon.first, round_id=sealed.round_id) for order in left
     ]
     free_capacity(desk, now)
-    outbox.append(_sealed_record(sealed, book, epoch))
+    desk.changes.outbox.append(_sealed_record(sealed, book, epoch))
     desk.last_time = now
     desk.market_changed = False
     return sealed

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-NAMED = "UPDATE offer_version SET capacity = 'c' WHERE true;"
+NAMED = "UPDATE offer_version SET capacity = 'c/c' WHERE true;"
 ADDED = (
     "INSERT INTO offer_version VALUES ('off_2', 1, 0, 1, 'jjj', 'cloud', 'z/c', 100, 110, 10, 5, "
-    "sha256('o'), 'c');"
+    "sha256('o'), 'c/c');"
 )
-HELD = "INSERT INTO capacity_hold VALUES ('off_2', 100, 'c', 10, 6);"
+HELD = "INSERT INTO capacity_hold VALUES ('off_2', 100, 'c/c', 10, 6);"
 LESS = "UPDATE capacity_hold SET chips = 5"
 GONE = "DELETE FROM capacity_hold"
 SOLD = (
@@ -42,7 +42,7 @@ SOLD = (
         # More than there is, at once and one after the other; of a capacity that is not its own.
         ADDED + HELD.replace("6)", "11)"),
         ADDED + HELD + ADDED.replace("off_2", "off_3") + HELD.replace("off_2", "off_3"),
-        ADDED + HELD.replace("'c'", "'d'"),
+        ADDED + HELD.replace("'c/c'", "'d/d'"),
         HELD.replace("off_2", "off_1"),
         # Sold without a hold, beyond it, and freed below what is sold; raised; rewritten by hand.
         ADDED + SOLD,
@@ -51,7 +51,7 @@ SOLD = (
         ADDED + HELD + LESS.replace("5", "7"),
         ADDED + HELD + LESS.replace("chips", "stated"),
         ADDED + HELD + LESS.replace("_hold", ""),
-        "INSERT INTO capacity VALUES ('c', 100, 10, 0)",
+        "INSERT INTO capacity VALUES ('c/c', 100, 10, 0)",
         ADDED + HELD + GONE,
     ],
 )
@@ -115,7 +115,7 @@ async def test_writers_side_by_side_never_reserve_more_than_there_is(
 ) -> None:
     await owner.execute(
         "INSERT INTO offer_version SELECT 'off_' || n, 1, 0, n, 'm' || n % 3, 'cloud', 'z/c', 100, "
-        "110, 10, 5, sha256('o'), 'c' FROM generate_series(1, 24) AS n"
+        "110, 10, 5, sha256('o'), 'c/c' FROM generate_series(1, 24) AS n"
     )
 
     async def reserve(number: int) -> int:
@@ -124,7 +124,7 @@ async def test_writers_side_by_side_never_reserve_more_than_there_is(
         try:
             async with pool.acquire() as conn, conn.transaction():
                 await conn.execute(
-                    "INSERT INTO capacity_hold SELECT $1, n, 'c', 20, $2 "
+                    "INSERT INTO capacity_hold SELECT $1, n, 'c/c', 20, $2 "
                     "FROM generate_series(100, 104) AS n",
                     f"off_{number}",
                     chips,

@@ -51,9 +51,9 @@ FIRST = w.allocated(1, "d-lab", "lab", "o1", "cloud", [(1, 10, w.YUAN), (2, 10, 
 
 
 def resale(
-    name: str, owner: str, source: events.AllocationMade = FIRST, chips: int = 10, **more: Any
+    name: str, owner: str, source: events.AllocationMade = FIRST, chips: int = 10, **more: object
 ) -> events.OfferSubmitted:
-    asked = {"start": 1, "hours": 3, "resale_of": source.allocation_id} | more
+    asked: dict[str, Any] = {"start": 1, "hours": 3, "resale_of": source.allocation_id} | more
     return w.offered(name, owner, chips, **asked)
 
 
