@@ -71,6 +71,7 @@ _TERMS = (
     "report_periods",
     "version",
 )
+_HELD = ("offer_id", "period", "capacity", "stated", "chips")
 _NEITHER = (None, None)
 _WAITING = (
     "topic",
@@ -278,9 +279,8 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
         places, chips = zip(*batch.held_less, strict=True), list(batch.held_less.values())
         await conn.execute(queries.free_capacity, *map(list, places), chips)
     # What is sold has to be held before, what is sold on to be allocated before that.
-    columns = ["offer_id", "period", "capacity", "stated", "chips"]
     own = [row for row in batch.held_new if "/" in row[2]]
-    await _copy_rows(conn, "capacity_hold", columns, own)
+    await _copy_rows(conn, "capacity_hold", _HELD, own)
     await _copy_rows(
         conn,
         "settlement_terms",
@@ -320,8 +320,7 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
         ],
     )
     resold = [row for row in batch.held_new if "/" not in row[2]]
-    columns = ["offer_id", "period", "capacity", "stated", "chips"]
-    await _copy_rows(conn, "capacity_hold", columns, resold)
+    await _copy_rows(conn, "capacity_hold", _HELD, resold)
     await _write_settlements(conn, batch)
     await _copy(conn, "market_halt", ("market_id", "round_id", "code", "problem"), batch.halts)
 

@@ -94,7 +94,7 @@ async def test_what_was_bought_at_the_gate_is_sold_on_in_spot_and_settled_with_i
     await ledger.send(w.delivered(first, [(1, 4), (2, 8)]))
     await ledger.settle()
     found = await owner.fetch(
-        "SELECT a.provider_id, p.period - $1 AS hour, p.chips, p.delivered FROM settled_period AS p "
+        "SELECT a.provider_id, p.period - $1, p.chips, p.delivered FROM settled_period AS p "
         "JOIN allocation AS a ON a.id = p.allocation_id ORDER BY a.links, p.period",
         w.period(0),
     )
