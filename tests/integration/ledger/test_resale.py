@@ -25,6 +25,7 @@ OFFERED = (
     "sha256('o'), 'al_1');"
 )
 HELD = "INSERT INTO capacity_hold VALUES ('off_2', 100, 'al_1', 6, 4);"
+SETTLED = "INSERT INTO settled_period VALUES ('al_1', 100, 's_whole', 6, 5, 6);"
 SOLD = (
     "INSERT INTO allocation VALUES ('al_2', 'jjj:1', 'jjj', 'dem_1', 'mill', 'off_2', 'lab', 1, "
     "'z/c', 30, sha256('a'), 'al_1', 2);"
@@ -45,7 +46,7 @@ async def test_the_database_takes_a_resale_of_what_was_bought(roles: Roles) -> N
         OFFERED + HELD.replace("100", "101"),
         OFFERED.replace("'lab', 'z/c'", "'mill', 'z/c'") + HELD,
         OFFERED.replace("'z/c'", "'z/d'") + HELD,
-        OFFERED + "INSERT INTO settled_period VALUES ('al_1', 100, 's_whole', 6, 5, 6);" + HELD,
+        OFFERED + SETTLED + HELD,
         # A sale that does not say whose it was, at the wrong link, or beyond what is reserved.
         OFFERED + HELD + SOLD.replace("'al_1', 2", "NULL, 1"),
         OFFERED + HELD + SOLD.replace("'al_1', 2", "'al_1', 3"),

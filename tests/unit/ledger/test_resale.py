@@ -201,6 +201,27 @@ def test_hours_that_lapse_take_the_whole_chain_with_them_and_never_a_resale_by_i
     assert has(ledger, "mill") == 100 * w.YUAN
 
 
+def test_no_chip_that_came_is_passed_on_to_two_buyers(
+    topics: w.Topics, ledger: w.MemoryLedger
+) -> None:
+    ledger.feed(topics.put(resale("r1", "lab", chips=7)))
+    sold = [
+        sell(ledger, topics, 2, "r1", ("lab", "mill"), [(1, 4, w.YUAN)]),
+        sell(ledger, topics, 3, "r1", ("lab", "farm"), [(1, 3, w.YUAN)]),
+    ]
+    ledger.feed(topics.put(w.delivered(FIRST, [(1, 5)])))
+    came = {
+        one.allocation_id: [(row.chips, row.delivered) for row in one.periods]
+        for one in ledger.events(AllocationSettled)
+        if one.provider_id == "lab"
+    }
+    # By their ids.
+    first, second = sorted(sold, key=lambda one: one.allocation_id)
+    chips = first.periods[0].chips
+    assert came[first.allocation_id] == [(chips, chips)]
+    assert came[second.allocation_id] == [(7 - chips, 5 - chips)]
+
+
 def test_nobody_reports_a_resale(topics: w.Topics, ledger: w.MemoryLedger) -> None:
     ledger.feed(topics.put(resale("r1", "lab", chips=4)))
     body = sell(ledger, topics, 2, "r1", ("lab", "mill"), [(1, 4, 2 * w.YUAN)])
