@@ -24,6 +24,7 @@ from services.gateway.adapters.pages.fields import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from schemas.api import AllocationView
     from schemas.market import Market
 
 _LABELS = {
@@ -69,6 +70,29 @@ def blank(market: Market, now: datetime, code: str) -> Fields:
         "start": hour_text(start),
         "end": hour_text(start + timedelta(hours=hours)),
         "resource_code": code,
+    }
+
+
+def resale(bought: AllocationView, now: datetime, code: str) -> Fields:
+    """Return the form of an offer that sells on the hours of an allocation that are to come.
+
+    Args:
+        bought: The allocation.
+        now: Instant of the market.
+        code: Resource code of the participant, if it has one.
+    """
+    coming = [item for item in bought.periods if item.start > now] or list(bought.periods)
+    zone, _, chip = bought.pool.partition("/")
+    return {
+        "market": bought.market_id,
+        "zone": zone,
+        "chip": chip,
+        "chips": str(min(item.chips for item in coming)),
+        "start": hour_text(coming[0].start),
+        "end": hour_text(coming[-1].start + timedelta(hours=1)),
+        "ask": yuan_text(max(item.price for item in coming)),
+        "resource_code": code,
+        "resale_of": bought.allocation_id,
     }
 
 
