@@ -88,6 +88,17 @@ class MovesRow(Model):
     traffic_gb: Gb
 
 
+class AllowanceRow(Model):
+    """What one participant may get of a chip class under a largest share."""
+
+    key: Key
+    policy: Key
+    chip: Key
+    participant: Key
+    pools: Annotated[tuple[Key, ...], Field(min_length=1, max_length=_POOLS_MAX)]
+    capacity: Annotated[tuple[Natural, ...], Field(min_length=1, max_length=HORIZON_PERIODS_MAX)]
+
+
 class AlternativeRow(Model):
     """One way to serve a demand."""
 
@@ -131,7 +142,7 @@ class PolicyRow(Model):
 
     id: Key
     version: Natural
-    kind: Literal["price_limits", "domestic_share"]
+    kind: Literal["price_limits", "domestic_share", "largest_share"]
     params: Annotated[dict[Key, Amount | Text], Field(max_length=8)]
 
 
@@ -157,6 +168,7 @@ class BookFile(Model):
     mobilisation: MobilisationRow | None = None
     policies: Annotated[tuple[PolicyRow, ...], Field(max_length=_POLICIES_MAX)] = ()
     kept_out: KeptOutRows | None = None
+    allowances: Annotated[tuple[AllowanceRow, ...], Field(max_length=_ROWS_MAX)] = ()
 
 
 class RulesFile(Model):
@@ -222,6 +234,7 @@ class CertificateRow(Model):
         dict[Key, Natural],
         Field(max_length=_POLICIES_MAX, description="Policy -> micro-yuan per TFLOPS-hour"),
     ] = Field(default_factory=dict)
+    allowance_prices: Curves = Field(default_factory=dict)
 
 
 class LinkOutcomeRow(Model):
@@ -230,6 +243,15 @@ class LinkOutcomeRow(Model):
     key: Key
     prices: Annotated[tuple[Price, ...], Field(max_length=HORIZON_PERIODS_MAX)]
     used: GbByPeriod
+    regret: Amount
+
+
+class AllowanceOutcomeRow(Model):
+    """How an allowance leaves the round; nobody pays its prices."""
+
+    key: Key
+    prices: Annotated[tuple[Price, ...], Field(max_length=HORIZON_PERIODS_MAX)]
+    used: Annotated[tuple[Natural, ...], Field(max_length=HORIZON_PERIODS_MAX)]
     regret: Amount
 
 
@@ -266,6 +288,7 @@ class ResultFile(Model):
     support_loss: Amount = 0
     links: Annotated[tuple[LinkOutcomeRow, ...], Field(max_length=_LINKS_MAX)] = ()
     shares: Annotated[tuple[ShareOutcomeRow, ...], Field(max_length=_POLICIES_MAX)] = ()
+    allowances: Annotated[tuple[AllowanceOutcomeRow, ...], Field(max_length=_ROWS_MAX)] = ()
 
 
 class RoundFile(Model):

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from schemas.types import Shape
+from services.core.allowance_rows import AllowanceOutcome, BookAllowance
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +184,10 @@ class BookPolicy:
     Attributes:
         id: Its id in the market.
         version: Its version.
-        kind: ``price_limits`` or ``domestic_share``.
+        kind: ``price_limits``, ``domestic_share`` or ``largest_share``.
         params: What it says, sorted by name. Limits: ``chip`` (empty for every class that has no
             limits by name), ``floor`` and ``cap`` (micro-yuan per chip-hour). A share: see
-            `services.core.policy_rows.ShareRule`.
+            `ShareRule` and `LargestShare` in `services.core.policy_rows`.
     """
 
     id: str
@@ -225,6 +226,7 @@ class Book:
             ordinary round.
         policies: Those in force in the round, sorted by id.
         kept_out: What would be in the book without them; in an urgent round, nothing is named.
+        allowances: What participants may get whose orders could exceed it, sorted by key.
     """
 
     market: str
@@ -238,6 +240,7 @@ class Book:
     mobilisation: BookMobilisation | None = None
     policies: tuple[BookPolicy, ...] = ()
     kept_out: KeptOut = KeptOut()
+    allowances: tuple[BookAllowance, ...] = ()
 
 
 PriceCurve = tuple[str, tuple[int, ...]]
@@ -311,8 +314,9 @@ class DemandOutcome:
         chip_hours: Chip-hours allocated.
         value: Limit value of what was allocated, micro-yuan.
         payment: What it pays at the clearing prices, links included, micro-yuan.
-        regret: What it would still have gained at the clearing prices, micro-yuan: best
-            surplus of any choice it had, less the surplus it got; never negative.
+        regret: What it would still have gained at the clearing prices, those of allowances
+            included, micro-yuan: best surplus of any choice it had, less what it got; never
+            negative.
         reason: Why.
     """
 
@@ -359,12 +363,15 @@ class Certificate:
         link_prices: One curve per link of the book, sorted by key, micro-yuan per GB.
         premiums: Premium of each domestic share of the book, sorted by policy, micro-yuan per
             TFLOPS-hour, at most its cap; empty where there is none.
+        allowance_prices: One curve per allowance of the book, sorted by key, micro-yuan per
+            chip-hour.
     """
 
     prices: tuple[PriceCurve, ...]
     bound: int
     link_prices: tuple[PriceCurve, ...] = ()
     premiums: tuple[tuple[str, int], ...] = ()
+    allowance_prices: tuple[PriceCurve, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +443,7 @@ class Result:
         links: One outcome per link of the book, same order.
         shares: One outcome per domestic share of the book, sorted by policy; none in an urgent
             round, which no share binds.
+        allowances: One outcome per allowance of the book, same order.
     """
 
     market: str
@@ -453,3 +461,4 @@ class Result:
     support_loss: int = field(default=0)
     links: tuple[LinkOutcome, ...] = ()
     shares: tuple[ShareOutcome, ...] = ()
+    allowances: tuple[AllowanceOutcome, ...] = ()

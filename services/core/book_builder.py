@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from schemas.types import OrderState, Shape, period_of
+from services.core.allowances import allowances_of
 from services.core.book import Book, BookDemand, BookOffer, BookPolicy, KeptOut, Rules
 from services.core.book_policies import with_parents
 from services.core.clearing.size import is_large
@@ -210,7 +211,7 @@ def build_book(
     offers = sorted(within.offers, key=lambda item: item.id)
     out_offers = sorted(beyond.offers, key=lambda item: item.id)
     name = _Names([*offers, *demands, *out_offers, *out])
-    return Book(
+    book = Book(
         market=market.id,
         round_id=round_id_of(market.id, horizon.seq),
         first_period=horizon.first,
@@ -224,6 +225,8 @@ def build_book(
         policies=policies,
         kept_out=KeptOut(tuple(map(name.offer, out_offers)), tuple(map(name.demand, out))),
     )
+    allowances = allowances_of(book)
+    return replace(book, allowances=allowances) if allowances else book
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from services.core.allowances import allowances_of
 from services.core.book import Book, KeptOut
 from services.core.policy_rows import PriceRanges
 
@@ -41,7 +42,7 @@ def under(book: Book, policies: Iterable[BookPolicy]) -> Book:
     whole, rows = with_all_orders(book), tuple(sorted(policies, key=lambda row: row.id))
     ranges = PriceRanges(rows)
     if not ranges:
-        return replace(whole, policies=rows)
+        return _with_allowances(replace(whole, policies=rows))
     by_pool = {pool.key: ranges.of(pool.chip) for pool in whole.pools}
     offers = tuple(
         row for row in whole.offers if by_pool[row.pool].floor <= row.ask <= by_pool[row.pool].cap
@@ -57,7 +58,7 @@ def under(book: Book, policies: Iterable[BookPolicy]) -> Book:
         ]
     )
     inside = {row.id for row in offers} | {row.id for row in demands}
-    return replace(
+    found = replace(
         whole,
         offers=offers,
         demands=tuple(sorted(demands, key=lambda row: row.id)),
@@ -67,6 +68,11 @@ def under(book: Book, policies: Iterable[BookPolicy]) -> Book:
             demands=tuple(row for row in whole.demands if row.id not in inside),
         ),
     )
+    return _with_allowances(found)
+
+
+def _with_allowances(book: Book) -> Book:
+    return replace(book, allowances=allowances_of(book))
 
 
 def without(book: Book, policy_id: str) -> Book:

@@ -11,6 +11,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from services.core.allowance_rows import allowances_to_dict, outcomes_to_dict
 from services.core.file_reading import (
     BOOK_FORMAT,
     RESULT_FORMAT,
@@ -107,6 +108,7 @@ def book_to_dict(book: Book) -> dict[str, Json]:
         | _mobilisation_to_dict(book)
         | _policies_to_dict(book)
         | _kept_out_to_dict(book)
+        | allowances_to_dict(book.allowances)
         | {
             "format": BOOK_FORMAT,
             "market": book.market,
@@ -254,6 +256,8 @@ def result_to_dict(result: Result) -> dict[str, Json]:
         certificate["link_prices"] = _curves_to_dict(result.certificate.link_prices)
     if result.shares:
         certificate["premiums"] = dict(result.certificate.premiums)
+    if result.allowances:
+        certificate["allowance_prices"] = _curves_to_dict(result.certificate.allowance_prices)
     return {
         "format": RESULT_FORMAT,
         "market": result.market,
@@ -292,6 +296,7 @@ def result_to_dict(result: Result) -> dict[str, Json]:
         **loss,
         **links,
         **_shares_to_dict(result),
+        **outcomes_to_dict(result.allowances),
     }
 
 

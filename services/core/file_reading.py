@@ -9,6 +9,7 @@ import itertools
 from typing import TYPE_CHECKING, TypeVar
 
 from schemas.types import HORIZON_PERIODS_MAX, Shape
+from services.core.allowance_rows import check_allowances, read_allowance, read_outcome
 from services.core.book import (
     Allocation,
     Alternative,
@@ -93,12 +94,16 @@ def book_from_dict(value: Json) -> Book:
         if "policies" in fields.names()
         else (),
         kept_out=_kept_out(fields.part("kept_out")) if "kept_out" in fields.names() else KeptOut(),
+        allowances=_sorted(fields, "allowances", ROWS_MAX, read_allowance, lambda row: row.key)
+        if "allowances" in fields.names()
+        else (),
     )
     fields.end()
     _check_references(book)
     _check_links(book)
     _check_cap(book)
     _check_kept_out(book)
+    check_allowances(book)
     return book
 
 
@@ -382,6 +387,9 @@ def result_from_dict(value: Json) -> Result:
             read_premiums(certificate.part("premiums"))
             if "premiums" in certificate.names()
             else (),
+            _curves(certificate.part("allowance_prices"))
+            if "allowance_prices" in certificate.names()
+            else (),
         ),
         total_regret=fields.integer("total_regret", 0, MONEY_MAX),
         support_loss=fields.integer("support_loss", 0, MONEY_MAX)
@@ -392,6 +400,9 @@ def result_from_dict(value: Json) -> Result:
         else (),
         shares=tuple(read_share(row) for row in fields.rows("shares", POLICIES_MAX))
         if "shares" in fields.names()
+        else (),
+        allowances=tuple(read_outcome(row) for row in fields.rows("allowances", ROWS_MAX))
+        if "allowances" in fields.names()
         else (),
     )
     certificate.end()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.core.book import BookPolicy, ShareOutcome
-from services.core.reading import PRICE_MAX, Fields, refuse
+from services.core.reading import CHIPS_MAX, PRICE_MAX, Fields, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LIMITS = "price_limits"
 SHARE = "domestic_share"
+LARGEST = "largest_share"
 POLICIES_MAX = 256
 WHOLE = 10_000
 """Basis points of a whole."""
@@ -95,6 +96,47 @@ def share_rules(policies: Iterable[BookPolicy]) -> list[ShareRule]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class LargestShare:
+    """The largest share of a chip class that one participant may get, in every period.
+
+    Attributes:
+        id: Id of the policy.
+        region: Region whose pools count together, ``""`` for all.
+        chip: Chip class, ``""`` for each by itself.
+        share_bp: Most of the chips offered, basis points.
+        chips_free: Chips that it may get whatever their share is.
+    """
+
+    id: str
+    region: str
+    chip: str
+    share_bp: int
+    chips_free: int
+
+    def covers(self, pool: Pool) -> bool:
+        """Tell whether a pool counts."""
+        return self.region in {"", pool.region} and self.chip in {"", pool.chip}
+
+
+def largest_shares(policies: Iterable[BookPolicy]) -> list[LargestShare]:
+    """Return the largest shares among policies, in their order."""
+    found = []
+    for row in policies:
+        if row.kind == LARGEST:
+            given = dict(row.params)
+            found.append(
+                LargestShare(
+                    id=row.id,
+                    region=str(given["region"]),
+                    chip=str(given["chip"]),
+                    share_bp=int(given["share_bp"]),
+                    chips_free=int(given["chips_free"]),
+                )
+            )
+    return found
+
+
 def policies_of(book: Json) -> tuple[BookPolicy, ...]:
     """Return the policies of a book's JSON value."""
     assert isinstance(book, dict)
@@ -109,9 +151,9 @@ def read_policy(fields: Fields) -> BookPolicy:
     Raises:
         ValidationError: with the field, its value and what is allowed.
     """
-    kind = fields.one_of("kind", (LIMITS, SHARE))
+    kind = fields.one_of("kind", tuple(_READERS))
     params = fields.part("params")
-    given = _limits(params) if kind == LIMITS else _share(params)
+    given = _READERS[kind](params)
     params.end()
     row = BookPolicy(
         fields.text("id"), fields.integer("version", 1, 10**9), kind, tuple(sorted(given.items()))
@@ -165,6 +207,18 @@ def _share(params: Fields) -> dict[str, int | str]:
         "region": _name(params, "region"),
         "share_bp": params.integer("share_bp", 0, WHOLE),
     }
+
+
+def _largest(params: Fields) -> dict[str, int | str]:
+    return {
+        "chip": _name(params, "chip"),
+        "chips_free": params.integer("chips_free", 0, CHIPS_MAX),
+        "region": _name(params, "region"),
+        "share_bp": params.integer("share_bp", 0, WHOLE),
+    }
+
+
+_READERS = {LIMITS: _limits, SHARE: _share, LARGEST: _largest}
 
 
 def _name(params: Fields, name: str) -> str:

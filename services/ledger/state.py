@@ -104,11 +104,12 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a booking is about, as far as it is about a market, a round or an order."""
+    """What a booking is about: a market, a round, an order, and when a hold of it ends."""
 
     market_id: str | None = None
     round_id: str | None = None
     order_id: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,8 @@ class DemandHold:
         submitted_hash: SHA-256 of the first terms, to tell a repeat from a forgery.
         log_partition: Partition of the last record that changed this.
         log_offset: Offset of it.
+        expires_at: When the last of its versions ends, which is when its hold does; ``None``:
+            it was held before ends were kept, and never does.
     """
 
     order_id: str
@@ -153,6 +156,7 @@ class DemandHold:
     log_partition: int
     log_offset: int
     interruptible: bool | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +317,7 @@ class Entry(NamedTuple):
         market_id: The market, if it is about one.
         round_id: The round, if it is about one.
         order_id: The order, if it is about one.
+        expires_at: When the hold expires that it places or resolves, ``None`` if it never does.
     """
 
     transfer: Transfer
@@ -324,6 +329,7 @@ class Entry(NamedTuple):
     market_id: str | None = None
     round_id: str | None = None
     order_id: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def price_ascent(choices: Choices, steps: int) -> Ascent:
         excess = np.minimum(excess, _EXCESS_MAX)
         direction = _MEMORY * direction + (1 - _MEMORY) * excess
         prices = prices * growth(_STEP / (1 + step / _STEP_FALL) * direction)
-        if problem.plain.links:
+        if problem.shape[0] > problem.pools:
             # Below its tariff a link gains nothing, and lets demand seem to gain more.
             prices = np.maximum(prices, problem.lowest)
     return best
@@ -139,9 +139,9 @@ def _start(problem: Problem) -> FloatArray:
     limits = [a.limit for d in problem.book.demands for a in d.alternatives]
     least = max(1.0, 0.01 * max(limits, default=0))
     prices = np.where(problem.capacity > 0, np.maximum(prices, least), 0.0)
-    if problem.plain.links:
-        # Prices per GB have nothing to do with limits per chip-hour.
-        prices[problem.pools :] = np.maximum(problem.lowest[problem.pools :], 1.0)
+    links = slice(problem.pools, problem.pools + len(problem.plain.links))
+    # Prices per GB have nothing to do with limits per chip-hour.
+    prices[links] = np.maximum(problem.lowest[links], 1.0)
     return prices
 
 

@@ -6,7 +6,9 @@ from operator import mul
 
 import numpy as np
 
+from services.core.allowance_rows import AllowanceOutcome
 from services.core.book import Book, Certificate, LinkOutcome, PriceCurve, Result, Rules
+from services.core.clearing.allowance_reasons import Shares
 from services.core.clearing.certificate import Ascent, bound, price_ascent
 from services.core.clearing.greedy import greedy
 from services.core.clearing.outcome import demand_outcomes, offer_outcomes
@@ -126,7 +128,8 @@ def _publish(
     left = left_of(plain, own_prices, own_chips)
     demands = demand_outcomes(choices, selection, priced, left)
     offers = offer_outcomes(plain, own_chips, own_prices, priced.offer_regret[:n])
-    links = _links(problem, priced, offer_chips)
+    links, allowances = _beyond_pools(problem, priced, offer_chips)
+    demands = Shares(plain, problem.capacity, own_prices, allowances).told(demands)
     assert sum(row.payment for row in demands) == sum(row.revenue for row in offers) + sum(
         sum(map(mul, row.prices, row.used)) for row in links
     )
@@ -145,22 +148,29 @@ def _publish(
         total_regret=priced.total,
         support_loss=0 if found.refused is None else max(0, found.refused - welfare),
         links=links,
+        allowances=allowances,
     )
 
 
-def _links(
+def _beyond_pools(
     problem: Problem, priced: Priced, offer_chips: tuple[IntArray, ...]
-) -> tuple[LinkOutcome, ...]:
-    first = len(problem.plain.offers)
-    return tuple(
-        LinkOutcome(
-            key=link.key,
-            prices=tuple(priced.prices[problem.pools + n].tolist()),
-            used=tuple(offer_chips[first + n].tolist()),
-            regret=priced.offer_regret[first + n],
+) -> tuple[tuple[LinkOutcome, ...], tuple[AllowanceOutcome, ...]]:
+    plain, first = problem.plain, len(problem.plain.offers)
+    rows = [
+        (
+            key,
+            tuple(priced.prices[problem.pools + n].tolist()),
+            tuple(offer_chips[first + n].tolist()),
+            priced.offer_regret[first + n],
         )
-        for n, link in enumerate(problem.plain.links)
-    )
+        for n, key in enumerate(_keys_beyond(plain))
+    ]
+    links = tuple(LinkOutcome(*row) for row in rows[: len(plain.links)])
+    return links, tuple(AllowanceOutcome(*row) for row in rows[len(plain.links) :])
+
+
+def _keys_beyond(book: Book) -> list[str]:
+    return [row.key for row in book.links] + [row.key for row in book.allowances]
 
 
 def _certificate(choices: Choices, ascent: Ascent, priced: Priced) -> Certificate:
@@ -169,11 +179,17 @@ def _certificate(choices: Choices, ascent: Ascent, priced: Priced) -> Certificat
     bounds = [bound(choices, prices) for prices in candidates]
     best = min(range(len(candidates)), key=lambda n: bounds[n])
     problem, prices = choices.problem, candidates[best]
-    links = tuple(
-        (link.key, tuple(prices[problem.pools + n].tolist()))
-        for n, link in enumerate(problem.plain.links)
+    plain = problem.plain
+    rows = [
+        (key, tuple(prices[problem.pools + n].tolist()))
+        for n, key in enumerate(_keys_beyond(plain))
+    ]
+    return Certificate(
+        prices=_curves(problem, prices),
+        bound=bounds[best],
+        link_prices=tuple(rows[: len(plain.links)]),
+        allowance_prices=tuple(rows[len(plain.links) :]),
     )
-    return Certificate(_curves(problem, prices), bounds[best], links)
 
 
 def _curves(problem: Problem, prices: IntArray) -> tuple[PriceCurve, ...]:

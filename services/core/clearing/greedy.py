@@ -273,23 +273,23 @@ class _Carried:
         cells = zip(spread.at_pool.tolist(), spread.at_period.tolist(), strict=True)
         for n, (pool, t) in enumerate(cells):
             sends = spread.sends[pool]
-            found[n] = sends.traffic_gb * sum(float(rent[link, t]) for link in sends.traffic)
+            found[n] = sum(gb * float(rent[link, t]) for link, gb in sends.traffic)
         return found
 
     def room(self, pool: int, period: int, chips: int) -> int:
         """Return how many of so many chips the links still have room for."""
         sends = self._spread.sends.get(pool, NOTHING_SENT)
-        for link in sends.traffic:
+        for link, gb in sends.traffic:
             left = int(self._free[link, period]) - self._taken.get((link, period), 0)
-            chips = min(chips, left // sends.traffic_gb)
+            chips = min(chips, left // gb)
         return chips
 
     def take(self, pool: int, period: int, chips: int) -> None:
         """Note chips that were given."""
         sends = self._spread.sends.get(pool, NOTHING_SENT)
-        for link in sends.traffic:
+        for link, gb in sends.traffic:
             at = (link, period)
-            self._taken[at] = self._taken.get(at, 0) + sends.traffic_gb * chips
+            self._taken[at] = self._taken.get(at, 0) + gb * chips
 
 
 class _Curve:

@@ -56,12 +56,11 @@ def link_full(problem: Problem, d: int, prices: IntArray) -> Reason | None:
     Args:
         problem: The problem.
         d: A demand that stayed out and lost nothing by it at these prices.
-        prices: P x T clearing prices, those of links among them.
+        prices: P x T clearing prices that are paid, those of links among them.
     """
     best: tuple[int, Reason] | None = None
     for limit, choice, cost in _places(problem, d, prices):
-        stretches = choice_stretches(problem, d, choice)
-        rents = _rents(problem, stretches, prices)
+        rents = _rents(problem, choice_stretches(problem, d, choice), prices)
         rent = sum(rents.values())
         if rent and cost - rent < limit and (best is None or cost - limit < best[0]):
             by_key = {problem.plain.links[at - problem.pools].key: x for at, x in rents.items()}
@@ -112,7 +111,11 @@ def _paid(problem: Problem, d: int, choice: Choice, prices: IntArray) -> int:
 
 def _rents(problem: Problem, stretches: list[Stretch], prices: IntArray) -> dict[int, int]:
     rents: dict[int, int] = {}
+    beyond = problem.pools + len(problem.plain.links)
     for link, low, high, gb in stretches:
+        if link >= beyond:
+            # Allowances have reasons of their own (`allowance_reasons`).
+            continue
         over = int((prices[link, low:high] - problem.lowest[link, low:high]).sum())
         rents[link] = rents.get(link, 0) + gb * over
     return rents

@@ -2,7 +2,9 @@
 
 So capacity, floors, the certificate's term for what is left and the search for prices hold for
 links as they do for pools, and a book that sends nothing over links is cleared as if there were
-none. What is here says how much of which link a choice of a demand takes.
+none. Allowances are pools of the same kind behind them (decision 0038): their ask is 0, and every
+chip that their participant gets takes one of them. What is here says how much of which of these
+rows a choice of a demand takes.
 """
 
 from __future__ import annotations
@@ -32,16 +34,15 @@ class Sends:
     Attributes:
         data: Positions of the pools of the links that its data crosses.
         data_gb: Data.
-        traffic: The same of the links between the zone and its callers.
-        traffic_gb: GB per chip-hour.
+        traffic: (position, amount per chip-hour) of the same of the links between the zone and its
+            callers, and of its allowances.
         data_tariff: Tariffs of all its data, micro-yuan.
         traffic_tariff: Tariffs of its traffic, micro-yuan per chip-hour.
     """
 
     data: tuple[int, ...] = ()
     data_gb: int = 0
-    traffic: tuple[int, ...] = ()
-    traffic_gb: int = 0
+    traffic: tuple[tuple[int, int], ...] = ()
     data_tariff: int = 0
     traffic_tariff: int = 0
 
@@ -55,33 +56,31 @@ class Sends:
         return [(link, t, t + 1, gb) for link in self.data for t, gb in shares]
 
     def each(self, start: int, duration: int, chips: int) -> list[Stretch]:
-        """Return what traffic takes over a run of so many chips."""
-        gb = self.traffic_gb * chips
-        return [(link, start, start + duration, gb) for link in self.traffic]
+        """Return what traffic, and the chips themselves, take over a run of so many chips."""
+        return [(link, start, start + duration, gb * chips) for link, gb in self.traffic]
 
 
 NOTHING_SENT = Sends()
 
 
 def with_links(book: Book) -> Book:
-    """Return a book that has a pool and an offer more for each link, behind all others."""
-    if not book.links:
+    """Return a book with a pool and an offer more for each link, then each allowance."""
+    rows = [(_NAME + link.key, link.tariff, link.capacity) for link in book.links]
+    rows += [(_NAME + row.key, 0, row.capacity) for row in book.allowances]
+    if not rows:
         return book
-    pools = [
-        Pool(_NAME + link.key, "", "", _NAME + link.key, domestic=False, tflops=0)
-        for link in book.links
-    ]
+    pools = [Pool(key, "", "", key, domestic=False, tflops=0) for key, _, _ in rows]
     offers = [
         BookOffer(
-            id=_NAME + link.key,
+            id=key,
             participant=_NAME,
             version=1,
-            pool=_NAME + link.key,
-            ask=link.tariff,
+            pool=key,
+            ask=ask,
             start=book.first_period,
-            chips=link.capacity,
+            chips=chips,
         )
-        for link in book.links
+        for key, ask, chips in rows
     ]
     return replace(book, pools=(*book.pools, *pools), offers=(*book.offers, *offers))
 
@@ -99,13 +98,25 @@ class Senders:
         self._at = {link.key: len(book.pools) + n for n, link in enumerate(book.links)}
         self._tariff = {link.key: link.tariff for link in book.links}
         self._known: dict[tuple[object, str], Sends | None] = {}
+        self._allowances: dict[tuple[str, str], tuple[tuple[int, int], ...]] = {}
+        first = len(book.pools) + len(book.links)
+        for n, row in enumerate(book.allowances):
+            for key in row.pools:
+                known = self._allowances.get((row.participant, key), ())
+                self._allowances[row.participant, key] = (*known, (first + n, 1))
 
     def of(self, demand: BookDemand, pool: str) -> Sends | None:
         """Return what a demand sends if a pool serves it, ``None`` if no route leads there."""
+        found = self._sent(demand, self._zone[pool])
+        own = self._allowances.get((demand.participant, pool))
+        if own is None or found is None:
+            return found
+        return replace(found, traffic=(*found.traffic, *own))
+
+    def _sent(self, demand: BookDemand, zone: str) -> Sends | None:
         moves = demand.moves
         if moves is None:
             return NOTHING_SENT
-        zone = self._zone[pool]
         if (moves, zone) not in self._known:
             self._known[moves, zone] = self._found(demand, zone)
         return self._known[moves, zone]
@@ -120,8 +131,7 @@ class Senders:
         return Sends(
             data=tuple(self._at[key] for key in data),
             data_gb=moves.data_gb if data else 0,
-            traffic=tuple(self._at[key] for key in traffic),
-            traffic_gb=moves.traffic_gb if traffic else 0,
+            traffic=tuple((self._at[key], moves.traffic_gb) for key in traffic),
             data_tariff=moves.data_gb * sum(self._tariff[key] for key in data),
             traffic_tariff=moves.traffic_gb * sum(self._tariff[key] for key in traffic),
         )
@@ -140,9 +150,9 @@ def rooms_of_runs(
         chips: Most chips of each run.
     """
     room = chips.copy()
-    for link in sends.traffic:
+    for link, gb in sends.traffic:
         most = np.lib.stride_tricks.sliding_window_view(capacity[link], duration).min(axis=1)
-        room = np.minimum(room, most[starts] // sends.traffic_gb)
+        room = np.minimum(room, most[starts] // gb)
     if sends.data:
         crosses = np.array(
             [
@@ -168,8 +178,8 @@ def room_of_cells(
     """
     room = chips.copy()
     for n, (one, t) in enumerate(zip(sends, periods.tolist(), strict=True)):
-        for link in one.traffic:
-            room[n] = min(int(room[n]), int(capacity[link, t]) // one.traffic_gb)
+        for link, gb in one.traffic:
+            room[n] = min(int(room[n]), int(capacity[link, t]) // gb)
     return room
 
 
@@ -238,9 +248,7 @@ def cell_links(rows: Iterable[tuple[int, Sends, int]], periods: int) -> CellLink
         periods: Periods of the horizon.
     """
     flat = [
-        (number, link * periods + t, sends.traffic_gb)
-        for number, sends, t in rows
-        for link in sends.traffic
+        (number, link * periods + t, gb) for number, sends, t in rows for link, gb in sends.traffic
     ]
     if not flat:
         return None

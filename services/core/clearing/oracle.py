@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schemas.types import Shape
+from services.core.policy_rows import largest_shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -292,7 +293,9 @@ class _Search:
             for cell, chips in (*option.use, *option.sent):
                 after[cell] = after.get(cell, 0) + chips
             if all(after[cell] <= self._room[cell] for cell, _ in (*option.use, *option.sent)):
-                self.visit(n + 1, after, gain + option.gain, [*taken, option])
+                before, own = [*taken, option], self._book.demands[n].participant
+                if _keeps_largest_shares(self._book, before, own):
+                    self.visit(n + 1, after, gain + option.gain, before)
         self.visit(n + 1, use, gain, [*taken, None])
 
     def _can_matter(self, most: int) -> bool:
@@ -360,6 +363,30 @@ class _Search:
             if chips:
                 dearest[cell] = max(dearest.get(cell, 0), asks[chips - 1])
         return cost, dearest
+
+
+def _keeps_largest_shares(book: Book, taken: list[_Option | None], own: str) -> bool:
+    """Tell whether a participant gets no more of any chip class than the policies let it."""
+    pools = {pool.key: pool for pool in book.pools}
+    for rule in largest_shares(book.policies) if book.mobilisation is None else ():
+        got: dict[tuple[str, int], int] = {}
+        for demand, option in zip(book.demands, taken, strict=False):
+            for (key, t), chips in option.use if option and demand.participant == own else ():
+                if rule.covers(pools[key]):
+                    got[pools[key].chip, t] = got.get((pools[key].chip, t), 0) + chips
+        for (chip, t), chips in got.items():
+            offered = sum(
+                offer.chips[t - offer.start]
+                for offer in book.offers
+                if offer.start <= t < offer.start + len(offer.chips)
+                and pools[offer.pool].chip == chip
+                and rule.covers(pools[offer.pool])
+            )
+            # The least whole number of chips that is the share of those offered, or more.
+            most = (rule.share_bp * offered + 9_999) // 10_000
+            if chips > max(rule.chips_free, most):
+                return False
+    return True
 
 
 def _divisible(book: Book) -> dict[Cell, list[int]]:

@@ -77,6 +77,8 @@ def demand_outcomes(
     """
     problem = choices.problem
     demands = problem.book.demands
+    # Nobody pays for an allowance: what it is worth stays with its participant.
+    paid = problem.without_allowances(priced.prices)
     hours = [
         0 if choice is None else choice_hours(problem, d, choice)
         for d, choice in enumerate(selection.choices)
@@ -104,7 +106,7 @@ def demand_outcomes(
                 alternative=alternative.index,
                 chip_hours=hours[d],
                 value=choice_value(problem, d, choice),
-                payment=payment(problem, selection, d, priced.prices),
+                payment=payment(problem, selection, d, paid),
                 regret=regret,
                 reason=reason,
             )
@@ -129,9 +131,14 @@ def with_hints(
         left: What the clearing leaves.
     """
     told = list(reasons)
-    # What is left tells nothing of links, so who needs them is told no other place.
+    # What is left tells nothing of links and allowances, so whom they bind is told no other place.
+    bound = {row.participant for row in left.book.allowances}
     out = [
-        d for d, reason in enumerate(reasons) if reason.code in _HINTED and demands[d].moves is None
+        d
+        for d, reason in enumerate(reasons)
+        if reason.code in _HINTED
+        and demands[d].moves is None
+        and demands[d].participant not in bound
     ]
     found = find(left, [demands[d] for d in out])
     for d, hint in zip(out, found, strict=True):
@@ -174,7 +181,8 @@ def _why_not(choices: Choices, selection: Selection, priced: Priced, d: int) -> 
     if dear is not None:
         return reason_of("asks_above_limit", dear.params())
     regret = priced.demand_regret[d]
-    full = None if demand.moves is None or regret else link_full(problem, d, priced.prices)
+    paid = problem.without_allowances(priced.prices)
+    full = None if demand.moves is None or regret else link_full(problem, d, paid)
     if full is not None:
         return full
     place = _cheapest_run(problem, d, priced.prices) or _cheapest_cell(problem, d, priced.prices)

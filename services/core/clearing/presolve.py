@@ -156,7 +156,8 @@ class Problem:
     """A book made ready for the search.
 
     Attributes:
-        book: The book with all rows sorted, and a pool and an offer more for each link.
+        book: The book with all rows sorted, and a pool and an offer more for each link and
+            allowance.
         plain: The book with all rows sorted, as it came.
         rules: The rules.
         capacity: P x T chips offered, block offers included.
@@ -187,13 +188,21 @@ class Problem:
 
     @property
     def pools(self) -> int:
-        """How many pools there are before those of links."""
+        """How many pools there are before those of links and allowances."""
         return len(self.plain.pools)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Pools and periods."""
         return len(self.book.pools), self.book.periods
+
+    def without_allowances(self, prices: IntArray) -> IntArray:
+        """Return P x T prices with those of allowances, which nobody pays, at 0."""
+        if not self.plain.allowances:
+            return prices
+        paid = prices.copy()
+        paid[self.pools + len(self.plain.links) :] = 0
+        return paid
 
 
 def canonical_book(book: Book) -> Book:
@@ -214,6 +223,7 @@ def canonical_book(book: Book) -> Book:
         offers=tuple(sorted(book.offers, key=lambda offer: offer.id)),
         demands=demands,
         links=tuple(sorted(book.links, key=lambda link: link.key)),
+        allowances=tuple(sorted(book.allowances, key=lambda row: row.key)),
     )
 
 

@@ -111,6 +111,7 @@ def _in_order(book: Book) -> Book:
         pools=tuple(sorted(book.pools, key=lambda row: row.key)),
         offers=tuple(sorted(book.offers, key=lambda row: row.id)),
         links=tuple(sorted(book.links, key=lambda row: row.key)),
+        allowances=tuple(sorted(book.allowances, key=lambda row: row.key)),
         policies=tuple(sorted(book.policies, key=lambda row: row.id)),
     )
 
@@ -297,7 +298,8 @@ def _told(book: Book, rules: Rules, last: _Tried, tried: list[_Tried]) -> Result
         support_loss=0 if moved else min(result.support_loss, certificate.bound - worth),
         total_regret=sum(row.regret for row in result.demands)
         + sum(row.regret for row in offers)
-        + sum(row.regret for row in result.links),
+        + sum(row.regret for row in result.links)
+        + sum(row.regret for row in result.allowances),
         shares=shares,
     )
 

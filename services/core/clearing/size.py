@@ -49,11 +49,13 @@ def fits_machine_integers(book: Book) -> bool:
 def link_price_top(book: Book) -> int:
     """Return the highest price of a link that compiled code looks at, micro-yuan per GB.
 
-    What all GB of a route, or those of one chip, pay over the horizon stays in 64 bits at it.
+    An allowance counts as one more. What all GB of a route, or those of one chip, pay over the
+    horizon stays in 64 bits at it.
     """
     moves = [demand.moves for demand in book.demands if demand.moves is not None]
     most = max((max(row.data_gb, row.traffic_gb) for row in moves), default=0) * book.periods
     capacity = sum(sum(link.capacity) for link in book.links)
+    capacity += sum(sum(row.capacity) for row in book.allowances)
     # A route comes to each zone once.
     zones = {link.source for link in book.links} | {link.destination for link in book.links}
     gb = max(1, capacity, most) * max(1, len(zones))

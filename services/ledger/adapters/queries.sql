@@ -13,7 +13,7 @@ SELECT id, role, name, resource_code, status FROM participant WHERE id = ANY($1:
 
 -- name: load_demands
 SELECT order_id, market_id, participant_id, version, need, amount, hold_id, closed,
-  submitted_hash, log_partition, log_offset, interruptible
+  submitted_hash, log_partition, log_offset, interruptible, expires_at
 FROM demand_hold WHERE order_id = ANY($1::text[])
 
 -- name: load_offers
@@ -223,13 +223,15 @@ FROM unnest($1::text[], $2::uuid[], $3::text[]) AS e (erasure_id, entry_id, reas
 
 -- name: save_demands
 INSERT INTO demand_hold (order_id, market_id, participant_id, version, need, amount, hold_id,
-  closed, submitted_hash, log_partition, log_offset, interruptible)
+  closed, submitted_hash, log_partition, log_offset, interruptible,
+  expires_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::bigint[], $6::bigint[],
-  $7::uuid[], $8::boolean[], $9::bytea[], $10::integer[], $11::bigint[], $12::boolean[])
+  $7::uuid[], $8::boolean[], $9::bytea[], $10::integer[], $11::bigint[], $12::boolean[],
+  $13::timestamptz[])
 ON CONFLICT (order_id) DO UPDATE SET version = EXCLUDED.version, need = EXCLUDED.need,
   amount = EXCLUDED.amount, hold_id = EXCLUDED.hold_id, closed = EXCLUDED.closed,
   log_partition = EXCLUDED.log_partition, log_offset = EXCLUDED.log_offset,
-  interruptible = EXCLUDED.interruptible
+  interruptible = EXCLUDED.interruptible, expires_at = EXCLUDED.expires_at
 
 -- name: free_capacity
 UPDATE capacity_hold AS h SET chips = n.chips

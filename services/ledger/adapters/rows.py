@@ -217,7 +217,9 @@ def transfers(batch: Batch, numbers: Mapping[str, int]) -> list[tuple[Any, ...]]
                 leaf.index,
                 amount,
                 entry.occurred_at,
+                None if pending_id else entry.expires_at,
                 entry.held,
+                entry.expires_at if pending_id else None,
                 numbers[debit],
                 numbers[credit],
                 id_,
@@ -272,6 +274,7 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
             [d.log_partition for d in held],
             [d.log_offset for d in held],
             [d.interruptible for d in held],
+            [d.expires_at for d in held],
         )
     await _copy(conn, "offer_version", OfferVersion.__slots__, batch.offers)
     if batch.held_less:

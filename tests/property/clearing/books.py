@@ -168,4 +168,5 @@ def shuffled(book: Book, seed: int) -> Book:
         offers=mixed(book.offers),
         demands=demands,
         links=mixed(book.links),
+        allowances=mixed(book.allowances),
     )

@@ -97,11 +97,16 @@ def test_links_keep_out_whom_they_keep_out_of_small_books(capacity: int) -> None
             )
             for name, limit in (("rich", 300), ("poor", 200))
         ),
+        sending(
+            demand("wide", cells(3, 300, window=(0, 1), zones=("hb",)), shape=Shape.FLOW),
+            user_zone="bj", traffic_gb=10,
+        ),
     ]  # fmt: skip
     market = two_zones(rows, link("bj", "hb", 5, *(capacity,) * 4), link("hb", "bj", 9, 6, 6, 6, 6))
     found = codes(clear_large(market, RULES))
     assert found == codes(clear(market, RULES))
     assert found["lost"] == "no_route"
+    assert found["wide"] == "link_no_room"
     assert found["poor"] == "link_full"
     assert (found["train"] == "link_no_room") == (capacity == 1)
 

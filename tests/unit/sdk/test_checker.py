@@ -411,13 +411,22 @@ def test_every_code_in_the_source_has_its_words() -> None:
     used = set(
         re.findall(
             r'"((?:format|book|digest|allocation|offer|demand|price|rule_[12]|order'
-            r'|regret|welfare|certificate|link|policy|share)\.[a-z_]+)"',
+            r'|regret|welfare|certificate|link|policy|share|allowance)\.[a-z_]+)"',
             source,
         )
     )
     assert used - {
         f"book.{name}"
         for name in (
-            *("pools", "offers", "demands", "links", "mobilisation", "policies", "kept_out"),
+            *(
+                "pools",
+                "offers",
+                "demands",
+                "links",
+                "mobilisation",
+                "policies",
+                "kept_out",
+                "allowances",
+            ),
         )
     } == set(SUBJECTS)

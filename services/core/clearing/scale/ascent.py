@@ -110,7 +110,7 @@ def ascend(layout: Layout, responder: Responder, steps: int, steps_min: int = 0)
         excess = np.minimum((answer.load - sold) / capacity, _EXCESS_MAX)
         direction = _MEMORY * direction + (1 - _MEMORY) * excess
         prices = grown(prices, _STEP / (1 + step / _STEP_FALL) * direction)
-        if layout.book.links:
+        if len(layout.lanes.tariff):
             # Below its tariff a link gains nothing, and lets demand seem to gain more.
             prices = np.clip(prices, lowest, tops)
     return best
@@ -138,7 +138,9 @@ def _start(layout: Layout) -> AnyArray:
     least = max(1.0, 0.01 * layout.limit_max)
     prices = np.where(supplies.capacity > 0, np.maximum(prices, least), 0.0)
     # Prices per GB have nothing to do with limits per chip-hour.
-    prices[layout.pools :] = np.maximum(layout.lanes.tariff, 1)[:, None]
+    count = len(layout.book.links)
+    links = slice(layout.pools, layout.pools + count)
+    prices[links] = np.maximum(layout.lanes.tariff[:count], 1)[:, None]
     return prices
 
 

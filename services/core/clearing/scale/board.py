@@ -77,7 +77,7 @@ class Board(NamedTuple):
         room: P x T chips still free.
         cells: P x T x 3; columns ``USED`` to ``LEVEL``.
         links: Links x T GB still free.
-        lanes: A row for each lane: tariff, number of links, their positions.
+        lanes: A row for each lane: tariff, number of links, their positions and weights.
         steering: Prefix sums of the steering prices of pools and lanes.
         least: Prefix sums of the dearest ask that a cell could need, and of tariffs of lanes.
         step_ptr: First step of each pool's supply curve, and the end.

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from services.core.allowance_rows import AllowanceOutcome
 from services.core.book import Book, Certificate, LinkOutcome, PriceCurve, Result, Rules
+from services.core.clearing.allowance_reasons import Shares
 from services.core.clearing.certificate import offer_surpluses
 from services.core.clearing.outcome import offer_outcomes
 from services.core.clearing.scale.ascent import ascend
@@ -85,13 +87,15 @@ def clear_large(
         (ascended.bound, 1, ascended.prices), (priced.bound, 0, priced.prices), key=lambda c: c[:2]
     )[::2]
     assert bound >= welfare
+    beyond = _curves_beyond(layout, curve)
     left = left_of(book, priced.prices[:pools], list(given[:offered]))
     demands = demand_outcomes(layout, board, priced.prices, priced.answer.surplus, left)
     regrets = _offer_regrets(layout, priced.prices, given)
     offers = offer_outcomes(book, list(given[:offered]), priced.prices[:pools], regrets[:offered])
-    links = _link_outcomes(layout, priced.prices, sent, regrets)
+    links, allowances = _outcomes_beyond(layout, priced.prices, sent, regrets)
+    demands = Shares(book, layout.supplies.capacity, priced.prices, allowances).told(demands)
     assert sum(row.payment for row in demands) == sum(row.revenue for row in offers) + int(
-        (priced.prices[pools:] * sent).sum()
+        (layout.without_allowances(priced.prices)[pools:] * sent).sum()
     )
     return Result(
         market=book.market,
@@ -104,9 +108,15 @@ def clear_large(
         prices=_curves(layout, priced.prices),
         demands=demands,
         offers=offers,
-        certificate=Certificate(_curves(layout, curve), bound, _link_curves(layout, curve)),
+        certificate=Certificate(
+            prices=_curves(layout, curve),
+            bound=bound,
+            link_prices=beyond[: len(book.links)],
+            allowance_prices=beyond[len(book.links) :],
+        ),
         total_regret=sum(row.regret for row in demands) + sum(regrets),
         links=links,
+        allowances=allowances,
     )
 
 
@@ -195,16 +205,22 @@ def _curves(layout: Layout, prices: AnyArray) -> tuple[PriceCurve, ...]:
     )
 
 
-def _link_curves(layout: Layout, prices: AnyArray) -> tuple[PriceCurve, ...]:
+def _curves_beyond(layout: Layout, prices: AnyArray) -> tuple[PriceCurve, ...]:
+    keys = [row.key for row in layout.book.links] + [row.key for row in layout.book.allowances]
     rows = prices[layout.pools :].tolist()
-    return tuple((link.key, tuple(row)) for link, row in zip(layout.book.links, rows, strict=True))
+    return tuple((key, tuple(row)) for key, row in zip(keys, rows, strict=True))
 
 
-def _link_outcomes(
+def _outcomes_beyond(
     layout: Layout, prices: AnyArray, sent: AnyArray, regrets: list[int]
-) -> tuple[LinkOutcome, ...]:
+) -> tuple[tuple[LinkOutcome, ...], tuple[AllowanceOutcome, ...]]:
     used, missed = sent.tolist(), regrets[len(layout.book.offers) :]
-    return tuple(
-        LinkOutcome(key, curve, tuple(used[n]), missed[n])
-        for n, (key, curve) in enumerate(_link_curves(layout, prices))
+    rows = [
+        (key, curve, tuple(used[n]), missed[n])
+        for n, (key, curve) in enumerate(_curves_beyond(layout, prices))
+    ]
+    count = len(layout.book.links)
+    return (
+        tuple(LinkOutcome(*row) for row in rows[:count]),
+        tuple(AllowanceOutcome(*row) for row in rows[count:]),
     )

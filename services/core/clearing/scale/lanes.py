@@ -4,6 +4,10 @@ A demand pays for all links of its route alike, so compiled code looks at one ro
 lane: its price is the sum of its links' prices, its capacity their least. Rows of prices,
 capacity and load are the pools first, then the lanes; what links have left is kept by link.
 Everybody's data and traffic follow the rules of `services.core.routes`.
+
+An allowance is one link more for the chips of its participant (decision 0038). Whoever has one
+takes lanes by the chip and not by the GB, so the links of such a lane have the GB of a chip-hour
+as their weight.
 """
 
 from __future__ import annotations
@@ -27,8 +31,10 @@ AnyArray = npt.NDArray[Any]
 # Without GB there is no lane (-1).
 DATA_GB, DATA_LANE, GB, LANE = 0, 1, 2, 3
 NOTHING = (0, -1, 0, -1)
+Sent = tuple[int, int, int, int]
 
-# Columns of `Lanes.table`: tariff of all links of a lane, their number, and their positions.
+# Columns of `Lanes.table`: tariff of all links of a lane, their number, and the position and the
+# weight of each.
 TARIFF, HOPS, LINKS = 0, 1, 2
 
 # Capacities are kept in 32 bits; no demand can use more of a link than its format holds.
@@ -41,12 +47,15 @@ class Lanes:
 
     Attributes:
         pools: Number of pools, the rows before those of lanes.
-        legs: Lanes x links, 1 where a lane leads over a link.
-        table: A row for each pool, empty, and each lane: tariff, number of links, their positions.
-        tariff: Tariff of each link.
-        capacity: Links x T, GB.
+        legs: Lanes x links, the weight where a lane leads over a link; allowances are links, too.
+        table: A row for each pool, empty, and each lane: tariff, number of links, their positions
+            and weights.
+        tariff: Tariff of each link, 0 of allowances.
+        capacity: Links x T, GB, or chips of allowances.
         top: Highest price of a link that is looked at.
-        sends: What each (moves, zone) sends, ``None`` where no route leads there.
+        sends: What each (moves, zone) sends, ``None`` where no route leads there; of participants
+            that have allowances, each (moves, pool, participant).
+        bound: The participants that have allowances.
     """
 
     pools: int
@@ -55,7 +64,8 @@ class Lanes:
     tariff: AnyArray
     capacity: AnyArray
     top: int
-    sends: dict[tuple[Moves, str], tuple[int, int, int, int] | None]
+    sends: dict[tuple[Moves | None, str, str], Sent | None]
+    bound: frozenset[str]
 
     def rows(self, prices: AnyArray) -> AnyArray:
         """Return prices of pools and lanes, given those of pools and links."""
@@ -72,7 +82,10 @@ class Lanes:
     def room(self, capacity: AnyArray) -> AnyArray:
         """Return the capacity of pools and lanes, given that of pools and links."""
         links = capacity[self.pools :]
-        least = [np.minimum(links[leg > 0].min(axis=0), _ROOM_MAX) for leg in self.legs]
+        least = [
+            np.minimum((links[leg > 0] // leg[leg > 0][:, None]).min(axis=0), _ROOM_MAX)
+            for leg in self.legs
+        ]
         lanes = np.array(least, dtype=np.int64).reshape(len(least), capacity.shape[1])
         return np.concatenate([capacity[: self.pools], lanes])
 
@@ -88,58 +101,93 @@ class Lanes:
         tops[self.pools :] = self.top
         return tops
 
-    def sent(self, demand: BookDemand, zone: str) -> tuple[int, int, int, int] | None:
-        """Return what a demand sends if a zone serves it, ``None`` if no route leads there."""
-        return NOTHING if demand.moves is None else self.sends[demand.moves, zone]
+    def sent(self, demand: BookDemand, pool: str, zone: str) -> Sent | None:
+        """Return what a demand sends if a pool serves it, ``None`` if no route leads there."""
+        if demand.participant in self.bound:
+            return self.sends[demand.moves, pool, demand.participant]
+        return NOTHING if demand.moves is None else self.sends[demand.moves, zone, ""]
 
 
 def lanes_of(book: Book) -> Lanes:
     """Return the lanes of a book whose rows are sorted."""
-    routes, at = Routes(book.links), {link.key: n for n, link in enumerate(book.links)}
+    found = _Found(book)
     zones = {pool.key: pool.zone for pool in book.pools}
-    lanes: dict[tuple[str, ...], int] = {}
-    sends: dict[tuple[Moves, str], tuple[int, int, int, int] | None] = {}
+    bound = frozenset(row.participant for row in book.allowances)
     for demand in book.demands:
-        if demand.moves is None:
-            continue
-        for zone in {zones[key] for row in demand.alternatives for key in row.pools}:
-            if (demand.moves, zone) not in sends:
-                found = routes.of(demand, zone)
-                sends[demand.moves, zone] = None if found is None else _sends(
-                    demand.moves, found, lanes, len(book.pools)
-                )  # fmt: skip
-    legs = np.zeros((len(lanes), len(book.links)), dtype=np.int64)
-    pools = len(book.pools)
-    table = np.zeros((pools + len(lanes), LINKS + max(map(len, lanes), default=0)), dtype=np.int64)
-    for n, keys in enumerate(lanes):
-        where = [at[key] for key in keys]
-        legs[n, where] = 1
+        if demand.participant in bound:
+            for key in {key for row in demand.alternatives for key in row.pools}:
+                found.find(demand, key, zones[key], demand.participant)
+        elif demand.moves is not None:
+            for zone in {zones[key] for row in demand.alternatives for key in row.pools}:
+                found.find(demand, zone, zone, "")
+    lanes = found.lanes
+    rooms = [*(row.capacity for row in book.links), *(row.capacity for row in book.allowances)]
+    legs = np.zeros((len(lanes), len(rooms)), dtype=np.int64)
+    pools, width = len(book.pools), 2 * max(map(len, lanes), default=0)
+    table = np.zeros((pools + len(lanes), LINKS + width), dtype=np.int64)
+    tariff = np.array([*(link.tariff for link in book.links), *(0 for _ in book.allowances)])
+    for n, lane in enumerate(lanes):
         row = table[pools + n]
-        row[HOPS], row[LINKS : LINKS + len(where)] = len(where), where
-        row[TARIFF] = sum(book.links[link].tariff for link in where)
+        row[HOPS] = len(lane)
+        for i, (link, weight) in enumerate(lane):
+            legs[n, link] = weight
+            row[LINKS + 2 * i : LINKS + 2 * i + 2] = link, weight
+            row[TARIFF] += weight * tariff[link]
     return Lanes(
-        pools=len(book.pools),
+        pools=pools,
         legs=legs,
         table=table,
-        tariff=np.array([link.tariff for link in book.links], dtype=np.int64),
-        capacity=np.array([link.capacity for link in book.links], dtype=np.int64).reshape(
-            len(book.links), book.periods
-        ),
+        tariff=tariff.astype(np.int64),
+        capacity=np.array(rooms, dtype=np.int64).reshape(len(rooms), book.periods),
         top=link_price_top(book),
-        sends=sends,
+        sends=found.sends,
+        bound=bound,
     )
 
 
-def _sends(
-    moves: Moves,
-    found: tuple[tuple[str, ...], tuple[str, ...]],
-    lanes: dict[tuple[str, ...], int],
-    pools: int,
-) -> tuple[int, int, int, int]:
-    row: list[int] = []
-    for gb, keys in zip((moves.data_gb, moves.traffic_gb), found, strict=True):
-        row += [gb, pools + lanes.setdefault(keys, len(lanes))] if gb and keys else [0, -1]
-    return row[0], row[1], row[2], row[3]
+class _Found:
+    """The lanes that the demands of a book can take, numbered as they come."""
+
+    def __init__(self, book: Book) -> None:
+        self.lanes: dict[tuple[tuple[int, int], ...], int] = {}
+        self.sends: dict[tuple[Moves | None, str, str], Sent | None] = {}
+        self._routes, self._pools = Routes(book.links), len(book.pools)
+        self._at = {link.key: n for n, link in enumerate(book.links)}
+        self._own: dict[tuple[str, str], list[int]] = {}
+        for n, row in enumerate(book.allowances, len(book.links)):
+            for key in row.pools:
+                self._own.setdefault((row.participant, key), []).append(n)
+
+    def find(self, demand: BookDemand, place: str, zone: str, participant: str) -> None:
+        """Find what a demand sends if a place serves it, a pool or a zone.
+
+        Args:
+            demand: The demand.
+            place: Key of the pool if its participant has allowances, else the zone.
+            zone: The zone.
+            participant: Its participant if that has allowances, else empty.
+        """
+        key = (demand.moves, place, participant)
+        if key in self.sends:
+            return
+        ways = self._routes.of(demand, zone)
+        if ways is None:
+            self.sends[key] = None
+            return
+        data, traffic = ([self._at[link] for link in way] for way in ways)
+        data_gb, gb = (demand.moves.data_gb, demand.moves.traffic_gb) if demand.moves else (0, 0)
+        found = [data_gb, self._lane([(link, 1) for link in data])] if data_gb and data else [0, -1]
+        carried = traffic if gb else []
+        if participant:
+            legs = [(link, gb) for link in carried]
+            legs += [(row, 1) for row in self._own.get((participant, place), ())]
+            found += [1, self._lane(legs)] if legs else [0, -1]
+        else:
+            found += [gb, self._lane([(link, 1) for link in carried])] if carried else [0, -1]
+        self.sends[key] = (found[0], found[1], found[2], found[3])
+
+    def _lane(self, legs: list[tuple[int, int]]) -> int:
+        return self._pools + self.lanes.setdefault(tuple(legs), len(self.lanes))
 
 
 @compiled
@@ -269,17 +317,17 @@ def trim(
 @compiled
 def use_lane(links: AnyArray, lanes: AnyArray, lane: int, t: int, gb: int, sign: int) -> int:
     """Take GB from what the links of a lane have left (or give them back); return the tariffs."""
-    for i in range(LINKS, LINKS + lanes[lane, HOPS]):
-        links[lanes[lane, i], t] -= sign * gb
+    for i in range(LINKS, LINKS + 2 * lanes[lane, HOPS], 2):
+        links[lanes[lane, i], t] -= sign * gb * lanes[lane, i + 1]
     return gb * lanes[lane, TARIFF]  # type: ignore[no-any-return]
 
 
 @compiled
 def lane_room(links: AnyArray, lanes: AnyArray, lane: int, t: int) -> int:
     """Return the GB that the links of a lane have left."""
-    room = links[lanes[lane, LINKS], t]
-    for i in range(LINKS + 1, LINKS + lanes[lane, HOPS]):
-        room = min(room, links[lanes[lane, i], t])
+    room = links[lanes[lane, LINKS], t] // lanes[lane, LINKS + 1]
+    for i in range(LINKS + 2, LINKS + 2 * lanes[lane, HOPS], 2):
+        room = min(room, links[lanes[lane, i], t] // lanes[lane, i + 1])
     return room  # type: ignore[no-any-return]
 
 

@@ -17,7 +17,7 @@ from schemas.types import Shape
 from services.core.book import Alternative, Book, BookDemand, Rules
 from services.core.clearing.links import with_links
 from services.core.clearing.presolve import tie_hash
-from services.core.clearing.scale.lanes import GB, LANE, NOTHING, Lanes, lanes_of, trim
+from services.core.clearing.scale.lanes import GB, LANE, NOTHING, Lanes, Sent, lanes_of, trim
 from services.core.clearing.scale.windows import smallest_windows
 
 AnyArray = npt.NDArray[Any]
@@ -97,7 +97,7 @@ class Supplies(NamedTuple):
     """The supply side.
 
     Attributes:
-        capacity: P x T chips of all offers, and GB of links behind them.
+        capacity: P x T chips of all offers, and GB of links and allowances behind them.
         room: The same of pools and lanes; what bounds the demand side of the certificate.
         smallest: Of `room`, the least of the 2**l periods from each period on.
         step_ptr: First step of each pool's supply curve, and the end.
@@ -151,7 +151,7 @@ class Layout:
 
     Attributes:
         book: The book, all rows sorted.
-        whole: The book with a pool and an offer more for each link (`with_links`).
+        whole: The book with a pool and an offer more for each link and allowance (`with_links`).
         rules: The rules.
         lanes: The routes of what is sent.
         blocks: Block demands.
@@ -192,6 +192,14 @@ class Layout:
         """Number of pools before those of links."""
         return len(self.book.pools)
 
+    def without_allowances(self, prices: AnyArray) -> AnyArray:
+        """Return P x T prices with those of allowances, which nobody pays, at 0."""
+        if not self.book.allowances:
+            return prices
+        paid = prices.copy()
+        paid[self.pools + len(self.book.links) :] = 0
+        return paid
+
 
 def lay_out(book: Book, rules: Rules) -> Layout:
     """Lay a book out, whatever the order of its rows."""
@@ -218,9 +226,9 @@ class _Places:
     zones: dict[str, str]
     lanes: Lanes
 
-    def sent(self, demand: BookDemand, pool: str) -> tuple[int, int, int, int] | None:
+    def sent(self, demand: BookDemand, pool: str) -> Sent | None:
         """Return what a demand sends if a pool serves it, ``None`` if no route leads there."""
-        return self.lanes.sent(demand, self.zones[pool])
+        return self.lanes.sent(demand, pool, self.zones[pool])
 
 
 def _sorted_book(book: Book) -> Book:
@@ -237,7 +245,10 @@ def _sorted_book(book: Book) -> Book:
     if not all(_is_ordered(row.alternatives) for row in demands):
         demands = tuple(_ordered(row) for row in demands)
     links = tuple(sorted(book.links, key=lambda row: row.key))
-    return replace(book, pools=pools, offers=offers, demands=demands, links=links)
+    allowances = tuple(sorted(book.allowances, key=lambda row: row.key))
+    return replace(
+        book, pools=pools, offers=offers, demands=demands, links=links, allowances=allowances
+    )
 
 
 def _is_ordered(rows: tuple[Alternative, ...]) -> bool:
@@ -407,7 +418,11 @@ def _spreads(places: _Places, supplies: Supplies) -> Spreads:
             ways = [(pool, found[GB], found[LANE]) for pool, found in sent if found is not None]
             reached = [pool for pool, _, _ in ways]
             most = np.array(row.chips_by_period[low - shift : high - shift], dtype=np.int32)
-            if not np.minimum(supplies.capacity[reached, low:high], most).any():
+            room = supplies.room[:, low:high]
+            if not any(
+                (np.minimum(room[pool], room[lane] // each if lane >= 0 else most) * most).any()
+                for pool, each, lane in ways
+            ):
                 continue
             binds = int(most.sum()) > row.chip_hours
             rows.append((d, a, low, high, row.limit, row.chip_hours, int(binds)))

@@ -93,7 +93,7 @@ def find_prices(
         whole = np.maximum(whole, floor // tick)
         lead_back(board, whole, floor // tick, tick)
         whole *= tick
-        if layout.book.links:
+        if len(layout.lanes.tariff):
             # Prices of links are whole micro-yuan, at least their tariffs.
             clipped = np.clip(np.rint(prices), lowest, tops).astype(np.int64)
             whole[layout.pools :] = clipped[layout.pools :]
@@ -302,9 +302,9 @@ def _cells_of_chip(board: Board, r: int, n: int, t: int) -> AnyArray:
 
 @compiled
 def _add_links(board: Board, cells: AnyArray, count: int, lane: int, t: int, gb: int) -> int:
-    for i in range(LINKS, LINKS + board.lanes[lane, HOPS]):
+    for i in range(LINKS, LINKS + 2 * board.lanes[lane, HOPS], 2):
         cells[count, 0], cells[count, 1] = len(board.room) + board.lanes[lane, i], t
-        cells[count, 2] = gb
+        cells[count, 2] = gb * board.lanes[lane, i + 1]
         count += 1
     return count
 
@@ -313,8 +313,8 @@ def _add_links(board: Board, cells: AnyArray, count: int, lane: int, t: int, gb:
 def _lane_price(board: Board, prices: AnyArray, lane: int, t: int) -> int:
     total = t * 0
     if lane >= 0:
-        for i in range(LINKS, LINKS + board.lanes[lane, HOPS]):
-            total += prices[len(board.room) + board.lanes[lane, i], t]
+        for i in range(LINKS, LINKS + 2 * board.lanes[lane, HOPS], 2):
+            total += board.lanes[lane, i + 1] * prices[len(board.room) + board.lanes[lane, i], t]
     return total
 
 

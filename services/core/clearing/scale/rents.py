@@ -44,10 +44,11 @@ def rented_places(layout: Layout, board: Board, prices: AnyArray) -> dict[int, R
         prices: P x T clearing prices, those of links among them.
     """
     lanes, book = layout.lanes, layout.book
-    if not len(lanes.legs):
+    if not book.links or not len(lanes.legs):
         return {}
     found = np.full((layout.demands, _COLUMNS), -1, dtype=np.int64)
     out = np.flatnonzero(board.demands[:, ROW] < 0)
+    prices = layout.without_allowances(prices)
     above = prices - lanes.lowest(layout.shape)
     above[: layout.pools] = 0
     _scan(
@@ -68,9 +69,10 @@ def rented_places(layout: Layout, board: Board, prices: AnyArray) -> dict[int, R
         rents: dict[str, int] = {}
         for at, t, gb in sent:
             legs = lanes.table[at]
-            for link in legs[LINKS : LINKS + legs[HOPS]].tolist():
-                key = book.links[link].key
-                rents[key] = rents.get(key, 0) + gb * int(above[layout.pools + link, t])
+            for link, weight in legs[LINKS : LINKS + 2 * legs[HOPS]].reshape(-1, 2).tolist():
+                if link < len(book.links):
+                    key, rent = book.links[link].key, int(above[layout.pools + link, t])
+                    rents[key] = rents.get(key, 0) + gb * weight * rent
         reasons[d] = full_reason(rents, over)
     return reasons
 

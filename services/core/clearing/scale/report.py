@@ -38,6 +38,9 @@ def demand_outcomes(
     value = np.zeros(layout.demands, dtype=np.int64)
     payments(board, prices, paid, value)
     regret = np.maximum(0, surplus - (value - paid))
+    if layout.book.allowances:
+        # Nobody pays for an allowance: what it is worth stays with its participant.
+        payments(board, layout.without_allowances(prices), paid, value)
     places, dear = cheapest_places(layout, prices)
     full = rented_places(layout, board, prices)
     losers = _Losers(layout, board, places, dear, full)

@@ -184,7 +184,7 @@ class BestResponses:
         return surplus
 
 
-def bound_of(book: Book, demands: list[int], offers: list[int], links: list[int]) -> int:
+def bound_of(book: Book, demands: list[int], offers: list[int], *others: list[int]) -> int:
     """Return D, micro-yuan: no clearing of the book has more welfare.
 
     An exclusive group counts once, by its best member; links are relaxed.
@@ -193,9 +193,9 @@ def bound_of(book: Book, demands: list[int], offers: list[int], links: list[int]
         book: The book.
         demands: Best surplus of every demand at the certificate prices.
         offers: The same of every offer.
-        links: What each link could gain beyond its tariff.
+        others: What each link could gain beyond its tariff, and what each allowance counts.
     """
-    total = sum(offers) + sum(links)
+    total = sum(offers) + sum(map(sum, others))
     groups: dict[tuple[str, str], int] = {}
     for demand, surplus in zip(book.demands, demands, strict=True):
         if demand.exclusive_group is None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from suanli.check_allowances import check_allowances, check_largest
 from suanli.check_formats import Allocation, Alternative, Book, Demand, Offer, Result
 from suanli.check_links import Use, Ways, check_links, check_use
 from suanli.check_report import NOTHING, Log, Phrase, show
@@ -32,6 +33,7 @@ class Cleared:
         sent: What each accepted demand sends over them.
         link_prices: Clearing prices of the links, as far as they are told.
         asks: Ask that each offer was cleared with: its own, unless a domestic share moved it.
+        allowance_prices: What allowances are worth in the clearing, as far as they are told.
     """
 
     book: Book
@@ -49,12 +51,14 @@ class Cleared:
     sent: dict[str, Use] = field(default_factory=dict)
     link_prices: dict[str, list[int]] = field(init=False)
     asks: dict[str, int] = field(init=False)
+    allowance_prices: dict[str, list[int]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Work out the routes and the asks."""
         self.ways = Ways(self.book)
         self.link_prices = {row.key: row.prices for row in self.result.links}
         self.asks = cleared_asks(self.book, self.result, self.tick)
+        self.allowance_prices = {row.key: row.prices for row in self.result.allowances}
 
 
 def check_book(book: Book, tick: int, log: Log) -> None:
@@ -86,6 +90,8 @@ def check_book(book: Book, tick: int, log: Log) -> None:
         if demand.linked_to is not None and demand.linked_to not in ids:
             log.add("book.unknown_link", f"{where}.linked_to", _OF_THE_BOOK, show(demand.linked_to))
     _check_cap(book, log)
+    if pools.issuperset(offer.pool for offer in book.offers):
+        check_allowances(book, log)
 
 
 def _check_cap(book: Book, log: Log) -> None:
@@ -122,6 +128,7 @@ def check_allocations(cleared: Cleared) -> None:
     # Chips that no order has were found above; what they would send means nothing.
     if not cleared.log.problems_since_close():
         check_use(cleared)
+        check_largest(cleared)
 
 
 def chip_hours(item: Allocation) -> int:

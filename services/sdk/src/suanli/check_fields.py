@@ -201,13 +201,14 @@ BOOK_MAY: Final = {
     "mobilisation": _OBJECT,
     "policies": _LIST,
     "kept_out": _OBJECT,
+    "allowances": _LIST,
 }
 KEPT_OUT: Final = {"offers": _LIST, "demands": _LIST}
 MOBILISATION: Final = {"id": _TEXT, "price_cap": _NAT}
 POLICY: Final = {
     "id": _TEXT,
     "version": _POS,
-    "kind": _one_of("price_limits", "domestic_share"),
+    "kind": _one_of("price_limits", "domestic_share", "largest_share"),
     "params": _OBJECT,
 }
 LIMITS_PARAMS: Final = {"cap": _NAT, "chip": _NAME, "floor": _NAT}
@@ -217,6 +218,20 @@ SHARE_PARAMS: Final = {
     "premium_max": _NAT,
     "region": _NAME,
     "share_bp": _BASIS_POINTS,
+}
+LARGEST_PARAMS: Final = {
+    "chip": _NAME,
+    "chips_free": _NAT,
+    "region": _NAME,
+    "share_bp": _BASIS_POINTS,
+}
+ALLOWANCE: Final = {
+    "key": _TEXT,
+    "policy": _TEXT,
+    "chip": _TEXT,
+    "participant": _TEXT,
+    "pools": _TEXTS,
+    "capacity": _NATS,
 }
 LINK: Final = {
     "key": _TEXT,
@@ -295,7 +310,12 @@ RESULT: Final = {
     "certificate": _OBJECT,
     "total_regret": _NAT,
 }
-RESULT_MAY: Final = {"support_loss": _NAT, "links": _LIST, "shares": _LIST}
+RESULT_MAY: Final = {
+    "support_loss": _NAT,
+    "links": _LIST,
+    "shares": _LIST,
+    "allowances": _LIST,
+}
 SHARE_OUTCOME: Final = {
     "policy": _TEXT,
     "premium": _NAT,
@@ -331,7 +351,11 @@ OFFER_OUTCOME: Final = {
 }
 REASON: Final = {"code": _REASON_CODE, "params": _PARAMS}
 CERTIFICATE: Final = {"prices": _CURVES, "bound": _NAT}
-CERTIFICATE_MAY: Final = {"link_prices": _CURVES, "premiums": _NAMED_NATS}
+CERTIFICATE_MAY: Final = {
+    "link_prices": _CURVES,
+    "premiums": _NAMED_NATS,
+    "allowance_prices": _CURVES,
+}
 
 
 def each(items: list[Any], kinds: dict[str, Kind], where: str, log: Log) -> list[dict[str, Any]]:

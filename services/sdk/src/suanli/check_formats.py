@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from suanli.check_fields import (
     ALLOCATION,
+    ALLOWANCE,
     ALTERNATIVE,
     BOOK,
     BOOK_MAY,
@@ -23,6 +24,7 @@ from suanli.check_fields import (
     DEMAND,
     DEMAND_OUTCOME,
     KEPT_OUT,
+    LARGEST_PARAMS,
     LIMITS_PARAMS,
     LINK,
     LINK_OUTCOME,
@@ -110,6 +112,18 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a participant may get of a chip class; see ``suanli.book.v1``."""
+
+    key: str
+    policy: str
+    chip: str
+    participant: str
+    pools: list[str]
+    capacity: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """A demand of the book; see ``suanli.book.v1``."""
 
@@ -141,6 +155,7 @@ class Book:
     """Pool -> region, whether its chips are domestic, TFLOPS of one chip."""
     kept_offers: list[Offer] = field(default_factory=list)
     kept_demands: list[Demand] = field(default_factory=list)
+    allowances: list[Allowance] = field(default_factory=list)
 
     @property
     def end(self) -> int:
@@ -175,7 +190,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class LinkOutcome:
-    """How a link leaves the round; see ``suanli.result.v1``."""
+    """How a link, or an allowance, leaves the round; see ``suanli.result.v1``."""
 
     key: str
     prices: list[int]
@@ -219,6 +234,8 @@ class Result:
     certificate_links: dict[str, list[int]]
     shares: list[Share]
     certificate_premiums: dict[str, int]
+    allowances: list[LinkOutcome]
+    certificate_allowances: dict[str, list[int]]
 
 
 def canonical_sha256(value: object) -> str:
@@ -268,6 +285,7 @@ def read_book(value: object, log: Log) -> Book | None:
         return None
     links = each(fields.get("links", []), LINK, "book.links", log)
     policies = _read_policies(fields.get("policies", []), log)
+    allowances = each(fields.get("allowances", []), ALLOWANCE, "book.allowances", log)
     pools = each(fields["pools"], POOL, "book.pools", log)
     offers, demands = _read_orders(fields, "book", log)
     kept = closed(fields.get("kept_out", _NOTHING_KEPT), KEPT_OUT, "book.kept_out", log)
@@ -292,6 +310,7 @@ def read_book(value: object, log: Log) -> Book | None:
         supplies={p["key"]: (p["region"], p["domestic"], p["tflops"]) for p in pools},
         kept_offers=kept_offers,
         kept_demands=kept_demands,
+        allowances=[Allowance(**item) for item in allowances],
     )
 
 
@@ -351,6 +370,7 @@ def read_result(value: object, log: Log) -> Result | None:
     certificate = closed(fields["certificate"], CERTIFICATE, where, log, may=CERTIFICATE_MAY)
     links = each(fields.get("links", []), LINK_OUTCOME, "result.links", log)
     shares = each(fields.get("shares", []), SHARE_OUTCOME, "result.shares", log)
+    allowances = each(fields.get("allowances", []), LINK_OUTCOME, "result.allowances", log)
     allocations = each(fields["allocations"], ALLOCATION, "result.allocations", log)
     demands = each(fields["demands"], DEMAND_OUTCOME, "result.demands", log)
     offers = each(fields["offers"], OFFER_OUTCOME, "result.offers", log)
@@ -378,7 +398,16 @@ def read_result(value: object, log: Log) -> Result | None:
         certificate_links=certificate.get("link_prices", {}),
         shares=[Share(**item) for item in shares],
         certificate_premiums=certificate.get("premiums", {}),
+        allowances=[LinkOutcome(**item) for item in allowances],
+        certificate_allowances=certificate.get("allowance_prices", {}),
     )
+
+
+_PARAMS: Final = {
+    "price_limits": LIMITS_PARAMS,
+    "domestic_share": SHARE_PARAMS,
+    "largest_share": LARGEST_PARAMS,
+}
 
 
 def _read_policies(rows: list[Any], log: Log) -> list[Policy]:
@@ -388,8 +417,7 @@ def _read_policies(rows: list[Any], log: Log) -> list[Policy]:
         item = closed(row, POLICY, "book.policies", log, i)
         if item is None:
             continue
-        kinds = LIMITS_PARAMS if item["kind"] == "price_limits" else SHARE_PARAMS
-        params = closed(item["params"], kinds, f"book.policies[{i}].params", log)
+        params = closed(item["params"], _PARAMS[item["kind"]], f"book.policies[{i}].params", log)
         if params is not None:
             found.append(Policy(item["id"], item["kind"], params))
     return found

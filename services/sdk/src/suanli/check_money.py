@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from suanli.check_allowances import Spent, check_claim, check_unused
 from suanli.check_feasible import Cleared, chip_hours
 from suanli.check_formats import Allocation, Demand, Offer, Outcome
 from suanli.check_links import cells_of, charge, check_link_regret, tariffs
@@ -90,7 +91,13 @@ def check_orders(cleared: Cleared) -> None:
     log.differ("order.count", "result.offers", len(cleared.book.offers), len(result.offers))
 
 
-def check_regret(cleared: Cleared, demands: list[int], offers: list[int], links: list[int]) -> int:
+def check_regret(
+    cleared: Cleared,
+    demands: list[int],
+    offers: list[int],
+    links: list[int],
+    allowances: list[int],
+) -> int:
     """Check every regret and their sum; return the sum as it should be, micro-yuan.
 
     Args:
@@ -98,12 +105,15 @@ def check_regret(cleared: Cleared, demands: list[int], offers: list[int], links:
         demands: Best surplus of every demand of the book at the clearing prices.
         offers: The same of every offer.
         links: What each link could gain beyond its tariff.
+        allowances: What each allowance counts at its prices.
     """
     log = cleared.log
     total = 0
     realised: dict[str, int] = {}
+    taken = Spent(cleared)
     for id_, alternative in cleared.used.items():
-        realised[id_] = alternative.limit * cleared.demand_hours[id_] - _paid(cleared, id_)
+        spent = _paid(cleared, id_) + taken.of(id_)
+        realised[id_] = alternative.limit * cleared.demand_hours[id_] - spent
     rows = zip(cleared.book.demands, demands, cleared.result.demands, strict=False)
     for demand, best, outcome in rows:
         regret = max(0, best - realised.get(demand.id, 0))
@@ -122,6 +132,7 @@ def check_regret(cleared: Cleared, demands: list[int], offers: list[int], links:
         total += regret
         log.differ("regret.order", f"result.offers[{offer.id}].regret", regret, outcome.regret)
     total += check_link_regret(cleared, links)
+    total += check_unused(cleared, allowances)
     log.differ("regret.total", "result.total_regret", total, cleared.result.total_regret)
     return total
 
@@ -168,6 +179,8 @@ def _check_claim(cleared: Cleared, demand: Demand, outcome: Outcome, where: str)
         mate != demand.id for mate in _accepted_mates(cleared, demand)
     ):
         log.add("order.reason", at, ("another member accepted", "组内另有成交"), NOTHING)
+    if outcome.reason == "largest_share":
+        check_claim(cleared, demand, at)
 
 
 def _accepted_mates(cleared: Cleared, demand: Demand) -> Sequence[str]:

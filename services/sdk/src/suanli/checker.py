@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
+from suanli.check_allowances import Own
+from suanli.check_allowances import gains as worth_at
 from suanli.check_bound import BestResponses, Prices, Supply, bound_of
 from suanli.check_feasible import Cleared, check_allocations, check_book, check_curves
 from suanli.check_formats import (
@@ -154,31 +156,33 @@ def _verify(
 class _Best:
     """The best surplus of every order at prices, by the backend chosen."""
 
-    def __init__(self, book: Book, ways: Ways, backend: str) -> None:
-        self._book = book
+    def __init__(self, book: Book, backend: str) -> None:
         self._supply = Supply(book)
-        self._ways = ways
+        self._own = Own(book, self._supply)
+        self._book = book = self._own.book
+        self._ways = Ways(book)
         self._layout: Layout | None = None
         small = backend == "auto" and len(book.demands) < _NUMPY_DEMANDS_MIN
         self._arrays = None if backend == "plain" or small else _arrays()
 
     def at(
-        self, prices: Prices, links: Prices, asks: dict[str, int]
-    ) -> tuple[list[int], list[int], list[int]]:
-        """Return the best surplus of every demand, of every offer, and of every link."""
-        beyond = gains(self._book.links, links)
+        self, prices: Prices, links: Prices, allowances: Prices, asks: dict[str, int]
+    ) -> tuple[list[int], list[int], list[int], list[int]]:
+        """Return the best surplus of every demand, offer, link and allowance."""
+        beyond = gains(self._book.links, links), worth_at(self._book, allowances)
+        prices = self._own.prices(prices, allowances)
         plain = BestResponses(self._supply, prices, self._ways, links)
         if self._arrays is None or not self._arrays.fits(
             self._book, self._supply, prices, asks=asks.values()
         ):
-            return plain.demands(self._book), plain.offers(self._book, asks), beyond
+            return plain.demands(self._book), plain.offers(self._book, asks), *beyond
         if self._layout is None:
             self._layout = self._arrays.Layout(self._book, self._supply)
         demands = self._layout.demands(prices)
         for d, demand in enumerate(self._book.demands):
             if demand.moves is not None:
                 demands[d] = plain.demand(demand)
-        return demands, self._layout.offers(prices, asks), beyond
+        return demands, self._layout.offers(prices, asks), *beyond
 
 
 def _arrays() -> ModuleType | None:
@@ -191,13 +195,17 @@ def _arrays() -> ModuleType | None:
 
 def _verify_values(cleared: Cleared, counts: dict[str, int], backend: str) -> Report:
     book, result, log = cleared.book, cleared.result, cleared.log
-    best = _Best(book, cleared.ways, backend)
+    best = _Best(book, backend)
     priced = check_curves(cleared, result.prices, "result.prices", cleared.tick)
     keys = [link.key for link in book.links]
     # Tariffs are no multiples of the tick, so prices of links need not be.
     priced &= check_curves(cleared, cleared.link_prices, "result.links", 1, keys)
     priced &= len(result.links) == len(keys)
     priced &= all(len(row.used) == book.periods for row in result.links)
+    allowed = [row.key for row in book.allowances]
+    own = cleared.allowance_prices
+    priced &= check_curves(cleared, own, "result.allowances", 1, allowed)
+    priced &= len(result.allowances) == len(allowed)
     log.close("prices", f"{len(book.pools)} x {book.periods}, {cleared.tick}")
     if priced:
         check_rule_1(cleared)
@@ -208,7 +216,8 @@ def _verify_values(cleared: Cleared, counts: dict[str, int], backend: str) -> Re
         log.close("policies", len(book.policies))
         check_orders(cleared)
         log.close("orders", f"{len(book.offers)} + {len(book.demands)}")
-        regret = check_regret(cleared, *best.at(result.prices, cleared.link_prices, cleared.asks))
+        found = best.at(result.prices, cleared.link_prices, own, cleared.asks)
+        regret = check_regret(cleared, *found)
         log.close("regret", f"{regret:,}")
 
     welfare = welfare_of(cleared)
@@ -221,10 +230,11 @@ def _verify_values(cleared: Cleared, counts: dict[str, int], backend: str) -> Re
     worth = None if welfare is None else welfare - missed
     where = "result.certificate"
     certified = check_curves(cleared, result.certificate_prices, f"{where}.prices", 1)
-    links = result.certificate_links
-    if certified & check_curves(cleared, links, f"{where}.link_prices", 1, keys):
+    links, own = result.certificate_links, result.certificate_allowances
+    certified &= check_curves(cleared, links, f"{where}.link_prices", 1, keys)
+    if certified & check_curves(cleared, own, f"{where}.allowance_prices", 1, allowed):
         asks = certificate_asks(book, result)
-        bound = bound_of(book, *best.at(result.certificate_prices, links, asks))
+        bound = bound_of(book, *best.at(result.certificate_prices, links, own, asks))
         log.differ("certificate.bound", f"{where}.bound", bound, result.bound)
         # Weak duality makes this impossible for a feasible round, so it also guards this code.
         if worth is not None and bound < worth:

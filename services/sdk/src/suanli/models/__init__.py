@@ -120,6 +120,9 @@ from suanli.models.orders import (
 )
 from suanli.models.participants import (
     CallerView,
+    DirectAccessSet,
+    DirectLoginCreated,
+    DirectLoginView,
     IssuerView,
     KeyCreated,
     KeyNew,
@@ -232,6 +235,9 @@ __all__ = [
     "DemandView",
     "DepositNew",
     "DepthLevel",
+    "DirectAccessSet",
+    "DirectLoginCreated",
+    "DirectLoginView",
     "DomesticShare",
     "EntryView",
     "ErasureNew",

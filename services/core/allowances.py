@@ -1,0 +1,128 @@
+"""Allowances: what a participant may still take of a chip class under a largest share.
+
+A rule `largest_share` says how much of the chips of a class that a round offers in a region one
+participant may get, in every period. The chips offered are known before the clearing, so for each
+participant it is one capacity more, and the clearing treats it as one (decision 0038). A book names
+those that its orders could exceed, so that nothing is laid out for all others.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import accumulate
+from operator import add
+from typing import TYPE_CHECKING
+
+from services.core.allowance_rows import BookAllowance, allowance_key
+from services.core.policy_rows import WHOLE, LargestShare, largest_shares
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from services.core.book import Alternative, Book, BookDemand, Pool
+
+
+def most_chips(rule: LargestShare, offered: int) -> int:
+    """Return the chips of so many offered in a period that a rule leaves one participant."""
+    # Rounded up: a share of few chips would otherwise be none, and nobody could trade them.
+    return max(rule.chips_free, -(-rule.share_bp * offered // WHOLE))
+
+
+def allowances_of(book: Book) -> tuple[BookAllowance, ...]:
+    """Return the allowances that orders of a book could exceed, sorted by key; none if urgent."""
+    rules = largest_shares(book.policies)
+    if not rules or book.mobilisation is not None:
+        return ()
+    offered = _offered(book)
+    found = [
+        row
+        for rule in rules
+        for chip, pools in _scopes(rule, book.pools)
+        for row in _exceeded(book, rule, chip, (pools, _sum(offered[key] for key in pools)))
+    ]
+    return tuple(sorted(found, key=lambda row: row.key))
+
+
+def _scopes(rule: LargestShare, pools: Iterable[Pool]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    by_chip: dict[str, list[str]] = defaultdict(list)
+    for pool in pools:
+        if rule.covers(pool):
+            by_chip[pool.chip].append(pool.key)
+    for chip, keys in sorted(by_chip.items()):
+        yield chip, tuple(sorted(keys))
+
+
+def _offered(book: Book) -> dict[str, list[int]]:
+    """Return the chips that all offers of each pool have in each period of the horizon."""
+    total = {pool.key: [0] * book.periods for pool in book.pools}
+    for offer in book.offers:
+        first = offer.start - book.first_period
+        low, high = max(0, first), min(book.periods, first + len(offer.chips))
+        if low < high:
+            row = total[offer.pool]
+            row[low:high] = map(add, row[low:high], offer.chips[low - first : high - first])
+    return total
+
+
+def _sum(rows: Iterable[list[int]]) -> list[int]:
+    return [sum(column) for column in zip(*rows, strict=True)]
+
+
+def _exceeded(
+    book: Book, rule: LargestShare, chip: str, scope: tuple[tuple[str, ...], list[int]]
+) -> Iterator[BookAllowance]:
+    """Yield the allowances of participants whose demand could take more than the rule leaves."""
+    pools, offered = scope
+    capacity = tuple(most_chips(rule, chips) for chips in offered)
+    wanted = _Wanted(book, frozenset(pools))
+    for demand in book.demands:
+        wanted.count(demand)
+    for participant, most in wanted.rows():
+        # Nobody gets more than is offered, whatever it wants.
+        if any(
+            min(chips, there) > least
+            for chips, there, least in zip(most, offered, capacity, strict=True)
+        ):
+            key = allowance_key(rule.id, chip, participant)
+            yield BookAllowance(key, rule.id, chip, participant, pools, capacity)
+
+
+class _Wanted:
+    """The most chips of some pools that the demand of each participant could get."""
+
+    def __init__(self, book: Book, pools: frozenset[str]) -> None:
+        self._first, self._periods = book.first_period, book.periods
+        self._pools = pools
+        # Rises and falls of what blocks could take, and what all else could.
+        self._steps: dict[str, list[int]] = {}
+        self._chips: dict[str, list[int]] = {}
+
+    def count(self, demand: BookDemand) -> None:
+        """Count a demand."""
+        items = [row for row in demand.alternatives if not self._pools.isdisjoint(row.pools)]
+        if not items:
+            return
+        who, periods = demand.participant, self._periods
+        steps = self._steps.setdefault(who, [0] * (periods + 1))
+        chips = self._chips.setdefault(who, [0] * periods)
+        if len(items) == 1 and items[0].chips:
+            low, high = self._window(items[0])
+            steps[low] += items[0].chips
+            steps[high] -= items[0].chips
+            return
+        most = [0] * periods
+        for item in items:
+            low, high = self._window(item)
+            shift = self._first - item.earliest
+            row = item.chips_by_period[low + shift : high + shift] or [item.chips] * (high - low)
+            most[low:high] = map(max, most[low:high], row)
+        chips[:] = map(add, chips, most)
+
+    def _window(self, item: Alternative) -> tuple[int, int]:
+        low = min(self._periods, max(0, item.earliest - self._first))
+        return low, max(low, min(self._periods, item.deadline - self._first))
+
+    def rows(self) -> Iterator[tuple[str, list[int]]]:
+        """Yield each participant and the most that it could get in each period."""
+        for who, steps in self._steps.items():
+            yield who, list(map(add, accumulate(steps[:-1]), self._chips[who]))

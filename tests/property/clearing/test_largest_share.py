@@ -1,0 +1,143 @@
+"""No participant gets more than its largest share; engines, oracle and checkers agree on it."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.core.allowances import allowances_of
+from services.core.book import Book, BookMobilisation, BookPolicy, Result, Rules
+from services.core.clearing import clear as clearing
+from services.core.clearing.clear import clear, clear_greedy
+from services.core.clearing.scale.engine import clear_large
+from services.core.codec import canonical_json, result_to_dict, round_from_dict, round_to_dict
+from suanli.checker import verify
+from tests.property.clearing.books import linked_book, oracle_welfare, shuffled, small_book
+from tests.property.clearing.test_domestic_share import shared
+from tests.property.examples import examples
+
+RULES = Rules(tick=1, ascent_steps=20)
+SEEDS = st.integers(0, 2**40)
+pytestmark = pytest.mark.timeout(600)
+
+
+def capped(book: Book, seed: int) -> Book:
+    """Return a book with two chip classes and regions, under one largest share or two."""
+    chance = random.Random(seed)
+    pools = tuple(
+        replace(
+            pool,
+            key=f"{pool.zone}/{chip}",
+            chip=chip,
+            region=chance.choice(["beijing", "hebei"]),
+        )
+        for pool in book.pools
+        for chip in [chance.choice("cd")]
+    )
+    keys = {old.key: new.key for old, new in zip(book.pools, pools, strict=True)}
+
+    def row(name: str) -> BookPolicy:
+        params: dict[str, int | str] = {
+            "chip": chance.choice(["", "", "c", "d"]),
+            "chips_free": chance.choice([0, 0, 1, 2]),
+            "region": chance.choice(["", "beijing"]),
+            "share_bp": chance.choice([0, 1_500, 3_000, 5_000, 8_000]),
+        }
+        return BookPolicy(name, 1, "largest_share", tuple(sorted(params.items())))
+
+    offers = tuple(replace(offer, pool=keys[offer.pool]) for offer in book.offers)
+    demands = tuple(
+        replace(
+            demand,
+            alternatives=tuple(
+                replace(item, pools=tuple(sorted(keys[key] for key in item.pools)))
+                for item in demand.alternatives
+            ),
+        )
+        for demand in book.demands
+    )
+    policies = tuple(row(name) for name in ["one", "two"][: chance.choice([1, 1, 2])])
+    book = replace(book, pools=pools, offers=offers, demands=demands, policies=policies)
+    return replace(book, allowances=allowances_of(book))
+
+
+def check(book: Book, result: Result, rules: Rules = RULES) -> None:
+    """Check a result by both checkers, and that its file is read as it was written."""
+    parts = json.loads(canonical_json(round_to_dict(book, rules, result)))
+    assert round_from_dict(parts)[2] == result
+    for backend in ("plain", "numpy"):
+        report = verify(parts["book"], parts["rules"], parts["result"], backend=backend)
+        assert report.ok, report.problems[:3]
+
+
+@examples(100)
+@given(seed=SEEDS, order=SEEDS)
+def test_the_best_clearing_within_largest_shares_is_found_and_verified(
+    seed: int, order: int
+) -> None:
+    book = capped(linked_book(seed) if seed % 3 == 0 else small_book(seed), seed)
+    result = clear(book, RULES)
+    check(book, result)
+    assert result.status == "optimal"
+    assert result.welfare == oracle_welfare(book)
+    assert clear(shuffled(book, order), RULES) == result
+    rules = Rules(tick=50, effort=0, ascent_steps=0)
+    for fallback in (clear, clear_greedy):
+        check(book, fallback(book, rules), rules)
+
+
+@examples(100)
+@given(seed=SEEDS, order=SEEDS, tick=st.sampled_from([1, 50]))
+def test_large_books_keep_largest_shares_and_no_bound_is_too_low(
+    seed: int, order: int, tick: int
+) -> None:
+    book = capped(linked_book(seed) if seed % 3 == 0 else small_book(seed), seed)
+    rules = Rules(tick=tick, effort=1, ascent_steps=40)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("services.core.clearing.scale.engine.MOVES_PER_EFFORT", 1200)
+        result = clear_large(book, rules)
+        again = clear_large(shuffled(book, order), rules)
+    check(book, result, rules)
+    assert result.welfare <= oracle_welfare(book) <= result.certificate.bound
+    assert canonical_json(result_to_dict(again)) == canonical_json(result_to_dict(result))
+
+
+@examples(60)
+@given(seed=SEEDS)
+def test_a_domestic_share_and_a_largest_share_hold_together(seed: int) -> None:
+    book = capped(small_book(seed), seed)
+    with_share = shared(book, seed)
+    # The domestic share draws regions anew.
+    rows = (*with_share.policies, *book.policies)
+    both = replace(with_share, policies=tuple(sorted(rows, key=lambda row: row.id)))
+    if len({row.id for row in rows}) < len(rows):
+        named = tuple(replace(row, id=f"max-{row.id}") for row in book.policies)
+        both = replace(with_share, policies=(*named, *with_share.policies))
+    both = replace(both, allowances=allowances_of(both))
+    check(both, clear(both, RULES))
+
+
+@examples(30)
+@given(seed=SEEDS)
+def test_a_largest_share_that_binds_nobody_changes_nothing(seed: int) -> None:
+    book = small_book(seed)
+    params = (("chip", ""), ("chips_free", 0), ("region", ""), ("share_bp", 10_000))
+    wide = replace(book, policies=(BookPolicy("wide", 1, "largest_share", params),))
+    assert allowances_of(wide) == ()
+    digest = clear(wide, RULES).book_digest
+    assert clear(wide, RULES) == replace(clear(book, RULES), book_digest=digest)
+
+
+@examples(30)
+@given(seed=SEEDS)
+def test_no_largest_share_binds_what_is_urgent(seed: int) -> None:
+    book = capped(small_book(seed), seed)
+    urgent = replace(book, mobilisation=BookMobilisation("need", 10**9), allowances=())
+    assert allowances_of(urgent) == ()
+    check(urgent, clear(urgent, RULES))
+    assert clearing.clear(urgent, RULES).welfare == oracle_welfare(urgent)
