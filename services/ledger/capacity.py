@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from schemas.capacity import CapacityFreed, CapacityHeld, CapacityRefused
-from schemas.events import OfferAmended, OfferSubmitted, Reason
+from schemas.events import AllocationMade, OfferAmended, OfferSubmitted, Reason
 from schemas.types import period_of, period_start
 from services.core.capacity import capacity_of
 from services.core.errors import HoldError, Message
@@ -23,7 +23,7 @@ LINKS_MAX = 8
 if TYPE_CHECKING:
     from services.ledger.books import Books
     from services.ledger.capacity_state import OfferVersion
-    from services.ledger.state import Input
+    from services.ledger.state import Allocation, Input
 
 
 def hold(books: Books, item: Input, offer: OfferVersion) -> None:
@@ -130,6 +130,14 @@ def rows_new(books: Books) -> tuple[tuple[str, int, str, int, int], ...]:
             assert named is not None, f"{offer_id}: holds and shares nothing"
             made.append((offer_id, period, named, books.capacities[named, period].chips, chips))
     return tuple(made)
+
+
+def resold_by(books: Books, body: AllocationMade) -> Allocation | None:
+    """Return the allocation that another one was sold on from, ``None`` for a provider's own."""
+    first = next(one for one in books.offers[body.offer_id] if one.version == 1)
+    if first.capacity is None or "/" in first.capacity:
+        return None
+    return books.allocations[first.capacity]
 
 
 def is_early(books: Books, item: Input) -> bool:

@@ -21,6 +21,7 @@ from schemas.types import period_of
 from services.core.errors import HoldError, Message
 from services.core.postings import TransferKind, derive_uuid
 from services.ledger.books import open_hold
+from services.ledger.capacity import resold_by
 from services.ledger.findings import broken
 from services.ledger.holds import refuse
 from services.ledger.journal import body_digest
@@ -241,7 +242,7 @@ def _take(books: Books, body: AllocationMade, terms: Terms, premiums: Mapping[in
             "a new allocation of known parties",
         )
     _take_capacity(books, body, periods)
-    source = _resold(books, body)
+    source = resold_by(books, body)
     allocation = Allocation(
         body.allocation_id,
         body.round_id,
@@ -266,14 +267,6 @@ def _take(books: Books, body: AllocationMade, terms: Terms, premiums: Mapping[in
         due = terms.due(item.period)
         books.open[allocation.id, item.period] = OpenPeriod(item.chips, item.price, due)
     books.allocations_new.append(allocation)
-
-
-def _resold(books: Books, body: AllocationMade) -> Allocation | None:
-    """Return the allocation that another one was sold on from, ``None`` for a provider's own."""
-    first = next(one for one in books.offers[body.offer_id] if one.version == 1)
-    if first.capacity is None or "/" in first.capacity:
-        return None
-    return books.allocations[first.capacity]
 
 
 def _take_capacity(books: Books, body: AllocationMade, periods: tuple[PeriodRow, ...]) -> None:
