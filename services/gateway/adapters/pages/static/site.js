@@ -136,7 +136,9 @@ function seriesOf(head, place, style) {
   if (style === "bars") {
     return { ...base, width: 0, fill: place === 1 ? styleOf("--s3") : styleOf("--s2"), stroke: place === 1 ? styleOf("--s3") : styleOf("--s2"), paths: uPlot.paths.bars({ size: [0.82, 60] }), points: { show: false } };
   }
-  return { ...base, scale: head.kind, points: { show: style === "dots", size: 5 }, spanGaps: style === "dots",
+  // Lines that lie on each other are told apart, by colour or without.
+  const dash = style === "line" ? [[], [12, 6], [3, 5]][(place - 1) % 3] : [];
+  return { ...base, scale: head.kind, dash, points: { show: style === "dots", size: 5 }, spanGaps: style === "dots",
     paths: style === "dots" ? undefined : uPlot.paths.stepped({ align: 1 }) };
 }
 
@@ -179,6 +181,9 @@ function draw(figure) {
   };
   figure.drawing?.destroy();
   figure.drawing = new uPlot(options, data, plot);
+  // On a phone the names of the lines take more than one row, which the chart gives way to.
+  const names = figure.drawing.root.querySelector(".u-legend").offsetHeight;
+  if (names > 30) figure.drawing.setSize({ width: options.width, height: plot.clientHeight - names - 6 });
 }
 
 function timeTicks(_, ticks, __, ___, step) {
