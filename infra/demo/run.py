@@ -36,6 +36,7 @@ from infra.demo.trials import Trials
 from infra.demo.watch import Watcher, measure
 from infra.local.errors import LocalStackError
 from infra.local.exchange import Exchange
+from services.kit.logging import only_warnings
 from suanli.client import AsyncClient
 from suanli.errors import SuanliError
 
@@ -406,6 +407,7 @@ def _uninterrupted() -> Iterator[None]:
 
 def run(options: Options) -> int:
     """Run the demo; return its exit code."""
+    only_warnings()
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_PLAIN_COLUMNS)

@@ -32,6 +32,7 @@ from services.core.book_builder import (
     no_longer_taken,
     stand,
 )
+from services.core.capacity import passed_by
 from services.core.codec import book_to_dict, canonical_json
 from services.core.intake import decide, order_id_of
 from services.core.link_charges import Sent, sent_after
@@ -309,7 +310,7 @@ class Replay:
             return
         # A copy of an event is a repeat: what was told is what the first one caused.
         statuses = self._told.pop(record.event_id, [])
-        if len(statuses) > 1 and record.topic == "demand":
+        if len(statuses) > 1 and record.topic in ("demand", "offers"):
             self._take_answers(order_id_of(event), ends)
         self._now = max(self._now, statuses[0].at) if statuses else self._now
         decision = self._decided(record)
@@ -349,7 +350,7 @@ class Replay:
         return False
 
     def _take_answers(self, order_id: str | None, ends: Mapping[str, int]) -> None:
-        """Judge answers for a demand that came before it and were applied with it."""
+        """Judge answers for an order that came before it and were applied with it."""
         queue = self._queues["holds"]
         waiting = [
             record
@@ -454,6 +455,8 @@ class Replay:
         filled = {item.demand for item in one.result.allocations if item.demand in named}
         adjusted = holds_to_adjust(self._working_and(filled), filled)
         self._put_all([told(order, seq, one.closed_id) for order in adjusted])
+        if not self._stages.served:
+            self._put_all(passed_by(self._live(), self.market, one.sealed.market_time))
 
     def shown(self, book: Book, at: datetime, sealed_digest: str | None) -> BookThen:
         """Return the book that was frozen last, with the live orders."""
