@@ -153,6 +153,8 @@ function draw(figure) {
   heads = places.map((place) => heads[place]);
   data = places.map((place) => data[place]);
   const style = plot.dataset.plot;
+  // Before its size is asked for: it grows by as many rows as the names of its lines take.
+  figure.drawing?.destroy();
   const kinds = [...new Set(heads.slice(1).map((head) => head.kind))];
   const axis = (side, kind, grid) => ({
     side, scale: style === "line" || style === "dots" ? kind : "y", values: axisValues(kind), size: 66,
@@ -179,11 +181,7 @@ function draw(figure) {
       ...kinds.slice(0, 2).map((kind, place) => axis(place === 0 ? 3 : 1, kind, place === 0)),
     ],
   };
-  figure.drawing?.destroy();
   figure.drawing = new uPlot(options, data, plot);
-  // On a phone the names of the lines take more than one row, which the chart gives way to.
-  const names = figure.drawing.root.querySelector(".u-legend").offsetHeight;
-  if (names > 30) figure.drawing.setSize({ width: options.width, height: plot.clientHeight - names - 6 });
 }
 
 function timeTicks(_, ticks, __, ___, step) {
