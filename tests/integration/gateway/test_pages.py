@@ -19,7 +19,7 @@ from tests.integration.gateway.conftest import Gateway, Market, demand
 from tests.integration.gateway.serving import served
 from tests.integration.gateway.test_orders import status_of
 from tests.integration.gateway.test_reports import closed, prices, sealed
-from tests.unit.sdk import rounds, shares
+from tests.unit.sdk import allowances, rounds, shares
 from tests.unit.sdk.test_checker_tamper import perturbed
 
 pytestmark = pytest.mark.timeout(180)
@@ -183,7 +183,7 @@ async def check_verifying(browser: Browser, base: str, folder: Path) -> None:
     # Both checkers say the same of every spoilt round.
     cases = [
         json.dumps(rounds.changed(file, path, other))
-        for file in (file, shares.round_file())
+        for file in (file, shares.round_file(), allowances.round_file())
         for path, value in rounds.paths(file)
         for other in perturbed(path, value)
         if not (isinstance(other, int) and other > 2**64)

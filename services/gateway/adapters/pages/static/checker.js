@@ -128,7 +128,9 @@ const BOOK = {
   format: oneOf("suanli.book.v1"), market: isText, round_id: isText, first_period: isNat,
   periods: (v) => isPos(v) && v <= HORIZON_MAX, pools: isList, offers: isList, demands: isList,
 };
-const BOOK_MAY = { mobilisation: isObject, policies: isList };
+const BOOK_MAY = { mobilisation: isObject, policies: isList, kept_out: isObject, allowances: isList };
+const KEPT_OUT = { offers: isList, demands: isList };
+const ALLOWANCE = { key: isText, policy: isText, chip: isText, participant: isText, pools: areTexts, capacity: areNats };
 const MOBILISATION = { id: isText, price_cap: isNat };
 const POOL = { key: isText, zone: isText, region: isText, chip: isText, domestic: isBool, tflops: isNat };
 const OFFER = {
@@ -162,13 +164,15 @@ const REASON = { code: isCode, params: areParams };
 const CERTIFICATE = { prices: areCurves, bound: isNat };
 
 const isName = (v) => v === "" || isText(v);
-const POLICY = { id: isText, version: isPos, kind: oneOf("price_limits", "domestic_share"), params: isObject };
+const POLICY = { id: isText, version: isPos, kind: oneOf("price_limits", "domestic_share", "largest_share"), params: isObject };
 const WHOLE = 10_000n;
 const isBasisPoints = (v) => isNat(v) && v <= WHOLE;
 const PARAMS = {
   price_limits: { cap: isNat, chip: isName, floor: isNat },
   domestic_share: { carried: isNat, premium_max: isNat, region: isName, share_bp: isBasisPoints },
+  largest_share: { chip: isName, chips_free: isNat, region: isName, share_bp: isBasisPoints },
 };
+const ALLOWANCE_OUT = { key: isText, prices: areNats, used: areNats, regret: isNat };
 const areNamedNats = (v) => isObject(v) && [...v].every(([key, item]) => isText(key) && isNat(item));
 const SHARE_OUT = {
   policy: isText, premium: isNat, split_bp: isBasisPoints, tflops_hours: isNat, tflops_hours_domestic: isNat,
@@ -231,6 +235,16 @@ function quantities(item, shape, where, log) {
   }
 }
 
+function readOrders(rows, where, log) {
+  rows.offers = each(rows.offers, OFFER, `${where}.offers`, log);
+  rows.demands = each(rows.demands, DEMAND, `${where}.demands`, log);
+  rows.demands.forEach((demand, i) => {
+    const at = `${where}.demands[${i}].alternatives`;
+    demand.alternatives = each(demand.alternatives, ALTERNATIVE, at, log);
+    demand.alternatives.forEach((item, j) => quantities(item, demand.shape, `${at}[${j}]`, log));
+  });
+}
+
 function readBook(value, log) {
   const before = log.count;
   const book = closed(value, BOOK, "book", log, BOOK_MAY);
@@ -241,13 +255,11 @@ function readBook(value, log) {
     item.params = closed(item.params, PARAMS[item.kind], `book.policies[${i}].params`, log);
   });
   book.pools = each(book.pools, POOL, "book.pools", log);
-  book.offers = each(book.offers, OFFER, "book.offers", log);
-  book.demands = each(book.demands, DEMAND, "book.demands", log);
-  book.demands.forEach((demand, i) => {
-    const where = `book.demands[${i}].alternatives`;
-    demand.alternatives = each(demand.alternatives, ALTERNATIVE, where, log);
-    demand.alternatives.forEach((item, j) => quantities(item, demand.shape, `${where}[${j}]`, log));
-  });
+  readOrders(book, "book", log);
+  const kept = book.kept_out ? closed(book.kept_out, KEPT_OUT, "book.kept_out", log) : null;
+  book.kept_out = kept ?? { offers: [], demands: [] };
+  readOrders(book.kept_out, "book.kept_out", log);
+  book.allowances = each(book.allowances ?? [], ALLOWANCE, "book.allowances", log);
   book.first = book.first_period;
   book.length = Number(book.periods);
   return log.count === before ? book : null;
@@ -255,9 +267,10 @@ function readBook(value, log) {
 
 function readResult(value, log) {
   const before = log.count;
-  const result = closed(value, RESULT, "result", log, { support_loss: isNat, shares: isList });
+  const result = closed(value, RESULT, "result", log, { support_loss: isNat, shares: isList, allowances: isList });
   if (result === null) return null;
-  result.certificate = closed(result.certificate, CERTIFICATE, "result.certificate", log, { premiums: areNamedNats });
+  result.certificate = closed(result.certificate, CERTIFICATE, "result.certificate", log, { premiums: areNamedNats, allowance_prices: areCurves });
+  result.allowances = each(result.allowances ?? [], ALLOWANCE_OUT, "result.allowances", log);
   result.shares = each(result.shares ?? [], SHARE_OUT, "result.shares", log);
   result.allocations = each(result.allocations, ALLOCATION, "result.allocations", log);
   result.demands = each(result.demands, DEMAND_OUT, "result.demands", log);
@@ -438,10 +451,10 @@ function checkBonds(round) {
 
 // --- prices and money --------------------------------------------------------------------------
 
-function checkCurves(round, curves, where, tick) {
+function checkCurves(round, curves, where, tick, rows = round.book.pools) {
   const { book, log } = round;
   let complete = true;
-  const pools = new Set(book.pools.map((item) => item.key));
+  const pools = new Set(rows.map((item) => item.key));
   for (const pool of pools) if (!curves.has(pool)) { complete = false; log.add(`${where}[${pool}]`, "there", "missing"); }
   for (const [pool, curve] of curves) {
     if (!pools.has(pool)) { complete = false; log.add(`${where}[${pool}]`, "nothing", "there"); }
@@ -512,13 +525,25 @@ function rangesOf(book) {
   return found;
 }
 
+function checkKeptOut(book, of, log) {
+  const inside = new Set([...book.offers, ...book.demands].map((item) => item.id));
+  for (const { id } of [...book.kept_out.offers, ...book.kept_out.demands]) {
+    if (inside.has(id) || !book.policies.length) log.add("book.kept_out", "orders that a policy keeps out", id);
+  }
+  for (const { id, pool, ask } of book.kept_out.offers) {
+    const { floor, cap } = of(pool);
+    if (ask >= floor && ask <= cap) log.add(`book.kept_out.offers[${id}].ask`, `below ${floor} or above ${cap}`, ask);
+  }
+}
+
 function checkPolicies(round) {
   const { book, log } = round;
   checkShares(round);
   const ranges = rangesOf(book);
-  if (!ranges.size) return;
   const chips = new Map(book.pools.map((pool) => [pool.key, pool.chip]));
   const of = (pool) => ranges.get(chips.get(pool)) ?? ranges.get("") ?? { floor: 0n, cap: INT_MAX };
+  checkKeptOut(book, of, log);
+  if (!ranges.size) return;
   for (const offer of book.offers) {
     const { floor, cap } = of(offer.pool);
     if (offer.ask < floor || offer.ask > cap) log.add(`book.offers[${offer.id}].ask`, `${floor}..${cap}`, offer.ask);
@@ -637,6 +662,98 @@ function checkShare({ rule, row, all, domestic }, log) {
 const missedWorth = (round) => sum(sharesOf(round.book).map((rule) =>
   rule.params.premium_max * round.result.shares.find((row) => row.policy === rule.id).shortfall));
 
+// --- largest shares: what one participant may get of a chip class ------------------------------
+
+// None binds an urgent round.
+function scopesOf(book) {
+  const supply = supplyOf(book);
+  const chips = [...new Set(book.pools.map((pool) => pool.chip))];
+  const rules = book.mobilisation ? [] : book.policies.filter((item) => item.kind === "largest_share");
+  return rules.flatMap(({ id, params }) => chips.map((chip) => {
+    const pools = book.pools.filter((pool) => pool.chip === chip && ["", chip].includes(params.chip)
+      && ["", pool.region].includes(params.region)).map((pool) => pool.key);
+    const capacity = Array.from({ length: book.length }, (_, t) => {
+      const offered = sum(pools.map((pool) => supply.get(pool)[t]));
+      return more(params.chips_free, -floorDiv(-params.share_bp * offered, WHOLE));
+    });
+    return { policy: id, chip, pools, capacity };
+  })).filter(({ pools }) => pools.length);
+}
+
+const keyOf = ({ policy, chip }, participant) => `${policy}/${chip}/${participant}`;
+
+function checkAllowances(book, log) {
+  sorted(book.allowances.map((row) => row.key), "book.allowances", log);
+  if (!book.allowances.length) return;
+  const scopes = scopesOf(book);
+  const known = new Set(book.demands.map((demand) => demand.participant));
+  for (const row of book.allowances) {
+    const where = `book.allowances[${row.key}]`;
+    log.differ(where, keyOf(row, row.participant), row.key);
+    if (!known.has(row.participant)) log.add(`${where}.participant`, "of a demand of the book", row.participant);
+    const scope = scopes.find((item) => item.policy === row.policy && item.chip === row.chip);
+    if (!scope) { log.add(`${where}.policy`, "a largest share of the book", row.policy); continue; }
+    log.differ(`${where}.pools`, canonical(scope.pools), canonical(row.pools));
+    log.differ(`${where}.capacity`, canonical(scope.capacity), canonical(row.capacity));
+  }
+}
+
+function checkLargest(round) {
+  const { book, result, log } = round;
+  const got = new Map();
+  for (const scope of scopesOf(book)) {
+    const within = new Set(scope.pools);
+    for (const [id, parts] of round.demandParts) {
+      const key = keyOf(scope, round.demands.get(id).participant);
+      for (const item of parts.filter(({ pool }) => within.has(pool))) {
+        const row = got.get(key) ?? { scope, chips: Array(book.length).fill(0n) };
+        got.set(key, row);
+        item.chips.forEach((chips, i) => { row.chips[Number(item.start - book.first) + i] += chips; });
+      }
+    }
+  }
+  for (const [key, { scope, chips }] of got) {
+    chips.forEach((n, t) => { if (n > scope.capacity[t]) log.add(`${key}[${t}]`, `<= ${scope.capacity[t]}`, n); });
+  }
+  log.differ("result.allowances", book.allowances.length, result.allowances.length);
+  book.allowances.forEach(({ key }, i) => {
+    const row = result.allowances[i];
+    if (!row) return;
+    log.differ(`result.allowances[${i}].key`, key, row.key);
+    const used = got.get(key)?.chips ?? Array(book.length).fill(0n);
+    log.differ(`result.allowances[${key}].used`, canonical(used), canonical(row.used));
+  });
+}
+
+// A demand that has allowances is answered in pools of its own: at the price of the pool and its
+// allowances together, with the chips of the least of them.
+function ownPools(book, supply) {
+  const rows = new Map();
+  for (const row of book.allowances) for (const pool of row.pools) push(rows, `${pool}\n${row.participant}`, row);
+  for (const [key, found] of rows) {
+    const least = (chips, t) => found.map((row) => row.capacity[t]).reduce(less, chips);
+    supply.set(key, supply.get(key.split("\n")[0]).map(least));
+  }
+  const named = (pool, who) => (rows.has(`${pool}\n${who}`) ? `${pool}\n${who}` : pool);
+  const moved = (demand) => ({ ...demand, alternatives: demand.alternatives.map((item) =>
+    ({ ...item, pools: item.pools.map((pool) => named(pool, demand.participant)) })) });
+  const at = (prices, own) => new Map([...prices, ...[...rows].map(([key, found]) =>
+    [key, prices.get(key.split("\n")[0]).map((price, t) => price + sum(found.map((row) => own.get(row.key)[t])))])]);
+  return { book: rows.size ? { ...book, demands: book.demands.map(moved) } : book, at };
+}
+
+const counted = (book, own) =>
+  sum(book.allowances.map((row) => sum(row.capacity.map((chips, t) => chips * own.get(row.key)[t]))));
+
+// Returns what a demand took of its participant's allowances, at their prices.
+function takenWorth(round, id) {
+  const { book, result } = round;
+  const own = round.demands.get(id).participant;
+  return sum(book.allowances.map((row, i) => (row.participant !== own ? 0n
+    : sum(round.demandParts.get(id).filter(({ pool }) => row.pools.includes(pool)).flatMap((item) =>
+      item.chips.map((chips, n) => chips * result.allowances[i].prices[Number(item.start - book.first) + n]))))));
+}
+
 const stateOf = (hours, whole) => (hours === 0n ? "open" : whole ? "filled" : "part-filled");
 
 function checkOrders(round) {
@@ -678,6 +795,9 @@ function checkDemandOut(round, demand, out) {
   }
   if (code === "exclusive_group" && !(round.accepted.get(groupOf(demand)) ?? []).some((id) => id !== demand.id)) {
     log.add(`${where}.reason`, "another member accepted", "none");
+  }
+  if (code === "largest_share" && !round.book.allowances.some((row) => row.participant === demand.participant)) {
+    log.add(`${where}.reason`, "a participant with an allowance", "none");
   }
 }
 
@@ -783,7 +903,8 @@ function checkRegret(round, best) {
     if (!out) return;
     const used = round.used.get(demand.id);
     const got = used
-      ? used.limit * round.hours.get(demand.id) - sum(round.demandParts.get(demand.id).map((item) => paidFor(round, item)))
+      ? used.limit * round.hours.get(demand.id) - takenWorth(round, demand.id)
+        - sum(round.demandParts.get(demand.id).map((item) => paidFor(round, item)))
       : 0n;
     const regret = more(0n, best.demands[i] - got);
     total += regret;
@@ -798,6 +919,12 @@ function checkRegret(round, best) {
     const regret = more(0n, best.offers[i] - got);
     total += regret;
     log.differ(`result.offers[${offer.id}].regret`, regret, out.regret);
+  });
+  book.allowances.forEach(({ key, capacity }, i) => {
+    const row = result.allowances[i];
+    const regret = more(0n, sum(row.prices.map((price, t) => price * (capacity[t] - row.used[t]))));
+    total += regret;
+    log.differ(`result.allowances[${key}].regret`, regret, row.regret);
   });
   log.differ("result.total_regret", total, result.total_regret);
 }
@@ -846,6 +973,7 @@ export async function verify(text) {
   const counts = { pools: book.pools.length, offers: book.offers.length, demands: book.demands.length, allocations: result.allocations.length };
   checkBook(book, rules.tick, log);
   checkShareShape(book, result, log);
+  if (book.offers.every((offer) => book.pools.some((pool) => pool.key === offer.pool))) checkAllowances(book, log);
   if (!log.close("book")) return report(null, null, counts);
   const digest = (value) => sha256(new TextEncoder().encode(canonical(value)));
   log.differ("result.market", book.market, result.market);
@@ -859,13 +987,22 @@ export async function verify(text) {
     demands: new Map(book.demands.map((item) => [item.id, item])), asks: clearedAsks(book, result, rules.tick),
   };
   checkAllocations(round);
+  if (log.count === log.open) checkLargest(round);
   log.close("allocations");
   return values(round, rules.tick, supplyOf(book), report, counts);
 }
 
 function values(round, tick, supply, report, counts) {
   const { book, result, log } = round;
-  const complete = checkCurves(round, result.prices, "result.prices", tick);
+  const mine = new Map(result.allowances.map((row) => [row.key, row.prices]));
+  const own = ownPools(book, supply);
+  const answers = (prices, allowances, asks) => bestOf(own.book, supply, own.at(prices, allowances), asks);
+  const complete = [
+    checkCurves(round, result.prices, "result.prices", tick),
+    checkCurves(round, mine, "result.allowances", 1n, book.allowances),
+    result.allowances.every((row) => row.used.length === book.length),
+    result.allowances.length === book.allowances.length,
+  ].every(Boolean);
   log.close("prices");
   if (complete) {
     checkRule1(round);
@@ -876,15 +1013,20 @@ function values(round, tick, supply, report, counts) {
     log.close("policies");
     checkOrders(round);
     log.close("orders");
-    checkRegret(round, bestOf(book, supply, result.prices, round.asks));
+    checkRegret(round, answers(result.prices, mine, round.asks));
     log.close("regret");
   }
   const welfare = welfareOf(round);
   log.differ("result.welfare", welfare, result.welfare);
   log.close("welfare");
   let bound = null;
-  if (checkCurves(round, result.certificate.prices, "result.certificate.prices", 1n)) {
-    bound = boundOf(book, bestOf(book, supply, result.certificate.prices, certificateAsks(book, result)));
+  const { certificate } = result;
+  const proof = certificate.allowance_prices ?? new Map();
+  if ([
+    checkCurves(round, certificate.prices, "result.certificate.prices", 1n),
+    checkCurves(round, proof, "result.certificate.allowance_prices", 1n, book.allowances),
+  ].every(Boolean)) {
+    bound = boundOf(book, answers(certificate.prices, proof, certificateAsks(book, result))) + counted(book, proof);
     log.differ("result.certificate.bound", bound, result.certificate.bound);
     const worth = welfare === null ? null : welfare - missedWorth(round);
     if (worth !== null && bound < worth) log.add("result.certificate.bound", `>= ${worth}`, bound);
