@@ -25,6 +25,8 @@ _POLL_S = 0.8
 _BOOK_EVERY = 3
 _MEASURE_S = 2.0
 _RECENT = 4
+_SHARES = 100
+"""Rounds whose domestic shares are read at once: more than are closed while nobody looks."""
 _AWAY = (ApiError, UnreachableError)
 
 
@@ -78,6 +80,12 @@ class Watcher:
             # The gateway was away for longer than a page of rounds.
             items = [item async for item in self._client.pages(path, market_id=self._market_id)]
         self._board.rounds |= {item["seq"]: item for item in items}
+        if (row := self._board.rounds.get(self._next)) and is_whole(row):
+            # Told before a round's file, so that they are there once the round is whole.
+            page = await self._client.send(
+                ops.read("/v1/shares", market_id=self._market_id, limit=_SHARES)
+            )
+            self._board.shares |= {item["round_id"]: item["shares"] for item in page["items"]}
         while (row := self._board.rounds.get(self._next)) and is_whole(row):
             prices = await self._client.send(ops.read(f"{path}/{row['round_id']}/prices"))
             self._board.trades.append(price_averages(prices["curves"], self._chip_of))

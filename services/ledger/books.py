@@ -212,7 +212,7 @@ class Books:
         Args:
             kind: What it does.
             ids: Its id, the account debited, the account credited.
-            amount: Micro-yuan; 0 for `void`.
+            amount: Micro-yuan; 0 for `void` and `expire`.
             envelope: The event that causes it.
             purpose: Why, for the journal.
             hold: The open hold that it resolves.
@@ -241,6 +241,7 @@ class Books:
                 about.market_id,
                 about.round_id,
                 about.order_id,
+                hold.expires_at if hold else about.expires_at,
             )
         )
 
@@ -271,4 +272,5 @@ def open_hold(demand: DemandHold) -> Hold | None:
         escrow_account(demand.market_id),
         UNIT,
         demand.amount,
+        demand.expires_at,
     )

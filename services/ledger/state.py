@@ -103,11 +103,12 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a booking is about, as far as it is about a market, a round or an order."""
+    """What a booking is about: a market, a round, an order, and when a hold of it ends."""
 
     market_id: str | None = None
     round_id: str | None = None
     order_id: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,8 @@ class DemandHold:
         submitted_hash: SHA-256 of the first terms, to tell a repeat from a forgery.
         log_partition: Partition of the last record that changed this.
         log_offset: Offset of it.
+        expires_at: When the last of its versions ends, which is when its hold does; ``None``:
+            it was held before ends were kept, and never does.
     """
 
     order_id: str
@@ -150,6 +153,7 @@ class DemandHold:
     submitted_hash: bytes
     log_partition: int
     log_offset: int
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +326,7 @@ class Entry(NamedTuple):
         market_id: The market, if it is about one.
         round_id: The round, if it is about one.
         order_id: The order, if it is about one.
+        expires_at: When the hold expires that it places or resolves, ``None`` if it never does.
     """
 
     transfer: Transfer
@@ -333,6 +338,7 @@ class Entry(NamedTuple):
     market_id: str | None = None
     round_id: str | None = None
     order_id: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,15 +70,16 @@ FROM transfer AS r LEFT JOIN transfer AS h ON h.id = r.pending_id AND h.kind = '
 WHERE r.pending_id IS NOT NULL AND (h.id IS NULL OR r.amount > h.amount) LIMIT 20
 
 -- name: audit_open_holds
--- The open holds are exactly the current holds of demands, with their amounts.
-SELECT coalesce(h.id, d.hold_id) AS hold_id, h.amount AS held, d.amount AS believed
+-- The open holds are exactly the current holds of demands, with their amounts and ends.
+SELECT coalesce(h.id, d.hold_id) AS hold_id, h.amount AS held, d.amount AS believed,
+  h.expires_at, d.expires_at AS believed_expires_at
 FROM (
-  SELECT id, amount FROM transfer AS h WHERE kind = 'hold'
+  SELECT id, amount, expires_at FROM transfer AS h WHERE kind = 'hold'
     AND NOT EXISTS (SELECT FROM transfer AS r WHERE r.pending_id = h.id)
 ) AS h
-FULL JOIN (SELECT hold_id, amount FROM demand_hold WHERE hold_id IS NOT NULL) AS d
+FULL JOIN (SELECT hold_id, amount, expires_at FROM demand_hold WHERE hold_id IS NOT NULL) AS d
   ON d.hold_id = h.id
-WHERE h.amount IS DISTINCT FROM d.amount LIMIT 20
+WHERE (h.amount, h.expires_at) IS DISTINCT FROM (d.amount, d.expires_at) LIMIT 20
 
 -- name: audit_oversold
 SELECT offer_id, period, chips, allocated FROM offer_period WHERE allocated > chips LIMIT 20

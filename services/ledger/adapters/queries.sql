@@ -13,7 +13,7 @@ SELECT id, role, name, resource_code, status FROM participant WHERE id = ANY($1:
 
 -- name: load_demands
 SELECT order_id, market_id, participant_id, version, need, amount, hold_id, closed,
-  submitted_hash, log_partition, log_offset
+  submitted_hash, log_partition, log_offset, expires_at
 FROM demand_hold WHERE order_id = ANY($1::text[])
 
 -- name: load_offers
@@ -185,12 +185,13 @@ FROM unnest($1::text[], $2::uuid[], $3::text[]) AS e (erasure_id, entry_id, reas
 
 -- name: save_demands
 INSERT INTO demand_hold (order_id, market_id, participant_id, version, need, amount, hold_id,
-  closed, submitted_hash, log_partition, log_offset)
+  closed, submitted_hash, log_partition, log_offset, expires_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::bigint[], $6::bigint[],
-  $7::uuid[], $8::boolean[], $9::bytea[], $10::integer[], $11::bigint[])
+  $7::uuid[], $8::boolean[], $9::bytea[], $10::integer[], $11::bigint[], $12::timestamptz[])
 ON CONFLICT (order_id) DO UPDATE SET version = EXCLUDED.version, need = EXCLUDED.need,
   amount = EXCLUDED.amount, hold_id = EXCLUDED.hold_id, closed = EXCLUDED.closed,
-  log_partition = EXCLUDED.log_partition, log_offset = EXCLUDED.log_offset
+  log_partition = EXCLUDED.log_partition, log_offset = EXCLUDED.log_offset,
+  expires_at = EXCLUDED.expires_at
 
 -- name: remove_waited
 DELETE FROM waiting_record AS w

@@ -216,7 +216,9 @@ def transfers(batch: Batch, numbers: Mapping[str, int]) -> list[tuple[Any, ...]]
                 leaf.index,
                 amount,
                 entry.occurred_at,
+                None if pending_id else entry.expires_at,
                 entry.held,
+                entry.expires_at if pending_id else None,
                 numbers[debit],
                 numbers[credit],
                 id_,
@@ -270,6 +272,7 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
             [d.submitted_hash for d in held],
             [d.log_partition for d in held],
             [d.log_offset for d in held],
+            [d.expires_at for d in held],
         )
     await _copy(conn, "offer_version", OfferVersion.__slots__, batch.offers)
     await _copy_rows(

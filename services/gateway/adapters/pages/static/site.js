@@ -258,3 +258,18 @@ document.addEventListener("change", async (event) => {
   into.value = await input.files[0].text();
   into.form.querySelector("button[value=check]")?.click();
 });
+
+// --- copying: without the right to the clipboard, the text is marked and the keyboard copies ----
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const shown = document.getElementById(button.dataset.copy);
+  getSelection().selectAllChildren(shown);
+  try {
+    await navigator.clipboard.writeText(shown.textContent);
+    button.textContent = pick("Copied", "已复制");
+  } catch {
+    button.textContent = pick("Marked: copy it", "已选中，请复制");
+  }
+});
