@@ -16,6 +16,7 @@ NAMES = (
     "checker",
     "clearing",
     "clearing_exact",
+    "clearing_largest",
     "clearing_scale",
     "clearing_shares",
     "http",
@@ -47,6 +48,7 @@ def main() -> int:
     for name in chosen:
         sys.stdout.write(f"== {name}\n")
         takes_sizes = name in {
+            "clearing_largest",
             "clearing_scale",
             "clearing_shares",
             "indications",
