@@ -36,6 +36,7 @@ from infra.demo.trials import Trials
 from infra.demo.watch import Watcher, measure
 from infra.local.errors import LocalStackError
 from infra.local.exchange import Exchange
+from services.kit.logging import only_warnings
 from suanli.client import AsyncClient
 from suanli.errors import SuanliError
 
@@ -350,6 +351,8 @@ class Demo:
         tries = 0
         while True:
             lag = await closing.quiet(day.meter)
+            # On a busy machine the next round may come after all before everything is quiet.
+            await cast.watcher.catch_up()
             facts = await closing.gather(self._exchange, client, day, lag)
             tries += 1
             newest = await closing.newest_round(client, market_id)
@@ -404,6 +407,7 @@ def _uninterrupted() -> Iterator[None]:
 
 def run(options: Options) -> int:
     """Run the demo; return its exit code."""
+    only_warnings()
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_PLAIN_COLUMNS)

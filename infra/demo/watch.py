@@ -99,13 +99,22 @@ class Watcher:
 
     async def verify(self) -> None:
         """Download and verify every closed round, one after another, until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
-            round_id = await self._to_verify.get()
-            content = await self._file(round_id)
-            verdict = await loop.run_in_executor(self._pool, verify_bytes, round_id, content)
-            self._board.verdicts[round_id] = verdict
+            await self._verify(await self._to_verify.get())
             self._to_verify.task_done()
+
+    async def catch_up(self) -> None:
+        """Read and verify what was closed since `run` and `verify` ended."""
+        await self.step(book=False)
+        while not self._to_verify.empty():
+            await self._verify(self._to_verify.get_nowait())
+            self._to_verify.task_done()
+
+    async def _verify(self, round_id: str) -> None:
+        content = await self._file(round_id)
+        loop = asyncio.get_running_loop()
+        verdict = await loop.run_in_executor(self._pool, verify_bytes, round_id, content)
+        self._board.verdicts[round_id] = verdict
 
     async def verified(self) -> None:
         """Return once every closed round has been verified."""

@@ -414,9 +414,11 @@ class Exchange:
 def main() -> None:
     """Run the command line of the embedded exchange, or its keeper."""
     from infra.local.exchange_cli import run  # noqa: PLC0415 - rich only when a person looks
+    from services.kit.logging import only_warnings  # noqa: PLC0415 - the same
 
     if sys.argv[1:2] == ["keep"]:
         Exchange(Path(sys.argv[2])).keep()
+    only_warnings()
     run(sys.argv[1:])
 
 

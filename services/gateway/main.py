@@ -163,7 +163,7 @@ def build(
     directory, markets = PostgresDirectory(pool), PostgresMarkets(pool)
     funds, credentials = PostgresFunds(pool), PostgresCredentials(pool)
     keys, finality = KeyCommands(directory, credentials), _finality(settings, pool)
-    commands = OrderCommands(once, orders, markets, clock)
+    commands = OrderCommands(once, orders, markets, clock, reports)
     quotes = Quotes(markets, reports, partial(stream_file, reports), clock)
     readiness = partial(_readiness, settings, pool)
     door, members, tokens = _people(settings, pool, directory, credentials)
@@ -359,7 +359,8 @@ def build_direct(
     signer = _signer(settings)
     log = direct.CrashingLog(KafkaLog(writer))
     once = Once(log, PostgresIntents(pool), signer, claimant=direct.CLAIMANT)
-    orders = OrderCommands(once, PostgresOrders(pool), PostgresMarkets(pool), clock)
+    markets, reports = PostgresMarkets(pool), PostgresReports(pool, signer)
+    orders = OrderCommands(once, PostgresOrders(pool), markets, clock, reports)
     return direct.DirectReader(
         pool,
         LogReader(settings, DIRECT_TOPICS),

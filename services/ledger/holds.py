@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from schemas.base import MONEY_MAX_MICRO_YUAN
 from schemas.events import DemandAmended, DemandSubmitted, HoldPlaced, HoldRefused, Reason
+from schemas.types import Priority
 from services.core.eligibility import max_spend
 from services.core.errors import DomainError, HoldError, Message
 from services.core.postings import TransferKind, derive_uuid
@@ -60,6 +61,7 @@ def submitted(books: Books, item: Input) -> None:
         submitted_hash=digest,
         log_partition=item.record.partition,
         log_offset=item.record.offset,
+        interruptible=body.terms.priority is Priority.INTERRUPTIBLE,
         expires_at=end_of(body.terms),
     )
     _replace_hold(books, item, demand, demand.need, version=1)
@@ -106,6 +108,10 @@ def amended(books: Books, item: Input) -> None:
         )
         refuse(books, item.envelope, known, version, need, error)
         return
+    if body.terms.priority is Priority.INTERRUPTIBLE and not known.interruptible:
+        # Whether the version will ever count is not known here: what may yield is not sold on.
+        known = replace(known, interruptible=True)
+        books.demands[known.order_id] = known
     ends: datetime | None = end_of(body.terms)
     if known.hold_id is not None and known.expires_at is not None:
         # A round that has not read this may still capture for the version before.

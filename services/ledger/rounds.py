@@ -21,6 +21,7 @@ from schemas.types import period_of
 from services.core.errors import HoldError, Message
 from services.core.postings import TransferKind, derive_uuid
 from services.ledger.books import open_hold
+from services.ledger.capacity import resold_by
 from services.ledger.findings import broken
 from services.ledger.holds import refuse
 from services.ledger.journal import body_digest
@@ -241,6 +242,7 @@ def _take(books: Books, body: AllocationMade, terms: Terms, premiums: Mapping[in
             "a new allocation of known parties",
         )
     _take_capacity(books, body, periods)
+    source = resold_by(books, body)
     allocation = Allocation(
         body.allocation_id,
         body.round_id,
@@ -255,7 +257,11 @@ def _take(books: Books, body: AllocationMade, terms: Terms, premiums: Mapping[in
         body_digest(body),
         periods,
         terms,
+        None if source is None else source.id,
+        1 if source is None else source.links + 1,
     )
+    if source is not None:
+        books.resold[source.id] = (*(books.resold.get(source.id) or ()), allocation.id)
     books.allocations[allocation.id] = allocation
     for item in periods:
         due = terms.due(item.period)
@@ -276,7 +282,10 @@ def _take_capacity(books: Books, body: AllocationMade, periods: tuple[PeriodRow,
         chips = max(
             (v.chips for v in versions if v.start_period <= item.period < v.end_period), default=0
         )
-        used = (books.used.get((body.offer_id, item.period)) or 0) + item.chips
+        place = (body.offer_id, item.period)
+        if any(version.capacity is not None for version in versions):
+            chips = min(chips, books.held.get(place) or 0)
+        used = (books.used.get(place) or 0) + item.chips
         if used > chips:
             raise broken(
                 "settle.oversold",
@@ -290,7 +299,7 @@ def _take_capacity(books: Books, body: AllocationMade, periods: tuple[PeriodRow,
                 used,
                 f"at most {chips}",
             )
-        books.used[body.offer_id, item.period] = used
+        books.used[place] = used
 
 
 def _settle_hold(

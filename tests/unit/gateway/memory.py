@@ -407,7 +407,7 @@ class MemoryGateway:
     def http(self) -> httpx.AsyncClient:
         once = Once(self.log, self.intents, None)
         keys = KeyCommands(self.directory, self.directory)
-        commands = OrderCommands(once, self.orders, self.markets, self.clock)
+        commands = OrderCommands(once, self.orders, self.markets, self.clock, self.reports)
         read_file = partial(stream_file, self.reports)
         quotes = Quotes(self.markets, self.reports, read_file, self.clock)
         api = Api(

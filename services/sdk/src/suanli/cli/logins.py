@@ -32,6 +32,8 @@ _File = Annotated[
     ),
 ]
 _Who = Annotated[str, argument("PARTICIPANT", en="Its id.", zh="参与方编号。")]
+_YES: Final = ("yes", "是")
+_NO: Final = ("no", "否")
 _SHOWN: Final[tuple[tuple[str, Text], ...]] = (
     ("participant_id", ("participant", "参与方")),
     ("allowed", ("allowed", "是否获准")),
@@ -147,8 +149,9 @@ def _print(session: Session, login: Json) -> None:
     if session.output is Output.JSON:
         session.print_json(login)
     elif session.output is Output.TABLE:
-        found = [(session.say(said), login[name]) for name, said in _SHOWN]
-        print_facts(session, [(said, str(value)) for said, value in found if value is not None])
+        told = login | {"allowed": session.say(_YES if login["allowed"] else _NO)}
+        found = [(session.say(said), told[name]) for name, said in _SHOWN]
+        print_facts(session, [(said, str(value)) for said, value in found if value])
     else:
         columns = [_column(name, said) for name, said in _SHOWN]
         print_list(session, [login], columns, empty=("", ""))
