@@ -2,6 +2,7 @@
 
 Numbers after ``clearing_scale`` are the sizes to measure: ``clearing_scale 1000 1000000``;
 ``ledger --grow 10`` books ten million transfers into one ledger instead of comparing;
+``books 20000 200000`` takes up markets of so many orders;
 ``surveillance 30 10000`` looks at 30 days of 10,000 orders.
 """
 
@@ -12,6 +13,7 @@ from importlib import import_module
 
 NAMES = (
     "audit",
+    "books",
     "bulk",
     "checker",
     "clearing",
@@ -48,6 +50,7 @@ def main() -> int:
     for name in chosen:
         sys.stdout.write(f"== {name}\n")
         takes_sizes = name in {
+            "books",
             "clearing_largest",
             "clearing_scale",
             "clearing_shares",

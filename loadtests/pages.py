@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import psutil
 from playwright.async_api import async_playwright
 from pydantic import SecretStr
 
@@ -203,12 +204,12 @@ def derive_order(side: Side, number: int) -> str:
 # --- painting -------------------------------------------------------------------------------------
 
 
-async def paint(base: str, market_id: str) -> list[str]:
-    """Load the market's page anew some times; return what it took."""
+async def paint(base: str, market_id: str, pid: int) -> list[str]:
+    """Load the market's page anew some times; return what it took, the gateway's time too."""
     path = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if path is None:
         return ["no browser: first paint was not measured"]
-    firsts, depths, replies = [], [], []
+    firsts, depths, replies, spent = [], [], [], []
     async with async_playwright() as play:
         browser = await play.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-gpu"]
@@ -218,12 +219,13 @@ async def paint(base: str, market_id: str) -> list[str]:
             context = await browser.new_context(base_url=base)
             page = await context.new_page()
             page.set_default_timeout(120_000)
-            began = time.perf_counter()
+            began, before_s = time.perf_counter(), _cpu_s(pid)
             await page.goto(f"/market/{market_id}", wait_until="commit")
             replies.append(time.perf_counter() - began)
             firsts.append(float(await page.evaluate(_PAINT)) / 1_000)
             await page.locator("#depth form").wait_for()
             depths.append(time.perf_counter() - began)
+            spent.append(_cpu_s(pid) - before_s)
             await context.close()
         await browser.close()
     return [
@@ -233,8 +235,14 @@ async def paint(base: str, market_id: str) -> list[str]:
             ("first byte", replies),
             ("first contentful paint", firsts),
             ("depth by delivery window drawn", depths),
+            ("the gateway's processor time for all of it", spent),
         )
     ]
+
+
+def _cpu_s(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 # --- open pages -----------------------------------------------------------------------------------
@@ -343,17 +351,23 @@ async def run(exchange: Exchange, orders: int, pages: int) -> list[str]:
         await filling.orders(orders)
         read_s = await _until_read(exchange, orders)
         lines = [f"{orders} live orders, {read_s:.0f} s after the last was on the log"]
-        lines += await paint(base, market.id)
+        lines += await paint(base, market.id, _pid(exchange))
         lines += await crowd(base, filling, market.id, pages)
         exchange.kill("gateway")
         while exchange.stack.supervisor.is_running("gateway"):  # noqa: ASYNC110 - it is a process
             await asyncio.sleep(0.05)
         await asyncio.to_thread(exchange.start_service, "gateway")
         lines.append("after the gateway was killed and started again:")
-        lines += await paint(exchange.api_url, market.id)
+        lines += await paint(exchange.api_url, market.id, _pid(exchange))
     finally:
         await writer.stop()
     return lines
+
+
+def _pid(exchange: Exchange) -> int:
+    pid = exchange.stack.supervisor.status("gateway").pid
+    assert pid is not None, "the gateway must run"
+    return pid
 
 
 def main() -> list[str]:

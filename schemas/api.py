@@ -437,6 +437,12 @@ class AllocationView(Model):
     payment: Money
     made_at: Instant
     delivered: tuple[DeliveredPeriod, ...] = ()
+    resale_of: AllocationId | None = Field(
+        default=None, description="What its offer sells on; to the seller and those who see all"
+    )
+    resold: tuple[AllocationId, ...] = Field(
+        default=(), description="What was sold on of it; to its buyer and those who see all"
+    )
 
 
 # --- money ----------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from schemas.capacity import CAPACITIES
 from schemas.link_examples import LINKS
 from schemas.mobilisation_examples import BODIES
 from schemas.policy_examples import POLICIES
 from schemas.share_examples import SHARES
 from schemas.signing_keys import EXAMPLES
 
-FURTHER = BODIES | LINKS | POLICIES | SHARES | EXAMPLES
+FURTHER = BODIES | CAPACITIES | LINKS | POLICIES | SHARES | EXAMPLES

@@ -19,6 +19,11 @@ from schemas.base import (
 from schemas.types import HORIZON_PERIODS_MAX, PERIOD_SECONDS, Priority
 
 
+def _is_absent(value: object) -> bool:
+    # A field that an offer does not use is not written, so what was told before stays as it was.
+    return value is None
+
+
 class OfferTerms(Model):
     """A provider's priced capacity in one pool over a delivery window.
 
@@ -42,6 +47,14 @@ class OfferTerms(Model):
     resale_of: Annotated[str, Field(pattern=r"^al_[a-z2-7]{26}$")] | None = Field(
         default=None, description="Allocation that this offer resells"
     )
+    capacity_chips: Chips | None = Field(
+        default=None,
+        exclude_if=_is_absent,
+        description=(
+            "Chips that the resource has in the pool in all: offers that state it share them over "
+            "all markets, by resource code; null = a capacity of its own"
+        ),
+    )
     expires_at: Instant | None = Field(
         default=None, description="Leaves the book then, if not before"
     )
@@ -49,6 +62,16 @@ class OfferTerms(Model):
     @model_validator(mode="after")
     def _check(self) -> Self:
         _check_window("start", self.start.timestamp(), "end", self.end.timestamp())
+        if self.capacity_chips is not None:
+            if self.resale_of is not None:
+                msg = "capacity_chips: must be null for a resale, whose allocation says it"
+                raise ValueError(msg)
+            if self.capacity_chips < self.chips:
+                msg = (
+                    f"capacity_chips: must be at least chips ({self.chips}), "
+                    f"was {self.capacity_chips}"
+                )
+                raise ValueError(msg)
         if self.mobilisable and self.mobilisation_price is None:
             msg = "mobilisation_price: needed when mobilisable is true, was null"
             raise ValueError(msg)

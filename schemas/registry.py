@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas import (
+    capacity,
     direct,
     erasures,
     events,
@@ -29,8 +30,8 @@ TOPICS: dict[str, str] = {
     "demand": "Demand of enterprises",
     "participants": "Participants, their signing keys and orders about money; reversals, erasures",
     "policies": "Markets, policies, mobilisations, terms of settlement, and who is suspended",
-    "holds": "Money reserved, captured and released for demand",
-    "allocations": "What each round allocated, whole rounds only",
+    "holds": "Money reserved, captured and released for demand; chips reserved for offers",
+    "allocations": "What each round allocated, whole rounds only; chips that offers need no more",
     "rounds": "Rounds: sealed, cleared, prices, certificates, round files",
     "order-status": "States of orders",
     "journal-entries": "Every booking of the ledger; what was erased is replaced under its key",
@@ -189,6 +190,9 @@ REGISTRY: tuple[EventType, ...] = (
     _row("suanli.direct.demand", direct.DirectDemand, "demand.direct", _MARKET),
     _row("suanli.policy.set", policies.MarketPolicySet, "policies", _MARKET, version=2),
     _row("suanli.direct.answered", direct.DirectAnswered, "direct-status", _PARTICIPANT),
+    _row("suanli.capacity.held", capacity.CapacityHeld, "holds", _MARKET),
+    _row("suanli.capacity.refused", capacity.CapacityRefused, "holds", _MARKET),
+    _row("suanli.capacity.freed", capacity.CapacityFreed, "allocations", _MARKET),
     _row("suanli.signing-key.set", signing_keys.SigningKeySet, "participants", _PARTICIPANT),
 )
 """Every event ever published; one row per version."""

@@ -11,6 +11,7 @@ from schemas.base import Instant, Model, Name, ParticipantId, Price, Slug
 from schemas.market import Market
 from schemas.mobilisation import MobilisationTerms
 from schemas.policies import PolicyRule
+from schemas.shares import PREMIUM_MAX_MICRO_YUAN, BasisPoints, Premium
 
 _ROUNDS_MAX = 1_000
 _ROWS_MAX = 100_000
@@ -115,6 +116,19 @@ class SeeCost(Model):
     at_most: _Amount
 
 
+class SeeShare(Model):
+    """What a domestic share came to in the round, and at which premium."""
+
+    say: Name
+    check: Literal["share"]
+    policy: Slug
+    bp_at_least: BasisPoints = 0
+    bp_at_most: BasisPoints = 10_000
+    premium_at_least: Premium = 0
+    premium_at_most: Premium = PREMIUM_MAX_MICRO_YUAN
+    kept: StrictBool
+
+
 class SeePivotal(Model):
     """Whether some pool and period would sell less than it does without a participant's offers."""
 
@@ -125,7 +139,15 @@ class SeePivotal(Model):
 
 
 See = Annotated[
-    SeeOrders | SeeServedIn | SeeHours | SeePrice | SeeUrgent | SeeLink | SeeCost | SeePivotal,
+    SeeOrders
+    | SeeServedIn
+    | SeeHours
+    | SeePrice
+    | SeeUrgent
+    | SeeLink
+    | SeeCost
+    | SeeShare
+    | SeePivotal,
     Field(discriminator="check"),
 ]
 

@@ -87,12 +87,18 @@ def migrate(
 
 @app.command()
 def topics() -> None:
-    """Create the topics that are missing, and give the others the declared settings."""
-    from infra.local.topics import ensure_topics
-    from services.kit.log_options import client_options
-    from services.kit.settings import KitSettings, load
+    """Create the topics that are missing, and give the others the declared settings.
 
-    settings = load(KitSettings)
+    Where SUANLI_GATEWAY_ACCESS_USER names the user by which gateways change who logs in to the
+    broker, it is made too, with SUANLI_GATEWAY_ACCESS_PASSWORD.
+    """
+    from infra.local.topics import ensure_topics
+    from services.gateway.settings import GatewaySettings
+    from services.kit.log_access import LogAccess
+    from services.kit.log_options import client_options
+    from services.kit.settings import load
+
+    settings = load(GatewaySettings)
     login = {
         name: value
         for name, value in client_options(settings).items()
@@ -104,6 +110,11 @@ def topics() -> None:
     for topic in created:
         typer.echo(topic)
     typer.echo(f"{len(created)} created 个主题已创建", err=True)
+    user = settings.gateway_access_user
+    if user:
+        password = settings.gateway_access_password.get_secret_value()
+        asyncio.run(LogAccess(settings).make_administrator(user, password))
+        typer.echo(f"{user}: may change logins 可更改登录凭据", err=True)
 
 
 @app.command()

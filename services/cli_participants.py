@@ -105,9 +105,17 @@ def list_participants(*, as_json: AsJson = False) -> None:
 
 @participants.command()
 def suspend(participant: _Who, reason: _Why) -> None:
-    """Let a participant read and no more; its orders leave the book at the next round."""
+    """Let a participant read and no more; its orders leave the book at the next round.
+
+    Its login at the broker ends too; it makes another once it may trade again.
+    """
+    from services.gateway import direct_access
+
     run_administration(lambda desk: desk.set_standing(participant, "suspended", reason))
     typer.echo(f"{participant}: suspended 已暂停")
+    sys.stdout.flush()
+    if _on_stores(lambda settings: direct_access.end_login(settings, participant)):
+        typer.echo(f"{participant}: login at the broker ended 消息系统登录凭据已撤销")
 
 
 @participants.command()

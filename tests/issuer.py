@@ -41,6 +41,8 @@ class Issuer:
         self.life_s = 300
         self.approved: set[str] = set()
         self.takes_back = True
+        self.ends_sessions = True
+        self.sessions: set[str] = set()
         self._codes: dict[str, Json] = {}
         self._refreshes: dict[str, str] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -83,7 +85,8 @@ class Issuer:
     def get(self, path: str, query: Json) -> tuple[int, Json | str]:
         """Return the answer to a GET; a text is a redirect."""
         if path.endswith("/.well-known/openid-configuration"):
-            return 200, {
+            out = {"end_session_endpoint": f"{self.url}/logout"} if self.ends_sessions else {}
+            return 200, out | {
                 "issuer": self.url,
                 "jwks_uri": f"{self.url}/certs",
                 "authorization_endpoint": f"{self.url}/auth",
@@ -97,9 +100,28 @@ class Issuer:
         if path.endswith("/auth") and query["code_challenge_method"] == "S256":
             code = secrets.token_urlsafe(16)
             self._codes[code] = query | {"sub": self.subject}
+            self.sessions.add(self.subject)
             told = {"code": code, "state": query["state"], "iss": self.url}
             return 302, f"{query['redirect_uri']}?{urlencode(told)}"
+        if path.endswith("/logout"):
+            return self._end(query)
         return 404, {"error": "not_found"}
+
+    def _end(self, query: Json) -> tuple[int, Json | str]:
+        """End a session as RP-Initiated Logout 1.0 says: his whom a token of ours names."""
+        hint = jws.extract_compact(query["id_token_hint"].encode())
+        told = json.loads(hint.payload)
+        back = urlsplit(query["post_logout_redirect_uri"])
+        is_ours = any(
+            jws.validate_compact(hint, key, algorithms=["RS256"])
+            for key in self.keys
+            if isinstance(key, RSAKey)
+        )
+        is_known = back.path == "/sign-out/done" and query["client_id"] == told["aud"] == CLIENT
+        if not (is_ours and is_known and told["iss"] == self.url):
+            return 400, {"error": "invalid_request"}
+        self.sessions.discard(told["sub"])
+        return 302, f"{back.geturl()}?{urlencode({'state': query['state']})}"
 
     def post(self, path: str, form: Json) -> tuple[int, Json]:
         """Return the answer to a POST."""

@@ -33,6 +33,7 @@ class Board:
         phase: What is going on, for the header.
         rounds: `RoundView` by number.
         verdicts: By round id.
+        shares: What domestic shares asked of a round, by round id; nothing where none did.
         trades: Per closed round, oldest first: what was traded of each chip class.
         book: `BookView`, empty until it was read.
         attempts: Grows as orders are sent.
@@ -54,6 +55,7 @@ class Board:
     phase: Phrase = ("the market is open", "开市")
     rounds: dict[int, Json] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    shares: dict[str, list[Json]] = field(default_factory=dict)
     trades: list[Mapping[str, Lot]] = field(default_factory=list)
     book: Json = field(default_factory=dict)
     memory: Mapping[str, int] = field(default_factory=dict)
@@ -76,6 +78,11 @@ class Board:
     def latest(self) -> Json | None:
         """Return the newest round, closed or not."""
         return self.rounds[max(self.rounds)] if self.rounds else None
+
+    def share_of(self, row: Json) -> Json | None:
+        """Return what a domestic share asked of a round and came to, ``None`` if none did."""
+        found = self.shares.get(row["round_id"])
+        return found[0] if found else None
 
     def prices(self, chip: str) -> list[float | None]:
         """Return the average price of a chip class in each closed round, micro-yuan."""

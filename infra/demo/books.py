@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def money_of(
     turnover: Iterable[Json],
     balances: Iterable[Json],
-    captured: Iterable[Json],
-    linked: Iterable[Json],
+    by_round: Iterable[Json],
+    *,
+    fund_least: int,
     entries: int,
     market_id: str,
 ) -> Money:
@@ -26,8 +27,8 @@ def money_of(
     Args:
         turnover: purpose, kind, amount, pending of all transfers, grouped.
         balances: name, role, posted, reserved of every account.
-        captured: round_id, amount.
-        linked: The same of what was paid for links.
+        by_round: round_id, captured, links, charges.
+        fund_least: Least balance of the policy fund.
         entries: Leaves of the log.
         market_id: The market.
     """
@@ -44,6 +45,7 @@ def money_of(
     for row in balances:
         by_role[row["role"] or ""] += row["posted"]
     named = {row["name"]: row["posted"] for row in balances}
+    rounds = list(by_round)
     # A hold that follows another takes its money over: that is neither held nor given back.
     kept = purposes["hold_kept"] + replaced
     return Money(
@@ -57,8 +59,17 @@ def money_of(
         enterprises=by_role["enterprise"],
         providers=by_role["provider"],
         reserved=sum(row["reserved"] for row in balances),
-        captured_by_round={row["round_id"]: row["amount"] for row in captured},
+        captured_by_round=_told(rounds, "captured"),
         entries=entries,
         refunded=purposes["refund"],
-        links_by_round={row["round_id"]: row["amount"] for row in linked},
+        links_by_round=_told(rounds, "links"),
+        charges_by_round=_told(rounds, "charges"),
+        charges_due=-named.get(f"premiums:{market_id}", 0),
+        credited=purposes["premium_credit"],
+        fund=named.get(f"policy:{market_id}", 0),
+        fund_least=fund_least,
     )
+
+
+def _told(rounds: Iterable[Json], name: str) -> dict[str, int]:
+    return {row["round_id"]: row[name] for row in rounds if row[name]}

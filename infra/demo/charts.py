@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.demo import words
@@ -17,7 +18,7 @@ from infra.demo.svg import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from infra.demo.facts import Json
@@ -65,6 +66,32 @@ def price_panel(hours: Sequence[Hour], chip: Json, list_price: int, start: datet
             tag("circle", spot, cx=x(index + 0.5), cy=y(price), r=2.2, class_=f"dot {tone}")
         )
     return picture(width, height, words.same(chip["name"]), shapes)
+
+
+def link_panel(rows: Mapping[datetime, Json], start: datetime) -> str:
+    """Return the price of a GB over a link by delivery hour, against its tariff.
+
+    Args:
+        rows: `LinkPriceView` by delivery hour.
+        start: First instant of the day.
+    """
+    width, height, left, right, top, bottom = 260.0, 132.0, 44.0, 8.0, 14.0, 22.0
+    hours = sorted(rows)
+    tariff = max(row["tariff"] for row in rows.values())
+    dearest = max(row["price"] for row in rows.values())
+    x = Scale(0, len(hours), left, width - right)
+    y = Scale(0, dearest, height - bottom, top)
+    shapes = [_rule(left, width - right, y(0), "axis"), _rule(left, width - right, y(tariff))]
+    shapes += [
+        label(left - 5, y(value) + 3.5, words.same(words.yuan(value, 3)), anchor="end")
+        for value in dict.fromkeys((0, tariff, dearest))
+    ]
+    shapes.append(label(width - right, y(tariff) + 11, ("tariff", "资费"), "note", "end"))
+    corners = staircase([(x(i), y(rows[at]["price"])) for i, at in enumerate(hours)], x(1) - x(0))
+    shapes.append(line(corners, "line gap"))
+    shapes += _times(hours, x, height - 7)
+    hint = f"{words.hour_label(hours[0], start)} – {words.hour_label(hours[-1], start)}"
+    return picture(width, height, (f"yuan per GB, {hint}", f"元/GB，{hint}"), shapes)
 
 
 def supply_chart(hours: Sequence[Hour], start: datetime) -> str:
@@ -133,7 +160,6 @@ def welfare_chart(rounds: Sequence[Json]) -> str:
     y = Scale(0, ticks[-1], height - bottom, top)
     step = x(1) - x(0)
     shapes = _levels(ticks, y, left, width - right)
-    every = max(1, len(rounds) // 12)
     for index, (row, bound) in enumerate(zip(rounds, bounds, strict=True)):
         at, wide = x(index) + step * 0.14, step * 0.72
         welfare = (row.get("welfare") or 0) / _MICRO
@@ -143,10 +169,81 @@ def welfare_chart(rounds: Sequence[Json]) -> str:
         cap = max(1.5, y(welfare) - y(bound)) if bound > welfare else 0.0
         shapes.append(rect((at, y(welfare) - cap, wide, cap), "fill gap", hint))
         shapes.append(rect((at, y(welfare), wide, y(0) - y(welfare)), "fill welfare", hint))
-        if index % every == 0:
-            middle = words.same(str(row["seq"]))
-            shapes.append(label(x(index + 0.5), height - 7, middle, anchor="middle"))
+    shapes += _round_ticks([row["seq"] for row in rounds], x, height - 7)
     return picture(width, height, ("welfare and bound per round", "每轮福利与上界"), shapes)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareBar:
+    """A round's domestic share in a region.
+
+    Attributes:
+        seq: Number of the round.
+        achieved: Its share (1 = all), ``None`` if it allocated nothing there.
+        asked: The least share asked of it, ``None`` if none was.
+        is_missed: Whether it missed that.
+        premium: Micro-yuan per TFLOPS-hour, ``None`` if no share was asked.
+        premium_max: Cap of the premium.
+    """
+
+    seq: int
+    achieved: float | None
+    asked: float | None
+    is_missed: bool
+    premium: int | None
+    premium_max: int | None
+
+
+def share_chart(bars: Sequence[ShareBar]) -> str:
+    """Return each round's domestic share, against the share that was asked of it."""
+    width, height, left, right, top, bottom = 860.0, 210.0, 62.0, 8.0, 10.0, 24.0
+    x = Scale(0, max(1, len(bars)), left, width - right)
+    y = Scale(0, 100, height - bottom, top)
+    step = x(1) - x(0)
+    shapes = _levels((0, 25, 50, 75, 100), y, left, width - right)
+    asked: list[tuple[float, float] | None] = []
+    for index, bar in enumerate(bars):
+        at, wide = x(index) + step * 0.14, step * 0.72
+        if bar.achieved is not None:
+            share = 100 * bar.achieved
+            least = "" if bar.asked is None else f" ({100 * bar.asked:g} %)"
+            kind = "fill gap" if bar.is_missed else "fill domestic"
+            hint = f"{bar.seq}: {share:.1f} %{least}"
+            shapes.append(rect((at, y(share), wide, y(0) - y(share)), kind, hint))
+        asked += _step(None if bar.asked is None else y(100 * bar.asked), x(index), step)
+    shapes.append(line(asked, "line wanted"))
+    shapes += _round_ticks([bar.seq for bar in bars], x, height - 7)
+    return picture(width, height, ("domestic share per round", "每轮国产占比"), shapes)
+
+
+def premium_chart(bars: Sequence[ShareBar]) -> str:
+    """Return each round's premium per TFLOPS-hour, against its cap."""
+    width, height, left, right, top, bottom = 860.0, 130.0, 62.0, 8.0, 10.0, 24.0
+    cap = max((bar.premium_max or 0 for bar in bars), default=0) / _MICRO
+    x = Scale(0, max(1, len(bars)), left, width - right)
+    y = Scale(0, cap or 1.0, height - bottom, top)
+    step = x(1) - x(0)
+    shapes = [_rule(left, width - right, y(0), "axis")]
+    shapes += [
+        label(left - 7, y(value) + 3.5, words.same(f"{value:g}"), anchor="end")
+        for value in dict.fromkeys((0.0, cap))
+    ]
+    caps: list[tuple[float, float] | None] = []
+    for index, bar in enumerate(bars):
+        at, wide = x(index) + step * 0.14, step * 0.72
+        paid = (bar.premium or 0) / _MICRO
+        if bar.premium is not None:
+            hint = f"{bar.seq}: {words.yuan(bar.premium, 4)}"
+            shapes.append(rect((at, y(paid), wide, y(0) - y(paid)), "fill welfare", hint))
+        highest = bar.premium_max
+        caps += _step(None if highest is None else y(highest / _MICRO), x(index), step)
+    shapes.append(line(caps, "line supply"))
+    shapes += _round_ticks([bar.seq for bar in bars], x, height - 7)
+    return picture(width, height, ("premium per round", "每轮溢价"), shapes)
+
+
+def _step(level: float | None, at: float, wide: float) -> list[tuple[float, float] | None]:
+    return [None] if level is None else [(at, level), (at + wide, level)]
 
 
 def _rule(start: float, end: float, y: float, kind: str = "grid") -> str:
@@ -163,8 +260,20 @@ def _levels(ticks: Sequence[float], y: Scale, start: float, end: float) -> list[
 
 
 def _hour_ticks(hours: Sequence[Hour], x: Scale, y: float) -> list[str]:
+    return _times([hour.start for hour in hours], x, y)
+
+
+def _times(instants: Sequence[datetime], x: Scale, y: float) -> list[str]:
     return [
-        label(x(index), y, words.same(words.clock(hour.start)), anchor="middle")
-        for index, hour in enumerate(hours)
-        if hour.start.astimezone(words.BEIJING).hour % _HOUR_STEP == 0
+        label(x(index), y, words.same(words.clock(at)), anchor="middle")
+        for index, at in enumerate(instants)
+        if at.astimezone(words.BEIJING).hour % _HOUR_STEP == 0
+    ]
+
+
+def _round_ticks(seqs: Sequence[int], x: Scale, y: float) -> list[str]:
+    every = max(1, len(seqs) // 12)
+    return [
+        label(x(index + 0.5), y, words.same(str(seqs[index])), anchor="middle")
+        for index in range(0, len(seqs), every)
     ]

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.demo.figures import supplied_by_round
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,6 +39,7 @@ def checks_of(facts: Facts) -> tuple[Check, ...]:
         *_round_checks(facts),
         *_order_checks(facts),
         *_money_checks(facts),
+        *_premium_checks(facts),
         *_service_checks(facts),
     )
 
@@ -160,7 +163,8 @@ def _money_checks(facts: Facts) -> Iterator[Check]:
         ),
         f"{money.captured:,} = {out:,}",
     )
-    there = money.enterprises + money.providers + money.escrow + money.fees + money.links
+    people = money.enterprises + money.providers
+    there = people + money.escrow + money.fees + money.links + money.fund - money.charges_due
     yield Check(
         "money_kept",
         money.deposited == there,
@@ -189,6 +193,61 @@ def _money_checks(facts: Facts) -> Iterator[Check]:
             "账本审计：借贷平衡、无透支、无超卖、日志一致",
         ),
         "; ".join(facts.audit.lines) or "-",
+    )
+
+
+def _premium_checks(facts: Facts) -> Iterator[Check]:
+    money = facts.money
+    told: Counter[str] = Counter()
+    credited = 0
+    short = []
+    for row in facts.shares:
+        for share in row["shares"]:
+            told[row["round_id"]] += share["charges"]
+            credited += share["credits"]
+            if share["charges"] < share["credits"]:
+                short.append(row["round_id"])
+    counted = dict[str | None, dict[str, tuple[int, int]]]()
+    wrong = []
+    for row in facts.shares:
+        for share in row["shares"]:
+            region = share["region"]
+            if region not in counted:
+                counted[region] = supplied_by_round(facts, region)
+            came = (share["tflops_hours"], share["tflops_hours_domestic"])
+            if counted[region].get(row["round_id"], (0, 0)) != came:
+                wrong.append(row["round_id"])
+    yield Check(
+        "shares_told",
+        not wrong,
+        (
+            "every domestic share told of a round is what its allocations add up to",
+            "每轮公布的国产占比均与其分配合计一致",
+        ),
+        f"{len(facts.shares) - len(wrong)} / {len(facts.shares)}{_named(wrong)}",
+    )
+    differ = [
+        item
+        for item in sorted({*told, *money.charges_by_round})
+        if told[item] != money.charges_by_round.get(item, 0)
+    ]
+    yield Check(
+        "premiums_agree",
+        not short and not differ,
+        (
+            "round by round: charges of premiums = those booked, and at least the credits",
+            "逐轮一致：溢价收取额 = 账本入账额，且不少于补贴额",
+        ),
+        f"{told.total():,} = {money.charges:,} >= {credited:,}{_named([*short, *differ])}",
+    )
+    yield Check(
+        "fund_never_short",
+        money.fund_least >= 0 and money.fund == money.charges - money.credited,
+        (
+            "the policy fund holds charges less credits, and was never below zero",
+            "政策资金 = 溢价收取额 − 补贴额，且从未为负",
+        ),
+        f"{money.fund:,} = {money.charges:,} - {money.credited:,}; min {money.fund_least:,}",
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from infra.demo.emergency import Emergency
     from infra.demo.facts import Json
     from infra.demo.meter import Memory, Meter
+    from infra.demo.outage import Outage
     from infra.demo.robots import Robots
     from infra.demo.sender import Sender
     from infra.demo.trials import Trials
@@ -42,6 +43,7 @@ class Day:
     robots: Robots
     trials: Trials
     emergency: Emergency
+    outage: Outage
     memory: Memory
     meter: Meter
     killed: tuple[str, ...]
@@ -156,7 +158,10 @@ async def gather(
         killed=day.killed,
         took_s=day.took_s,
         emergency=await day.emergency.register(),
+        loss=day.outage.loss,
         links=await everything("/v1/links"),
+        policies=await everything("/v1/policies"),
+        shares=tuple(reversed(await everything("/v1/shares"))),
     )
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from infra.demo import world
 from infra.demo.opening import FLOOD, REGULATOR
+from infra.demo.sender import answered
 from suanli import operations as ops
-from suanli.errors import UnreachableError
 from suanli.operations import Operation
 
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ class Emergency:
             **window,
         }
         body = {"market_id": world.MARKET_ID, "terms": terms}
-        told = await self._sent(
+        told = await answered(
             self._operator, Operation("POST", _PATH, body=body, idempotency_key="demo-flood")
         )
         path = f"{_PATH}/{told['mobilisation_id']}"
-        await self._sent(self._regulator, Operation("POST", f"{path}/confirm"))
+        await answered(self._regulator, Operation("POST", f"{path}/confirm"))
         self._tell(("flood forecast: Beijing is mobilised", "洪水预报：北京紧急动员"))
-        receipt = await self._sent(
+        receipt = await answered(
             self._flood, ops.submit("demand", world.MARKET_ID, _demand(window), "demo-flood-1")
         )
         self.orders.append(str(receipt["order_id"]))
@@ -96,8 +96,8 @@ class Emergency:
         self._tell((en, f"紧急需求获得 {hours} 卡时，其中储备 {reserve}"))
         await self._clock.sleep_until(start + _OVER * timedelta(hours=length))
         over = Operation("POST", f"{path}/end", body={"reason": "The river has fallen 水位回落"})
-        if (await self._sent(self._regulator, ops.read(path)))["state"] == "declared":
-            await self._sent(self._regulator, over)
+        if (await answered(self._regulator, ops.read(path)))["state"] == "declared":
+            await answered(self._regulator, over)
             self._tell(("the river has fallen: mobilisation ended", "水位回落：动员提前结束"))
 
     async def register(self) -> Json:
@@ -114,24 +114,10 @@ class Emergency:
         loop = asyncio.get_running_loop()
         give_up_s = loop.time() + _WAIT_S_MAX
         while True:
-            found = await self._sent(self._regulator, ops.read(path))
+            found = await answered(self._regulator, ops.read(path))
             if found["rounds"] or loop.time() > give_up_s:
                 return found
             await asyncio.sleep(_POLL_S)
-
-    async def _sent(self, client: AsyncClient, operation: Operation) -> Json:
-        """Return the reply; a gateway that was killed is waited for."""
-        loop = asyncio.get_running_loop()
-        give_up_s = loop.time() + _WAIT_S_MAX
-        while True:
-            try:
-                reply: Json = await client.send(operation)
-            except UnreachableError:
-                if loop.time() > give_up_s:
-                    raise
-                await asyncio.sleep(_POLL_S)
-            else:
-                return reply
 
 
 def _demand(window: Mapping[str, str]) -> dict[str, Any]:

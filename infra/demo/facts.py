@@ -106,6 +106,11 @@ class Money:
         entries: Journal entries, each a leaf of the log.
         refunded: Given back from escrow for hours that were not delivered.
         links_by_round: Tariffs and congestion rents that each round paid for links.
+        charges_by_round: What imported supply is charged for each round's premiums.
+        charges_due: Those of them that are not settled yet.
+        credited: Received by domestic supply out of the policy fund.
+        fund: Balance of the policy fund.
+        fund_least: The least that it ever was.
     """
 
     deposited: int
@@ -122,6 +127,16 @@ class Money:
     entries: int
     refunded: int = 0
     links_by_round: Mapping[str, int] = field(default_factory=dict)
+    charges_by_round: Mapping[str, int] = field(default_factory=dict)
+    charges_due: int = 0
+    credited: int = 0
+    fund: int = 0
+    fund_least: int = 0
+
+    @property
+    def charges(self) -> int:
+        """Return what imported supply is charged for premiums, settled or not."""
+        return sum(self.charges_by_round.values())
 
     @property
     def links(self) -> int:
@@ -160,6 +175,25 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkLoss:
+    """Capacity that the link between two zones lost for a time, both ways.
+
+    Attributes:
+        ends: The zones.
+        whole_gb: GB per hour before and after.
+        left_gb: GB per hour meanwhile.
+        since: Instant of the market's clock at which it was lost.
+        until: The same at which it was back, ``None`` if it was not.
+    """
+
+    ends: tuple[str, str]
+    whole_gb: int
+    left_gb: int
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that the end of the day is judged and told by.
 
@@ -190,7 +224,10 @@ class Facts:
         killed: Services that were killed on purpose, in order.
         took_s: Real seconds of each phase.
         links: `LinkPriceView` of every link and hour that a round told of.
+        loss: What a link lost for a time, ``None`` if nothing.
         emergency: `ReportView` of the register of emergency use, empty if there was none.
+        policies: `PolicyView` of every version of the day's policies, by version.
+        shares: `RoundShares` of every round that was asked for a domestic share, oldest first.
     """
 
     market: Json
@@ -220,3 +257,6 @@ class Facts:
     took_s: Mapping[str, float] = field(default_factory=dict)
     emergency: Json = field(default_factory=dict)
     links: tuple[Json, ...] = ()
+    loss: LinkLoss | None = None
+    policies: tuple[Json, ...] = ()
+    shares: tuple[Json, ...] = ()

@@ -261,6 +261,25 @@ def chip_hours_wanted(terms: Json) -> float:
     return float(wanted * terms["alternatives"][0].get("equivalence_milli", 1000)) / 1000
 
 
+def supplied_by_round(facts: Facts, region: str | None) -> dict[str, tuple[int, int]]:
+    """Return the TFLOPS-hours, all and domestic, that each round allocated in a region.
+
+    Args:
+        facts: The day.
+        region: The region, ``None`` for all of them.
+    """
+    pools = pool_facts(facts.market)
+    tflops = {chip["id"]: chip["tflops"] for chip in facts.market["chips"]}
+    found: dict[str, tuple[int, int]] = {}
+    for item in facts.allocations:
+        where, chip, domestic = pools[item["pool"]]
+        if region in {None, where}:
+            hours = tflops[chip] * sum(period["chips"] for period in item["periods"])
+            whole, part = found.get(item["round_id"], (0, 0))
+            found[item["round_id"]] = whole + hours, part + hours * domestic
+    return found
+
+
 def _states(orders: Iterable[Json]) -> dict[str, int]:
     return dict(Counter(order["state"] for order in orders).most_common())
 

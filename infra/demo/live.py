@@ -28,11 +28,12 @@ _BAD = "bold red"
 _DOMESTIC = "red3"
 _FOREIGN = "dodger_blue2"
 _SPARK = 40
-_WIDE = 108
+_WIDE, _WIDEST = 108, 126
 _SIDE, _SIDE_NARROW = 37, 30
-"""Columns of the screen from which there is room for all, and of the panels at the side."""
+"""Columns of the screen from which there is room for most and for all, and of the panels at the
+side."""
 _ROUNDS_SHOWN = 40  # what does not fit is cut below
-_ORDER_ROWS = 8
+_ORDER_ROWS = 9
 _STAGES: dict[str, Phrase] = {
     "sealed": ("sealed, solving", "已封存，求解中"),
     "cleared": ("cleared, publishing", "已出清，发布中"),
@@ -40,18 +41,19 @@ _STAGES: dict[str, Phrase] = {
 }
 
 
-_ROUND_COLUMNS: tuple[tuple[Phrase, bool], ...] = (
-    (("round", "轮次"), True),
-    (("time", "时间"), True),
-    (("demand", "需求"), True),
-    (("filled", "成交"), True),
-    (("chip-h", "卡时"), False),
-    (("welfare", "福利"), True),
-    (("gap <=", "差距 <="), True),
-    (("solve ms", "求解毫秒"), False),
-    (("ok", "核验"), True),
+_ROUND_COLUMNS: tuple[tuple[Phrase, int], ...] = (
+    (("round", "轮次"), 0),
+    (("time", "时间"), 0),
+    (("demand", "需求"), 0),
+    (("filled", "成交"), 0),
+    (("chip-h", "卡时"), _WIDE),
+    (("welfare", "福利"), 0),
+    (("gap <=", "差距 <="), 0),
+    (("domestic (asked)", "国产（要求）"), _WIDEST),
+    (("solve ms", "求解毫秒"), _WIDE),
+    (("ok", "核验"), 0),
 )
-"""Head of each column of the rounds, and whether it is shown where there is little room."""
+"""Head of each column of the rounds, and the width of the screen from which it is shown."""
 
 
 class View:
@@ -66,11 +68,11 @@ class View:
         self._board = board
         self._index = 1 if language == "zh" else 0
         self._names = words.chip_names(board.market)
-        self._narrow = False
+        self._width = _WIDEST
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the screen, with fewer columns where there is less room."""
-        self._narrow = options.max_width < _WIDE
+        self._width = options.max_width
         side = _SIDE_NARROW if self._narrow else _SIDE
         layout = Layout()
         layout.split_column(
@@ -82,8 +84,15 @@ class View:
         layout["below"].split_row(Layout(self._rounds()), Layout(self._services(), size=side))
         yield layout
 
+    @property
+    def _narrow(self) -> bool:
+        return self._width < _WIDE
+
     def _say(self, english: str, chinese: str) -> str:
         return (english, chinese)[self._index]
+
+    def _short(self, english: str, shorter: str, chinese: str) -> str:
+        return self._say(shorter if self._narrow else english, chinese)
 
     def _pick(self, phrase: Phrase) -> str:
         return phrase[self._index]
@@ -149,7 +158,7 @@ class View:
         filled = board.total_of("demands_filled")
         book = board.book
         table = _grid()
-        rows: list[tuple[str, str]] = [
+        rows: list[tuple[str, str | Text]] = [
             (
                 self._say("sent", "已提交"),
                 f"{len(board.attempts):,} / {board.total:,}",
@@ -157,17 +166,28 @@ class View:
             (self._say("per second", "每秒"), f"{board.rate():,.0f}"),
             (self._say("on the log", "已写入日志"), f"{orders:,}"),
             (
-                self._say("refused (trials)", "拒绝（试错）"),
+                self._short("refused (trials)", "refused", "拒绝（试错）"),
                 f"{refused:,} ({sum(item.refused for item in board.trials)})",
             ),
             (self._say("live demand", "在簿需求"), f"{book.get('demands', 0):,}"),
-            (self._say("waiting for money", "等待冻结"), f"{book.get('demands_waiting', 0):,}"),
+            (
+                self._short("waiting for money", "waiting", "等待冻结"),
+                f"{book.get('demands_waiting', 0):,}",
+            ),
             (self._say("live offers", "在簿供给"), f"{book.get('offers', 0):,}"),
-            (self._say("demands filled", "成交需求"), f"{filled:,}"),
+            (self._short("demands filled", "filled", "成交需求"), f"{filled:,}"),
+            (
+                self._short("domestic (asked)", "domestic", "国产（要求）"),
+                _share_cell(self._share()),
+            ),
         ]
         for name, value in rows:
             table.add_row(Text(name, style=_SOFT), value)
         return self._panel(table, "Orders and book", "订单与订单簿")
+
+    def _share(self) -> Json | None:
+        closed = self._board.closed
+        return self._board.share_of(closed[-1]) if closed else None
 
     # --- prices ---------------------------------------------------------------------------
 
@@ -213,7 +233,7 @@ class View:
     def _rounds(self) -> Panel:
         board = self._board
         table = Table.grid(expand=True, padding=(0, 1))
-        shown = [item for item in _ROUND_COLUMNS if item[1] or not self._narrow]
+        shown = [item for item in _ROUND_COLUMNS if item[1] <= self._width]
         for _ in shown:
             table.add_column(justify="right", no_wrap=True)
         table.add_row(*(Text(self._pick(head), style=_SOFT) for head, _ in shown))
@@ -243,6 +263,7 @@ class View:
             f"{row['chip_hours'] or 0:,}",
             words.yuan(row["welfare"] or 0),
             words.percent_of_ppm(row["gap_ppm"] or 0),
+            _share_cell(self._board.share_of(row)),
             f"{row['solve_ms'] or 0:,}",
             self._mark(row["round_id"]),
         ]
@@ -290,20 +311,38 @@ def _grid() -> Table:
     return table
 
 
+def _share_cell(share: Json | None) -> Text:
+    """Return the domestic share that a round achieved and, in brackets, the one asked of it."""
+    if share is None:
+        return Text("-", style=_SOFT)
+    text = words.share_of_asked(share)
+    return Text(text, style=_BAD if share["shortfall"] else _GOOD)
+
+
 def round_line(row: Json, board: Board, language: str) -> str:
     """Return a closed round as one line, for output that is not a terminal."""
     at = words.clock(datetime.fromisoformat(row["market_time"]))
     filled = (row["demands_filled"] or 0) + (row["demands_part_filled"] or 0)
     gap = words.percent_of_ppm(row["gap_ppm"] or 0)
     sent = f"{len(board.attempts):,}/{board.total:,}"
+    share = board.share_of(row)
+    asked = ("", "") if share is None else _share_words(share)
     if language == "zh":
         return (
             f"{at} 第{row['seq']:>3}轮  需求 {row['demands']:>4}  成交 {filled:>4}  "
             f"卡时 {row['chip_hours'] or 0:>6,}  福利 {words.yuan(row['welfare'] or 0):>10} 元  "
-            f"差距<= {gap:>8}  {row['solve_ms'] or 0:>5} 毫秒  已提交 {sent}"
+            f"差距<= {gap:>8}  {row['solve_ms'] or 0:>5} 毫秒  已提交 {sent}{asked[1]}"
         )
     return (
         f"{at} round {row['seq']:>3}  demand {row['demands']:>4}  filled {filled:>4}  "
         f"chip-hours {row['chip_hours'] or 0:>6,}  welfare {words.yuan(row['welfare'] or 0):>10}  "
-        f"gap<= {gap:>8}  {row['solve_ms'] or 0:>5} ms  sent {sent}"
+        f"gap<= {gap:>8}  {row['solve_ms'] or 0:>5} ms  sent {sent}{asked[0]}"
+    )
+
+
+def _share_words(share: Json) -> Phrase:
+    achieved, premium = words.share_of_asked(share), words.yuan(share["premium"], 4)
+    return (
+        f"  domestic {achieved} at {premium} yuan/TFLOPS-hour",
+        f"  国产 {achieved} 溢价 {premium} 元/TFLOPS 时",
     )

@@ -120,12 +120,20 @@ class Meter:
         async with self._conn.transaction(isolation="repeatable_read", readonly=True):
             # The ledger's rows are guarded; the regulator may see all of them.
             await self._conn.execute(_QUERIES.as_regulator)
-            turnover, balances, captured, linked = [
+            turnover, balances, by_round = [
                 [dict(row) for row in await self._conn.fetch(_QUERIES[name])]
-                for name in ("turnover", "balances", "captured", "linked")
+                for name in ("turnover", "balances", "by_round")
             ]
+            least = await self._conn.fetchval(_QUERIES.fund_least, market_id)
             entries = await self._conn.fetchval(_QUERIES.leaves)
-        return money_of(turnover, balances, captured, linked, int(entries), market_id)
+        return money_of(
+            turnover,
+            balances,
+            by_round,
+            fund_least=int(least),
+            entries=int(entries),
+            market_id=market_id,
+        )
 
     async def _ends(self, topics: list[str]) -> dict[tuple[str, int], int]:
         wanted = [TopicPartition(topic, n) for topic in topics for n in range(_PARTITIONS[topic])]

@@ -17,6 +17,7 @@ from infra.demo.charts import price_panel, region_chart, supply_chart, welfare_c
 from infra.demo.figures import Lot, by_chip, share_ppm
 from infra.demo.report_emergency import emergency
 from infra.demo.report_links import links
+from infra.demo.report_shares import shares
 from infra.demo.svg import both, tag
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def report_html(
             _supply(facts, figures),
             _fill(facts, figures),
             _gaps(facts, figures),
+            shares(facts),
             links(facts),
             emergency(facts),
             parts.money(facts),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from infra.demo.checks import Check
-    from infra.demo.facts import Facts, Phrase
+    from infra.demo.facts import Facts, Money, Phrase
     from infra.demo.figures import Figures, Spread
 
 _TABLE: Phrase = ("The numbers", "数据表")
@@ -100,6 +100,7 @@ def money(facts: Facts) -> str:
             money.links,
             ("tariffs and congestion rents of data and traffic", "数据与流量的资费与拥塞租金"),
         ),
+        *_premiums(money),
         (
             ("in escrow at the end", "期末托管"),
             money.escrow,
@@ -123,6 +124,30 @@ def money(facts: Facts) -> str:
             f"取自账本日记账：{money.entries:,} 条凭证，逐条平衡，逐条写入同一 Merkle 日志。",
         ),
         table(heads, cells, texts=(0, 2)),
+    )
+
+
+def _premiums(money: Money) -> tuple[tuple[Phrase, int, Phrase], ...]:
+    due = words.yuan(money.charges_due, 2)
+    return (
+        (
+            ("charged for premiums", "收取溢价"),
+            money.charges,
+            (
+                f"to imported supply; {due} with hours to come",
+                f"由进口供给支付；其中 {due} 随后续交付支付",
+            ),
+        ),
+        (
+            ("credited by premiums", "发放补贴"),
+            money.credited,
+            ("to domestic supply, as it was delivered", "国产供给，随交付发放"),
+        ),
+        (
+            ("in the policy fund at the end", "期末政策资金"),
+            money.fund,
+            ("for domestic hours to come", "用于后续国产交付"),
+        ),
     )
 
 
@@ -277,8 +302,8 @@ def speed(facts: Facts, figures: Figures) -> str:
     return section(
         ("Speed and memory", "速度与内存"),
         (
-            f"Measured on this machine. {took[0]}.{killed[0] if facts.killed else ''}",
-            f"在本机实测。{took[1]}。{killed[1] if facts.killed else ''}",
+            f"Measured on this machine: {took[0]}.{killed[0] if facts.killed else ''}",
+            f"在本机实测：{took[1]}。{killed[1] if facts.killed else ''}",
         ),
         table(heads, rows, texts=(0, 5)),
         tag("h3", both(("Memory of each process at its peak", "各进程内存峰值"))),

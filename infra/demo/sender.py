@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.demo.day import Action, Day
+    from infra.demo.facts import Json
     from services.kit.clock import Clock
     from suanli.client import AsyncClient
     from suanli.operations import Operation
@@ -28,6 +29,8 @@ _SIDES = {"offer": "offers", "demand": "demand"}
 # A service that was killed is back well within this; only then is an order given up.
 _PATIENCE_S = 60.0
 _PAUSE_S = 0.5
+_OURS = 500
+"""From this status on it is the exchange that could not, and asking again may help."""
 _RESEND_EVERY = 60
 """Every so many orders one is sent a second time with the same key."""
 
@@ -51,6 +54,28 @@ class Reply:
     tries: int
 
 
+async def answered(client: AsyncClient, operation: Operation) -> Json:
+    """Return the reply to a call; a gateway that was killed is waited for.
+
+    Raises:
+        ApiError: the call is refused, or cannot be answered for a minute.
+        UnreachableError: nobody answers for a minute.
+    """
+    give_up_s = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            reply: Json = await client.send(operation)
+        except ApiError as error:
+            if error.status < _OURS or time.monotonic() > give_up_s:
+                raise
+        except UnreachableError:
+            if time.monotonic() > give_up_s:
+                raise
+        else:
+            return reply
+        await asyncio.sleep(_PAUSE_S)
+
+
 async def send_patiently(client: AsyncClient, operation: Operation) -> Reply:
     """Send a call until there is an answer; its idempotency key makes that harmless."""
     tries = 0
@@ -62,7 +87,7 @@ async def send_patiently(client: AsyncClient, operation: Operation) -> Reply:
             receipt = await client.send(operation)
         except ApiError as error:
             took_ms = (time.monotonic() - began_s) * 1000
-            if error.status < 500:
+            if error.status < _OURS:
                 return Reply(None, "refused", error.code, took_ms, tries)
             if time.monotonic() > give_up_s:
                 return Reply(None, "lost", error.code, took_ms, tries)

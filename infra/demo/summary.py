@@ -121,8 +121,24 @@ class Summary:
                     hours,
                     self._say(f"of chip-hours; {worth} of TFLOPS-hours", f"按卡时；按算力 {worth}"),
                 ),
+                *self._asked(),
             ]
         )
+
+    def _asked(self) -> list[tuple[str, str, str]]:
+        """Return what came of the shares that the regulator asked for."""
+        found = [share for row in self._facts.shares for share in row["shares"]]
+        if not found:
+            return []
+        kept = sum(not share["shortfall"] for share in found)
+        region = self._pick(words.region(found[0]["region"]))
+        least = ", ".join(f"{bp / 100:g} %" for bp in sorted({row["share_bp"] for row in found}))
+        most = words.yuan(max(share["premium"] for share in found), 4)
+        note = self._say(
+            f"rounds in {region}: {least}; premium up to {most} yuan per TFLOPS-hour",
+            f"轮（{region}）：{least}；溢价至多 {most} 元/TFLOPS 时",
+        )
+        return [(self._say("share asked, kept", "占比要求达成"), f"{kept} / {len(found)}", note)]
 
     def _verdicts(self) -> Text:
         """Return every round's number with the checker's verdict."""
@@ -207,6 +223,19 @@ class Summary:
             ),
             (self._say("fees", "手续费"), money.fees, ""),
             (self._say("for links", "链路费用"), money.links, ""),
+            (
+                self._say("charged for premiums", "收取溢价"),
+                money.charges,
+                self._say("to imported supply", "由进口供给支付"),
+            ),
+            (
+                self._say("credited by premiums", "发放补贴"),
+                money.credited,
+                self._say(
+                    f"to domestic supply; {words.yuan(money.fund, 2)} left for hours to come",
+                    f"发给国产供给；余 {words.yuan(money.fund, 2)} 用于后续交付",
+                ),
+            ),
             (
                 self._say("in escrow", "托管余额"),
                 money.escrow,

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from infra.demo.facts import Phrase
 
+_NARROW = 400.0
+"""Wider pictures would be too small to read on a phone."""
+
 Point = tuple[float, float]
 
 
@@ -72,8 +75,8 @@ def staircase(points: Sequence[Point], width: float) -> list[Point]:
 
 
 def picture(width: float, height: float, title: Phrase, shapes: Iterable[str]) -> str:
-    """Return a whole picture that scales with the page."""
-    return tag(
+    """Return a whole picture that scales with the page; on a phone a wide one scrolls instead."""
+    drawn = tag(
         "svg",
         *shapes,
         viewBox=f"0 0 {_text(width)} {_text(height)}",
@@ -81,6 +84,7 @@ def picture(width: float, height: float, title: Phrase, shapes: Iterable[str]) -
         aria_label=" / ".join(title),
         xmlns="http://www.w3.org/2000/svg",
     )
+    return tag("div", drawn, class_="scroll wide") if width > _NARROW else drawn
 
 
 @dataclass(frozen=True, slots=True)

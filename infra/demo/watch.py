@@ -25,6 +25,8 @@ _POLL_S = 0.8
 _BOOK_EVERY = 3
 _MEASURE_S = 2.0
 _RECENT = 4
+_SHARES = 100
+"""Rounds whose domestic shares are read at once: more than are closed while nobody looks."""
 _AWAY = (ApiError, UnreachableError)
 
 
@@ -78,6 +80,12 @@ class Watcher:
             # The gateway was away for longer than a page of rounds.
             items = [item async for item in self._client.pages(path, market_id=self._market_id)]
         self._board.rounds |= {item["seq"]: item for item in items}
+        if (row := self._board.rounds.get(self._next)) and is_whole(row):
+            # Told before a round's file, so that they are there once the round is whole.
+            page = await self._client.send(
+                ops.read("/v1/shares", market_id=self._market_id, limit=_SHARES)
+            )
+            self._board.shares |= {item["round_id"]: item["shares"] for item in page["items"]}
         while (row := self._board.rounds.get(self._next)) and is_whole(row):
             prices = await self._client.send(ops.read(f"{path}/{row['round_id']}/prices"))
             self._board.trades.append(price_averages(prices["curves"], self._chip_of))
@@ -91,13 +99,22 @@ class Watcher:
 
     async def verify(self) -> None:
         """Download and verify every closed round, one after another, until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
-            round_id = await self._to_verify.get()
-            content = await self._file(round_id)
-            verdict = await loop.run_in_executor(self._pool, verify_bytes, round_id, content)
-            self._board.verdicts[round_id] = verdict
+            await self._verify(await self._to_verify.get())
             self._to_verify.task_done()
+
+    async def catch_up(self) -> None:
+        """Read and verify what was closed since `run` and `verify` ended."""
+        await self.step(book=False)
+        while not self._to_verify.empty():
+            await self._verify(self._to_verify.get_nowait())
+            self._to_verify.task_done()
+
+    async def _verify(self, round_id: str) -> None:
+        content = await self._file(round_id)
+        loop = asyncio.get_running_loop()
+        verdict = await loop.run_in_executor(self._pool, verify_bytes, round_id, content)
+        self._board.verdicts[round_id] = verdict
 
     async def verified(self) -> None:
         """Return once every closed round has been verified."""

@@ -58,6 +58,11 @@ def named(table: dict[str, Phrase], key: str) -> Phrase:
     return table.get(key, same(key))
 
 
+def region(name: str | None) -> Phrase:
+    """Return the name of a region, or of all of them together."""
+    return ("the whole market", "全市场") if name is None else named(REGIONS, name)
+
+
 def yuan(micro_yuan: int, digits: int = 0) -> str:
     """Return an amount in yuan, rounded, with thousands apart."""
     return f"{micro_yuan / _MICRO:,.{digits}f}"
@@ -88,6 +93,18 @@ def percent_of_ppm(ppm: int) -> str:
     return f"{ppm / 10_000:.2f} %" if ppm >= 1000 else f"{ppm / 10_000:.4f} %"
 
 
+def share_of_asked(share: Json) -> str:
+    """Return the domestic share of a round and, in brackets, the one that was asked of it."""
+    achieved, asked = achieved_of(share), f"{share['share_bp'] / 100:g}"
+    return f"- ({asked} %)" if achieved is None else f"{100 * achieved:.1f} ({asked} %)"
+
+
+def achieved_of(share: Json) -> float | None:
+    """Return the domestic share that a round achieved (1 = all), ``None`` of nothing."""
+    whole = int(share["tflops_hours"])
+    return int(share["tflops_hours_domestic"]) / whole if whole else None
+
+
 def clock(instant: datetime) -> str:
     """Return the time of day in Beijing."""
     return instant.astimezone(BEIJING).strftime("%H:%M")
@@ -102,6 +119,14 @@ def hour_label(instant: datetime, start: datetime) -> str:
 def megabytes(count: int) -> str:
     """Return a size in MB (1024 x 1024 bytes)."""
     return f"{count / 2**20:,.0f} MB"
+
+
+def zone_names(market: Json) -> dict[str, Phrase]:
+    """Return the names of each zone of a market, its id where it has none."""
+    return {
+        zone["id"]: (zone.get("name_en", zone["id"]), zone.get("name_zh", zone["id"]))
+        for zone in market["zones"]
+    }
 
 
 def chip_names(market: Json) -> dict[str, str]:

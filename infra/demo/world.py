@@ -12,6 +12,7 @@ import math
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 DATA = Path(__file__).resolve().parent / "data"
 MARKET_ID = "jjj-spot"
@@ -125,7 +126,7 @@ def on_tick(micro_yuan: float) -> int:
     return max(TICK, round(micro_yuan / TICK) * TICK)
 
 
-def market(*, round_every_s: int, effort: int, horizon_periods: int = 48) -> dict[str, object]:
+def market(*, round_every_s: int, effort: int, horizon_periods: int = 48) -> dict[str, Any]:
     """Return the market's definition as the API takes it."""
     zones = [zone[0] for zone in ZONES]
     return {

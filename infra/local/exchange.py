@@ -40,6 +40,8 @@ ROBOTS = "robots"
 MARKET_ID = "jjj-spot"
 # `SUANLI_LEDGER_ORIGIN` as it is by default.
 LOG_ORIGIN = "suanli-exchange/ledger"
+LOGIN_DESK = "login-desk"
+"""The gateway's user at the broker that may change who logs in there."""
 ROOT = Path(__file__).resolve().parents[2]
 
 _READY_S_MAX = 60.0
@@ -60,6 +62,7 @@ class ExchangeConfig:
         solve_s: Real seconds that a solve may take; 0 leaves it to the round's effort.
         log_key: Secret key of the transparency log; empty in folders from before there was one.
         receipt_key: Seed of the key that receipts and reports are signed with, Base64; the same.
+        access_password: Password of the gateway's user at the broker that changes logins; the same.
         is_sandbox: Whether it is a sandbox: play money for the asking, robots that trade.
     """
 
@@ -72,6 +75,7 @@ class ExchangeConfig:
     solve_s: float = 0.0
     log_key: str = ""
     receipt_key: str = ""
+    access_password: str = ""
     is_sandbox: bool = False
 
 
@@ -151,6 +155,7 @@ class Exchange:
             solve_s=solve_s,
             log_key=NoteSigner.generate(LOG_ORIGIN).secret_text(),
             receipt_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+            access_password=secrets.token_urlsafe(32),
             is_sandbox=is_sandbox,
         )
         self.state_dir.mkdir(parents=True, exist_ok=True)
@@ -170,6 +175,16 @@ class Exchange:
         asyncio.run(ensure_topics(self.stack.kafka_bootstrap, ""))
         asyncio.run(self._prepare_schemas())
 
+    async def _make_login_desk(self) -> None:
+        """Let the gateway change who logs in to the broker, by a user that may do only that."""
+        if not self.config.access_password:
+            return
+        from services.kit.log_access import LogAccess  # noqa: PLC0415 - not for a look
+        from services.kit.settings import KitSettings  # noqa: PLC0415
+
+        settings = KitSettings(_env_file=None, kafka_bootstrap=self.stack.kafka_bootstrap)
+        await LogAccess(settings).make_administrator(LOGIN_DESK, self.config.access_password)
+
     async def _prepare_schemas(self) -> None:
         """Make the schemas ready for the services that have a login of their own."""
         from services.logins import homes_of, prepare  # noqa: PLC0415 - not for a look
@@ -186,6 +201,8 @@ class Exchange:
         Raises:
             ProcessFailedError: with the end of the log of a service that did not get ready.
         """
+        # Not with the stack: that may be started before it is known what the exchange will be.
+        asyncio.run(self._make_login_desk())
         with ThreadPoolExecutor(len(SERVICES)) as workers:
             for future in [workers.submit(self.start_service, name) for name in SERVICES]:
                 future.result()
@@ -320,14 +337,8 @@ class Exchange:
             )
             if key in os.environ
         }
-        # Each secret is its service's alone.
-        signing = {
-            "ledger": ("SUANLI_LEDGER_LOG_KEY", config.log_key),
-            "gateway": ("SUANLI_GATEWAY_RECEIPT_KEY", config.receipt_key),
-        }
-        variable, secret = signing.get(name, ("", ""))
         own = self.stack.login_dsn(name) if name in LOGINS else None
-        found = kept | {
+        found = {
             "PYTHONUNBUFFERED": "1",
             # Solver and NumPy threads would fight the services for the few cores.
             "OMP_NUM_THREADS": "1",
@@ -353,7 +364,23 @@ class Exchange:
             ),
             "SUANLI_AUDITOR_LOG_KEY": self.log_verifier,
         }
-        return found | {variable: secret} if secret else found
+        return kept | found | self._secrets(name)
+
+    def _secrets(self, name: str) -> dict[str, str]:
+        """Return what is one service's alone; folders from before a secret have none."""
+        config, desk = self.config, {}
+        if config.access_password:
+            desk = {
+                "SUANLI_GATEWAY_ACCESS_USER": LOGIN_DESK,
+                "SUANLI_GATEWAY_ACCESS_PASSWORD": config.access_password,
+                "SUANLI_GATEWAY_ACCESS_BOOTSTRAP": self.stack.kafka_direct_bootstrap,
+                "SUANLI_GATEWAY_ACCESS_SECURITY": "sasl_plaintext",
+            }
+        found = {
+            "ledger": {"SUANLI_LEDGER_LOG_KEY": config.log_key},
+            "gateway": {"SUANLI_GATEWAY_RECEIPT_KEY": config.receipt_key, **desk},
+        }
+        return {variable: text for variable, text in found.get(name, {}).items() if text}
 
     def _state_file(self, name: str) -> Path:
         return self.state_dir / "services" / f"{name}.json"
@@ -387,9 +414,11 @@ class Exchange:
 def main() -> None:
     """Run the command line of the embedded exchange, or its keeper."""
     from infra.local.exchange_cli import run  # noqa: PLC0415 - rich only when a person looks
+    from services.kit.logging import only_warnings  # noqa: PLC0415 - the same
 
     if sys.argv[1:2] == ["keep"]:
         Exchange(Path(sys.argv[2])).keep()
+    only_warnings()
     run(sys.argv[1:])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,13 +11,15 @@ from schemas.base import MONEY_MAX_MICRO_YUAN
 from schemas.codec import DecodeError, Envelope, decode, derive_id, encode
 from schemas.events import FindingRaised, RoundCleared, RoundFilePart, RoundSealed
 from schemas.registry import BY_MODEL
-from services.auditor.ports import Changes, Checked, Verdict
+from schemas.shares import RoundShares
+from services.auditor.ports import Changes, Checked, Judged, Verdict
 from services.core.reasons import why
 from services.core.round_events import wire_reason
 from services.core.round_file import join_file
 from services.kit.logging import get_logger
 from services.kit.records import OutRecord
 from services.kit.telemetry import METRICS
+from suanli.check_charges import Differs, compare_shares
 
 if TYPE_CHECKING:
     import asyncio
@@ -56,6 +59,7 @@ class Auditor:
         self._file_bytes_max = file_bytes_max
         self._sealed: dict[str, RoundSealed] = {}
         self._cleared: dict[str, RoundCleared] = {}
+        self._shares: dict[str, RoundShares] = {}
         self._parts: dict[str, dict[int, RoundFilePart]] = defaultdict(dict)
         self._log = get_logger("auditor")
         self._verdicts = METRICS.counter("rounds_judged_total", "Rounds judged", ("ok",))
@@ -82,13 +86,15 @@ class Auditor:
             if event.round_id in judged:
                 self._note_repeat(event, judged[event.round_id], changes)
                 continue
+            if self._is_told_otherwise(event, changes):
+                continue
             self._keep(event)
             changes.parts.append(event)
             verdict = await self._judge_if_whole(event.round_id)
             if verdict is not None:
                 changes.verdicts.append(verdict)
                 changes.outbox.append(self._finding(verdict))
-                judged[event.round_id] = verdict.file_sha256
+                judged[event.round_id] = Judged(verdict.file_sha256, verdict.shares_sha256)
         await self._store.commit(before, self._log_reader.positions(), changes)
 
     def _keep(self, event: RoundEvent) -> None:
@@ -97,20 +103,46 @@ class Auditor:
                 self._sealed[event.round_id] = event
             case RoundCleared():
                 self._cleared[event.round_id] = event
+            case RoundShares():
+                self._shares[event.round_id] = event
             case RoundFilePart():
                 self._parts[event.round_id][event.part] = event
 
-    def _note_repeat(self, event: RoundEvent, file_sha256: str, changes: Changes) -> None:
-        """Raise a finding if a judged round has another file now; a repeat is harmless."""
-        if not isinstance(event, RoundFilePart) or event.sha256 == file_sha256:
-            return
-        problem = f"round file must be {file_sha256} as judged before, was {event.sha256}"
+    def _note_repeat(self, event: RoundEvent, judged: Judged, changes: Changes) -> None:
+        """Raise a finding if a judged round is told otherwise now; a repeat is harmless."""
+        match event:
+            case RoundFilePart() if event.sha256 != judged.file_sha256:
+                self._note_other("round file", judged.file_sha256, event, event.sha256, changes)
+            case RoundShares() if judged.shares_sha256 is not None:
+                found = _digest(event)
+                if found != judged.shares_sha256:
+                    wanted = judged.shares_sha256 or "none"
+                    self._note_other("round shares", wanted, event, found, changes)
+            case _:
+                pass
+
+    def _is_told_otherwise(self, event: RoundEvent, changes: Changes) -> bool:
+        """Raise a finding if the shares of a round are told a second time, and differ."""
+        first = self._shares.get(event.round_id)
+        if not isinstance(event, RoundShares) or first is None or first == event:
+            return False
+        self._note_other("round shares", _digest(first), event, _digest(event), changes)
+        return True
+
+    def _note_other(
+        self,
+        what: str,
+        wanted: str,
+        event: RoundFilePart | RoundShares,
+        found: str,
+        changes: Changes,
+    ) -> None:
         verdict = Verdict(
             event.round_id,
             event.market_id,
             ok=False,
-            problems=(problem,),
-            file_sha256=event.sha256,
+            problems=(f"{what} must be {wanted} as told before, was {found}",),
+            file_sha256=found,
             check_ms=0,
         )
         changes.outbox.append(self._finding(verdict))
@@ -123,9 +155,10 @@ class Auditor:
         if len(parts) < next(iter(parts.values())).parts:
             return None
         started = self._clock.monotonic()
-        checked, problems = await self._problems(sealed, cleared, parts)
-        for kept in (self._sealed, self._cleared, self._parts):
-            kept.pop(round_id)
+        shares = self._shares.get(round_id)
+        checked, problems = await self._problems(sealed, cleared, shares, parts)
+        for kept in (self._sealed, self._cleared, self._shares, self._parts):
+            kept.pop(round_id, None)
         verdict = Verdict(
             round_id=round_id,
             market_id=sealed.market_id,
@@ -133,8 +166,8 @@ class Auditor:
             problems=problems,
             file_sha256=parts[min(parts)].sha256,
             check_ms=round((self._clock.monotonic() - started) * 1000),
-            payments=checked.payments,
-            allocations=checked.allocations,
+            shares_sha256="" if shares is None else _digest(shares),
+            money=checked.money,
         )
         self._verdicts.labels(str(verdict.ok).lower()).inc()
         level = self._log.info if verdict.ok else self._log.error
@@ -142,7 +175,11 @@ class Auditor:
         return verdict
 
     async def _problems(
-        self, sealed: RoundSealed, cleared: RoundCleared, parts: Mapping[int, RoundFilePart]
+        self,
+        sealed: RoundSealed,
+        cleared: RoundCleared,
+        shares: RoundShares | None,
+        parts: Mapping[int, RoundFilePart],
     ) -> tuple[Checked, tuple[str, ...]]:
         try:
             file = join_file(tuple(parts.values()), self._file_bytes_max)
@@ -153,6 +190,8 @@ class Auditor:
         if not checked.ok and not problems:
             problems.append("the checker refused the round without a reason")
         problems += _differences(sealed, cleared, checked)
+        if checked.ok:
+            problems += _differences_of_shares(sealed, shares, checked)
         shown = problems[:_PROBLEMS_MAX]
         return checked, tuple(text[:_PROBLEM_CHARACTERS_MAX] for text in shown)
 
@@ -194,7 +233,34 @@ def _event_of(record: Record) -> RoundEvent | None:
         # incomplete round gets no verdict.
         get_logger("auditor").exception("record is no event", offset=record.offset)
         return None
-    return event if isinstance(event, RoundSealed | RoundCleared | RoundFilePart) else None
+    kinds = RoundSealed | RoundCleared | RoundShares | RoundFilePart
+    return event if isinstance(event, kinds) else None
+
+
+def _digest(event: RoundShares) -> str:
+    return hashlib.sha256(event.model_dump_json().encode()).hexdigest()
+
+
+def _differences_of_shares(
+    sealed: RoundSealed, told: RoundShares | None, checked: Checked
+) -> list[str]:
+    """Return where the shares that were told are not those of the file.
+
+    They are told before its parts, on the same partition: a file that is whole has them.
+    """
+    rows = None if told is None else told.model_dump(mode="json")["shares"]
+    differs = compare_shares(list(checked.shares), rows)
+    if told is not None:
+        pairs = (
+            ("market_id", sealed.market_id, told.market_id),
+            ("seq", sealed.seq, told.seq),
+            ("market_time", sealed.market_time, told.market_time),
+        )
+        differs += [Differs(name, *pair) for name, *pair in pairs if pair[0] != pair[1]]
+    return [
+        f"round-shares.{one.where} must be {one.wanted} as in the round file, was {one.found}"
+        for one in differs
+    ]
 
 
 def _differences(sealed: RoundSealed, cleared: RoundCleared, checked: Checked) -> list[str]:

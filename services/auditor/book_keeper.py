@@ -5,6 +5,9 @@ dropped, and the log read from its beginning, if it does not fit its digest, was
 version of the program, is of other partitions or of a log that no longer has the positions, or if
 the log was not read from its beginning for too long. A finding is stored before the round that it
 is about counts as compared: a crash in between tells it again, under the same id, once.
+
+Orders that are over are let go of: a start does not take them up, and `BookKeeper.recall` does when
+a record names them again (docs/decisions/0040-a-start-takes-up-what-is-not-over.md).
 """
 
 from __future__ import annotations
@@ -13,13 +16,15 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from services.auditor.book_parts import Difference, Parts, Row
+from services.auditor.book_parts import Difference, Parts, Row, key_of, value_of
+from services.core.book_state import ORDERS
 from services.kit.logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
     from services.auditor.book_parts import Place
+    from services.core.orders import Order
     from services.kit.clock import Clock
     from services.kit.records import Positions
 
@@ -36,6 +41,12 @@ class PartStore(Protocol):
 
     def parts(self) -> AsyncIterator[Sequence[Row]]:
         """Yield the parts, some at a time."""
+        ...
+
+    async def over(
+        self, market_id: str, name: str, keys: Sequence[str]
+    ) -> Sequence[tuple[Row, bytes]]:
+        """Return those of some parts that were let go, each with its digest."""
         ...
 
     async def keep(
@@ -110,17 +121,40 @@ class BookKeeper:
         """Return whether it is time to keep."""
         return self._trust > timedelta(0) and self._clock.monotonic() >= self._next
 
-    async def keep(self, positions: Positions, now: Iterable[tuple[Place, object]]) -> None:
-        """Keep what is known at the positions; it must not change meanwhile."""
+    async def recall(self, market_id: str, order_ids: Iterable[str]) -> list[Order]:
+        """Return those of some orders that were let go.
+
+        Raises:
+            ValueError: if one is not as it was kept: nothing that is kept is to be relied on.
+        """
+        if self._is_first:
+            return []
+        keys = [key_of(order_id) for order_id in order_ids]
+        return [value_of(*row) for row in await self._store.over(market_id, ORDERS, keys)]
+
+    async def keep(
+        self,
+        positions: Positions,
+        now: Iterable[tuple[Place, object]],
+        over: Iterable[Place] = (),
+    ) -> bool:
+        """Keep what is known at the positions; return whether it is.
+
+        Args:
+            positions: Where that is.
+            now: All parts; none may change meanwhile.
+            over: Those of them that are let go, and found again by `recall` alone.
+        """
         began = self._clock.monotonic()
         try:
-            changed = await asyncio.to_thread(self._parts.difference, now)
+            changed = await asyncio.to_thread(self._parts.difference, now, over)
         except TypeError as error:
             # Then each start reads the whole log, as without it.
             self._log.warning("books cannot be kept", why=str(error))
             self._trust = timedelta(0)
-            return
-        if self._is_first or changed.put or changed.dropped or positions != self._positions:
+            return False
+        is_changed = changed.put or changed.dropped or changed.over
+        if self._is_first or is_changed or positions != self._positions:
             times = (self._read_from, datetime.now(UTC))
             await self._store.keep(
                 self._version, positions, changed, times, is_first=self._is_first
@@ -129,3 +163,4 @@ class BookKeeper:
         self._is_first, self._positions = False, positions
         took = self._clock.monotonic() - began
         self._next = self._clock.monotonic() + max(self._every_s, _SHARE * took)
+        return True

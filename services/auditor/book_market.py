@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from schemas import events
-from services.core.book_state import audit_of, parts_of
+from services.core.book_state import ORDERS, audit_of, parts_of
 from services.core.market_records import status_of
 
 if TYPE_CHECKING:
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from schemas.codec import Envelope
     from services.core.book_audit import BookAudit
     from services.core.book_state import Part
+    from services.core.orders import Order
     from services.kit.records import Positions
 
 # What else a market has belongs to this process: it is found again while going on.
-_KEPT = ("next_seq", "sealed", "closed", "parts", "statuses", "stalls_told")
+_KEPT = ("next_seq", "sealed", "closed", "parts", "statuses", "statuses_before", "stalls_told")
 
 
 @dataclass(slots=True)
@@ -33,7 +34,10 @@ class Market:
     parts: dict[str, dict[int, events.RoundFilePart]] = field(
         default_factory=lambda: defaultdict(dict)
     )
-    statuses: set[str] = field(default_factory=set)
+    # Id of a status -> event that caused it, which is not judged yet; and ids of those statuses
+    # whose event was judged with the last round that was compared.
+    statuses: dict[str, str] = field(default_factory=dict)
+    statuses_before: set[str] = field(default_factory=set)
     # Round -> how far statuses are to be read for it: to where they were once it was closed.
     status_ends: dict[int, Positions] = field(default_factory=dict)
     # Since when the next round differs, with nothing left to read.
@@ -62,9 +66,10 @@ class Market:
         """Take what matching told: statuses, and of rounds what is still to be compared."""
         data = envelope.data
         if isinstance(data, events.OrderStatusChanged):
-            # At least once: a copy says nothing new.
-            if envelope.id not in self.statuses:
-                self.statuses.add(envelope.id)
+            # At least once: a copy says nothing new. It comes soon, if it does.
+            known = envelope.id in self.statuses or envelope.id in self.statuses_before
+            if envelope.causation_id and not known:
+                self.statuses[envelope.id] = envelope.causation_id
                 self.audit.tell(status_of(envelope, data))
             return
         if not isinstance(data, events.RoundSealed | events.RoundClosed | events.RoundFilePart):
@@ -78,6 +83,22 @@ class Market:
             self.closed.setdefault(seq, envelope.id)
         else:
             self.parts[data.round_id].setdefault(data.part, data)
+
+    def pass_on(self, round_id: str) -> None:
+        """Go on to the next round, once this one was compared."""
+        for known in (self.sealed, self.closed, self.status_ends):
+            known.pop(self.next_seq, None)
+        self.parts.pop(round_id, None)
+        judged = {one for one, cause in self.statuses.items() if not self.audit.awaits(cause)}
+        self.statuses = {one: cause for one, cause in self.statuses.items() if one not in judged}
+        self.statuses_before = judged
+        self.differs_since = None
+        self.next_seq += 1
+
+
+def place_of(order: Order) -> Part:
+    """Return under which part an order is kept."""
+    return ORDERS, order.id
 
 
 def parts_of_market(market: Market) -> Iterator[tuple[Part, object]]:

@@ -35,12 +35,14 @@ class Difference:
     Attributes:
         put: Parts that are new or changed.
         dropped: (market, name, key) of parts that are gone.
-        count: Parts in all.
-        digest: Digest over all.
+        over: (market, name, key, own digest) of parts that are let go, after they were put.
+        count: Parts in all, but for those that were let go.
+        digest: Digest over them.
     """
 
     put: tuple[Row, ...]
     dropped: tuple[tuple[str, str, str], ...]
+    over: tuple[tuple[str, str, str, bytes], ...]
     count: int
     digest: bytes
 
@@ -59,8 +61,14 @@ class Parts:
     _kept: dict[Place, _Kept] = field(default_factory=dict)
     _sum: int = 0
 
-    def difference(self, now: Iterable[tuple[Place, object]]) -> Difference:
+    def difference(
+        self, now: Iterable[tuple[Place, object]], over: Iterable[Place] = ()
+    ) -> Difference:
         """Return what changed, and take it for kept.
+
+        Args:
+            now: All parts.
+            over: Those of them to let go: the store has them, nobody here does.
 
         Raises:
             TypeError: if a value cannot be written; nothing is to be relied on then.
@@ -86,7 +94,13 @@ class Parts:
             held = self._kept.pop(place)
             self._sum -= held.digest
             dropped.append((place[0], place[1], held.key))
-        return Difference(tuple(put), tuple(dropped), len(self._kept), self.digest)
+        let_go = []
+        for place in over:
+            held = self._kept.pop(place)
+            self._sum -= held.digest
+            let_go.append((place[0], place[1], held.key, _bytes(held.digest)))
+        count = len(self._kept)
+        return Difference(tuple(put), tuple(dropped), tuple(let_go), count, self.digest)
 
     def take(self, rows: Iterable[Row]) -> None:
         """Take rows that were kept.
@@ -113,7 +127,27 @@ class Parts:
     @property
     def digest(self) -> bytes:
         """Return the digest over all."""
-        return (self._sum % _MODULUS).to_bytes(32, "big")
+        return _bytes(self._sum)
+
+
+def value_of(row: Row, digest: bytes) -> Any:  # noqa: ANN401 - whatever was let go
+    """Return the value of a part that was let go.
+
+    Raises:
+        ValueError: if it is not as it was written.
+    """
+    if _bytes(_digest(row)) != digest:
+        raise ValueError(f"{row[0]} {row[1]} {row[2]}: does not fit its digest")
+    return loads(row[3], ALLOWED)
+
+
+def key_of(key: object) -> str:
+    """Return a part's key as it is kept."""
+    return dumps(key)
+
+
+def _bytes(digest: int) -> bytes:
+    return (digest % _MODULUS).to_bytes(32, "big")
 
 
 def _is_same(held: object, value: object) -> bool:

@@ -14,7 +14,7 @@ import json
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Protocol
 
-from services.auditor.book_market import Market, market_of, parts_of_market
+from services.auditor.book_market import Market, market_of, parts_of_market, place_of
 from services.auditor.journal_state import Found
 from services.core.book_audit import BookAudit, RoundBook
 from services.core.codec import result_from_dict
@@ -151,8 +151,15 @@ class BookAuditor:
     async def keep(self) -> None:
         """Keep what is known, unless there is anything that still waits to be checked."""
         is_waiting = self._direct is not None and self._direct.is_waiting
-        if self._keeper is not None and not is_waiting:
-            await self._keeper.keep(self._reader.positions(), self._known())
+        if self._keeper is None or is_waiting:
+            return
+        over = {market_id: market.audit.over() for market_id, market in self._markets.items()}
+        places = {
+            (market_id, *place_of(order)) for market_id, orders in over.items() for order in orders
+        }
+        if await self._keeper.keep(self._reader.positions(), self._known(), places):
+            for market_id, orders in over.items():
+                self._markets[market_id].audit.forget(orders)
 
     def _known(self) -> Iterator[tuple[Place, object]]:
         for round_id in self._done:
@@ -211,6 +218,8 @@ class BookAuditor:
         one = await self._next_round(market)
         if one is None:
             return False
+        if not await self._recall(market, one):
+            return False
         # A book of 100,000 orders takes seconds, in which the lease must be renewed.
         checked = await asyncio.to_thread(market.audit.check, one)
         if checked.faults and checked.round_id not in self._done:
@@ -218,15 +227,26 @@ class BookAuditor:
                 return False
             await self._tell(one, checked)
         market.audit.accept(checked)
-        market.differs_since = None
-        market.sealed.pop(market.next_seq)
-        market.closed.pop(market.next_seq)
-        market.status_ends.pop(market.next_seq)
-        market.parts.pop(checked.round_id, None)
-        market.next_seq += 1
+        market.pass_on(checked.round_id)
         if checked.round_id not in self._done:
             self._done.add(checked.round_id)
             self._compared.inc()
+        return True
+
+    async def _recall(self, market: Market, one: RoundBook) -> bool:
+        """Take up the orders that were over and are named again; return whether that was possible.
+
+        What was kept of one and does not fit its digest makes all of it void.
+        """
+        if self._keeper is None or not (named := market.audit.named(one)):
+            return True
+        try:
+            market.audit.recall(await self._keeper.recall(market.audit.market_id, named))
+        except ValueError as error:
+            self._log.warning("kept books dropped, the log is read whole", why=str(error))
+            await self._reader.stop()
+            await self._begin()
+            return False
         return True
 
     async def _next_round(self, market: Market) -> RoundBook | None:

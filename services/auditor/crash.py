@@ -1,4 +1,4 @@
-"""Points at which a test can kill the auditor, in the order in which a batch passes them."""
+"""Points at which a test can kill the auditor, in the order in which it may pass them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ POINTS = (
     "journal_decided",
     "journal_before_commit",
     "journal_after_commit",
+    "books_before_commit",
+    "books_after_commit",
     "relay_before_ack",
     "relay_after_ack",
 )

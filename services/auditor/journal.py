@@ -21,6 +21,8 @@ from schemas.events import (
     OfferSubmitted,
     RoundClosed,
 )
+from schemas.links import LinkCharged
+from schemas.shares import PremiumAssigned
 from schemas.transparency import CheckpointCosigned
 from services.auditor.crash import crash_point
 from services.auditor.erasure_checks import ErasureChecks
@@ -169,6 +171,8 @@ class JournalAuditor:
                     heads.append(envelope)
                 case AllocationMade() as body:
                     changes.allocations.append(body)
+                case PremiumAssigned() | LinkCharged() as body:
+                    changes.charges.append(body)
                 case RoundClosed() as body:
                     changes.closed.append(body)
                 case OfferSubmitted() | OfferAmended() as body:
@@ -245,7 +249,7 @@ class JournalAuditor:
         changes.claims.update({place: bookings.claims[place] for place in bookings.moved})
         faults = (*journal.faults, *bookings.faults, *passing.faults)
         changes.found += faults_of_entries(faults, entries, size)
-        passing.finish(changes)
+        passing.finish(changes, bookings.assessed)
         self._heads.passed(journal.told, heads, changes)
         last = max(tiles)
         nodes, leaves = tiles[last]

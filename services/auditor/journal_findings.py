@@ -59,6 +59,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The allocations of {round_id} are not those of its verified file.",
         "轮次 {round_id} 公布的分配与其已核验文件不符。",
     ),
+    "round.premiums": (
+        "The premiums told of {round_id} are not those of its verified file.",
+        "轮次 {round_id} 公布的溢价与其已核验文件不符。",
+    ),
+    "round.links": (
+        "The charges for links told of {round_id} are not those of its verified file.",
+        "轮次 {round_id} 公布的链路费用与其已核验文件不符。",
+    ),
+    "round.levied": (
+        "Premiums of {round_id} were charged or credited otherwise than its verified file says.",
+        "轮次 {round_id} 的溢价收取或补贴与其已核验文件不符。",
+    ),
     "round.payments": (
         "The journal booked {round_id} otherwise than its verified file says.",
         "轮次 {round_id} 的记账与其已核验文件不符。",

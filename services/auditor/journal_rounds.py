@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 from services.auditor.journal_state import Found, RoundAudit
 from suanli.check_booking import (
     check_parties,
+    check_premiums,
     compare_allocations,
+    compare_assessed,
+    compare_links,
     compare_payments,
+    difference_of,
     parties_of,
     place_of,
 )
@@ -18,13 +22,15 @@ from suanli.check_journal import Fault, check_capacity
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from services.auditor.journal_state import JournalChanges, JournalStore
+    from services.auditor.journal_state import Charge, Charges, JournalChanges, JournalStore
     from services.kit.records import Positions
+    from suanli.check_booking import Claim, Facts, Parties, Place
 
 Json = dict[str, Any]
 
 # A look at a round reads all of its allocations, so one batch looks at a few.
 _ROUNDS_MAX = 8
+_CLAIMS_MAX = 500
 _PROBLEMS_MAX = 20
 
 
@@ -73,12 +79,20 @@ class Passing:
             self._done[self._booking] = index
         self._booking = self._cause = ""
 
-    def finish(self, changes: JournalChanges) -> None:
-        """Note what was found, once the entries have passed."""
+    def finish(self, changes: JournalChanges, assessed: Mapping[str, int]) -> None:
+        """Note what was found, once the entries have passed.
+
+        Args:
+            changes: Where to.
+            assessed: Round -> what its premiums were assessed at by these entries.
+        """
         changes.facts = replace(changes.facts, booking=self._booking, cause=self._cause)
         for round_id, index in self._done.items():
             known = self._rounds.get(round_id) or changes.rounds.get(round_id) or _new(round_id)
             changes.rounds[round_id] = replace(known, booked_at=index)
+        for round_id, amount in assessed.items():
+            known = changes.rounds.get(round_id) or self._rounds.get(round_id) or _new(round_id)
+            changes.rounds[round_id] = replace(known, assessed=known.assessed + amount)
 
 
 class RoundChecks:
@@ -131,13 +145,12 @@ class RoundChecks:
 
     async def _take_in_closed(self, changes: JournalChanges) -> None:
         named = {body.round_id for body in changes.closed}
-        named |= {body.round_id for body in changes.allocations}
+        named |= {body.round_id for body in (*changes.allocations, *changes.charges)}
         known = await self._store.rounds(named) if named else {}
         # Records of a round that come again, after all of it was told, are no news.
-        changes.allocations = [
-            body for body in changes.allocations
-            if body.round_id not in known or known[body.round_id].offers_through is None
-        ]  # fmt: skip
+        over = {one for one, row in known.items() if row.offers_through is not None}
+        changes.allocations = [it for it in changes.allocations if it.round_id not in over]
+        changes.charges = [it for it in changes.charges if it.round_id not in over]
         for body in changes.closed:
             row = changes.rounds.get(body.round_id) or known.get(body.round_id)
             row = row or _new(body.round_id)
@@ -163,7 +176,27 @@ class RoundChecks:
         problems = compare_allocations(file, told)
         if problems:
             changes.found.append(_found("round.allocations", row, problems))
+        if row.charges is not None:
+            await self._compare_charges(row, changes)
         return replace(row, allocations_compared=True)
+
+    async def _compare_charges(self, row: RoundAudit, changes: JournalChanges) -> None:
+        """Compare premiums and charges for links as they were told; keep the file's premiums."""
+        for kind, code, owner, named in _CHARGES:
+            file, told = await self._store.charges(row.round_id, kind)
+            if not file and not told:
+                continue
+            owners = {
+                str(item[named]): str(item[owner]) for item in await self._store.told(row.round_id)
+            }
+            problems = _differences(file, told, owners)
+            if problems:
+                changes.found.append(_found(code, row, problems))
+            if kind == "premium":
+                changes.premiums |= {
+                    (row.round_id, subject): charge.facts.payment
+                    for subject, charge in file.items()
+                }
 
     async def _compare_capacity(
         self, row: RoundAudit, changes: JournalChanges, positions: Positions
@@ -196,12 +229,16 @@ class RoundChecks:
         claims = await self._store.claims_of(row.round_id)
         if row.overtaken and row.booked_at is None:
             # A later round of this market was booked, and rounds are booked in order.
-            if payments:
+            if payments.all:
                 what = f"{row.round_id}: a later round was booked, this one was not"
                 changes.found.append(_found("round.unbooked", row, [what]))
             return replace(row, payments_compared=True)
         taken = {place[1]: claim.taken for place, claim in claims.items()}
-        problems = compare_payments(payments, taken)
+        problems = compare_payments(payments.all, taken)
+        if row.charges is not None:
+            own = {place[1]: claim for place, claim in claims.items()}
+            problems += compare_links(row.market_id, payments.tariffs, payments.rents, own)
+            problems += compare_assessed(row.charges, row.assessed)
         if problems:
             entries = {place[1]: claim.index for place, claim in claims.items()}
             named = [entries[text.split(":")[0]] for text in problems
@@ -213,7 +250,11 @@ class RoundChecks:
         return replace(row, payments_compared=True)
 
     async def _compare_parties(self, changes: JournalChanges) -> None:
-        """Look at whom money came from and went to; forget what went out whole."""
+        """Look at whom money came from and went to; forget what is settled whole."""
+        # A head is signed over whole settlements, so nothing of those before it is still to come.
+        size = changes.facts.head_size
+        for place, claim in (await self._store.claims_waiting(size, _CLAIMS_MAX)).items():
+            changes.claims.setdefault(place, claim)
         named = {place[0] for place in changes.claims}
         rounds = {**(await self._store.rounds(named) if named else {}), **changes.rounds}
         ready = [
@@ -221,17 +262,72 @@ class RoundChecks:
             for place in changes.claims
             if place[0] in rounds and rounds[place[0]].offers_through is not None
         ]
-        parties = parties_of(await self._store.told_at(ready)) if ready else {}
+        parties = await self._parties(ready, changes) if ready else {}
         for place, claim in changes.claims.items():
             row = rounds.get(place[0])
             if row is None or place not in parties:
                 continue
             problems = [f"{place[1]}: {text}" for text in check_parties(claim, parties[place])]
             if problems:
-                more: dict[str, str | int] = {"leaf_index": claim.index, "demand_id": place[1]}
+                more: Json = {"leaf_index": claim.index, "demand_id": place[1]}
                 changes.found.append(_found("round.parties", row, problems, more, place[1]))
-            if row.payments_compared and claim.paid == claim.taken:
-                changes.settled.add(place)
+            if row.payments_compared:
+                self._compare_premiums(row, (place, claim), parties[place], changes)
+
+    async def _parties(
+        self, places: Sequence[Place], changes: JournalChanges
+    ) -> dict[Place, Parties]:
+        """Return who may get what of some demands' money."""
+        told = await self._store.told_at(places)
+        # What this batch found of premiums is not stored yet.
+        for item in told if changes.premiums else ():
+            key = (str(item["round_id"]), str(item["allocation_id"]))
+            item["premium"] = changes.premiums.get(key, item["premium"])
+        return parties_of(told)
+
+    def _compare_premiums(
+        self, row: RoundAudit, moved: tuple[Place, Claim], due: Parties, changes: JournalChanges
+    ) -> None:
+        """Look at premiums of a demand; forget it once its escrow is empty and they are settled."""
+        place, claim = moved
+        is_whole = claim.moved < changes.facts.head_size
+        is_empty = claim.paid == claim.taken
+        if row.charges is not None:
+            problems = check_premiums(claim, due, is_settled=is_empty and is_whole)
+            if problems:
+                texts = [f"{place[1]}: {text}" for text in problems]
+                more: Json = {"leaf_index": claim.moved, "demand_id": place[1]}
+                changes.found.append(_found("round.levied", row, texts, more, place[1]))
+        has_premiums = row.charges is None or bool(due.credits or due.charges)
+        if is_empty and (is_whole or not has_premiums):
+            changes.settled.add(place)
+        elif is_empty:
+            changes.waits.add(place)
+
+
+# Kind of charge, code of a difference, whose it is and what it is of in an allocation.
+_CHARGES = (
+    ("premium", "round.premiums", "provider_id", "allocation_id"),
+    ("link", "round.links", "enterprise_id", "demand_id"),
+)
+
+
+def _differences(file: Charges, told: Charges, owners: Mapping[str, str]) -> list[str]:
+    """Return where charges that were told are not those of the file, or are of somebody else."""
+    problems = []
+    for subject in sorted(file.keys() | told.keys()):
+        one, other = file.get(subject), told.get(subject)
+        text = difference_of(_facts_of(one), _facts_of(other))
+        owner = owners.get(subject.partition(" ")[0])
+        if not text and other is not None and other.party != owner:
+            text = f"told of {other.party}, the allocation is of {owner}"
+        if text:
+            problems.append(f"{subject}: {text}")
+    return problems
+
+
+def _facts_of(charge: Charge | None) -> Facts | None:
+    return None if charge is None else charge.facts
 
 
 def faults_of_entries(faults: Iterable[Fault], entries: Sequence[Json], first: int) -> list[Found]:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schemas.events import AllocationMade, OfferAmended, OfferSubmitted, RoundClosed
+    from schemas.links import LinkCharged
+    from schemas.shares import PremiumAssigned
     from schemas.transparency import AuditProgressed
     from services.kit.records import Positions
     from suanli.check_booking import Allocated, Claim, Facts, Place
@@ -98,6 +100,9 @@ class RoundAudit:
         capacity_compared: Whether they were compared with what was offered.
         payments_compared: Whether its money was compared with its file.
         overtaken: Whether a later round of its market was booked before it.
+        charges: What premiums charge by its file; ``None`` if the file was judged before that and
+            the charges of links were kept.
+        assessed: What premiums charge by the journal.
     """
 
     round_id: str
@@ -110,6 +115,40 @@ class RoundAudit:
     capacity_compared: bool = False
     payments_compared: bool = False
     overtaken: bool = False
+    charges: int | None = None
+    assessed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A premium or a charge for a link.
+
+    Attributes:
+        party: Whom it was told of, empty by the file.
+        facts: What it comes to.
+    """
+
+    party: str
+    facts: Facts
+
+
+Charges = dict[str, Charge]
+"""What is charged, an allocation or a demand and a link -> the charge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """What a round's file says that demands pay.
+
+    Attributes:
+        all: Demand -> micro-yuan.
+        tariffs: Demand -> of that, tariffs of links.
+        rents: Demand -> of that, congestion rents.
+    """
+
+    all: Mapping[str, int]
+    tariffs: Mapping[str, int]
+    rents: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +201,15 @@ class JournalChanges:
     cosigned: list[tuple[int, str, str]] = field(default_factory=list)
     rounds: dict[str, RoundAudit] = field(default_factory=dict)
     allocations: list[AllocationMade] = field(default_factory=list)
+    charges: list[PremiumAssigned | LinkCharged] = field(default_factory=list)
+    # (round, allocation) -> what its provider receives beside the price, by the file.
+    premiums: dict[tuple[str, str], int] = field(default_factory=dict)
     closed: list[RoundClosed] = field(default_factory=list)
     offers: list[OfferSubmitted | OfferAmended] = field(default_factory=list)
     given: dict[tuple[str, str, str], int] = field(default_factory=dict)
     claims: dict[Place, Claim] = field(default_factory=dict)
+    # Those whose escrow is empty and whose premiums may still move.
+    waits: set[Place] = field(default_factory=set)
     settled: set[Place] = field(default_factory=set)
     found: list[Found] = field(default_factory=list)
     # (id, leaf hash) of orders to erase; erasures; places of those that have no order.
@@ -221,6 +265,10 @@ class JournalStore(Protocol):
         """Return the money in escrow of a round."""
         ...
 
+    async def claims_waiting(self, before: int, limit: int) -> dict[Place, Claim]:
+        """Return money that waits for premiums and was last moved by an entry before a place."""
+        ...
+
     async def rounds(self, round_ids: Iterable[str]) -> dict[str, RoundAudit]:
         """Return how far these rounds are."""
         ...
@@ -229,8 +277,12 @@ class JournalStore(Protocol):
         """Return rounds that were not compared in full, the oldest first."""
         ...
 
-    async def payments(self, round_id: str) -> dict[str, int]:
+    async def payments(self, round_id: str) -> Payments:
         """Return what each demand pays by the round's file."""
+        ...
+
+    async def charges(self, round_id: str, kind: str) -> tuple[Charges, Charges]:
+        """Return a round's premiums (``premium``) or charges (``link``): by file and by topic."""
         ...
 
     async def allocations(self, round_id: str, source: str) -> dict[Allocated, Facts]:
@@ -242,7 +294,10 @@ class JournalStore(Protocol):
         ...
 
     async def told_at(self, places: Iterable[Place]) -> list[dict[str, Any]]:
-        """Return the allocations of some demands in rounds, as their topic told them."""
+        """Return the allocations of some demands in rounds, as their topic told them.
+
+        With them is their ``premium``, as the file says.
+        """
         ...
 
     async def offers(self, offer_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from schemas.events import RoundCleared, RoundFilePart, RoundSealed
+from schemas.shares import RoundShares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from services.kit.records import OutRecord, Positions, Record
 
-RoundEvent = RoundSealed | RoundCleared | RoundFilePart
+RoundEvent = RoundSealed | RoundCleared | RoundShares | RoundFilePart
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What a round file that is right says of money.
+
+    Attributes:
+        payments: (demand, what it pays, of that tariffs of links, of that rents) of each.
+        allocations: (demand, offer, pool, first period, payment, digest of its periods) of each.
+        charges: (``premium`` or ``link``, what it is of, micro-yuan, digest of its periods).
+        assessed: What imported supply is charged by premiums.
+    """
+
+    payments: tuple[tuple[str, int, int, int], ...] = ()
+    allocations: tuple[tuple[str, str, str, int, int, str], ...] = ()
+    charges: tuple[tuple[str, str, int, str], ...] = ()
+    assessed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +46,8 @@ class Checked:
         rules_digest: The same of the rules.
         result_digest: The same of the result.
         round_id: Round that the file says it is.
-        payments: Demand -> what it pays, of a file that is right.
-        allocations: (demand, offer, pool, first period, payment, digest of its periods) of each.
+        money: What a file that is right says of money.
+        shares: What it says of domestic shares, as ``suanli.round.shares.v1`` tells it.
     """
 
     ok: bool
@@ -40,8 +58,8 @@ class Checked:
     rules_digest: str = ""
     result_digest: str = ""
     round_id: str = ""
-    payments: Mapping[str, int] = field(default_factory=dict)
-    allocations: tuple[tuple[str, str, str, int, int, str], ...] = ()
+    money: Money = field(default_factory=Money)
+    shares: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +73,8 @@ class Verdict:
         problems: What is not.
         file_sha256: Digest of the round file.
         check_ms: Real milliseconds that the check took.
-        payments: As in `Checked`.
-        allocations: The same.
+        shares_sha256: Digest of the shares that were told with it, empty if none were.
+        money: As in `Checked`.
     """
 
     round_id: str
@@ -65,8 +83,21 @@ class Verdict:
     problems: tuple[str, ...]
     file_sha256: str
     check_ms: int
-    payments: Mapping[str, int] = field(default_factory=dict)
-    allocations: tuple[tuple[str, str, str, int, int, str], ...] = ()
+    shares_sha256: str = ""
+    money: Money = field(default_factory=Money)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a verdict is about.
+
+    Attributes:
+        file_sha256: Digest of the round file.
+        shares_sha256: As in `Verdict`; ``None`` if the verdict is from before shares were judged.
+    """
+
+    file_sha256: str
+    shares_sha256: str | None
 
 
 @dataclass(slots=True)
@@ -85,8 +116,8 @@ class Store(Protocol):
         """Claim the positions; return them and what was read of rounds without a verdict."""
         ...
 
-    async def judged(self, round_ids: Iterable[str]) -> dict[str, str]:
-        """Return round -> file digest of those that have a verdict."""
+    async def judged(self, round_ids: Iterable[str]) -> dict[str, Judged]:
+        """Return what was judged of those rounds that have a verdict."""
         ...
 
     async def commit(self, before: Positions, after: Positions, changes: Changes) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from services.core.codec import book_to_dict, canonical_json
+from services.core.intake import order_id_of
 from services.core.replay import INPUTS, MarketLog, Replay, Round
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from schemas.events import RoundSealed
     from services.core.book import Result
+    from services.core.orders import Order
     from services.core.replay import Read, Status
 
 Json = dict[str, Any]
@@ -108,6 +110,41 @@ class BookAudit:
     def tell(self, status: Status) -> None:
         """Add the next status."""
         self._replay.tell(status)
+
+    def awaits(self, event_id: str) -> bool:
+        """Return whether statuses of an event were told that no round has judged yet."""
+        return self._replay.awaits(event_id)
+
+    def over(self) -> list[Order]:
+        """Return the orders that matter no more, unless a record or a round names them again."""
+        return self._replay.over()
+
+    def forget(self, orders: Iterable[Order]) -> None:
+        """Let go of orders that are over; of those that `named` names, `recall` is due."""
+        for order in orders:
+            del self._replay.orders[order.id]
+
+    def recall(self, orders: Iterable[Order]) -> None:
+        """Have orders again that were let go."""
+        for order in orders:
+            self._replay.orders.setdefault(order.id, order)
+
+    def named(self, one: RoundBook) -> set[str]:
+        """Return the orders not known here that a round or the records before it may be about."""
+        found: set[str] = {
+            name
+            for records in self._inputs.values()
+            for record in records
+            for name in (
+                order_id_of(record.event),
+                getattr(getattr(record.event, "terms", None), "linked_to", None),
+            )
+            if name
+        }
+        if one.result is not None:
+            found |= {row.id for row in one.result.demands}
+            found |= {row.id for row in one.result.offers}
+        return found - self._replay.orders.keys()
 
     def check(self, one: RoundBook) -> BookCheck:
         """Return what is wrong with the next round's book; nothing changes until `accept`.

@@ -315,7 +315,8 @@ def _book_offer(order: OfferOrder, horizon: Horizon) -> BookOffer | None:
 def _is_whole(order: OfferOrder, horizon: Horizon) -> bool:
     # All or nothing: the whole window must be there to be taken.
     start, end = period_of(order.terms.start), period_of(order.terms.end)
-    return horizon.first <= start and end <= horizon.end and not order.allocated
+    first = max(horizon.first, order.held_from)
+    return first <= start and end <= horizon.end and not order.allocated
 
 
 def _book_demand(

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from services.core.book import Book
 
+ORDERS = "replay._orders"
+"""Name of the parts that are orders, under their ids."""
+
 Part = tuple[str, object]
 """(name of an attribute, key in it; ``None`` for all of it)."""
 

@@ -66,8 +66,6 @@ def validate_offer(terms: OfferTerms, market: Market, now_period: int) -> None:
         market=market,
         first=period_of(terms.start),
     )
-    if terms.resale_of is not None:
-        raise _not_yet("resale_of", terms.resale_of, "null", "resale of allocations", "分配转售")
 
 
 def validate_demand(terms: DemandTerms, market: Market, now_period: int) -> None:
@@ -404,17 +402,4 @@ def _error(code: str, field: str, value: str, allowed: Message) -> ValidationErr
         field=field,
         value=value,
         allowed=allowed.en,
-    )
-
-
-def _not_yet(field: str, value: str, allowed: str, what: str, what_zh: str) -> ValidationError:
-    return ValidationError(
-        "not_yet_supported",
-        Message(
-            en=f"{field} must be {allowed}, was {value}: this market does not clear {what} yet",
-            zh=f"{field} 应为 {allowed},实际为 {value}:本市场暂不支持{what_zh}",
-        ),
-        field=field,
-        value=value,
-        allowed=allowed,
     )

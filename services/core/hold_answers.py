@@ -1,4 +1,4 @@
-"""What the ledger's answers about holds do to demand.
+"""What the ledger's answers about holds do to demand, and to offers that share capacity.
 
 An answer names its cause. If that is the amendment that waits, it decides it, unless a round
 that had not read the amendment changed the hold afterwards: then the ledger answers again, with
@@ -11,9 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from schemas.base import MONEY_MAX_MICRO_YUAN
+from schemas.capacity import CapacityHeld
 from schemas.events import HoldPlaced
-from schemas.types import OrderState
+from schemas.types import OrderState, period_of
+from services.core.capacity import with_capacity
 from services.core.eligibility import max_spend
+from services.core.errors import Message
 from services.core.order_holds import (
     with_first_hold,
     with_late_hold,
@@ -21,12 +24,14 @@ from services.core.order_holds import (
     without_amendment,
     without_hold,
 )
-from services.core.orders import DemandOrder
+from services.core.orders import DemandOrder, OfferOrder
+from services.core.reasons import why_of_message
 from services.core.verdicts import Decision, HoldAnswer, Verdict
 
 if TYPE_CHECKING:
+    from schemas.capacity import CapacityRefused
     from schemas.events import HoldRefused
-    from services.core.orders import HoldChange
+    from services.core.orders import HoldChange, Order
     from services.core.verdicts import Story, View
 
 
@@ -50,14 +55,33 @@ def hold_answered(view: View, event: HoldPlaced | HoldRefused, story: Story) -> 
     return with_early_answers(view, decision)
 
 
+def capacity_answered(view: View, event: CapacityHeld | CapacityRefused, story: Story) -> Decision:
+    """Return what an answer of the ledger about an offer's capacity does."""
+    answer = _capacity_answer(event, story)
+    order = view.orders.get(answer.order_id)
+    if order is None:
+        return Decision(Verdict.KEPT, put=answer)
+    if not isinstance(order, OfferOrder):
+        return Decision(Verdict.IGNORED)
+    following = with_capacity(order, answer)
+    if not order.is_live:
+        return Decision(Verdict.CLOSED, order.why, (following,))
+    if following == order:
+        return Decision(Verdict.DUPLICATE)
+    return Decision(_verdict(order, following), following.why, (following,))
+
+
 def with_early_answers(view: View, decision: Decision) -> Decision:
-    """Apply answers that came before what they are for to the demand of a decision."""
+    """Apply answers that came before what they are for to the order of a decision."""
     order = decision.orders[-1]
-    assert isinstance(order, DemandOrder)
     early = sorted(view.stash.get(order.id, {}).values(), key=lambda answer: answer.offset)
     orders, used = list(decision.orders), []
     for answer in early:
-        following = _after(order, answer)
+        following = (
+            _after(order, answer)
+            if isinstance(order, DemandOrder)
+            else with_capacity(order, answer)
+        )
         if following is None:
             continue
         used.append(answer)
@@ -121,12 +145,31 @@ def _decided(order: DemandOrder) -> DemandOrder:
     return without_amendment(refused, order.pending_cause)
 
 
-def _verdict(before: DemandOrder, after: DemandOrder) -> Verdict:
+def _verdict(before: Order, after: Order) -> Verdict:
     if after.state == OrderState.REJECTED:
         return Verdict.REJECTED
     if after.version > before.version:
         return Verdict.AMENDED
     return Verdict.OPEN if before.state == OrderState.ACCEPTED else Verdict.APPLIED
+
+
+def _capacity_answer(event: CapacityHeld | CapacityRefused, story: Story) -> HoldAnswer:
+    placed = isinstance(event, CapacityHeld)
+    told = None if isinstance(event, CapacityHeld) else event.reason
+    return HoldAnswer(
+        order_id=event.order_id,
+        version=event.version,
+        cause=story.cause,
+        offset=story.offset,
+        placed=placed,
+        amount=event.chips if isinstance(event, CapacityHeld) else 0,
+        free=0,
+        booked_through=0,
+        start=period_of(event.start) if isinstance(event, CapacityHeld) else 0,
+        reason=None
+        if told is None
+        else why_of_message(told.code, Message(told.en, told.zh), told.params),
+    )
 
 
 def _answer(event: HoldPlaced | HoldRefused, story: Story) -> HoldAnswer:

@@ -12,11 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from schemas import events
+from schemas.capacity import CapacityHeld, CapacityRefused
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.types import OrderState, period_of
+from services.core.capacity import capacity_of, refusal_of_shared_terms
 from services.core.eligibility import validate_demand, validate_offer
 from services.core.errors import Message, ValidationError
-from services.core.hold_answers import hold_answered, with_early_answers
+from services.core.hold_answers import capacity_answered, hold_answered, with_early_answers
 from services.core.improving import worse_demand, worse_offer
 from services.core.order_holds import without_amendment
 from services.core.order_terms import (
@@ -69,6 +71,8 @@ def decide(view: View, event: events.Event, story: Story) -> Decision:
             return _owned(view, event, lambda order: _cancelled(view, order, event))
         case events.HoldPlaced() | events.HoldRefused():
             return hold_answered(view, event, story)
+        case CapacityHeld() | CapacityRefused():
+            return capacity_answered(view, event, story)
         case _:
             return Decision(Verdict.IGNORED)
 
@@ -102,11 +106,15 @@ def _offer_submitted(view: View, event: events.OfferSubmitted, story: Story) -> 
         _validate_offer(view, event.terms)
         _check_wrong_side(event.order_id, "off_")
     except ValidationError as error:
-        return _refused(order, why_of_error(error))
+        return with_early_answers(view, _refused(order, why_of_error(error)))
     other = view.block_offers.get(event.participant_id)
     if event.terms.block and other is not None:
-        return _refused(order, why("one_block_offer", order_id=other))
-    return Decision(Verdict.OPEN, order.why, (order,))
+        refused = _refused(order, why("one_block_offer", order_id=other))
+        return with_early_answers(view, refused)
+    if capacity_of(event.participant_id, event.terms) is None:
+        return Decision(Verdict.OPEN, order.why, (order,))
+    waiting = replace(order, state=OrderState.ACCEPTED, why=why("waiting_for_capacity"))
+    return with_early_answers(view, Decision(Verdict.ACCEPTED, waiting.why, (waiting,)))
 
 
 def _demand_submitted(view: View, event: events.DemandSubmitted, story: Story) -> Decision:
@@ -247,7 +255,8 @@ def _offer_amended(view: View, order: Order, event: events.OfferAmended) -> Deci
         if event.terms == order.terms and event.expected_version == order.version - 1:
             return Decision(Verdict.DUPLICATE)
         return _stale(order, event.expected_version)
-    reason = refusal_of_offer_terms(order, event.terms)
+    reason = refusal_of_shared_terms(order, event.terms)
+    reason = reason or refusal_of_offer_terms(order, event.terms)
     other = view.block_offers.get(order.participant_id, order.id)
     if reason is None and event.terms.block and other != order.id:
         reason = why("one_block_offer", order_id=other)

@@ -31,7 +31,7 @@ def offer_chips_left(order: OfferOrder, first: int, end: int) -> tuple[int, tupl
     Returns:
         (start, chips); chips is empty if the offer's window is outside, all 0 if it is taken.
     """
-    start = max(first, period_of(order.terms.start))
+    start = max(first, period_of(order.terms.start), order.held_from)
     stop = min(end, period_of(order.terms.end))
     taken = dict(order.allocated)
     chips = order.terms.chips
@@ -40,8 +40,8 @@ def offer_chips_left(order: OfferOrder, first: int, end: int) -> tuple[int, tupl
 
 def offer_left_in_all(order: OfferOrder) -> int:
     """Return the chip-hours of an offer that are not allocated, over its whole window."""
-    _, chips = offer_chips_left(order, 0, period_of(order.terms.end))
-    return sum(chips)
+    hours = period_of(order.terms.end) - period_of(order.terms.start)
+    return order.terms.chips * hours - sum(chips for _, chips in order.allocated)
 
 
 def demand_left(

@@ -106,9 +106,13 @@ class OfferOrder(_Order):
 
     Attributes:
         terms: Terms in force.
+        is_held: Whether the ledger reserved the capacity that it shares with others.
+        held_from: First period that it may still sell of it.
     """
 
     terms: OfferTerms
+    is_held: bool = False
+    held_from: int = 0
 
     @property
     def side(self) -> Side:

@@ -21,6 +21,7 @@ from services.core.errors import HoldError, Message, SettleError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 BALANCE_MAX = 10**17
 """Largest net balance of a layer: a hundred billion yuan in micro-yuan, the wire's limit."""
@@ -86,6 +87,7 @@ class Hold:
         credit: Account that it reserves for.
         unit: Unit of both.
         amount: What is reserved.
+        expires_at: From then on it can no longer be posted; ``None``: never.
     """
 
     id: UUID
@@ -93,6 +95,7 @@ class Hold:
     credit: str
     unit: str
     amount: int
+    expires_at: datetime | None = None
 
 
 class Transfer(NamedTuple):

@@ -44,6 +44,22 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Accepted; it enters the book once the money for it is reserved.",
         "已接受;资金冻结完成后进入订单簿。",
     ),
+    "waiting_for_capacity": (
+        "Accepted; it enters the book once the chips that it shares are reserved for it.",
+        "已接受;所共享的芯片预留完成后进入订单簿。",
+    ),
+    "capacity_waiting": (
+        "Its chips are being reserved; it can be changed once it is in the book.",
+        "芯片预留尚未完成;进入订单簿后方可修改。",
+    ),
+    "capacity_same": (
+        "{field} must stay {allowed}, was {value}; withdraw the offer and make another.",
+        "{field} 须保持 {allowed},实际为 {value};请撤回后另行报价。",
+    ),
+    "capacity_raised": (
+        "Chips were reserved for it: {field} must be {allowed}, was {value}; offer more apart.",
+        "芯片已按原数量预留:{field} 应为 {allowed},实际为 {value};增加部分请另行报价。",
+    ),
     "in_the_book": ("In the book from the next round on.", "自下一轮起进入订单簿。"),
     "hold_refused": (
         "Money could not be reserved: {needed} micro-yuan needed, {free} free.",

@@ -32,6 +32,7 @@ from services.core.book_builder import (
     no_longer_taken,
     stand,
 )
+from services.core.capacity import passed_by
 from services.core.codec import book_to_dict, canonical_json
 from services.core.intake import decide, order_id_of
 from services.core.link_charges import Sent, sent_after
@@ -45,7 +46,7 @@ from services.core.urgent_rounds import Stages
 from services.core.verdicts import Decision, HoldAnswer, Story, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from schemas.market import Market
     from services.core.book import Book, Result
@@ -158,40 +159,6 @@ class BookThen:
     differing: tuple[str, ...]
 
 
-def book_at(log: MarketLog, at: datetime) -> BookThen | None:
-    """Return the book as a round would have frozen it at an instant of the market's clock.
-
-    ``None`` before the market was defined.
-    """
-    replaying = Replay(log)
-    for one in log.rounds:
-        if one.sealed.market_time > at:
-            break
-        if replaying.seal(one) is not None:
-            replaying.settle(one)
-    replaying.take_rest(at)
-    if replaying.market is None:
-        return None
-    return replaying.shown(replaying.freeze(replaying.next_round, at), at, None)
-
-
-def book_of_round(log: MarketLog, seq: int) -> BookThen | None:
-    """Return the book that a round sealed, rebuilt; ``None`` if there was no such round."""
-    for found in sealed_books(log):
-        if found.seq == seq:
-            return found
-    return None
-
-
-def sealed_books(log: MarketLog) -> Iterator[BookThen]:
-    """Yield the book of each round, rebuilt; its digest is to be compared with the sealed one."""
-    replaying = Replay(log)
-    for one in log.rounds:
-        if (then := replaying.seal(one)) is not None:
-            yield then
-            replaying.settle(one)
-
-
 class Replay:
     """The state of a market, as matching had it.
 
@@ -211,6 +178,7 @@ class Replay:
         self._queues = {topic: Queue(log.inputs.get(topic, ())) for topic in INPUTS}
         self._told: dict[str, list[Status]] = defaultdict(list)
         self._rank: dict[str, int] = {}
+        self._ranks = 0
         for status in log.statuses:
             self.tell(status)
         self._orders: dict[str, Order] = {}
@@ -235,7 +203,8 @@ class Replay:
         """Add the next status of the log."""
         if status.cause:
             self._told[status.cause].append(status)
-            self._rank.setdefault(status.cause, len(self._rank))
+            self._rank.setdefault(status.cause, self._ranks)
+            self._ranks += 1
 
     def fork(self) -> Replay:
         """Return a copy that goes on by itself; only the records of the log are shared."""
@@ -263,9 +232,28 @@ class Replay:
         """
         counts = {topic: queue.next for topic, queue in self._queues.items()}
         for topic, queue in self._queues.items():
-            queue.early -= {record.event_id for record in queue.records[: counts[topic]]}
+            judged = {record.event_id for record in queue.records[: counts[topic]]}
+            queue.early -= judged
+            for event_id in judged:
+                self._rank.pop(event_id, None)
             queue.next = 0
         return counts
+
+    def awaits(self, event_id: str) -> bool:
+        """Return whether statuses of an event were told that was not judged yet."""
+        return event_id in self._told
+
+    @property
+    def orders(self) -> dict[str, Order]:
+        """Return the orders that are known here, by id; those that are over may be taken out."""
+        return self._orders
+
+    def over(self) -> list[Order]:
+        """Return the orders that matter no more, unless a record names them again."""
+        named: set[str | None] = {*self._working, *self._stash, *self._block_offers.values()}
+        named |= {order.terms.linked_to for order in self._working.values()
+                  if isinstance(order, DemandOrder)}  # fmt: skip
+        return [order for order_id, order in self._orders.items() if order_id not in named]
 
     # --- records ------------------------------------------------------------------------------
 
@@ -322,7 +310,7 @@ class Replay:
             return
         # A copy of an event is a repeat: what was told is what the first one caused.
         statuses = self._told.pop(record.event_id, [])
-        if len(statuses) > 1 and record.topic == "demand":
+        if len(statuses) > 1 and record.topic in ("demand", "offers"):
             self._take_answers(order_id_of(event), ends)
         self._now = max(self._now, statuses[0].at) if statuses else self._now
         decision = self._decided(record)
@@ -362,7 +350,7 @@ class Replay:
         return False
 
     def _take_answers(self, order_id: str | None, ends: Mapping[str, int]) -> None:
-        """Judge answers for a demand that came before it and were applied with it."""
+        """Judge answers for an order that came before it and were applied with it."""
         queue = self._queues["holds"]
         waiting = [
             record
@@ -467,6 +455,8 @@ class Replay:
         filled = {item.demand for item in one.result.allocations if item.demand in named}
         adjusted = holds_to_adjust(self._working_and(filled), filled)
         self._put_all([told(order, seq, one.closed_id) for order in adjusted])
+        if not self._stages.served:
+            self._put_all(passed_by(self._live(), self.market, one.sealed.market_time))
 
     def shown(self, book: Book, at: datetime, sealed_digest: str | None) -> BookThen:
         """Return the book that was frozen last, with the live orders."""

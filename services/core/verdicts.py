@@ -40,17 +40,19 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HoldAnswer:
-    """The ledger's answer to a version of a demand.
+    """The ledger's answer to a version of a demand, or to an offer that shares capacity.
 
     Attributes:
-        order_id: The demand.
+        order_id: The order.
         version: Version that the answer is for.
         cause: Id of the event that it answers: of the demand, or of the end of a round.
         offset: Position in the log; a later answer replaces an earlier one.
-        placed: Whether money was held.
-        amount: Money held, or needed if it was not.
+        placed: Whether money, or capacity, was held.
+        amount: Money held, or needed if it was not; chips for an offer.
         free: Money that was free, if it was not held.
         booked_through: Last round that the ledger had booked before, 0 if none.
+        start: First period in which capacity is held.
+        reason: Why capacity was not held.
     """
 
     order_id: str
@@ -61,6 +63,8 @@ class HoldAnswer:
     amount: int
     free: int
     booked_through: int
+    start: int = 0
+    reason: Why | None = None
 
 
 @dataclass(frozen=True, slots=True)

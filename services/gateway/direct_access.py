@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import base64
 import binascii
-import secrets
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from schemas.signing_keys import SigningKeySet
 from schemas.types import Role
 from services.core.errors import Message, ValidationError
+from services.gateway.adapters.direct_logins import BrokerLogins, PostgresLoginBook
 from services.gateway.adapters.kafka import KafkaLog
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.status_topics import create_status_topics, status_topic
 from services.gateway.app.direct import key_id_of
+from services.gateway.app.direct_logins import TOPIC_OF, new_password, user_of
 from services.gateway.app.keys import OPERATOR_ID
 from services.gateway.app.signing_keys import told_key
 from services.kit.clock import make_clock
 from services.kit.kafka import LogWriter
 from services.kit.log_access import LogAccess
-from services.kit.postgres import connect
+from services.kit.postgres import create_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from services.kit.log_access import Grant
+    from services.kit.postgres import Pool
     from services.kit.settings import KitSettings
 
-_TOPIC_OF = {Role.PROVIDER.value: "offers.direct", Role.ENTERPRISE.value: "demand.direct"}
 _KEY_BYTES = 32
 _SEND_S_MAX = 8.0
 
@@ -52,62 +54,103 @@ class Granted:
     read: str
 
 
-def user_of(settings: KitSettings, participant_id: str) -> str:
-    """Return the name that a participant logs in to the broker with."""
-    # An id holds no dot, so no participant can be named like a user of the exchange.
-    return f"{settings.topic_prefix}direct.{participant_id}"
-
-
 async def grant(
     settings: KitSettings, participant_id: str, public_key: str | None = None
 ) -> Granted:
-    """Let a participant write signed records, and register a key that it signs them with.
+    """Allow a participant a login, make it, and register a key that it signs its records with.
 
     Without a key it registers its own through the API.
 
     Raises:
-        ValidationError: if there is no such provider or enterprise, or the key is none.
-        KitError: if the broker refused or did not answer.
+        ValidationError: if there is no such active provider or enterprise, or the key is none.
+        DomainError: if the broker refused or did not answer, or the login is being changed.
     """
     public = None if public_key is None else _parse_key(public_key)
-    conn = await connect(settings.postgres_dsn, settings.schema_of("gateway"))
-    try:
-        row = await conn.fetchrow(SQL.participant, participant_id)
-        topic = None if row is None else _TOPIC_OF.get(row["role"])
-        if topic is None:
-            found = "not registered" if row is None else f"a {row['role']}"
+    async with _pool(settings) as pool:
+        row = await pool.fetchrow(SQL.participant, participant_id)
+        role = None if row is None else Role(row["role"])
+        if role not in TOPIC_OF:
+            found = "not registered" if role is None else f"a {role}"
             raise _refused("participant", f"{participant_id} ({found})", "a provider or enterprise")
-        access = LogAccess(settings)
         # The topic before the key: who is read by the gateway must be answerable.
-        await create_status_topics(access, [participant_id])
+        await create_status_topics(LogAccess(settings), [participant_id])
         if public is not None:
             await _tell(settings, [(participant_id, public, "active")])
-            await conn.execute(SQL.put_signing_key, participant_id, key_id_of(public), public)
-    finally:
-        await conn.close()
-    user, password = user_of(settings, participant_id), secrets.token_urlsafe(_KEY_BYTES)
-    answers = status_topic(participant_id)
-    await access.grant(user, password, [("write", topic), ("read", answers)])
+            await pool.execute(SQL.put_signing_key, participant_id, key_id_of(public), public)
+        book, broker, password = PostgresLoginBook(pool), BrokerLogins(settings), new_password()
+
+        async def make() -> None:
+            await broker.make(participant_id, role, password)
+
+        await book.allow(participant_id, OPERATOR_ID, is_allowed=True)
+        if not await book.making(participant_id, OPERATOR_ID, make):
+            allowed = "an active provider or enterprise"
+            raise _refused("participant", f"{participant_id} (suspended)", allowed)
     prefix, key_id = settings.topic_prefix, "" if public is None else key_id_of(public)
-    return Granted(user, password, key_id, f"{prefix}{topic}", f"{prefix}{answers}")
+    return Granted(
+        user=user_of(prefix, participant_id),
+        password=password,
+        key_id=key_id,
+        write=f"{prefix}{TOPIC_OF[role]}",
+        read=f"{prefix}{status_topic(participant_id)}",
+    )
 
 
 async def revoke(settings: KitSettings, participant_id: str) -> bool:
-    """End a participant's rights at the broker and all its signing keys; return if it had any.
+    """End a participant's login, the leave to make one, and all its signing keys.
+
+    Returns:
+        Whether it had a login or a key.
 
     Raises:
-        KitError: if the broker refused or did not answer.
+        DomainError: if the broker refused or did not answer, or the login is being changed.
     """
-    had = await LogAccess(settings).revoke(user_of(settings, participant_id))
-    conn = await connect(settings.postgres_dsn, settings.schema_of("gateway"))
-    try:
-        rows = await conn.fetch(SQL.signing_keys_of, participant_id)
+    async with _pool(settings) as pool:
+        had = await _end_login(settings, pool, participant_id, is_allowed=False)
+        rows = await pool.fetch(SQL.signing_keys_of, participant_id)
         counting = [row["public_key"] for row in rows if row["revoked_at"] is None]
         await _tell(settings, [(participant_id, public, "revoked") for public in counting])
-        done = await conn.execute(SQL.revoke_signing_keys, participant_id)
-    finally:
-        await conn.close()
+        done = await pool.execute(SQL.revoke_signing_keys, participant_id)
     return had or done != "UPDATE 0"
+
+
+async def end_login(settings: KitSettings, participant_id: str) -> bool:
+    """End the login of a participant that is known to have one; its keys stay.
+
+    Returns:
+        Whether it had one.
+
+    Raises:
+        DomainError: if the broker refused or did not answer, or the login is being changed.
+    """
+    async with _pool(settings) as pool:
+        known = await PostgresLoginBook(pool).known(participant_id)
+        if known.login == "none":
+            return False
+        return await _end_login(settings, pool, participant_id, is_allowed=known.is_allowed)
+
+
+async def _end_login(
+    settings: KitSettings, pool: Pool, participant_id: str, *, is_allowed: bool
+) -> bool:
+    book, broker, had = PostgresLoginBook(pool), BrokerLogins(settings), False
+    await book.allow(participant_id, OPERATOR_ID, is_allowed=is_allowed)
+
+    async def end() -> None:
+        nonlocal had
+        had = await broker.end(participant_id)
+
+    await book.ending(participant_id, end, if_due=False)
+    return had
+
+
+@asynccontextmanager
+async def _pool(settings: KitSettings) -> AsyncIterator[Pool]:
+    pool = await create_pool(settings.postgres_dsn, settings.schema_of("gateway"), max_size=1)
+    try:
+        yield pool
+    finally:
+        await pool.close()
 
 
 async def grants(settings: KitSettings) -> list[Grant]:
@@ -116,7 +159,7 @@ async def grants(settings: KitSettings) -> list[Grant]:
     Raises:
         KitError: if the broker refused or did not answer.
     """
-    return await LogAccess(settings).grants(user_of(settings, ""))
+    return await LogAccess(settings).grants(user_of(settings.topic_prefix, ""))
 
 
 async def _tell(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from services.gateway.adapters.credentials import PostgresCredentials
 from services.gateway.adapters.days import PostgresDays
 from services.gateway.adapters.dead_letters import KafkaSourceTopics, PostgresDeadLetters
 from services.gateway.adapters.desks import PostgresDesks
+from services.gateway.adapters.direct_logins import BrokerLogins, PostgresLoginBook
 from services.gateway.adapters.erasures import PostgresErasures
 from services.gateway.adapters.exports import ExportFiles
 from services.gateway.adapters.funds import PostgresFunds
@@ -66,10 +66,6 @@ from services.gateway.adapters.status_topics import StatusTopics
 from services.gateway.adapters.streams import PostgresFeed
 from services.gateway.adapters.surveillance import PostgresCases
 from services.gateway.adapters.watching import HealthWatch
-from services.gateway.adapters.webhook_secrets import WebhookSecrets
-from services.gateway.adapters.webhook_sender import HttpSender
-from services.gateway.adapters.webhooks import LEASE as WEBHOOKS_LEASE
-from services.gateway.adapters.webhooks import LeasedWebhooks, PostgresWebhooks
 from services.gateway.app.acts import ActsReading
 from services.gateway.app.book_windows import BookWindows
 from services.gateway.app.books_then import BooksThen
@@ -78,6 +74,7 @@ from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.dead_letters import DeadLetterWork
 from services.gateway.app.depth import Depth
 from services.gateway.app.direct import DirectOrders
+from services.gateway.app.direct_logins import DirectLogins, Where
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
 from services.gateway.app.exchange import ExchangeCommands
@@ -106,11 +103,9 @@ from services.gateway.app.signing_keys import SigningKeyCommands
 from services.gateway.app.standing import Standing
 from services.gateway.app.streams import Streams
 from services.gateway.app.surveillance import CaseWork
-from services.gateway.app.webhook_worker import WebhookWorker
-from services.gateway.app.webhooks import WebhookCommands
-from services.gateway.errors import UnavailableError
 from services.gateway.indicating import make_indications
 from services.gateway.settings import GatewaySettings
+from services.gateway.webhooking import build_webhooks, webhook_commands, webhook_secrets
 from services.kit.clock import SystemClock
 from services.kit.kafka import LogReader, LogWriter
 from services.kit.postgres import LeaseKeeper, OutboxRelay, create_pool, make_ready
@@ -125,7 +120,6 @@ if TYPE_CHECKING:
 
     from schemas.market import Market
     from services.gateway.study_ports import StudyQueue
-    from services.gateway.webhook_ports import WebhookQueue
     from services.kit.clock import Clock
     from services.kit.postgres import Pool
     from services.kit.run import ServiceContext
@@ -133,7 +127,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "openapi", "run"]
 
 MIGRATIONS = Path(__file__).parents[2] / "infra" / "postgres" / "migrations" / "gateway"
-# Shorter than a claim's life (15 s), so that no claim is taken over while its send is alive.
+# Twice this is shorter than a claim's life (20 s): a send may have waited for another.
 _SEND_S_MAX = 8.0
 # The reader of the log tells its lag once a second; this much older, it has stopped.
 _STATE_AGE_S_MAX = 30.0
@@ -168,9 +162,8 @@ def build(
     orders, reports = PostgresOrders(reader), PostgresReports(reader, signer)
     directory, markets = PostgresDirectory(pool), PostgresMarkets(pool)
     funds, credentials = PostgresFunds(pool), PostgresCredentials(pool)
-    keys = KeyCommands(directory, credentials)
-    finality = _finality(settings, pool)
-    commands = OrderCommands(once, orders, markets, clock)
+    keys, finality = KeyCommands(directory, credentials), _finality(settings, pool)
+    commands = OrderCommands(once, orders, markets, clock, reports)
     quotes = Quotes(markets, reports, partial(stream_file, reports), clock)
     readiness = partial(_readiness, settings, pool)
     door, members, tokens = _people(settings, pool, directory, credentials)
@@ -202,9 +195,10 @@ def build(
             keys=keys,
             members=members,
             signing_keys=_signing_keys(settings, pool, directory, log, clock),
+            direct_logins=_direct_logins(settings, pool, directory),
             acts=ActsReading(PostgresActs(reader)),
             streams=_streams(settings, pool, reader),
-            webhooks=_webhooks(settings, pool, reader),
+            webhooks=webhook_commands(settings, pool, reader),
             receipt_key=None if signer is None else (signer.key_id, signer.public_key),
             readiness=readiness,
             is_sandbox=settings.gateway_sandbox,
@@ -225,9 +219,7 @@ def _paged(
     office: Office,
 ) -> FastAPI:
     sign_ins = PageSignIns(tokens, settings.gateway_oidc_client_secret)
-    around = Surroundings(
-        _timeline(settings).speed, settings.topic_prefix, settings.gateway_direct_brokers
-    )
+    around = Surroundings(_timeline(settings).speed)
     return add_pages(app, sessions, sign_ins, around, desks, office)
 
 
@@ -258,14 +250,6 @@ def _finality(settings: GatewaySettings, pool: Pool) -> Finality:
     return Finality(PostgresLog(pool), settings.log_key(), settings.witness_keys(), needed, verify)
 
 
-def _webhooks(settings: GatewaySettings, pool: Pool, reader: Pool) -> WebhookCommands:
-    return WebhookCommands(
-        PostgresWebhooks(pool, reader, _webhook_secrets(settings, pool)),
-        _sender(settings),
-        SystemClock(),
-    )
-
-
 def _mobilisations(
     settings: GatewaySettings, pool: Pool, log: KafkaLog, once: Once, clock: Clock
 ) -> MobilisationWork:
@@ -283,44 +267,6 @@ def _streams(settings: GatewaySettings, pool: Pool, reader: Pool) -> Streams:
         listeners_max=settings.gateway_listeners_max,
         kept_days=settings.gateway_stream_days,
     )
-
-
-def _webhook_secrets(settings: GatewaySettings, pool: Pool) -> WebhookSecrets:
-    return WebhookSecrets(pool, settings.webhook_sealer())
-
-
-def _sender(settings: GatewaySettings) -> HttpSender:
-    return HttpSender(
-        settings.gateway_webhook_hosts,
-        settings.gateway_webhook_networks,
-        allow_http=settings.gateway_webhook_http,
-        timeout_s=settings.gateway_webhook_timeout_s,
-    )
-
-
-def build_webhooks(settings: GatewaySettings, pool: Pool) -> LeasedWebhooks:
-    """Return what tells webhooks.
-
-    Args:
-        settings: The gateway's settings.
-        pool: Pool of the gateway's schema.
-    """
-    sender = _sender(settings)
-
-    def make(queue: WebhookQueue) -> WebhookWorker:
-        return WebhookWorker(
-            queue,
-            sender,
-            SystemClock(),
-            random.random,
-            store_errors=(*STORE_ERRORS, UnavailableError),
-            first_retry_s=settings.gateway_webhook_retry_s,
-            failing_days=settings.gateway_webhook_days,
-            kept_days=settings.gateway_stream_days,
-        )
-
-    keeper = LeaseKeeper(pool, WEBHOOKS_LEASE, settings.gateway_instance)
-    return LeasedWebhooks(pool, _webhook_secrets(settings, pool), keeper, make)
 
 
 def build_studies(settings: GatewaySettings, pool: Pool) -> LeasedStudies:
@@ -344,6 +290,19 @@ def _signing_keys(
 ) -> SigningKeyCommands:
     keys, topics = PostgresSigningKeys(pool), StatusTopics(settings, pool)
     return SigningKeyCommands(directory, keys, topics, log, clock, verify_ed25519)
+
+
+def _direct_logins(
+    settings: GatewaySettings, pool: Pool, directory: PostgresDirectory
+) -> DirectLogins:
+    access = settings.access()
+    return DirectLogins(
+        directory,
+        PostgresLoginBook(pool),
+        None if access is None else BrokerLogins(access),
+        StatusTopics(settings, pool),
+        Where(settings.gateway_direct_brokers, settings.topic_prefix),
+    )
 
 
 def _issuers(settings: GatewaySettings) -> list[IssuerView]:
@@ -400,7 +359,8 @@ def build_direct(
     signer = _signer(settings)
     log = direct.CrashingLog(KafkaLog(writer))
     once = Once(log, PostgresIntents(pool), signer, claimant=direct.CLAIMANT)
-    orders = OrderCommands(once, PostgresOrders(pool), PostgresMarkets(pool), clock)
+    markets, reports = PostgresMarkets(pool), PostgresReports(pool, signer)
+    orders = OrderCommands(once, PostgresOrders(pool), markets, clock, reports)
     return direct.DirectReader(
         pool,
         LogReader(settings, DIRECT_TOPICS),
@@ -453,7 +413,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
         settings.postgres_dsn, schema, min_size=2, max_size=settings.gateway_pool_max
     )
     context.on_close(pool.close)
-    if sealed := await _webhook_secrets(settings, pool).seal_all():
+    if sealed := await webhook_secrets(settings, pool).seal_all():
         context.log.info("webhook secrets sealed", secrets=sealed)
     reader = await reader_pool(settings.postgres_dsn, schema, max_size=settings.gateway_pool_max)
     context.on_close(reader.close)
@@ -481,6 +441,8 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     await warm(app)
     taking = build_direct(settings, context.clock, pool, writer)
     context.spawn("direct", taking.run(context.stop_event))
+    logins = app.state.api.direct_logins
+    context.spawn("logins", logins.run(context.stop_event, STORE_ERRORS))
     context.spawn("webhooks", build_webhooks(settings, pool).run(context.stop_event))
     context.spawn("studies", build_studies(settings, pool).run(context.stop_event))
     context.spawn("http", server.run_until(context.stop_event))

@@ -132,6 +132,21 @@ class Log(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What one caller did.
+
+    Attributes:
+        participant_id: Who.
+        replies: Idempotency key and the reply to it, as JSON.
+        sent: What was written for it.
+    """
+
+    participant_id: str
+    replies: Sequence[tuple[str, str]]
+    sent: Sequence[Sent]
+
+
 class Intents(Protocol):
     """Idempotency keys."""
 
@@ -145,14 +160,15 @@ class Intents(Protocol):
         """Forget claims of which nothing was done."""
         ...
 
-    async def expire(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
-        """Let the next try take over claims whose outcome is not known."""
+    async def expire(self, claims: Sequence[tuple[str, str, str]]) -> None:
+        """Let the next try take over (participant, token, key) whose outcome is not known."""
         ...
 
-    async def complete(
-        self, participant_id: str, replies: Sequence[tuple[str, str]], sent: Sequence[Sent]
-    ) -> None:
-        """Keep (key, reply JSON) of what was done, and show its orders, in one commit."""
+    async def complete(self, done: Sequence[Done]) -> Sequence[Exception | None]:
+        """Keep the replies of what was done, and show its orders, in one commit.
+
+        Returns why each one's could not be kept, ``None`` for those that were.
+        """
         ...
 
 

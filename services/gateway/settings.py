@@ -2,7 +2,7 @@
 
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
@@ -64,6 +64,11 @@ class GatewaySettings(KitSettings):
             can resume.
         gateway_direct_brokers: Where participants that write signed records reach the broker,
             ``host:port``, several separated by commas; their page of keys tells it.
+        gateway_access_user: SCRAM user that may change who logs in to the broker, by which
+            participants make logins of their own; none: the operator grants them at the server.
+        gateway_access_password: Its password.
+        gateway_access_bootstrap: Where it logs in; as the gateway itself, if not given.
+        gateway_access_security: ``sasl_ssl`` or ``sasl_plaintext``.
         gateway_watched: Services whose health the operator's page shows, ``name=address`` of each
             one's health server, separated by commas; in place of an address the file in which a
             service of this machine tells its port.
@@ -116,6 +121,12 @@ class GatewaySettings(KitSettings):
     gateway_direct_brokers: Annotated[
         str, Field(max_length=4_000, pattern=r"^([^\s,:]+:\d+(,[^\s,:]+:\d+)*)?$")
     ] = ""
+    gateway_access_user: Annotated[str, Field(max_length=200)] = ""
+    gateway_access_password: SecretStr = SecretStr("")
+    gateway_access_bootstrap: Annotated[
+        str, Field(max_length=4_000, pattern=r"^([^\s,:]+:\d+(,[^\s,:]+:\d+)*)?$")
+    ] = ""
+    gateway_access_security: Literal["sasl_plaintext", "sasl_ssl"] = "sasl_ssl"
     gateway_watched: Annotated[str, Field(max_length=10_000)] = ""
     gateway_webhook_hosts: Annotated[str, Field(max_length=20_000)] = ""
     gateway_webhook_keys: SecretStr = SecretStr("")
@@ -143,9 +154,23 @@ class GatewaySettings(KitSettings):
         if self.gateway_witnesses_needed > known:
             msg = f"SUANLI_GATEWAY_WITNESSES_NEEDED of at most {known}, the witnesses with a key"
             raise ValueError(msg)
+        if self.gateway_access_user and not self.gateway_access_password.get_secret_value():
+            raise ValueError("SUANLI_GATEWAY_ACCESS_PASSWORD with SUANLI_GATEWAY_ACCESS_USER")
         if self.gateway_witnesses_needed and not self.gateway_log_key:
             raise ValueError("SUANLI_GATEWAY_LOG_KEY with SUANLI_GATEWAY_WITNESSES_NEEDED")
         return self
+
+    def access(self) -> KitSettings | None:
+        """Return how to reach the broker to change who logs in; ``None`` if that may not be."""
+        if not self.gateway_access_user:
+            return None
+        login = {
+            "kafka_bootstrap": self.gateway_access_bootstrap or self.kafka_bootstrap,
+            "kafka_security": self.gateway_access_security,
+            "kafka_user": self.gateway_access_user,
+            "kafka_password": self.gateway_access_password,
+        }
+        return self.model_copy(update=login)
 
     def watched(self) -> dict[str, str]:
         """Return where each service tells how it is, by its name.

@@ -44,6 +44,9 @@ _ITERATIONS = 4096
 _ANY_HOST = "*"
 _OPERATION_OF = {"write": AclOperation.WRITE, "read": AclOperation.READ}
 _Filter: Any = AclBindingFilter
+_ADMINISTERS = (AclOperation.ALTER, AclOperation.DESCRIBE)
+"""What it takes to change users and rights, and to see them, of the cluster."""
+_CLUSTER = "kafka-cluster"
 _NAME_OF = {operation: name for name, operation in _OPERATION_OF.items()}
 
 
@@ -84,10 +87,12 @@ class LogAccess:
 
     Args:
         settings: Where the broker is; the topic prefix is put before every topic.
+        users_from: No user is touched whose name begins otherwise.
     """
 
-    def __init__(self, settings: KitSettings) -> None:
+    def __init__(self, settings: KitSettings, *, users_from: str = "") -> None:
         self._prefix = settings.topic_prefix
+        self._users_from = users_from
         # Its own types are narrower than what it takes; what comes out is typed below.
         self._admin: Any = AdminClient(_options(settings))
 
@@ -120,8 +125,20 @@ class LogAccess:
             AccessRefusedError: if the broker refused.
             LogUnavailableError: if it did not answer.
         """
+        await self._let(user, password, [self._binding(user, *right) for right in rights])
+
+    async def make_administrator(self, user: str, password: str) -> None:
+        """Let a user log in by a password and change who may do what, and nothing else.
+
+        Raises:
+            AccessRefusedError: if the broker refused.
+            LogUnavailableError: if it did not answer.
+        """
+        await self._let(user, password, [_on_cluster(user, one) for one in _ADMINISTERS])
+
+    async def _let(self, user: str, password: str, wanted: list[AclBinding]) -> None:
+        self._require_ours(user)
         await self._require_administrator()
-        wanted = [self._binding(user, right, topic) for right, topic in rights]
         granted = self._admin.create_acls(wanted, request_timeout=_REQUEST_S_MAX)
         for future in granted.values():
             await self._done(f"rights of {user}", future)
@@ -142,6 +159,7 @@ class LogAccess:
             AccessRefusedError: if the broker refused.
             LogUnavailableError: if it did not answer.
         """
+        self._require_ours(user)
         await self._require_administrator()
         found = await self._bindings(user)
         await self._forbid(user, found)
@@ -152,6 +170,16 @@ class LogAccess:
             await self._alter(user, deletion, passing=(KafkaError.RESOURCE_NOT_FOUND,))
             await self._until_listed(user, listed=False)
         return known or bool(found)
+
+    async def can_log_in(self, user: str) -> bool:
+        """Return whether there is a password of a user.
+
+        Raises:
+            AccessRefusedError: if the broker refused.
+            LogUnavailableError: if it did not answer.
+        """
+        await self._require_administrator()
+        return user in await self._users([user])
 
     async def grants(self, user_prefix: str) -> list[Grant]:
         """Return the users whose names begin so, with what they may do.
@@ -174,6 +202,10 @@ class LogAccess:
             for user in sorted(rights)
         ]
 
+    def _require_ours(self, user: str) -> None:
+        if not user.startswith(self._users_from):
+            raise AccessRefusedError(f"user {user}", f"no user that begins {self._users_from}")
+
     async def _require_administrator(self) -> None:
         # Without these rights the lists below are empty, and librdkafka 2.16 aborts the process
         # when it is refused the list of users.
@@ -182,7 +214,7 @@ class LogAccess:
         )
         found = await self._done("cluster", asked)
         may = set(found.authorized_operations or ())
-        if not {AclOperation.ALTER, AclOperation.DESCRIBE} <= may:
+        if not set(_ADMINISTERS) <= may:
             raise AccessRefusedError("users and rights", "this user may not alter the cluster")
 
     async def _done(self, what: str, future: Future[Any], passing: Collection[int] = ()) -> Any:  # noqa: ANN401
@@ -241,9 +273,12 @@ class LogAccess:
         for future in asked.values():
             await self._done(f"rights of {user}", future)
 
-    async def _users(self) -> set[str]:
-        asked = self._admin.describe_user_scram_credentials(request_timeout=_REQUEST_S_MAX)
-        return set(await self._done("users", asked))
+    async def _users(self, some: list[str] | None = None) -> set[str]:
+        asked = self._admin.describe_user_scram_credentials(some, request_timeout=_REQUEST_S_MAX)
+        if some is None:
+            return set(await self._done("users", asked))
+        absent = (KafkaError.RESOURCE_NOT_FOUND,)
+        return {user for user in some if await self._done(f"user {user}", asked[user], absent)}
 
     async def _until_listed(self, user: str, *, listed: bool) -> None:
         for _ in range(_VISIBLE_TRIES):
@@ -254,6 +289,18 @@ class LogAccess:
     async def _alter(self, user: str, change: Any, passing: Collection[int] = ()) -> None:  # noqa: ANN401
         asked = self._admin.alter_user_scram_credentials([change], request_timeout=_REQUEST_S_MAX)
         await self._done(f"user {user}", asked[user], passing)
+
+
+def _on_cluster(user: str, operation: AclOperation) -> AclBinding:
+    return AclBinding(
+        ResourceType.BROKER,
+        _CLUSTER,
+        ResourcePatternType.LITERAL,
+        f"User:{user}",
+        _ANY_HOST,
+        operation,
+        AclPermissionType.ALLOW,
+    )
 
 
 def _options(settings: KitSettings) -> dict[str, Any]:

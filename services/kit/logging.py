@@ -25,6 +25,11 @@ _without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=Fals
 _QUIET = ("aiokafka", "asyncio", "httpx", "httpcore", "uvicorn.access")
 
 
+def only_warnings() -> None:
+    """Leave out what is no warning: for programs that tell people what they do in other words."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+
+
 def configure(service: str, settings: KitSettings) -> None:
     """Send this process's logs, ours and the libraries', to standard error in one format.
 

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
     Setup = Callable[[PoolConnectionProxy[asyncpg.Record]], Coroutine[Any, Any, None]]
 
+# A plan is made with the sizes that tables have then, and kept with its statement. One that was
+# made for an empty table reads all of it for each row that it looks for, a thousandfold later; the
+# statistics that would end this come after a minute or more.
+_PLANS_LIVE_S = 10
+
 _SCHEMA = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 
 # What a server says while it starts, restarts or is full.
@@ -58,6 +63,7 @@ async def create_pool(
     statement_timeout_s: float = 30.0,
     role: str | None = None,
     setup: Setup | None = None,
+    plans_live_s: int = _PLANS_LIVE_S,
 ) -> Pool:
     """Return an open pool whose connections see only this schema.
 
@@ -69,6 +75,7 @@ async def create_pool(
         statement_timeout_s: Seconds after which the server cancels a statement.
         role: Role that connections act in; the login user's if not given.
         setup: Called with each connection that is taken from the pool.
+        plans_live_s: Seconds after which a statement is planned anew.
 
     Raises:
         OSError: if the server cannot be reached within about 12 s.
@@ -83,6 +90,7 @@ async def create_pool(
             max_size=max_size,
             # A little later than the server's own, which gives the better message.
             command_timeout=statement_timeout_s + 5,
+            max_cached_statement_lifetime=plans_live_s,
             setup=setup,
             reset=None if setup is not None else _leave,
             server_settings=_server_settings(schema)

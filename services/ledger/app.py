@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from schemas.capacity import CapacityFreed
 from schemas.codec import DecodeError, Envelope, derive_id, encode
 from schemas.erasures import ErasureOrdered
 from schemas.events import (
@@ -27,10 +28,12 @@ from schemas.events import (
 from schemas.money import SettlementTermsSet
 from schemas.registry import BY_MODEL
 from schemas.types import period_of, pool_key
+from services.core.capacity import capacity_of
 from services.core.errors import DomainError, Message
 from services.kit.kafka import OutRecord
-from services.ledger import deliveries, erasures, holds, money
+from services.ledger import capacity, deliveries, erasures, holds, money
 from services.ledger.books import SOURCE, Books
+from services.ledger.capacity_state import OfferVersion
 from services.ledger.findings import (
     broken,
     dead_letter,
@@ -44,7 +47,6 @@ from services.ledger.state import (
     Batch,
     Halt,
     Input,
-    OfferVersion,
     Participant,
     View,
     cny_account,
@@ -127,16 +129,23 @@ def handle(
     letters: list[OutRecord] = []
     rounds: dict[str, RoundParts] = {}
     reports: list[Input] = []
-    for item in (*waiting, *inputs):
+    freed: list[Input] = []
+    resales = [item for item in waiting if isinstance(item.envelope.data, OfferSubmitted)]
+    others = (item for item in waiting if not isinstance(item.envelope.data, OfferSubmitted))
+    for item in (*others, *inputs):
         body = item.envelope.data
         if isinstance(body, ROUND_TYPES):
             rounds.setdefault(body.round_id, RoundParts(body.round_id)).add(item)
         elif isinstance(body, DeliveryReported):
             reports.append(item)
+        elif isinstance(body, CapacityFreed):
+            freed.append(item)
         else:
             _guarded(books, item, _single, letters)
     waiting_after = _book_rounds(books, rounds, positions)
+    waiting_after += _hold_resales(books, (*resales, *books.resales), letters)
     waiting_after += _book_deliveries(books, reports, letters)
+    waiting_after += _free(books, freed, letters)
     return finish(books, letters, (waiting, waiting_after), frontier)
 
 
@@ -232,9 +241,15 @@ def _offer(books: Books, item: Input, body: OfferSubmitted | OfferAmended) -> No
         terms.chips,
         terms.ask,
         digest,
+        capacity_of(body.participant_id, terms),
     )
     books.offers[body.order_id] = (*known, row)
     books.offers_new.append(row)
+    if terms.resale_of is not None and version == 1:
+        # After the rounds of the batch, one of which may have made what it resells.
+        books.resales.append(item)
+        return
+    capacity.hold(books, item, row)
 
 
 def _book_rounds(books: Books, rounds: dict[str, RoundParts], positions: Positions) -> list[Input]:
@@ -266,6 +281,7 @@ def _book_rounds(books: Books, rounds: dict[str, RoundParts], positions: Positio
             continue
         books.merge(fork)
         assert parts.closed is not None
+        deliveries.settle_late(books, parts.closed.envelope)
         deliveries.lapse(books, parts.closed.envelope)
     return waiting
 
@@ -283,6 +299,28 @@ def _book_deliveries(books: Books, reports: list[Input], letters: list[OutRecord
     for item in early[:-DELIVERIES_WAITING_MAX]:
         _guarded(books, item, deliveries.given_up, letters)
     return early[-DELIVERIES_WAITING_MAX:]
+
+
+def _hold_resales(books: Books, items: Sequence[Input], letters: list[OutRecord]) -> list[Input]:
+    """Reserve what is sold on; return the offers whose allocation is not booked yet."""
+    early = [item for item in items if capacity.awaits_round(books, item)]
+    waiting = early[-DELIVERIES_WAITING_MAX:]
+    for item in items:
+        # What waits too long is refused: the allocation that it names is none.
+        if item not in waiting:
+            _guarded(books, item, capacity.hold_resale, letters)
+    return waiting
+
+
+def _free(books: Books, items: list[Input], letters: list[OutRecord]) -> list[Input]:
+    """Free capacity; return the records whose rounds are not booked yet."""
+    early: list[Input] = []
+    for item in items:
+        if capacity.is_early(books, item):
+            early.append(item)
+        else:
+            _guarded(books, item, capacity.freed, letters)
+    return early
 
 
 def _market_of(item: Input) -> str:
@@ -355,6 +393,12 @@ def finish(
         participants=tuple(books.participants.changed.values()),
         demands=tuple(books.demands.changed.values()),
         offers=tuple(books.offers_new),
+        held_new=capacity.rows_new(books),
+        held_less={
+            place: chips
+            for place, chips in books.held.changed.items()
+            if books.stored.held.get(place, chips) != chips
+        },
         rounds=tuple(books.rounds_new),
         allocations=tuple(books.allocations_new),
         settlements=tuple(books.settlements_new),

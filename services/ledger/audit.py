@@ -181,7 +181,7 @@ _RULES = (
         "no oversold period",
         "没有超卖的时段",
         "offer_periods",
-        ("audit_oversold", "audit_capacity"),
+        ("audit_oversold", "audit_capacity", "audit_shared_capacity"),
     ),
     (
         "rounds",
@@ -193,6 +193,7 @@ _RULES = (
             "audit_captures",
             "audit_deliveries",
             "audit_settlements",
+            "audit_resales",
             "audit_open_periods",
             "audit_escrow",
             "audit_premiums",

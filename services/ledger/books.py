@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from schemas.events import Event
+    from services.ledger.capacity_state import Capacity, OfferVersion
     from services.ledger.erasure_state import Erasable, ErasureOrder
     from services.ledger.state import (
         Allocation,
         Booked,
         DemandHold,
         Halt,
+        Input,
         MoneyOrder,
-        OfferVersion,
         OpenPeriod,
         Participant,
         RoundRow,
@@ -109,6 +110,8 @@ class Books:
         self.demands: Overlay[str, DemandHold] = Overlay(view.demands)
         self.offers: Overlay[str, tuple[OfferVersion, ...]] = Overlay(view.offers)
         self.used: Overlay[tuple[str, int], int] = Overlay(view.used)
+        self.capacities: Overlay[tuple[str, int], Capacity] = Overlay(view.capacities)
+        self.held: Overlay[tuple[str, int], int] = Overlay(view.held)
         self.allocations: Overlay[str, Allocation] = Overlay(view.allocations)
         self.rounds: Overlay[str, bytes] = Overlay(view.rounds)
         self.last_seq: Overlay[str, int] = Overlay(view.last_seq)
@@ -117,6 +120,9 @@ class Books:
         self.halts: Overlay[str, Halt] = Overlay(view.halts)
         # A settled period is None: it is not there, whatever lies below.
         self.open: Overlay[tuple[str, int], OpenPeriod | None] = Overlay({**view.open})
+        self.passable: Overlay[tuple[str, int], int] = Overlay(view.passable)
+        # Allocation -> those that were sold on from it.
+        self.resold: Overlay[str, tuple[str, ...]] = Overlay(_resold(view.allocations))
         self.terms: Overlay[str, tuple[TermsRow, ...]] = Overlay(view.terms)
         self.money_orders: Overlay[str, MoneyOrder] = Overlay(view.money_orders)
         self.booked: Overlay[UUID, Booked] = Overlay(view.booked)
@@ -129,6 +135,7 @@ class Books:
         self.settlements_new: list[Settlement] = []
         self.terms_new: list[TermsRow] = []
         self.offers_new: list[OfferVersion] = []
+        self.resales: list[Input] = []
 
     _MAPS = (
         "accounts",
@@ -136,6 +143,8 @@ class Books:
         "demands",
         "offers",
         "used",
+        "capacities",
+        "held",
         "allocations",
         "rounds",
         "last_seq",
@@ -143,6 +152,8 @@ class Books:
         "transfers",
         "halts",
         "open",
+        "passable",
+        "resold",
         "terms",
         "money_orders",
         "booked",
@@ -157,6 +168,7 @@ class Books:
         "settlements_new",
         "terms_new",
         "offers_new",
+        "resales",
     )
 
     def fork(self) -> Self:
@@ -177,6 +189,10 @@ class Books:
                 getattr(self, name).changed.update(changed)
         for name in self._LISTS:
             getattr(self, name).extend(getattr(child, name))
+
+    def resold_of(self, allocation_id: str) -> list[Allocation]:
+        """Return the allocations that were sold on from one, by id."""
+        return [self.allocations[name] for name in sorted(self.resold.get(allocation_id) or ())]
 
     def account(self, name: str) -> Account:
         """Return an account, made on first use."""
@@ -212,7 +228,7 @@ class Books:
         Args:
             kind: What it does.
             ids: Its id, the account debited, the account credited.
-            amount: Micro-yuan; 0 for `void`.
+            amount: Micro-yuan; 0 for `void` and `expire`.
             envelope: The event that causes it.
             purpose: Why, for the journal.
             hold: The open hold that it resolves.
@@ -241,6 +257,7 @@ class Books:
                 about.market_id,
                 about.round_id,
                 about.order_id,
+                hold.expires_at if hold else about.expires_at,
             )
         )
 
@@ -261,6 +278,14 @@ class Books:
         )
 
 
+def _resold(allocations: dict[str, Allocation]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name, item in allocations.items():
+        if item.resale_of is not None:
+            found[item.resale_of] = (*found.get(item.resale_of, ()), name)
+    return found
+
+
 def open_hold(demand: DemandHold) -> Hold | None:
     """Return the open hold of a demand, if it has one."""
     if demand.hold_id is None:
@@ -271,4 +296,5 @@ def open_hold(demand: DemandHold) -> Hold | None:
         escrow_account(demand.market_id),
         UNIT,
         demand.amount,
+        demand.expires_at,
     )

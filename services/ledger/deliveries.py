@@ -86,7 +86,12 @@ def lapse(books: Books, envelope: Envelope) -> None:
         allocation_id, period = place
         if found is not None and found.due < now:
             allocation = books.allocations.get(allocation_id)
-            if allocation is not None and allocation.market_id == closed.market_id:
+            # A resale is settled with what it resells, however late that is reported.
+            if (
+                allocation is not None
+                and allocation.market_id == closed.market_id
+                and allocation.resale_of is None
+            ):
                 premium = _premium(allocation, period)
                 late[allocation_id].append(Settled(period, found.chips, found.price, 0, premium))
     for allocation_id, periods in sorted(late.items()):
@@ -100,6 +105,25 @@ def lapse(books: Books, envelope: Envelope) -> None:
             sorted(periods, key=lambda settled: settled.period),
             lapsed=True,
         )
+
+
+def settle_late(books: Books, envelope: Envelope) -> None:
+    """Settle what a round has sold on of hours that were settled before it was booked.
+
+    A round that was sealed in time may be booked after the delivery was reported.
+    """
+    closed = envelope.data
+    assert isinstance(closed, RoundClosed)
+    for allocation in list(books.allocations_new):
+        source = allocation.resale_of
+        if source is None or allocation.round_id != closed.round_id:
+            continue
+        periods = [
+            row.period for row in allocation.periods if books.open.get((source, row.period)) is None
+        ]
+        if periods:
+            identity = f"late:{closed.round_id}:{allocation.id}"
+            _pass_on(books, envelope, allocation, identity, periods, lapsed=False)
 
 
 def given_up(_books: Books, item: Input) -> None:
@@ -144,6 +168,8 @@ def _check(body: DeliveryReported, allocation: Allocation, *, is_repeat: bool) -
     allocated = {period.period for period in allocation.periods}
     if is_repeat:
         field, value, allowed = "delivery_id", body.delivery_id, "the body first seen"
+    elif allocation.resale_of is not None:
+        field, value, allowed = "allocation_id", allocation.id, "of a provider's own chips"
     elif (body.provider_id, body.market_id) != (allocation.provider_id, allocation.market_id):
         field, value, allowed = "provider_id", body.provider_id, allocation.provider_id
     elif len(set(starts)) != len(starts) or not allocated.issuperset(starts):
@@ -209,10 +235,46 @@ def _settle(
         settled,
     )
     books.settlements_new.append(row)
+    for item in settled:
+        books.passable[allocation.id, item.period] = item.delivered
     if settled:
         books.emit(_told(row, allocation), envelope, settlement_id)
     if parts.credit or parts.charge or parts.charge_missed:
         books.emit(_premium_told(row, allocation, missed.owed), envelope, settlement_id)
+    for resale in books.resold_of(allocation.id):
+        hours = [item.period for item in settled if (resale.id, item.period) in books.open]
+        if hours:
+            name = f"resale:{settlement_id}:{resale.id}"
+            _pass_on(books, envelope, resale, name, hours, lapsed=lapsed)
+
+
+def _pass_on(
+    books: Books,
+    envelope: Envelope,
+    resale: Allocation,
+    name: str,
+    periods: Iterable[int],
+    *,
+    lapsed: bool,
+) -> None:
+    """Settle hours of a resale by what came of the allocation that it was sold on from.
+
+    Who bought last is served first: the reseller gave its own claim away.
+    """
+    assert resale.resale_of is not None
+    rows = []
+    for period in periods:
+        found, source = books.open[resale.id, period], (resale.resale_of, period)
+        assert found is not None
+        came = books.passable.get(source) or 0
+        delivered = min(came, found.chips)
+        books.passable[source] = came - delivered
+        premium = _premium(resale, period)
+        rows.append(Settled(period, found.chips, found.price, delivered, premium))
+    # Of one length, however long the chain above it is.
+    identity = hashlib.sha256(name.encode())
+    ids = (f"resale:{identity.hexdigest()[:40]}", identity.digest())
+    _settle(books, envelope, resale, ids, rows, lapsed=lapsed)
 
 
 def _premium(allocation: Allocation, period: int) -> int:

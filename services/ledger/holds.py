@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 
 from schemas.base import MONEY_MAX_MICRO_YUAN
 from schemas.events import DemandAmended, DemandSubmitted, HoldPlaced, HoldRefused, Reason
+from schemas.types import Priority
 from services.core.eligibility import max_spend
 from services.core.errors import DomainError, HoldError, Message
 from services.core.postings import TransferKind, derive_uuid
 from services.ledger.books import open_hold
 from services.ledger.findings import broken
 from services.ledger.journal import body_digest
-from services.ledger.state import About, DemandHold, cny_account, escrow_account
+from services.ledger.state import About, DemandHold
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from schemas.codec import Envelope
     from schemas.orders import DemandTerms
+    from services.core.postings import Hold
     from services.ledger.books import Books
     from services.ledger.state import Input
 
@@ -57,8 +61,10 @@ def submitted(books: Books, item: Input) -> None:
         submitted_hash=digest,
         log_partition=item.record.partition,
         log_offset=item.record.offset,
+        interruptible=body.terms.priority is Priority.INTERRUPTIBLE,
+        expires_at=end_of(body.terms),
     )
-    _replace_hold(books, item, demand, demand.need, version=1, is_new=True)
+    _replace_hold(books, item, demand, demand.need, version=1)
 
 
 def amended(books: Books, item: Input) -> None:
@@ -102,44 +108,46 @@ def amended(books: Books, item: Input) -> None:
         )
         refuse(books, item.envelope, known, version, need, error)
         return
-    _replace_hold(books, item, known, need, version=version, is_new=False)
+    if body.terms.priority is Priority.INTERRUPTIBLE and not known.interruptible:
+        # Whether the version will ever count is not known here: what may yield is not sold on.
+        known = replace(known, interruptible=True)
+        books.demands[known.order_id] = known
+    ends: datetime | None = end_of(body.terms)
+    if known.hold_id is not None and known.expires_at is not None:
+        # A round that has not read this may still capture for the version before.
+        ends = max(end_of(body.terms), known.expires_at)
+    elif known.hold_id is not None:
+        ends = None
+    _replace_hold(books, item, replace(known, expires_at=ends), need, version=version, was=known)
+
+
+def end_of(terms: DemandTerms) -> datetime:
+    """Return from when on no round can give a demand anything."""
+    return terms.deadline if terms.expires_at is None else min(terms.deadline, terms.expires_at)
 
 
 def _replace_hold(
-    books: Books, item: Input, demand: DemandHold, need: int, *, version: int, is_new: bool
+    books: Books,
+    item: Input,
+    demand: DemandHold,
+    need: int,
+    *,
+    version: int,
+    was: DemandHold | None = None,
 ) -> None:
-    """Make the hold at least ``need``, in one step that can be refused."""
+    """Make the hold at least ``need`` up to its end, in one step that can be refused."""
     envelope, record = item.envelope, item.record
     where = (demand.order_id, record.topic, str(record.partition), str(record.offset))
-    about = About(demand.market_id, None, demand.order_id)
     fork = books.fork()
     amount, hold_id = demand.amount, demand.hold_id
+    hold = None if was is None else open_hold(was)
     try:
         _check_party(fork, demand)
-        if need > demand.amount:
-            hold = open_hold(demand)
-            if hold is not None:
-                fork.transfer(
-                    TransferKind.VOID,
-                    (derive_uuid("void", *where), hold.debit, hold.credit),
-                    0,
-                    envelope,
-                    "hold_replaced",
-                    hold=hold,
-                    about=about,
-                )
-            amount, hold_id = need, derive_uuid("hold", *where)
-            debit, credit = cny_account(demand.participant_id), escrow_account(demand.market_id)
-            fork.transfer(
-                TransferKind.HOLD,
-                (hold_id, debit, credit),
-                need,
-                envelope,
-                "hold_placed",
-                about=about,
-            )
+        if need > demand.amount or (hold is not None and hold.expires_at != demand.expires_at):
+            amount, hold_id = max(need, demand.amount), derive_uuid("hold", *where)
+            _place(fork, envelope, replace(demand, amount=amount, hold_id=hold_id), hold, where)
     except DomainError as error:
-        if is_new:
+        if was is None:
             demand = replace(demand, closed=True)
             books.demands[demand.order_id] = demand
         refuse(books, envelope, demand, version, need, error)
@@ -169,6 +177,37 @@ def _replace_hold(
         demand.order_id,
         str(version),
         participant=demand.participant_id,
+    )
+
+
+def _place(
+    books: Books,
+    envelope: Envelope,
+    demand: DemandHold,
+    before: Hold | None,
+    where: tuple[str, ...],
+) -> None:
+    """Place a demand's hold, in the place of the one before."""
+    about = About(demand.market_id, None, demand.order_id, demand.expires_at)
+    if before is not None:
+        books.transfer(
+            TransferKind.VOID,
+            (derive_uuid("void", *where), before.debit, before.credit),
+            0,
+            envelope,
+            "hold_replaced",
+            hold=before,
+            about=about,
+        )
+    hold = open_hold(demand)
+    assert hold is not None
+    books.transfer(
+        TransferKind.HOLD,
+        (hold.id, hold.debit, hold.credit),
+        hold.amount,
+        envelope,
+        "hold_placed",
+        about=about,
     )
 
 

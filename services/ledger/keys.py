@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from schemas.capacity import CapacityFreed
 from schemas.erasures import ErasureOrdered
 from schemas.events import (
     DemandAmended,
@@ -20,6 +21,7 @@ from schemas.money import CollateralOrdered, ReversalOrdered
 from schemas.types import period_of
 from services.core.postings import derive_uuid
 from services.ledger import money
+from services.ledger.capacity import capacity_named
 from services.ledger.deliveries import parties_of
 from services.ledger.state import (
     BANK,
@@ -65,6 +67,7 @@ class _Found:
     reversed: set[UUID] = field(default_factory=set)
     erased: set[UUID] = field(default_factory=set)
     lapsing: set[tuple[str, int]] = field(default_factory=set)
+    capacities: set[tuple[str, int, int]] = field(default_factory=set)
 
 
 def keys_of(inputs: Iterable[Input], waiting: Iterable[Input]) -> Keys:
@@ -98,6 +101,7 @@ def keys_of(inputs: Iterable[Input], waiting: Iterable[Input]) -> Keys:
         reversed=frozenset(found.reversed),
         erased=frozenset(found.erased),
         lapsing=frozenset(found.lapsing),
+        capacities=frozenset(found.capacities),
         **{name: frozenset(ids) for name, ids in names.items()},
     )
 
@@ -118,6 +122,12 @@ def _add_by_type(found: _Found, body: Event) -> None:
     names = found.names
     match body:
         case OfferSubmitted() | OfferAmended():
+            names["offers"].add(body.order_id)
+            shared = capacity_named(body)
+            found.capacities |= set() if shared is None else {shared}
+            if body.terms.resale_of is not None:
+                names["allocations"].add(body.terms.resale_of)
+        case CapacityFreed():
             names["offers"].add(body.order_id)
         case DemandSubmitted() | DemandAmended():
             names["demands"].add(body.order_id)

@@ -116,7 +116,8 @@ class Pipeline:
 def is_plain(batch: Batch) -> bool:
     """Tell whether all that a batch changes can be laid over what is loaded beside it.
 
-    Rounds, settlements and terms change sums that the database works out; they are waited for.
+    Rounds, settlements, terms and capacities change sums that the database works out; they are
+    waited for.
     """
     return not (
         batch.rounds
@@ -125,6 +126,8 @@ def is_plain(batch: Batch) -> bool:
         or batch.terms
         or batch.money_orders
         or batch.erasures
+        or batch.held_new
+        or batch.held_less
         or batch.waiting
         or batch.waited
         or batch.halts

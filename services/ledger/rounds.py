@@ -21,6 +21,7 @@ from schemas.types import period_of
 from services.core.errors import HoldError, Message
 from services.core.postings import TransferKind, derive_uuid
 from services.ledger.books import open_hold
+from services.ledger.capacity import resold_by
 from services.ledger.findings import broken
 from services.ledger.holds import refuse
 from services.ledger.journal import body_digest
@@ -241,6 +242,7 @@ def _take(books: Books, body: AllocationMade, terms: Terms, premiums: Mapping[in
             "a new allocation of known parties",
         )
     _take_capacity(books, body, periods)
+    source = resold_by(books, body)
     allocation = Allocation(
         body.allocation_id,
         body.round_id,
@@ -255,7 +257,11 @@ def _take(books: Books, body: AllocationMade, terms: Terms, premiums: Mapping[in
         body_digest(body),
         periods,
         terms,
+        None if source is None else source.id,
+        1 if source is None else source.links + 1,
     )
+    if source is not None:
+        books.resold[source.id] = (*(books.resold.get(source.id) or ()), allocation.id)
     books.allocations[allocation.id] = allocation
     for item in periods:
         due = terms.due(item.period)
@@ -276,7 +282,10 @@ def _take_capacity(books: Books, body: AllocationMade, periods: tuple[PeriodRow,
         chips = max(
             (v.chips for v in versions if v.start_period <= item.period < v.end_period), default=0
         )
-        used = (books.used.get((body.offer_id, item.period)) or 0) + item.chips
+        place = (body.offer_id, item.period)
+        if any(version.capacity is not None for version in versions):
+            chips = min(chips, books.held.get(place) or 0)
+        used = (books.used.get(place) or 0) + item.chips
         if used > chips:
             raise broken(
                 "settle.oversold",
@@ -290,7 +299,7 @@ def _take_capacity(books: Books, body: AllocationMade, periods: tuple[PeriodRow,
                 used,
                 f"at most {chips}",
             )
-        books.used[body.offer_id, item.period] = used
+        books.used[place] = used
 
 
 def _settle_hold(
@@ -334,6 +343,8 @@ def _settle_hold(
             taken + keep,
             f"at most {demand.amount}",
         )
+    if taken:
+        _check_in_time(envelope, demand)
     later = not demand.closed and not _had_read(closed, demand)
     target = max(keep, demand.need) if later else keep
     if taken == 0 and target == demand.amount:
@@ -341,7 +352,7 @@ def _settle_hold(
             # Matching waits for this answer: it cannot know that the hold stayed as it was.
             books.emit(_placed(demand, closed.seq), envelope, demand_id, str(demand.version))
         return
-    _release(books, envelope, demand, taken)
+    _release(books, envelope, demand, taken, is_over=target == 0)
     settled, refusal = _hold_again(books, envelope, demand, keep, target)
     books.demands[demand_id] = settled
     _tell(books, envelope, demand, settled, captured)
@@ -360,15 +371,42 @@ def _had_read(closed: RoundClosed, demand: DemandHold) -> bool:
     return True
 
 
-def _release(books: Books, envelope: Envelope, demand: DemandHold, taken: int) -> None:
+def _has_ended(envelope: Envelope, demand: DemandHold) -> bool:
+    """Tell whether the time of a hold is over, by the market's clock."""
+    return demand.expires_at is not None and demand.expires_at <= envelope.occurred_at
+
+
+def _check_in_time(envelope: Envelope, demand: DemandHold) -> None:
+    """Check that a hold is captured before its end: no round gives a demand anything after it."""
+    if not _has_ended(envelope, demand):
+        return
+    raise broken(
+        "settle.hold_expired",
+        Message(
+            f"the hold of {demand.order_id} must be captured before {demand.expires_at}, "
+            f"was at {envelope.occurred_at}",
+            f"{demand.order_id} 的冻结须在 {demand.expires_at} 之前划转，"
+            f"实际为 {envelope.occurred_at}",
+        ),
+        "occurred_at",
+        str(envelope.occurred_at),
+        f"before {demand.expires_at}",
+    )
+
+
+def _release(
+    books: Books, envelope: Envelope, demand: DemandHold, taken: int, *, is_over: bool
+) -> None:
     hold = open_hold(demand)
     if hold is None:
         return
     closed = envelope.data
     assert isinstance(closed, RoundClosed)
-    kind, purpose = (
-        (TransferKind.POST, "hold_captured") if taken else (TransferKind.VOID, "hold_released")
-    )
+    kind, purpose = TransferKind.VOID, "hold_released"
+    if taken:
+        kind, purpose = TransferKind.POST, "hold_captured"
+    elif is_over and _has_ended(envelope, demand):
+        kind, purpose = TransferKind.EXPIRE, "hold_expired"
     books.transfer(
         kind,
         (derive_uuid(kind, demand.order_id, closed.round_id), hold.debit, hold.credit),
@@ -408,7 +446,7 @@ def _hold_again(
             target,
             envelope,
             "hold_kept",
-            about=About(closed.market_id, closed.round_id, demand.order_id),
+            about=About(closed.market_id, closed.round_id, demand.order_id, demand.expires_at),
         )
     return (
         replace(

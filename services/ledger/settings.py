@@ -33,7 +33,7 @@ class LedgerSettings(KitSettings):
 
     ledger_owner_dsn: SecretStr | None = None
     ledger_migrates: bool = True
-    ledger_batch_records_max: Annotated[int, Field(ge=1, le=20_000)] = 2_000
+    ledger_batch_records_max: Annotated[int, Field(ge=1, le=20_000)] = 5_000
     ledger_poll_ms: Annotated[int, Field(ge=1, le=10_000)] = 50
     ledger_checkpoint_every_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
     ledger_origin: Annotated[str, Field(pattern=r"^[!-~]{1,100}$")] = "suanli-exchange/ledger"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from services.core.postings import Account, Posting, Transfer
     from services.core.settlement import Settled, Split, Terms
     from services.kit.kafka import OutRecord, Record
+    from services.ledger.capacity_state import Capacity, OfferVersion
     from services.ledger.erasure_state import Erasable, ErasureOrder
 
 UNIT = "CNY-micro"
@@ -103,11 +104,12 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a booking is about, as far as it is about a market, a round or an order."""
+    """What a booking is about: a market, a round, an order, and when a hold of it ends."""
 
     market_id: str | None = None
     round_id: str | None = None
     order_id: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +136,12 @@ class DemandHold:
         amount: What is held now; 0 with no hold.
         hold_id: The open hold, ``None`` if nothing is held.
         closed: Its first version was refused, so it never was in the book and never will be.
+        interruptible: Whether a version of it ever yielded to others; ``None`` if not known.
         submitted_hash: SHA-256 of the first terms, to tell a repeat from a forgery.
         log_partition: Partition of the last record that changed this.
         log_offset: Offset of it.
+        expires_at: When the last of its versions ends, which is when its hold does; ``None``:
+            it was held before ends were kept, and never does.
     """
 
     order_id: str
@@ -150,24 +155,8 @@ class DemandHold:
     submitted_hash: bytes
     log_partition: int
     log_offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class OfferVersion:
-    """Terms of an offer as a record on the log has them."""
-
-    offer_id: str
-    version: int
-    log_partition: int
-    log_offset: int
-    market_id: str
-    provider_id: str
-    pool: str
-    start_period: int
-    end_period: int
-    chips: int
-    ask: int
-    body_hash: bytes
+    interruptible: bool | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +171,11 @@ class PeriodRow:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """A booked allocation."""
+    """A booked allocation.
+
+    Attributes not named as on the wire: ``resale_of`` is the allocation that it was sold on from,
+    ``links`` how many sales it is away from the chips, 1 for a provider's own.
+    """
 
     id: str
     round_id: str
@@ -197,6 +190,8 @@ class Allocation:
     body_hash: bytes
     periods: tuple[PeriodRow, ...]
     terms: Terms
+    resale_of: str | None = None
+    links: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +317,7 @@ class Entry(NamedTuple):
         market_id: The market, if it is about one.
         round_id: The round, if it is about one.
         order_id: The order, if it is about one.
+        expires_at: When the hold expires that it places or resolves, ``None`` if it never does.
     """
 
     transfer: Transfer
@@ -333,6 +329,7 @@ class Entry(NamedTuple):
     market_id: str | None = None
     round_id: str | None = None
     order_id: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +367,7 @@ class Keys:
 
     Attributes not named after a table: ``reversed`` are transfers to be taken back, ``erased``
     those whose entries are to be erased, ``exposed`` providers that want collateral back,
-    ``lapsing`` (market, period of its clock).
+    ``lapsing`` (market, period of its clock), ``capacities`` (capacity, first period, end).
     """
 
     accounts: frozenset[str] = frozenset()
@@ -388,6 +385,7 @@ class Keys:
     erasures: frozenset[str] = frozenset()
     exposed: frozenset[str] = frozenset()
     lapsing: frozenset[tuple[str, int]] = frozenset()
+    capacities: frozenset[tuple[str, int, int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,8 +398,11 @@ class View:
         demands: Holds by order id.
         offers: All versions of an offer by its id.
         used: (offer, period) -> chips allocated.
+        capacities: (capacity, period) -> what there is of it and what is reserved.
+        held: (offer, period) -> chips reserved for it of a capacity that it shares.
         allocations: By id; also those with periods that lapse.
         open: (allocation, period) that are not settled.
+        passable: (allocation, period) that is settled -> chips that came and went to no resale.
         rounds: Booked rounds: id -> digest.
         last_seq: Market -> number of its last booked round.
         halts: By market.
@@ -420,8 +421,11 @@ class View:
     demands: dict[str, DemandHold] = field(default_factory=dict)
     offers: dict[str, tuple[OfferVersion, ...]] = field(default_factory=dict)
     used: dict[tuple[str, int], int] = field(default_factory=dict)
+    capacities: dict[tuple[str, int], Capacity] = field(default_factory=dict)
+    held: dict[tuple[str, int], int] = field(default_factory=dict)
     allocations: dict[str, Allocation] = field(default_factory=dict)
     open: dict[tuple[str, int], OpenPeriod] = field(default_factory=dict)
+    passable: dict[tuple[str, int], int] = field(default_factory=dict)
     rounds: dict[str, bytes] = field(default_factory=dict)
     last_seq: dict[str, int] = field(default_factory=dict)
     halts: dict[str, Halt] = field(default_factory=dict)
@@ -445,6 +449,8 @@ class Batch:
         participants: New or changed.
         demands: Holds, new or changed.
         offers: New versions.
+        held_new: (offer, period, capacity, what there is of it, chips reserved for the offer).
+        held_less: (offer, period) -> chips that stay reserved of more.
         rounds: Booked rounds.
         allocations: Booked allocations with their periods.
         settlements: Settled reports, and what lapsed, with their periods.
@@ -466,6 +472,8 @@ class Batch:
     participants: tuple[Participant, ...] = ()
     demands: tuple[DemandHold, ...] = ()
     offers: tuple[OfferVersion, ...] = ()
+    held_new: tuple[tuple[str, int, str, int, int], ...] = ()
+    held_less: dict[tuple[str, int], int] = field(default_factory=dict)
     rounds: tuple[RoundRow, ...] = ()
     allocations: tuple[Allocation, ...] = ()
     settlements: tuple[Settlement, ...] = ()

@@ -55,6 +55,11 @@ def test_the_issuer_of_a_trial_issues_what_the_gateway_takes() -> None:
     place = beside["services"]["keycloak"]["environment"]["KC_HOSTNAME"]
     assert issuer == f"{place}/realms/{realm['realm']}"
     assert client["clientId"] == settings.gateway_oidc_client_id
+    # Whoever may come back from a sign-in may come back from a sign-out; Keycloak parts them by ##.
+    after = client["attributes"]["post.logout.redirect.uris"].split("##")
+    assert after == [
+        uri.replace("/sign-in/callback", "/sign-out/done") for uri in client["redirectUris"]
+    ]
     audience = client["protocolMappers"][0]["config"]["included.custom.audience"]
     assert audience == settings.gateway_oidc_audience
 
@@ -141,13 +146,24 @@ def test_the_broker_lets_participants_in_as_the_embedded_one_does(compose: dict[
         "authorizer.class.name",
         "allow.everyone.if.no.acl.found",
         "super.users",
-        "listener.security.protocol.map",
         "controller.listener.names",
         "inter.broker.listener.name",
         "auto.create.topics.enable",
         "message.max.bytes",
     ):
         assert found[name] == own[name], name
+    # By one listener more the gateway logs in as whoever may change logins.
+    assert (
+        found["listener.security.protocol.map"].replace("ACCESS:SASL_PLAINTEXT,", "")
+        == (own["listener.security.protocol.map"])
+    )
+    jaas = "listener.name.{}.scram-sha-512.sasl.jaas.config"
+    assert found[jaas.format("access")] == found[jaas.format("direct")]
+    desk = compose["services"]["gateway"]["environment"]
+    makers = compose["services"]["topics"]["environment"]
+    assert desk["SUANLI_GATEWAY_ACCESS_USER"] == makers["SUANLI_GATEWAY_ACCESS_USER"]
+    advertised = dict(part.split("://", 1) for part in found["advertised.listeners"].split(","))
+    assert desk["SUANLI_GATEWAY_ACCESS_BOOTSTRAP"] == advertised["ACCESS"]
     # Whoever is not on the containers' network reaches the listener that asks for a password.
     listeners = dict(part.split("://", 1) for part in found["listeners"].split(","))
     published = {port.rpartition(":")[2] for port in broker["ports"]}

@@ -97,6 +97,13 @@ def _check_export(cli: Cli, folder: str, round_id: str, key: str) -> None:
     assert "as of" in cli.run("enterprise", "audit", "status").stdout
 
 
+def test_a_quote_is_for_all_of_the_window_or_nothing(cli: Cli) -> None:
+    asked = "quote --chip ascend-910b --chips 1 --from +8h --to +10h"
+    found = cli.json("enterprise", *asked.split())
+    assert found["chip_hours"] in (0, 2)
+    assert "依据轮次" in cli.run("enterprise", *asked.split(), "--lang", "zh").stdout
+
+
 def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path: Path) -> None:
     prices = cli.run("enterprise", "prices", "-o", "csv").stdout
     rows = list(csv.DictReader(io.StringIO(prices)))

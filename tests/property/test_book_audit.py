@@ -14,7 +14,9 @@ from hypothesis.stateful import initialize
 from schemas.types import OrderState
 from services.core.book_audit import BookAudit, RoundBook
 from services.core.codec import book_to_dict
-from services.core.replay import MarketLog, Status, sealed_books
+from services.core.orders import Order
+from services.core.past_books import sealed_books
+from services.core.replay import MarketLog, Status
 from tests.property.examples import examples
 from tests.property.test_replay import TOPICS, Replays
 
@@ -48,6 +50,29 @@ def faults(log: MarketLog, books: list[RoundBook]) -> list[tuple[str, str, str]]
         checked = audit.check(one)
         audit.accept(checked)
         found += [(checked.round_id, fault.code, fault.order_id) for fault in checked.faults]
+    return found
+
+
+def faults_of_the_forgetful(log: MarketLog, books: list[RoundBook]) -> list[tuple[str, str, str]]:
+    """Return what an audit finds that lets go of each order that is over, after every round."""
+    audit = BookAudit(log.market_id, dict.fromkeys(TOPICS, 0))
+    for status in log.statuses:
+        audit.tell(status)
+    found: list[tuple[str, str, str]] = []
+    kept: dict[str, Order] = {}
+    waiting = {topic: list(reads) for topic, reads in log.inputs.items()}
+    for one in books:
+        ends = {item.topic: item.end for item in one.sealed.manifest}
+        for topic, reads in waiting.items():
+            while reads and reads[0].offset < ends.get(topic, 0):
+                audit.read(reads.pop(0))
+        audit.recall([kept[order_id] for order_id in audit.named(one) if order_id in kept])
+        checked = audit.check(one)
+        audit.accept(checked)
+        found += [(checked.round_id, fault.code, fault.order_id) for fault in checked.faults]
+        over = audit.over()
+        kept |= {order.id: order for order in over}
+        audit.forget(over)
     return found
 
 
@@ -89,6 +114,7 @@ class BookAudits(Replays):
         log = self.world.log()
         books = round_books(log)
         assert faults(log, books) == []
+        assert faults_of_the_forgetful(log, books) == []
         self._tampered(log, books)
         self._skipped(log, books)
         self._told_otherwise(log, books)
@@ -104,6 +130,7 @@ class BookAudits(Replays):
             wrong = [*books[:n], replace(books[n], book=book), *books[n + 1 :]]
             # Told once, and the rounds after it are as honest as they were.
             assert faults(log, wrong) == [(books[n].sealed.round_id, code, order_id)]
+            assert faults_of_the_forgetful(log, wrong) == faults(log, wrong)
 
     def _skipped(self, log: MarketLog, books: list[RoundBook]) -> None:
         n = self.seed % len(books)

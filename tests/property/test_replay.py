@@ -6,7 +6,8 @@ import pytest
 
 from schemas import events
 from services.core.intake import decide
-from services.core.replay import MarketLog, Read, Round, Status, book_at, sealed_books
+from services.core.past_books import book_at, sealed_books
+from services.core.replay import MarketLog, Read, Round, Status
 from services.core.verdicts import Story, Verdict
 from services.matching.ports import SealedRound
 from tests.property.examples import examples

@@ -59,6 +59,7 @@ def test_the_scenarios_of_the_issue_are_there() -> None:
         {"check": "urgent", "mobilisation": "flood"},
         {"check": "link", "link": "he-1>bj-1", "gb_at_least": 1},
         {"check": "policy_cost", "policy": "caps", "at_least": 0, "at_most": 0},
+        {"check": "share", "policy": "home", "kept": True},
         {"check": "pivotal", "participant": "app-lab"},
     ],
     ids=lambda wish: str(wish["check"]),

@@ -25,13 +25,22 @@ SELECT purpose, kind, count(*) AS entries, sum(amount)::bigint AS amount,
   coalesce(sum(pending_amount), 0)::bigint AS pending
 FROM ledger.transfer GROUP BY purpose, kind
 
--- name: captured
-SELECT round_id, sum(amount)::bigint AS amount FROM ledger.transfer
-WHERE kind = 'post' GROUP BY round_id
+-- name: by_round
+-- What each round took from holds, what of it is for links, and what imported supply is charged.
+SELECT round_id,
+  coalesce(sum(amount) FILTER (WHERE kind = 'post'), 0)::bigint AS captured,
+  coalesce(sum(amount) FILTER (WHERE purpose IN ('link_tariff', 'link_rent')), 0)::bigint AS links,
+  coalesce(sum(amount) FILTER (WHERE purpose = 'premium_assessed'), 0)::bigint AS charges
+FROM ledger.transfer WHERE round_id IS NOT NULL GROUP BY round_id
 
--- name: linked
-SELECT round_id, sum(amount)::bigint AS amount FROM ledger.transfer
-WHERE purpose IN ('link_tariff', 'link_rent') GROUP BY round_id
+-- name: fund_least
+-- The least that the policy fund ever was, over all its entries; it begins with nothing.
+SELECT least(0, min(s.balance))::bigint AS least FROM (
+  SELECT sum(CASE WHEN t.credit_id = a.id THEN t.amount ELSE -t.amount END)
+    OVER (ORDER BY t.leaf_idx) AS balance
+  FROM ledger.account AS a JOIN ledger.transfer AS t ON a.id IN (t.debit_id, t.credit_id)
+  WHERE a.name = 'policy:' || $1
+) AS s
 
 -- name: balances
 SELECT a.name, p.role, (a.credits_posted - a.debits_posted) AS posted, a.debits_pending AS reserved

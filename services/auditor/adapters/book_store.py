@@ -6,12 +6,13 @@ import hashlib
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import schemas
 import services
 import suanli
 from services.auditor.adapters.queries import QUERIES
+from services.auditor.crash import crash_point
 from services.kit.postgres import assert_lease
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ class PostgresPartStore:
             while rows := await found.fetch(_ROWS_A_STATEMENT):
                 yield [(row["market_id"], row["name"], row["key"], row["body"]) for row in rows]
 
+    async def over(self, market_id: str, name: str, keys: Sequence[str]) -> list[tuple[Row, bytes]]:
+        """Return those of some parts that were let go, each with its digest."""
+        rows = await self._pool.fetch(QUERIES.book_parts_over, market_id, name, list(keys))
+        return [((market_id, name, row["key"], row["body"]), row["over"]) for row in rows]
+
     async def keep(
         self,
         version: str,
@@ -86,6 +92,9 @@ class PostgresPartStore:
                 await conn.execute(QUERIES.drop_book_parts, *map(list, zip(*rows, strict=True)))
             for rows in _some(changed.put):
                 await conn.execute(QUERIES.put_book_parts, *map(list, zip(*rows, strict=True)))
+            for let_go in _some(changed.over):
+                columns = map(list, zip(*let_go, strict=True))
+                await conn.execute(QUERIES.let_book_parts_go, *columns)
             await conn.execute(
                 QUERIES.put_book_checkpoint,
                 version,
@@ -94,7 +103,9 @@ class PostgresPartStore:
                 changed.digest,
                 *times,
             )
+            crash_point("books_before_commit")
+        crash_point("books_after_commit")
 
 
-def _some(rows: Sequence[tuple[str, ...]]) -> list[Sequence[tuple[str, ...]]]:
+def _some(rows: Sequence[tuple[Any, ...]]) -> list[Sequence[tuple[Any, ...]]]:
     return [rows[at : at + _ROWS_A_STATEMENT] for at in range(0, len(rows), _ROWS_A_STATEMENT)]

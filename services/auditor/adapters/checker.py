@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from services.auditor.ports import Checked
+from services.auditor.ports import Checked, Money
 from services.kit.children import end_child
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CHILD = "services.auditor.adapters.verify"
+_ROWS = ("payments", "allocations", "charges")
 
 
 class ChildChecker:
@@ -42,10 +43,12 @@ class ChildChecker:
             await end_child(process)
         if process.returncode != 0:
             return _failed(f"the checker must exit with 0, was {process.returncode}")
-        value = json.loads(answer)
-        value["problems"] = tuple(value["problems"])
-        value["allocations"] = tuple(map(tuple, value.get("allocations", ())))
-        return Checked(**value)
+        value: dict[str, Any] = json.loads(answer)
+        rows = {name: tuple(map(tuple, value.pop(name, ()))) for name in _ROWS}
+        for name in ("problems", "shares"):
+            value[name] = tuple(value.get(name, ()))
+        money = Money(**rows, assessed=value.pop("assessed", 0))
+        return Checked(**value, money=money)
 
 
 def _failed(problem: str) -> Checked:

@@ -83,14 +83,14 @@ SELECT count(*) FROM head_cosigned WHERE size = $1 AND root = $2
 
 -- name: rounds
 SELECT round_id, market_id, seq, judged, offers_through::text AS offers_through, booked_at,
-  allocations_compared, capacity_compared, payments_compared
+  allocations_compared, capacity_compared, payments_compared, charges, assessed
 FROM round_audit WHERE round_id = ANY ($1::text[])
 
 -- name: open_rounds
 WITH looked_at AS (
   SELECT r.round_id, r.market_id, r.seq, r.judged, r.offers_through::text AS offers_through,
-    r.booked_at, r.allocations_compared, r.capacity_compared, r.payments_compared,
-    r.booked_at IS NULL AND NOT r.payments_compared AND EXISTS (
+    r.booked_at, r.allocations_compared, r.capacity_compared, r.payments_compared, r.charges,
+    r.assessed, r.booked_at IS NULL AND NOT r.payments_compared AND EXISTS (
       SELECT FROM round_audit AS later
       WHERE later.market_id = r.market_id AND later.seq > r.seq AND later.booked_at IS NOT NULL
     ) AS overtaken
@@ -108,30 +108,33 @@ ORDER BY market_id, seq LIMIT $1
 -- name: put_rounds
 INSERT INTO round_audit (
   round_id, market_id, seq, offers_through, booked_at,
-  allocations_compared, capacity_compared, payments_compared
+  allocations_compared, capacity_compared, payments_compared, assessed
 )
 SELECT round_id, market_id, seq, offers_through::jsonb, booked_at, allocations_compared,
-  capacity_compared, payments_compared
+  capacity_compared, payments_compared, assessed
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[],
-  $7::boolean[], $8::boolean[]) AS t (
+  $7::boolean[], $8::boolean[], $9::bigint[]) AS t (
   round_id, market_id, seq, offers_through, booked_at,
-  allocations_compared, capacity_compared, payments_compared
+  allocations_compared, capacity_compared, payments_compared, assessed
 )
 ON CONFLICT (round_id) DO UPDATE SET offers_through = excluded.offers_through,
   booked_at = excluded.booked_at, allocations_compared = excluded.allocations_compared,
-  capacity_compared = excluded.capacity_compared, payments_compared = excluded.payments_compared
+  capacity_compared = excluded.capacity_compared, payments_compared = excluded.payments_compared,
+  assessed = excluded.assessed
 
 -- name: put_judged
-INSERT INTO round_audit (round_id, market_id, seq, judged) VALUES ($1, $2, $3, true)
-ON CONFLICT (round_id) DO UPDATE SET judged = true
+INSERT INTO round_audit (round_id, market_id, seq, judged, charges) VALUES ($1, $2, $3, true, $4)
+ON CONFLICT (round_id) DO UPDATE SET judged = true, charges = excluded.charges
 
 -- name: put_payments
-INSERT INTO round_payment (round_id, demand_id, payment)
-SELECT $1, demand_id, payment FROM unnest($2::text[], $3::bigint[]) AS t (demand_id, payment)
+INSERT INTO round_payment (round_id, demand_id, payment, tariffs, rents)
+SELECT $1, demand_id, payment, tariffs, rents
+FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+  AS t (demand_id, payment, tariffs, rents)
 ON CONFLICT DO NOTHING
 
 -- name: payments
-SELECT demand_id, payment FROM round_payment WHERE round_id = $1
+SELECT demand_id, payment, tariffs, rents FROM round_payment WHERE round_id = $1
 
 -- name: drop_payments
 DELETE FROM round_payment WHERE round_id = ANY ($1::text[])
@@ -154,8 +157,27 @@ FROM round_allocation WHERE round_id = $1 AND source = $2
 -- name: told
 SELECT told::text AS told FROM round_allocation WHERE round_id = $1 AND source = 'topic'
 
+-- name: put_charges
+INSERT INTO round_charge (round_id, source, kind, subject, party, amount, digest)
+SELECT round_id, $1, kind, subject, party, amount, digest
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[])
+  AS t (round_id, kind, subject, party, amount, digest)
+ON CONFLICT DO NOTHING
+
+-- name: charges
+SELECT source, kind, subject, party, amount, digest FROM round_charge WHERE round_id = $1
+
+-- name: drop_charges
+DELETE FROM round_charge WHERE round_id = ANY ($1::text[])
+
+-- name: put_premiums
+UPDATE round_allocation AS a SET premium = p.premium
+FROM unnest($1::text[], $2::text[], $3::bigint[]) AS p (round_id, allocation_id, premium)
+WHERE a.round_id = p.round_id AND a.source = 'topic'
+  AND a.told ->> 'allocation_id' = p.allocation_id
+
 -- name: told_at
-SELECT a.told::text AS told FROM round_allocation AS a
+SELECT a.told::text AS told, a.premium FROM round_allocation AS a
 JOIN unnest($1::text[], $2::text[]) AS w (round_id, demand_id)
   ON (a.round_id, a.demand_id) = (w.round_id, w.demand_id)
 WHERE a.source = 'topic'
@@ -181,22 +203,36 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
 ON CONFLICT (offer_id, pool, hour) DO UPDATE SET chips = excluded.chips
 
 -- name: claims
-SELECT c.round_id, c.demand_id, c.taken, c.payer, c.went::text AS went, c.entry
+SELECT c.round_id, c.demand_id, c.taken, c.payer, c.went::text AS went, c.entry,
+  c.credited::text AS credited, c.charged::text AS charged, c.moved
 FROM claim AS c
 JOIN unnest($1::text[], $2::text[]) AS w (round_id, demand_id)
   ON (c.round_id, c.demand_id) = (w.round_id, w.demand_id)
 
 -- name: claims_of
-SELECT round_id, demand_id, taken, payer, went::text AS went, entry
+SELECT round_id, demand_id, taken, payer, went::text AS went, entry,
+  credited::text AS credited, charged::text AS charged, moved
 FROM claim WHERE round_id = $1
 
+-- name: claims_waiting
+SELECT round_id, demand_id, taken, payer, went::text AS went, entry,
+  credited::text AS credited, charged::text AS charged, moved
+FROM claim WHERE waits AND moved < $1 ORDER BY moved LIMIT $2
+
 -- name: put_claims
-INSERT INTO claim (round_id, demand_id, taken, payer, went, entry)
-SELECT round_id, demand_id, taken, payer, went::jsonb, entry
-FROM unnest($1::text[], $2::text[], $3::numeric[], $4::text[], $5::text[], $6::bigint[])
-  AS t (round_id, demand_id, taken, payer, went, entry)
+INSERT INTO claim (
+  round_id, demand_id, taken, payer, went, entry, credited, charged, moved, waits
+)
+SELECT round_id, demand_id, taken, payer, went::jsonb, entry, credited::jsonb, charged::jsonb,
+  moved, waits
+FROM unnest($1::text[], $2::text[], $3::numeric[], $4::text[], $5::text[], $6::bigint[],
+  $7::text[], $8::text[], $9::bigint[], $10::boolean[]) AS t (
+  round_id, demand_id, taken, payer, went, entry, credited, charged, moved, waits
+)
 ON CONFLICT (round_id, demand_id) DO UPDATE
-  SET taken = excluded.taken, payer = excluded.payer, went = excluded.went, entry = excluded.entry
+  SET taken = excluded.taken, payer = excluded.payer, went = excluded.went, entry = excluded.entry,
+    credited = excluded.credited, charged = excluded.charged, moved = excluded.moved,
+    waits = excluded.waits
 
 -- name: drop_claims
 DELETE FROM claim AS c USING unnest($1::text[], $2::text[]) AS w (round_id, demand_id)

@@ -8,15 +8,25 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import OfferSubmitted
+from schemas.shares import PremiumAssigned
 from schemas.transparency import AuditProgressed
+from schemas.types import period_of
 from services.auditor.adapters.erasure_store import put_erased, put_erasures
 from services.auditor.adapters.queries import QUERIES
 from services.auditor.crash import crash_point
 from services.auditor.journal_findings import finding_event, finding_id, progress_event, severity_of
-from services.auditor.journal_state import Edge, ErasureSeen, HeadSeen, JournalFacts, RoundAudit
+from services.auditor.journal_state import (
+    Charge,
+    Edge,
+    ErasureSeen,
+    HeadSeen,
+    JournalFacts,
+    Payments,
+    RoundAudit,
+)
 from services.kit.postgres import advance_all, append_outbox, assert_lease, claim_positions
 from services.kit.telemetry import METRICS
-from suanli.check_booking import Claim, Facts, allocation_told
+from suanli.check_booking import Claim, Facts, allocation_told, facts_of
 from suanli.check_journal import Account, Books
 
 if TYPE_CHECKING:
@@ -25,7 +35,8 @@ if TYPE_CHECKING:
     import asyncpg
 
     from schemas.events import AllocationMade
-    from services.auditor.journal_state import Found, JournalChanges
+    from schemas.links import LinkCharged
+    from services.auditor.journal_state import Charges, Found, JournalChanges
     from services.kit.postgres import Conn, Pool
     from services.kit.records import Positions
     from suanli.check_booking import Allocated, Place
@@ -127,6 +138,10 @@ class PostgresJournalStore:
         """Return the money in escrow of a round."""
         return _claims(await self._pool.fetch(QUERIES.claims_of, round_id))
 
+    async def claims_waiting(self, before: int, limit: int) -> dict[Place, Claim]:
+        """Return money that waits for premiums and was last moved by an entry before a place."""
+        return _claims(await self._pool.fetch(QUERIES.claims_waiting, before, limit))
+
     async def rounds(self, round_ids: Iterable[str]) -> dict[str, RoundAudit]:
         """Return how far these rounds are."""
         rows = await self._pool.fetch(QUERIES.rounds, list(round_ids))
@@ -136,10 +151,22 @@ class PostgresJournalStore:
         """Return rounds of which something can be compared, the oldest first."""
         return [_round(row) for row in await self._pool.fetch(QUERIES.open_rounds, limit)]
 
-    async def payments(self, round_id: str) -> dict[str, int]:
+    async def payments(self, round_id: str) -> Payments:
         """Return what each demand pays by the round's file."""
         rows = await self._pool.fetch(QUERIES.payments, round_id)
-        return {row["demand_id"]: row["payment"] for row in rows}
+        return Payments(
+            *({row["demand_id"]: row[name] for row in rows}
+              for name in ("payment", "tariffs", "rents"))
+        )  # fmt: skip
+
+    async def charges(self, round_id: str, kind: str) -> tuple[Charges, Charges]:
+        """Return a round's premiums (``premium``) or charges (``link``): by file and by topic."""
+        found: dict[str, Charges] = {"file": {}, "topic": {}}
+        for row in await self._pool.fetch(QUERIES.charges, round_id):
+            if row["kind"] == kind:
+                facts = Facts(row["amount"], row["digest"])
+                found[row["source"]][row["subject"]] = Charge(row["party"], facts)
+        return found["file"], found["topic"]
 
     async def allocations(self, round_id: str, source: str) -> dict[Allocated, Facts]:
         """Return a round's allocations, by ``file`` or by ``topic``."""
@@ -156,12 +183,15 @@ class PostgresJournalStore:
         return [json.loads(row["told"]) for row in await self._pool.fetch(QUERIES.told, round_id)]
 
     async def told_at(self, places: Iterable[Place]) -> list[dict[str, Any]]:
-        """Return the allocations of some demands in rounds, as their topic told them."""
+        """Return the allocations of some demands in rounds, as their topic told them.
+
+        With them is their ``premium``, as the file says.
+        """
         wanted = list(places)
         rows = await self._pool.fetch(
             QUERIES.told_at, [place[0] for place in wanted], [place[1] for place in wanted]
         )
-        return [json.loads(row["told"]) for row in rows]
+        return [json.loads(row["told"]) | {"premium": row["premium"]} for row in rows]
 
     async def offers(self, offer_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
         """Return all terms that offers had."""
@@ -298,6 +328,12 @@ async def _put_rounds(conn: Conn, changes: JournalChanges) -> None:
     if rows:
         columns = map(list, zip(*rows, strict=True))
         await conn.execute(QUERIES.put_allocations, "topic", *columns)
+    if changes.charges:
+        told = [_charge_row(body) for body in changes.charges]
+        await conn.execute(QUERIES.put_charges, "topic", *map(list, zip(*told, strict=True)))
+    if changes.premiums:
+        places = map(list, zip(*changes.premiums, strict=True))
+        await conn.execute(QUERIES.put_premiums, *places, list(changes.premiums.values()))
     if changes.offers:
         bodies = changes.offers
         await conn.execute(
@@ -324,13 +360,14 @@ async def _put_rounds(conn: Conn, changes: JournalChanges) -> None:
         [row.allocations_compared for row in rounds],
         [row.capacity_compared for row in rounds],
         [row.payments_compared for row in rounds],
+        [row.assessed for row in rounds],
     )
     await conn.execute(
         QUERIES.drop_payments, [row.round_id for row in rounds if row.payments_compared]
     )
-    await conn.execute(
-        QUERIES.drop_file_allocations, [row.round_id for row in rounds if row.allocations_compared]
-    )
+    compared = [row.round_id for row in rounds if row.allocations_compared]
+    await conn.execute(QUERIES.drop_file_allocations, compared)
+    await conn.execute(QUERIES.drop_charges, compared)
 
 
 async def _put_claims(conn: Conn, changes: JournalChanges) -> None:
@@ -345,6 +382,10 @@ async def _put_claims(conn: Conn, changes: JournalChanges) -> None:
             [claim.payer for claim in claims],
             [json.dumps(claim.went) for claim in claims],
             [claim.index for claim in claims],
+            [json.dumps(claim.credited) for claim in claims],
+            [json.dumps(claim.charged) for claim in claims],
+            [claim.moved for claim in claims],
+            [place in changes.waits for place in kept],
         )
     if changes.settled:
         gone = sorted(changes.settled)
@@ -377,6 +418,17 @@ def _told_row(body: AllocationMade) -> tuple[Any, ...]:
     return body.round_id, demand, offer, pool, first, facts.payment, facts.digest, text
 
 
+def _charge_row(body: PremiumAssigned | LinkCharged) -> tuple[Any, ...]:
+    if isinstance(body, PremiumAssigned):
+        rows = [(period_of(item.start), 1, item.amount) for item in body.periods]
+        told = ("premium", body.allocation_id, body.provider_id, body.amount)
+    else:
+        rows = [(period_of(item.start), item.gb, item.price) for item in body.periods]
+        subject = f"{body.demand_id} {body.source}>{body.destination}"
+        told = ("link", subject, body.enterprise_id, body.payment)
+    return body.round_id, *told, facts_of(rows).digest
+
+
 def _tile(row: asyncpg.Record) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     return _cut(row["nodes"]), _cut(row["hashes"])
 
@@ -396,7 +448,13 @@ def _heads(rows: Iterable[asyncpg.Record]) -> dict[int, HeadSeen]:
 def _claims(rows: Iterable[asyncpg.Record]) -> dict[Place, Claim]:
     return {
         (row["round_id"], row["demand_id"]): Claim(
-            int(row["taken"]), row["payer"], json.loads(row["went"]), row["entry"]
+            int(row["taken"]),
+            row["payer"],
+            json.loads(row["went"]),
+            row["entry"],
+            json.loads(row["credited"]),
+            json.loads(row["charged"]),
+            row["moved"],
         )
         for row in rows
     }

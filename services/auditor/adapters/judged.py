@@ -7,42 +7,37 @@ from typing import TYPE_CHECKING, Any
 from services.auditor.adapters.queries import QUERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from services.auditor.ports import Money
     from services.kit.postgres import Conn
 
 
-async def put_judged(
-    conn: Conn,
-    round_id: str,
-    market_id: str,
-    payments: Mapping[str, int],
-    allocations: Sequence[tuple[Any, ...]],
-) -> None:
+async def put_judged(conn: Conn, round_id: str, market_id: str, money: Money) -> None:
     """Keep what a verified round file says, for the journal to be compared with.
 
     Args:
         conn: Connection inside the transaction that writes the verdict.
         round_id: The round.
         market_id: Its market.
-        payments: Demand -> micro-yuan.
-        allocations: (demand, offer, pool, first period, payment, digest) of each.
+        money: What the file says.
     """
     seq = round_id.rpartition(":")[2]
-    await conn.execute(QUERIES.put_judged, round_id, market_id, int(seq) if seq.isdecimal() else 0)
-    await conn.execute(QUERIES.put_payments, round_id, list(payments), list(payments.values()))
-    if allocations:
-        demands, offers, pools, firsts, paid, digests = map(list, zip(*allocations, strict=True))
-        count = len(allocations)
-        await conn.execute(
-            QUERIES.put_allocations,
-            "file",
-            [round_id] * count,
-            demands,
-            offers,
-            pools,
-            firsts,
-            paid,
-            digests,
-            [None] * count,
-        )
+    number = int(seq) if seq.isdecimal() else 0
+    await conn.execute(QUERIES.put_judged, round_id, market_id, number, money.assessed)
+    if money.payments:
+        await conn.execute(QUERIES.put_payments, round_id, *_columns(money.payments))
+    count = len(money.allocations)
+    if count:
+        columns = _columns(money.allocations)
+        rounds, none = [round_id] * count, [None] * count
+        await conn.execute(QUERIES.put_allocations, "file", rounds, *columns, none)
+    if money.charges:
+        kinds, subjects, amounts, digests = _columns(money.charges)
+        rounds, parties = [round_id] * len(kinds), [""] * len(kinds)
+        rows = (rounds, kinds, subjects, parties, amounts, digests)
+        await conn.execute(QUERIES.put_charges, "file", *rows)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return list(map(list, zip(*rows, strict=True)))

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.events import RoundCleared, RoundFilePart, RoundSealed
+from schemas.shares import RoundShares
 from services.auditor.adapters.judged import put_judged
 from services.auditor.adapters.queries import QUERIES
 from services.auditor.app import TOPIC
+from services.auditor.ports import Judged
 from services.kit.postgres import (
     advance_all,
     append_outbox,
@@ -30,6 +32,7 @@ MIGRATIONS = Path(__file__).parents[3] / "infra" / "postgres" / "migrations" / "
 _KINDS: dict[str, type[RoundEvent]] = {
     "sealed": RoundSealed,
     "cleared": RoundCleared,
+    "shares": RoundShares,
     "file": RoundFilePart,
 }
 _NAMES = {model: kind for kind, model in _KINDS.items()}
@@ -57,10 +60,10 @@ class PostgresStore:
             rows = await conn.fetch(QUERIES.parts)
         return positions, [_KINDS[row["kind"]].model_validate_json(row["body"]) for row in rows]
 
-    async def judged(self, round_ids: Iterable[str]) -> dict[str, str]:
-        """Return round -> file digest of those that have a verdict."""
+    async def judged(self, round_ids: Iterable[str]) -> dict[str, Judged]:
+        """Return what was judged of those rounds that have a verdict."""
         rows = await self._pool.fetch(QUERIES.judged, list(round_ids))
-        return {row["round_id"]: row["file_sha256"] for row in rows}
+        return {row["round_id"]: Judged(row["file_sha256"], row["shares_sha256"]) for row in rows}
 
     async def commit(self, before: Positions, after: Positions, changes: Changes) -> None:
         """Move the positions and write parts, verdicts and records, in one transaction.
@@ -94,9 +97,9 @@ class PostgresStore:
                     verdict.file_sha256,
                     verdict.check_ms,
                     now,
+                    verdict.shares_sha256,
                 )
                 if verdict.ok:
-                    told = (verdict.payments, verdict.allocations)
-                    await put_judged(conn, verdict.round_id, verdict.market_id, *told)
+                    await put_judged(conn, verdict.round_id, verdict.market_id, verdict.money)
             await conn.execute(QUERIES.drop_parts, list(done))
             await append_outbox(conn, changes.outbox)

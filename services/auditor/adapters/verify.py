@@ -10,7 +10,7 @@ import hashlib
 import json
 import sys
 
-from suanli.check_booking import allocations_of, payments_of
+from suanli.check_charges import allocation_id_of, says_of, shares_of
 from suanli.checker import verify_round_file
 
 _PROBLEMS_MAX = 20
@@ -31,10 +31,30 @@ def main() -> None:
 
 
 def _told(file: bytes) -> dict[str, object]:
-    """Return what a file that is right says of money, for the journal to be compared with."""
+    """Return what a file that is right says of money and shares, for what was told and booked."""
     value = json.loads(file)
-    made = [(*place, facts.payment, facts.digest) for place, facts in allocations_of(value).items()]
-    return {"payments": payments_of(value), "allocations": made}
+    says = says_of(value)
+    premiums = {
+        allocation_id_of(says.round_id, place): (facts.payment, facts.digest)
+        for place, facts in says.premiums.items()
+    }
+    links = {
+        f"{demand} {link}": (facts.payment, facts.digest)
+        for (demand, link), facts in says.links.items()
+    }
+    return {
+        "payments": [
+            (demand, paid, says.tariffs.get(demand, 0), says.rents.get(demand, 0))
+            for demand, paid in says.payments.items()
+        ],
+        "allocations": [
+            (*place, facts.payment, facts.digest) for place, facts in says.allocations.items()
+        ],
+        "charges": [("premium", subject, *facts) for subject, facts in premiums.items()]
+        + [("link", subject, *facts) for subject, facts in links.items()],
+        "assessed": says.assessed,
+        "shares": shares_of(value),
+    }
 
 
 def _digests(file: bytes) -> dict[str, str]:

@@ -16,7 +16,7 @@ from services.kit.postgres import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from services.auditor.surveillance import WatchChanges
     from services.kit.postgres import Pool
@@ -74,15 +74,20 @@ class PostgresWatchStore:
             replaced = [item.subject for item in changes.kept if item.lasting]
             if replaced:
                 await conn.execute(_QUERIES.forget, replaced)
-            await conn.executemany(
-                _QUERIES.keep,
-                [
-                    (item.event_id, item.subject, item.value, headers_to_json(item.headers))
-                    for item in changes.kept
-                ],
-            )
-            await conn.execute(_QUERIES.forget, changes.forgotten)
+            if changes.kept:
+                await conn.execute(_QUERIES.keep, *_columns(changes.kept))
+            if changes.forgotten:
+                await conn.execute(_QUERIES.forget, changes.forgotten)
             for told in changes.told:
                 row = (told.case_id, told.market_id, told.day, told.revision, told.digest)
                 await conn.execute(_QUERIES.tell, *row)
             await append_outbox(conn, changes.outbox)
+
+
+def _columns(kept: Sequence[Kept]) -> tuple[list[str], list[str], list[bytes], list[str]]:
+    return (
+        [item.event_id for item in kept],
+        [item.subject for item in kept],
+        [item.value for item in kept],
+        [headers_to_json(item.headers) for item in kept],
+    )

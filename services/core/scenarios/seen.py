@@ -14,6 +14,7 @@ from schemas.scenarios import (
     SeePivotal,
     SeePrice,
     SeeServedIn,
+    SeeShare,
     SeeUrgent,
 )
 from schemas.types import period_of
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
     from schemas.scenarios import See
     from services.core.scenarios.play import Played
+
+_MICRO = 1_000_000
+_WHOLE_BP = 10_000
+_DIGITS = 10_000
+"""Four digits after the point: ticks are no finer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ def _look(want: See, played: Played) -> tuple[bool, str]:
             return _link(want, played)
         case SeeCost():
             return _cost(want, played)
+        case SeeShare():
+            return _share(want, played)
         case SeePivotal():
             return _pivotal(want, played)
 
@@ -109,7 +117,7 @@ def _price(want: SeePrice, played: Played) -> tuple[bool, str]:
     at = period_of(want.period) - played.book.first_period
     if not 0 <= at < len(curve):
         return False, "no such pool and period"
-    return want.at_least <= curve[at] <= want.at_most, f"{curve[at]} micro-yuan"
+    return want.at_least <= curve[at] <= want.at_most, _yuan(curve[at])
 
 
 def _urgent(want: SeeUrgent, played: Played) -> tuple[bool, str]:
@@ -117,7 +125,9 @@ def _urgent(want: SeeUrgent, played: Played) -> tuple[bool, str]:
     if want.mobilisation is None:
         return served is None, "an ordinary round" if served is None else "an urgent round"
     holds = served is not None and served.id == name_id("mob", want.mobilisation)
-    return holds, "an ordinary round" if served is None else served.id
+    if holds:
+        return True, f"an urgent round, of {want.mobilisation}"
+    return False, "an ordinary round" if served is None else "an urgent round of another"
 
 
 def _link(want: SeeLink, played: Played) -> tuple[bool, str]:
@@ -137,7 +147,27 @@ def _cost(want: SeeCost, played: Played) -> tuple[bool, str]:
     found = next((one for one in costs if one.policy_id == want.policy), None)
     if found is None:
         return False, "not in force"
-    return want.at_least <= found.cost <= want.at_most, f"{found.cost} micro-yuan"
+    return want.at_least <= found.cost <= want.at_most, _yuan(found.cost)
+
+
+def _share(want: SeeShare, played: Played) -> tuple[bool, str]:
+    found = next((row for row in played.result.shares if row.policy == want.policy), None)
+    if found is None:
+        return False, "not in force"
+    whole = found.tflops_hours
+    share_bp = found.tflops_hours_domestic * _WHOLE_BP // whole if whole else 0
+    holds = want.bp_at_least <= share_bp <= want.bp_at_most
+    holds &= want.premium_at_least <= found.premium <= want.premium_at_most
+    holds &= want.kept == (found.shortfall == 0)
+    missed = f", {found.shortfall} TFLOPS-hours missed" if found.shortfall else ""
+    told = f"{share_bp / 100:.2f} % at {_yuan(found.premium)} per TFLOPS-hour{missed}"
+    return holds, told
+
+
+def _yuan(micro_yuan: int) -> str:
+    whole, rest = divmod(abs(micro_yuan), _MICRO)
+    sign = "-" if micro_yuan < 0 else ""
+    return f"{sign}{whole:,}.{rest * _DIGITS // _MICRO:04d} yuan"
 
 
 def _pivotal(want: SeePivotal, played: Played) -> tuple[bool, str]:

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from services.gateway.adapters.shown import Shown
-    from services.gateway.ports import Intent, Sent
+    from services.gateway.ports import Done, Intent, Sent
     from services.kit.postgres import Conn, Pool
 
-# Longer than a send may take (8 s), so that a claim is not taken over while it is alive.
-CLAIM_STALE = timedelta(seconds=15)
+# Longer than a send may take (8 s) after one that it waited for (8 s), so that a claim is not taken
+# over while it is alive.
+CLAIM_STALE = timedelta(seconds=20)
 
 # What one caller's rows can bring upon those who share a statement with it.
 _OF_ONE: tuple[type[Exception], ...] = (
@@ -186,19 +187,8 @@ class _Claiming:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Completing:
-    """What one caller did."""
-
-    replies: Sequence[tuple[str, str, str]]
-    sent: Sequence[Sent]
-
-    def parts(self) -> list[tuple[str, str]]:
-        return [(participant_id, key) for participant_id, key, _ in self.replies]
-
-
 class PostgresIntents:
-    """Idempotency keys: callers at the same time share statements and commits.
+    """Idempotency keys: callers at the same time share the statement of their claims.
 
     Args:
         pool: Pool of the gateway's schema.
@@ -209,7 +199,6 @@ class PostgresIntents:
         self._pool = pool
         self._shown = shown
         self._claims: Batcher[_Claiming, list[Claim]] = Batcher(self._claim, _Claiming.parts)
-        self._completions: Batcher[_Completing, None] = Batcher(self._complete, _Completing.parts)
 
     async def claim(
         self, participant_id: str, token: str, intents: Sequence[Intent]
@@ -223,16 +212,30 @@ class PostgresIntents:
         """Forget claims of which nothing was done."""
         await self._pool.execute(SQL.release, participant_id, token, list(keys))
 
-    async def expire(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
-        """Let the next try take over claims whose outcome is not known."""
-        await self._pool.execute(SQL.expire, participant_id, token, list(keys))
+    async def expire(self, claims: Sequence[tuple[str, str, str]]) -> None:
+        """Let the next try take over (participant, token, key) whose outcome is not known."""
+        await self._pool.execute(SQL.expire, *_columns(claims, 3))
 
-    async def complete(
-        self, participant_id: str, replies: Sequence[tuple[str, str]], sent: Sequence[Sent]
-    ) -> None:
-        """Keep (key, reply JSON) of what was done, and show its orders, in one commit."""
-        named = [(participant_id, key, reply) for key, reply in replies]
-        await self._completions.ask(_Completing(named, sent))
+    async def complete(self, done: Sequence[Done]) -> list[Exception | None]:
+        """Keep the replies of what was done, and show its orders, in one commit.
+
+        Returns why each one's could not be kept, ``None`` for those that were.
+        """
+        replies = [(one.participant_id, *reply) for one in done for reply in one.replies]
+        sent = [item for one in done for item in one.sent]
+        cancels = any(isinstance(item.envelope.data, events.OrderCancelled) for item in sent)
+        try:
+            async with self._pool.acquire() as conn:
+                if cancels:
+                    async with conn.transaction():
+                        await put_intents(conn, sent, replies)
+                else:
+                    await put_intents(conn, sent, replies)
+        except _OF_ONE as error:
+            return await _alone(self.complete, done, error)
+        if self._shown is not None:
+            self._shown.add(item for item in sent if isinstance(item.envelope.data, _SHOWN))
+        return [None] * len(done)
 
     async def _claim(self, asked: list[_Claiming]) -> list[list[Claim] | Exception]:
         rows = [row for one in asked for row in one.rows()]
@@ -243,27 +246,10 @@ class PostgresIntents:
         claims = iter([Claim(row["mine"], row["request"], row["reply"]) for row in found])
         return [list(islice(claims, len(one.intents))) for one in asked]
 
-    async def _complete(self, asked: list[_Completing]) -> list[Exception | None]:
-        replies = [reply for one in asked for reply in one.replies]
-        sent = [item for one in asked for item in one.sent]
-        cancels = any(isinstance(item.envelope.data, events.OrderCancelled) for item in sent)
-        try:
-            async with self._pool.acquire() as conn:
-                if cancels:
-                    async with conn.transaction():
-                        await put_intents(conn, sent, replies)
-                else:
-                    await put_intents(conn, sent, replies)
-        except _OF_ONE as error:
-            return await _alone(self._complete, asked, error)
-        if self._shown is not None:
-            self._shown.add(item for item in sent if isinstance(item.envelope.data, _SHOWN))
-        return [None] * len(asked)
-
 
 async def _alone(
     serve: Callable[[list[ItemT]], Awaitable[list[ResultT | Exception]]],
-    asked: list[ItemT],
+    asked: Sequence[ItemT],
     error: Exception,
 ) -> list[ResultT | Exception]:
     """Serve each alone after a batch failed, so that one cannot fail the others.

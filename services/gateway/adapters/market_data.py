@@ -83,11 +83,17 @@ class PostgresBooks:
         self._pool = pool
 
     async def changes(self, market_id: str, mark: Mark, limit: int) -> Changes:
-        """Return which orders were told of since a mark; none if there are ``limit`` or more."""
+        """Return which orders the first ``limit`` events since a mark are about."""
         row = await self._pool.fetchrow(SQL.book_changes, market_id, mark.feed, mark.seq, limit)
         assert row is not None, "the head of the feed must be there, was none"
-        ids = None if row["ids"] is None or len(row["ids"]) >= limit else frozenset(row["ids"])
-        return Changes(Mark(row["feed"], row["seq"]), ids)
+        ids = None if row["ids"] is None else frozenset(row["ids"])
+        return Changes(Mark(row["feed"], row["seq"]), ids, row["is_all"])
+
+    async def head(self) -> Mark:
+        """Return how far what is told goes."""
+        row = await self._pool.fetchrow(SQL.book_head)
+        assert row is not None, "the head of the feed must be there, was none"
+        return Mark(row["feed"], row["seq"])
 
     async def open_book(self, market_id: str, ids: Sequence[str] | None = None) -> list[OpenOrder]:
         """Return the orders that the next round would take, all or those of some ids."""

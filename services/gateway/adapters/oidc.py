@@ -138,13 +138,24 @@ class OidcTokens:
         Raises:
             UnavailableError: if it is not known and cannot be had now.
         """
+        place = await self.offered(issuer, name)
+        if place is None:
+            raise unavailable(issuer)
+        return place
+
+    async def offered(self, issuer: str, name: str) -> str | None:
+        """Return one of an issuer's addresses; ``None`` if its discovery tells none.
+
+        Raises:
+            UnavailableError: if that is not known and cannot be had now.
+        """
         known = self._issuers[issuer]
         if known.fetched_s is None:
             await self._fetch(issuer, known, None)
+            if known.fetched_s is None:
+                raise unavailable(issuer)
         place = known.told.get(name)
-        if not isinstance(place, str) or not _is_address(place, issuer):
-            raise unavailable(issuer)
-        return place
+        return place if isinstance(place, str) and _is_address(place, issuer) else None
 
     async def post(self, issuer: str, place: str, form: Mapping[str, str]) -> dict[str, Any]:
         """Send a form to an issuer; return the object that it answers.

@@ -1,7 +1,8 @@
-"""Signing in to the pages by an issuer: authorization code with PKCE, state and nonce.
+"""Signing in to the pages by an issuer, and out there too.
 
-What a sign-in needs until the person comes back is derived from one secret in his own browser's
-cookie, so that any gateway can finish what another one began.
+In by the authorization code with PKCE, state and nonce; out by OpenID Connect RP-Initiated Logout
+1.0, where the issuer offers it. What either needs until the person comes back is derived from one
+secret in his own browser's cookie, so that any gateway can finish what another one began.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
@@ -24,6 +26,19 @@ if TYPE_CHECKING:
     from services.gateway.member_ports import Holder
 
 _SEED_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """What an issuer says at the end of a sign-in.
+
+    Attributes:
+        holder: Whom it vouches for.
+        id_token: Its word, which it takes as a hint of whose session is to end.
+    """
+
+    holder: Holder
+    id_token: str
 
 
 class PageSignIns:
@@ -70,7 +85,7 @@ class PageSignIns:
         }
         return f"{place}{'&' if '?' in place else '?'}{urlencode(asked)}"
 
-    async def finish(self, number: int, seed: str, back: str, told: dict[str, str]) -> Holder:
+    async def finish(self, number: int, seed: str, back: str, told: dict[str, str]) -> Vouched:
         """Return whom an issuer vouches for who comes back.
 
         Args:
@@ -112,7 +127,44 @@ class PageSignIns:
         token = given.get("id_token")
         if not isinstance(token, str):
             raise _refused("no id_token")
-        return await self._tokens.signed_in(token, issuer.issuer, _derived(seed, "nonce"))
+        holder = await self._tokens.signed_in(token, issuer.issuer, _derived(seed, "nonce"))
+        return Vouched(holder, token)
+
+    async def end(self, number: int, id_token: str, seed: str, back: str) -> str | None:
+        """Return the address at which a person's session at an issuer ends.
+
+        Args:
+            number: The issuer's place in the list.
+            id_token: What it said at the sign-in; empty if that is not known.
+            seed: Secret of the browser.
+            back: Where the issuer sends him back to.
+
+        Returns:
+            ``None`` if there is no such issuer any more, or it does not offer that.
+
+        Raises:
+            UnavailableError: if the issuer is not known yet and does not answer.
+        """
+        if not 0 <= number < len(self._tokens.issuers):
+            return None
+        issuer = self._tokens.issuers[number]
+        place = await self._tokens.offered(issuer.issuer, "end_session_endpoint")
+        if place is None:
+            return None
+        asked = {
+            "client_id": issuer.client_id,
+            "post_logout_redirect_uri": back,
+            "state": _derived(seed, "sign-out"),
+        }
+        if id_token:
+            asked["id_token_hint"] = id_token
+        return f"{place}{'&' if '?' in place else '?'}{urlencode(asked)}"
+
+
+def is_end(seed: str, state: str) -> bool:
+    """Return whether an issuer sends somebody back from a sign-out that his browser began."""
+    expected = _derived(seed, "sign-out")
+    return bool(seed) and hmac.compare_digest(state.encode(), expected.encode())
 
 
 def new_seed() -> str:

@@ -197,7 +197,7 @@ def allocation_view(row: asyncpg.Record) -> AllocationView:
     fields = {
         name: row[name]
         for name in AllocationView.model_fields
-        if name not in ("periods", "delivered")
+        if name not in ("periods", "delivered", "resold")
     }
     delivered = json.loads(row["delivered"]) if row["delivered"] else []
     return AllocationView(
@@ -207,6 +207,7 @@ def allocation_view(row: asyncpg.Record) -> AllocationView:
             DeliveredPeriod(start=period_start(item["period"]), chips=item["chips"])
             for item in delivered
         ),
+        resold=tuple(json.loads(row["resold"] or "[]")),
     )
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from services.gateway.app.book_sides import Book, Group, Side
     from services.gateway.app.open_books import OpenBooks
 
-_KEEP_EVERY_S = 5.0
+_KEEP_EVERY_S = 2.0
 
 
 class BookWindows:

@@ -10,7 +10,7 @@ from schemas.types import Role, Side, period_of
 from services.core.errors import Message, ValidationError
 from services.core.order_left import chip_hours_left
 from services.core.orders import DemandOrder
-from services.core.replay import book_at, book_of_round
+from services.core.past_books import book_at, book_of_round
 from services.gateway.app.rights import require_role
 from services.gateway.errors import not_found
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from schemas.types import TERMINAL_STATES, OrderState, Role, Side
 from services.gateway.app.envelopes import derive
 from services.gateway.app.orders import Change
-from services.gateway.app.rights import require_role
+from services.gateway.app.rights import ROLES_OF_SIDE, require_role
 
 if TYPE_CHECKING:
     from services.gateway.app.once import Outcome
     from services.gateway.app.orders import OrderCommands
     from services.gateway.ports import Orders, Principal
 
-_SIDE_OF = {Role.PROVIDER: Side.OFFER, Role.ENTERPRISE: Side.DEMAND}
 _LIVE = tuple(state.value for state in OrderState if state not in TERMINAL_STATES)
 # One claim, one write to the log and one statement for so many.
 _PAGE = 500
@@ -51,8 +50,21 @@ class CancelAll:
         Raises:
             ForbiddenError: if the caller's role has no orders, or none of this side.
         """
-        require_role(principal, *_SIDE_OF)
-        own = side or _SIDE_OF[principal.role]
+        require_role(principal, Role.PROVIDER, Role.ENTERPRISE)
+        own = [one for one in Side if principal.role in ROLES_OF_SIDE[one]]
+        outcomes: list[tuple[str, Outcome]] = []
+        for one in own if side is None else (side,):
+            outcomes += await self._side(principal, key, traceparent, one, market_id)
+        return outcomes
+
+    async def _side(
+        self,
+        principal: Principal,
+        key: str,
+        traceparent: str,
+        own: Side,
+        market_id: str | None,
+    ) -> list[tuple[str, Outcome]]:
         outcomes: list[tuple[str, Outcome]] = []
         before: int | None = None
         for _ in range(_PAGES_MAX):

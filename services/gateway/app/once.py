@@ -4,6 +4,11 @@ The claim is a row in Postgres, so that it holds over instances and restarts. A 
 between the log's acknowledgement and the stored reply leaves a claim that goes stale; the next
 try sends the same event (same ids, derived from the key) again, which every reader of the log
 takes as a duplicate.
+
+What callers want written while others' is being written goes in one write after it, and their
+replies are kept in one commit, as those of a bulk. Nobody waits for company, each has its own
+outcome, and a gateway that dies in between leaves the same as if each had gone alone: claims
+without a reply.
 """
 
 from __future__ import annotations
@@ -12,23 +17,26 @@ import asyncio
 import hashlib
 import json
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas.api import Receipt
 from services.core.errors import DomainError, Message
 from services.gateway.app.envelopes import canonical, make_receipt
 from services.gateway.errors import BusyError, Fault, FaultsError, UnavailableError
-from services.gateway.ports import Intent, Sent
+from services.gateway.ports import Done, Intent, Sent
+from services.kit.batching import Batcher
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from schemas.codec import Envelope
+    from schemas.events import Event
     from services.gateway.ports import Claim, Intents, Log, Signer
 
 Outcome = Receipt | DomainError
 
-# Pauses between looks at a claim that another request holds: 23 s in all, longer than the 15 s
+# Pauses between looks at a claim that another request holds: 23 s in all, longer than the 20 s
 # after which an abandoned claim may be taken over, so that a retry after a crash succeeds.
 _PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0, 4.0)
 _FAULTS_MAX = 50
@@ -38,6 +46,22 @@ def make_intent(key: str, operation: str, arguments: dict[str, Any]) -> Intent:
     """Return what is compared when a key is used again."""
     body = canonical({"operation": operation, **arguments})
     return Intent(key=key, sha256=hashlib.sha256(body.encode()).digest(), body=body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """What one caller claimed and wants written: a key and an event each."""
+
+    participant_id: str
+    token: str
+    keys: Sequence[str]
+    envelopes: Sequence[Envelope]
+
+    def parts(self) -> list[tuple[str, str]]:
+        return [(self.participant_id, key) for key in self.keys]
+
+    def claims(self) -> list[tuple[str, str, str]]:
+        return [(self.participant_id, self.token, key) for key in self.keys]
 
 
 class Once:
@@ -58,6 +82,8 @@ class Once:
         self._log = log
         self._intents = intents
         self._signer = signer
+        # By type and market, which is by partition: one that is slow holds up no other.
+        self._writes: dict[tuple[type[Event], str], Batcher[_Planned, list[Outcome]]] = {}
 
     async def run(
         self,
@@ -139,19 +165,49 @@ class Once:
         if not planned:
             return outcomes
         keys = [intents[index].key for index in planned]
+        wanted = _Planned(participant_id, token, keys, list(planned.values()))
+        found = await self._written(wanted)
+        return outcomes | dict(zip(planned, found, strict=True))
+
+    async def _written(self, wanted: _Planned) -> list[Outcome]:
+        if len(wanted.keys) > 1:
+            # A bulk is a group of its own; single orders need not wait for it.
+            (outcomes,) = await self._write([wanted])
+            if isinstance(outcomes, Exception):
+                raise outcomes
+            return outcomes
+        data = wanted.envelopes[0].data
+        place = (type(data), getattr(data, "market_id", ""))
+        if place not in self._writes:
+            self._writes[place] = Batcher(self._write, _Planned.parts)
+        return await self._writes[place].ask(wanted)
+
+    async def _write(self, asked: list[_Planned]) -> list[list[Outcome] | Exception]:
+        """Write what callers want, and keep what came of it."""
         try:
-            positions = await self._log.send(list(planned.values()))
+            positions = await self._log.send([item for one in asked for item in one.envelopes])
         except UnavailableError as error:
-            await self._intents.expire(participant_id, token, keys)
-            return outcomes | dict.fromkeys(planned, error)
-        sent = [Sent(*pair) for pair in zip(planned.values(), positions, strict=True)]
-        receipts = [make_receipt(item, self._signer) for item in sent]
-        replies = [
-            (key, receipt.model_dump_json(exclude_none=True))
-            for key, receipt in zip(keys, receipts, strict=True)
+            await self._intents.expire([claim for one in asked for claim in one.claims()])
+            return [[error] * len(one.keys) for one in asked]
+        except DomainError as error:
+            # One of them is what the log never takes. To write the others again does no harm.
+            if len(asked) == 1:
+                return [error]
+            return [outcome for one in asked for outcome in await self._write([one])]
+        place = iter(positions)
+        done: list[Done] = []
+        outcomes: list[list[Outcome]] = []
+        for one in asked:
+            sent = [Sent(item, next(place)) for item in one.envelopes]
+            receipts = [make_receipt(item, self._signer) for item in sent]
+            texts = [receipt.model_dump_json(exclude_none=True) for receipt in receipts]
+            done.append(Done(one.participant_id, list(zip(one.keys, texts, strict=True)), sent))
+            outcomes.append([*receipts])
+        kept = await self._intents.complete(done)
+        return [
+            receipts if error is None else error
+            for error, receipts in zip(kept, outcomes, strict=True)
         ]
-        await self._intents.complete(participant_id, replies, sent)
-        return outcomes | dict(zip(planned, receipts, strict=True))
 
 
 def _known(intent: Intent, claim: Claim) -> Outcome | None:

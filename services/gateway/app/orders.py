@@ -15,7 +15,8 @@ from services.core.errors import Message, ValidationError
 from services.core.mobilisation import check_urgent, in_force
 from services.gateway.app.envelopes import derive_order_id, make_envelope
 from services.gateway.app.once import make_intent
-from services.gateway.app.rights import ROLE_OF_SIDE, require_own, require_role
+from services.gateway.app.resale import check_bought, require_offers
+from services.gateway.app.rights import require_own, require_side
 from services.gateway.errors import ConflictError, not_found
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from schemas.market import Market
     from schemas.orders import DemandTerms
     from services.gateway.app.once import Once, Outcome
-    from services.gateway.ports import MarketClock, Markets, Orders, Principal
+    from services.gateway.ports import MarketClock, Markets, Orders, Principal, Reports
 
     Terms = OfferTerms | DemandTerms
 
@@ -86,13 +87,17 @@ class OrderCommands:
         orders: Orders as last seen.
         markets: Markets in force.
         clock: The market's clock.
+        reports: Allocations as last seen.
     """
 
-    def __init__(self, once: Once, orders: Orders, markets: Markets, clock: MarketClock) -> None:
+    def __init__(
+        self, once: Once, orders: Orders, markets: Markets, clock: MarketClock, reports: Reports
+    ) -> None:
         self._once = once
         self._orders = orders
         self._markets = markets
         self._clock = clock
+        self._reports = reports
 
     async def submit(
         self,
@@ -106,7 +111,8 @@ class OrderCommands:
         Raises:
             ForbiddenError: if the caller's role does not submit to this side.
         """
-        require_role(principal, ROLE_OF_SIDE[side])
+        require_side(principal, side)
+        require_offers(principal, [item.terms for item in submissions])
         markets: dict[str, Market] = {}
 
         async def plan(index: int) -> Envelope:
@@ -140,7 +146,8 @@ class OrderCommands:
         Raises:
             DomainError: what `submit` would raise or return.
         """
-        require_role(principal, ROLE_OF_SIDE[side])
+        require_side(principal, side)
+        require_offers(principal, [wanted.terms])
         if wanted.market_id not in markets:
             markets[wanted.market_id] = await self._market(wanted.market_id)
         market = markets[wanted.market_id]
@@ -155,7 +162,7 @@ class OrderCommands:
         Raises:
             DomainError: what `amend` would raise.
         """
-        require_role(principal, ROLE_OF_SIDE[side])
+        require_side(principal, side)
         await self._plan(principal, side, change, "")
         view = await self._own(principal, side, change.order_id)
         return await self._market(view.market_id), view
@@ -172,6 +179,7 @@ class OrderCommands:
         try:
             check_terms(wanted.terms, market, period_of(self._clock.now()))
             await self._check_urgent(wanted.terms, principal.participant_id, market)
+            await self._check_resale(wanted.terms, principal)
         except ValidationError:
             # What a gateway wrote that died before it kept the reply is told again as it was.
             if await self._orders.order(order_id) is None:
@@ -237,7 +245,7 @@ class OrderCommands:
         Raises:
             ForbiddenError: if the caller's role has no orders of this side.
         """
-        require_role(principal, ROLE_OF_SIDE[side])
+        require_side(principal, side)
 
         async def plan(index: int) -> Envelope:
             return await self._plan(principal, side, changes[index], traceparent)
@@ -256,7 +264,7 @@ class OrderCommands:
         arguments: dict[str, Any],
         traceparent: str,
     ) -> Receipt:
-        require_role(principal, ROLE_OF_SIDE[side])
+        require_side(principal, side)
 
         async def plan() -> Envelope:
             return await self._plan(principal, side, change, traceparent)
@@ -302,6 +310,14 @@ class OrderCommands:
         declared = await self._markets.mobilised(market.id, now)
         with inside_terms():
             check_urgent(terms, participant_id, market, in_force(declared, period_of(now) + 1))
+
+    async def _check_resale(self, terms: Terms, principal: Principal) -> None:
+        if not isinstance(terms, OfferTerms):
+            return
+        source = terms.resale_of
+        found = None if source is None else await self._reports.allocation(source)
+        with inside_terms():
+            check_bought(principal, terms, found, period_of(self._clock.now()))
 
     async def _is_sent(self, order_id: str, event_id: str) -> bool:
         found = await self._orders.history(order_id, after=None, limit=_HISTORY_MAX)

@@ -12,7 +12,7 @@ from schemas.types import Side, pool_key
 from services.core.eligibility import max_spend
 from services.core.errors import DomainError
 from services.core.fitting import fits_of
-from services.gateway.app.rights import ROLE_OF_SIDE, require_role
+from services.gateway.app.rights import require_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ class Previews:
         Raises:
             ForbiddenError: if the caller's role has no orders of this side.
         """
-        require_role(principal, ROLE_OF_SIDE[side])
+        require_side(principal, side)
         free = await self._free(principal, side)
         markets: dict[str, Market] = {}
         quotes = self._quotes.at_once()

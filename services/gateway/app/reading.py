@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from schemas.api import ParticipantView
 from schemas.types import Role, Side
-from services.gateway.app.rights import require_role, require_sight
+from services.gateway.app.rights import require_own, require_role, require_sight
 from services.gateway.errors import not_found
 
 if TYPE_CHECKING:
@@ -209,6 +209,18 @@ class Reading:
             limit=limit,
             where=where,
         )
+
+    async def allocation(self, principal: Principal, allocation_id: str) -> AllocationView:
+        """Return an allocation that the caller bought.
+
+        Raises:
+            NotFoundError: if there is none, or it is somebody else's.
+        """
+        found = await self.reports.allocation(allocation_id)
+        if found is None:
+            raise not_found("allocation_id", allocation_id)
+        require_own(principal, found.enterprise_id, "allocation_id", allocation_id)
+        return found
 
     async def account(self, principal: Principal, participant_id: str | None) -> AccountView:
         """Return a participant's money; the caller's own if none is named.

@@ -11,7 +11,11 @@ from services.gateway.errors import ForbiddenError, not_found
 if TYPE_CHECKING:
     from services.gateway.ports import Principal
 
-ROLE_OF_SIDE = {Side.OFFER: Role.PROVIDER, Side.DEMAND: Role.ENTERPRISE}
+ROLES_OF_SIDE = {
+    Side.OFFER: (Role.PROVIDER, Role.ENTERPRISE),
+    Side.DEMAND: (Role.ENTERPRISE,),
+}
+"""Who may have orders of a side; an enterprise offers what it bought, and nothing else."""
 _ZH = {
     Role.PROVIDER: "供给方",
     Role.ENTERPRISE: "需求方",
@@ -50,6 +54,15 @@ def require_role(principal: Principal, *roles: Role) -> None:
             value="suspended",
             allowed="active",
         )
+
+
+def require_side(principal: Principal, side: Side) -> None:
+    """Let only those act who may have orders of a side.
+
+    Raises:
+        ForbiddenError: naming the caller's role and those that may.
+    """
+    require_role(principal, *ROLES_OF_SIDE[side])
 
 
 def require_own(principal: Principal, participant_id: str, field: str, value: str) -> None:

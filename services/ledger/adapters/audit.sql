@@ -70,15 +70,16 @@ FROM transfer AS r LEFT JOIN transfer AS h ON h.id = r.pending_id AND h.kind = '
 WHERE r.pending_id IS NOT NULL AND (h.id IS NULL OR r.amount > h.amount) LIMIT 20
 
 -- name: audit_open_holds
--- The open holds are exactly the current holds of demands, with their amounts.
-SELECT coalesce(h.id, d.hold_id) AS hold_id, h.amount AS held, d.amount AS believed
+-- The open holds are exactly the current holds of demands, with their amounts and ends.
+SELECT coalesce(h.id, d.hold_id) AS hold_id, h.amount AS held, d.amount AS believed,
+  h.expires_at, d.expires_at AS believed_expires_at
 FROM (
-  SELECT id, amount FROM transfer AS h WHERE kind = 'hold'
+  SELECT id, amount, expires_at FROM transfer AS h WHERE kind = 'hold'
     AND NOT EXISTS (SELECT FROM transfer AS r WHERE r.pending_id = h.id)
 ) AS h
-FULL JOIN (SELECT hold_id, amount FROM demand_hold WHERE hold_id IS NOT NULL) AS d
+FULL JOIN (SELECT hold_id, amount, expires_at FROM demand_hold WHERE hold_id IS NOT NULL) AS d
   ON d.hold_id = h.id
-WHERE h.amount IS DISTINCT FROM d.amount LIMIT 20
+WHERE (h.amount, h.expires_at) IS DISTINCT FROM (d.amount, d.expires_at) LIMIT 20
 
 -- name: audit_oversold
 SELECT offer_id, period, chips, allocated FROM offer_period WHERE allocated > chips LIMIT 20
@@ -98,6 +99,19 @@ FULL JOIN (
 WHERE o.allocated IS DISTINCT FROM p.allocated OR coalesce(p.offered, 0) < p.allocated
 LIMIT 20
 
+-- name: audit_shared_capacity
+-- What is reserved of a shared capacity is what its offers hold, who sold no more than that.
+SELECT coalesce(c.capacity, h.capacity) AS capacity, coalesce(c.period, h.period) AS period,
+  c.chips, c.held, h.held::bigint AS holds, h.oversold
+FROM capacity AS c
+FULL JOIN (
+  SELECT h.capacity, h.period, sum(h.chips) AS held,
+    bool_or(coalesce(o.allocated, 0) > h.chips) AS oversold
+  FROM capacity_hold AS h LEFT JOIN offer_period AS o USING (offer_id, period)
+  GROUP BY h.capacity, h.period
+) AS h USING (capacity, period)
+WHERE c.held IS DISTINCT FROM h.held OR c.held > c.chips OR h.oversold LIMIT 20
+
 -- name: audit_payments
 -- An allocation costs chips x price; what a round captured is what its allocations and links cost.
 SELECT a.id, a.payment, sum(p.chips * p.price)::bigint AS expected
@@ -116,6 +130,17 @@ LEFT JOIN (SELECT round_id, sum(amount) AS amount FROM transfer
   WHERE purpose IN ('link_tariff', 'link_rent') GROUP BY round_id) AS l USING (round_id)
 WHERE r.payment <> coalesce(a.payment, 0) + coalesce(l.amount, 0)
   OR r.payment <> coalesce(t.amount, 0) LIMIT 20
+
+-- name: audit_resales
+-- What was sold on is settled with what it was sold on from, and no more of it than came.
+SELECT s.allocation_id, s.period, s.delivered, sum(c.delivered)::bigint AS passed_on,
+  count(*) FILTER (WHERE c.allocation_id IS NULL) AS unsettled
+FROM settled_period AS s
+JOIN allocation AS a ON a.resale_of = s.allocation_id
+JOIN allocation_period AS p ON p.allocation_id = a.id AND p.period = s.period
+LEFT JOIN settled_period AS c ON c.allocation_id = a.id AND c.period = s.period
+GROUP BY s.allocation_id, s.period, s.delivered
+HAVING sum(c.delivered) > s.delivered OR bool_or(c.allocation_id IS NULL) LIMIT 20
 
 -- name: audit_settlements
 -- A settlement is what its periods come to, and its transfers out of escrow are that.

@@ -23,6 +23,7 @@ from services.kit.postgres import (
 )
 from services.ledger.adapters import rows
 from services.ledger.app import TOPICS
+from services.ledger.capacity_state import Capacity
 from services.ledger.crash import crash_point
 from services.ledger.keys import accounts_behind
 from services.ledger.ports import StoreFailedError
@@ -46,7 +47,9 @@ _TRANSFER = (
     "leaf_idx",
     "amount",
     "occurred_at",
+    "expires_at",
     "pending_amount",
+    "pending_expires_at",
     "debit_id",
     "credit_id",
     "id",
@@ -155,9 +158,19 @@ class PostgresStore:
         """Return what is stored about these keys."""
         async with self._connection() as conn:
             lapsing = list(zip(*keys.lapsing, strict=True)) or [(), ()]
+            capacities: list[rows.Row] = []
+            if keys.capacities or keys.offers:
+                shared = list(zip(*keys.capacities, strict=True)) or [(), (), ()]
+                capacities = await conn.fetch(
+                    QUERIES.load_capacities, *map(list, shared), list(keys.offers)
+                )
             late = await conn.fetch(QUERIES.load_lapsing, *map(list, lapsing))
             ids = keys.allocations | {row["allocation_id"] for row in late}
+            if ids or keys.offers:
+                chains = await conn.fetch(QUERIES.load_chains, list(ids), list(keys.offers))
+                ids |= {row["id"] for row in chains}
             allocations = rows.allocations(await _fetch(conn, "load_allocations", ids))
+            resold = [allocations[one] for one in keys.allocations if one in allocations]
             booked = rows.booked(await _fetch(conn, "load_booked", keys.reversed))
             erasable = rows.erasable(await _fetch(conn, "load_erasable", keys.erased))
             behind = accounts_behind(allocations.values(), (*booked.values(), *erasable.values()))
@@ -167,10 +180,12 @@ class PostgresStore:
                 name: await _fetch(conn, f"load_{name}", wanted)
                 for name, wanted in (
                     ("participants", keys.participants),
-                    ("demands", keys.demands),
+                    ("demands", keys.demands | {item.demand_id for item in resold}),
                     ("offers", keys.offers),
                     ("used", keys.offers),
+                    ("held", keys.offers),
                     ("open", ids),
+                    ("passable", keys.offers),
                     ("rounds", keys.rounds),
                     ("last_seq", keys.markets),
                     ("terms", keys.markets),
@@ -188,8 +203,13 @@ class PostgresStore:
             demands=rows.demands(found["demands"]),
             offers=rows.offers(found["offers"]),
             used={(r["offer_id"], r["period"]): r["allocated"] for r in found["used"]},
+            capacities={
+                (r["capacity"], r["period"]): Capacity(r["chips"], r["held"]) for r in capacities
+            },
+            held={(r["offer_id"], r["period"]): r["chips"] for r in found["held"]},
             allocations=allocations,
             open=rows.open_periods(found["open"]),
+            passable={(r["allocation_id"], r["period"]): r["chips"] for r in found["passable"]},
             rounds={r["round_id"]: r["digest"] for r in found["rounds"]},
             last_seq={r["market_id"]: r["seq"] for r in found["last_seq"]},
             halts=rows.halts(found["halts"]),

@@ -13,21 +13,34 @@ SELECT id, role, name, resource_code, status FROM participant WHERE id = ANY($1:
 
 -- name: load_demands
 SELECT order_id, market_id, participant_id, version, need, amount, hold_id, closed,
-  submitted_hash, log_partition, log_offset
+  submitted_hash, log_partition, log_offset, interruptible, expires_at
 FROM demand_hold WHERE order_id = ANY($1::text[])
 
 -- name: load_offers
 SELECT offer_id, version, log_partition, log_offset, market_id, provider_id, pool, start_period,
-  end_period, chips, ask, body_hash
+  end_period, chips, ask, body_hash, capacity
 FROM offer_version WHERE offer_id = ANY($1::text[])
 ORDER BY offer_id, log_partition, log_offset
 
 -- name: load_used
 SELECT offer_id, period, allocated FROM offer_period WHERE offer_id = ANY($1::text[])
 
+-- name: load_held
+SELECT offer_id, period, chips FROM capacity_hold WHERE offer_id = ANY($1::text[])
+
+-- name: load_capacities
+-- Those that are named, and those that offers hold.
+SELECT c.capacity, c.period, c.chips, c.held FROM capacity AS c
+JOIN unnest($1::text[], $2::bigint[], $3::bigint[]) AS n (capacity, first, past)
+  ON c.capacity = n.capacity AND c.period >= n.first AND c.period < n.past
+UNION
+SELECT c.capacity, c.period, c.chips, c.held FROM capacity_hold AS h
+JOIN capacity AS c USING (capacity, period) WHERE h.offer_id = ANY($4::text[])
+
 -- name: load_allocations
 SELECT a.id, a.round_id, a.market_id, a.demand_id, a.enterprise_id, a.offer_id, a.provider_id,
-  a.offer_version, a.pool, a.payment, a.body_hash, r.fee_ppm AS provider_fee_ppm,
+  a.offer_version, a.pool, a.payment, a.body_hash, a.resale_of, a.links,
+  r.fee_ppm AS provider_fee_ppm,
   r.enterprise_fee_ppm, r.penalty_ppm, r.compensation_ppm, r.report_periods,
   r.terms_version AS version,
   array_agg(p.period ORDER BY p.period) AS periods,
@@ -40,6 +53,30 @@ JOIN allocation_period AS p ON p.allocation_id = a.id
 WHERE a.id = ANY($1::text[])
 GROUP BY a.id, r.round_id
 
+-- name: load_chains
+-- These allocations and those that these offers resell, with all that was sold on of them.
+WITH RECURSIVE chain (id) AS (
+  SELECT a.id FROM allocation AS a WHERE a.id = ANY($1::text[])
+  UNION
+  SELECT v.capacity FROM offer_version AS v
+  WHERE v.offer_id = ANY($2::text[]) AND v.capacity NOT LIKE '%/%'
+  UNION
+  SELECT a.id FROM chain AS c JOIN allocation AS a ON a.resale_of = c.id
+)
+SELECT id FROM chain
+
+-- name: load_passable
+-- Of what these offers resell, in hours that are settled: what came and was not passed on.
+SELECT s.allocation_id, s.period, s.delivered - coalesce((
+    SELECT sum(c.delivered) FROM allocation AS a
+    JOIN settled_period AS c ON c.allocation_id = a.id AND c.period = s.period
+    WHERE a.resale_of = s.allocation_id
+  ), 0)::bigint AS chips
+FROM settled_period AS s WHERE s.allocation_id IN (
+  SELECT v.capacity FROM offer_version AS v
+  WHERE v.offer_id = ANY($1::text[]) AND v.capacity NOT LIKE '%/%'
+)
+
 -- name: load_open
 SELECT allocation_id, period, chips, price, due FROM open_period
 WHERE allocation_id = ANY($1::text[])
@@ -47,6 +84,7 @@ WHERE allocation_id = ANY($1::text[])
 -- name: load_lapsing
 -- Of more than this, the rest lapses with the market's next round.
 SELECT DISTINCT o.allocation_id FROM open_period AS o
+JOIN allocation AS a ON a.id = o.allocation_id AND a.resale_of IS NULL
 JOIN unnest($1::text[], $2::bigint[]) AS n (market_id, now)
   ON o.market_id = n.market_id AND o.due < n.now
 ORDER BY o.allocation_id LIMIT 2000
@@ -185,12 +223,20 @@ FROM unnest($1::text[], $2::uuid[], $3::text[]) AS e (erasure_id, entry_id, reas
 
 -- name: save_demands
 INSERT INTO demand_hold (order_id, market_id, participant_id, version, need, amount, hold_id,
-  closed, submitted_hash, log_partition, log_offset)
+  closed, submitted_hash, log_partition, log_offset, interruptible,
+  expires_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::bigint[], $6::bigint[],
-  $7::uuid[], $8::boolean[], $9::bytea[], $10::integer[], $11::bigint[])
+  $7::uuid[], $8::boolean[], $9::bytea[], $10::integer[], $11::bigint[], $12::boolean[],
+  $13::timestamptz[])
 ON CONFLICT (order_id) DO UPDATE SET version = EXCLUDED.version, need = EXCLUDED.need,
   amount = EXCLUDED.amount, hold_id = EXCLUDED.hold_id, closed = EXCLUDED.closed,
-  log_partition = EXCLUDED.log_partition, log_offset = EXCLUDED.log_offset
+  log_partition = EXCLUDED.log_partition, log_offset = EXCLUDED.log_offset,
+  interruptible = EXCLUDED.interruptible, expires_at = EXCLUDED.expires_at
+
+-- name: free_capacity
+UPDATE capacity_hold AS h SET chips = n.chips
+FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS n (offer_id, period, chips)
+WHERE h.offer_id = n.offer_id AND h.period = n.period
 
 -- name: remove_waited
 DELETE FROM waiting_record AS w

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from services.core.postings import Layer, Transfer, TransferKind
 from services.core.settlement import Terms
+from services.ledger.capacity_state import OfferVersion
 from services.ledger.erasure_state import Erasable, ErasureOrder
 from services.ledger.journal import transfer_digest
 from services.ledger.state import (
@@ -15,7 +16,6 @@ from services.ledger.state import (
     DemandHold,
     Halt,
     MoneyOrder,
-    OfferVersion,
     OpenPeriod,
     Participant,
     PeriodRow,
@@ -71,6 +71,7 @@ _TERMS = (
     "report_periods",
     "version",
 )
+_HELD = ("offer_id", "period", "capacity", "stated", "chips")
 _NEITHER = (None, None)
 _WAITING = (
     "topic",
@@ -216,7 +217,9 @@ def transfers(batch: Batch, numbers: Mapping[str, int]) -> list[tuple[Any, ...]]
                 leaf.index,
                 amount,
                 entry.occurred_at,
+                None if pending_id else entry.expires_at,
                 entry.held,
+                entry.expires_at if pending_id else None,
                 numbers[debit],
                 numbers[credit],
                 id_,
@@ -270,8 +273,17 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
             [d.submitted_hash for d in held],
             [d.log_partition for d in held],
             [d.log_offset for d in held],
+            [d.interruptible for d in held],
+            [d.expires_at for d in held],
         )
     await _copy(conn, "offer_version", OfferVersion.__slots__, batch.offers)
+    if batch.held_less:
+        # First, so that what is freed can be held again in the same batch.
+        places, chips = zip(*batch.held_less, strict=True), list(batch.held_less.values())
+        await conn.execute(queries.free_capacity, *map(list, places), chips)
+    # What is sold has to be held before, what is sold on to be allocated before that.
+    own = [row for row in batch.held_new if "/" in row[2]]
+    await _copy_rows(conn, "capacity_hold", _HELD, own)
     await _copy_rows(
         conn,
         "settlement_terms",
@@ -296,6 +308,8 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
         "pool",
         "payment",
         "body_hash",
+        "resale_of",
+        "links",
     ]
     await _copy(conn, "allocation", columns, batch.allocations)
     await _copy_rows(
@@ -308,6 +322,8 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
             for p in a.periods
         ],
     )
+    resold = [row for row in batch.held_new if "/" not in row[2]]
+    await _copy_rows(conn, "capacity_hold", _HELD, resold)
     await _write_settlements(conn, batch)
     await _copy(conn, "market_halt", ("market_id", "round_id", "code", "problem"), batch.halts)
 

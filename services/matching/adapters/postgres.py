@@ -22,6 +22,7 @@ from services.core.file_reading import result_from_dict
 from services.core.orders import DemandOrder, OfferOrder
 from services.core.policy_rows import policies_of, share_rules
 from services.core.premiums import accounts_after
+from services.core.reasons import Why
 from services.core.verdicts import HoldAnswer
 from services.kit.errors import StaleWriterError
 from services.kit.postgres import (
@@ -52,6 +53,7 @@ MIGRATIONS = Path(__file__).parents[3] / "infra" / "postgres" / "migrations" / "
 _QUERIES = Queries.load(Path(__file__).parent)
 _OFFER = TypeAdapter(OfferOrder)
 _DEMAND = TypeAdapter(DemandOrder)
+_WHY = TypeAdapter(Why)
 _RANGES = TypeAdapter(tuple[OffsetRange, ...])
 # Books of a market hardly differ from round to round; the fastest level already packs 10 to 1.
 _ZLIB_LEVEL = 1
@@ -257,6 +259,8 @@ async def _write(conn: Conn, changes: Changes) -> None:
             answer.amount,
             answer.free,
             answer.booked_through,
+            answer.start,
+            None if answer.reason is None else _WHY.dump_json(answer.reason).decode(),
         )
     if changes.sent is not None:
         rows = sorted(changes.sent.items())
@@ -341,6 +345,8 @@ def _stashed(row: asyncpg.Record) -> HoldAnswer:
         amount=row["amount_micro_yuan"],
         free=row["free_micro_yuan"],
         booked_through=row["booked_through"],
+        start=row["first_period"],
+        reason=None if row["reason"] is None else _WHY.validate_json(row["reason"]),
     )
 
 

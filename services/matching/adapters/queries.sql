@@ -69,22 +69,24 @@ ON CONFLICT (mobilisation_id, withdrawn) DO NOTHING
 
 -- name: early_holds
 SELECT order_id, cause, version, record_offset, placed, amount_micro_yuan, free_micro_yuan,
-  booked_through
+  booked_through, first_period, reason::text AS reason
 FROM early_hold
 
 -- name: put_early_hold
 INSERT INTO early_hold (
   order_id, cause, version, record_offset, placed, amount_micro_yuan, free_micro_yuan,
-  booked_through
+  booked_through, first_period, reason
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb)
 ON CONFLICT (order_id, cause) DO UPDATE SET
   version = excluded.version,
   record_offset = excluded.record_offset,
   placed = excluded.placed,
   amount_micro_yuan = excluded.amount_micro_yuan,
   free_micro_yuan = excluded.free_micro_yuan,
-  booked_through = excluded.booked_through
+  booked_through = excluded.booked_through,
+  first_period = excluded.first_period,
+  reason = excluded.reason
 
 -- name: drop_early_hold
 DELETE FROM early_hold WHERE order_id = $1 AND cause = $2

@@ -18,6 +18,7 @@ from services.core.book_builder import (
     round_id_of,
     rules_of,
 )
+from services.core.capacity import passed_by
 from services.core.codec import book_from_dict, book_to_dict, canonical_json, rules_to_dict
 from services.core.link_charges import sent_after
 from services.core.order_holds import told
@@ -44,7 +45,7 @@ from services.core.round_outcome import (
 )
 from services.core.share_events import premium_events, shares_event
 from services.core.urgent_rounds import served_event
-from services.matching.app.scribe import record_of, status_record
+from services.matching.app.scribe import free_capacity, record_of, status_record
 from services.matching.ports import SealedRound
 
 if TYPE_CHECKING:
@@ -120,11 +121,11 @@ def freeze(
         rules_digest=hashlib.sha256(rules).hexdigest(),
         mobilisation=desk.stages.served,
     )
-    outbox = desk.changes.outbox
-    outbox += [
+    desk.changes.outbox += [
         status_record(order, market, now, horizon.first, round_id=sealed.round_id) for order in left
     ]
-    outbox.append(_sealed_record(sealed, book, epoch))
+    free_capacity(desk, now)
+    desk.changes.outbox.append(_sealed_record(sealed, book, epoch))
     desk.last_time = now
     desk.market_changed = False
     return sealed
@@ -171,6 +172,8 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
     records = _allocation_records(facts, sealed, [*allocations, *charges, *holds])
     closed_id = _id_of(records[-1])
     _put_all(desk, [told(order, sealed.seq, closed_id) for order in adjusted])
+    if not desk.stages.served:
+        _put_all(desk, passed_by(desk.live(), sealed.market, sealed.market_time))
     desk.next_round = sealed.seq + 1
     desk.changes.outbox += _round_records(facts, sealed, cleared)
     if served is not None:
@@ -189,6 +192,7 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
         )
         for order in (*changed, *losers)
     ]
+    free_capacity(desk, sealed.market_time)
 
 
 def _put_all(desk: Desk, orders: Iterable[Order]) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from schemas.capacity import CapacityFreed
 from schemas.codec import Envelope, derive_id, encode
 from schemas.registry import BY_MODEL
+from schemas.types import period_start
+from services.core.capacity import kept_of
+from services.core.orders import OfferOrder
 from services.core.round_events import status_event
 from services.kit.records import OutRecord
 
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
     from schemas.events import Event
     from schemas.market import Market
     from services.core.orders import Order
+    from services.matching.app.desk import Desk
 
 SOURCE = "/suanli/matching"
 EXCHANGE = "exchange"
@@ -54,6 +59,39 @@ def record_of(
         )
     )
     return OutRecord(topic=row.topic, key=key, value=value, headers=headers)
+
+
+def free_capacity(desk: Desk, occurred_at: datetime) -> None:
+    """Queue what the ledger has to hear of offers that need less of their capacity than before.
+
+    Args:
+        desk: State of the market; a round that is sealed and not published has nothing of them.
+        occurred_at: Instant on the market's clock.
+    """
+    changes = desk.changes
+    for order_id in sorted(changes.freed):
+        order = desk.orders[order_id]
+        assert isinstance(order, OfferOrder), f"{order_id}: not an offer"
+        chips, start, end = kept_of(order)
+        event = CapacityFreed(
+            order_id=order_id,
+            market_id=order.market_id,
+            participant_id=order.participant_id,
+            chips=chips,
+            start=period_start(start),
+            end=period_start(end),
+            after_seq=desk.next_round - 1,
+        )
+        changes.outbox.append(
+            record_of(
+                event,
+                (order_id, str(chips), str(start), str(end)),
+                occurred_at,
+                participant_id=order.participant_id,
+                correlation_id=order.correlation_id,
+            )
+        )
+    changes.freed.clear()
 
 
 def status_record(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schemas.events import MarketDefined
+from schemas.events import DemandCancelled, MarketDefined
 from services.core.market_records import TOPICS as BOOK_TOPICS
 from services.kit.clock import ManualClock
 from services.kit.kafka import LogReader
@@ -117,3 +117,41 @@ async def test_a_start_goes_on_where_the_books_were_kept_and_finds_what_a_whole_
         await matching.run_round()
         await desk.hear(4)
         assert await audited(wire, rounds=4, told=2) == ["book.invented", "book.lost"]
+
+
+async def let_go(wire: Wire) -> set[str]:
+    """Return the orders that a start does not take up."""
+    rows = await wire.rows("SELECT key FROM book_part WHERE over IS NOT NULL")
+    return {json.loads(row["key"]) for row in rows}
+
+
+async def test_an_order_that_is_over_is_taken_up_once_a_record_names_it_and_if_it_is_whole(
+    desk: Desk,  # noqa: F811
+    wire: Wire,
+) -> None:
+    wire.settings = wire.settings.model_copy(update={"auditor_books_keep_s": 0.1})
+    need = demand("a")
+    # Only the order as it was explains that this is refused.
+    again = DemandCancelled(
+        order_id=need.order_id, market_id=need.market_id, participant_id=need.participant_id
+    )
+    async with open_process(desk.settings, ManualClock(START)) as matching:
+        await desk.say(offer("a"), need, hold(need))
+        await settled(matching, least=3)
+        await matching.run_round()
+        await desk.hear(1)
+        assert await audited(wire, rounds=1, told=0) == []
+        assert await let_go(wire) == {need.order_id}
+        first, _ = await kept(wire)
+        for seq, torn in ((2, False), (3, True)):
+            if torn:
+                await wire.rows("UPDATE book_part SET over = sha256('x') WHERE over IS NOT NULL")
+            await desk.say(again)
+            await settled(matching)
+            await matching.run_round()
+            await desk.hear(seq)
+            assert await audited(wire, rounds=seq, told=0) == []
+            assert await let_go(wire) == {need.order_id}
+            # What does not fit makes the whole note void, and nobody guilty.
+            later, _ = await kept(wire)
+            assert (later["read_from"] > first["read_from"]) == torn

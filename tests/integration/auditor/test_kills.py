@@ -12,11 +12,13 @@ import sys
 import pytest
 from pydantic import SecretStr
 
+from schemas.events import MarketDefined
 from services.auditor.crash import POINTS
 from services.kit.crash import EXIT_CODE
 from services.kit.kafka import OutRecord
 from tests.integration.auditor.wire import Wire, changed
 from tests.integration.logins import login_of
+from tests.integration.matching.desk import MARKET
 
 # Each life costs a start of the service; `make nightly` kills at every point.
 ALL = int(os.environ.get("SUANLI_KILL_RUNS", "20")) >= 200
@@ -34,6 +36,7 @@ async def start(wire: Wire, dsn: SecretStr, crash_at: str = "") -> asyncio.subpr
         "SUANLI_AUDITOR_LOG_KEY": wire.settings.auditor_log_key,
         "SUANLI_AUDITOR_PROGRESS_S": "60",
         "SUANLI_AUDITOR_COMPARE_S": "0",
+        "SUANLI_AUDITOR_BOOKS_KEEP_S": "0.2",
         "SUANLI_CRASH_AT": crash_at,
         "SUANLI_LOG_LEVEL": "error",
     }
@@ -55,6 +58,8 @@ async def test_an_auditor_that_is_killed_at_any_point_checks_all_and_tells_each_
     cuts = [round(len(forged) * n / len(KILLED_AT)) for n in range(len(KILLED_AT) + 1)]
     for point, first, end in zip(KILLED_AT, cuts, cuts[1:], strict=False):
         await wire.writer.send_many(forged[first:end])
+        # A market that nobody trades in, for the books to be kept with.
+        await wire.say(MarketDefined(market=MARKET.model_copy(update={"id": f"kills-{end}"})))
         process = await start(wire, own, point)
         async with asyncio.timeout(40):
             code = await process.wait()

@@ -30,9 +30,14 @@ _FLAGS = (
     "--disable-sync",
 )
 
+# A chart is as wide as its place, has something in it, and all names of its lines are in sight.
 _FITTING = """() => [...document.querySelectorAll(".plot")].every((plot) => {
     const drawn = plot.querySelector(".uplot");
-    return !drawn || Math.abs(drawn.clientWidth - plot.clientWidth) < 3;
+    if (!drawn || !plot.clientWidth) return true;
+    const canvas = drawn.querySelector("canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return Math.abs(drawn.clientWidth - plot.clientWidth) < 3
+        && plot.scrollHeight <= plot.clientHeight + 1 && data.some((part) => part);
 })"""
 
 # Lists of pages scroll sideways on a phone: the one that is open is seen nevertheless.

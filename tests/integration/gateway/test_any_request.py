@@ -93,6 +93,11 @@ MAY: dict[str, set[Role]] = {
     "remove_member": set(Role),
     "add_signing_key": PROVIDER | ENTERPRISE | OPERATOR,
     "revoke_signing_key": PROVIDER | ENTERPRISE | OPERATOR,
+    "get_direct_login": PROVIDER | ENTERPRISE | OPERATOR,
+    "allow_direct_access": OPERATOR,
+    # Nobody here, since the gateway of this test may not change logins.
+    "make_direct_login": set(),
+    "end_direct_login": set(),
     "add_webhook": set(Role),
     "change_webhook": set(Role),
     "delete_webhook": set(Role),

@@ -9,7 +9,7 @@ import asyncpg
 
 from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.app.once import make_intent
-from services.gateway.ports import Claim, Intent
+from services.gateway.ports import Claim, Done, Intent
 from tests.integration.gateway.conftest import Gateway
 
 WHO = ("first", "second", "third", "fourth", "fifth")
@@ -42,7 +42,13 @@ async def test_callers_share_statements_and_none_takes_or_spoils_what_is_another
     ] * 4
 
     # Whoever comes later sees the first body and its reply.
-    await asyncio.gather(*(intents.complete(who, [("k1", f'"{who}"')], []) for who in WHO))
+    done = [Done(who, [("k1", '"\\u0000"' if who == "second" else f'"{who}"')], []) for who in WHO]
+    kept = await intents.complete(done)
+    assert [type(error) for error in kept if error is not None] == [
+        asyncpg.UntranslatableCharacterError
+    ]
     seen = await asyncio.gather(*(claimed(who, good) for who in WHO))
-    assert [one.reply for (one,) in seen] == [f'"{who}"' for who in WHO]
+    assert [one.reply for (one,) in seen] == [
+        None if who == "second" else f'"{who}"' for who in WHO
+    ]
     assert {one.mine for (one,) in seen} == {False}

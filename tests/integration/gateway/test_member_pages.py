@@ -49,6 +49,7 @@ async def test_a_person_joins_by_a_link_acts_and_is_shut_out(
             await expect(person.locator("main")).to_contain_text("lacks the scope admin")
             assert await person.locator("main form").count() == 0
 
+            await ended(person, issuer)
             await changed(admin)
             await person.goto("/desk")
             assert "/sign-in" in person.url
@@ -72,6 +73,25 @@ async def joined(admin: Page, link: str) -> None:
     await admin.get_by_role("button", name="Add", exact=True).click()
     await expect(admin.locator("#w-subject")).to_contain_text("no member yet")
     await admin.goto("/members")
+
+
+async def ended(person: Page, issuer: Issuer) -> None:
+    """Sign out: here and at the issuer, or here alone where the issuer cannot do it."""
+    assert issuer.sessions == {"li-hua"}
+    await person.get_by_role("button", name="Sign out").click()
+    await expect(person.locator("main")).to_contain_text("signed out here and at the issuer")
+    assert issuer.sessions == set()
+    assert issuer.asked[-1] == "logout"
+    assert await obstacles(person) == []
+    await pictured(person, "signed-out-en")
+    await person.goto("/desk")
+    assert "/sign-in" in person.url
+    # An address like that from elsewhere says nothing.
+    await person.goto("/sign-out/done?state=made-up")
+    await expect(person.locator("h1")).not_to_have_text("Signed out")
+    await person.goto("/sign-in?to=/members")
+    await person.get_by_role("link", name="Sign in with 127.0.0.1").click()
+    await expect(person.locator(".who")).to_have_text("provider-1")
 
 
 async def changed(admin: Page) -> None:

@@ -17,6 +17,7 @@ import pytest_asyncio
 from joserfc.jwk import ECKey, OKPKey
 
 from services.gateway.adapters.oidc import OidcTokens
+from services.gateway.app.sessions import form_token
 from services.gateway.main import build
 from services.kit.clock import ManualClock
 from tests.integration.gateway.conftest import NOW, Gateway, Json, Market, offer
@@ -245,3 +246,38 @@ async def test_a_person_signs_in_to_the_pages_by_an_issuer(trusting: Trusting) -
     await trusting.gateway.call("PATCH", f"{MEMBERS}/{member}", {"status": "suspended"})
     http.cookies.set("suanli_session", done.cookies["suanli_session"])
     assert (await http.get("/desk")).status_code == 303
+
+
+async def sign_out(trusting: Trusting) -> httpx.Response:
+    """Sign out of the pages as a browser does whose session began at the issuer."""
+    token = "a" * 43
+    cookies = f"suanli_session={token}; suanli_issuer=0.hint"
+    headers = {"Cookie": cookies, "Sec-Fetch-Site": "same-origin", "Accept-Language": "en"}
+    form = {"proof": form_token(token)}
+    return await trusting.gateway.http.post("/sign-out", data=form, headers=headers)
+
+
+async def test_a_sign_out_leads_to_an_issuer_that_ends_sessions_and_to_no_other(
+    trusting: Trusting,
+) -> None:
+    reply = await sign_out(trusting)
+    assert f"{trusting.issuer.url}/logout?client_id={CLIENT}" in reply.text
+    assert "sign-out%2Fdone" in reply.text
+    assert "id_token_hint=hint" in reply.text
+    deleted = [one for one in reply.headers.get_list("set-cookie") if "Max-Age=0" in one]
+    assert sorted(one.partition("=")[0] for one in deleted) == ["suanli_issuer", "suanli_session"]
+
+
+async def test_a_sign_out_is_for_here_alone_where_the_issuer_ends_no_sessions(
+    trusting: Trusting,
+) -> None:
+    trusting.issuer.ends_sessions = False
+    reply = await sign_out(trusting)
+    assert (reply.status_code, reply.headers["location"]) == (303, "/")
+
+
+async def test_a_sign_out_says_so_where_the_issuer_does_not_answer(trusting: Trusting) -> None:
+    trusting.issuer.stop()
+    reply = await sign_out(trusting)
+    assert reply.status_code == 200
+    assert "your session there may still be open" in reply.text

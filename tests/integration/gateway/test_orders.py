@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from schemas.events import HoldCaptured, HoldPlaced, OrderStatusChanged, Reason
 from schemas.types import OrderState, Side
-from tests.integration.gateway.conftest import Gateway, Market, demand, offer
+from tests.integration.gateway.conftest import Gateway, Json, Market, demand, offer
 
 REASON = Reason(code="in_book", en="In the book.", zh="已入簿。")
 
@@ -214,19 +214,30 @@ async def test_a_reply_is_repeated_even_after_the_window_has_passed(market: Mark
     assert (late.status_code, late.json()["code"]) == (422, "validation.window_past")
 
 
-async def test_an_abandoned_claim_is_taken_over_by_the_next_try(market: Market) -> None:
+async def test_abandoned_claims_are_taken_over_by_the_next_try_of_each(market: Market) -> None:
+    """Orders of one moment go together; a gateway that dies leaves each as if it had been alone."""
     gateway = market.gateway
-    first = await gateway.submit("offers", offer(), market.provider, "k1")
-    # What a gateway leaves that dies between the acknowledgement and the stored reply.
+
+    async def eight() -> list[Json]:
+        wanted = [(offer(), f"k{number}") for number in range(8)]
+        replies = await asyncio.gather(
+            *(gateway.submit("offers", body, market.provider, key) for body, key in wanted)
+        )
+        assert {reply.status_code for reply in replies} == {202}
+        return [reply.json() for reply in replies]
+
+    first = await eight()
+    # What a gateway leaves that dies between the acknowledgement and the stored replies.
     await gateway.pool.execute(
-        "UPDATE idempotency SET reply = NULL, claimed_at = now() - interval '14.5 seconds'"
+        "UPDATE idempotency SET reply = NULL, claimed_at = now() - interval '19.5 seconds'"
     )
-    again = await gateway.submit("offers", offer(), market.provider, "k1")
-    assert again.status_code == 202
-    assert again.json()["order_id"] == first.json()["order_id"]
-    assert again.json()["event_id"] == first.json()["event_id"]
-    assert again.json()["sha256"] == first.json()["sha256"]
-    assert again.json()["offset"] == first.json()["offset"] + 1
+    again = await eight()
+    for name in ("order_id", "event_id", "sha256"):
+        assert [one[name] for one in again] == [one[name] for one in first]
+    places = {one["offset"] for one in (*first, *again)}
+    assert len(places) == 16
+    assert min(one["offset"] for one in again) > max(one["offset"] for one in first)
+    assert await gateway.pool.fetchval("SELECT count(*) FROM orders") == 8
 
 
 async def abandon(gateway: Gateway) -> None:

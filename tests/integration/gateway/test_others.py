@@ -59,6 +59,7 @@ GOVERN = {
         *("set_standing", "add_key", "revoke_key", "add_signing_key", "revoke_signing_key"),
         *("deposit", "withdraw", "move_collateral", "reverse", "erase", "register"),
         *("define_market", "set_settlement_terms", "redrive_dead_letter", "discard_dead_letter"),
+        *("get_direct_login", "allow_direct_access", "make_direct_login", "end_direct_login"),
         *("add_member", "change_member", "remove_member", "delete_webhook", "simulate_policy"),
         *("propose_mobilisation", "confirm_mobilisation", "end_mobilisation"),
     },

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,21 +14,24 @@ from playwright.async_api import Browser, Page, expect
 from schemas import events
 from schemas.link_examples import LINKS
 from schemas.links import RoundLinks
+from schemas.share_examples import SHARES
+from schemas.shares import RoundShares
 from services.core.round_file import file_events
+from suanli.check_formats import canonical_sha256
 from suanli.checker import verify_round_file
 from tests.integration.gateway.browsing import obstacles, opened, pictured
 from tests.integration.gateway.conftest import Gateway, Market, demand
 from tests.integration.gateway.serving import served
 from tests.integration.gateway.test_orders import status_of
 from tests.integration.gateway.test_reports import closed, prices, sealed
-from tests.unit.sdk import allowances, rounds, shares
+from tests.unit.sdk import allowances, linked, rounds, shares
 from tests.unit.sdk.test_checker_tamper import perturbed
 
 pytestmark = pytest.mark.timeout(180)
 MARKET = "jingjinji"
 FIRST, SECOND = f"{MARKET}:1", f"{MARKET}:2"
-# Of some 4,000 ways to spoil the round, so many are tried in the browser as well.
-SPOILT = 120
+# Of some 14,000 ways to spoil a round, so many are tried in the browser as well.
+SPOILT = 400
 
 
 def cleared(round_id: str, seq: int) -> events.RoundCleared:
@@ -67,8 +72,11 @@ async def first_round(gateway: Gateway) -> None:
         LINKS[RoundLinks]
         | {"round_id": FIRST, "market_id": MARKET, "links": [link | there, link | back]}
     )
+    asked = RoundShares.model_validate(
+        SHARES[RoundShares] | {"round_id": FIRST, "market_id": MARKET, "seq": 1}
+    )
     await gateway.publish(
-        sealed(), cleared(FIRST, 1), prices(FIRST, [9_500_000, 9_750_000], [2, 3]), flows
+        sealed(), cleared(FIRST, 1), prices(FIRST, [9_500_000, 9_750_000], [2, 3]), flows, asked
     )
     await gateway.publish(*file_events(FIRST, MARKET, json.dumps(round_file()).encode()), closed())
 
@@ -145,6 +153,8 @@ async def check_market(browser: Browser, base: str, language: str, name: str, li
         assert "," in (await csv.text()).splitlines()[0]
     await page.locator("#table-prices summary").click()
     await expect(page.locator("#table-prices")).to_contain_text("¥9.5000")
+    await page.locator("#table-shares-beijing summary").click()
+    await expect(page.locator("#table-shares-beijing")).to_contain_text("62.500 %")
     # Both ways over the one pair of regions, the full one marked.
     await expect(page.locator(".map .flow")).to_have_count(2)
     await expect(page.locator(".map .flow.is-full")).to_have_count(1)
@@ -181,14 +191,15 @@ async def check_verifying(browser: Browser, base: str, folder: Path) -> None:
     await expect(page.locator("#verdict")).to_contain_text("This file does not verify")
     await expect(page.locator("#verdict")).to_contain_text("result.welfare: must be 25000")
     # Both checkers say the same of every spoilt round.
+    files = file, shares.round_file(), linked.round_file(), allowances.round_file()
     cases = [
-        json.dumps(rounds.changed(file, path, other))
-        for file in (file, shares.round_file(), allowances.round_file())
-        for path, value in rounds.paths(file)
+        json.dumps(spoilt_at(one, path, other))
+        for one in files
+        for path, value in rounds.paths(one)
         for other in perturbed(path, value)
         if not (isinstance(other, int) and other > 2**64)
     ]
-    cases = [json.dumps(file), *cases[:: len(cases) // SPOILT]]
+    cases = [*map(json.dumps, files), *cases[:: len(cases) // SPOILT]]
     said = await page.evaluate(
         """async (cases) => {
             const { verify } = await import("/static/checker.js");
@@ -206,6 +217,16 @@ async def check_verifying(browser: Browser, base: str, folder: Path) -> None:
         report = verify_round_file(text.encode())
         right = sorted(check.name for check in report.checks if check.ok)
         assert found == [report.ok, right], text[:200]
+
+
+def spoilt_at(file: rounds.Json, path: tuple[Any, ...], other: object) -> rounds.Json:
+    """Return a file with another value, and the digest of its book if it is there."""
+    spoilt = rounds.changed(file, path, other)
+    if path[0] == "book" and isinstance(spoilt["book"], dict):
+        # What UTF-8 cannot write has no digest.
+        with contextlib.suppress(UnicodeEncodeError):
+            spoilt["result"]["book_digest"] = canonical_sha256(spoilt["book"])
+    return spoilt
 
 
 async def check_signing_in(browser: Browser, base: str, key: str) -> None:

@@ -13,7 +13,8 @@ import httpx
 from pydantic import SecretStr
 
 from schemas.types import OrderState
-from services.gateway.main import build, build_webhooks
+from services.gateway.main import build
+from services.gateway.webhooking import build_webhooks
 from suanli.webhooks import WebhookError, verify
 from tests.integration.gateway.conftest import OPERATOR_KEY, Gateway, Json, Market, demand
 from tests.integration.gateway.receiving import Receiver, receiving

@@ -157,6 +157,7 @@ END $$;
         ("UPDATE transfer_done SET leaf_idx = leaf_idx + 1", "holds"),
         ("DELETE FROM transfer_done", "holds"),
         ("UPDATE demand_hold SET amount = amount + 1 WHERE hold_id IS NOT NULL", "holds"),
+        ("UPDATE demand_hold SET expires_at = now() WHERE hold_id IS NOT NULL", "holds"),
         ("UPDATE transfer SET amount = pending_amount + 1 WHERE kind = 'post'", "holds"),
         ("UPDATE offer_period SET allocated = chips + 1", "capacity"),
         ("UPDATE offer_period SET allocated = allocated - 1", "capacity"),

@@ -23,6 +23,7 @@ from services.ledger.crash import POINTS
 from tests.integration.ledger.conftest import record_of
 from tests.integration.ledger.test_faults import kill, start
 from tests.unit.ledger import world as w
+from tests.unit.ledger.windows import within
 
 if TYPE_CHECKING:
     from services.kit.kafka import LogWriter
@@ -48,6 +49,8 @@ def story() -> list[events.Event]:
         w.withdrawn("cloud", 5_000 * w.YUAN, "too much"),
         w.terms(provider_fee_ppm=10_000, compensation_ppm=500_000),
         w.offered("o1", "cloud", chips=1000),
+        # Its window is over when the first round comes.
+        within(w.demanded("late", "lab", chips=1), -2, 0),
     ]
     for seq in range(1, ROUNDS + 1):
         names = [f"d{seq}-{n}" for n in range(EACH)]
@@ -56,9 +59,11 @@ def story() -> list[events.Event]:
         for name in names:
             bodies.append(w.allocated(seq, name, "lab", "o1", "cloud", [(0, 3, 900_000)]))
             bodies.append(w.kept(seq, name, "lab", 5 * w.YUAN))
+        if seq == 1:
+            bodies.append(w.kept(seq, "late", "lab", 0))
         partition = partition_of(w.MARKET.encode(), 4)
         told += w.round_bodies(
-            seq, bodies, offers_end=1, demand_end=seq * EACH, partition=partition
+            seq, bodies, offers_end=1, demand_end=1 + seq * EACH, partition=partition
         )
         made = [body for body in bodies if isinstance(body, events.AllocationMade)]
         # Half of them whole, half of them in part, which costs a penalty.
@@ -134,7 +139,8 @@ async def check(owner: asyncpg.Connection, settings: LedgerSettings, schema: str
         "deposit": 2,
         "collateral_in": 1,
         "withdrawal": 1,
-        "hold_placed": demands,
+        "hold_placed": demands + 1,
+        "hold_expired": 1,
         "hold_captured": demands,
         "hold_kept": demands,
         "delivery_paid": demands,

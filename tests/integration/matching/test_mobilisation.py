@@ -21,7 +21,7 @@ from schemas.types import OrderState
 from services.core.clearing.clear import clear
 from services.core.codec import book_from_dict, result_digest, result_from_dict, rules_from_dict
 from services.core.displacement import book_without
-from services.core.replay import sealed_books
+from services.core.past_books import sealed_books
 from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.kit.clock import ManualClock
 from suanli.checker import verify

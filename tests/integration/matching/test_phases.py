@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from schemas import events
-from services.core.replay import sealed_books
+from services.core.past_books import sealed_books
 from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.kit.clock import ManualClock
 from tests.integration.matching.desk import (

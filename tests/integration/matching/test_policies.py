@@ -13,7 +13,7 @@ from schemas.market import Market
 from schemas.policies import MarketPaused, MarketPolicySet
 from schemas.shares import PremiumAssigned, RoundShares
 from schemas.types import OrderState
-from services.core.replay import sealed_books
+from services.core.past_books import sealed_books
 from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.kit.clock import ManualClock
 from tests.integration.matching.desk import (

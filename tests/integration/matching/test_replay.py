@@ -9,7 +9,7 @@ import pytest
 
 from schemas import events
 from services.core.codec import book_to_dict
-from services.core.replay import book_at, book_of_round, sealed_books
+from services.core.past_books import book_at, book_of_round, sealed_books
 from services.core.round_file import join_file
 from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.gateway.errors import TooLargeError

@@ -9,7 +9,7 @@ import pytest
 from schemas import events
 from schemas.standing import ParticipantStandingSet, Status
 from schemas.types import OrderState
-from services.core.replay import sealed_books
+from services.core.past_books import sealed_books
 from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.kit.clock import ManualClock
 from tests.integration.matching.desk import (

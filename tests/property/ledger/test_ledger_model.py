@@ -1,10 +1,10 @@
 """The ledger's decisions beside a model of plain numbers, driven by Hypothesis.
 
 The model knows nothing of transfers: only who has how much free, as collateral or owed, what
-each demand holds, what is in escrow and for which hours, and which chips are gone. Whatever the
-order of deposits, payouts, moves of collateral, reversals, terms, demands, amendments, rounds,
-broken rounds, reports in time and late, hours that lapse, and repeats: both must agree after
-every step.
+each demand holds and until when, what is in escrow and for which hours, and which chips are gone.
+Whatever the order of deposits, payouts, moves of collateral, reversals, terms, demands,
+amendments, rounds, broken rounds, reports in time and late, hours that lapse, and repeats: both
+must agree after every step.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from services.ledger.state import (
     penalties_account,
 )
 from tests.unit.ledger import world as w
+from tests.unit.ledger.windows import within
 
 LABS = ("lab-a", "lab-b")
 CLOUD = "cloud"
@@ -58,6 +59,7 @@ class Demand:
     version: int = 1
     offset: int = 0
     closed: bool = False
+    ends: int = 0
 
 
 @dataclass
@@ -81,6 +83,7 @@ class Model:
     penalties: int = 0
     outside: int = 0
     used: dict[tuple[str, int], int] = field(default_factory=dict)
+    expired: int = 0
 
     def escrow(self) -> int:
         opened = [period for item in self.hours.values() for period in item.open.values()]
@@ -232,28 +235,38 @@ class LedgerMachine(RuleBasedStateMachine):
         self.count += 1
         name = f"n{self.count}"
         offset = self.topics.ends["demand", 0]
-        self.feed(self.topics.put(w.demanded(name, lab, chips, HOURS, limit)))
-        demand = self.model.demands[name] = Demand(lab, offset=offset)
+        body = within(w.demanded(name, lab, chips, HOURS, limit), self.now, self.now + HOURS)
+        self.feed(self.topics.put(body))
+        demand = self.model.demands[name] = Demand(lab, offset=offset, ends=self.now + HOURS)
         demand.closed = not self.model.hold(demand, chips * HOURS * limit)
 
     @precondition(lambda self: self.model.demands)
-    @rule(data=st.data(), chips=st.integers(1, 20), limit=st.integers(0, 90))
-    def amend(self, data: st.DataObject, chips: int, limit: int) -> None:
+    @rule(
+        data=st.data(),
+        chips=st.integers(1, 20),
+        limit=st.integers(0, 90),
+        moved=st.integers(-2, 2),
+    )
+    def amend(self, data: st.DataObject, chips: int, limit: int, moved: int) -> None:
         name = data.draw(st.sampled_from(sorted(self.model.demands)))
         demand = self.model.demands[name]
         offset = self.topics.ends["demand", 0]
         body = w.demand_amended(name, demand.lab, chips, HOURS, limit, demand.version)
-        self.feed(self.topics.put(body))
+        ends = demand.ends + moved
+        self.feed(self.topics.put(within(body, ends - HOURS, ends)))
+        held = demand.held
         if not demand.closed and self.model.hold(demand, chips * HOURS * limit):
             demand.version += 1
             demand.offset = offset
+            # What is held stays for rounds that clear the version before.
+            demand.ends = max(ends, demand.ends) if held else ends
 
     @precondition(lambda self: self.model.demands)
     @rule(
         data=st.data(),
         fee=st.sampled_from((0, FEE_PPM)),
         late=st.booleans(),
-        passed=st.sampled_from((0, 0, 1, 2, 80)),
+        passed=st.sampled_from((0, 0, 1, 2, HOURS, 80)),
     )
     def clear_round(self, data: st.DataObject, fee: int, passed: int, *, late: bool) -> None:
         self.seq += 1
@@ -262,7 +275,7 @@ class LedgerMachine(RuleBasedStateMachine):
         keeps = {}
         for name in data.draw(st.sets(st.sampled_from(sorted(self.model.demands)), max_size=3)):
             rest = self.model.demands[name].held - taken.get(name, 0)
-            keeps[name] = data.draw(st.integers(0, rest))
+            keeps[name] = data.draw(st.just(0) | st.integers(0, rest))
         adjusted = [
             w.kept(self.seq, name, self.model.demands[name].lab, keep)
             for name, keep in sorted(keeps.items())
@@ -298,10 +311,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _settle(self, name: str, taken: int, keep: int | None, read: int) -> None:
         demand, model = self.model.demands[name], self.model
+        held = demand.held
         keep = demand.held - taken if keep is None else keep
         model.free[demand.lab] += demand.held - taken - keep
         demand.held = keep
         late = demand.offset >= read and not demand.closed and demand.need > keep
+        over = demand.ends <= self.now and not (taken or keep or late)
+        model.expired += bool(held) and over
         if late and not model.hold(demand, demand.need):
             demand.need = keep
 
@@ -311,7 +327,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """Draw allocations that the capacity and the holds allow."""
         bodies, taken = [], {}
         used = dict(self.model.used)
-        for name in data.draw(st.sets(st.sampled_from(sorted(self.model.demands)), max_size=3)):
+        names = sorted(n for n, d in self.model.demands.items() if d.ends > self.now)
+        for name in data.draw(st.sets(st.sampled_from(names), max_size=3)) if names else ():
             demand = self.model.demands[name]
             offer = data.draw(st.sampled_from(sorted(OFFERS)))
             periods = []
@@ -418,6 +435,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         assert self.ledger.frontier.root() == root(self.ledger.leaves)
         entries = self.ledger.events(events.JournalEntryRecorded)
+        assert sum(entry.kind == "expire" for entry in entries) == self.model.expired
         assert [entry.leaf_index for entry in entries] == list(range(len(entries)))
         assert all(
             sum(p.amount for p in entry.postings if p.layer == layer) == 0

@@ -33,6 +33,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str, str], Row] = {}
+        self.let_go: dict[tuple[str, str, str], bytes] = {}
         self.head: tuple[str, Positions, int, bytes, datetime] | None = None
         self.written: list[int] = []
 
@@ -42,8 +43,16 @@ class Memory:
 
     async def parts(self) -> AsyncIterator[Sequence[Row]]:
         """Yield one at a time."""
-        for row in self.rows.values():
-            yield [row]
+        for place, row in self.rows.items():
+            if place not in self.let_go:
+                yield [row]
+
+    async def over(
+        self, market_id: str, name: str, keys: Sequence[str]
+    ) -> Sequence[tuple[Row, bytes]]:
+        """Return those of some parts that were let go."""
+        places = [(market_id, name, key) for key in keys]
+        return [(self.rows[at], self.let_go[at]) for at in places if at in self.let_go]
 
     async def keep(
         self,
@@ -57,9 +66,13 @@ class Memory:
         """Write it."""
         if is_first:
             self.rows.clear()
+            self.let_go.clear()
         for gone in changed.dropped:
             del self.rows[gone]
         self.rows |= {row[:3]: row for row in changed.put}
+        for row in changed.put:
+            self.let_go.pop(row[:3], None)
+        self.let_go |= {row[:3]: row[3] for row in changed.over}
         self.head = (version, positions, changed.count, changed.digest, times[0])
         self.written.append(len(changed.put) + len(changed.dropped))
 
@@ -117,6 +130,32 @@ async def test_what_does_not_fit_is_dropped_and_written_whole_again(harm: str) -
     second.forget()
     await second.keep(AT, KNOWN.items())
     assert await keeper(store, "v2" if harm == "version" else "v1").find() == (AT, KNOWN)
+
+
+async def test_an_order_that_is_over_is_taken_up_only_once_it_is_named_and_must_fit_then() -> None:
+    store = Memory()
+    place: Place = ("m", "replay._orders", "off_1")
+    await keeper(store).keep(AT, KNOWN.items(), [place])
+    second = keeper(store)
+    assert await second.recall("m", ["off_1"]) == [], "nothing is known before it was found"
+    found = await second.find()
+    assert found is not None
+    assert found[1] == {at: value for at, value in KNOWN.items() if at != place}
+    recalled: list[object] = [*await second.recall("m", ["off_1", "off_9"])]
+    assert recalled == [ONE]
+    # Named again, it is kept as any other; and let go again.
+    await second.keep(AT, KNOWN.items())
+    assert await keeper(store).find() == (AT, KNOWN)
+    await second.keep(AT, KNOWN.items(), [place])
+    recalled = [*await second.recall("m", ["off_1"])]
+    assert recalled == [ONE]
+    row = store.rows["m", "replay._orders", '"off_1"']
+    store.rows[row[:3]] = (*row[:3], row[3].replace("lost", "terms"))
+    with pytest.raises(ValueError, match="does not fit its digest"):
+        await second.recall("m", ["off_1"])
+    # Whoever reads the log from its beginning needs none of it.
+    second.forget()
+    assert await second.recall("m", ["off_1"]) == []
 
 
 async def test_what_cannot_be_written_is_not_kept_and_asked_for_no_more() -> None:

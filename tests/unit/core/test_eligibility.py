@@ -109,7 +109,6 @@ def test_plain_orders_are_taken() -> None:
             "validation.window_beyond_horizon",
             "end",
         ),
-        ({"resale_of": "al_" + "a" * 26}, "not_yet_supported", "resale_of"),
     ],
 )
 def test_an_offer_that_breaks_a_rule_is_refused_by_name(

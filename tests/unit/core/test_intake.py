@@ -50,7 +50,7 @@ TABLE: tuple[tuple[str, tuple[events.Event, ...], events.Event, Verdict, str], .
         Verdict.REJECTED,
         "validation.window_past",
     ),
-    ("a resale", (), offer(resale_of="al_" + "a" * 26), Verdict.REJECTED, "not_yet_supported"),
+    ("a resale", (), offer(resale_of="al_" + "a" * 26), Verdict.ACCEPTED, "waiting_for_capacity"),
     ("an offer with a demand's id", (), offer(DEMAND_ID), Verdict.REJECTED, "validation.order_id"),
     (
         "a second block offer",

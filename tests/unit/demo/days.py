@@ -34,10 +34,29 @@ MARKET: Json = {
         {"id": "he", "region": "hebei"},
     ],
     "chips": [
-        {"id": "home", "name": "Home <1>", "domestic": True},
-        {"id": "away", "name": "Away", "domestic": False},
+        {"id": "home", "name": "Home <1>", "domestic": True, "tflops": 10},
+        {"id": "away", "name": "Away", "domestic": False, "tflops": 10},
     ],
 }
+
+
+SHARE: Json = {
+    "policy_id": "home-first",
+    "version": 1,
+    "region": None,
+    "share_bp": 7_000,
+    "premium_max": 30_000,
+    "premium": 2,
+    "premium_certified": 2,
+    "split_bp": 7_500,
+    "tflops_hours": 160,
+    "tflops_hours_domestic": 120,
+    "shortfall": 0,
+    "account": 0,
+    "charges": 61,
+    "credits": 60,
+}
+"""What a share of 70 % asked of the first round: it came to 75 % at a premium of 2."""
 
 
 def hour(number: int) -> str:
@@ -48,6 +67,28 @@ def hour(number: int) -> str:
 def make_facts(**changes: Any) -> Facts:  # noqa: ANN401 - fields of Facts
     """Return the day, with some of its fields replaced."""
     return replace(_DAY, **changes)
+
+
+def shared_facts(**changes: Any) -> Facts:  # noqa: ANN401 - fields of a share
+    """Return the day with a domestic share: 50 of its charges are paid, 30 of its credits."""
+    told = {"round_id": "m:1", "seq": 1, "market_time": hour(0), "shares": [SHARE | changes]}
+    missed = {"premium": 30_000, "tflops_hours": 0, "tflops_hours_domestic": 0, "shortfall": 5}
+    later = SHARE | missed | {"account": 5, "charges": 0, "credits": 0, "share_bp": 8_000}
+    rule = {"kind": "domestic_share", "region": None, "share_bp": 7_000, "premium_max": 30_000}
+    policy = {"version": 1, "in_force_from_round": 1, "rule": rule, "reason": "Home <first>"}
+    money = replace(
+        _DAY.money,
+        providers=19 * YUAN - 20,
+        charges_by_round={"m:1": 61},
+        charges_due=11,
+        credited=30,
+        fund=31,
+    )
+    return make_facts(
+        shares=(told, {"round_id": "m:2", "seq": 2, "market_time": hour(1), "shares": [later]}),
+        policies=({"policy": policy}, {"policy": policy | {"version": 2, "rule": None}}),
+        money=money,
+    )
 
 
 def offer(order_id: str, zone: str, chip: str, chips: int, hours: tuple[int, int]) -> Json:

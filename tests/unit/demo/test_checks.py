@@ -7,7 +7,7 @@ import pytest
 
 from infra.demo.checks import checks_of
 from infra.demo.facts import Audit, ProcessUse
-from tests.unit.demo.days import attempt, make_facts, round_view, verdict
+from tests.unit.demo.days import attempt, make_facts, round_view, shared_facts, verdict
 
 _DAY = make_facts()
 
@@ -60,6 +60,31 @@ def test_an_honest_day_keeps_every_guarantee() -> None:
 )
 def test_each_guarantee_notices_its_break(changes: dict[str, object], name: str) -> None:
     assert name in _broken(**changes)
+
+
+def test_a_share_that_is_paid_for_keeps_every_guarantee() -> None:
+    assert {check.name for check in checks_of(shared_facts()) if not check.ok} == set()
+
+
+@pytest.mark.parametrize(
+    ("share", "money", "names"),
+    [
+        ({"credits": 62}, {}, {"premiums_agree"}),
+        ({"charges": 62}, {}, {"premiums_agree"}),
+        ({}, {"charges_by_round": {}}, {"premiums_agree", "fund_never_short"}),
+        ({"tflops_hours_domestic": 121}, {}, {"shares_told"}),
+        ({"region": "beijing"}, {}, {"shares_told"}),
+        ({}, {"fund_least": -1}, {"fund_never_short"}),
+        ({}, {"fund": 32}, {"fund_never_short", "money_kept"}),
+        ({}, {"charges_due": 10}, {"money_kept"}),
+    ],
+)
+def test_each_guarantee_of_premiums_notices_its_break(
+    share: dict[str, object], money: dict[str, Any], names: set[str]
+) -> None:
+    facts = shared_facts(**share)
+    facts = replace(facts, money=replace(facts.money, **money))
+    assert {check.name for check in checks_of(facts) if not check.ok} == names
 
 
 def test_a_service_that_was_killed_on_purpose_may_have_started_twice() -> None:

@@ -12,7 +12,7 @@ from infra.demo.figures import Lot, figures_of
 from infra.demo.live import View, round_line
 from infra.demo.summary import Summary
 from services.kit.clock import ManualClock, ScaledClock
-from tests.unit.demo.days import MARKET, SENT, START, YUAN, make_facts, verdict
+from tests.unit.demo.days import MARKET, SENT, SHARE, START, YUAN, make_facts, shared_facts, verdict
 
 
 def _board() -> Board:
@@ -55,12 +55,25 @@ def test_the_screen_shows_round_book_prices_verdicts_and_services() -> None:
     assert "✗" in screen
 
 
-@pytest.mark.parametrize("width", [80, 100, 130, 200])
+@pytest.mark.parametrize("width", [80, 100, 108, 126, 200])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_no_column_is_cut_at_any_width(width: int, language: str) -> None:
     board = _board()
+    board.shares = {f"m:{seq}": [SHARE | {"share_bp": 6_750}] for seq in (1, 2, 3)}
     board.verdicts["m:3"] = verdict(3)
+    board.attempts, board.total = board.attempts * 641, 9_612
     assert "…" not in _drawn(View(board, language), width)
+
+
+def test_the_screen_shows_the_domestic_share_of_rounds_against_the_one_asked() -> None:
+    board = _board()
+    board.shares = {"m:1": [SHARE], "m:3": [SHARE | {"tflops_hours_domestic": 80}]}
+    screen = _drawn(View(board, "en"), 130)
+    assert "75.0 (70 %)" in screen
+    assert screen.count("50.0 (70 %)") == 2, "beside its round and, as the latest, above"
+    assert "50.0 (70 %)" in _drawn(View(board, "en"), 80)
+    line = round_line(board.rounds[1], board, "en")
+    assert line.endswith("domestic 75.0 (70 %) at 0.0000 yuan/TFLOPS-hour")
 
 
 def test_the_screen_can_be_drawn_before_anything_has_happened() -> None:
@@ -101,3 +114,11 @@ def test_the_summary_ends_with_every_guarantee(language: str) -> None:
     assert "✗" in text, "matching was killed and did not start again"
     assert "56.00" in text
     assert "Home <1>" in text
+
+
+def test_the_summary_tells_how_often_a_share_was_kept_and_what_premiums_moved() -> None:
+    facts = shared_facts()
+    text = _drawn(Summary(facts, figures_of(facts), checks_of(facts), "en"), 120)
+    assert "1 / 2" in text
+    assert "70 %, 80 %; premium up to 0.0300 yuan" in text
+    assert "credited by premiums" in text

@@ -13,8 +13,11 @@ from infra.demo.figures import chip_hours_wanted
 from infra.demo.meter import READS
 from infra.demo.opening import deposits_of
 from infra.demo.options import parse
+from infra.demo.outage import ENDS, weakened
 from infra.demo.pace import processor_share, slower_by
+from infra.demo.shares import STEPS, policy_of
 from infra.demo.trials import wrong_orders
+from schemas.policies import DomesticShare, PolicyNew
 from services.auditor.main import TOPICS as AUDITOR_TOPICS
 from services.gateway.adapters.projection import TOPICS as GATEWAY_TOPICS
 from services.ledger.app import TOPICS as LEDGER_TOPICS
@@ -130,6 +133,26 @@ def test_every_wrong_order_is_wrong_in_its_own_way() -> None:
     assert len(set(keys)) == len(keys)
 
 
+def test_the_link_loses_its_capacity_both_ways_and_nothing_else_changes() -> None:
+    market = world.market(round_every_s=3600, effort=1)
+    weak = weakened(market, 7)
+    hit = [one for one in weak["links"] if one["capacity_gb_per_period"] == 7]
+    assert {(one["source"], one["destination"]) for one in hit} == {ENDS, ENDS[::-1]}
+    rest = [one for one in market["links"] if {one["source"], one["destination"]} != set(ENDS)]
+    assert [one for one in weak["links"] if one not in hit] == rest
+    assert weak | {"links": market["links"]} == market
+
+
+def test_the_regulator_s_steps_are_versions_of_one_policy_that_ends_withdrawn() -> None:
+    bodies = [PolicyNew.model_validate(policy_of(n, step)) for n, step in enumerate(STEPS, 1)]
+    assert [body.version for body in bodies] == [1, 2, 3]
+    assert {body.policy_id for body in bodies} == {bodies[0].policy_id}
+    shares = [body.rule.share_bp for body in bodies if isinstance(body.rule, DomesticShare)]
+    assert shares == sorted(shares)
+    assert bodies[-1].rule is None
+    assert [step.when for step in STEPS] == sorted(step.when for step in STEPS)
+
+
 # --- closing ----------------------------------------------------------------------------------
 
 
@@ -166,18 +189,28 @@ def test_money_is_followed_from_hold_to_escrow_and_back() -> None:
         {"purpose": "hold_released", "kind": "void", "amount": 0, "pending": 5},
         {"purpose": "delivery_paid", "kind": "single", "amount": 19, "pending": 0},
         {"purpose": "fee", "kind": "single", "amount": 1, "pending": 0},
+        {"purpose": "premium_credit", "kind": "single", "amount": 3, "pending": 0},
     ]
     balances: list[Json] = [
         {"name": "cny:a", "role": "enterprise", "posted": 70, "reserved": 9},
         {"name": "cny:p", "role": "provider", "posted": 19, "reserved": 0},
         {"name": "escrow:m", "role": None, "posted": 10, "reserved": 0},
         {"name": "fees:m", "role": None, "posted": 1, "reserved": 0},
+        {"name": "policy:m", "role": None, "posted": 4, "reserved": 0},
+        {"name": "premiums:m", "role": None, "posted": -6, "reserved": 0},
         {"name": "bank", "role": None, "posted": -100, "reserved": 0},
     ]
-    money = money_of(turnover, balances, [{"round_id": "m:1", "amount": 30}], [], 8, "m")
+    rounds: list[Json] = [
+        {"round_id": "m:1", "captured": 30, "links": 0, "charges": 7},
+        {"round_id": "m:2", "captured": 0, "links": 0, "charges": 0},
+    ]
+    money = money_of(turnover, balances, rounds, fund_least=-2, entries=8, market_id="m")
     assert (money.held, money.captured, money.released, money.reserved) == (50, 30, 11, 9)
     assert money.held == money.captured + money.released + money.reserved
     assert (money.escrow, money.paid, money.fees, money.enterprises) == (10, 19, 1, 70)
+    assert (money.captured_by_round, money.links_by_round) == ({"m:1": 30}, {})
+    assert (money.charges, money.charges_due, money.credited) == (7, 6, 3)
+    assert (money.fund, money.fund_least) == (4, -2)
 
 
 # --- words ------------------------------------------------------------------------------------

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
 
 from infra.demo.checks import checks_of
-from infra.demo.facts import Facts
+from infra.demo.facts import Facts, LinkLoss
 from infra.demo.figures import figures_of
 from infra.demo.report import report_html
 from services.gateway.app.emergency_report import (
@@ -15,7 +16,7 @@ from services.gateway.app.emergency_report import (
     EmergencyRow,
     emergency_use,
 )
-from tests.unit.demo.days import YUAN, make_facts, verdict
+from tests.unit.demo.days import START, YUAN, hour, make_facts, shared_facts, verdict
 
 _VOID = {"meta"}
 
@@ -104,14 +105,37 @@ def test_a_day_on_which_nothing_happened_still_gives_a_report() -> None:
 
 def test_what_links_carried_is_told_with_its_price_and_rent() -> None:
     row = {
-        "source": "bj-haidian", "destination": "bj-yizhuang", "gb_total": 1_500,
-        "rent_total": 3_000_000, "price": 2_000, "tariff": 2_000,
+        "source": "bj", "destination": "he", "gb_total": 1_500, "rent_total": 3_000_000,
+        "price": 2_000, "tariff": 2_000, "period": hour(1),
     }  # fmt: skip
     assert "Between zones" not in _report(make_facts())
-    page = _report(make_facts(links=(row, row | {"gb_total": 500, "price": 9_000})))
+    dear = row | {"gb_total": 500, "price": 9_000, "period": hour(2)}
+    page = _report(make_facts(links=(row, dear)))
     assert "2,000 GB of data and traffic" in page
     assert "0.0090" in page
-    assert "bj-yizhuang" in page
+    assert "<figcaption><span>bj → he</span></figcaption>" in page
+    assert "each way" not in page
+    loss = LinkLoss(("bj", "he"), 90_000, 2_250, START, START + timedelta(hours=2))
+    page = _report(make_facts(links=(row, dear), loss=loss))
+    assert "From 00:00 to 02:00 the link between bj and he had 2,250 of its 90,000 GB" in page
+    shape = _Shape()
+    shape.feed(page)
+    assert shape.open == []
+
+
+def test_a_domestic_share_is_told_with_its_versions_premium_and_money() -> None:
+    page = _report(shared_facts())
+    assert "A domestic share in the whole market" in page
+    assert "Of 2 rounds 0 kept it by themselves and 2 had a premium" in page
+    assert "1 missed the share" in page
+    assert "Home &lt;first&gt;" in page
+    assert "withdrawn" in page
+    assert "1: 75.0 % (70 %)" in page, "of the round's allocations, in the chart"
+    assert "75.00 %" in page, "as it was told, in the table"
+    shape = _Shape()
+    shape.feed(page)
+    assert shape.open == []
+    assert "A domestic share" not in _report()
 
 
 def test_an_emergency_is_told_with_what_it_took_and_whom_it_displaced() -> None:

@@ -44,6 +44,7 @@ from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports, Timeline
 from services.gateway.app.dead_letters import DeadLetterWork
 from services.gateway.app.depth import Depth
+from services.gateway.app.direct_logins import DirectLogins, Where
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
 from services.gateway.app.exchange import ExchangeCommands
@@ -70,7 +71,7 @@ from services.gateway.app.standing import Standing
 from services.gateway.app.surveillance import CaseWork
 from services.gateway.errors import UnavailableError
 from services.gateway.identity_ports import Act, NewKey
-from services.gateway.ports import Claim, Intent, Position, Principal, Sent
+from services.gateway.ports import Claim, Done, Intent, Position, Principal, Sent
 from services.kit.clock import ManualClock
 from services.kit.signing import verify, verify_ed25519
 from tests.unit.gateway.memory_books import (
@@ -85,6 +86,7 @@ from tests.unit.gateway.memory_books import (
     NoStudies,
     NoTopics,
 )
+from tests.unit.gateway.memory_logins import MemoryLogins
 from tests.unit.gateway.memory_members import ISSUER, MemoryMembers, NoTokens
 from tests.unit.gateway.memory_prices import MemoryPrices, NoIndications, NoLinks
 from tests.unit.gateway.memory_reports import MemoryReports
@@ -228,14 +230,14 @@ class MemoryIntents:
         for key in keys:
             self.claims.pop((participant_id, key))
 
-    async def expire(self, participant_id: str, token: str, keys: Sequence[str]) -> None:
-        self.abandoned |= {(participant_id, key) for key in keys}
+    async def expire(self, claims: Sequence[tuple[str, str, str]]) -> None:
+        self.abandoned |= {(participant_id, key) for participant_id, _, key in claims}
 
-    async def complete(
-        self, participant_id: str, replies: Sequence[tuple[str, str]], sent: Sequence[Sent]
-    ) -> None:
-        self.orders.show(sent)
-        self.replies |= {(participant_id, key): body for key, body in replies}
+    async def complete(self, done: Sequence[Done]) -> Sequence[Exception | None]:
+        for one in done:
+            self.orders.show(one.sent)
+            self.replies |= {(one.participant_id, key): body for key, body in one.replies}
+        return [None] * len(done)
 
 
 @dataclass
@@ -382,6 +384,7 @@ class MemoryGateway:
     acts: MemoryActs = field(default_factory=MemoryActs)
     limits: Limits = field(default_factory=unlimited)
     members: MemoryMembers = field(default_factory=MemoryMembers)
+    logins: MemoryLogins = field(default_factory=MemoryLogins)
 
     def __post_init__(self) -> None:
         self.intents = MemoryIntents(self.orders)
@@ -397,10 +400,14 @@ class MemoryGateway:
         operator = hash_key("bootstrap-key-of-tests")
         return Door(self.directory, self.acts, operator, self.members, NoTokens())
 
+    def _logins(self) -> DirectLogins:
+        book, topics = self.logins, MemorySigningKeys()
+        return DirectLogins(self.directory, book, book, topics, Where("broker.example:9094", ""))
+
     def http(self) -> httpx.AsyncClient:
         once = Once(self.log, self.intents, None)
         keys = KeyCommands(self.directory, self.directory)
-        commands = OrderCommands(once, self.orders, self.markets, self.clock)
+        commands = OrderCommands(once, self.orders, self.markets, self.clock, self.reports)
         read_file = partial(stream_file, self.reports)
         quotes = Quotes(self.markets, self.reports, read_file, self.clock)
         api = Api(
@@ -455,6 +462,7 @@ class MemoryGateway:
                 self.clock,
                 verify_ed25519,
             ),
+            direct_logins=self._logins(),
             acts=ActsReading(self.acts),
             streams=streams_of(MemoryFeed()),
             webhooks=webhooks_of(self.clock),

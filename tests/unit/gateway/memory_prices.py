@@ -34,6 +34,9 @@ class MemoryPrices:
     async def changes(self, market_id: str, mark: Mark, limit: int) -> Changes:
         return Changes(mark, None)
 
+    async def head(self) -> Mark:
+        return Mark("feed", 0)
+
     async def open_book(self, market_id: str, ids: Sequence[str] | None = None) -> list[OpenOrder]:
         return []
 

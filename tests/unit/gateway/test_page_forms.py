@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import string
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +16,10 @@ from schemas.orders import BlockShape, DemandTerms, OfferTerms
 from schemas.types import period_of, period_start
 from services.core.eligibility import validate_demand
 from services.core.errors import Message, ValidationError
+from services.core.surveillance.cases import SENTENCES
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.pages import deliveries, demand_form, offer_form
+from services.gateway.adapters.pages.case_words import FIGURES, cell, measured
 from services.gateway.adapters.pages.changes import changes_of
 from services.gateway.adapters.pages.fields import hour_text, moved_on
 from services.gateway.adapters.pages.offer_rows import key_of, rows_of, template
@@ -122,6 +125,29 @@ def test_the_changes_of_a_reason_are_buttons() -> None:
         "other:zjk-1/h800@493000",
     ]
     assert found[0].label == Message("Raise the limit to ¥12.5", "限价提高至 ¥12.5")
+
+
+def test_every_figure_of_a_case_has_a_name_in_both_languages() -> None:
+    named = {
+        name
+        for en, zh in SENTENCES.values()
+        for text in (en, zh)
+        for _, name, _, _ in string.Formatter().parse(text)
+        if name
+    }
+    assert named <= set(FIGURES)
+    assert measured({"rsi_ppm": 125_000, "loss": 12_500_000, "area": "tianjin/mxc500"}) == [
+        (("Residual supply, least", "剩余供给指数（最低）"), "12.500 %"),
+        (("Difference", "差额"), "¥12.50"),
+        (("Where", "范围"), "tianjin/mxc500"),
+    ]
+    assert [cell(one, "text", "pivotal") for one in ("en", "zh")] == [
+        "Indispensable supplier",
+        "关键供给方",
+    ]
+    assert cell("zh", "text", "bohai-cloud") == "bohai-cloud"
+    said = for_people(Message("fell to 125000 ppm.", "最低 125000 ppm。"))
+    assert (said.en, said.zh) == ("fell to 12.5 %.", "最低 12.5 %。")
 
 
 def test_sentences_for_people_have_yuan_and_beijing_time() -> None:

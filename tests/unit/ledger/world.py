@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import defaultdict
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -18,9 +17,9 @@ from schemas.types import Role, period_of
 from services.core.merkle import Frontier
 from services.kit.kafka import Record
 from services.ledger.app import decode_all, handle
-from services.ledger.journal import entry_digest
-from services.ledger.keys import accounts_behind, keys_of
-from services.ledger.state import Booked, OpenPeriod, View
+from services.ledger.keys import keys_of
+from services.ledger.state import View
+from tests.unit.ledger.memory_store import commit, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,13 +27,11 @@ if TYPE_CHECKING:
     from services.kit.kafka import OutRecord, Positions
     from services.ledger.app import Outcome
     from services.ledger.rounds import Part
-    from services.ledger.state import Entry, Input, Keys
+    from services.ledger.state import Input
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 MARKET = "jjj"
 ZONE, CHIP = "bj-1", "a910b"
-KeyT = TypeVar("KeyT")
-ValueT = TypeVar("ValueT")
 EventT = TypeVar("EventT", bound=events.Event)
 POOL = f"{ZONE}/{CHIP}"
 YUAN = 1_000_000
@@ -127,11 +124,17 @@ def demand_terms(chips: int, hours: int, limit: int) -> DemandTerms:
 
 
 def demanded(
-    name: str, participant: str, chips: int = 10, hours: int = 2, limit: int = YUAN
+    name: str,
+    participant: str,
+    chips: int = 10,
+    hours: int = 2,
+    limit: int = YUAN,
+    *,
+    market: str = MARKET,
 ) -> events.DemandSubmitted:
     return events.DemandSubmitted(
         order_id=demand_id(name),
-        market_id=MARKET,
+        market_id=market,
         participant_id=participant,
         terms=demand_terms(chips, hours, limit),
     )
@@ -155,20 +158,30 @@ def demand_amended(
 
 
 def offered(
-    name: str, participant: str, chips: int = 100, hours: int = 24
+    name: str,
+    participant: str,
+    chips: int = 100,
+    hours: int = 24,
+    *,
+    start: int = 0,
+    market: str = MARKET,
+    **more: object,
 ) -> events.OfferSubmitted:
     return events.OfferSubmitted(
         order_id=offer_id(name),
-        market_id=MARKET,
+        market_id=market,
         participant_id=participant,
-        terms=OfferTerms(
-            zone=ZONE,
-            chip=CHIP,
-            chips=chips,
-            start=hour(0),
-            end=hour(hours),
-            ask=0,
-            resource_code="CN.11.0108.BJ01-A910B",
+        terms=OfferTerms.model_validate(
+            {
+                "zone": ZONE,
+                "chip": CHIP,
+                "chips": chips,
+                "start": hour(start),
+                "end": hour(hours),
+                "ask": 0,
+                "resource_code": "CN.11.0108.BJ01-A910B",
+            }
+            | more
         ),
     )
 
@@ -183,12 +196,13 @@ def allocated(
     *,
     version: int = 1,
     payment: int | None = None,
+    market: str = MARKET,
 ) -> events.AllocationMade:
     """Return an allocation over (hour offset, chips, price) triples; its index is set later."""
     return events.AllocationMade(
         allocation_id=allocation_id(f"{seq}{demand}{offer}"),
-        round_id=f"{MARKET}:{seq}",
-        market_id=MARKET,
+        round_id=f"{market}:{seq}",
+        market_id=market,
         index=0,
         demand_id=demand_id(demand),
         enterprise_id=enterprise,
@@ -206,10 +220,12 @@ def allocated(
     )
 
 
-def kept(seq: int, demand: str, enterprise: str, keep: int) -> events.HoldAdjusted:
+def kept(
+    seq: int, demand: str, enterprise: str, keep: int, *, market: str = MARKET
+) -> events.HoldAdjusted:
     return events.HoldAdjusted(
-        round_id=f"{MARKET}:{seq}",
-        market_id=MARKET,
+        round_id=f"{market}:{seq}",
+        market_id=market,
         index=0,
         demand_id=demand_id(demand),
         enterprise_id=enterprise,
@@ -252,6 +268,7 @@ class Topics:
         offers_end: int | None = None,
         demand_end: int | None = None,
         at: datetime = NOW,
+        market: str = MARKET,
     ) -> list[Record]:
         """Return the records of a whole round, the closing one last."""
         return [
@@ -260,6 +277,7 @@ class Topics:
                 seq,
                 bodies,
                 at=at,
+                market=market,
                 fee_ppm=fee_ppm,
                 offers_end=self.ends["offers", 0] if offers_end is None else offers_end,
                 demand_end=self.ends["demand", 0] if demand_end is None else demand_end,
@@ -284,6 +302,7 @@ def round_bodies(
     offers_end: int = 0,
     demand_end: int = 0,
     partition: int = 0,
+    market: str = MARKET,
 ) -> list[events.Event]:
     """Return a round's events with their indices and the closing event."""
     indexed: list[events.Event] = [
@@ -297,8 +316,8 @@ def round_bodies(
         return (events.OffsetRange(topic=topic, partition=partition, start=0, end=end),)
 
     closed = events.RoundClosed(
-        round_id=f"{MARKET}:{seq}",
-        market_id=MARKET,
+        round_id=f"{market}:{seq}",
+        market_id=market,
         seq=seq,
         count=len(indexed),
         digest=digest,
@@ -346,9 +365,11 @@ class MemoryLedger:
             place = (record.topic, record.partition)
             self.positions[place] = max(self.positions.get(place, 0), record.offset + 1)
         inputs, letters = decode_all(records)
-        view = self._load(keys_of(inputs, self.waiting))
+        view = load(self.view, keys_of(inputs, self.waiting))
         outcome = handle(view, inputs, self.waiting, self.positions, self.frontier, NOW)
-        self._commit(outcome)
+        commit(self.view, outcome.batch)
+        self.leaves += [leaf.hash for leaf in outcome.batch.leaves]
+        self.frontier, self.waiting = outcome.frontier, outcome.waiting
         self.outbox += [*outcome.batch.outbox, *letters, *published(outcome.batch)]
         return outcome
 
@@ -366,107 +387,6 @@ class MemoryLedger:
             for record in self.outbox
             if record.topic == "dead-letters"
         ]
-
-    def _load(self, keys: Keys) -> View:
-        # Exactly what was asked for, so that a key that is not asked for is found missing.
-        all_of = self.view
-        late = {
-            place[0]
-            for place, found in all_of.open.items()
-            for market_id, now in keys.lapsing
-            if all_of.allocations[place[0]].market_id == market_id and found.due < now
-        }
-        allocations = _pick(all_of.allocations, keys.allocations | late)
-        booked = _pick(all_of.booked, keys.reversed)
-        behind = accounts_behind(allocations.values(), booked.values())
-        return View(
-            accounts=_pick(all_of.accounts, keys.accounts | behind),
-            participants=_pick(all_of.participants, keys.participants),
-            demands=_pick(all_of.demands, keys.demands),
-            offers=_pick(all_of.offers, keys.offers),
-            used={k: v for k, v in all_of.used.items() if k[0] in keys.offers},
-            allocations=allocations,
-            open={k: v for k, v in all_of.open.items() if k[0] in allocations},
-            rounds=_pick(all_of.rounds, keys.rounds),
-            last_seq=_pick(all_of.last_seq, keys.markets),
-            halts=_pick(all_of.halts, keys.markets),
-            deliveries=_pick(all_of.deliveries, keys.deliveries),
-            transfers=_pick(all_of.transfers, keys.transfers),
-            terms=_pick(all_of.terms, keys.markets),
-            money_orders=_pick(all_of.money_orders, keys.money_orders),
-            booked=booked,
-            exposure={name: self._exposure(name) for name in keys.exposed},
-        )
-
-    def _exposure(self, provider: str) -> int:
-        found = self.view.allocations
-        return sum(
-            -(-item.chips * item.price * found[place[0]].terms.penalty_ppm // 1_000_000)
-            + max(0, -sum(p.premium for p in found[place[0]].periods if p.period == place[1]))
-            for place, item in self.view.open.items()
-            if found[place[0]].provider_id == provider
-        )
-
-    def _commit(self, outcome: Outcome) -> None:
-        batch, view = outcome.batch, self.view
-        for account in batch.accounts_new:
-            assert account.id not in view.accounts
-            view.accounts[account.id] = account
-        for version, account in batch.accounts_moved:
-            assert view.accounts[account.id].version == version
-            view.accounts[account.id] = account
-        view.participants.update({item.id: item for item in batch.participants})
-        view.demands.update({item.order_id: item for item in batch.demands})
-        for offer in batch.offers:
-            view.offers[offer.offer_id] = (*view.offers.get(offer.offer_id, ()), offer)
-        for done in batch.rounds:
-            view.rounds[done.round_id] = done.digest
-            view.last_seq[done.market_id] = done.seq
-        for allocation in batch.allocations:
-            view.allocations[allocation.id] = allocation
-            for item in allocation.periods:
-                place = (allocation.offer_id, item.period)
-                view.used[place] = view.used.get(place, 0) + item.chips
-                due = allocation.terms.due(item.period)
-                view.open[allocation.id, item.period] = OpenPeriod(item.chips, item.price, due)
-        for settled in batch.settlements:
-            view.deliveries[settled.id] = settled.body_hash
-            for period_row in settled.periods:
-                found = view.open.pop((settled.allocation_id, period_row.period))
-                assert (found.chips, found.price) == (period_row.chips, period_row.price)
-        for row in batch.terms:
-            view.terms[row.market_id] = (*view.terms.get(row.market_id, ()), row)
-        view.money_orders.update({item.id: item for item in batch.money_orders})
-        for entry in batch.entries:
-            view.booked[entry.transfer.id] = booked_of(entry)
-            if entry.transfer.reverses is not None:
-                taken_back = view.booked[entry.transfer.reverses]
-                view.booked[entry.transfer.reverses] = replace(taken_back, is_reversed=True)
-            assert entry.transfer.id not in view.transfers, "a transfer is booked once"
-            view.transfers[entry.transfer.id] = entry_digest(entry)
-        view.halts.update({item.market_id: item for item in batch.halts})
-        self.leaves += [leaf.hash for leaf in batch.leaves]
-        self.frontier, self.waiting = outcome.frontier, outcome.waiting
-
-
-def booked_of(entry: Entry) -> Booked:
-    """Return a journal entry as it is loaded for taking it back."""
-    transfer = entry.transfer
-    return Booked(
-        transfer.kind.value,
-        entry.purpose,
-        transfer.debit,
-        transfer.credit,
-        transfer.amount,
-        entry.market_id,
-        entry.round_id,
-        entry.order_id,
-        is_reversed=False,
-    )
-
-
-def _pick(mapping: dict[KeyT, ValueT], keys: Iterable[KeyT]) -> dict[KeyT, ValueT]:
-    return {key: mapping[key] for key in keys if key in mapping}
 
 
 def period(offset: int) -> int:

@@ -13,7 +13,7 @@ from services.core.tlog.checkpoints import Checkpoint
 from services.core.tlog.openings import log_entry
 from services.kit.signing import NoteSigner
 from suanli.checker import verify
-from tests.unit.sdk import rounds
+from tests.unit.sdk import rounds, shares
 
 Json = dict[str, Any]
 SIGNER = NoteSigner("suanli-exchange/test", bytes(range(32)))
@@ -138,7 +138,7 @@ def listed(book: Json, rules: Json, result: Json, content: bytes) -> Json:
         "round_id": result["round_id"],
         "file": {"sha256": hashlib.sha256(content).hexdigest()},
         "welfare": result["welfare"],
-        "bound": rounds.BOUND,
+        "bound": result["certificate"]["bound"],
         "total_regret": result["total_regret"],
         "book_digest": result["book_digest"],
         "rules_digest": result["rules_digest"],
@@ -150,11 +150,49 @@ def listed(book: Json, rules: Json, result: Json, content: bytes) -> Json:
 def write(folder: Path) -> list[bytes]:
     """Write the export of a market day with one round; return its entries."""
     book, rules, result = rounds.hand_made()
+    return _write(folder, (book, rules, result), booked(result))
+
+
+def write_shared(folder: Path) -> list[bytes]:
+    """Write the export of a day whose round is under a domestic share, all of it delivered."""
+    book, rules, result = shares.hand_made()
+    journal = Journal()
+    market, charges = book["market"], result["shares"][0]["charges"]
+    escrow, fund, claims = (f"{name}:{market}" for name in ("escrow", "policy", "premiums"))
+
+    def move(purpose: str, amount: int, debit: str, credit: str, **about: str) -> None:
+        sides = [(debit, "posted", amount), (credit, "posted", -amount)]
+        journal.add("single", amount, sides, round_id=result["round_id"], purpose=purpose, **about)
+
+    for row in result["demands"]:
+        payer = f"cny:e-{row['id']}"
+        move("deposit", row["payment"], BANK, payer)
+        move("hold_captured", row["payment"], payer, escrow, order_id=row["id"])
+    move("premium_assessed", charges, claims, fund)
+    for item in allocations(result):
+        provider, about = f"cny:{item['provider_id']}", {"order_id": item["demand_id"]}
+        move("delivery_paid", item["payment"], escrow, provider, **about)
+        if item["provider_id"] == "p-off_d":
+            move("premium_credit", charges, fund, provider, **about)
+        else:
+            move("premium_charge", charges, provider, claims, **about)
+    entries = _write(folder, (book, rules, result), journal)
+    (rule,), (row,) = book["policies"], result["shares"]
+    told = {name: row[name] for name in row if name != "policy"}
+    told |= {name: rule["params"][name] for name in ("share_bp", "premium_max")}
+    told |= {"policy_id": "share", "version": 1, "region": None, "premium_certified": 25}
+    put(folder, "shares", [{"round_id": result["round_id"], "shares": [told]}])
+    return entries
+
+
+def _write(folder: Path, parts: tuple[Json, Json, Json], journal: Journal) -> list[bytes]:
+    book, rules, result = parts
     file = {"format": "suanli.round.v1", "book": book, "rules": rules, "result": result}
     content = json.dumps(file).encode()
-    entries = booked(result).entries
+    entries = journal.entries
     (folder / "rounds").mkdir()
-    (folder / "rounds" / "jjj-spot-7.round.json").write_bytes(content)
+    name = f"{result['round_id'].replace(':', '-')}.round.json"
+    (folder / "rounds" / name).write_bytes(content)
     put(folder, "rounds", [listed(book, rules, result, content)])
     put(folder, "allocations", allocations(result))
     put(folder, "offers", offers(book))

@@ -184,6 +184,69 @@ def test_a7_a_ledger_that_booked_otherwise_and_signed_it_is_found(
     assert problem in problems
 
 
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    exports.write_shared(tmp_path)
+    return tmp_path
+
+
+def test_an_honest_export_with_a_domestic_share_passes(shared: Path) -> None:
+    assert audit(shared) == (0, [])
+    # Exports of before have no list of shares.
+    (shared / "shares.jsonl").unlink()
+    assert audit(shared) == (0, [])
+
+
+def dearer_premium(body: Json) -> None:
+    """Move 5 more, sums right."""
+    body["amount"] += 5
+    for posting in body["postings"]:
+        posting["amount"] += 5 if posting["amount"] > 0 else -5
+
+
+@pytest.mark.parametrize(
+    ("falsify", "problem"),
+    [
+        (
+            lambda f: lines(f, "shares", lambda rows: rows[0]["shares"][0].update(premium=24)),
+            "shares[share].premium: listed as 24, the file has 25",
+        ),
+        (
+            lambda f: lines(f, "shares", list.clear),
+            "shares[share]: listed as None, the file has there",
+        ),
+        (
+            lambda f: entry(f, 4, dearer_premium, sign=True),
+            "premiums: the round's file charges 6000, the journal assessed 6005",
+        ),
+        (
+            lambda f: entry(f, 4, lambda e: e.update(round_id="jjj-spot:6"), sign=True),
+            "premiums: the round's file charges 6000, the journal assessed 0",
+        ),
+        (
+            lambda f: entry(f, 6, dearer_premium, sign=True),
+            "dem_a: the policy fund paid 6005 to p-off_d, premiums come to 6000",
+        ),
+        (
+            lambda f: entry(f, 6, lambda e: e.update(order_id="dem_b"), sign=True),
+            "dem_a: the policy fund paid 0 to p-off_d, premiums come to 6000",
+        ),
+        (
+            lambda f: cut(f, lambda rows: rows[:-1]),
+            "dem_b: premiums charged 0 to p-off_i, they cost 6000",
+        ),
+    ],
+    ids=["told", "not told", "assessed", "of another round", "credited", "credit moved", "charge"],
+)
+def test_premiums_told_or_booked_otherwise_are_found(
+    shared: Path, falsify: Callable[[Path], object], problem: str
+) -> None:
+    falsify(shared)
+    code, problems = audit(shared)
+    assert code == 1
+    assert any(text.endswith(problem) for text in problems), problems
+
+
 def test_a_journal_rewritten_and_signed_anew_lacks_the_witness(folder: Path) -> None:
     note = (folder / "checkpoint").read_text(encoding="utf-8")
     cosigned = WITNESS.cosign(note.split("\n\n", maxsplit=1)[0] + "\n", 1_790_000_000)

@@ -9,7 +9,10 @@ DELETE FROM tape_event WHERE subject = ANY ($1)
 
 -- name: keep
 INSERT INTO tape_event (event_id, subject, value, headers)
-VALUES ($1, $2, $3, $4::text::jsonb)
+SELECT event_id, subject, value, headers::jsonb
+FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[]) WITH ORDINALITY
+  AS k (event_id, subject, value, headers, n)
+ORDER BY n
 ON CONFLICT (event_id) DO NOTHING
 
 -- name: tell

@@ -32,6 +32,7 @@ from services.gateway.app.books_then import BooksThen
 from services.gateway.app.cancel_all import CancelAll
 from services.gateway.app.day_reports import DayReports
 from services.gateway.app.dead_letters import DeadLetterWork
+from services.gateway.app.direct_logins import DirectLogins
 from services.gateway.app.door import Door
 from services.gateway.app.erasures import ErasureWork
 from services.gateway.app.exchange import ExchangeCommands
@@ -95,6 +96,7 @@ class Api:
         keys: API keys.
         members: People who act for participants.
         signing_keys: Keys of signed records.
+        direct_logins: Logins at the broker.
         acts: The record of acts.
         streams: What is told live.
         webhooks: Who is told it by HTTP.
@@ -129,6 +131,7 @@ class Api:
     keys: KeyCommands
     members: MemberCommands
     signing_keys: SigningKeyCommands
+    direct_logins: DirectLogins
     acts: ActsReading
     streams: Streams
     webhooks: WebhookCommands

@@ -118,6 +118,7 @@ SIGNING_KEY_NEW = Body(
         }
     ]
 )
+DIRECT_ACCESS_SET = Body(examples=[{"access": "allowed"}])
 STANDING_NEW = Body(
     examples=[{"status": "suspended", "reason": "Deliveries are under investigation."}]
 )

@@ -49,13 +49,9 @@ class Surroundings:
 
     Attributes:
         clock_speed: Seconds of the market's clock in one second.
-        topic_prefix: What the names of its topics at the broker begin with.
-        direct_brokers: Where participants reach the broker; empty if that is not told.
     """
 
     clock_speed: float
-    topic_prefix: str
-    direct_brokers: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from schemas.market import ChipClass, Market
     from schemas.market_data import BookCurvesView, IndexView
     from schemas.policies import MarketPaused
+    from schemas.shares import RoundShares
 
 ROUNDS_SHOWN = 60
 # At night rounds come and go empty; those that traded are looked for among so many.
@@ -39,6 +40,7 @@ class Sight:
         indices: Indices of the latest day with one, by chip class and region.
         pause: What a circuit breaker paused last, if it ever did.
         flows: Links between zones, over the hours that rounds look ahead.
+        shares: Those of these rounds that a domestic share was asked of, latest first.
         indicated: Indicative prices of the round to come; none while nothing is known.
         is_whole: Whether all prices are here.
         mark: Stays the same as long as all of it but the instant does.
@@ -52,6 +54,7 @@ class Sight:
     is_whole: bool
     pause: MarketPaused | None = None
     flows: tuple[LinkFlowView, ...] = ()
+    shares: tuple[RoundShares, ...] = ()
     indicated: tuple[IndicativePriceView, ...] = ()
     mark: object = None
 

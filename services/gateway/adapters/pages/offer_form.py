@@ -24,6 +24,7 @@ from services.gateway.adapters.pages.fields import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from schemas.api import AllocationView
     from schemas.market import Market
 
 _LABELS = {
@@ -39,6 +40,7 @@ _LABELS = {
     "mobilisation_price": Message("Price when mobilised", "征用价格"),
     "resource_code": Message("Resource code", "资源标识码"),
     "resale_of": Message("Resale of", "转售分配"),
+    "capacity_chips": Message("Chips of the resource in all", "该资源芯片总数"),
     "expires_at": Message("Leave the book at", "离场时刻"),
 }
 _MONEY = frozenset({"ask", "mobilisation_price"})
@@ -71,6 +73,29 @@ def blank(market: Market, now: datetime, code: str) -> Fields:
     }
 
 
+def resale(bought: AllocationView, now: datetime, code: str) -> Fields:
+    """Return the form of an offer that sells on the hours of an allocation that are to come.
+
+    Args:
+        bought: The allocation.
+        now: Instant of the market.
+        code: Resource code of the participant, if it has one.
+    """
+    coming = [item for item in bought.periods if item.start > now] or list(bought.periods)
+    zone, _, chip = bought.pool.partition("/")
+    return {
+        "market": bought.market_id,
+        "zone": zone,
+        "chip": chip,
+        "chips": str(min(item.chips for item in coming)),
+        "start": hour_text(coming[0].start),
+        "end": hour_text(coming[-1].start + timedelta(hours=1)),
+        "ask": yuan_text(max(item.price for item in coming)),
+        "resource_code": code,
+        "resale_of": bought.allocation_id,
+    }
+
+
 def fields_of(terms: OfferTerms, market_id: str) -> Fields:
     """Return the form that stands for terms."""
     return {
@@ -86,6 +111,7 @@ def fields_of(terms: OfferTerms, market_id: str) -> Fields:
         "mobilisation_price": yuan_text(terms.mobilisation_price),
         "resource_code": terms.resource_code,
         "resale_of": terms.resale_of or "",
+        "capacity_chips": "" if terms.capacity_chips is None else str(terms.capacity_chips),
         "expires_at": hour_text(terms.expires_at),
     }
 
@@ -105,6 +131,7 @@ def read(fields: Fields) -> tuple[OfferTerms | None, dict[str, Message]]:
         "mobilisation_price": reader.yuan("mobilisation_price"),
         "resource_code": reader.text("resource_code"),
         "resale_of": reader.text("resale_of") or None,
+        "capacity_chips": reader.whole("capacity_chips"),
         "expires_at": reader.hour("expires_at"),
     }
     if reader.faults:

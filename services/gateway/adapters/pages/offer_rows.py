@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 ROWS_MAX = 1_000
 _NEEDED = ("zone", "chip", "chips", "ask_yuan", "start", "end", "resource_code")
-COLUMNS = (*_NEEDED, "block", "mobilisable", "mobilisation_price_yuan", "expires_at")
+COLUMNS = (
+    *_NEEDED,
+    "block",
+    "mobilisable",
+    "mobilisation_price_yuan",
+    "expires_at",
+    "capacity_chips",
+)
+_PLAIN = ("zone", "chip", "chips", "resource_code", "capacity_chips")
 _HOURS = ("start", "end", "expires_at")
 _FLAGS = ("block", "mobilisable")
 _YES = frozenset({"yes", "true", "1", "是"})
@@ -58,7 +66,7 @@ def template(market: Market, start: datetime, end: datetime, code: str) -> str:
         zone = market.zones[0].id
         writer.writerow(
             (zone, chip.id, chip.lot, "9.50", first, last, code or "CN.11.0108.BJ01-A910B")
-            + ("",) * 4
+            + ("",) * (len(COLUMNS) - len(_NEEDED))
         )
     return out.getvalue()
 
@@ -117,7 +125,7 @@ def _row(number: int, cells: dict[str | None, str | list[str] | None]) -> Row:
 
 
 def _fields(cells: dict[str, str]) -> tuple[Fields, dict[str, Message]]:
-    fields = {name: cells.get(name, "") for name in ("zone", "chip", "chips", "resource_code")} | {
+    fields = {name: cells.get(name, "") for name in _PLAIN} | {
         "ask": cells.get("ask_yuan", ""),
         "mobilisation_price": cells.get("mobilisation_price_yuan", ""),
     }

@@ -12,6 +12,7 @@ from schemas.filters import parse
 from schemas.identity import Scope
 from schemas.surveillance import CaseId, CaseKindName, CaseState, CaseStateNew
 from services.gateway.adapters.http.routing import Routes
+from services.gateway.adapters.pages.case_words import KINDS, measured
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep, enter
 from services.gateway.adapters.pages.office import (
     form_key,
@@ -32,18 +33,6 @@ Before = Annotated[int | None, Query(ge=0, le=_PLACE_MAX)]
 Only = Annotated[Literal["problems"] | None, Query()]
 DayQuery = Annotated[str, Query(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
 _WRONG = parse("ok=false", FIELDS["findings"])
-KINDS: dict[CaseKindName, tuple[str, str]] = {
-    "self_match": ("Match with itself", "自我成交"),
-    "wash": ("Wash trade", "对倒交易"),
-    "layering": ("Layering", "分层挂单"),
-    "stuffing": ("Stuffing", "塞单"),
-    "marking": ("Marking", "操纵定价"),
-    "withholding": ("Withholding", "囤积供给"),
-    "concentration": ("Concentration", "集中度过高"),
-    "pivotal": ("Indispensable supplier", "关键供给方"),
-    "outlier": ("Odd price", "异常价格"),
-    "favouritism": ("Favouritism", "偏袒交易"),
-}
 
 
 @router.get("/office/cases")
@@ -102,7 +91,13 @@ async def get_cases(
 async def show_case(case_id: CasePath, pages: PagesDep, visitor: VisitorDep) -> Response:
     """Show a case with its evidence and what was decided."""
     found = await pages.api.cases.case(visitor.known(), case_id)
-    return visitor.page("case.html", case=found, kinds=KINDS, key=secrets.token_hex(16))
+    return visitor.page(
+        "case.html",
+        case=found,
+        kinds=KINDS,
+        figures=measured(found.figures),
+        key=secrets.token_hex(16),
+    )
 
 
 @router.post("/office/cases/{case_id}")

@@ -27,7 +27,7 @@ from services.gateway.adapters.pages.rendering import csv_response, page_respons
 from services.gateway.adapters.pages.routes_trade import trades
 from services.gateway.adapters.pages.timeline import timeline_figure, timeline_of
 from services.gateway.app.orders import Change
-from services.gateway.app.rights import ROLE_OF_SIDE
+from services.gateway.app.rights import ROLES_OF_SIDE
 from services.gateway.stream_ports import Watch
 from services.kit.telemetry import child_traceparent
 
@@ -79,7 +79,7 @@ async def _context(pages: Pages, visitor: Visitor, side: Side) -> dict[str, Any]
         "orders": [item for _, item in orders],
         "allocations": [item for _, item in allocations],
         "final": TERMINAL_STATES,
-        "cancels": principal.role is ROLE_OF_SIDE[side] and trades(principal),
+        "cancels": principal.role in ROLES_OF_SIDE[side] and trades(principal),
         "trades": trades(principal),
         "back": "/desk",
         "is_sandbox": pages.api.is_sandbox,

@@ -8,10 +8,11 @@ from fastapi import Path, Request
 from pydantic import ValidationError as ModelError
 from starlette.responses import RedirectResponse, Response
 
+from schemas.direct_logins import DirectLoginCreated
 from schemas.identity import KEY_DAYS, KeyCreated, KeyNew, Scope
 from schemas.signing_keys import SigningKeyNew
-from schemas.types import Role
 from services.core.errors import DomainError, Message
+from services.gateway.adapters.http.problems import status_of
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.http.translate import faults_of
 from services.gateway.adapters.pages.context import (
@@ -25,7 +26,7 @@ from services.gateway.adapters.pages.context import (
 from services.gateway.adapters.pages.fields import Reader
 from services.gateway.adapters.pages.rendering import list_response
 from services.gateway.adapters.pages.routes_money import require_role_to_look
-from services.gateway.app.direct import STATUS_TOPIC
+from services.gateway.app.direct_snippets import snippets
 from services.gateway.app.scopes import scopes_of
 
 router = Routes(include_in_schema=False, route_class=PageRoute)
@@ -39,14 +40,17 @@ async def _page(
     visitor: Visitor,
     *,
     made: KeyCreated | None = None,
+    login_made: DirectLoginCreated | None = None,
     error: DomainError | None = None,
     status: int = HTTPStatus.OK.value,
 ) -> Response:
     require_role_to_look(visitor)
     principal = visitor.known()
-    who, prefix = principal.participant_id, pages.around.topic_prefix
-    keys, signing = await asyncio.gather(
-        pages.api.keys.list(principal, who), pages.api.signing_keys.list(principal, who)
+    who = principal.participant_id
+    keys, signing, login = await asyncio.gather(
+        pages.api.keys.list(principal, who),
+        pages.api.signing_keys.list(principal, who),
+        pages.api.direct_logins.show(principal, who),
     )
     grantable = scopes_of(principal.role) & principal.scopes
     return visitor.page(
@@ -62,10 +66,9 @@ async def _page(
         days=KEY_DAYS,
         may=Scope.ADMIN in principal.scopes and principal.active,
         form={name: visitor.form.get(name, "") for name in _FORM},
-        brokers=pages.around.direct_brokers,
-        user=f"{prefix}direct.{who}",
-        topic=f"{prefix}{'offers' if principal.role is Role.PROVIDER else 'demand'}.direct",
-        answers=f"{prefix}{STATUS_TOPIC}.{who}",
+        login=login if login_made is None else login_made.login,
+        login_made=login_made,
+        texts={} if login_made is None else snippets(login_made),
     )
 
 
@@ -107,7 +110,7 @@ async def add_key(request: Request, pages: PagesDep, visitor: VisitorDep) -> Res
 
 
 async def _refused(pages: Pages, visitor: Visitor, error: DomainError) -> Response:
-    status = HTTPStatus.UNPROCESSABLE_ENTITY.value
+    status = status_of(error).value
     return await _page(pages, visitor, error=error, status=status)
 
 
@@ -146,4 +149,26 @@ async def revoke_signing_key(
     """Revoke a key of signed records for good."""
     principal = await enter(request, pages, visitor, Scope.ADMIN)
     await pages.api.signing_keys.revoke(principal, principal.participant_id, key_id)
+    return RedirectResponse("/keys", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/keys/direct")
+async def make_direct_login(request: Request, pages: PagesDep, visitor: VisitorDep) -> Response:
+    """Make a login at the broker, or a new password; it is shown on this page and never again."""
+    principal = await enter(request, pages, visitor, Scope.ADMIN)
+    try:
+        made = await pages.api.direct_logins.make(principal, principal.participant_id)
+    except DomainError as error:
+        return await _refused(pages, visitor, error)
+    return await _page(pages, visitor, login_made=made)
+
+
+@router.post("/keys/direct/end")
+async def end_direct_login(request: Request, pages: PagesDep, visitor: VisitorDep) -> Response:
+    """End the login at the broker."""
+    principal = await enter(request, pages, visitor, Scope.ADMIN)
+    try:
+        await pages.api.direct_logins.end(principal, principal.participant_id)
+    except DomainError as error:
+        return await _refused(pages, visitor, error)
     return RedirectResponse("/keys", HTTPStatus.SEE_OTHER)

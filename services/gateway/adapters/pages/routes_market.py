@@ -15,7 +15,7 @@ from schemas.market import Market
 from schemas.types import period_of
 from services.core.phases import periods_ahead
 from services.gateway.adapters.http.routing import Routes
-from services.gateway.adapters.pages import link_figures
+from services.gateway.adapters.pages import link_figures, share_figures
 from services.gateway.adapters.pages import market_figures as figures
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, VisitorDep
 from services.gateway.adapters.pages.figures import Figure, drawn, shown
@@ -79,7 +79,10 @@ async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
         limit=_PRICES_MAX + 1,
     )
     rounds = await reports.rounds(market_id=market.id, before=None, limit=figures.ROUNDS_READ)
-    pauses = await pages.api.reading.markets.pauses(market_id=market.id, before=None, limit=1)
+    markets = pages.api.reading.markets
+    pauses = await markets.pauses(market_id=market.id, before=None, limit=1)
+    asked = await markets.shares(market_id=market.id, before=None, limit=figures.ROUNDS_SHOWN)
+    oldest = rounds[-1].seq if rounds else 0
     indicated = await pages.api.market_data.indications.prices(
         market.id, pool=None, after=None, limit=_PRICES_MAX
     )
@@ -92,6 +95,7 @@ async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
         indices=await _indices(pages, market.id),
         is_whole=len(found) <= _PRICES_MAX,
         pause=pauses[0] if pauses else None,
+        shares=tuple(item for item in asked if item.seq >= oldest),
         flows=tuple(await pages.api.market_data.links.flows(market.id, first=first + 1, end=end)),
     )
 
@@ -129,6 +133,10 @@ def _context(pages: Pages, sight: figures.Sight, chip_id: str | None) -> dict[st
         "map_prices": figures.map_prices(sight, chip),
         "places": PLACES,
         "links": link_figures.links_figure(sight.flows),
+        "shares": [
+            (region, share_figures.shares_figure(sight.shares, region))
+            for region in share_figures.share_regions(sight.shares)
+        ],
         "arrows": link_figures.arrows(sight.flows, sight.market),
         "map_view": VIEW,
         "region_name": figures.region_name,
@@ -282,6 +290,7 @@ async def _figure(
         "indices": lambda: figures.indices_figure(sight),
         "heat": lambda: figures.heat_figure(sight),
         "links": lambda: link_figures.links_figure(sight.flows),
+        "shares": lambda: share_figures.shares_figure(sight.shares, region),
     }
     if name not in makers:
         raise not_found("figure", name)

@@ -33,7 +33,7 @@ from services.gateway.adapters.pages.rendering import csv_response, page_respons
 from services.gateway.adapters.pages.routes_trade import trades
 from services.gateway.adapters.pages.timeline import timeline_figure, timeline_of
 from services.gateway.app.orders import Change
-from services.gateway.app.rights import ROLE_OF_SIDE, require_role
+from services.gateway.app.rights import ROLES_OF_SIDE, require_role
 from services.kit.telemetry import child_traceparent
 
 router = Routes(include_in_schema=False, route_class=PageRoute)
@@ -70,8 +70,8 @@ class Listed:
     before: int | None
 
 
-def trader_side(visitor: Visitor) -> Side:
-    """Return the side that a trader is on.
+def trader_side(visitor: Visitor, wanted: Side | None = None) -> Side:
+    """Return the side that a trader is on, or of those that he is on the one that he wants.
 
     Raises:
         ForbiddenError: if he trades nothing.
@@ -79,11 +79,15 @@ def trader_side(visitor: Visitor) -> Side:
     role = visitor.known().role
     if role not in (Role.PROVIDER, Role.ENTERPRISE):
         require_role(visitor.known(), Role.PROVIDER, Role.ENTERPRISE)
+    if wanted is not None and role in ROLES_OF_SIDE[wanted]:
+        return wanted
     return Side.OFFER if role is Role.PROVIDER else Side.DEMAND
 
 
-def _asked(visitor: Visitor, state: str, text: str, before: int | None) -> Listed:
-    side = trader_side(visitor)
+def _asked(
+    visitor: Visitor, state: str, text: str, before: int | None, wanted: Side | None
+) -> Listed:
+    side = trader_side(visitor, wanted)
     known = state if state in _STATES else "all"
     where, wrong = None, None
     try:
@@ -135,6 +139,7 @@ async def _list_context(
 
 StateQuery = Annotated[str, Query(max_length=20)]
 TextQuery = Annotated[str, Query(alias="filter", max_length=500)]
+SideQuery = Annotated[Side | None, Query()]
 BeforeQuery = Annotated[int | None, Query(ge=0, le=2**62)]
 
 
@@ -146,9 +151,10 @@ async def show_orders(
     state: StateQuery = "all",
     text: TextQuery = "",
     before: BeforeQuery = None,
+    side: SideQuery = None,
 ) -> Response:
     """List the orders of whoever is signed in, newest first."""
-    asked = _asked(visitor, state, text, before)
+    asked = _asked(visitor, state, text, before, side)
     return visitor.page("orders.html", **await _list_context(request, pages, visitor, asked))
 
 
@@ -160,19 +166,24 @@ async def show_orders_parts(
     state: StateQuery = "all",
     text: TextQuery = "",
     before: BeforeQuery = None,
+    side: SideQuery = None,
 ) -> Response:
     """Show the list again when something happened to an order."""
-    asked = _asked(visitor, state, text, before)
+    asked = _asked(visitor, state, text, before, side)
     context = await _list_context(request, pages, visitor, asked)
     return page_response(render("orders_parts.html", visitor.language, visitor=visitor, **context))
 
 
 @router.get("/orders/csv")
 async def get_orders_csv(
-    pages: PagesDep, visitor: VisitorDep, state: StateQuery = "all", text: TextQuery = ""
+    pages: PagesDep,
+    visitor: VisitorDep,
+    state: StateQuery = "all",
+    text: TextQuery = "",
+    side: SideQuery = None,
 ) -> Response:
     """Return the orders that the list shows, and those behind them, as CSV."""
-    asked = _asked(visitor, state, text, None)
+    asked = _asked(visitor, state, text, None, side)
     found = await _orders(pages, visitor, asked, _CSV_MAX)
     name = "offers" if asked.side is Side.OFFER else "demand"
     return numbered_page(Paging(_CSV_MAX, None, as_csv=True), found, name)
@@ -201,7 +212,9 @@ async def _order_context(pages: Pages, visitor: Visitor, order_id: str) -> dict[
     is_own = order.participant_id == principal.participant_id
     is_live = order.state not in TERMINAL_STATES
     now_period = period_of(api.market_data.now())
-    due = deliveries.due_of(given, now_period) if side is Side.OFFER else {}
+    # What is sold on is delivered, and reported, by the first provider.
+    reports = side is Side.OFFER and getattr(order.terms, "resale_of", None) is None
+    due = deliveries.due_of(given, now_period) if reports else {}
     return {
         "order": order,
         "terms": order.terms,
@@ -214,7 +227,12 @@ async def _order_context(pages: Pages, visitor: Visitor, order_id: str) -> dict[
         "timeline": timeline_of(given, api.market_data.now()),
         "figure": timeline_figure(given),
         "is_live": is_live,
-        "acts": is_own and trades(principal) and principal.role is ROLE_OF_SIDE[side],
+        "acts": is_own and trades(principal) and principal.role in ROLES_OF_SIDE[side],
+        "trades_on": is_own and trades(principal),
+        "coming": {
+            item.allocation_id: sum(period_of(at.start) > now_period for at in item.periods)
+            for item in given
+        },
         "due": due,
         "due_hours": deliveries.listed(due),
         "fields": deliveries.kept(due, visitor.form),

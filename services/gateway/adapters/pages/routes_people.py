@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from schemas.api import DepositNew, ParticipantNew, ParticipantView
 from schemas.base import ParticipantId
+from schemas.direct_logins import DirectAccessSet
 from schemas.filter_fields import FIELDS
 from schemas.filters import Filter, FilterError, parse
 from schemas.funds import CollateralNew, WithdrawalNew
@@ -125,7 +126,7 @@ async def _page(
     view = await participant_of(pages, principal, participant_id)
     is_operator = principal.role is Role.OPERATOR
     is_trader = view.role in _TRADERS
-    context: dict[str, Any] = {"account": None, "entries": [], "keys": []}
+    context: dict[str, Any] = {"account": None, "entries": [], "keys": [], "login": None}
     if is_trader:
         context["account"], entries = await asyncio.gather(
             reading.account(principal, participant_id),
@@ -136,6 +137,8 @@ async def _page(
         context["entries"] = [item for _, item in entries]
     if is_operator:
         context["keys"] = await pages.api.keys.list(principal, participant_id)
+        if is_trader:
+            context["login"] = await pages.api.direct_logins.show(principal, participant_id)
     return visitor.page(
         "participant.html",
         who=view,
@@ -178,6 +181,17 @@ async def set_standing(
         reason=visitor.form.get("reason", ""),
     )
     await pages.api.standing.set(principal, participant_id, new, trace_of(request))
+    return _back(participant_id)
+
+
+@router.post("/office/participants/{participant_id}/direct")
+async def allow_direct_access(
+    participant_id: ParticipantId, request: Request, pages: PagesDep, visitor: VisitorDep
+) -> Response:
+    """Allow a participant a login at the broker, or take that back."""
+    principal = await enter(request, pages, visitor, Scope.ADMIN)
+    wanted = told(DirectAccessSet, access=visitor.form.get("access", ""))
+    await pages.api.direct_logins.allow(principal, participant_id, wanted)
     return _back(participant_id)
 
 

@@ -1,4 +1,4 @@
-"""Routes of what every page needs: files, languages, themes, signing in and out."""
+"""Routes of what every page needs: files, languages, themes, signing in."""
 
 from http import HTTPStatus
 
@@ -10,7 +10,6 @@ from services.gateway.adapters.pages.assets import assets
 from services.gateway.adapters.pages.context import (
     LANGUAGE_COOKIE,
     LANGUAGES,
-    SESSION_COOKIE,
     THEME_COOKIE,
     THEMES,
     PageRoute,
@@ -73,13 +72,4 @@ async def sign_in(request: Request, pages: PagesDep, visitor: VisitorDep) -> Res
         return visitor.page("sign_in.html", status, to=to, error=error, hosts=hosts)
     reply = RedirectResponse(to, HTTPStatus.SEE_OTHER)
     keep_session(reply, begun.token, secure=request.url.scheme == "https")
-    return reply
-
-
-@router.post("/sign-out")
-async def sign_out(pages: PagesDep, visitor: VisitorDep) -> Response:
-    """End the session."""
-    await pages.sessions.sign_out(visitor.token)
-    reply = RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    reply.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
     return reply

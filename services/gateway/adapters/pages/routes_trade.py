@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from schemas.base import OrderId, Slug
+from schemas.base import AllocationId, OrderId, Slug
 from schemas.identity import Scope
 from schemas.market import Market
 from schemas.mobilisation import MobilisationId
@@ -33,7 +33,7 @@ from services.gateway.adapters.pages.needs import need_of, needs_of
 from services.gateway.adapters.pages.rendering import page_response, render
 from services.gateway.adapters.pages.words import for_people
 from services.gateway.app.orders import Change, Submission
-from services.gateway.app.rights import ROLE_OF_SIDE, require_own, require_role
+from services.gateway.app.rights import require_own, require_side
 from services.gateway.errors import ConflictError
 from services.gateway.ports import Principal
 from services.kit.telemetry import child_traceparent
@@ -198,17 +198,23 @@ async def show_new(
     market_id: MarketQuery = None,
     copy: OrderId | None = None,
     need: MobilisationId | None = None,
+    resale: AllocationId | None = None,
     apply: ChangeQuery = "",
 ) -> Response:
-    """Show the form of a new order: empty, as a copy of another one, or under a declared need."""
+    """Show the form of a new order: empty, a copy, under a declared need, or of what was bought."""
     side, principal = _side(request), visitor.known()
-    require_role(principal, ROLE_OF_SIDE[side])
+    require_side(principal, side)
     if copy is not None:
         view = await pages.api.reading.order(principal, side, copy)
         market = (await pages.api.reading.market_view(view.market_id)).market
         window = ("earliest", "deadline") if side is Side.DEMAND else ("start", "end")
         now = pages.api.market_data.now()
         fields = moved_on(_fields(view.terms, view.market_id), *window, now)
+    elif resale is not None and side is Side.OFFER:
+        bought = await pages.api.reading.allocation(principal, resale)
+        market = (await pages.api.reading.market_view(bought.market_id)).market
+        me, now = await pages.api.reading.me(principal), pages.api.market_data.now()
+        fields = offer_form.resale(bought, now, me.resource_code or "")
     elif need is not None:
         declared = await need_of(pages, principal, need)
         market = (await pages.api.reading.market_view(declared.market_id)).market
@@ -245,7 +251,7 @@ async def send_new(request: Request, pages: PagesDep, visitor: VisitorDep) -> Re
     """Place an order, once for each form that was shown; or change the form by a button."""
     side = _side(request)
     principal = await enter(request, pages, visitor, Scope.TRADE)
-    require_role(principal, ROLE_OF_SIDE[side])
+    require_side(principal, side)
     apply = visitor.form.pop("apply", "")
     market = await market_of(pages, visitor.form.get("market"))
     if market is None:
@@ -284,7 +290,7 @@ async def show_preview(request: Request, pages: PagesDep, visitor: VisitorDep) -
     """Show what an order would come to; nothing is stored of it."""
     side = _side(request)
     principal = await enter(request, pages, visitor, Scope.TRADE)
-    require_role(principal, ROLE_OF_SIDE[side])
+    require_side(principal, side)
     market = await market_of(pages, visitor.form.get("market"))
     if market is None:
         return visitor.page("no_market.html")
@@ -296,7 +302,7 @@ async def show_preview(request: Request, pages: PagesDep, visitor: VisitorDep) -
 async def _amendable(pages: Pages, visitor: Visitor, order_id: str) -> tuple[Side, Any, Market]:
     side = Side.OFFER if order_id.startswith("off_") else Side.DEMAND
     principal = visitor.known()
-    require_role(principal, ROLE_OF_SIDE[side])
+    require_side(principal, side)
     view = await pages.api.reading.order(principal, side, order_id)
     require_own(principal, view.participant_id, "order_id", order_id)
     return side, view, (await pages.api.reading.market_view(view.market_id)).market

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from services.core.errors import Message
-from services.gateway.adapters.pages.rendering import clock, plain_yuan, yuan
+from services.gateway.adapters.pages.rendering import clock, percent, plain_yuan, yuan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _AMOUNT = re.compile(r"(?<![\d.:])\d{1,18}(?![\d.:])")
 _MICRO = re.compile(r"(?<![\d.])(\d{1,18}) ?(?:micro-yuan|微元)")
 _CNY = re.compile(r"(?<![\d.])(\d{1,18}(?:\.\d{1,6})?) ?CNY")
+_PPM = re.compile(r"(?<![\d.])(\d{1,18}) ppm")
 _INSTANT = re.compile(
     r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?(?:Z|\+00:00)"
 )
@@ -34,7 +35,7 @@ _HOLDS = {
 
 
 def for_people(message: Message) -> Message:
-    """Return a sentence with its amounts in yuan and its instants in Beijing time."""
+    """Return a sentence with amounts in yuan, shares in percent, instants in Beijing time."""
     return Message(_local(message.en, "yuan"), _local(message.zh, "元"))
 
 
@@ -61,6 +62,7 @@ def _plain(found: re.Match[str]) -> str:
 def _local(text: str, unit: str) -> str:
     text = _MICRO.sub(lambda found: f"{plain_yuan(int(found[1]))} {unit}", text)
     text = _CNY.sub(r"¥\1", text)
+    text = _PPM.sub(lambda found: percent(int(found[1]), 1), text)
     return _INSTANT.sub(lambda found: clock(datetime.fromisoformat(found[0]), "%m-%d %H:%M"), text)
 
 

@@ -34,5 +34,7 @@ WHERE participant_id = $1 AND claim = $2 AND key = ANY ($3::text[]) AND reply IS
 
 -- name: expire
 -- It is not known what was done: the next try with the same body takes over at once.
-UPDATE idempotency SET claimed_at = 'epoch'
-WHERE participant_id = $1 AND claim = $2 AND key = ANY ($3::text[]) AND reply IS NULL;
+UPDATE idempotency i SET claimed_at = 'epoch'
+FROM unnest($1::text[], $2::uuid[], $3::text[]) AS e (participant_id, claim, key)
+WHERE i.participant_id = e.participant_id AND i.claim = e.claim AND i.key = e.key
+  AND i.reply IS NULL;

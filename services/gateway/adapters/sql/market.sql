@@ -173,7 +173,14 @@ WHERE a.event_id IS NULL;
 SELECT a.*, (
     SELECT json_agg(json_build_object('period', d.period, 'chips', d.chips) ORDER BY d.period)
     FROM delivered_period d WHERE d.allocation_id = a.allocation_id
-  )::text AS delivered
+  )::text AS delivered, (
+    SELECT t.terms ->> 'resale_of' FROM order_terms t
+    WHERE t.order_id = a.offer_id AND t.version = 1 LIMIT 1
+  ) AS resale_of, (
+    SELECT json_agg(s.allocation_id ORDER BY s.seq)
+    FROM order_terms t JOIN allocation s ON s.offer_id = t.order_id
+    WHERE t.terms ->> 'resale_of' = a.allocation_id AND t.version = 1
+  )::text AS resold
 FROM allocation a
 JOIN round r USING (round_id)
 WHERE r.closed_at IS NOT NULL
@@ -198,7 +205,14 @@ ORDER BY a.seq DESC LIMIT $6;
 SELECT a.*, (
     SELECT json_agg(json_build_object('period', d.period, 'chips', d.chips) ORDER BY d.period)
     FROM delivered_period d WHERE d.allocation_id = a.allocation_id
-  )::text AS delivered
+  )::text AS delivered, (
+    SELECT t.terms ->> 'resale_of' FROM order_terms t
+    WHERE t.order_id = a.offer_id AND t.version = 1 LIMIT 1
+  ) AS resale_of, (
+    SELECT json_agg(s.allocation_id ORDER BY s.seq)
+    FROM order_terms t JOIN allocation s ON s.offer_id = t.order_id
+    WHERE t.terms ->> 'resale_of' = a.allocation_id AND t.version = 1
+  )::text AS resold
 FROM allocation a
 JOIN round r USING (round_id)
 WHERE r.closed_at IS NOT NULL AND a.allocation_id = $1;

@@ -103,15 +103,24 @@ WHERE ($6::text IS NULL OR (key, start) > ($6, $7::bigint))
     'change_ppm', change_ppm)))
 ORDER BY key, start LIMIT $8;
 
+-- name: book_head
+SELECT feed, next_seq - 1 AS seq FROM stream_head;
+
 -- name: book_changes
--- Orders that were told of in feed $2 since $3; null if that is another feed or older than is kept.
-SELECT h.feed, h.next_seq - 1 AS seq,
-  CASE WHEN h.feed = $2 AND h.kept_from <= $3::bigint + 1 THEN ARRAY(
-    SELECT subject FROM stream_event
+-- Orders of the first $4 that were told of in feed $2 since $3, and up to where that is; no orders
+-- if that is another feed or older than is kept.
+SELECT h.feed, COALESCE(t.told < $4, true) AS is_all,
+  CASE WHEN t.told >= $4 THEN t.last_seq ELSE h.next_seq - 1 END AS seq,
+  CASE WHEN h.feed = $2 AND h.kept_from <= $3::bigint + 1 THEN t.ids END AS ids
+FROM stream_head h
+CROSS JOIN LATERAL (
+  SELECT count(*) AS told, max(seq) AS last_seq, COALESCE(array_agg(subject), '{}') AS ids
+  FROM (
+    SELECT seq, subject FROM stream_event
     WHERE seq > $3 AND stream = 'orders' AND market_id = $1
     ORDER BY seq LIMIT $4
-  ) END AS ids
-FROM stream_head h;
+  ) AS event
+) AS t;
 
 -- name: open_book
 -- The book as the next round would take it: what waits for its hold is not in it yet. Most orders

@@ -128,9 +128,11 @@ const BOOK = {
   format: oneOf("suanli.book.v1"), market: isText, round_id: isText, first_period: isNat,
   periods: (v) => isPos(v) && v <= HORIZON_MAX, pools: isList, offers: isList, demands: isList,
 };
-const BOOK_MAY = { mobilisation: isObject, policies: isList, kept_out: isObject, allowances: isList };
-const KEPT_OUT = { offers: isList, demands: isList };
+const BOOK_MAY = { links: isList, mobilisation: isObject, policies: isList, kept_out: isObject, allowances: isList };
 const ALLOWANCE = { key: isText, policy: isText, chip: isText, participant: isText, pools: areTexts, capacity: areNats };
+const KEPT_OUT = { offers: isList, demands: isList };
+const LINK = { key: isText, source: isText, destination: isText, tariff: isNat, capacity: areNats };
+const MOVES = { data_zone: orNull(isText), data_gb: isNat, user_zone: orNull(isText), traffic_gb: isNat };
 const MOBILISATION = { id: isText, price_cap: isNat };
 const POOL = { key: isText, zone: isText, region: isText, chip: isText, domestic: isBool, tflops: isNat };
 const OFFER = {
@@ -160,6 +162,7 @@ const DEMAND_OUT = {
 const OFFER_OUT = {
   id: isText, state: isState, chip_hours: isNat, cost: isNat, revenue: isNat, regret: isNat, reason: isObject,
 };
+const LINK_OUT = { key: isText, prices: areNats, used: areNats, regret: isNat };
 const REASON = { code: isCode, params: areParams };
 const CERTIFICATE = { prices: areCurves, bound: isNat };
 
@@ -172,7 +175,6 @@ const PARAMS = {
   domestic_share: { carried: isNat, premium_max: isNat, region: isName, share_bp: isBasisPoints },
   largest_share: { chip: isName, chips_free: isNat, region: isName, share_bp: isBasisPoints },
 };
-const ALLOWANCE_OUT = { key: isText, prices: areNats, used: areNats, regret: isNat };
 const areNamedNats = (v) => isObject(v) && [...v].every(([key, item]) => isText(key) && isNat(item));
 const SHARE_OUT = {
   policy: isText, premium: isNat, split_bp: isBasisPoints, tflops_hours: isNat, tflops_hours_domestic: isNat,
@@ -219,8 +221,8 @@ function closed(value, kinds, where, log, may = {}) {
   return log.count === before ? found : null;
 }
 
-const each = (items, kinds, where, log) =>
-  items.map((item, i) => closed(item, kinds, `${where}[${i}]`, log)).filter((item) => item !== null);
+const each = (items, kinds, where, log, may = {}) =>
+  items.map((item, i) => closed(item, kinds, `${where}[${i}]`, log, may)).filter((item) => item !== null);
 
 function quantities(item, shape, where, log) {
   const window = item.deadline - item.earliest;
@@ -235,16 +237,6 @@ function quantities(item, shape, where, log) {
   }
 }
 
-function readOrders(rows, where, log) {
-  rows.offers = each(rows.offers, OFFER, `${where}.offers`, log);
-  rows.demands = each(rows.demands, DEMAND, `${where}.demands`, log);
-  rows.demands.forEach((demand, i) => {
-    const at = `${where}.demands[${i}].alternatives`;
-    demand.alternatives = each(demand.alternatives, ALTERNATIVE, at, log);
-    demand.alternatives.forEach((item, j) => quantities(item, demand.shape, `${at}[${j}]`, log));
-  });
-}
-
 function readBook(value, log) {
   const before = log.count;
   const book = closed(value, BOOK, "book", log, BOOK_MAY);
@@ -255,22 +247,37 @@ function readBook(value, log) {
     item.params = closed(item.params, PARAMS[item.kind], `book.policies[${i}].params`, log);
   });
   book.pools = each(book.pools, POOL, "book.pools", log);
-  readOrders(book, "book", log);
-  const kept = book.kept_out ? closed(book.kept_out, KEPT_OUT, "book.kept_out", log) : null;
-  book.kept_out = kept ?? { offers: [], demands: [] };
-  readOrders(book.kept_out, "book.kept_out", log);
+  book.links = each(book.links ?? [], LINK, "book.links", log);
   book.allowances = each(book.allowances ?? [], ALLOWANCE, "book.allowances", log);
+  readOrders(book, "book", log);
+  const kept = book.kept_out && closed(book.kept_out, KEPT_OUT, "book.kept_out", log);
+  if (kept) readOrders(kept, "book.kept_out", log);
+  book.kept = kept ?? { offers: [], demands: [] };
   book.first = book.first_period;
   book.length = Number(book.periods);
   return log.count === before ? book : null;
 }
 
+function readOrders(of, path, log) {
+  of.offers = each(of.offers, OFFER, `${path}.offers`, log);
+  of.demands = each(of.demands, DEMAND, `${path}.demands`, log, { moves: isObject });
+  of.demands.forEach((demand, i) => {
+    const where = `${path}.demands[${i}]`;
+    demand.moves = demand.moves ? closed(demand.moves, MOVES, `${where}.moves`, log) : null;
+    demand.alternatives = each(demand.alternatives, ALTERNATIVE, `${where}.alternatives`, log);
+    demand.alternatives.forEach((item, j) => quantities(item, demand.shape, `${where}.alternatives[${j}]`, log));
+  });
+}
+
 function readResult(value, log) {
   const before = log.count;
-  const result = closed(value, RESULT, "result", log, { support_loss: isNat, shares: isList, allowances: isList });
+  const may = { support_loss: isNat, links: isList, shares: isList, allowances: isList };
+  const result = closed(value, RESULT, "result", log, may);
   if (result === null) return null;
-  result.certificate = closed(result.certificate, CERTIFICATE, "result.certificate", log, { premiums: areNamedNats, allowance_prices: areCurves });
-  result.allowances = each(result.allowances ?? [], ALLOWANCE_OUT, "result.allowances", log);
+  const proven = { link_prices: areCurves, premiums: areNamedNats, allowance_prices: areCurves };
+  result.certificate = closed(result.certificate, CERTIFICATE, "result.certificate", log, proven);
+  result.allowances = each(result.allowances ?? [], LINK_OUT, "result.allowances", log);
+  result.links = each(result.links ?? [], LINK_OUT, "result.links", log);
   result.shares = each(result.shares ?? [], SHARE_OUT, "result.shares", log);
   result.allocations = each(result.allocations, ALLOCATION, "result.allocations", log);
   result.demands = each(result.demands, DEMAND_OUT, "result.demands", log);
@@ -318,7 +325,25 @@ function checkBook(book, tick, log) {
       if (cap !== undefined && item.limit > cap) log.add(`${where}.limit`, `<= ${cap}`, item.limit);
     }
     if (demand.linked_to !== null && !ids.has(demand.linked_to)) log.add(`${where}.linked_to`, "one of the book", demand.linked_to);
+    checkMoves(demand, `${where}.moves`, log);
   }
+  sorted(book.links.map((item) => item.key), "book.links", log);
+  for (const link of book.links) {
+    log.differ(`book.links[${link.key}]`, `${link.source}>${link.destination}`, link.key);
+    log.differ(`book.links[${link.key}].capacity`, book.length, link.capacity.length);
+  }
+}
+
+function checkMoves(demand, where, log) {
+  const { moves } = demand;
+  if (moves === null) return;
+  for (const [name, zone, gb] of [
+    ["data_zone", moves.data_zone, moves.data_gb], ["user_zone", moves.user_zone, moves.traffic_gb],
+  ]) {
+    if ((zone === null) !== (gb === 0n)) log.add(`${where}.${name}`, "with GB alone", zone);
+  }
+  const isFixed = demand.alternatives.every((item) => item.chips === item.chips_min);
+  if (moves.data_gb && (demand.shape !== "block" || !isFixed)) log.add(`${where}.data_gb`, "0", moves.data_gb);
 }
 
 function push(map, key, item) {
@@ -345,6 +370,10 @@ function checkAllocations(round) {
   const chosen = new Map(result.demands.map((item) => [item.id, item.alternative]));
   for (const demand of book.demands) checkDemand(round, demand, chosen.get(demand.id) ?? null);
   checkBonds(round);
+  // Chips that no order has were found above; what they would send means nothing.
+  if (log.count !== log.open) return;
+  checkUse(round);
+  checkLargest(round);
 }
 
 function allocationStands(round, item, where) {
@@ -449,12 +478,156 @@ function checkBonds(round) {
   }
 }
 
+// --- links: one route between two zones, data before a start, traffic with every chip-hour ------
+
+const CROSSING_MAX = 4;
+
+class Ways {
+  constructor(book) {
+    this.links = book.links;
+    this.of_key = new Map(book.links.map((link) => [link.key, link]));
+    this.zones = new Map(book.pools.map((pool) => [pool.key, pool.zone]));
+    this.routes = new Map();
+  }
+
+  // Returns keys of links from zone to zone, or undefined if no way leads there.
+  route(source, target) {
+    if (!this.routes.has(source)) this.routes.set(source, this.routesFrom(source));
+    return this.routes.get(source).get(target)?.keys;
+  }
+
+  routesFrom(source) {
+    // Bellman-Ford: least tariffs, then fewest links, then keys in their order.
+    const best = new Map([[source, { paid: 0n, keys: [] }]]);
+    for (let turn = 0, changed = true; changed && turn <= this.links.length; turn += 1) {
+      changed = false;
+      for (const link of this.links) {
+        const from = best.get(link.source);
+        if (!from) continue;
+        const label = { paid: from.paid + link.tariff, keys: [...from.keys, link.key] };
+        const known = best.get(link.destination);
+        if (!known || comesFirst(label, known)) { best.set(link.destination, label); changed = true; }
+      }
+    }
+    return best;
+  }
+
+  // Returns the links of data and of traffic if a pool serves, or null if no way leads there.
+  of({ moves }, pool) {
+    if (moves === null) return { data: [], traffic: [] };
+    const zone = this.zones.get(pool);
+    const data = moves.data_zone === null ? [] : this.route(moves.data_zone, zone);
+    const traffic = moves.user_zone === null ? [] : this.route(zone, moves.user_zone);
+    return data && traffic ? { data, traffic } : null;
+  }
+
+  // Returns what cells {pool, t, chips} send, as a list of {key, t, gb}, or null without a way.
+  use(demand, cells) {
+    const used = new Map();
+    const add = (key, t, gb) => {
+      const at = `${key}\n${t}`;
+      used.set(at, { key, t, gb: (used.get(at)?.gb ?? 0n) + gb });
+    };
+    const { moves } = demand;
+    if (moves === null) return [];
+    for (const { pool, t, chips } of cells) {
+      const way = this.of(demand, pool);
+      if (!way) return null;
+      for (const key of way.traffic) add(key, t, chips * moves.traffic_gb);
+    }
+    if (moves.data_gb) {
+      const first = cells.reduce((a, b) => (b.t < a.t || (b.t === a.t && byPoints(b.pool, a.pool) < 0) ? b : a));
+      const way = this.of(demand, first.pool);
+      const shares = crossing(moves.data_gb, first.t);
+      if (!way || (way.data.length && !shares.length)) return null;
+      for (const key of way.data) for (const { t, gb } of shares) add(key, t, gb);
+    }
+    return [...used.values()];
+  }
+}
+
+function comesFirst(a, b) {
+  if (a.paid !== b.paid) return a.paid < b.paid;
+  if (a.keys.length !== b.keys.length) return a.keys.length < b.keys.length;
+  const at = a.keys.findIndex((key, i) => key !== b.keys[i]);
+  return at >= 0 && byPoints(a.keys[at], b.keys[at]) < 0;
+}
+
+// Data is spread over the periods right before a start; the first of them carry more.
+function crossing(gb, start) {
+  const first = Math.max(0, start - CROSSING_MAX);
+  const count = BigInt(start - first);
+  const shares = [];
+  for (let t = first; t < start; t += 1) {
+    const share = gb / count + (BigInt(t - first) < gb % count ? 1n : 0n);
+    if (share) shares.push({ t, gb: share });
+  }
+  return shares;
+}
+
+function cellsOf(parts, first) {
+  const cells = new Map();
+  for (const item of parts) {
+    item.chips.forEach((chips, i) => {
+      if (!chips) return;
+      const t = Number(item.start - first) + i;
+      const at = `${item.pool}\n${t}`;
+      cells.set(at, { pool: item.pool, t, chips: (cells.get(at)?.chips ?? 0n) + chips });
+    });
+  }
+  return [...cells.values()];
+}
+
+function checkUse(round) {
+  const { book, result, ways, log } = round;
+  if (!book.links.length && book.demands.every((demand) => demand.moves === null)) {
+    log.differ("result.links", 0, result.links.length);
+    return;
+  }
+  const total = new Map(book.links.map((link) => [link.key, Array(book.length).fill(0n)]));
+  for (const [id, parts] of round.demandParts) {
+    const demand = round.demands.get(id);
+    if (demand.moves === null) continue;
+    const use = ways.use(demand, cellsOf(parts, book.first));
+    if (use === null) { log.add(`result.demands[${id}]`, "a way", "nothing"); continue; }
+    round.sent.set(id, use);
+    for (const { key, t, gb } of use) total.get(key)[t] += gb;
+  }
+  log.differ("result.links", book.links.length, result.links.length);
+  book.links.forEach((link, n) => {
+    const where = `result.links[${link.key}]`;
+    const used = total.get(link.key);
+    used.forEach((gb, t) => {
+      if (gb > link.capacity[t]) log.add(`${where}.used[${t}]`, `<= ${link.capacity[t]}`, gb);
+    });
+    const row = result.links[n];
+    if (!row) return;
+    log.differ(`${where}.key`, link.key, row.key);
+    log.differ(`${where}.used`, used.join(), row.used.join());
+    log.differ(`${where}.prices`, book.length, row.prices.length);
+    for (const price of row.prices) if (price < link.tariff) log.add(`${where}.prices`, `>= ${link.tariff}`, price);
+  });
+}
+
+// What a demand pays for links at the clearing prices.
+const charge = (round, id) =>
+  sum((round.sent.get(id) ?? []).map(({ key, t, gb }) => gb * round.linkPrices.get(key)[t]));
+
+const tariffs = (round) => sum([...round.sent.values()].flat().map(({ key, gb }) => gb * round.ways.of_key.get(key).tariff));
+
+// What each link could gain at most at prices beyond its tariff.
+const gains = (links, prices) => links.map((link) =>
+  sum(link.capacity.map((gb, t) => gb * more(0n, prices.get(link.key)[t] - link.tariff))));
+
 // --- prices and money --------------------------------------------------------------------------
 
-function checkCurves(round, curves, where, tick, rows = round.book.pools) {
+const poolsOf = (book) => book.pools.map((item) => item.key);
+const linksOf = (book) => book.links.map((item) => item.key);
+
+function checkCurves(round, curves, where, tick, keys = poolsOf(round.book)) {
   const { book, log } = round;
   let complete = true;
-  const pools = new Set(rows.map((item) => item.key));
+  const pools = new Set(keys);
   for (const pool of pools) if (!curves.has(pool)) { complete = false; log.add(`${where}[${pool}]`, "there", "missing"); }
   for (const [pool, curve] of curves) {
     if (!pools.has(pool)) { complete = false; log.add(`${where}[${pool}]`, "nothing", "there"); }
@@ -472,14 +645,31 @@ function priced(round, item) {
 
 const paidFor = (round, item) => sum(priced(round, item).map(({ chips, price }) => chips * price));
 
+// What a demand pays, for links too.
+const paidBy = (round, id) =>
+  sum((round.demandParts.get(id) ?? []).map((item) => paidFor(round, item))) + charge(round, id);
+
+// No chip of a flow or work costs more than its limit with its traffic.
+function checkSender(round, demand, limit, where) {
+  for (const cell of cellsOf(round.demandParts.get(demand.id), round.book.first)) {
+    const use = round.ways.use(demand, [{ ...cell, chips: 1n }]) ?? [];
+    const price = round.result.prices.get(cell.pool)[cell.t]
+      + sum(use.map(({ key, t, gb }) => gb * round.linkPrices.get(key)[t]));
+    if (price > limit) round.log.add(`${where}[${cell.pool}][${cell.t}]`, `<= ${limit}`, price);
+  }
+}
+
 function checkRule1(round) {
   for (const [id, used] of round.used) {
     const parts = round.demandParts.get(id);
     const where = `result.demands[${id}]`;
-    if (round.demands.get(id).shape === "block") {
-      const paid = sum(parts.map((item) => paidFor(round, item)));
+    const demand = round.demands.get(id);
+    if (demand.shape === "block") {
+      const paid = paidBy(round, id);
       const most = used.limit * round.hours.get(id);
       if (paid > most) round.log.add(`${where}.payment`, `<= ${most}`, paid);
+    } else if (demand.moves !== null) {
+      checkSender(round, demand, used.limit, where);
     } else {
       for (const item of parts) {
         for (const { chips, price } of priced(round, item)) {
@@ -510,7 +700,9 @@ function checkRule2(round) {
   for (const [id, parts] of round.offerParts) for (const item of parts) book(round.offers.get(id).pool, item, -1n);
   for (const [key, chips] of cells) if (chips) round.log.add(key, "0", chips);
   const paid = sum(round.result.demands.map((item) => item.payment));
-  round.log.differ("result.offers", paid, sum(round.result.offers.map((item) => item.revenue)));
+  // What goes over links is paid to those who run them and to the account of rents.
+  const forLinks = sum([...round.sent.keys()].map((id) => charge(round, id)));
+  round.log.differ("result.offers", paid, sum(round.result.offers.map((item) => item.revenue)) + forLinks);
 }
 
 // --- policies: the limits of prices -------------------------------------------------------------
@@ -525,24 +717,14 @@ function rangesOf(book) {
   return found;
 }
 
-function checkKeptOut(book, of, log) {
-  const inside = new Set([...book.offers, ...book.demands].map((item) => item.id));
-  for (const { id } of [...book.kept_out.offers, ...book.kept_out.demands]) {
-    if (inside.has(id) || !book.policies.length) log.add("book.kept_out", "orders that a policy keeps out", id);
-  }
-  for (const { id, pool, ask } of book.kept_out.offers) {
-    const { floor, cap } = of(pool);
-    if (ask >= floor && ask <= cap) log.add(`book.kept_out.offers[${id}].ask`, `below ${floor} or above ${cap}`, ask);
-  }
-}
-
 function checkPolicies(round) {
   const { book, log } = round;
   checkShares(round);
   const ranges = rangesOf(book);
   const chips = new Map(book.pools.map((pool) => [pool.key, pool.chip]));
-  const of = (pool) => ranges.get(chips.get(pool)) ?? ranges.get("") ?? { floor: 0n, cap: INT_MAX };
-  checkKeptOut(book, of, log);
+  const any = { floor: 0n, cap: INT_MAX };
+  const of = (pool) => ranges.get(chips.get(pool)) ?? ranges.get("") ?? any;
+  checkKeptOut(book, (pool) => (chips.has(pool) ? of(pool) : any), log);
   if (!ranges.size) return;
   for (const offer of book.offers) {
     const { floor, cap } = of(offer.pool);
@@ -557,6 +739,19 @@ function checkPolicies(round) {
   for (const [pool, curve] of round.result.prices) {
     const { cap } = of(pool);
     for (const price of curve) if (price > cap) log.add(`result.prices[${pool}]`, `<= ${cap}`, price);
+  }
+}
+
+// No order of the book is kept out of it, and limits keep an offer out. Why a demand is follows
+// from its order, of which the book has a part.
+function checkKeptOut(book, of, log) {
+  const inside = new Set([...book.offers, ...book.demands].map((item) => item.id));
+  for (const { id } of [...book.kept.offers, ...book.kept.demands]) {
+    if (inside.has(id) || !book.policies.length) log.add("book.kept_out", "orders that a policy keeps out", id);
+  }
+  for (const offer of book.kept.offers) {
+    const { floor, cap } = of(offer.pool);
+    if (offer.ask >= floor && offer.ask <= cap) log.add(`book.kept_out.offers[${offer.id}].ask`, `below ${floor} or above ${cap}`, offer.ask);
   }
 }
 
@@ -729,6 +924,7 @@ function checkLargest(round) {
 // allowances together, with the chips of the least of them.
 function ownPools(book, supply) {
   const rows = new Map();
+  const zones = new Map(book.pools.map((pool) => [pool.key, pool.zone]));
   for (const row of book.allowances) for (const pool of row.pools) push(rows, `${pool}\n${row.participant}`, row);
   for (const [key, found] of rows) {
     const least = (chips, t) => found.map((row) => row.capacity[t]).reduce(less, chips);
@@ -739,7 +935,8 @@ function ownPools(book, supply) {
     ({ ...item, pools: item.pools.map((pool) => named(pool, demand.participant)) })) });
   const at = (prices, own) => new Map([...prices, ...[...rows].map(([key, found]) =>
     [key, prices.get(key.split("\n")[0]).map((price, t) => price + sum(found.map((row) => own.get(row.key)[t])))])]);
-  return { book: rows.size ? { ...book, demands: book.demands.map(moved) } : book, at };
+  const pools = [...rows.keys()].map((key) => ({ key, zone: zones.get(key.split("\n")[0]) }));
+  return { book: rows.size ? { ...book, pools: [...book.pools, ...pools], demands: book.demands.map(moved) } : book, at };
 }
 
 const counted = (book, own) =>
@@ -787,7 +984,7 @@ function checkDemandOut(round, demand, out) {
     log.differ(`${where}.value`, 0n, out.value);
   }
   log.differ(`${where}.chip_hours`, hours, out.chip_hours);
-  log.differ(`${where}.payment`, sum((round.demandParts.get(demand.id) ?? []).map((item) => paidFor(round, item))), out.payment);
+  log.differ(`${where}.payment`, paidBy(round, demand.id), out.payment);
   const { code } = out.reason;
   if (code === "filled" && out.state !== "filled") log.add(`${where}.reason`, "state filled", out.state);
   if (code === "linked_order_out" && (demand.linked_to === null || round.hours.has(demand.linked_to))) {
@@ -833,14 +1030,17 @@ function windowOf(book, item) {
   return [low, Math.max(low, Math.min(book.length, shiftOf(item.deadline, book.first)))];
 }
 
-function bestBlock(book, supply, prices, item) {
+function bestBlock(round, demand, prices, item) {
+  const { book, supply } = round;
   const [low, high] = windowOf(book, item);
   if (item.duration > BigInt(high - low)) return 0n;
   const duration = Number(item.duration);
   let best = 0n;
   for (const pool of item.pools) {
-    const curve = prices.get(pool);
+    const curve = prices.pools.get(pool);
     const row = supply.get(pool);
+    const way = round.ways.of(demand, pool);
+    if (!way) continue;
     let cost = sum(curve.slice(low, low + duration));
     for (let start = low; start + duration <= high; start += 1) {
       if (start > low) cost += curve[start + duration - 1] - curve[start - 1];
@@ -848,18 +1048,53 @@ function bestBlock(book, supply, prices, item) {
       if (gain <= 0n) continue;
       // A run that never has room for the least quantity is dropped before bounding.
       const room = row.slice(start, start + duration).reduce(less);
-      if (room >= item.chips_min) best = more(best, less(item.chips, room) * gain);
+      const sent = sentBy(round, demand, way, prices.links, start, duration);
+      if (sent === null) continue;
+      const chips = less(item.chips, less(room, sent.most ?? room));
+      if (chips >= item.chips_min) best = more(best, chips * (gain - sent.each) - sent.once);
     }
   }
   return best;
 }
 
-function bestDivisible(book, supply, prices, item) {
+// Returns what links leave of a block's chips, and what they cost for each and once; null if its
+// data cannot be there.
+function sentBy(round, { moves }, { data, traffic }, prices, start, duration) {
+  if (moves === null) return { most: null, each: 0n, once: 0n };
+  const run = (row) => row.slice(start, start + duration);
+  const linkOf = (key) => round.ways.of_key.get(key);
+  let most = null;
+  if (traffic.length && moves.traffic_gb) {
+    most = traffic.flatMap((key) => run(linkOf(key).capacity)).reduce(less) / moves.traffic_gb;
+  }
+  const shares = data.length ? crossing(moves.data_gb, start) : [];
+  if (data.length && moves.data_gb && !shares.length) return null;
+  if (data.some((key) => shares.some(({ t, gb }) => linkOf(key).capacity[t] < gb))) return null;
+  return {
+    most,
+    each: sum(traffic.map((key) => sum(run(prices.get(key))))) * moves.traffic_gb,
+    once: sum(data.flatMap((key) => shares.map(({ t, gb }) => prices.get(key)[t] * gb))),
+  };
+}
+
+function bestDivisible(round, demand, prices, item) {
+  const { book, supply } = round;
   const [low, high] = windowOf(book, item);
   const shift = shiftOf(book.first, item.earliest);
   const caps = item.chips_by_period.slice(low + shift, high + shift);
-  const cells = item.pools.flatMap((pool) =>
-    caps.map((_, t) => ({ t, price: prices.get(pool)[low + t], room: supply.get(pool)[low + t] })));
+  const cells = item.pools.flatMap((pool) => {
+    const way = round.ways.of(demand, pool);
+    const gb = demand.moves?.traffic_gb ?? 0n;
+    return !way ? [] : caps.map((_, n) => {
+      const t = low + n;
+      const cell = { t: n, price: prices.pools.get(pool)[t], room: supply.get(pool)[t] };
+      for (const key of gb ? way.traffic : []) {
+        cell.room = less(cell.room, round.ways.of_key.get(key).capacity[t] / gb);
+        cell.price += prices.links.get(key)[t] * gb;
+      }
+      return cell;
+    });
+  });
   cells.sort((a, b) => (a.price < b.price ? -1 : a.price > b.price ? 1 : a.t - b.t));
   let hours = item.chip_hours;
   let best = 0n;
@@ -886,12 +1121,14 @@ function bestOffer(book, prices, offer, ask) {
   return offer.block ? more(0n, sum(gains)) : sum(gains.filter((gain) => gain > 0n));
 }
 
-function bestOf(book, supply, prices, asks) {
+function bestOf(round, prices, asks) {
+  const { book } = round;
   const best = { block: bestBlock, flow: bestDivisible, work: bestDivisible };
   return {
     demands: book.demands.map((demand) =>
-      demand.alternatives.map((item) => best[demand.shape](book, supply, prices, item)).reduce(more, 0n)),
-    offers: book.offers.map((offer) => bestOffer(book, prices, offer, asks.get(offer.id))),
+      demand.alternatives.map((item) => best[demand.shape](round, demand, prices, item)).reduce(more, 0n)),
+    offers: book.offers.map((offer) => bestOffer(book, prices.pools, offer, asks.get(offer.id))),
+    links: gains(book.links, prices.links),
   };
 }
 
@@ -903,8 +1140,7 @@ function checkRegret(round, best) {
     if (!out) return;
     const used = round.used.get(demand.id);
     const got = used
-      ? used.limit * round.hours.get(demand.id) - takenWorth(round, demand.id)
-        - sum(round.demandParts.get(demand.id).map((item) => paidFor(round, item)))
+      ? used.limit * round.hours.get(demand.id) - paidBy(round, demand.id) - takenWorth(round, demand.id)
       : 0n;
     const regret = more(0n, best.demands[i] - got);
     total += regret;
@@ -920,6 +1156,12 @@ function checkRegret(round, best) {
     total += regret;
     log.differ(`result.offers[${offer.id}].regret`, regret, out.regret);
   });
+  book.links.forEach((link, i) => {
+    const { used, prices, regret: told } = result.links[i];
+    const regret = more(0n, best.links[i] - sum(used.map((gb, t) => gb * (prices[t] - link.tariff))));
+    total += regret;
+    log.differ(`result.links[${link.key}].regret`, regret, told);
+  });
   book.allowances.forEach(({ key, capacity }, i) => {
     const row = result.allowances[i];
     const regret = more(0n, sum(row.prices.map((price, t) => price * (capacity[t] - row.used[t]))));
@@ -933,11 +1175,11 @@ function welfareOf(round) {
   if (round.used.size < round.hours.size) return null;
   const value = sum([...round.used].map(([id, used]) => used.limit * round.hours.get(id)));
   const cost = sum([...round.offerParts].map(([id, parts]) => round.offers.get(id).ask * sum(parts.flatMap((item) => item.chips))));
-  return value - cost;
+  return value - cost - tariffs(round);
 }
 
 function boundOf(book, best) {
-  let total = sum(best.offers);
+  let total = sum(best.offers) + sum(best.links);
   const groups = new Map();
   book.demands.forEach((demand, i) => {
     if (demand.exclusive_group === null) total += best.demands[i];
@@ -985,24 +1227,29 @@ export async function verify(text) {
     book, result, log, demandParts: new Map(), offerParts: new Map(), hours: new Map(), used: new Map(),
     accepted: new Map(), offers: new Map(book.offers.map((item) => [item.id, item])),
     demands: new Map(book.demands.map((item) => [item.id, item])), asks: clearedAsks(book, result, rules.tick),
+    ways: new Ways(book), sent: new Map(), supply: supplyOf(book),
+    linkPrices: new Map(result.links.map((row) => [row.key, row.prices])),
   };
   checkAllocations(round);
-  if (log.count === log.open) checkLargest(round);
   log.close("allocations");
-  return values(round, rules.tick, supplyOf(book), report, counts);
+  return values(round, rules.tick, report, counts);
 }
 
-function values(round, tick, supply, report, counts) {
+function values(round, tick, report, counts) {
   const { book, result, log } = round;
+  let complete = checkCurves(round, result.prices, "result.prices", tick);
+  // Tariffs are no multiples of the tick, so prices of links need not be.
+  complete = checkCurves(round, round.linkPrices, "result.links", 1n, linksOf(book)) && complete;
   const mine = new Map(result.allowances.map((row) => [row.key, row.prices]));
-  const own = ownPools(book, supply);
-  const answers = (prices, allowances, asks) => bestOf(own.book, supply, own.at(prices, allowances), asks);
-  const complete = [
-    checkCurves(round, result.prices, "result.prices", tick),
-    checkCurves(round, mine, "result.allowances", 1n, book.allowances),
-    result.allowances.every((row) => row.used.length === book.length),
-    result.allowances.length === book.allowances.length,
-  ].every(Boolean);
+  const allowed = book.allowances.map((row) => row.key);
+  complete = checkCurves(round, mine, "result.allowances", 1n, allowed) && complete;
+  for (const [told, rows] of [[result.links, book.links], [result.allowances, book.allowances]]) {
+    complete &&= told.length === rows.length && told.every((row) => row.used.length === book.length);
+  }
+  const own = ownPools(book, round.supply);
+  const answering = { ...round, book: own.book, ways: new Ways(own.book) };
+  const answers = (pools, links, allowances, asks) =>
+    bestOf(answering, { pools: own.at(pools, allowances), links }, asks);
   log.close("prices");
   if (complete) {
     checkRule1(round);
@@ -1013,7 +1260,7 @@ function values(round, tick, supply, report, counts) {
     log.close("policies");
     checkOrders(round);
     log.close("orders");
-    checkRegret(round, answers(result.prices, mine, round.asks));
+    checkRegret(round, answers(result.prices, round.linkPrices, mine, round.asks));
     log.close("regret");
   }
   const welfare = welfareOf(round);
@@ -1021,12 +1268,15 @@ function values(round, tick, supply, report, counts) {
   log.close("welfare");
   let bound = null;
   const { certificate } = result;
+  const linkPrices = certificate.link_prices ?? new Map();
   const proof = certificate.allowance_prices ?? new Map();
   if ([
     checkCurves(round, certificate.prices, "result.certificate.prices", 1n),
-    checkCurves(round, proof, "result.certificate.allowance_prices", 1n, book.allowances),
+    checkCurves(round, linkPrices, "result.certificate.link_prices", 1n, linksOf(book)),
+    checkCurves(round, proof, "result.certificate.allowance_prices", 1n, allowed),
   ].every(Boolean)) {
-    bound = boundOf(book, answers(certificate.prices, proof, certificateAsks(book, result))) + counted(book, proof);
+    const best = answers(certificate.prices, linkPrices, proof, certificateAsks(book, result));
+    bound = boundOf(book, best) + counted(book, proof);
     log.differ("result.certificate.bound", bound, result.certificate.bound);
     const worth = welfare === null ? null : welfare - missedWorth(round);
     if (worth !== null && bound < worth) log.add("result.certificate.bound", `>= ${worth}`, bound);

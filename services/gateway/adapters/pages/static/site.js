@@ -136,7 +136,9 @@ function seriesOf(head, place, style) {
   if (style === "bars") {
     return { ...base, width: 0, fill: place === 1 ? styleOf("--s3") : styleOf("--s2"), stroke: place === 1 ? styleOf("--s3") : styleOf("--s2"), paths: uPlot.paths.bars({ size: [0.82, 60] }), points: { show: false } };
   }
-  return { ...base, scale: head.kind, points: { show: style === "dots", size: 5 }, spanGaps: style === "dots",
+  // Lines that lie on each other are told apart, by colour or without.
+  const dash = style === "line" ? [[], [12, 6], [3, 5]][(place - 1) % 3] : [];
+  return { ...base, scale: head.kind, dash, points: { show: style === "dots", size: 5 }, spanGaps: style === "dots",
     paths: style === "dots" ? undefined : uPlot.paths.stepped({ align: 1 }) };
 }
 
@@ -151,6 +153,8 @@ function draw(figure) {
   heads = places.map((place) => heads[place]);
   data = places.map((place) => data[place]);
   const style = plot.dataset.plot;
+  // Before its size is asked for: it grows by as many rows as the names of its lines take.
+  figure.drawing?.destroy();
   const kinds = [...new Set(heads.slice(1).map((head) => head.kind))];
   const axis = (side, kind, grid) => ({
     side, scale: style === "line" || style === "dots" ? kind : "y", values: axisValues(kind), size: 66,
@@ -177,7 +181,6 @@ function draw(figure) {
       ...kinds.slice(0, 2).map((kind, place) => axis(place === 0 ? 3 : 1, kind, place === 0)),
     ],
   };
-  figure.drawing?.destroy();
   figure.drawing = new uPlot(options, data, plot);
 }
 
@@ -257,4 +260,19 @@ document.addEventListener("change", async (event) => {
   if (!into || !input.files?.length) return;
   into.value = await input.files[0].text();
   into.form.querySelector("button[value=check]")?.click();
+});
+
+// --- copying: without the right to the clipboard, the text is marked and the keyboard copies ----
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const shown = document.getElementById(button.dataset.copy);
+  getSelection().selectAllChildren(shown);
+  try {
+    await navigator.clipboard.writeText(shown.textContent);
+    button.textContent = pick("Copied", "已复制");
+  } catch {
+    button.textContent = pick("Marked: copy it", "已选中，请复制");
+  }
 });

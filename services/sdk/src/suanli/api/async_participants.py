@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from suanli.models import (
         CallerView,
+        DirectLoginCreated,
+        DirectLoginView,
         IssuerView,
         KeyCreated,
         KeyView,
@@ -232,6 +234,56 @@ class AsyncParticipantsCalls(AsyncCaller):
         reply: SigningKeyView = await self.send(
             Operation(
                 "DELETE", f"/v1/participants/{place(participant_id)}/signing-keys/{place(key_id)}"
+            )
+        )
+        return reply
+
+    async def get_direct_login(self, participant_id: str) -> DirectLoginView:
+        """Return a login at the broker.
+
+        Return a participant's login at the broker, and where it leads (operator, or its own).
+        """
+        reply: DirectLoginView = await self.send(
+            Operation("GET", f"/v1/participants/{place(participant_id)}/direct-login")
+        )
+        return reply
+
+    async def make_direct_login(self, participant_id: str) -> DirectLoginCreated:
+        """Make a login or a new password.
+
+        Make a participant's login at the broker, or a new password for it, which is told this
+        once (operator, or its own); the operator allows it first. The old password opens no
+        connection more.
+        """
+        reply: DirectLoginCreated = await self.send(
+            Operation("POST", f"/v1/participants/{place(participant_id)}/direct-login")
+        )
+        return reply
+
+    async def end_direct_login(self, participant_id: str) -> DirectLoginView:
+        """End a login at the broker.
+
+        End a participant's login at the broker (operator, or its own): its rights end at once,
+        on connections that are open too.
+        """
+        reply: DirectLoginView = await self.send(
+            Operation("DELETE", f"/v1/participants/{place(participant_id)}/direct-login")
+        )
+        return reply
+
+    async def allow_direct_access(
+        self, participant_id: str, access: Literal["allowed", "withheld"]
+    ) -> DirectLoginView:
+        """Allow a login at the broker.
+
+        Allow a provider or an enterprise to make a login at the broker for itself, or no
+        longer, which ends the one that it has (operator).
+        """
+        reply: DirectLoginView = await self.send(
+            Operation(
+                "PUT",
+                f"/v1/participants/{place(participant_id)}/direct-access",
+                body={"access": access},
             )
         )
         return reply

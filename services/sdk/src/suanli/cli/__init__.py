@@ -20,6 +20,7 @@ NOUNS: Final[dict[str, str]] = {
     "markets": "suanli.cli.markets",
     "prices": "suanli.cli.prices",
     "book": "suanli.cli.book",
+    "quote": "suanli.cli.quotes",
     "offers": "suanli.cli.offers",
     "demand": "suanli.cli.demand",
     "orders": "suanli.cli.orders",

@@ -28,7 +28,7 @@ from suanli.cli.session import (
 from suanli.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from suanli.check_journal import Outcome
     from suanli.checker import Report
@@ -187,7 +187,9 @@ def _audit(  # noqa: PLR0913 - each is an option of the command line
     if only != "ledger":
         market_id = session.market(market)
         rounds = sorted(_rounds(session, market_id, first, last), key=lambda it: int(it["seq"]))
-        verdicts = _gaps(rounds) + _verified(session, rounds, keep)
+        told = session.client.pages("/v1/shares", market_id=market_id)
+        shares = {str(item["round_id"]): list(item["shares"]) for item in told}
+        verdicts = _gaps(rounds) + _verified(session, rounds, shares, keep)
         verdicts.sort(key=lambda item: int(item.round_id.rpartition(":")[2]))
         parts["rounds"] = [asdict(item) for item in verdicts]
     outcomes = (
@@ -205,7 +207,8 @@ def _audit_offline(
     verdicts: list[Verdict] = []
     outcomes = None
     if only != "ledger":
-        verdicts = [judge(item, content) for item, content in export.rounds_of(folder)]
+        shares = export.shares_of(folder)
+        verdicts = [judge(item, content, shares) for item, content in export.rounds_of(folder)]
         verdicts.sort(key=lambda item: int(item.round_id.rpartition(":")[2]))
         parts["rounds"] = [asdict(item) for item in verdicts]
     if only != "rounds":
@@ -275,7 +278,9 @@ def _gaps(rounds: Sequence[Json]) -> list[Verdict]:
     return missing
 
 
-def _verified(session: Session, rounds: Sequence[Json], keep: Path | None) -> list[Verdict]:
+def _verified(
+    session: Session, rounds: Sequence[Json], shares: Mapping[str, list[Json]], keep: Path | None
+) -> list[Verdict]:
     from rich.progress import track
 
     if keep is not None:
@@ -296,17 +301,19 @@ def _verified(session: Session, rounds: Sequence[Json], keep: Path | None) -> li
             continue
         if keep is not None:
             (keep / f"{round_id.replace(':', '-')}.round.json").write_bytes(content)
-        found.append(judge(item, content))
+        found.append(judge(item, content, shares))
     return found
 
 
-def judge(listed: Json, content: bytes) -> Verdict:
+def judge(listed: Json, content: bytes, shares: Mapping[str, list[Json]] | None = None) -> Verdict:
     """Return the verdict on a round.
 
     Args:
         listed: The round in numbers, as the exchange lists it.
         content: Bytes of its file.
+        shares: What was told of domestic shares, by round; ``None`` to leave that out.
     """
+    from suanli.check_charges import compare_shares, shares_of
     from suanli.checker import verify_round_file
 
     report = verify_round_file(content)
@@ -323,9 +330,12 @@ def judge(listed: Json, content: bytes) -> Verdict:
     payment = None
     # Only a file that is in order can be compared number by number.
     if report.ok:
-        result = json.loads(content)["result"]
-        payment = sum(int(demand["payment"]) for demand in result["demands"])
-        problems += _claims(listed, result, report, payment)
+        file = json.loads(content)
+        payment = sum(int(demand["payment"]) for demand in file["result"]["demands"])
+        problems += _claims(listed, file["result"], report, payment)
+        if shares is not None:
+            differs = compare_shares(shares_of(file), shares.get(str(listed["round_id"])))
+            problems += [_differs(one.where, one.found, one.wanted) for one in differs]
     return Verdict(
         round_id=str(listed["round_id"]),
         ok=not problems,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from suanli import operations as ops
-from suanli.cli import options, ordering, terms, words
+from suanli.cli import logins, options, ordering, terms, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_facts, print_list
 from suanli.cli.session import (
@@ -55,10 +55,7 @@ _Access = Annotated[
         envvar="SUANLI_DIRECT_ACCESS",
     ),
 ]
-_Participant = Annotated[
-    str | None,
-    option("--participant", en="Another one's, for the operator.", zh="他方的(运营方可用)。"),
-]
+_Participant = logins.Participant
 _KEYS: Final[tuple[Column, ...]] = (
     words.text_column("key_id", ("key", "密钥"), "key_id"),
     words.text_column("public_key", ("public key", "公钥"), "public_key"),
@@ -106,6 +103,7 @@ def register(app: typer.Typer) -> None:
     )(_register)
     command(noun, "keys", en="List the signing keys.", zh="列出签名密钥。")(_keys)
     command(noun, "revoke", en="Revoke a signing key for good.", zh="永久撤销签名密钥。")(_revoke)
+    logins.register(noun)
     command(
         noun,
         "send",
@@ -146,7 +144,7 @@ def _print_key(session: Session, told: Json) -> None:
 def _register(session: Session, key_file: _KeyFile, participant: _Participant = None) -> None:
     with _troubles(session):
         key = _loaded(key_file)
-    owner = participant or _own_id(session)
+    owner = participant or logins.own_id(session)
     body = {"public_key": key.public_text, "proof": key.proof(owner)}
     path = f"/v1/participants/{owner}/signing-keys"
     # Again, it registers nothing new, so it may be repeated under its own name.
@@ -154,7 +152,7 @@ def _register(session: Session, key_file: _KeyFile, participant: _Participant = 
 
 
 def _keys(session: Session, participant: _Participant = None) -> None:
-    owner = participant or _own_id(session)
+    owner = participant or logins.own_id(session)
     found = session.client.send(ops.read(f"/v1/participants/{owner}/signing-keys"))
     print_list(session, found, _KEYS, empty=("No signing keys.", "没有签名密钥。"))
 
@@ -164,14 +162,9 @@ def _revoke(
     key: Annotated[str, argument("KEY", en="Key of the list, dk_...", zh="列表中的密钥,dk_...")],
     participant: _Participant = None,
 ) -> None:
-    owner = participant or _own_id(session)
+    owner = participant or logins.own_id(session)
     path = f"/v1/participants/{owner}/signing-keys/{key}"
     _print_key(session, session.client.send(ops.Operation("DELETE", path)))
-
-
-def _own_id(session: Session) -> str:
-    me = session.client.send(ops.read("/v1/participants/me"))
-    return str(me["participant_id"])
 
 
 def _send(

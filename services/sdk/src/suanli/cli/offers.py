@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -19,6 +20,9 @@ Json = dict[str, Any]
 _SIDE: Final = "offers"
 
 _Id = Annotated[str, argument("OFFER", en="Offer, off_...", zh="供给报价,off_...")]
+_Bought = Annotated[
+    str, argument("ALLOCATION", en="Allocation that you bought, al_...", zh="买到的分配,al_...")
+]
 _File = Annotated[
     Path | None,
     option(
@@ -48,6 +52,9 @@ _Ask = Annotated[
     str | None,
     option("--ask", en="Lowest price, yuan per chip-hour.", zh="最低价格,元/卡时。"),
 ]
+_AskNeeded = Annotated[
+    str, option("--ask", en="Lowest price, yuan per chip-hour.", zh="最低价格,元/卡时。")
+]
 _Block = Annotated[
     bool | None,
     typer.Option(
@@ -62,6 +69,14 @@ _Code = Annotated[
         "--resource-code",
         en="Resource identification code; by default your own.",
         zh="资源标识编码;默认为本方编码。",
+    ),
+]
+_Capacity = Annotated[
+    int | None,
+    option(
+        "--capacity-chips",
+        en="Chips of the resource in all; offers with its code share them over all markets.",
+        zh="该资源的芯片总数;同一编码的各市场报价共享。",
     ),
 ]
 
@@ -126,6 +141,7 @@ def register(app: typer.Typer) -> None:
     command(noun, "show", en="Show an offer with its history.", zh="查看供给报价及其经过。")(_show)
     command(noun, "create", en="Offer capacity.", zh="提交供给报价。")(_create)
     submitting.register(noun, _SIDE)
+    command(noun, "resell", en="Offer what an allocation gave you.", zh="转售买到的分配。")(_resell)
     command(noun, "amend", en="Change an offer's terms.", zh="修改供给报价。")(_amend)
     command(noun, "cancel", en="Withdraw an offer; what is sold stands.", zh="撤销;已售部分有效。")(
         _cancel
@@ -143,6 +159,11 @@ def _facts(order: Json) -> list[ordering.Fact]:
         ordering.window_fact(("window", "窗口"), offered["start"], offered["end"]),
         ("block", ("all or nothing", "全有或全无"), words.yes(offered["block"] or None)),
     ]
+    if offered.get("resale_of"):
+        facts.append(("resale_of", ("resale of", "转售分配"), offered["resale_of"]))
+    if offered.get("capacity_chips"):
+        shared = words.count(offered["capacity_chips"])
+        facts.append(("capacity_chips", ("chips of the resource", "该资源芯片总数"), shared))
     return facts
 
 
@@ -182,6 +203,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     end: _End = None,
     block: _Block = None,
     resource_code: _Code = None,
+    capacity_chips: _Capacity = None,
     expires: options.Expires = None,
     key: options.Key = None,
     wait: options.Wait = True,
@@ -200,6 +222,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
             "zone": own_zone,
             "chip": own_chip,
             **_changes(chips, ask, start, end, block, resource_code, expires),
+            **terms.given(capacity_chips=capacity_chips),
         }
     if isinstance(found, dict) and "resource_code" not in found:
         found["resource_code"] = submitting.own_code(session)
@@ -216,6 +239,39 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
             dry_run=dry_run,
             facts=_facts,
         )
+
+
+def _resell(  # noqa: PLR0913 - each is an option of the command line
+    session: Session,
+    allocation: _Bought,
+    *,
+    ask: _AskNeeded,
+    market: Market = None,
+    chips: _Chips = None,
+    start: _Start = None,
+    end: _End = None,
+    resource_code: _Code = None,
+    expires: options.Expires = None,
+    key: options.Key = None,
+    wait: options.Wait = True,
+    dry_run: options.DryRun = False,
+) -> None:
+    where = f"allocation_id={allocation}"
+    found = ordering.take(session, session.client.pages("/v1/allocations", filter=where), 1)
+    if not found:
+        raise UsageProblem("ALLOCATION", allocation, ("one that you bought", "自己买到的分配"))
+    ordering.place(
+        session,
+        _SIDE,
+        market or found[0]["market_id"],
+        terms.resold(found[0], datetime.now(UTC))
+        | _changes(chips, ask, start, end, None, resource_code, expires)
+        | ({} if resource_code else {"resource_code": submitting.own_code(session)}),
+        key=key,
+        wait=wait,
+        dry_run=dry_run,
+        facts=_facts,
+    )
 
 
 def _amend(  # noqa: PLR0913 - each is an option of the command line

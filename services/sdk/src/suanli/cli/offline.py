@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from suanli.check_booking import allocations_of, check_rounds, payments_of
+from suanli.check_booking import check_rounds
+from suanli.check_charges import says_of
 from suanli.check_journal import Journal, check_capacity
 from suanli.check_log import LogError, check_heads, read_head
 from suanli.cli import ledger_audit
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from suanli.check_booking import Allocated, Facts
+    from suanli.check_booking import RoundSays
     from suanli.check_journal import Outcome
     from suanli.check_log import Key
     from suanli.cli.session import Session
@@ -33,6 +35,7 @@ JOURNAL: Final = "journal.jsonl"
 OFFERS: Final = "offers.jsonl"
 ALLOCATIONS: Final = "allocations.jsonl"
 ROUNDS: Final = "rounds.jsonl"
+SHARES: Final = "shares.jsonl"
 ROUND_FILES: Final = "rounds"
 _ONLY_PENDING: Final = frozenset({"hold", "void", "expire"})
 
@@ -66,6 +69,7 @@ def export(session: Session, folder: Path) -> None:
         content = client.download(f"/v1/rounds/{round_id}/file")
         round_file(folder, round_id).write_bytes(content)
     _write(folder / ROUNDS, rounds)
+    _write(folder / SHARES, client.pages("/v1/shares"))
     session.note(
         (
             f"{count} entries and {len(rounds)} rounds in {folder}.",
@@ -77,6 +81,19 @@ def export(session: Session, folder: Path) -> None:
 def round_file(folder: Path, round_id: str) -> Path:
     """Return where a round's file is in an export."""
     return folder / ROUND_FILES / f"{round_id.replace(':', '-')}.round.json"
+
+
+def shares_of(folder: Path) -> dict[str, list[Json]] | None:
+    """Return what was told of domestic shares, by round; ``None`` if the export is older than that.
+
+    Raises:
+        UsageProblem: if the folder is no whole export.
+    """
+    path = folder / SHARES
+    if not path.exists():
+        return None
+    with _reading(folder):
+        return {str(item["round_id"]): list(item["shares"]) for item in _lines(path)}
 
 
 def rounds_of(folder: Path) -> Iterator[tuple[Json, bytes]]:
@@ -127,19 +144,18 @@ def _escrow(folder: Path) -> Iterator[tuple[int, Json]]:
     with (folder / JOURNAL).open("rb") as file:
         for index, line in enumerate(file):
             # A look at the bytes spares reading most entries once more.
-            if b'"escrow:' in line:
+            if b'"escrow:' in line or b'"premiums:' in line or b'"policy:' in line:
                 with suppress(ValueError, KeyError, TypeError):
                     entry = json.loads(line)
                     if entry["kind"] not in _ONLY_PENDING and entry["postings"]:
                         yield index, entry
 
 
-def _verified(folder: Path) -> Iterator[tuple[str, dict[str, int], dict[Allocated, Facts]]]:
+def _verified(folder: Path) -> Iterator[RoundSays]:
     """Yield what each round's file says; a file that breaks a rule is a problem of the rounds."""
     for item, content in rounds_of(folder):
         with suppress(ValueError, KeyError, TypeError, IndexError):
-            file = json.loads(content)
-            yield str(item["round_id"]), payments_of(file), allocations_of(file)
+            yield replace(says_of(json.loads(content)), round_id=str(item["round_id"]))
 
 
 def _add_checkpoint(

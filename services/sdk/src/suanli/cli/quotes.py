@@ -1,29 +1,73 @@
-"""What an order would get: `suanli demand create --quote`."""
+"""What an order would get: `suanli quote`, and `suanli demand create --quote` for any demand."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from suanli import operations as ops
 from suanli.cli import units, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import print_details
+from suanli.cli.session import Market, Session, command, option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from suanli.cli.session import Session, Text
+    import typer
+
+    from suanli.cli.session import Text
 
 Json = dict[str, Any]
 _RUNS_SHOWN: Final = 6
 
 
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    command(
+        app,
+        "quote",
+        en="Tell what chips would cost for all of a delivery window by the last round; nothing is "
+        "placed. For any other demand: suanli demand create --quote.",
+        zh="按上一轮查询某交付窗口全程所需芯片的费用,不会下单。"
+        "其他需求请用 suanli demand create --quote。",
+    )(_quote)
+
+
+def _quote(
+    session: Session,
+    *,
+    chip: Annotated[str, option("--chip", en="Chip class.", zh="芯片类别。")],
+    chips: Annotated[int, option("--chips", en="How many.", zh="数量。")],
+    start: Annotated[
+        str,
+        option("--from", en="First hour: ISO 8601, or +3h, +1d.", zh="起:ISO 8601 或 +3h、+1d。"),
+    ],
+    end: Annotated[str, option("--to", en="End of the last hour.", zh="止:最后一小时结束。")],
+    region: Annotated[
+        str | None, option("--region", en="Only there; else anywhere.", zh="仅此地区;省略则不限。")
+    ] = None,
+    market: Market = None,
+) -> None:
+    asked = ops.read(
+        "/v1/book/quote",
+        market_id=session.market(market),
+        chip=chip,
+        chips=chips,
+        region=region,
+        **{"from": units.instant("--from", start), "to": units.instant("--to", end)},
+    )
+    _print(session, session.client.send(asked))
+
+
 def show(session: Session, market_id: str, terms: Json | list[Json]) -> None:
-    """Ask for a quote and print it; nothing is placed."""
+    """Ask for a quote of a demand and print it; nothing is placed."""
     if isinstance(terms, list):
         raise UsageProblem("--file", str(len(terms)), ("one demand", "一项需求"))
-    found: Json = session.client.send(ops.quote(market_id, terms))
+    _print(session, session.client.send(ops.quote(market_id, terms)))
+
+
+def _print(session: Session, found: Json) -> None:
     print_details(session, found, facts(found))
     session.note(
         (

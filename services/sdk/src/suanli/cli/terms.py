@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from suanli.cli import files
 from suanli.cli.errors import UsageProblem
-from suanli.cli.units import micro_of_yuan
+from suanli.cli.units import iso, micro_of_yuan, parse
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
 Json = dict[str, Any]
@@ -175,6 +177,21 @@ def need_each(**values: object) -> None:
     """
     for name, value in values.items():
         need(f"--{name}", value)
+
+
+def resold(allocation: Json, now: datetime) -> Json:
+    """Return the terms of an offer of what an allocation gave in hours that are to come."""
+    periods = [item for item in allocation["periods"] if parse(item["start"]) > now]
+    periods = periods or allocation["periods"]
+    zone, _, chip = allocation["pool"].partition("/")
+    return {
+        "zone": zone,
+        "chip": chip,
+        "chips": min(item["chips"] for item in periods),
+        "start": periods[0]["start"],
+        "end": iso(parse(periods[-1]["start"]) + timedelta(hours=1)),
+        "resale_of": allocation["allocation_id"],
+    }
 
 
 def amended_offer(terms: Json, changes: Json) -> Json:

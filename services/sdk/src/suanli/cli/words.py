@@ -52,6 +52,7 @@ _PURPOSES: Final[dict[str, Text]] = {
     "hold_replaced": ("hold replaced", "替换冻结"),
     "hold_kept": ("still held", "继续冻结"),
     "hold_released": ("released", "解冻"),
+    "hold_expired": ("expired", "到期解冻"),
     "hold_captured": ("captured into escrow", "划入托管"),
     "delivery_paid": ("paid for delivery", "交付付款"),
     "link_tariff": ("tariff of links", "链路资费"),

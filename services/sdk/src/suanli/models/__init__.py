@@ -121,6 +121,9 @@ from suanli.models.orders import (
 )
 from suanli.models.participants import (
     CallerView,
+    DirectAccessSet,
+    DirectLoginCreated,
+    DirectLoginView,
     IssuerView,
     KeyCreated,
     KeyNew,
@@ -233,6 +236,9 @@ __all__ = [
     "DemandView",
     "DepositNew",
     "DepthLevel",
+    "DirectAccessSet",
+    "DirectLoginCreated",
+    "DirectLoginView",
     "DomesticShare",
     "EntryView",
     "ErasureNew",

@@ -47,3 +47,9 @@ class AllocationView(TypedDict):
     made_at: str
     """UTC instant, ISO 8601."""
     delivered: NotRequired[list[DeliveredPeriod]]
+
+    resale_of: NotRequired[str | None]
+    """What its offer sells on; to the seller and those who see all."""
+
+    resold: NotRequired[list[str]]
+    """What was sold on of it; to its buyer and those who see all."""

@@ -58,6 +58,10 @@ class OfferTerms(TypedDict):
     resale_of: NotRequired[str | None]
     """Allocation that this offer resells."""
 
+    capacity_chips: NotRequired[int | None]
+    # Chips that the resource has in the pool in all: offers that state it share them over all
+    # markets, by resource code; null = a capacity of its own.
+
     expires_at: NotRequired[str | None]
     """Leaves the book then, if not before."""
 

@@ -201,3 +201,46 @@ class SigningKeyNew(TypedDict):
     proof: str
     # Base64 of the signature by that key of the DSSE encoding of type `suanli.signing-key.v1`
     # and value `PARTICIPANT_ID PUBLIC_KEY`.
+
+
+class DirectLoginView(TypedDict):
+    """A participant's login at the broker, and where it leads."""
+
+    participant_id: str
+
+    allowed: bool
+    """Whether the operator allows it to have a login."""
+
+    self_service: bool
+    """Whether a login can be made here; else the operator grants it at the server."""
+
+    state: Literal["none", "active", "unfinished", "unknown"]
+    # `unfinished`: one was being made when something broke, and nobody may know its password;
+    # `unknown`: the broker does not say.
+
+    changed_at: NotRequired[str | None]
+    """When its password was made, if it was made here."""
+
+    changed_by: NotRequired[str | None]
+    """Key or member that made it."""
+
+    brokers: str
+    """`host:port`, several separated by commas; empty: not told."""
+    user: str
+    write_topic: str
+    status_topic: str
+    mechanism: NotRequired[Literal["SCRAM-SHA-512"]]
+
+
+class DirectLoginCreated(TypedDict):
+    """A login with its password, which is told this once."""
+
+    login: DirectLoginView
+    password: str
+
+
+class DirectAccessSet(TypedDict):
+    """Whether a participant may have a login at the broker."""
+
+    access: Literal["allowed", "withheld"]
+    """`withheld` ends the login that there is."""

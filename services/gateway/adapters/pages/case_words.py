@@ -1,0 +1,77 @@
+"""Cases of surveillance in words: kinds, severities, states, and what was measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from services.gateway.adapters.pages.figures import shown
+
+if TYPE_CHECKING:
+    from schemas.surveillance import CaseKindName
+    from services.gateway.adapters.pages.figures import Kind, Value
+
+KINDS: dict[CaseKindName, tuple[str, str]] = {
+    "self_match": ("Match with itself", "自我成交"),
+    "wash": ("Wash trade", "对倒交易"),
+    "layering": ("Layering", "分层挂单"),
+    "stuffing": ("Stuffing", "塞单"),
+    "marking": ("Marking", "操纵定价"),
+    "withholding": ("Withholding", "囤积供给"),
+    "concentration": ("Concentration", "集中度过高"),
+    "pivotal": ("Indispensable supplier", "关键供给方"),
+    "outlier": ("Odd price", "异常价格"),
+    "favouritism": ("Favouritism", "偏袒交易"),
+}
+STATES = {
+    "open": ("open", "待处理"),
+    "under-review": ("under review", "审查中"),
+    "closed": ("closed", "已结案"),
+}
+SEVERITIES = {"low": ("low", "低"), "medium": ("medium", "中"), "high": ("high", "高")}
+_CELLS = {str(kind): words for kind, words in KINDS.items()} | STATES | SEVERITIES
+FIGURES: dict[str, tuple[str, str, Kind]] = {
+    "allocations": ("Allocations", "分配笔数", "count"),
+    "area": ("Where", "范围", "text"),
+    "burst": ("Most in a minute", "一分钟内最多", "count"),
+    "cancelled_chip_hours": ("Chip-hours withdrawn", "撤回卡时", "count"),
+    "chip_hours": ("Chip-hours", "卡时", "count"),
+    "chips": ("Chips", "卡数", "count"),
+    "filled_chip_hours": ("Chip-hours filled", "成交卡时", "count"),
+    "fills": ("Orders filled", "成交订单", "count"),
+    "fleeting": ("Fleeting messages", "瞬时消息", "count"),
+    "hhi": ("Index (HHI)", "集中度指数（HHI）", "count"),
+    "loss": ("Difference", "差额", "money"),
+    "median": ("Median price", "价格中位数", "price"),
+    "messages": ("Messages", "消息条数", "count"),
+    "move_ppm": ("Largest move", "最大价格变动", "ppm"),
+    "net_chip_hours": ("Chip-hours for good", "净转移卡时", "count"),
+    "orders": ("Orders", "订单数", "count"),
+    "owners": ("Owners", "实际控制人", "count"),
+    "periods": ("Hours", "时段数", "count"),
+    "pool": ("Pool", "资源池", "text"),
+    "price": ("Farthest price", "最远价格", "price"),
+    "prices": ("Prices", "价格个数", "count"),
+    "round_id": ("Round", "轮次", "text"),
+    "rounds": ("Rounds", "轮数", "count"),
+    "rsi_ppm": ("Residual supply, least", "剩余供给指数（最低）", "ppm"),
+    "share_ppm": ("Largest share", "最大占比", "ppm"),
+    "top_ppm": ("Share of the largest", "最大供给方占比", "ppm"),
+}
+"""Name of what was measured -> (English, Chinese, how it is read)."""
+
+
+def measured(figures: dict[str, int | str]) -> list[tuple[tuple[str, str], str]]:
+    """Return what was measured in a case: its name in both languages, and its value."""
+    found = []
+    for name, value in figures.items():
+        plain = name.replace("_", " ")
+        en, zh, kind = FIGURES.get(name, (plain, plain, "count"))
+        found.append(((en, zh), shown(kind, value)))
+    return found
+
+
+def cell(language: str, kind: Kind, value: Value) -> str:
+    """Return a value of a report as people read it, codes of cases as their words."""
+    if isinstance(value, str) and value in _CELLS:
+        return _CELLS[value][language == "zh"]
+    return shown(kind, value)

@@ -1,0 +1,89 @@
+"""Who may offer what: providers chips of their own, enterprises what they bought."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas.orders import OfferTerms
+from schemas.types import Role, period_of, period_start, pool_key
+from services.core.errors import Message, ValidationError
+from services.gateway.app.rights import require_role
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from schemas.api import AllocationView
+    from schemas.orders import DemandTerms
+    from services.gateway.ports import Principal
+
+
+def require_offers(principal: Principal, wanted: Sequence[OfferTerms | DemandTerms]) -> None:
+    """Let enterprises offer only if something of it resells an allocation.
+
+    Raises:
+        ForbiddenError: naming the caller's role and those that may.
+    """
+    offers = [terms for terms in wanted if isinstance(terms, OfferTerms)]
+    if offers and all(terms.resale_of is None for terms in offers):
+        require_role(principal, Role.PROVIDER)
+
+
+def check_bought(
+    principal: Principal, terms: OfferTerms, found: AllocationView | None, now_period: int
+) -> None:
+    """Check that an offer resells what its owner bought, or nothing if that is a provider.
+
+    What of it is offered on already, and whether it may be sold on at all, the ledger says.
+
+    Args:
+        principal: Who offers.
+        terms: The offer's terms.
+        found: The allocation that it names, if there is one.
+        now_period: The period that is running.
+
+    Raises:
+        ValidationError: with the field, its value and what is allowed.
+    """
+    if principal.role is Role.PROVIDER:
+        if terms.resale_of is not None:
+            allowed = Message("null: you offer chips of your own", "null(供给方只报自有芯片)")
+            raise _refused("resale_of", terms.resale_of, allowed)
+        return
+    if terms.resale_of is None:
+        raise _refused("resale_of", "null", Message("an allocation", "一项分配"))
+    if found is None or found.enterprise_id != principal.participant_id:
+        allowed = Message("an allocation that you bought", "自己买到的分配")
+        raise _refused("resale_of", terms.resale_of, allowed)
+    pool = pool_key(terms.zone, terms.chip)
+    if pool != found.pool:
+        zone, _, chip = found.pool.partition("/")
+        field, bought = ("zone", zone) if terms.zone != zone else ("chip", chip)
+        raise _refused(field, getattr(terms, field), Message(bought, bought))
+    chips: dict[int, int] = {period_of(item.start): item.chips for item in found.periods}
+    for period in range(
+        max(period_of(terms.start), now_period + 1), max(period_of(terms.end), now_period + 1)
+    ):
+        if period not in chips:
+            first, past = (_iso(at) for at in (min(chips), max(chips) + 1))
+            allowed = Message(f"within {first} to {past}", f"在 {first} 至 {past} 之内")
+            raise _refused("start, end", _iso(period), allowed)
+        if terms.chips > chips[period]:
+            most = f"{chips[period]} ({_iso(period)})"
+            raise _refused("chips", str(terms.chips), Message(f"at most {most}", f"至多 {most}"))
+
+
+def _iso(period: int) -> str:
+    return period_start(period).isoformat().replace("+00:00", "Z")
+
+
+def _refused(field: str, value: str, allowed: Message) -> ValidationError:
+    return ValidationError(
+        "validation.resale",
+        Message(
+            f"{field} must be {allowed.en}, was {value}",
+            f"{field} 应为{allowed.zh}，实际为 {value}",
+        ),
+        field=field,
+        value=value,
+        allowed=allowed.en,
+    )

@@ -1,0 +1,248 @@
+"""Chips reserved for offers that share them, before they enter a book, over all markets.
+
+Of a capacity no more is reserved in any period than there is, and an offer sells no more than is
+reserved for it; both are held by the database, too. So no round has to be refused because another
+market sold the same chips first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from schemas.capacity import CapacityFreed, CapacityHeld, CapacityRefused
+from schemas.events import AllocationMade, OfferAmended, OfferSubmitted, Reason
+from schemas.types import period_of, period_start
+from services.core.capacity import capacity_of
+from services.core.errors import HoldError, Message
+from services.ledger.capacity_state import Capacity
+from services.ledger.findings import broken
+
+LINKS_MAX = 8
+"""Sales of one chip and hour at most, the provider's own among them; the database holds it, too."""
+
+if TYPE_CHECKING:
+    from services.ledger.books import Books
+    from services.ledger.capacity_state import OfferVersion
+    from services.ledger.state import Allocation, Input
+
+
+def hold(books: Books, item: Input, offer: OfferVersion) -> None:
+    """Reserve what a new offer shares in all of its hours that have not begun, or refuse it.
+
+    An offer that shares nothing is not answered: it is in the book without.
+    """
+    body = item.envelope.data
+    assert isinstance(body, OfferSubmitted | OfferAmended)
+    if offer.capacity is None or isinstance(body, OfferAmended):
+        return
+    about: dict[str, Any] = {
+        "order_id": offer.offer_id,
+        "market_id": offer.market_id,
+        "participant_id": offer.provider_id,
+        "version": offer.version,
+    }
+    # What has begun is sold by no round any more; matching is told from where on it may sell.
+    first = max(offer.start_period, period_of(item.envelope.occurred_at) + 1)
+    fork = books.fork()
+    try:
+        _reserve(fork, body, offer, first)
+    except HoldError as error:
+        value, allowed = error.value, error.allowed
+        reason = Reason(
+            code=error.code,
+            en=error.message.en,
+            zh=error.message.zh,
+            params={"field": error.field, "value": value, "allowed": allowed},
+        )
+        answer: CapacityHeld | CapacityRefused = CapacityRefused(**about, reason=reason)
+    else:
+        books.merge(fork)
+        answer = CapacityHeld(
+            **about,
+            chips=offer.chips,
+            start=period_start(first),
+            end=period_start(offer.end_period),
+        )
+    books.emit(answer, item.envelope, offer.offer_id, participant=offer.provider_id)
+
+
+def awaits_round(books: Books, item: Input) -> bool:
+    """Tell whether a resale is of an allocation that is not booked yet."""
+    body = item.envelope.data
+    assert isinstance(body, OfferSubmitted)
+    assert body.terms.resale_of is not None
+    return body.terms.resale_of not in books.allocations
+
+
+def hold_resale(books: Books, item: Input) -> None:
+    """Reserve what a new resale sells on, or refuse it; its version was taken in before."""
+    body = item.envelope.data
+    assert isinstance(body, OfferSubmitted)
+    versions = books.offers[body.order_id]
+    hold(books, item, next(one for one in versions if one.version == 1))
+
+
+def freed(books: Books, item: Input) -> None:
+    """Give back what an offer needs no more; what it sold stays reserved.
+
+    Raises:
+        SettleError: if there is no such offer of this provider.
+    """
+    body = item.envelope.data
+    assert isinstance(body, CapacityFreed)
+    versions = books.offers.get(body.order_id) or ()
+    first = next((one for one in versions if one.version == 1), None)
+    if first is None or (first.provider_id, first.market_id) != (
+        body.participant_id,
+        body.market_id,
+    ):
+        raise broken(
+            "settle.unknown_offer",
+            Message(
+                f"capacity is freed of an offer of {body.participant_id}, was {body.order_id}",
+                f"只能释放 {body.participant_id} 的报价所预留的容量，实际为 {body.order_id}",
+            ),
+            "order_id",
+            body.order_id,
+            "an offer of the participant",
+        )
+    start, end = period_of(body.start), period_of(body.end)
+    for period in range(first.start_period, first.end_period):
+        place = (first.offer_id, period)
+        chips = books.held.get(place) or 0
+        sold = books.used.get(place) or 0
+        left = max(sold, min(chips, body.chips if start <= period < end else 0))
+        if left < chips:
+            assert first.capacity is not None, f"{first.offer_id}: holds and shares nothing"
+            there = books.capacities[first.capacity, period]
+            books.capacities[first.capacity, period] = Capacity(
+                there.chips, there.held - chips + left
+            )
+            books.held[place] = left
+
+
+def rows_new(books: Books) -> tuple[tuple[str, int, str, int, int], ...]:
+    """Return (offer, period, capacity, what there is, chips) of what a batch reserved anew."""
+    made = []
+    for (offer_id, period), chips in books.held.changed.items():
+        if (offer_id, period) not in books.stored.held:
+            named = next(one.capacity for one in books.offers[offer_id] if one.version == 1)
+            assert named is not None, f"{offer_id}: holds and shares nothing"
+            made.append((offer_id, period, named, books.capacities[named, period].chips, chips))
+    return tuple(made)
+
+
+def resold_by(books: Books, body: AllocationMade) -> Allocation | None:
+    """Return the allocation that another one was sold on from, ``None`` for a provider's own."""
+    first = next(one for one in books.offers[body.offer_id] if one.version == 1)
+    if first.capacity is None or "/" in first.capacity:
+        return None
+    return books.allocations[first.capacity]
+
+
+def is_early(books: Books, item: Input) -> bool:
+    """Tell whether a round that may have sold of what is freed is not booked yet."""
+    body = item.envelope.data
+    assert isinstance(body, CapacityFreed)
+    return (books.last_seq.get(body.market_id) or 0) < body.after_seq
+
+
+def _reserve(
+    books: Books, body: OfferSubmitted | OfferAmended, offer: OfferVersion, first: int
+) -> None:
+    assert offer.capacity is not None
+    stated = body.terms.capacity_chips
+    bought = {} if stated is not None else _resellable(books, offer, first)
+    for period in range(first, offer.end_period):
+        place = (offer.capacity, period)
+        stated = bought.get(period, stated)
+        assert stated is not None
+        there = books.capacities.get(place) or Capacity(stated, 0)
+        if there.held + offer.chips > stated:
+            raise _taken(offer, period, stated, there.held)
+        books.capacities[place] = Capacity(stated, there.held + offer.chips)
+        books.held[offer.offer_id, period] = offer.chips
+    if first >= offer.end_period:
+        raise HoldError(
+            "capacity.passed",
+            Message(
+                f"end must be after the running hour, was {_iso(offer.end_period)}",
+                f"end 须晚于当前时段，实际为 {_iso(offer.end_period)}",
+            ),
+            field="end",
+            value=_iso(offer.end_period),
+            allowed=f"after {_iso(first)}",
+        )
+
+
+def _resellable(books: Books, offer: OfferVersion, first: int) -> dict[int, int]:
+    """Return the chips that a resale may sell, by period.
+
+    Raises:
+        HoldError: if its owner may not sell the allocation on, or not in all of these periods.
+    """
+    assert offer.capacity is not None
+    found = books.allocations.get(offer.capacity)
+    demand = None if found is None else books.demands.get(found.demand_id)
+    if found is None or found.enterprise_id != offer.provider_id:
+        allowed = Message("an allocation that you bought", "自己买到的分配")
+        raise _not_sold_on("resale_of", offer.capacity, allowed)
+    if found.pool != offer.pool:
+        raise _not_sold_on("zone, chip", offer.pool, Message(found.pool, found.pool))
+    if demand is None or demand.interruptible is not False:
+        allowed = Message("what firm demand bought", "非可中断需求买到的分配")
+        raise _not_sold_on("resale_of", offer.capacity, allowed)
+    if found.links >= LINKS_MAX:
+        allowed = Message(f"sold on at most {LINKS_MAX - 1} times", f"至多转售 {LINKS_MAX - 1} 次")
+        raise _not_sold_on("resale_of", offer.capacity, allowed)
+    chips = {
+        row.period: row.chips
+        for row in found.periods
+        if books.open.get((found.id, row.period)) is not None
+    }
+    missing = [period for period in range(first, offer.end_period) if period not in chips]
+    if missing:
+        allowed = Message("hours of the allocation that are to come", "该分配尚未开始的时段")
+        raise _not_sold_on("start, end", _iso(missing[0]), allowed)
+    return chips
+
+
+def _not_sold_on(field: str, value: str, allowed: Message) -> HoldError:
+    return HoldError(
+        "capacity.resale",
+        Message(
+            f"{field} must be {allowed.en} to be sold on, was {value}",
+            f"转售时 {field} 应为{allowed.zh}，实际为 {value}",
+        ),
+        field=field,
+        value=value,
+        allowed=allowed.en,
+    )
+
+
+def _taken(offer: OfferVersion, period: int, stated: int, held: int) -> HoldError:
+    at, left = _iso(period), max(0, stated - held)
+    return HoldError(
+        "capacity.taken",
+        Message(
+            f"chips must be at most {left} in the hour from {at}, was {offer.chips}: of "
+            f"{stated} chips of {offer.capacity}, {held} are offered or sold elsewhere",
+            f"自 {at} 起的一小时内 chips 至多 {left}，实际为 {offer.chips}："
+            f"{offer.capacity} 共 {stated} 卡，其中 {held} 卡已在别处报出或售出",
+        ),
+        field="chips",
+        value=str(offer.chips),
+        allowed=f"at most {left} in the hour from {at}",
+    )
+
+
+def _iso(period: int) -> str:
+    return period_start(period).isoformat().replace("+00:00", "Z")
+
+
+def capacity_named(body: OfferSubmitted | OfferAmended) -> tuple[str, int, int] | None:
+    """Return (capacity, first period, exclusive end) that an offer shares, if it does."""
+    found = capacity_of(body.participant_id, body.terms)
+    if found is None:
+        return None
+    return (found, period_of(body.terms.start), period_of(body.terms.end))

@@ -1,0 +1,87 @@
+"""Selling on over the gateway: the form, the list, and the chain as its owner sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from schemas import events
+from tests.integration.gateway.browsing import obstacles
+from tests.integration.gateway.conftest import Gateway, Market, demand, offer
+from tests.integration.gateway.serving import served
+from tests.integration.gateway.test_pages import signed_in
+from tests.integration.gateway.test_reports import allocation, closed, sealed
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.timeout(300)
+BOUGHT = "al_" + "a" * 26
+SOLD = "al_" + "b" * 26
+COMING = {"start": "2026-11-24T10:00:00Z", "chips": 4, "price": 100}
+
+
+async def seen(gateway: Gateway, key: str, allocation_id: str) -> dict[str, Any]:
+    """Return an allocation as somebody sees it, once it shows."""
+    path = f"/v1/allocations?filter=allocation_id={allocation_id}"
+
+    async def look() -> list[dict[str, Any]]:
+        return list((await gateway.call("GET", path, key=key)).json()["items"])
+
+    return dict((await gateway.eventually(look, bool))[0])
+
+
+async def test_who_bought_sells_on_and_sees_the_chain_both_ways(
+    market: Market, browser: Browser
+) -> None:
+    gateway = market.gateway
+    other = await gateway.admit("enterprise-2", "enterprise")
+    need = (await gateway.submit("demand", demand(), market.enterprise, "d1")).json()
+    made = allocation().model_copy(
+        update={
+            "demand_id": need["order_id"],
+            "periods": (events.AllocatedPeriod.model_validate(COMING),),
+        }
+    )
+    await gateway.publish(sealed(), made, closed())
+    assert (await seen(gateway, market.enterprise, BOUGHT))["resold"] == []
+    async with served(gateway) as base:
+        page = await signed_in(browser, base, market.enterprise, "en")
+        await page.goto(f"/orders/{need['order_id']}")
+        await page.locator(f"a[href='/offers/new?resale={BOUGHT}']").click()
+        assert await page.locator("[name=resale_of]").input_value() == BOUGHT
+        assert await page.locator("[name=chips]").input_value() == "4"
+        assert await obstacles(page) == []
+        await page.locator("[name=ask]").fill("0.0002")
+        await page.locator("[name=resource_code]").fill("CN.11.0108.LAB-H800")
+        await page.locator("#send").click()
+        await page.wait_for_url("**/orders/off_*")
+        assert BOUGHT in await page.content()
+        order_id = page.url.rsplit("/", 1)[-1]
+        await page.goto("/orders?side=offer")
+        assert order_id[:12] in await page.content()
+        again = await gateway.call("GET", f"/v1/offers/{order_id}", key=market.enterprise)
+        assert again.json()["terms"]["resale_of"] == BOUGHT
+        sold = made.model_copy(
+            update={
+                "allocation_id": SOLD,
+                "offer_id": order_id,
+                "provider_id": "enterprise-1",
+                "enterprise_id": "enterprise-2",
+                "demand_id": "dem_" + "b" * 26,
+            }
+        )
+        await gateway.publish(sold)
+        mine = await seen(gateway, market.enterprise, SOLD)
+        assert (mine["resale_of"], mine["resold"]) == (BOUGHT, [])
+        assert (await seen(gateway, market.enterprise, BOUGHT))["resold"] == [SOLD]
+        # Of whom a seller had it is his own affair.
+        theirs = await seen(gateway, other, SOLD)
+        assert (theirs["provider_id"], theirs["resale_of"]) == ("enterprise-1", None)
+        first = await seen(gateway, market.provider, BOUGHT)
+        assert first["resold"] == []
+        await page.goto(f"/orders/{need['order_id']}")
+        assert SOLD[:12] in await page.content()
+    refused = await gateway.submit("offers", offer(), market.enterprise, "o1")
+    assert refused.status_code == 403
