@@ -18,6 +18,7 @@ NAMES = (
     "checker",
     "clearing",
     "clearing_exact",
+    "clearing_largest",
     "clearing_scale",
     "clearing_shares",
     "http",
@@ -50,6 +51,7 @@ def main() -> int:
         sys.stdout.write(f"== {name}\n")
         takes_sizes = name in {
             "books",
+            "clearing_largest",
             "clearing_scale",
             "clearing_shares",
             "indications",

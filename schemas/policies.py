@@ -76,8 +76,24 @@ class DomesticShare(Model):
     )
 
 
+class LargestShare(Model):
+    """The largest share of a chip class that one participant may get in any period of a round.
+
+    Of the chips that the offers of a round have in the region, rounded up. It binds who buys.
+    """
+
+    kind: Literal["largest_share"]
+    chip: Slug | None = Field(default=None, description="Each chip class by itself if left out")
+    region: Slug | None = Field(default=None, description="All regions together if left out")
+    share_bp: StrictInt = Field(ge=0, le=10_000, description="Of 10,000 for all")
+    chips_free: StrictInt = Field(
+        default=0, ge=0, le=1_000_000, description="Chips that everybody may have in any case"
+    )
+
+
 PolicyRule = Annotated[
-    PriceLimits | TradingHalt | CircuitBreaker | DomesticShare, Field(discriminator="kind")
+    PriceLimits | TradingHalt | CircuitBreaker | DomesticShare | LargestShare,
+    Field(discriminator="kind"),
 ]
 PolicyState = Literal["coming", "in_force", "past"]
 

@@ -9,12 +9,18 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from schemas.policies import CircuitBreaker, DomesticShare, PriceLimits, TradingHalt
+from schemas.policies import (
+    CircuitBreaker,
+    DomesticShare,
+    LargestShare,
+    PriceLimits,
+    TradingHalt,
+)
 from services.core.book import BookPolicy
 from services.core.eligibility import chip_fits
 from services.core.errors import Message, ValidationError
 from services.core.orders import OfferOrder, noted
-from services.core.policy_rows import LIMITS, SHARE, PriceRanges
+from services.core.policy_rows import LARGEST, LIMITS, SHARE, PriceRanges
 from services.core.reasons import why
 
 if TYPE_CHECKING:
@@ -74,6 +80,14 @@ def rows_of(
                 ("share_bp", rule.share_bp),
             )
             rows.append(BookPolicy(policy.policy_id, policy.version, SHARE, share))
+        elif isinstance(rule, LargestShare):
+            largest = (
+                ("chip", rule.chip or ""),
+                ("chips_free", rule.chips_free),
+                ("region", rule.region or ""),
+                ("share_bp", rule.share_bp),
+            )
+            rows.append(BookPolicy(policy.policy_id, policy.version, LARGEST, largest))
     return tuple(rows)
 
 
@@ -132,9 +146,9 @@ def check_rule(rule: PolicyRule, market: Market) -> None:
     Raises:
         ValidationError: with the field, its value and what is allowed.
     """
-    if isinstance(rule, PriceLimits | CircuitBreaker):
+    if isinstance(rule, PriceLimits | CircuitBreaker | LargestShare):
         _check_known("rule.chip", rule.chip, {chip.id for chip in market.chips})
-    if isinstance(rule, DomesticShare):
+    if isinstance(rule, DomesticShare | LargestShare):
         _check_known("rule.region", rule.region, {zone.region for zone in market.zones})
     if isinstance(rule, PriceLimits):
         tick = market.rules.tick
@@ -163,6 +177,8 @@ def _scope(policy: MarketPolicySet) -> tuple[str, str]:
     assert rule is not None
     if isinstance(rule, DomesticShare):
         return rule.kind, rule.region or ""
+    if isinstance(rule, LargestShare):
+        return rule.kind, f"{rule.region or ''}/{rule.chip or ''}"
     return rule.kind, "" if isinstance(rule, TradingHalt) else rule.chip or ""
 
 

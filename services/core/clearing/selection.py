@@ -165,7 +165,10 @@ def supply(problem: Problem, used: IntArray, block_offers: frozenset[int]) -> Su
         np.maximum(row, np.where(block.chips > 0, block.ask, 0), out=row)
         cost += block.ask * int(block.chips.sum())
     feasible = not (divisible < 0).any()
-    for p, steps in enumerate(problem.supply):
+    # Allowances cost nothing, so all that matters of them is that none is exceeded.
+    own = problem.pools + len(problem.plain.links)
+    feasible = feasible and not (divisible[own:] > problem.capacity[own:]).any()
+    for p, steps in enumerate(problem.supply[:own]):
         want = divisible[p]
         if not want.any():
             continue

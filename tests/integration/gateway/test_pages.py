@@ -24,7 +24,7 @@ from tests.integration.gateway.conftest import Gateway, Market, demand
 from tests.integration.gateway.serving import served
 from tests.integration.gateway.test_orders import status_of
 from tests.integration.gateway.test_reports import closed, prices, sealed
-from tests.unit.sdk import linked, rounds, shares
+from tests.unit.sdk import allowances, linked, rounds, shares
 from tests.unit.sdk.test_checker_tamper import perturbed
 
 pytestmark = pytest.mark.timeout(180)
@@ -191,7 +191,7 @@ async def check_verifying(browser: Browser, base: str, folder: Path) -> None:
     await expect(page.locator("#verdict")).to_contain_text("This file does not verify")
     await expect(page.locator("#verdict")).to_contain_text("result.welfare: must be 25000")
     # Both checkers say the same of every spoilt round.
-    files = file, shares.round_file(), linked.round_file()
+    files = file, shares.round_file(), linked.round_file(), allowances.round_file()
     cases = [
         json.dumps(spoilt_at(one, path, other))
         for one in files

@@ -233,3 +233,34 @@ async def test_a_domestic_share_is_kept_told_and_its_shortfall_carried_over_a_re
     found = list(sealed_books(await KafkaMarketLogs(desk.settings, 10_000).read(MARKET.id)))
     assert [one.digest for one in found] == [one.sealed_digest for one in found]
     assert [dict(one.book.policies[0].params)["carried"] for one in found] == [0, 0, 4 * 320]
+
+
+async def test_no_participant_gets_more_than_the_largest_share_and_its_orders_say_why(
+    desk: Desk,
+) -> None:
+    clock = ManualClock(START)
+    rule = {"kind": "largest_share", "chip": "a910b", "share_bp": 5_000}
+    whole = {"type": "block", "chips": 4, "duration": 8}
+    bids = [
+        demand(name, shape=whole, alternatives=[{"chips_any_of": ["a910b"], "limit": limit}])
+        for name, limit in (("one", 3_000_000), ("two", 2_500_000), ("other", 2_000_000))
+    ]
+    needs = [bid.model_copy(update={"participant_id": "e-hoarder"}) for bid in bids[:2]] + bids[2:]
+    one, two, other = (need.order_id for need in needs)
+    async with open_process(desk.settings, clock) as matching:
+        await desk.say(policy(rule, "fair"), offer("all"), *needs, *map(hold, needs))
+        await settled(matching, least=8)
+        await matching.run_round()
+        await desk.hear(1)
+    made = [row for row in desk.distinct("allocations") if isinstance(row, events.AllocationMade)]
+    assert {row.demand_id for row in made} == {one, other}
+    found = list(sealed_books(await KafkaMarketLogs(desk.settings, 10_000).read(MARKET.id)))
+    assert [row.digest for row in found] == [row.sealed_digest for row in found]
+    (allowance,) = found[0].book.allowances
+    assert allowance.capacity == (4,) * 8 + (0,) * (found[0].book.periods - 8)
+    (told,) = [
+        row
+        for row in desk.distinct("order-status")
+        if isinstance(row, events.OrderStatusChanged) and row.reason.code == "largest_share"
+    ]
+    assert (told.order_id, told.reason.params["got"], told.reason.params["largest"]) == (two, 4, 4)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.policies import CircuitBreaker, PriceLimits, TradingHalt
+from schemas.policies import CircuitBreaker, LargestShare, PriceLimits, TradingHalt
 from services.core.book import Book, BookPolicy, KeptOut, Rules
 from services.core.book_policies import under, with_all_orders, without
 from services.core.clearing.clear import clear
@@ -97,6 +97,21 @@ def test_what_a_domestic_share_costs_is_spread_over_all_who_bear_it(seed: int, c
     assert found.cost_least <= found.cost <= found.cost_most
     # All that a share keeps out, a book without it may take.
     assert found.cost_most >= 0
+
+
+@given(st.integers(0, 10**6))
+@settings(deadline=None, max_examples=25)
+def test_a_largest_share_costs_the_welfare_that_the_oracle_finds_without_it(seed: int) -> None:
+    whole = replace(small_book(seed), round_id="small:7")
+    rule = LargestShare(kind="largest_share", share_bp=2_500)
+    params = (("chip", ""), ("chips_free", 0), ("region", ""), ("share_bp", 2_500))
+    book = under(whole, [BookPolicy("fair", 1, "largest_share", params)])
+    assert without(book, "fair") == whole
+    (found,) = policy_costs(book, RULES, clear(book, RULES))
+    assert found.cost == oracle_welfare(whole) - oracle_welfare(book) >= 0
+    assert found.with_it.welfare == found.with_it.buyers + found.with_it.sellers
+    seen = Simulation("small", rule).take(whole, RULES, clear(whole, RULES), AT)
+    assert (seen.cost.cost, seen.cost.with_it) == (found.cost, found.with_it)
 
 
 def test_limits_of_the_same_chips_are_replaced_and_others_stay() -> None:

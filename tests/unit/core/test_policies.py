@@ -20,6 +20,10 @@ def limits(cap: int = 2_000_000, **changes: object) -> dict[str, object]:
     return {"kind": "price_limits", "cap": cap} | changes
 
 
+def largest(**changes: object) -> dict[str, object]:
+    return {"kind": "largest_share", "share_bp": 2_000} | changes
+
+
 def policy(
     rule: Mapping[str, object] | None, name: str = "p", version: int = 1, first: int = 1
 ) -> MarketPolicySet:
@@ -69,6 +73,8 @@ def test_limits_of_a_class_by_name_replace_those_of_every_class() -> None:
         (policy(limits(2_000_050), version=3, first=9), "rule.cap", "2000000 or 2000100"),
         (policy(limits(1_000, floor=2_000), version=3, first=9), "rule.floor", "the cap 1000"),
         (policy(limits(chip="tpu"), version=3, first=9), "rule.chip", "one of t4"),
+        (policy(largest(chip="tpu"), version=3, first=9), "rule.chip", "one of t4"),
+        (policy(largest(region="mars"), version=3, first=9), "rule.region", "or left out"),
         (policy(limits(), version=3, first=7), "in_force_from_round", "at least 8"),
         (policy(limits(), "p", version=3, first=8), "in_force_from_round", "at least 9"),
         (policy(limits(), "other", first=9), "policy_id", "p, which rules the same"),

@@ -61,6 +61,12 @@ def _part_filled() -> Json:
     return {"code": "part_filled", "params": {"asked": 3, "chip_hours": 1}}
 
 
+def round_file() -> Json:
+    """Return the round file."""
+    book, rules, result = hand_made()
+    return {"format": "suanli.round.v1", "book": book, "rules": rules, "result": result}
+
+
 def hand_made() -> tuple[Json, Json, Json]:
     """Return book, rules and result: of five chips at 300 one may get four.
 

@@ -15,6 +15,9 @@ import numba
 _F = TypeVar("_F", bound=Callable[..., object])
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+# Said both ways: else whoever is compiled for a caller takes over what that caller was told, and a
+# process that finds some of the code in the cache and not the rest could not compile it.
+_COUNTED: dict[str, Any] = {**_OPTIONS, "_nrt": True}
 _UNCOUNTED: dict[str, Any] = {**_OPTIONS, "_nrt": False}
 
 
@@ -29,4 +32,4 @@ def compiled(function: _F) -> _F:
 
 def allocating(function: _F) -> _F:
     """Compile a function that makes arrays, or is handed one by a function that does."""
-    return cast("_F", numba.njit(**_OPTIONS)(function))
+    return cast("_F", numba.njit(**_COUNTED)(function))

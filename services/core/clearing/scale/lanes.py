@@ -47,7 +47,8 @@ class Lanes:
 
     Attributes:
         pools: Number of pools, the rows before those of lanes.
-        legs: Lanes x links, the weight where a lane leads over a link; allowances are links, too.
+        legs: The first link of every lane that has one, then the second, and so on, as (lanes,
+            links, weights); allowances are links, too.
         table: A row for each pool, empty, and each lane: tariff, number of links, their positions
             and weights.
         tariff: Tariff of each link, 0 of allowances.
@@ -59,7 +60,7 @@ class Lanes:
     """
 
     pools: int
-    legs: AnyArray
+    legs: tuple[tuple[AnyArray, AnyArray, AnyArray], ...]
     table: AnyArray
     tariff: AnyArray
     capacity: AnyArray
@@ -69,25 +70,38 @@ class Lanes:
 
     def rows(self, prices: AnyArray) -> AnyArray:
         """Return prices of pools and lanes, given those of pools and links."""
-        if not len(self.legs):
+        if not len(self.tariff):
             return prices[: self.pools]
-        return np.concatenate([prices[: self.pools], self.legs @ prices[self.pools :]])
+        beyond = np.zeros((len(self.table) - self.pools, prices.shape[1]), dtype=prices.dtype)
+        for lanes, links, weights in self.legs:
+            beyond[lanes] += weights[:, None] * prices[self.pools + links]
+        return np.concatenate([prices[: self.pools], beyond])
 
     def load(self, rows: AnyArray) -> AnyArray:
         """Return the load of pools and links, given that of pools and lanes."""
         if not len(self.tariff):
             return rows
-        return np.concatenate([rows[: self.pools], self.legs.T @ rows[self.pools :]])
+        beyond = np.zeros((len(self.tariff), rows.shape[1]), dtype=rows.dtype)
+        for lanes, links, weights in self.legs:
+            # Lanes share links, and each adds to what goes over them.
+            np.add.at(beyond, links, weights[:, None] * rows[self.pools + lanes])
+        return np.concatenate([rows[: self.pools], beyond])
 
     def room(self, capacity: AnyArray) -> AnyArray:
         """Return the capacity of pools and lanes, given that of pools and links."""
-        links = capacity[self.pools :]
-        least = [
-            np.minimum((links[leg > 0] // leg[leg > 0][:, None]).min(axis=0), _ROOM_MAX)
-            for leg in self.legs
-        ]
-        lanes = np.array(least, dtype=np.int64).reshape(len(least), capacity.shape[1])
-        return np.concatenate([capacity[: self.pools], lanes])
+        shape = (len(self.table) - self.pools, capacity.shape[1])
+        least = np.full(shape, _ROOM_MAX, dtype=np.int64)
+        for lanes, links, weights in self.legs:
+            room = capacity[self.pools + links] // weights[:, None]
+            least[lanes] = np.minimum(least[lanes], room)
+        return np.concatenate([capacity[: self.pools], least])
+
+    def used(self) -> AnyArray:
+        """Return whether some lane leads over each link."""
+        found = np.zeros(len(self.tariff), dtype=np.bool_)
+        for _, links, _ in self.legs:
+            found[links] = True
+        return found
 
     def lowest(self, shape: tuple[int, int]) -> AnyArray:
         """Return the least price of every pool (0) and link (its tariff)."""
@@ -122,7 +136,6 @@ def lanes_of(book: Book) -> Lanes:
                 found.find(demand, zone, zone, "")
     lanes = found.lanes
     rooms = [*(row.capacity for row in book.links), *(row.capacity for row in book.allowances)]
-    legs = np.zeros((len(lanes), len(rooms)), dtype=np.int64)
     pools, width = len(book.pools), 2 * max(map(len, lanes), default=0)
     table = np.zeros((pools + len(lanes), LINKS + width), dtype=np.int64)
     tariff = np.array([*(link.tariff for link in book.links), *(0 for _ in book.allowances)])
@@ -130,12 +143,11 @@ def lanes_of(book: Book) -> Lanes:
         row = table[pools + n]
         row[HOPS] = len(lane)
         for i, (link, weight) in enumerate(lane):
-            legs[n, link] = weight
             row[LINKS + 2 * i : LINKS + 2 * i + 2] = link, weight
             row[TARIFF] += weight * tariff[link]
     return Lanes(
         pools=pools,
-        legs=legs,
+        legs=tuple(_legs(table[pools:], n) for n in range(width // 2)),
         table=table,
         tariff=tariff.astype(np.int64),
         capacity=np.array(rooms, dtype=np.int64).reshape(len(rooms), book.periods),
@@ -143,6 +155,12 @@ def lanes_of(book: Book) -> Lanes:
         sends=found.sends,
         bound=bound,
     )
+
+
+def _legs(table: AnyArray, n: int) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Return (lanes, links, weights) of the n-th link of every lane that has so many."""
+    lanes = np.flatnonzero(table[:, HOPS] > n)
+    return lanes, table[lanes, LINKS + 2 * n], table[lanes, LINKS + 2 * n + 1]
 
 
 class _Found:

@@ -221,7 +221,7 @@ def _draw_start(board: Board, desk: Desk, r: int) -> int:
 
 @compiled
 def _clear_lanes(board: Board, part: Part, desk: Desk, r: int, start: int) -> tuple[bool, int]:
-    """Free what a run sends on its lanes, at the cost of others of its pool.
+    """Free what a run sends on its lanes, or its allowances, at the cost of others of its pool.
 
     Returns:
         Whether it could, and the welfare lost.

@@ -1,7 +1,8 @@
 """Pools dealt to parts that touch nothing of each other, so that they can be searched side by side.
 
 A demand belongs to one part: where its run stands, or where it is dealt. Exclusive groups and
-linked orders belong together; where their members stand in several parts, nobody moves them.
+linked orders belong together; where their members stand in several parts, nobody moves them. Links
+and allowances belong to no part: what they have left is dealt to all.
 """
 
 from __future__ import annotations

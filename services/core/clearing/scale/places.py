@@ -112,7 +112,7 @@ def is_paid(board: Board, r: int, start: int, chips: int) -> bool:
 
 @compiled
 def most_at(board: Board, r: int, start: int) -> int:
-    """Return how many chips of a run have room; its data is not looked at."""
+    """Return how many chips of a run have room, its allowances included; not so its data."""
     p, chips, gb = board.runs[r, POOL], board.runs[r, MOST], board.sends[r, GB]
     for t in range(start, start + board.runs[r, DURATION]):
         chips = min(chips, board.room[p, t])

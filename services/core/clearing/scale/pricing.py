@@ -137,7 +137,7 @@ def idle_prices(layout: Layout, floor: AnyArray) -> AnyArray:
     np.add.at(steps, (spreads.pools, spreads.first[rows]), 1)
     np.add.at(steps, (spreads.pools, spreads.last[rows]), -1)
     live = np.cumsum(steps, axis=1)[:, :periods] > 0
-    live[layout.pools :] = layout.lanes.legs.max(axis=0, initial=0)[:, None] > 0
+    live[layout.pools :] = layout.lanes.used()[:, None]
     for b, pool in enumerate(supplies.block_pool.tolist()):
         # What it would gain is summed over its periods, so their prices are set together.
         live[pool] |= supplies.block_chips[b] > 0

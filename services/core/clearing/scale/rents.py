@@ -44,7 +44,7 @@ def rented_places(layout: Layout, board: Board, prices: AnyArray) -> dict[int, R
         prices: P x T clearing prices, those of links among them.
     """
     lanes, book = layout.lanes, layout.book
-    if not book.links or not len(lanes.legs):
+    if not book.links or not lanes.legs:
         return {}
     found = np.full((layout.demands, _COLUMNS), -1, dtype=np.int64)
     out = np.flatnonzero(board.demands[:, ROW] < 0)

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError as ModelError
 
-from schemas.policies import CircuitBreaker, DomesticShare, PolicyNew, PriceLimits, TradingHalt
+from schemas.policies import (
+    CircuitBreaker,
+    DomesticShare,
+    LargestShare,
+    PolicyNew,
+    PriceLimits,
+    TradingHalt,
+)
 from schemas.policy_costs import PolicySimulationNew
 from services.core.errors import DomainError, Message
 from services.gateway.adapters.http.translate import faults_of
@@ -70,6 +77,7 @@ class RuleKind:
 
 
 _CHIP = RuleField("chip", "chip", Message("Chip class", "芯片型号"), needed=False)
+_REGION = RuleField("region", "region", Message("Region", "地区"), needed=False)
 _YUAN = Message("¥ / chip-hour", "元/芯时")
 KINDS = (
     RuleKind(
@@ -94,15 +102,34 @@ KINDS = (
             "分配的 TFLOPS 小时中国产芯片不低于该比例，由进口算力支付、国产算力获得的溢价实现。",
         ),
         (
-            RuleField("region", "region", Message("Region", "地区"), needed=False),
-            RuleField(
-                "share_bp", "percent", Message("Least share", "最低占比"), Message("%", "%"), "30"
-            ),
+            _REGION,
+            RuleField("share_bp", "percent", Message("Share", "比例"), Message("%", "%"), "30"),
             RuleField(
                 "premium_max",
                 "yuan",
                 Message("Highest premium", "溢价上限"),
                 Message("¥ / TFLOPS-hour", "元/TFLOPS 时"),
+            ),
+        ),
+    ),
+    RuleKind(
+        "largest_share",
+        Message("Largest share", "最大份额"),
+        Message(
+            "In no period does one participant get more than this part of the chips of a class "
+            "that a round's offers have; what it pays stays the price that all pay.",
+            "任一时段内，单个参与方所得不超过该轮同型号供给芯片的该比例；其支付价格与他人相同。",
+        ),
+        (
+            _CHIP,
+            _REGION,
+            RuleField("share_bp", "percent", Message("Share", "比例"), Message("%", "%"), "20"),
+            RuleField(
+                "chips_free",
+                "whole",
+                Message("Allowed in any case", "不受限芯片数"),
+                Message("chips", "张"),
+                "0",
             ),
         ),
     ),
@@ -259,6 +286,15 @@ def words_of(rule: PolicyRule | None) -> Message:
                 f"{rule.region or 'every region'}: at least {share} domestic, premium up to {most} "
                 f"yuan per TFLOPS-hour",
                 f"{rule.region or '所有地区'}：国产不低于 {share}，溢价至多每 TFLOPS 时 {most} 元",
+            )
+        case LargestShare():
+            share, free = f"{rule.share_bp / 100:g} %", rule.chips_free
+            chip, region = rule.chip or "each chip class", rule.region or "all regions"
+            return Message(
+                f"{chip}, {region}: at most {share} of what is offered for one participant, {free} "
+                f"chips in any case",
+                f"{rule.chip or '各型号'}、{rule.region or '所有地区'}：单个参与方至多为供给的 "
+                f"{share}，{free} 张以内不受限",
             )
         case CircuitBreaker():
             move, back = f"{rule.move_bp / 100:g} %", rule.rounds

@@ -128,7 +128,8 @@ const BOOK = {
   format: oneOf("suanli.book.v1"), market: isText, round_id: isText, first_period: isNat,
   periods: (v) => isPos(v) && v <= HORIZON_MAX, pools: isList, offers: isList, demands: isList,
 };
-const BOOK_MAY = { links: isList, mobilisation: isObject, policies: isList, kept_out: isObject };
+const BOOK_MAY = { links: isList, mobilisation: isObject, policies: isList, kept_out: isObject, allowances: isList };
+const ALLOWANCE = { key: isText, policy: isText, chip: isText, participant: isText, pools: areTexts, capacity: areNats };
 const KEPT_OUT = { offers: isList, demands: isList };
 const LINK = { key: isText, source: isText, destination: isText, tariff: isNat, capacity: areNats };
 const MOVES = { data_zone: orNull(isText), data_gb: isNat, user_zone: orNull(isText), traffic_gb: isNat };
@@ -166,12 +167,13 @@ const REASON = { code: isCode, params: areParams };
 const CERTIFICATE = { prices: areCurves, bound: isNat };
 
 const isName = (v) => v === "" || isText(v);
-const POLICY = { id: isText, version: isPos, kind: oneOf("price_limits", "domestic_share"), params: isObject };
+const POLICY = { id: isText, version: isPos, kind: oneOf("price_limits", "domestic_share", "largest_share"), params: isObject };
 const WHOLE = 10_000n;
 const isBasisPoints = (v) => isNat(v) && v <= WHOLE;
 const PARAMS = {
   price_limits: { cap: isNat, chip: isName, floor: isNat },
   domestic_share: { carried: isNat, premium_max: isNat, region: isName, share_bp: isBasisPoints },
+  largest_share: { chip: isName, chips_free: isNat, region: isName, share_bp: isBasisPoints },
 };
 const areNamedNats = (v) => isObject(v) && [...v].every(([key, item]) => isText(key) && isNat(item));
 const SHARE_OUT = {
@@ -246,6 +248,7 @@ function readBook(value, log) {
   });
   book.pools = each(book.pools, POOL, "book.pools", log);
   book.links = each(book.links ?? [], LINK, "book.links", log);
+  book.allowances = each(book.allowances ?? [], ALLOWANCE, "book.allowances", log);
   readOrders(book, "book", log);
   const kept = book.kept_out && closed(book.kept_out, KEPT_OUT, "book.kept_out", log);
   if (kept) readOrders(kept, "book.kept_out", log);
@@ -268,9 +271,12 @@ function readOrders(of, path, log) {
 
 function readResult(value, log) {
   const before = log.count;
-  const result = closed(value, RESULT, "result", log, { support_loss: isNat, links: isList, shares: isList });
+  const may = { support_loss: isNat, links: isList, shares: isList, allowances: isList };
+  const result = closed(value, RESULT, "result", log, may);
   if (result === null) return null;
-  result.certificate = closed(result.certificate, CERTIFICATE, "result.certificate", log, { link_prices: areCurves, premiums: areNamedNats });
+  const proven = { link_prices: areCurves, premiums: areNamedNats, allowance_prices: areCurves };
+  result.certificate = closed(result.certificate, CERTIFICATE, "result.certificate", log, proven);
+  result.allowances = each(result.allowances ?? [], LINK_OUT, "result.allowances", log);
   result.links = each(result.links ?? [], LINK_OUT, "result.links", log);
   result.shares = each(result.shares ?? [], SHARE_OUT, "result.shares", log);
   result.allocations = each(result.allocations, ALLOCATION, "result.allocations", log);
@@ -365,7 +371,9 @@ function checkAllocations(round) {
   for (const demand of book.demands) checkDemand(round, demand, chosen.get(demand.id) ?? null);
   checkBonds(round);
   // Chips that no order has were found above; what they would send means nothing.
-  if (log.count === log.open) checkUse(round);
+  if (log.count !== log.open) return;
+  checkUse(round);
+  checkLargest(round);
 }
 
 function allocationStands(round, item, where) {
@@ -849,6 +857,100 @@ function checkShare({ rule, row, all, domestic }, log) {
 const missedWorth = (round) => sum(sharesOf(round.book).map((rule) =>
   rule.params.premium_max * round.result.shares.find((row) => row.policy === rule.id).shortfall));
 
+// --- largest shares: what one participant may get of a chip class ------------------------------
+
+// None binds an urgent round.
+function scopesOf(book) {
+  const supply = supplyOf(book);
+  const chips = [...new Set(book.pools.map((pool) => pool.chip))];
+  const rules = book.mobilisation ? [] : book.policies.filter((item) => item.kind === "largest_share");
+  return rules.flatMap(({ id, params }) => chips.map((chip) => {
+    const pools = book.pools.filter((pool) => pool.chip === chip && ["", chip].includes(params.chip)
+      && ["", pool.region].includes(params.region)).map((pool) => pool.key);
+    const capacity = Array.from({ length: book.length }, (_, t) => {
+      const offered = sum(pools.map((pool) => supply.get(pool)[t]));
+      return more(params.chips_free, -floorDiv(-params.share_bp * offered, WHOLE));
+    });
+    return { policy: id, chip, pools, capacity };
+  })).filter(({ pools }) => pools.length);
+}
+
+const keyOf = ({ policy, chip }, participant) => `${policy}/${chip}/${participant}`;
+
+function checkAllowances(book, log) {
+  sorted(book.allowances.map((row) => row.key), "book.allowances", log);
+  if (!book.allowances.length) return;
+  const scopes = scopesOf(book);
+  const known = new Set(book.demands.map((demand) => demand.participant));
+  for (const row of book.allowances) {
+    const where = `book.allowances[${row.key}]`;
+    log.differ(where, keyOf(row, row.participant), row.key);
+    if (!known.has(row.participant)) log.add(`${where}.participant`, "of a demand of the book", row.participant);
+    const scope = scopes.find((item) => item.policy === row.policy && item.chip === row.chip);
+    if (!scope) { log.add(`${where}.policy`, "a largest share of the book", row.policy); continue; }
+    log.differ(`${where}.pools`, canonical(scope.pools), canonical(row.pools));
+    log.differ(`${where}.capacity`, canonical(scope.capacity), canonical(row.capacity));
+  }
+}
+
+function checkLargest(round) {
+  const { book, result, log } = round;
+  const got = new Map();
+  for (const scope of scopesOf(book)) {
+    const within = new Set(scope.pools);
+    for (const [id, parts] of round.demandParts) {
+      const key = keyOf(scope, round.demands.get(id).participant);
+      for (const item of parts.filter(({ pool }) => within.has(pool))) {
+        const row = got.get(key) ?? { scope, chips: Array(book.length).fill(0n) };
+        got.set(key, row);
+        item.chips.forEach((chips, i) => { row.chips[Number(item.start - book.first) + i] += chips; });
+      }
+    }
+  }
+  for (const [key, { scope, chips }] of got) {
+    chips.forEach((n, t) => { if (n > scope.capacity[t]) log.add(`${key}[${t}]`, `<= ${scope.capacity[t]}`, n); });
+  }
+  log.differ("result.allowances", book.allowances.length, result.allowances.length);
+  book.allowances.forEach(({ key }, i) => {
+    const row = result.allowances[i];
+    if (!row) return;
+    log.differ(`result.allowances[${i}].key`, key, row.key);
+    const used = got.get(key)?.chips ?? Array(book.length).fill(0n);
+    log.differ(`result.allowances[${key}].used`, canonical(used), canonical(row.used));
+  });
+}
+
+// A demand that has allowances is answered in pools of its own: at the price of the pool and its
+// allowances together, with the chips of the least of them.
+function ownPools(book, supply) {
+  const rows = new Map();
+  const zones = new Map(book.pools.map((pool) => [pool.key, pool.zone]));
+  for (const row of book.allowances) for (const pool of row.pools) push(rows, `${pool}\n${row.participant}`, row);
+  for (const [key, found] of rows) {
+    const least = (chips, t) => found.map((row) => row.capacity[t]).reduce(less, chips);
+    supply.set(key, supply.get(key.split("\n")[0]).map(least));
+  }
+  const named = (pool, who) => (rows.has(`${pool}\n${who}`) ? `${pool}\n${who}` : pool);
+  const moved = (demand) => ({ ...demand, alternatives: demand.alternatives.map((item) =>
+    ({ ...item, pools: item.pools.map((pool) => named(pool, demand.participant)) })) });
+  const at = (prices, own) => new Map([...prices, ...[...rows].map(([key, found]) =>
+    [key, prices.get(key.split("\n")[0]).map((price, t) => price + sum(found.map((row) => own.get(row.key)[t])))])]);
+  const pools = [...rows.keys()].map((key) => ({ key, zone: zones.get(key.split("\n")[0]) }));
+  return { book: rows.size ? { ...book, pools: [...book.pools, ...pools], demands: book.demands.map(moved) } : book, at };
+}
+
+const counted = (book, own) =>
+  sum(book.allowances.map((row) => sum(row.capacity.map((chips, t) => chips * own.get(row.key)[t]))));
+
+// Returns what a demand took of its participant's allowances, at their prices.
+function takenWorth(round, id) {
+  const { book, result } = round;
+  const own = round.demands.get(id).participant;
+  return sum(book.allowances.map((row, i) => (row.participant !== own ? 0n
+    : sum(round.demandParts.get(id).filter(({ pool }) => row.pools.includes(pool)).flatMap((item) =>
+      item.chips.map((chips, n) => chips * result.allowances[i].prices[Number(item.start - book.first) + n]))))));
+}
+
 const stateOf = (hours, whole) => (hours === 0n ? "open" : whole ? "filled" : "part-filled");
 
 function checkOrders(round) {
@@ -890,6 +992,9 @@ function checkDemandOut(round, demand, out) {
   }
   if (code === "exclusive_group" && !(round.accepted.get(groupOf(demand)) ?? []).some((id) => id !== demand.id)) {
     log.add(`${where}.reason`, "another member accepted", "none");
+  }
+  if (code === "largest_share" && !round.book.allowances.some((row) => row.participant === demand.participant)) {
+    log.add(`${where}.reason`, "a participant with an allowance", "none");
   }
 }
 
@@ -1035,7 +1140,7 @@ function checkRegret(round, best) {
     if (!out) return;
     const used = round.used.get(demand.id);
     const got = used
-      ? used.limit * round.hours.get(demand.id) - paidBy(round, demand.id)
+      ? used.limit * round.hours.get(demand.id) - paidBy(round, demand.id) - takenWorth(round, demand.id)
       : 0n;
     const regret = more(0n, best.demands[i] - got);
     total += regret;
@@ -1056,6 +1161,12 @@ function checkRegret(round, best) {
     const regret = more(0n, best.links[i] - sum(used.map((gb, t) => gb * (prices[t] - link.tariff))));
     total += regret;
     log.differ(`result.links[${link.key}].regret`, regret, told);
+  });
+  book.allowances.forEach(({ key, capacity }, i) => {
+    const row = result.allowances[i];
+    const regret = more(0n, sum(row.prices.map((price, t) => price * (capacity[t] - row.used[t]))));
+    total += regret;
+    log.differ(`result.allowances[${key}].regret`, regret, row.regret);
   });
   log.differ("result.total_regret", total, result.total_regret);
 }
@@ -1104,6 +1215,7 @@ export async function verify(text) {
   const counts = { pools: book.pools.length, offers: book.offers.length, demands: book.demands.length, allocations: result.allocations.length };
   checkBook(book, rules.tick, log);
   checkShareShape(book, result, log);
+  if (book.offers.every((offer) => book.pools.some((pool) => pool.key === offer.pool))) checkAllowances(book, log);
   if (!log.close("book")) return report(null, null, counts);
   const digest = (value) => sha256(new TextEncoder().encode(canonical(value)));
   log.differ("result.market", book.market, result.market);
@@ -1128,7 +1240,16 @@ function values(round, tick, report, counts) {
   let complete = checkCurves(round, result.prices, "result.prices", tick);
   // Tariffs are no multiples of the tick, so prices of links need not be.
   complete = checkCurves(round, round.linkPrices, "result.links", 1n, linksOf(book)) && complete;
-  complete &&= result.links.length === book.links.length && result.links.every((row) => row.used.length === book.length);
+  const mine = new Map(result.allowances.map((row) => [row.key, row.prices]));
+  const allowed = book.allowances.map((row) => row.key);
+  complete = checkCurves(round, mine, "result.allowances", 1n, allowed) && complete;
+  for (const [told, rows] of [[result.links, book.links], [result.allowances, book.allowances]]) {
+    complete &&= told.length === rows.length && told.every((row) => row.used.length === book.length);
+  }
+  const own = ownPools(book, round.supply);
+  const answering = { ...round, book: own.book, ways: new Ways(own.book) };
+  const answers = (pools, links, allowances, asks) =>
+    bestOf(answering, { pools: own.at(pools, allowances), links }, asks);
   log.close("prices");
   if (complete) {
     checkRule1(round);
@@ -1139,18 +1260,23 @@ function values(round, tick, report, counts) {
     log.close("policies");
     checkOrders(round);
     log.close("orders");
-    checkRegret(round, bestOf(round, { pools: result.prices, links: round.linkPrices }, round.asks));
+    checkRegret(round, answers(result.prices, round.linkPrices, mine, round.asks));
     log.close("regret");
   }
   const welfare = welfareOf(round);
   log.differ("result.welfare", welfare, result.welfare);
   log.close("welfare");
   let bound = null;
-  const linkPrices = result.certificate.link_prices ?? new Map();
-  const certified = checkCurves(round, result.certificate.prices, "result.certificate.prices", 1n);
-  if (checkCurves(round, linkPrices, "result.certificate.link_prices", 1n, linksOf(book)) && certified) {
-    const prices = { pools: result.certificate.prices, links: linkPrices };
-    bound = boundOf(book, bestOf(round, prices, certificateAsks(book, result)));
+  const { certificate } = result;
+  const linkPrices = certificate.link_prices ?? new Map();
+  const proof = certificate.allowance_prices ?? new Map();
+  if ([
+    checkCurves(round, certificate.prices, "result.certificate.prices", 1n),
+    checkCurves(round, linkPrices, "result.certificate.link_prices", 1n, linksOf(book)),
+    checkCurves(round, proof, "result.certificate.allowance_prices", 1n, allowed),
+  ].every(Boolean)) {
+    const best = answers(certificate.prices, linkPrices, proof, certificateAsks(book, result));
+    bound = boundOf(book, best) + counted(book, proof);
     log.differ("result.certificate.bound", bound, result.certificate.bound);
     const worth = welfare === null ? null : welfare - missedWorth(round);
     if (worth !== null && bound < worth) log.add("result.certificate.bound", `>= ${worth}`, bound);

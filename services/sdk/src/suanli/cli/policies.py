@@ -51,6 +51,12 @@ def register(app: typer.Typer) -> None:
     )(_share)
     command(
         noun,
+        "largest",
+        en="Set the largest share of chips that one participant may get (regulator).",
+        zh="设定单个参与方可得芯片的最大份额(监管方)。",
+    )(_largest)
+    command(
+        noun,
         "shares",
         en="List what domestic shares asked of rounds, and their premiums.",
         zh="列出各轮国产占比及其溢价。",
@@ -130,6 +136,43 @@ def _share(
         "region": region,
         "share_bp": units.bp_of_percent("--share", share),
         "premium_max": units.micro_of_yuan("--premium-max", premium_max),
+    }
+    _set(session, market, policy, rule, reason, from_round)
+
+
+def _largest(  # noqa: PLR0913 - each is an option of the command line
+    session: Session,
+    policy: _Id,
+    *,
+    market: _OfMarket,
+    share: Annotated[
+        str,
+        option(
+            "--share",
+            en="Percent of the chips that a round's offers have in a period.",
+            zh="占该轮每时段供给芯片的百分比。",
+        ),
+    ],
+    reason: _Reason,
+    chip: Annotated[
+        str | None,
+        option("--chip", en="Chip class; else each by itself.", zh="芯片型号;默认各型号分别计算。"),
+    ] = None,
+    region: Annotated[
+        str | None,
+        option("--region", en="Region; else all together.", zh="地区;默认所有地区合计。"),
+    ] = None,
+    free: Annotated[
+        int, option("--free", en="Chips allowed in any case.", zh="不受限的芯片数。")
+    ] = 0,
+    from_round: _Round = None,
+) -> None:
+    rule = {
+        "kind": "largest_share",
+        "chip": chip,
+        "region": region,
+        "share_bp": units.bp_of_percent("--share", share),
+        "chips_free": free,
     }
     _set(session, market, policy, rule, reason, from_round)
 
@@ -266,6 +309,8 @@ def _words(rule: Json | None) -> Text:
         return _breaker_words(rule)
     if rule["kind"] == "domestic_share":
         return _share_words(rule)
+    if rule["kind"] == "largest_share":
+        return _largest_words(rule)
     chip, floor, cap = rule["chip"], words.money(rule["floor"]), words.money(rule["cap"])
     return (
         f"{chip or 'every chip class'}: {floor} to {cap} yuan",
@@ -290,6 +335,17 @@ def _share_words(rule: Json) -> Text:
     return (
         f"{region or 'every region'}: {en}",
         f"{region or '所有地区'}:国产不低于 {share},溢价至多每 TFLOPS 时 {most} 元",
+    )
+
+
+def _largest_words(rule: Json) -> Text:
+    chip, region = rule.get("chip"), rule.get("region")
+    share, free = f"{rule['share_bp'] / 100:g} %", rule["chips_free"]
+    en = f"at most {share} of what is offered for one participant, {free} chips in any case"
+    zh = f"单个参与方至多为供给的 {share},{free} 张以内不受限"
+    return (
+        f"{chip or 'each chip class'}, {region or 'all regions'}: {en}",
+        f"{chip or '各型号'}、{region or '所有地区'}:{zh}",
     )
 
 

@@ -257,6 +257,24 @@ class DomesticShare(TypedDict):
     """Micro-yuan per TFLOPS-hour."""
 
 
+class LargestShare(TypedDict):
+    """The largest share of a chip class that one participant may get in any period of a round."""
+
+    kind: Literal["largest_share"]
+
+    chip: NotRequired[str | None]
+    """Each chip class by itself if left out."""
+
+    region: NotRequired[str | None]
+    """All regions together if left out."""
+
+    share_bp: int
+    """Of 10,000 for all."""
+
+    chips_free: NotRequired[int]
+    """Chips that everybody may have in any case."""
+
+
 class MarketPolicySet(TypedDict):
     """A version of a policy: in force from the round named on, withdrawn if it has no rule."""
 
@@ -271,7 +289,7 @@ class MarketPolicySet(TypedDict):
 
     in_force_from_round: int
     """Number of a round."""
-    rule: PriceLimits | TradingHalt | CircuitBreaker | DomesticShare | None
+    rule: PriceLimits | TradingHalt | CircuitBreaker | DomesticShare | LargestShare | None
 
     reason: str
     """Why, for everybody to read."""
@@ -303,7 +321,7 @@ class PolicyNew(TypedDict):
     in_force_from_round: NotRequired[int | None]
     """The next round if left out."""
 
-    rule: PriceLimits | TradingHalt | CircuitBreaker | DomesticShare | None
+    rule: PriceLimits | TradingHalt | CircuitBreaker | DomesticShare | LargestShare | None
     """Null withdraws the policy."""
 
     reason: str

@@ -2,7 +2,13 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-from suanli.models.markets import CircuitBreaker, DomesticShare, PriceLimits, TradingHalt
+from suanli.models.markets import (
+    CircuitBreaker,
+    DomesticShare,
+    LargestShare,
+    PriceLimits,
+    TradingHalt,
+)
 
 
 class RegionGain(TypedDict):
@@ -103,7 +109,7 @@ class PolicySimulationNew(TypedDict):
     market_id: str
     """Lower-case letters, digits and hyphens, at most 64."""
 
-    rule: PriceLimits | TradingHalt | CircuitBreaker | DomesticShare | None
+    rule: PriceLimits | TradingHalt | CircuitBreaker | DomesticShare | LargestShare | None
     """Null: as if the named policy were withdrawn."""
 
     replaces: NotRequired[str | None]
