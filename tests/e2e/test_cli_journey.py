@@ -19,6 +19,7 @@ import pytest
 
 from infra.local.exchange import Exchange
 from infra.local.seed import seed
+from tests.e2e.reselling import sell_on_once
 from tests.e2e.shell import Cli
 from tests.e2e.theft import taken_with
 
@@ -189,26 +190,7 @@ def check_its_life(cli: Cli, placed: Json, tmp_path: Path) -> None:
 
 
 def test_hours_that_were_bought_are_sold_on_once_and_free_again_once_withdrawn(cli: Cli) -> None:
-    need = (
-        "demand create --chip ascend-910b --chips 4 --chips-min 1 --hours 2 --limit 190 "
-        "--earliest +6h --deadline +20h"
-    )
-    demand_id = cli.json("enterprise", *need.split())["order"]["order_id"]
-    cli.run("enterprise", "orders", "watch", demand_id, "--timeout", "90", "-o", "json")
-    bought = next(
-        item for item in cli.json("enterprise", "allocations") if item["demand_id"] == demand_id
-    )
-    resell = ["offers", "resell", bought["allocation_id"], "--ask", "199"]
-    resell += ["--resource-code", "CN.11.0108.LAB-910B"]
-    placed = cli.json("enterprise", *resell)["order"]
-    assert (placed["state"], placed["terms"]["resale_of"]) == ("open", bought["allocation_id"])
-    twice = cli.run("enterprise", *resell, "-o", "json", expect=1)
-    assert json.loads(twice.stdout)["order"]["reason"]["code"] == "capacity.taken"
-    cli.run("enterprise", "offers", "cancel", placed["order_id"])
-    # What it held is free once the ledger has heard of it.
-    end_s = time.monotonic() + 30
-    while cli.run("enterprise", *resell, expect=None).exit_code:
-        assert time.monotonic() < end_s, "what was withdrawn is not free again"
+    sell_on_once(cli)
     assert _audited(cli)["findings"] == 0
 
 
