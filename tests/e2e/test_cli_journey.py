@@ -19,6 +19,8 @@ import pytest
 
 from infra.local.exchange import Exchange
 from infra.local.seed import seed
+from tests.e2e.opening import FIRST_ROUND_S_MAX, first_round, set_terms
+from tests.e2e.reselling import sell_on_once
 from tests.e2e.shell import Cli
 from tests.e2e.theft import taken_with
 
@@ -29,7 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 ENV = {**os.environ, "PYTHONPATH": str(ROOT / "services/sdk/src"), "LANG": "C.UTF-8"}
 # Rounds are a minute of market time; so they come every twelve seconds.
 CLOCK_SPEED = 5.0
-FIRST_ROUND_S_MAX = 150.0
 
 
 def _audited(cli: Cli) -> Any:  # noqa: ANN401 - JSON
@@ -59,28 +60,11 @@ def cli() -> Iterator[Cli]:
             seeded = Cli(clients)
             seeded.ledger_dsn = exchange.stack.login_dsn("ledger") or ""
             # Tests come in any order, and lists need something to show.
-            _first_round(seeded)
-            _terms(seeded)
+            first_round(seeded)
+            set_terms(seeded)
             yield seeded
         finally:
             exchange.wipe()
-
-
-def _terms(cli: Cli) -> None:
-    words = "settlements set-terms --provider-fee-ppm 5000 --penalty-ppm 100000 --reason agreed"
-    set_terms = cli.json("operator", *words.split())
-    assert set_terms["terms"]["version"] == 1
-    who = cli.json("provider", "participants", "me")["participant_id"]
-    cli.run("operator", *f"participants deposit {who} --amount 9 --reference first".split())
-    cli.run("provider", *["account", "collateral", "in", "--amount", "5"])
-
-
-def _first_round(cli: Cli) -> None:
-    """Wait for what a round publishes last: its allocations, and the auditor's word on it."""
-    end_s = time.monotonic() + FIRST_ROUND_S_MAX
-    while not (cli.json("enterprise", "allocations") and cli.json("regulator", "findings")):
-        assert time.monotonic() < end_s, "no round traded anything"
-        time.sleep(1)
 
 
 def _check_export(cli: Cli, folder: str, round_id: str, key: str) -> None:
@@ -186,6 +170,11 @@ def check_its_life(cli: Cli, placed: Json, tmp_path: Path) -> None:
     receipt.write_text(json.dumps(placed["receipt"] | {"offset": 0}), "utf-8")
     forged = cli.run("enterprise", "receipt", "verify", str(receipt), "-o", "json", expect=1)
     assert json.loads(forged.stdout)["signed"] is False
+
+
+def test_hours_that_were_bought_are_sold_on_once_and_free_again_once_withdrawn(cli: Cli) -> None:
+    sell_on_once(cli)
+    assert _audited(cli)["findings"] == 0
 
 
 def test_money_is_paid_out_made_collateral_taken_back_and_stated(cli: Cli) -> None:
