@@ -74,7 +74,7 @@ async def test_a_dry_run_tells_what_fits_what_is_held_and_what_the_last_round_wo
     )
     assert (stale.status_code, stale.json()["code"]) == (409, "stale_version")
     other = await gateway.call("PUT", order, change, key=market.enterprise, params=DRY)
-    assert other.status_code == 403
+    assert other.status_code == 404
     view = (await gateway.call("GET", order, key=market.provider)).json()
     assert (view["version"], view["terms"]["chips"], view.get("amendment")) == (1, 8, None)
 

@@ -99,7 +99,7 @@ async def test_each_role_gets_its_own_pages_and_nobody_anothers_orders(market: M
         "/members?of=provider-1": {"provider", "operator"},
         "/members/csv": traders | {"regulator"},
         "/demand/new": enterprises,
-        "/offers/new": {"provider"},
+        "/offers/new": traders,  # enterprises sell on what they bought
         "/offers/upload": {"provider"},
         "/offers/template": {"provider"},
         f"/orders/{order}": {"enterprise", "regulator", "operator"},
