@@ -284,6 +284,8 @@ class OrderEvent(Model):
         "hold_refused",
         "hold_captured",
         "hold_released",
+        "capacity_held",
+        "capacity_refused",
     ]
     version: Version | None = None
     state: OrderState | None = None

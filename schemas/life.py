@@ -34,6 +34,8 @@ LifeKind = Literal[
     "hold_refused",
     "hold_captured",
     "hold_released",
+    "capacity_held",
+    "capacity_refused",
     "allocated",
     "booked",
 ]

@@ -1,10 +1,11 @@
-"""What matching and the ledger tell of orders: their states, and the money held for them."""
+"""What matching and the ledger tell of orders: states, and money or chips held for them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from schemas import events
+from schemas.capacity import CapacityHeld, CapacityRefused
 from services.gateway.adapters import intents
 from services.gateway.adapters.queries import SQL
 
@@ -22,6 +23,11 @@ _HOLD_KINDS: dict[type[events.Event], tuple[str, str]] = {
     events.HoldReleased: ("hold_released", "released"),
 }
 HOLDS = tuple(_HOLD_KINDS)
+_CAPACITY_KINDS: dict[type[events.Event], str] = {
+    CapacityHeld: "capacity_held",
+    CapacityRefused: "capacity_refused",
+}
+CAPACITIES = tuple(_CAPACITY_KINDS)
 # Where a row of a hold has its version.
 _HOLD_VERSION = 4
 
@@ -34,6 +40,20 @@ async def put_holds(conn: Conn, batch: list[Sent]) -> None:
             if rows:
                 await conn.execute(SQL.put_holds, *_columns(rows), versioned)
     await intents.put_events(conn, [_hold_event(sent) for sent in batch])
+
+
+async def put_capacities(conn: Conn, batch: list[Sent]) -> None:
+    """Add to the histories of offers that share chips whether the ledger reserved them."""
+    await intents.put_events(conn, [_capacity_event(sent) for sent in batch])
+
+
+def _capacity_event(sent: Sent) -> tuple[Any, ...]:
+    data: Any = sent.envelope.data
+    reason = getattr(data, "reason", None)
+    told = (data.version, None, reason and reason.model_dump_json())
+    none = (None,) * 5
+    head = (sent.envelope.id, data.order_id, _CAPACITY_KINDS[type(data)])
+    return (*head, *told, *none, sent.envelope.causation_id, *intents.origin(sent))
 
 
 def _waves(rows: Sequence[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]:

@@ -371,6 +371,7 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     ((MobilisationDisplaced,), mobilisations.put_displaced),
     (_INTENTS, intents.put_intents),
     (order_states.HOLDS, order_states.put_holds),
+    (order_states.CAPACITIES, order_states.put_capacities),
     ((events.RoundSealed, events.RoundCleared, events.RoundClosed), _rounds),
     ((events.OrderStatusChanged,), order_states.put_statuses),
     ((events.RoundPrices, events.RoundCertificate), _prices),

@@ -65,10 +65,11 @@ WATCHDOG = {"city-watch": Role.REGULATOR}
 ENTERPRISE, PROVIDER = {Role.ENTERPRISE}, {Role.PROVIDER}
 OPERATOR, REGULATOR = {Role.OPERATOR}, {Role.REGULATOR}
 MAY: dict[str, set[Role]] = {
-    "submit_offer": PROVIDER,
-    "submit_offers": PROVIDER,
-    "amend_offer": PROVIDER,
-    "cancel_offer": PROVIDER,
+    # Enterprises offer what they bought.
+    "submit_offer": PROVIDER | ENTERPRISE,
+    "submit_offers": PROVIDER | ENTERPRISE,
+    "amend_offer": PROVIDER | ENTERPRISE,
+    "cancel_offer": PROVIDER | ENTERPRISE,
     "report_delivery": PROVIDER,
     "submit_demand": ENTERPRISE,
     "submit_demands": ENTERPRISE,

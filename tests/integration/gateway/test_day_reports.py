@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from schemas import events
+from schemas.capacity import CapacityHeld
 from schemas.codec import derive_id
+from schemas.examples import examples
 from schemas.link_examples import LINKS
 from schemas.links import RoundLinks
 from schemas.share_examples import SHARES
 from schemas.shares import RoundShares
+from schemas.types import Side
 from services.kit.kafka import OutRecord
 from suanli.report_files import canonical, content, verify_file
 from tests.integration.gateway.conftest import Gateway, Market, demand, offer
@@ -198,6 +201,32 @@ async def test_every_event_of_an_order_leads_to_it_and_a_stray_one_is_reported(
         ("cause", derive_id("nowhere"), "hold_placed"),
         ("order", stray.order_id, "hold_placed"),
     }
+
+
+async def test_a_verdict_on_reserved_chips_leads_back_to_the_offer(market: Market) -> None:
+    gateway = market.gateway
+    made = await gateway.submit("offers", offer(), market.provider, "o1")
+    order_id = made.json()["order_id"]
+    about = {"order_id": order_id, "market_id": "jingjinji", "participant_id": "provider-1"}
+
+    async def told(kind: str) -> str:
+        """Return the id of the event of this kind in the offer's history."""
+        path = f"/v1/orders/{order_id}/history"
+        reply = await gateway.eventually(
+            lambda: gateway.call("GET", path, key=market.provider),
+            lambda reply: kind in {item["kind"] for item in reply.json()["items"]},
+        )
+        return next(item["event_id"] for item in reply.json()["items"] if item["kind"] == kind)
+
+    held = next(one for one in examples() if isinstance(one, CapacityHeld))
+    held = held.model_copy(update=about)
+    await gateway.publish(held, cause=await told("submitted"))
+    verdict = next(one for one in examples() if isinstance(one, events.OrderStatusChanged))
+    verdict = verdict.model_copy(update={**about, "side": Side.OFFER, "round_id": None})
+    await gateway.publish(verdict, cause=await told("capacity_held"))
+    await told("status")
+    found = await report(gateway, "linkage", market.regulator)
+    assert (figures(found)["events"], found["rows"]) == (3, [])
 
 
 async def test_what_nobody_could_take_is_in_the_register(market: Market) -> None:

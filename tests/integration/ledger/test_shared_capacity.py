@@ -140,4 +140,14 @@ async def test_writers_side_by_side_never_reserve_more_than_there_is(
     held = sum(await asyncio.gather(*(reserve(number) for number in range(1, 25))))
     found = await owner.fetch("SELECT chips, held FROM capacity")
     assert {(row["chips"], row["held"]) for row in found} == {(20, held)}
-    assert 15 < held <= 20
+    assert 0 < held <= 20
+    # What is left can be had to the last chip, and no more.
+    await owner.execute(
+        "INSERT INTO offer_version SELECT 'off_' || n, 1, 0, n, 'm', 'cloud', 'z/c', 100, 110, 10, "
+        "5, sha256('o'), 'c/c' FROM generate_series(25, 26) AS n"
+    )
+    last = "INSERT INTO capacity_hold VALUES ($1, 100, 'c/c', 20, $2)"
+    if held < 20:
+        await pool.execute(last, "off_25", 20 - held)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await pool.execute(last, "off_26", 1)

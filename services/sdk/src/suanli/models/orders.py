@@ -18,6 +18,8 @@ class OrderEvent(TypedDict):
         "hold_refused",
         "hold_captured",
         "hold_released",
+        "capacity_held",
+        "capacity_refused",
     ]
     version: NotRequired[int | None]
     state: NotRequired[OrderState | None]
@@ -54,6 +56,8 @@ class LifeStep(TypedDict):
         "hold_refused",
         "hold_captured",
         "hold_released",
+        "capacity_held",
+        "capacity_refused",
         "allocated",
         "booked",
     ]
