@@ -216,7 +216,7 @@ async def test_a_verdict_on_reserved_chips_leads_back_to_the_offer(market: Marke
             lambda: gateway.call("GET", path, key=market.provider),
             lambda reply: kind in {item["kind"] for item in reply.json()["items"]},
         )
-        return next(item["event_id"] for item in reply.json()["items"] if item["kind"] == kind)
+        return str(next(one["event_id"] for one in reply.json()["items"] if one["kind"] == kind))
 
     held = next(one for one in examples() if isinstance(one, CapacityHeld))
     held = held.model_copy(update=about)
