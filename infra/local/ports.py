@@ -6,6 +6,7 @@ import contextlib
 import json
 import random
 import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ _FIRST, _LAST = 20_000, 29_999
 # Below the range that Linux and macOS hand out to outgoing connections, so that a port which was
 # free when we stopped is not some client's end when we start again.
 _TRIES_MAX = 200
+_DYING_S_MAX = 1.0
 
 
 def is_free(port: int) -> bool:
@@ -30,6 +32,16 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def _comes_free(port: int) -> bool:
+    """Return whether a port is free or soon is: a killed server keeps it to its last thread."""
+    until_s = time.monotonic() + _DYING_S_MAX
+    while not is_free(port):
+        if time.monotonic() > until_s:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 class PortBook:
@@ -58,7 +70,7 @@ class PortBook:
         """
         ports = self._load()
         remembered = ports.get(name)
-        if remembered is not None and is_free(remembered):
+        if remembered is not None and _comes_free(remembered):
             return remembered
         port = choose(set(ports.values()))
         self.remember(name, port)

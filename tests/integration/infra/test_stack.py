@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from aiokafka.structs import TopicPartition
 from infra.local.errors import SetupError
 from infra.local.identity import start_mark
 from infra.local.kafka import brokers_alive
+from infra.local.ports import LOOPBACK, PortBook
 from infra.local.stack import LocalStack
 from infra.local.topics import ensure_topics
 
@@ -95,6 +97,16 @@ async def test_a_stack_keeps_its_data_ports_and_processes_over_start_stop_and_ki
     own.start()
     assert (own.kafka_bootstrap, own.postgres_dsn) == addresses
     assert await _kept(own, 2) == ([b"one", b"two"], [b"one", b"two"])
+
+
+def test_the_port_of_a_server_that_is_still_dying_is_waited_for(tmp_path: Path) -> None:
+    book = PortBook(tmp_path / "ports.json")
+    port = book.claim("kafka")
+    held = socket.create_server((LOOPBACK, port))
+    leave = threading.Timer(0.2, held.close)
+    leave.start()
+    assert book.claim("kafka") == port
+    leave.join()
 
 
 def test_a_command_killed_while_it_starts_leaves_nothing_in_the_way(own: LocalStack) -> None:
