@@ -103,3 +103,8 @@ def period_of(instant: datetime) -> Period:
 def period_start(period: int) -> datetime:
     """Return the UTC instant at which a period begins."""
     return datetime.fromtimestamp(period * PERIOD_SECONDS, tz=UTC)
+
+
+def period_text(period: int) -> str:
+    """Return the UTC instant at which a period begins, as people are told it (RFC 3339)."""
+    return period_start(period).isoformat().replace("+00:00", "Z")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.types import period_of, period_start, pool_key
+from schemas.types import period_of, period_start, period_text, pool_key
 from services.core.book import Alternative, Pool
 from services.core.errors import Message, ValidationError
 from services.core.link_terms import zones_with_ways
@@ -356,20 +356,20 @@ def _check_window(
     field: str, end: int, *, earliest: int, now_period: int, market: Market, first: int
 ) -> None:
     if end < earliest:
-        least, began = _iso(earliest), _iso(now_period)
+        least, began = period_text(earliest), period_text(now_period)
         allowed = Message(
             f"at least {least}; the running period began {began}",
             f"不早于 {least}(当前时段始于 {began})",
         )
-        raise _error("validation.window_past", field, _iso(end), allowed)
+        raise _error("validation.window_past", field, period_text(end), allowed)
     horizon = periods_ahead(market.rules, last_instant(period_start(now_period + 1))).stop
     if first >= horizon:
-        ends = _iso(horizon)
+        ends = period_text(horizon)
         allowed = Message(
             f"start before {ends}, where the market's horizon ends",
             f"早于 {ends}(市场交付期限的终点)",
         )
-        raise _error("validation.window_beyond_horizon", field, _iso(first), allowed)
+        raise _error("validation.window_beyond_horizon", field, period_text(first), allowed)
 
 
 def _budget_too_small(terms: DemandTerms) -> ValidationError:
@@ -386,10 +386,6 @@ def _budget_too_small(terms: DemandTerms) -> ValidationError:
         return _error("validation.no_money", "alternatives.0.limit", "0", above)
     allowed = Message(f"at least {least} micro-yuan", f"至少 {least} 微元")
     return _error("validation.budget_too_small", "budget", str(terms.budget), allowed)
-
-
-def _iso(period: int) -> str:
-    return period_start(period).isoformat().replace("+00:00", "Z")
 
 
 def _error(code: str, field: str, value: str, allowed: Message) -> ValidationError:

@@ -37,38 +37,30 @@ if TYPE_CHECKING:
 
 def hold_answered(view: View, event: HoldPlaced | HoldRefused, story: Story) -> Decision:
     """Return what an answer of the ledger does."""
-    answer = _answer(event, story)
+    return _answered(view, _answer(event, story), DemandOrder)
+
+
+def capacity_answered(view: View, event: CapacityHeld | CapacityRefused, story: Story) -> Decision:
+    """Return what an answer of the ledger about an offer's capacity does."""
+    return _answered(view, _capacity_answer(event, story), OfferOrder)
+
+
+def _answered(view: View, answer: HoldAnswer, side: type[Order]) -> Decision:
     order = view.orders.get(answer.order_id)
     if order is None:
         return Decision(Verdict.KEPT, put=answer)
-    if not isinstance(order, DemandOrder):
+    if not isinstance(order, side):
         return Decision(Verdict.IGNORED)
-    following = _after(order, answer)
+    following = _following(order, answer)
     if following is None:
         return Decision(Verdict.KEPT, put=answer)
     if not order.is_live:
         return Decision(Verdict.CLOSED, order.why, (following,))
     if following == order:
-        repeated = answer.version <= order.hold_version
+        repeated = isinstance(order, OfferOrder) or answer.version <= order.hold_version
         return Decision(Verdict.DUPLICATE if repeated else Verdict.IGNORED)
     decision = Decision(_verdict(order, following), following.why, (following,))
     return with_early_answers(view, decision)
-
-
-def capacity_answered(view: View, event: CapacityHeld | CapacityRefused, story: Story) -> Decision:
-    """Return what an answer of the ledger about an offer's capacity does."""
-    answer = _capacity_answer(event, story)
-    order = view.orders.get(answer.order_id)
-    if order is None:
-        return Decision(Verdict.KEPT, put=answer)
-    if not isinstance(order, OfferOrder):
-        return Decision(Verdict.IGNORED)
-    following = with_capacity(order, answer)
-    if not order.is_live:
-        return Decision(Verdict.CLOSED, order.why, (following,))
-    if following == order:
-        return Decision(Verdict.DUPLICATE)
-    return Decision(_verdict(order, following), following.why, (following,))
 
 
 def with_early_answers(view: View, decision: Decision) -> Decision:
@@ -77,11 +69,7 @@ def with_early_answers(view: View, decision: Decision) -> Decision:
     early = sorted(view.stash.get(order.id, {}).values(), key=lambda answer: answer.offset)
     orders, used = list(decision.orders), []
     for answer in early:
-        following = (
-            _after(order, answer)
-            if isinstance(order, DemandOrder)
-            else with_capacity(order, answer)
-        )
+        following = _following(order, answer)
         if following is None:
             continue
         used.append(answer)
@@ -91,8 +79,14 @@ def with_early_answers(view: View, decision: Decision) -> Decision:
     return replace(decision, orders=tuple(orders), drop=tuple(used))
 
 
+def _following(order: Order, answer: HoldAnswer) -> Order | None:
+    """Return the order after an answer, ``None`` if what it is for is yet to be read."""
+    if isinstance(order, DemandOrder):
+        return _after(order, answer)
+    return with_capacity(order, answer)
+
+
 def _after(order: DemandOrder, answer: HoldAnswer) -> DemandOrder | None:
-    """Return the demand after an answer, ``None`` if what it is for is yet to be read."""
     rounds = [change for change in order.hold_changes if change.closed_id == answer.cause]
     if rounds:
         return _after_round(order, answer, rounds[0])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from services.core.book import BookPolicy, ShareOutcome
 from services.core.reading import CHIPS_MAX, PRICE_MAX, Fields, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from services.core.book import Pool
     from services.core.reading import Json
+
+RuleT = TypeVar("RuleT")
 
 LIMITS = "price_limits"
 SHARE = "domestic_share"
@@ -80,20 +82,7 @@ class ShareRule:
 
 def share_rules(policies: Iterable[BookPolicy]) -> list[ShareRule]:
     """Return the domestic shares among policies, in their order."""
-    found = []
-    for row in policies:
-        if row.kind == SHARE:
-            given = dict(row.params)
-            found.append(
-                ShareRule(
-                    id=row.id,
-                    region=str(given["region"]),
-                    share_bp=int(given["share_bp"]),
-                    premium_max=int(given["premium_max"]),
-                    carried=int(given["carried"]),
-                )
-            )
-    return found
+    return _rules_of(policies, SHARE, ShareRule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +110,11 @@ class LargestShare:
 
 def largest_shares(policies: Iterable[BookPolicy]) -> list[LargestShare]:
     """Return the largest shares among policies, in their order."""
-    found = []
-    for row in policies:
-        if row.kind == LARGEST:
-            given = dict(row.params)
-            found.append(
-                LargestShare(
-                    id=row.id,
-                    region=str(given["region"]),
-                    chip=str(given["chip"]),
-                    share_bp=int(given["share_bp"]),
-                    chips_free=int(given["chips_free"]),
-                )
-            )
-    return found
+    return _rules_of(policies, LARGEST, LargestShare)
+
+
+def _rules_of(policies: Iterable[BookPolicy], kind: str, make: Callable[..., RuleT]) -> list[RuleT]:
+    return [make(id=row.id, **dict(row.params)) for row in policies if row.kind == kind]
 
 
 def policies_of(book: Json) -> tuple[BookPolicy, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.capacity import CapacityFreed, CapacityHeld, CapacityRefused
 from schemas.events import AllocationMade, OfferAmended, OfferSubmitted, Reason
-from schemas.types import period_of, period_start
+from schemas.types import period_of, period_start, period_text
 from services.core.capacity import capacity_of
 from services.core.errors import HoldError, Message
 from services.ledger.capacity_state import Capacity
@@ -166,12 +166,12 @@ def _reserve(
         raise HoldError(
             "capacity.passed",
             Message(
-                f"end must be after the running hour, was {_iso(offer.end_period)}",
-                f"end 须晚于当前时段，实际为 {_iso(offer.end_period)}",
+                f"end must be after the running hour, was {period_text(offer.end_period)}",
+                f"end 须晚于当前时段，实际为 {period_text(offer.end_period)}",
             ),
             field="end",
-            value=_iso(offer.end_period),
-            allowed=f"after {_iso(first)}",
+            value=period_text(offer.end_period),
+            allowed=f"after {period_text(first)}",
         )
 
 
@@ -203,7 +203,7 @@ def _resellable(books: Books, offer: OfferVersion, first: int) -> dict[int, int]
     missing = [period for period in range(first, offer.end_period) if period not in chips]
     if missing:
         allowed = Message("hours of the allocation that are to come", "该分配尚未开始的时段")
-        raise _not_sold_on("start, end", _iso(missing[0]), allowed)
+        raise _not_sold_on("start, end", period_text(missing[0]), allowed)
     return chips
 
 
@@ -221,7 +221,7 @@ def _not_sold_on(field: str, value: str, allowed: Message) -> HoldError:
 
 
 def _taken(offer: OfferVersion, period: int, stated: int, held: int) -> HoldError:
-    at, left = _iso(period), max(0, stated - held)
+    at, left = period_text(period), max(0, stated - held)
     return HoldError(
         "capacity.taken",
         Message(
@@ -234,10 +234,6 @@ def _taken(offer: OfferVersion, period: int, stated: int, held: int) -> HoldErro
         value=str(offer.chips),
         allowed=f"at most {left} in the hour from {at}",
     )
-
-
-def _iso(period: int) -> str:
-    return period_start(period).isoformat().replace("+00:00", "Z")
 
 
 def capacity_named(body: OfferSubmitted | OfferAmended) -> tuple[str, int, int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.orders import OfferTerms
-from schemas.types import Role, period_of, period_start, pool_key
+from schemas.types import Role, period_of, period_text, pool_key
 from services.core.errors import Message, ValidationError
 from services.gateway.app.rights import require_role
 
@@ -64,16 +64,12 @@ def check_bought(
         max(period_of(terms.start), now_period + 1), max(period_of(terms.end), now_period + 1)
     ):
         if period not in chips:
-            first, past = (_iso(at) for at in (min(chips), max(chips) + 1))
+            first, past = (period_text(at) for at in (min(chips), max(chips) + 1))
             allowed = Message(f"within {first} to {past}", f"在 {first} 至 {past} 之内")
-            raise _refused("start, end", _iso(period), allowed)
+            raise _refused("start, end", period_text(period), allowed)
         if terms.chips > chips[period]:
-            most = f"{chips[period]} ({_iso(period)})"
+            most = f"{chips[period]} ({period_text(period)})"
             raise _refused("chips", str(terms.chips), Message(f"at most {most}", f"至多 {most}"))
-
-
-def _iso(period: int) -> str:
-    return period_start(period).isoformat().replace("+00:00", "Z")
 
 
 def _refused(field: str, value: str, allowed: Message) -> ValidationError:

@@ -7,6 +7,7 @@ ties are common.
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from typing import TypeVar
@@ -14,11 +15,32 @@ from typing import TypeVar
 from hypothesis import reject
 
 from schemas.types import Shape
-from services.core.book import Alternative, Book, BookDemand, BookLink, BookOffer, Moves, Pool
+from services.core.book import (
+    Alternative,
+    Book,
+    BookDemand,
+    BookLink,
+    BookOffer,
+    Moves,
+    Pool,
+    Result,
+    Rules,
+)
 from services.core.clearing.oracle import TooLargeError, best_welfare
+from services.core.codec import canonical_json, round_from_dict, round_to_dict
+from suanli.checker import verify
 
 FIRST = 490_000
 _T = TypeVar("_T")
+
+
+def check_files(book: Book, result: Result, rules: Rules) -> None:
+    """Check a result by both checkers, and that its file is read as it was written."""
+    parts = json.loads(canonical_json(round_to_dict(book, rules, result)))
+    assert round_from_dict(parts)[2] == result
+    for backend in ("plain", "numpy"):
+        report = verify(parts["book"], parts["rules"], parts["result"], backend=backend)
+        assert report.ok, report.problems[:3]
 
 
 def small_book(seed: int) -> Book:

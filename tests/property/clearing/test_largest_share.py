@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import replace
 
@@ -11,13 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.allowances import allowances_of
-from services.core.book import Book, BookMobilisation, BookPolicy, Result, Rules
+from services.core.book import Book, BookMobilisation, BookPolicy, Rules
 from services.core.clearing import clear as clearing
 from services.core.clearing.clear import clear, clear_greedy
 from services.core.clearing.scale.engine import clear_large
-from services.core.codec import canonical_json, result_to_dict, round_from_dict, round_to_dict
-from suanli.checker import verify
-from tests.property.clearing.books import linked_book, oracle_welfare, shuffled, small_book
+from services.core.codec import canonical_json, result_to_dict
+from tests.property.clearing.books import (
+    check_files,
+    linked_book,
+    oracle_welfare,
+    shuffled,
+    small_book,
+)
 from tests.property.clearing.test_domestic_share import shared
 from tests.property.examples import examples
 
@@ -66,15 +70,6 @@ def capped(book: Book, seed: int) -> Book:
     return replace(book, allowances=allowances_of(book))
 
 
-def check(book: Book, result: Result, rules: Rules = RULES) -> None:
-    """Check a result by both checkers, and that its file is read as it was written."""
-    parts = json.loads(canonical_json(round_to_dict(book, rules, result)))
-    assert round_from_dict(parts)[2] == result
-    for backend in ("plain", "numpy"):
-        report = verify(parts["book"], parts["rules"], parts["result"], backend=backend)
-        assert report.ok, report.problems[:3]
-
-
 @examples(100)
 @given(seed=SEEDS, order=SEEDS)
 def test_the_best_clearing_within_largest_shares_is_found_and_verified(
@@ -82,13 +77,13 @@ def test_the_best_clearing_within_largest_shares_is_found_and_verified(
 ) -> None:
     book = capped(linked_book(seed) if seed % 3 == 0 else small_book(seed), seed)
     result = clear(book, RULES)
-    check(book, result)
+    check_files(book, result, RULES)
     assert result.status == "optimal"
     assert result.welfare == oracle_welfare(book)
     assert clear(shuffled(book, order), RULES) == result
     rules = Rules(tick=50, effort=0, ascent_steps=0)
     for fallback in (clear, clear_greedy):
-        check(book, fallback(book, rules), rules)
+        check_files(book, fallback(book, rules), rules)
 
 
 @examples(100)
@@ -102,7 +97,7 @@ def test_large_books_keep_largest_shares_and_no_bound_is_too_low(
         patch.setattr("services.core.clearing.scale.engine.MOVES_PER_EFFORT", 1200)
         result = clear_large(book, rules)
         again = clear_large(shuffled(book, order), rules)
-    check(book, result, rules)
+    check_files(book, result, rules)
     assert result.welfare <= oracle_welfare(book) <= result.certificate.bound
     assert canonical_json(result_to_dict(again)) == canonical_json(result_to_dict(result))
 
@@ -119,7 +114,7 @@ def test_a_domestic_share_and_a_largest_share_hold_together(seed: int) -> None:
         named = tuple(replace(row, id=f"max-{row.id}") for row in book.policies)
         both = replace(with_share, policies=(*named, *with_share.policies))
     both = replace(both, allowances=allowances_of(both))
-    check(both, clear(both, RULES))
+    check_files(both, clear(both, RULES), RULES)
 
 
 @examples(30)
@@ -139,5 +134,5 @@ def test_no_largest_share_binds_what_is_urgent(seed: int) -> None:
     book = capped(small_book(seed), seed)
     urgent = replace(book, mobilisation=BookMobilisation("need", 10**9), allowances=())
     assert allowances_of(urgent) == ()
-    check(urgent, clear(urgent, RULES))
+    check_files(urgent, clear(urgent, RULES), RULES)
     assert clearing.clear(urgent, RULES).welfare == oracle_welfare(urgent)
