@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from schemas.capacity import CapacityFreed
+from schemas.capacity import CapacityFreed, CapacityWanted
 from schemas.erasures import ErasureOrdered
 from schemas.events import (
     DemandAmended,
@@ -129,6 +129,12 @@ def _add_by_type(found: _Found, body: Event) -> None:
                 names["allocations"].add(body.terms.resale_of)
         case CapacityFreed():
             names["offers"].add(body.order_id)
+        case CapacityWanted():
+            names["offers"].add(body.order_id)
+            start, end = period_of(body.start), period_of(body.end)
+            found.capacities.add((body.capacity, start, end))
+            if "/" not in body.capacity:
+                names["allocations"].add(body.capacity)
         case DemandSubmitted() | DemandAmended():
             names["demands"].add(body.order_id)
         case DepositRecorded():
