@@ -71,7 +71,8 @@ class CapacityWanted(Event):
     start: PeriodStart
     end: PeriodStart = Field(description="Exclusive end")
     capacity_chips: Chips | None = Field(
-        default=None, description="Chips that there are in all; null = what a resale's allocation has"
+        default=None,
+        description="Chips that there are in all; null = what a resale's allocation has",
     )
     asked: Count = Field(description="Number of this request among those of the offer, from 1")
     after_seq: Count = Field(description="Last round of the market that may have sold of it")

@@ -93,9 +93,15 @@ def wants_more(order: OfferOrder, terms: OfferTerms) -> bool:
     )
 
 
-def waiting_for_more(order: OfferOrder, terms: OfferTerms) -> OfferOrder:
-    """Return an offer whose new terms wait for what they want; those in force go on."""
-    asked = replace(order, pending=terms, asked=order.asked + 1)
+def waiting_for_more(order: OfferOrder, terms: OfferTerms, cause: str) -> OfferOrder:
+    """Return an offer whose new terms wait for what they want; those in force go on.
+
+    Args:
+        order: The offer.
+        terms: The new terms.
+        cause: Id of the event that brought them.
+    """
+    asked = replace(order, pending=terms, pending_cause=cause, asked=order.asked + 1)
     return noted(asked, why("amend_waiting_for_capacity", version=order.version + 1))
 
 

@@ -67,7 +67,7 @@ def decide(view: View, event: events.Event, story: Story) -> Decision:
         case events.DemandSubmitted():
             return _demand_submitted(view, event, story)
         case events.OfferAmended():
-            return _owned(view, event, lambda order: _offer_amended(view, order, event))
+            return _owned(view, event, lambda order: _offer_amended(view, order, event, story))
         case events.DemandAmended():
             return _owned(
                 view, event, lambda order: _demand_amended(view, order, event, story), story
@@ -254,7 +254,7 @@ def _stale(order: Order, expected_version: int) -> Decision:
     return Decision(Verdict.STALE_VERSION, reason, (noted(order, reason),))
 
 
-def _offer_amended(view: View, order: Order, event: events.OfferAmended) -> Decision:
+def _offer_amended(view: View, order: Order, event: events.OfferAmended, story: Story) -> Decision:
     assert isinstance(order, OfferOrder)
     if event.expected_version != order.version:
         if event.terms == order.terms and event.expected_version == order.version - 1:
@@ -276,7 +276,7 @@ def _offer_amended(view: View, order: Order, event: events.OfferAmended) -> Deci
     if reason is not None:
         return Decision(Verdict.REJECTED, reason, (noted(order, reason),))
     if wants_more(order, event.terms):
-        waiting = waiting_for_more(order, event.terms)
+        waiting = waiting_for_more(order, event.terms, story.event_id)
         return Decision(Verdict.ACCEPTED, waiting.why, (waiting,))
     # What still waited for the ledger had the same version, so that this is in its place.
     amended = amended_offer(replace(order, pending=None), event.terms)

@@ -109,6 +109,7 @@ class OfferOrder(_Order):
         is_held: Whether the ledger reserved the capacity that it shares with others.
         held_from: First period that it may still sell of it.
         pending: Terms of the next version, which want more of it and wait for the ledger.
+        pending_cause: Id of the event that brought them.
         asked: How often it wanted more; the ledger's answer names the last time.
     """
 
@@ -116,6 +117,7 @@ class OfferOrder(_Order):
     is_held: bool = False
     held_from: int = 0
     pending: OfferTerms | None = None
+    pending_cause: str = ""
     asked: int = 0
 
     @property

@@ -47,8 +47,8 @@ def hold(books: Books, item: Input, offer: OfferVersion) -> None:
     _answer(books, item, offer, _Claim(offer.chips, first, offer.end_period, stated), 1)
 
 
-def wanted(books: Books, item: Input) -> bool:
-    """Reserve what more an offer wants, or refuse it and leave what it has; answer which.
+def wanted(books: Books, item: Input) -> None:
+    """Reserve what more an offer wants, or refuse it and leave what it has; tell which.
 
     Raises:
         SettleError: if there is no such offer of this provider.
@@ -58,19 +58,16 @@ def wanted(books: Books, item: Input) -> bool:
     offer = _offer_of(books, body)
     if body.asked <= (books.asked.get(offer.offer_id) or 0):
         # A copy: what it asked for was answered, and may have been given back since.
-        return False
+        return
     books.asked[offer.offer_id] = body.asked
     start, end = period_of(body.start), period_of(body.end)
     claim = _Claim(body.chips, start, end, body.capacity_chips)
     held = _answer(books, item, offer, claim, body.version)
     row = (body.version, body.chips, start, end, body.capacity_chips, held)
     books.raises_new.append(Raise(offer.offer_id, body.asked, *row))
-    return held
 
 
-def _answer(
-    books: Books, item: Input, offer: OfferVersion, claim: _Claim, version: int
-) -> bool:
+def _answer(books: Books, item: Input, offer: OfferVersion, claim: _Claim, version: int) -> bool:
     """Reserve a claim whole or not at all, and tell which; return whether it is reserved."""
     about: dict[str, Any] = {
         "order_id": offer.offer_id,
@@ -183,7 +180,7 @@ def rows_new(books: Books) -> tuple[tuple[str, int, str, int, int], ...]:
 
 
 def rows_moved(books: Books) -> dict[tuple[str, int], tuple[int, int | None]]:
-    """Return (offer, period) -> (chips, what there is if it is stated anew) of what a batch moved."""
+    """Return (offer, period) -> (chips, what there is if stated anew) of what a batch moved."""
     stated: dict[tuple[str, int], int] = {}
     for row in books.raises_new:
         if row.held and row.stated is not None:
@@ -196,8 +193,7 @@ def rows_moved(books: Books) -> dict[tuple[str, int], tuple[int, int | None]]:
     return {
         place: (chips, stated.get(place))
         for place, chips in books.held.changed.items()
-        if place in books.stored.held
-        and (place in stated or books.stored.held[place] != chips)
+        if place in books.stored.held and (place in stated or books.stored.held[place] != chips)
     }
 
 
@@ -317,8 +313,12 @@ def _taken(offer: OfferVersion, period: int, wanted: int, stated: int, others: i
     )
 
 
-def capacity_named(body: OfferSubmitted | OfferAmended) -> tuple[str, int, int] | None:
+def capacity_named(
+    body: OfferSubmitted | OfferAmended | CapacityWanted,
+) -> tuple[str, int, int] | None:
     """Return (capacity, first period, exclusive end) that an offer shares, if it does."""
+    if isinstance(body, CapacityWanted):
+        return (body.capacity, period_of(body.start), period_of(body.end))
     found = capacity_of(body.participant_id, body.terms)
     if found is None:
         return None

@@ -121,20 +121,14 @@ def accounts_behind(
 def _add_by_type(found: _Found, body: Event) -> None:
     names = found.names
     match body:
-        case OfferSubmitted() | OfferAmended():
+        case OfferSubmitted() | OfferAmended() | CapacityWanted():
             names["offers"].add(body.order_id)
             shared = capacity_named(body)
             found.capacities |= set() if shared is None else {shared}
-            if body.terms.resale_of is not None:
-                names["allocations"].add(body.terms.resale_of)
+            if shared is not None and "/" not in shared[0]:
+                names["allocations"].add(shared[0])
         case CapacityFreed():
             names["offers"].add(body.order_id)
-        case CapacityWanted():
-            names["offers"].add(body.order_id)
-            start, end = period_of(body.start), period_of(body.end)
-            found.capacities.add((body.capacity, start, end))
-            if "/" not in body.capacity:
-                names["allocations"].add(body.capacity)
         case DemandSubmitted() | DemandAmended():
             names["demands"].add(body.order_id)
         case DepositRecorded():

@@ -45,7 +45,7 @@ from services.core.round_outcome import (
 )
 from services.core.share_events import premium_events, shares_event
 from services.core.urgent_rounds import served_event
-from services.matching.app.scribe import tell_capacity, record_of, status_record
+from services.matching.app.scribe import record_of, status_record, tell_capacity
 from services.matching.ports import SealedRound
 
 if TYPE_CHECKING:

@@ -89,7 +89,8 @@ def tell_capacity(desk: Desk, occurred_at: datetime) -> None:
         # What it wanted may have been withdrawn, or lowered, in the same batch.
         if order.pending is not None:
             wanted = wanted_of(order, after_seq, occurred_at)
-            changes.outbox.append(_of_offer(wanted, (order_id, str(order.asked)), order, occurred_at))
+            identity, cause = (order_id, str(order.asked)), order.pending_cause
+            changes.outbox.append(_of_offer(wanted, identity, order, occurred_at, cause))
     changes.freed.clear()
     changes.wanted.clear()
 
@@ -101,7 +102,11 @@ def _offer(desk: Desk, order_id: str) -> OfferOrder:
 
 
 def _of_offer(
-    event: Event, identity: tuple[str, ...], order: OfferOrder, occurred_at: datetime
+    event: Event,
+    identity: tuple[str, ...],
+    order: OfferOrder,
+    occurred_at: datetime,
+    cause: str = "",
 ) -> OutRecord:
     return record_of(
         event,
@@ -109,6 +114,7 @@ def _of_offer(
         occurred_at,
         participant_id=order.participant_id,
         correlation_id=order.correlation_id,
+        causation_id=cause,
     )
 
 
