@@ -89,8 +89,8 @@ def tell_capacity(desk: Desk, occurred_at: datetime) -> None:
         # What it wanted may have been withdrawn, or lowered, in the same batch.
         if order.pending is not None:
             wanted = wanted_of(order, after_seq, occurred_at)
-            identity, cause = (order_id, str(order.asked)), order.pending_cause
-            changes.outbox.append(_of_offer(wanted, identity, order, occurred_at, cause))
+            asked, cause = (order_id, str(order.asked)), order.pending_cause
+            changes.outbox.append(_of_offer(wanted, asked, order, occurred_at, cause))
     changes.freed.clear()
     changes.wanted.clear()
 

@@ -419,8 +419,9 @@ async def test_an_amended_offer_shows_waiting_until_its_chips_are_held_or_refuse
         assert (shown["version"], shown["amendment"]["terms"]["chips"]) == (1, chips)
         found = await gateway.eventually(
             lambda: gateway.call("GET", f"/v1/orders/{about['order_id']}/history"),
-            lambda reply: [one["kind"] for one in reply.json()["items"]].count("capacity_wanted")
-            == sequence,
+            lambda reply: (
+                [one["kind"] for one in reply.json()["items"]].count("capacity_wanted") == sequence
+            ),
         )
         return str([one["event_id"] for one in found.json()["items"]
                     if one["kind"] == "capacity_wanted"][-1])  # fmt: skip
