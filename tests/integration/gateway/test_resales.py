@@ -32,6 +32,14 @@ async def seen(gateway: Gateway, key: str, allocation_id: str) -> dict[str, Any]
     return dict((await gateway.eventually(look, bool))[0])
 
 
+async def chain(gateway: Gateway, key: str, order_id: str) -> list[tuple[str | None, ...]]:
+    """Return an order's allocations, and what was sold on of them, as somebody sees its life."""
+    reply = await gateway.call("GET", f"/v1/orders/{order_id}/life", key=key)
+    names = ("kind", "allocation_id", "resale_of", "resale_order_id")
+    steps = reply.json()["items"]
+    return [tuple(one[name] for name in names) for one in steps if one["allocation_id"]]
+
+
 async def test_who_bought_sells_on_and_sees_the_chain_both_ways(
     market: Market, browser: Browser
 ) -> None:
@@ -83,5 +91,23 @@ async def test_who_bought_sells_on_and_sees_the_chain_both_ways(
         assert first["resold"] == []
         await page.goto(f"/orders/{need['order_id']}")
         assert SOLD[:12] in await page.content()
+        await page.locator(f"a[href='/orders/{order_id}']").click()
+        assert await page.locator(f"a[href='/orders/{need['order_id']}']").count() == 1
+        assert await obstacles(page) == []
+    for key in (market.enterprise, market.regulator):
+        assert await chain(gateway, key, need["order_id"]) == [
+            ("allocated", BOUGHT, None, None),
+            ("resold", SOLD, BOUGHT, order_id),
+        ]
+        (sale,) = await chain(gateway, key, order_id)
+        assert sale == ("allocated", SOLD, BOUGHT, need["order_id"])
+    buyer = await gateway.submit("demand", demand(), other, "d2")
+    await gateway.publish(sold.model_copy(
+        update={"allocation_id": "al_" + "c" * 26, "demand_id": buyer.json()["order_id"]}
+    ))  # fmt: skip
+    await seen(gateway, other, "al_" + "c" * 26)
+    assert await chain(gateway, other, buyer.json()["order_id"]) == [
+        ("allocated", "al_" + "c" * 26, None, None)
+    ]
     refused = await gateway.submit("offers", offer(), market.enterprise, "o1")
     assert refused.status_code == 403
