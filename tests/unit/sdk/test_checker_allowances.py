@@ -106,6 +106,33 @@ def test_who_gets_more_than_a_largest_share_is_found_though_the_book_names_no_al
     assert "policy.largest" not in codes(bare, result)
 
 
+def test_what_rounds_before_gave_counts_in_the_share_and_is_off_the_allowance() -> None:
+    def holding(**changes: object) -> Json:
+        row = {"participant": "p1", "pool": "zhangjiakou/910b", "start": 100, "chips": [4]}
+        return row | changes
+
+    def held(*rows: Json, **params: int | str) -> Json:
+        return {**BOOK, "held": list(rows), "policies": [largest_policy(**params)]}
+
+    total = holding(participant="", chips=[5])
+    # Of ten chips that are there in all, four fifths are eight, of which it has four.
+    assert codes(held(total, holding()), RESULT) == set()
+    assert codes(held(total, holding(), share_bp=7_000), RESULT) == {"allowance.capacity"}
+    assert codes(held(total), RESULT) == {"allowance.capacity"}
+    assert codes(held(holding(), total), RESULT) == {"book.sorted"}
+    assert codes(held(total, holding(participant="p9")), RESULT) == {"holding.key"}
+    assert codes(held(total, holding(), chip="h800"), RESULT) == {"holding.key"}
+    assert codes(held(total, holding(start=101)), RESULT) == {"holding.chips"}
+    assert codes(held(total, holding(chips=[0])), RESULT) == {"holding.chips"}
+    bare = {name: value for name, value in held(total, holding()).items() if name != "allowances"}
+    result = {name: value for name, value in RESULT.items() if name != "allowances"}
+    tight = {**bare, "policies": [largest_policy(share_bp=7_000)]}
+    assert "policy.largest" not in codes(bare, result)
+    assert "policy.largest" in codes(tight, result)
+    urgent = {**bare, "mobilisation": {"id": "need", "price_cap": 1_000}}
+    assert codes(urgent, result) == {"holding.key"}
+
+
 def test_an_urgent_round_has_no_allowances() -> None:
     urgent = {**BOOK, "mobilisation": {"id": "need", "price_cap": 1_000}}
     assert codes(urgent, RESULT) == {"allowance.key"}
