@@ -54,6 +54,7 @@ class Changes:
         standings: Participant -> why it may not trade, ``None`` if it may again.
         mobilisations: What was declared or withdrawn, in order.
         freed: Ids of offers that need less of their capacity than the ledger was told last.
+        wanted: Ids of offers that want more of it.
         put_holds: Answers of the ledger to keep.
         drop_holds: Keys of those used up.
         outbox: Records to send, in order.
@@ -70,6 +71,7 @@ class Changes:
     standings: dict[str, str | None] = field(default_factory=dict)
     mobilisations: list[MobilisationDeclared | MobilisationEnded] = field(default_factory=list)
     freed: set[str] = field(default_factory=set)
+    wanted: set[str] = field(default_factory=set)
     put_holds: dict[tuple[str, str], HoldAnswer] = field(default_factory=dict)
     drop_holds: set[tuple[str, str]] = field(default_factory=set)
     outbox: list[OutRecord] = field(default_factory=list)

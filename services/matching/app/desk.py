@@ -15,7 +15,7 @@ from schemas.mobilisation import MobilisationDeclared, MobilisationEnded
 from schemas.policies import BREAKER_ROUNDS_MAX
 from schemas.types import TERMINAL_STATES
 from services.core.book_builder import stand
-from services.core.capacity import has_freed
+from services.core.capacity import has_freed, has_wanted
 from services.core.circuit_breaker import has_breaker, is_paused, paused_after, traded_prices
 from services.core.orders import DemandOrder, OfferOrder
 from services.core.policies import halt_of, rows_of
@@ -232,6 +232,8 @@ class Desk:
         """Take the next value of an order."""
         if has_freed(self.orders.get(order.id), order):
             self._changes.freed.add(order.id)
+        if has_wanted(self.orders.get(order.id), order):
+            self._changes.wanted.add(order.id)
         self._keep(order)
         self._changes.orders[order.id] = order
 

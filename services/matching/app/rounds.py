@@ -46,7 +46,7 @@ from services.core.round_outcome import (
 )
 from services.core.share_events import premium_events, shares_event
 from services.core.urgent_rounds import served_event
-from services.matching.app.scribe import free_capacity, record_of, status_record
+from services.matching.app.scribe import record_of, status_record, tell_capacity
 from services.matching.ports import SealedRound
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def freeze(
     desk.changes.outbox += [
         status_record(order, market, now, horizon.first, round_id=sealed.round_id) for order in left
     ]
-    free_capacity(desk, now)
+    tell_capacity(desk, now)
     desk.changes.outbox.append(_sealed_record(sealed, book, epoch))
     desk.last_time = now
     desk.market_changed = False
@@ -195,7 +195,7 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
         )
         for order in (*changed, *losers)
     ]
-    free_capacity(desk, sealed.market_time)
+    tell_capacity(desk, sealed.market_time)
 
 
 def _put_all(desk: Desk, orders: Iterable[Order]) -> None:
