@@ -80,7 +80,6 @@ def freeze(
     assert market is not None, "rounds begin once the market is defined"
     seq = desk.next_round
     horizon = horizon_of(market, seq, now)
-    parents = desk.orders
     left: list[Order] = []
     if desk.market_changed:
         left += no_longer_taken(desk.live(), market, period_of(now))
@@ -97,7 +96,7 @@ def freeze(
     build = partial(
         build_book,
         market,
-        parents=parents,
+        parents=desk.orders,
         horizon=horizon,
         sent=desk.sent,
         policies=policies,
