@@ -863,14 +863,14 @@ const missedWorth = (round) => sum(sharesOf(round.book).map((rule) =>
 
 // None binds an urgent round.
 const largestOf = (book) => (book.mobilisation ? [] : book.policies.filter((item) => item.kind === "largest_share"));
-const covers = ({ params }, pool) =>
+const isRuledBy = ({ params }, pool) =>
   ["", pool.chip].includes(params.chip) && ["", pool.region].includes(params.region);
 
 function scopesOf(book) {
   const supply = supplyOf(book);
   const chips = [...new Set(book.pools.map((pool) => pool.chip))];
   return largestOf(book).flatMap((rule) => chips.map((chip) => {
-    const pools = book.pools.filter((pool) => pool.chip === chip && covers(rule, pool)).map((pool) => pool.key);
+    const pools = book.pools.filter((pool) => pool.chip === chip && isRuledBy(rule, pool)).map((pool) => pool.key);
     const has = heldOf(book, pools);
     const share = Array.from({ length: book.length }, (_, t) => {
       const there = sum(pools.map((pool) => supply.get(pool)[t])) + (has.get("")?.[t] ?? 0n);
@@ -896,7 +896,7 @@ function heldOf(book, pools) {
 function checkHeld(book, log) {
   const before = log.count;
   const rules = largestOf(book);
-  const covered = new Set(book.pools.filter((pool) => rules.some((rule) => covers(rule, pool))).map((pool) => pool.key));
+  const covered = new Set(book.pools.filter((pool) => rules.some((rule) => isRuledBy(rule, pool))).map((pool) => pool.key));
   const known = new Set(["", ...[...book.demands, ...book.kept.demands].map((demand) => demand.participant)]);
   sorted(book.held.map((row) => `${row.participant}\n${row.pool}`), "book.held", log);
   for (const row of book.held) {
