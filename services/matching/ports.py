@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from schemas.policies import MarketPaused, MarketPolicySet
     from services.core.book import Result
     from services.core.circuit_breaker import TradedPrices
+    from services.core.holdings import Held, Run
     from services.core.link_charges import Sent
     from services.core.orders import Order
     from services.core.verdicts import HoldAnswer, Verdict
@@ -60,6 +61,7 @@ class Changes:
         policies: Versions of policies, in the order in which they were read.
         recalled: Ids of closed orders that were only looked at; not written.
         sent: All that is given away of links, if it is another than before.
+        held: What accounts hold anew of pools, ``None`` for nothing any more.
         paused: The pause that the round to be published brings about.
     """
 
@@ -76,6 +78,7 @@ class Changes:
     policies: list[MarketPolicySet] = field(default_factory=list)
     recalled: set[str] = field(default_factory=set)
     sent: Sent | None = None
+    held: dict[tuple[str, str], Run | None] = field(default_factory=dict)
     paused: MarketPaused | None = None
 
 
@@ -147,6 +150,7 @@ class Loaded:
         last_round: The newest round, ``None`` before the first.
         is_sealed: Whether that round waits for its result.
         sent: GB of each link and period that rounds have given away.
+        held: What accounts hold of what rounds gave.
         accounts: TFLOPS-hours that rounds missed of each domestic share and none made good since.
         mobilisations: What was declared and what was withdrawn, in any order.
         policies: Every version of every policy of the market.
@@ -163,6 +167,7 @@ class Loaded:
     last_round: SealedRound | None
     is_sealed: bool
     sent: Sent = field(default_factory=dict)
+    held: Held = field(default_factory=dict)
     accounts: dict[str, int] = field(default_factory=dict)
     mobilisations: Sequence[MobilisationDeclared | MobilisationEnded] = ()
     policies: Sequence[MarketPolicySet] = ()
