@@ -125,7 +125,7 @@ _STEPS: Final[tuple[Column, ...]] = (
     words.count_column("left", ("left after", "之后剩余"), "chip_hours_left"),
     ranked(
         5,
-        words.text_column("resale_order_id", ("resale to or of", "转售对应订单"), "resale_order_id"),
+        words.text_column("resale_order_id", ("resale", "转售对应订单"), "resale_order_id"),
         varied=True,
     ),
     ranked(4, words.count_column("leaf_index", ("leaf of the log", "日志叶序号"), "leaf_index")),
