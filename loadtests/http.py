@@ -229,7 +229,7 @@ def _until_verdicts(exchange: Exchange, sent: int) -> float:
 def _without_verdict(exchange: Exchange, sent: int) -> int:
     """Return how many of the orders that were answered as accepted have had no verdict yet."""
 
-    async def look() -> asyncpg.Record:
+    async def look() -> asyncpg.Record | None:
         conn = await asyncpg.connect(exchange.stack.postgres_dsn)
         try:
             return await conn.fetchrow(_SQL.verdicts)
@@ -237,6 +237,7 @@ def _without_verdict(exchange: Exchange, sent: int) -> int:
             await conn.close()
 
     found = asyncio.run(look())
+    assert found is not None, "counts make one row"
     assert found["orders"] == sent, f"{sent} orders were accepted, {found['orders']} are there"
     return int(found["waiting"])
 

@@ -128,10 +128,11 @@ class Once:
             if pause_s is not None:
                 await asyncio.sleep(pause_s)
         outcomes |= {index: _busy(intents[index].key) for index in waiting}
-        return [
-            _outcome(outcomes[index] if index in outcomes else _repeat(intents, first, index, outcomes))
+        told = (
+            outcomes[index] if index in outcomes else _repeat(intents, first, index, outcomes)
             for index in range(len(intents))
-        ]
+        )
+        return [_outcome(one) for one in told]
 
     async def one(
         self, participant_id: str, intent: Intent, plan: Callable[[], Awaitable[Envelope]]

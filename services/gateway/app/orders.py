@@ -395,9 +395,7 @@ def inside_terms() -> Iterator[None]:
 def _submitting(side: Side, wanted: Submission) -> Intent:
     # Made of its parts, since it is on the path of every order; neither text has quotes in it.
     terms = wanted.terms.model_dump_json()
-    body = (
-        f'{{"market_id":"{wanted.market_id}","operation":"{side.value}.submit","terms":{terms}}}'
-    )
+    body = f'{{"market_id":"{wanted.market_id}","operation":"{side.value}.submit","terms":{terms}}}'
     return intent_of(wanted.key, body)
 
 

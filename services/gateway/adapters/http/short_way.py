@@ -108,20 +108,16 @@ class ShortWay:
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), HTTPStatus.INTERNAL_SERVER_ERROR.value
+        body = await _body(receive)
+        submission = None if body is None else _submission(way, found[_KEY], body)
+        if body is not None and submission is None:
+            await self._app(scope, replay(body, receive), send)
+            return
         try:
-            async with asyncio.timeout(BODY_S_MAX):
-                body = await _body(receive)
-        except TimeoutError:
-            response: Response | None = respond(slow(), Request(scope))
-        else:
-            submission = _submission(way, found[_KEY], body)
             if submission is None:
-                await self._app(scope, replay(body, receive), send)
-                return
-            response = None
-        try:
-            if response is None:
-                asked = _Asked(scope, found, len(body))
+                response: Response | None = respond(slow(), Request(scope))
+            else:
+                asked = _Asked(scope, found, len(body or b""))
                 response = await _answer(asked, way.side, submission, send)
             status = routes_orders.ACCEPTED
             if response is not None:
@@ -147,14 +143,17 @@ def _single(scope: Scope) -> dict[bytes, bytes] | None:
     return found if length.isdigit() and int(length) <= BODY_BYTES_MAX else None
 
 
-async def _body(receive: Receive) -> bytes:
-    event = await receive()
-    if not event.get("more_body", False):
-        return bytes(event.get("body", b""))
-    pieces = [event.get("body", b"")]
-    while event.get("more_body", False):
-        event = await receive()
-        pieces.append(event.get("body", b""))
+async def _body(receive: Receive) -> bytes | None:
+    """Return the body; ``None`` if it is not whole in time."""
+    try:
+        async with asyncio.timeout(BODY_S_MAX):
+            event = await receive()
+            pieces = [event.get("body", b"")]
+            while event.get("more_body", False):
+                event = await receive()
+                pieces.append(event.get("body", b""))
+    except TimeoutError:
+        return None
     return b"".join(pieces)
 
 
@@ -205,9 +204,7 @@ class _Asked:
         return request
 
 
-async def _answer(
-    asked: _Asked, side: Side, submission: Submission, send: Send
-) -> Response | None:
+async def _answer(asked: _Asked, side: Side, submission: Submission, send: Send) -> Response | None:
     """Submit an order and send its receipt; return the reply to send if it was refused."""
     see_nothing()
     api: Any = asked.scope["app"].state.api
