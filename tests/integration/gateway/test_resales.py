@@ -40,6 +40,17 @@ async def chain(gateway: Gateway, key: str, order_id: str) -> list[tuple[str | N
     return [tuple(one[name] for name in names) for one in steps if one["allocation_id"]]
 
 
+async def the_buyer_sees_no_more_than_its_seller(
+    gateway: Gateway, key: str, sold: events.AllocationMade
+) -> None:
+    """Sell to a demand of whoever has the key, and look at its life."""
+    bought = "al_" + "c" * 26
+    need = (await gateway.submit("demand", demand(), key, "d2")).json()["order_id"]
+    await gateway.publish(sold.model_copy(update={"allocation_id": bought, "demand_id": need}))
+    await seen(gateway, key, bought)
+    assert await chain(gateway, key, need) == [("allocated", bought, None, None)]
+
+
 async def test_who_bought_sells_on_and_sees_the_chain_both_ways(
     market: Market, browser: Browser
 ) -> None:
@@ -101,13 +112,6 @@ async def test_who_bought_sells_on_and_sees_the_chain_both_ways(
         ]
         (sale,) = await chain(gateway, key, order_id)
         assert sale == ("allocated", SOLD, BOUGHT, need["order_id"])
-    buyer = await gateway.submit("demand", demand(), other, "d2")
-    await gateway.publish(sold.model_copy(
-        update={"allocation_id": "al_" + "c" * 26, "demand_id": buyer.json()["order_id"]}
-    ))  # fmt: skip
-    await seen(gateway, other, "al_" + "c" * 26)
-    assert await chain(gateway, other, buyer.json()["order_id"]) == [
-        ("allocated", "al_" + "c" * 26, None, None)
-    ]
+    await the_buyer_sees_no_more_than_its_seller(gateway, other, sold)
     refused = await gateway.submit("offers", offer(), market.enterprise, "o1")
     assert refused.status_code == 403

@@ -11,8 +11,8 @@ FROM order_event WHERE order_id = $1
 ORDER BY recorded_at, seq LIMIT $2;
 
 -- name: life_fills
--- Whole rounds only, as everywhere. Of an offer that resells, also what it was bought as; of a demand
--- not, as of whom its seller had the chips is that one's affair.
+-- Whole rounds only, as everywhere. Of an offer that resells, also what it was bought as; of a
+-- demand not, as of whom its seller had the chips is that one's affair.
 SELECT a.event_id, a.allocation_id, a.round_id, a.correlation, a.log_partition, a.log_offset,
   a.payment, a.made_at AS occurred_at, COALESCE(a.recorded_at, a.made_at) AS recorded_at,
   CASE WHEN a.demand_id = $1 THEN a.offer_id ELSE a.demand_id END AS counter_order_id,
@@ -21,7 +21,8 @@ SELECT a.event_id, a.allocation_id, a.round_id, a.correlation, a.log_partition, 
 FROM allocation a JOIN round r USING (round_id)
 LEFT JOIN allocation s ON a.offer_id = $1 AND s.enterprise_id = a.provider_id
   AND s.allocation_id = (
-    SELECT t.terms ->> 'resale_of' FROM order_terms t WHERE t.order_id = $1 AND t.version = 1 LIMIT 1
+    SELECT t.terms ->> 'resale_of' FROM order_terms t
+    WHERE t.order_id = $1 AND t.version = 1 LIMIT 1
   )
 WHERE r.closed_at IS NOT NULL AND (a.demand_id = $1 OR a.offer_id = $1)
 ORDER BY a.log_offset, a.seq LIMIT $2;
