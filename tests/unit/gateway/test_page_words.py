@@ -92,6 +92,7 @@ def test_a_case_is_told_with_prices_in_yuan_unless_it_has_words_of_its_own() -> 
     assert "median of ¥18.2901; the farthest was ¥225.1399." in told.en
     assert told.zh == "北京/a10 有 2 个价格远离中位数 ¥18.2901，最远为 ¥225.1399。"
     assert found(case(figures, "Something else.")).zh == "原文。"
+    assert found(case({"prices": 2}, "It lacks figures.")).zh == "原文。"
 
 
 def test_a_report_is_read_in_words_and_beijing_time_and_its_picture_too() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import Formatter
 from typing import TYPE_CHECKING
 
 from services.core.errors import Message
@@ -83,7 +84,7 @@ def found(case: CaseView) -> Message:
     A case that was told in words of its own keeps them.
     """
     told = SENTENCES.get(CaseKind(case.kind))
-    if told is None or told[0].format_map(case.figures) != case.summary.en:
+    if told is None or _filled(told[0], case.figures) != case.summary.en:
         return for_people(Message(case.summary.en, case.summary.zh))
     en, zh = (
         template.format_map(
@@ -92,6 +93,11 @@ def found(case: CaseView) -> Message:
         for template, language in zip(told, ("en", "zh"), strict=True)
     )
     return for_people(Message(en, zh))
+
+
+def _filled(sentence: str, figures: dict[str, int | str]) -> str | None:
+    names = {name for _, name, _, _ in Formatter().parse(sentence) if name}
+    return sentence.format_map(figures) if names <= figures.keys() else None
 
 
 def _figure(name: str, value: int | str, language: str) -> int | str:
