@@ -63,6 +63,7 @@ STEPS: dict[str, Words] = {
     "cancel_requested": ("cancel asked for", "请求撤单"),
     "status": ("verdict", "裁定"),
     "hold_refused": ("hold refused", "冻结失败"),
+    "capacity_wanted": ("chips asked for", "请求预留"),
     "capacity_held": ("chips reserved", "容量预留"),
     "capacity_refused": ("chips not free", "容量不足"),
     "allocated": ("allocated", "分配"),

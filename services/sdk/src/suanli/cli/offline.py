@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from suanli.check_booking import check_rounds
+from suanli.check_capacity import check_capacity
 from suanli.check_charges import says_of
-from suanli.check_journal import Journal, check_capacity
+from suanli.check_journal import Journal
 from suanli.check_log import LogError, check_heads, read_head
 from suanli.cli import ledger_audit
 from suanli.cli.errors import UsageProblem
@@ -134,7 +135,7 @@ def run(
         outcomes.insert(1, heads)
         pairs = ((item["offer"], item["versions"]) for item in _lines(folder / OFFERS))
         allocations = list(_lines(folder / ALLOCATIONS))
-        outcomes.append(check_capacity(allocations, pairs))
+        outcomes.extend(check_capacity(allocations, pairs))
         outcomes.append(check_rounds(_escrow(folder), _verified(folder), allocations))
     return outcomes
 
