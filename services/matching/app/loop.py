@@ -12,7 +12,7 @@ from services.kit.telemetry import METRICS
 from services.matching.app.displacing import displaced_record
 from services.matching.app.intake import Intake
 from services.matching.app.rounds import freeze, settle
-from services.matching.app.scribe import free_capacity
+from services.matching.app.scribe import tell_capacity
 from services.matching.crash import crash_point
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Matching:
         for record in records:
             verdict = self._intake.take(record, now)
             self._verdicts.labels(verdict.value).inc()
-        free_capacity(self._desk, now)
+        tell_capacity(self._desk, now)
         await self._store.commit_intake(before, self._log_reader.positions(), self._desk.changes)
         self._committed()
         return len(records)
