@@ -100,8 +100,19 @@ def test_a_report_is_read_in_words_and_beijing_time_and_its_picture_too() -> Non
     text = ReportColumn(name="side", en="side", zh="买卖方", unit="text")
     columns = [text.model_copy(update={"name": name}) for name in names]
     columns[-1] = columns[-1].model_copy(update={"unit": "count"})
-    view = ReportView.model_construct(
+    view = ReportView(
         kind="concentration",
+        market_id="jjj-spot",
+        day="2026-11-24",
+        title_en="Market concentration",
+        title_zh="市场集中度",
+        about_en="By side.",
+        about_zh="按买卖方。",
+        made_at=NOON,
+        is_final=True,
+        rounds=1,
+        figures=(),
+        is_whole=True,
         columns=tuple(columns),
         rows=(
             ("seller", "beijing", "a10", "all", 10_000),
@@ -120,8 +131,15 @@ def test_a_report_is_read_in_words_and_beijing_time_and_its_picture_too() -> Non
 def sight(now: datetime, *, defined_at: datetime | None = None) -> Sight:
     market = Market.model_validate(examples.MARKET)
     rules = market.rules.model_copy(update={"round_every_s": 60})
-    latest = RoundView.model_construct(
-        round_id="m:1", seq=1, state="closed", market_time=NOON, chip_hours=0
+    latest = RoundView.model_validate(
+        {
+            "round_id": "m:1",
+            "market_id": "m",
+            "seq": 1,
+            "state": "closed",
+            "market_time": NOON,
+            "file": {"state": "none"},
+        }
     )
     return Sight(
         market=market.model_copy(update={"rules": rules}),
