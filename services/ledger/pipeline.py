@@ -128,7 +128,8 @@ def is_plain(batch: Batch) -> bool:
         or batch.money_orders
         or batch.erasures
         or batch.held_new
-        or batch.held_less
+        or batch.held_moved
+        or batch.raises
         or batch.waiting
         or batch.waited
         or batch.halts

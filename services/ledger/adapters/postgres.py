@@ -184,6 +184,7 @@ class PostgresStore:
                     ("offers", keys.offers),
                     ("used", keys.offers),
                     ("held", keys.offers),
+                    ("asked", keys.offers),
                     ("open", ids),
                     ("passable", keys.offers),
                     ("rounds", keys.rounds),
@@ -207,6 +208,7 @@ class PostgresStore:
                 (r["capacity"], r["period"]): Capacity(r["chips"], r["held"]) for r in capacities
             },
             held={(r["offer_id"], r["period"]): r["chips"] for r in found["held"]},
+            asked={r["offer_id"]: r["asked"] for r in found["asked"]},
             allocations=allocations,
             open=rows.open_periods(found["open"]),
             passable={(r["allocation_id"], r["period"]): r["chips"] for r in found["passable"]},

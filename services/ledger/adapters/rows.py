@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from services.core.postings import Layer, Transfer, TransferKind
 from services.core.settlement import Terms
-from services.ledger.capacity_state import OfferVersion
+from services.ledger.capacity_state import OfferVersion, Raise
 from services.ledger.erasure_state import Erasable, ErasureOrder
 from services.ledger.journal import transfer_digest
 from services.ledger.state import (
@@ -285,10 +285,7 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
             [d.expires_at for d in held],
         )
     await _copy(conn, "offer_version", OfferVersion.__slots__, batch.offers)
-    if batch.held_less:
-        # First, so that what is freed can be held again in the same batch.
-        places, chips = zip(*batch.held_less, strict=True), list(batch.held_less.values())
-        await conn.execute(queries.free_capacity, *map(list, places), chips)
+    await _move_capacity(conn, queries, batch)
     # What is sold has to be held before, what is sold on to be allocated before that.
     own = [row for row in batch.held_new if "/" in row[2]]
     await _copy_rows(conn, "capacity_hold", _HELD, own)
@@ -334,6 +331,15 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
     await _copy_rows(conn, "capacity_hold", _HELD, resold)
     await _write_settlements(conn, batch)
     await _copy(conn, "market_halt", ("market_id", "round_id", "code", "problem"), batch.halts)
+
+
+async def _move_capacity(conn: Conn, queries: Queries, batch: Batch) -> None:
+    """Write what is freed and raised, before what is held, which may be of what was freed."""
+    await _copy(conn, "capacity_raise", Raise._fields, batch.raises)
+    if batch.held_moved:
+        places = zip(*batch.held_moved, strict=True)
+        chips, stated = zip(*batch.held_moved.values(), strict=True)
+        await conn.execute(queries.move_capacity, *map(list, places), list(chips), list(stated))
 
 
 async def _write_settlements(conn: Conn, batch: Batch) -> None:
