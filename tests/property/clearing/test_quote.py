@@ -176,13 +176,9 @@ def test_a_quote_stays_within_what_largest_shares_leave_its_owner_and_says_so(se
     book = canonical_book(small_book(seed))
     chance = random.Random(seed)
     asked = replace(chance.choice(book.demands), linked_to=None, exclusive_group=None)
-    params = {
-        "chip": "",
-        "chips_free": chance.choice([0, 1]),
-        "region": "",
-        "share_bp": chance.choice([0, 3_000, 6_000, 10_000]),
-    }
-    rule = BookPolicy("most", 1, "largest_share", tuple(sorted(params.items())))
+    free_chips, share_bp = chance.choice([0, 1]), chance.choice([0, 3_000, 6_000, 10_000])
+    params = (("chip", ""), ("chips_free", free_chips), ("region", ""), ("share_bp", share_bp))
+    rule = BookPolicy("most", 1, "largest_share", params)
     rest = replace(book, demands=())
     result = clear_greedy(rest, RULES)
     free = Standing(rest, result).quote(asked)
@@ -206,7 +202,7 @@ def test_a_quote_stays_within_what_largest_shares_leave_its_owner_and_says_so(se
             pools = {pool.key for pool in book.pools if pool.chip == chip}
             has = sum(key in pools for key in held)
             there = has + sum(offered.get((pool, t), 0) for pool in pools)
-            share = max(params["chips_free"], -(-params["share_bp"] * there // 10_000))
+            share = max(free_chips, -(-share_bp * there // 10_000))
             got = sum(
                 row.chips[t - row.start]
                 for row in quote.taken
