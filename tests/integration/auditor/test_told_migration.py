@@ -19,7 +19,7 @@ INSERT INTO verdict VALUES ('jjj:2', 'jjj', true, '[]', 'f', 1, now(), '');
 INSERT INTO verdict VALUES ('jjj:3', 'jjj', true, '[]', 'f', 1, now(), 'abc');
 INSERT INTO round_part VALUES ('jjj:4', 'sealed', 0, '{}');
 INSERT INTO consumer_offset (topic, partition, next_offset, epoch)
-VALUES ('rounds', 0, 9, 1), ('allocations', 0, 9, 1);
+VALUES ('rounds', 0, 9, 1), ('offers', 0, 9, 1);
 """
 
 
@@ -37,7 +37,7 @@ async def test_old_verdicts_keep_their_shares_and_half_read_rounds_are_read_agai
             {"shares": {"0": "abc"}},
         ]
         rows = await conn.fetch("SELECT topic FROM consumer_offset")
-        assert [row["topic"] for row in rows] == ["allocations"]
+        assert [row["topic"] for row in rows] == ["offers"]
         assert await conn.fetchval("SELECT count(*) FROM round_part") == 0
         await conn.execute("INSERT INTO round_part VALUES ('jjj:4', 'prices', 0, '{}')")
         with pytest.raises(asyncpg.CheckViolationError):

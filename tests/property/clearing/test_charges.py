@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.types import period_start
 from services.core.book import Book, Result, Rules
 from services.core.clearing.clear import clear_greedy
 from services.core.codec import canonical_json, round_to_dict
@@ -59,6 +60,16 @@ def test_the_client_finds_the_money_that_matching_tells_beside_prices(seed: int)
         if moved:
             wanted[item.demand, item.offer, item.pool, item.start] = facts_of(moved)
     assert says.premiums == wanted
+    hours = {
+        allocation_id_of(book.round_id, item.demand, item.offer, item.pool, item.start): {
+            period_start(t).isoformat().replace("+00:00", "Z"): amount
+            for t, amount in enumerate(row, item.start)
+            if amount
+        }
+        for item, row in zip(result.allocations, amounts, strict=True)
+        if any(row)
+    }
+    assert check_charges.premium_hours_of(file) == hours
     assert says.assessed == sum(row.charges for row in result.shares)
     for place in says.allocations:
         known = allocation_id_of(book.round_id, *place)

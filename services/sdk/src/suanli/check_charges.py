@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from suanli.check_booking import RoundSays, allocations_of, facts_of, payments_of
@@ -18,11 +19,14 @@ from suanli.check_shares import Total
 from suanli.check_told import share_rules
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from suanli.check_booking import Allocated, Facts
     from suanli.check_formats import Allocation
 
 Json = dict[str, Any]
 _ID_CHARACTERS = 26
+_HOUR_S = 3600
 
 
 def says_of(file: Json) -> RoundSays:
@@ -51,16 +55,34 @@ def allocation_id_of(round_id: str, place: Allocated) -> str:
     return "al_" + base64.b32encode(digest).decode().lower()[:_ID_CHARACTERS]
 
 
+def premium_hours_of(file: Json) -> dict[str, dict[str, int]]:
+    """Return allocation -> hour -> what its provider receives beside the price.
+
+    A charge is negative; what has no premium is left out.
+    """
+    round_id = str(file["result"]["round_id"])
+    return {
+        allocation_id_of(round_id, place): {_hour(period): amount for period, _, amount in moved}
+        for place, moved in _amounts(file)
+    }
+
+
+def _hour(period: int) -> str:
+    return datetime.fromtimestamp(period * _HOUR_S, UTC).isoformat().replace("+00:00", "Z")
+
+
 def _premiums_of(file: Json) -> dict[Allocated, Facts]:
+    return {place: facts_of(moved) for place, moved in _amounts(file)}
+
+
+def _amounts(file: Json) -> Iterator[tuple[Allocated, list[tuple[int, int, int]]]]:
+    """Yield the premiums of each allocation that has some, as (period, 1, amount)."""
     book, result = file["book"], file["result"]
     rows = {row["policy"]: row for row in result.get("shares", []) if row["premium"]}
-    if not rows:
-        return {}
     pools = {pool["key"]: pool for pool in book["pools"]}
     priced = [(rule["params"]["region"], rows[rule["id"]]) for rule in share_rules(book)
               if rule["id"] in rows]  # fmt: skip
-    found = {}
-    for item in result["allocations"]:
+    for item in result["allocations"] if priced else ():
         pool = pools[item["pool"]]
         amounts = [
             sum(
@@ -77,8 +99,7 @@ def _premiums_of(file: Json) -> dict[Allocated, Facts]:
         place = (item["demand"], item["offer"], item["pool"], item["start"])
         moved = [(t, 1, amount) for t, amount in enumerate(amounts, item["start"]) if amount]
         if moved:
-            found[place] = facts_of(moved)
-    return found
+            yield place, moved
 
 
 def _links_of(

@@ -26,7 +26,7 @@ _BLIND: Final = "erased"
 _ERASED_POSTINGS: Final = 2
 _LAYERS: Final = ("posted", "pending")
 # What other functions look at.
-_ELSEWHERE: Final = frozenset({"capacity", "heads", "resales", "rounds", "shared"})
+_ELSEWHERE: Final = frozenset({"capacity", "heads", "resales", "rounds", "settlements", "shared"})
 _RESOLVES: Final = frozenset({"post", "void", "expire"})
 _MAY_OWE: Final = ("bank", "debt:", "premiums:")
 
@@ -65,6 +65,10 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "rounds": (
         "every round is booked as its verified file says, and escrow pays out no more",
         "每一轮按其已核验文件入账,托管支出不超过其收入",
+    ),
+    "settlements": (
+        "every settlement is what was delivered comes to, hour by hour, and is booked so",
+        "每笔结算逐时段与交付相符,并照此入账",
     ),
 }
 """Code of a check -> the promise in English and Chinese."""
