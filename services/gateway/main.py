@@ -428,7 +428,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     context.spawn("projection", projection.run(context.stop_event))
     # Of their own, so that what every order needs finds its plans, and these are the right ones.
     keys = await create_pool(
-        settings.postgres_dsn, schema, min_size=2, max_size=_KEYS_POOL_MAX, by_keys=True
+        settings.postgres_dsn, schema, min_size=2, max_size=_KEYS_POOL_MAX, plans_live_s=None
     )
     context.on_close(keys.close)
     intents = PostgresIntents(keys, shown)

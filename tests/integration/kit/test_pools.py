@@ -54,7 +54,7 @@ async def test_what_is_found_by_keys_is_planned_so_though_the_table_is_empty(
     )
     sought = _LOOK_UP.replace("looked", "sought")
     few = await create_pool(
-        settings.postgres_dsn, settings.schema_of("kit"), max_size=1, by_keys=True
+        settings.postgres_dsn, settings.schema_of("kit"), max_size=1, plans_live_s=None
     )
     async with few, few.acquire() as conn:
         for _ in range(7):
