@@ -1,19 +1,22 @@
 """Allowances: what a participant may still take of a chip class under a largest share.
 
-A rule `largest_share` says how much of the chips of a class that a round offers in a region one
-participant may get, in every period. The chips offered are known before the clearing, so for each
-participant it is one capacity more, and the clearing treats it as one (decision 0038). A book names
-those that its orders could exceed, so that nothing is laid out for all others.
+A rule `largest_share` says how much of the chips of a class in a region one participant may have in
+every period: of those that rounds before gave and those that this one offers. Both are known before
+the clearing, and so is what the participant has of the first; what is left to it is one capacity
+more, and the clearing treats it as one (decisions 0038 and 0043). A book names those that its
+orders could exceed, so that nothing is laid out for all others.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from itertools import accumulate
 from operator import add
 from typing import TYPE_CHECKING
 
 from services.core.allowance_rows import BookAllowance, allowance_key
+from services.core.holding_rows import Holdings
 from services.core.policy_rows import WHOLE, LargestShare, largest_shares
 
 if TYPE_CHECKING:
@@ -22,28 +25,61 @@ if TYPE_CHECKING:
     from services.core.book import Alternative, Book, BookDemand, Pool
 
 
-def most_chips(rule: LargestShare, offered: int) -> int:
-    """Return the chips of so many offered in a period that a rule leaves one participant."""
+def most_chips(rule: LargestShare, there: int) -> int:
+    """Return the chips of so many of a period that a rule lets one participant have."""
     # Rounded up: a share of few chips would otherwise be none, and nobody could trade them.
-    return max(rule.chips_free, -(-rule.share_bp * offered // WHOLE))
+    return max(rule.chips_free, -(-rule.share_bp * there // WHOLE))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Pools of a class that count together under a rule.
+
+    Attributes:
+        policy: Id of the rule.
+        chip: The chip class.
+        pools: Their keys, sorted.
+        offered: Chips that the round offers of them together, in each period of the horizon.
+        share: Chips that the rule lets one participant have.
+    """
+
+    policy: str
+    chip: str
+    pools: tuple[str, ...]
+    offered: list[int]
+    share: list[int]
+
+    def left(self, has: list[int]) -> tuple[int, ...]:
+        """Return what the rule leaves one who has so many chips already."""
+        return tuple(max(0, n - m) for n, m in zip(self.share, has, strict=True))
+
+
+def scopes_of(book: Book) -> list[Scope]:
+    """Return what the largest shares of a book rule; nothing if it is urgent."""
+    rules = largest_shares(book.policies)
+    if not rules or book.mobilisation is not None:
+        return []
+    offered, holdings = _offered(book), Holdings(book)
+    found = []
+    for rule in rules:
+        for chip, pools in _pools_by_chip(rule, book.pools):
+            there = _sum(offered[key] for key in pools)
+            # What rounds before gave is there as well as what is offered.
+            share = [most_chips(rule, n) for n in map(add, holdings.of("", pools), there)]
+            found.append(Scope(rule.id, chip, pools, there, share))
+    return found
 
 
 def allowances_of(book: Book) -> tuple[BookAllowance, ...]:
     """Return the allowances that orders of a book could exceed, sorted by key; none if urgent."""
-    rules = largest_shares(book.policies)
-    if not rules or book.mobilisation is not None:
-        return ()
-    offered = _offered(book)
-    found = [
-        row
-        for rule in rules
-        for chip, pools in _scopes(rule, book.pools)
-        for row in _exceeded(book, rule, chip, (pools, _sum(offered[key] for key in pools)))
-    ]
+    holdings = Holdings(book)
+    found = [row for scope in scopes_of(book) for row in _exceeded(book, scope, holdings)]
     return tuple(sorted(found, key=lambda row: row.key))
 
 
-def _scopes(rule: LargestShare, pools: Iterable[Pool]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _pools_by_chip(
+    rule: LargestShare, pools: Iterable[Pool]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     by_chip: dict[str, list[str]] = defaultdict(list)
     for pool in pools:
         if rule.covers(pool):
@@ -68,23 +104,20 @@ def _sum(rows: Iterable[list[int]]) -> list[int]:
     return [sum(column) for column in zip(*rows, strict=True)]
 
 
-def _exceeded(
-    book: Book, rule: LargestShare, chip: str, scope: tuple[tuple[str, ...], list[int]]
-) -> Iterator[BookAllowance]:
+def _exceeded(book: Book, scope: Scope, holdings: Holdings) -> Iterator[BookAllowance]:
     """Yield the allowances of participants whose demand could take more than the rule leaves."""
-    pools, offered = scope
-    capacity = tuple(most_chips(rule, chips) for chips in offered)
-    wanted = _Wanted(book, frozenset(pools))
+    wanted = _Wanted(book, frozenset(scope.pools))
     for demand in book.demands:
         wanted.count(demand)
     for participant, most in wanted.rows():
+        capacity = scope.left(holdings.of(participant, scope.pools))
         # Nobody gets more than is offered, whatever it wants.
         if any(
             min(chips, there) > least
-            for chips, there, least in zip(most, offered, capacity, strict=True)
+            for chips, there, least in zip(most, scope.offered, capacity, strict=True)
         ):
-            key = allowance_key(rule.id, chip, participant)
-            yield BookAllowance(key, rule.id, chip, participant, pools, capacity)
+            key = allowance_key(scope.policy, scope.chip, participant)
+            yield BookAllowance(key, scope.policy, scope.chip, participant, scope.pools, capacity)
 
 
 class _Wanted:

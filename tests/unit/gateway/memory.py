@@ -94,7 +94,7 @@ from tests.unit.gateway.memory_streams import MemoryFeed, streams_of
 from tests.unit.gateway.memory_webhooks import webhooks_of
 
 # One app for all: its routes are compiled at the first request, which takes half a second.
-_APP = create_app()
+APP = create_app()
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 KEYS = {role: f"sk_{role.value}-key-of-the-tests" for role in Role}
 RECEIVED = Reason(code="received", en="On the log.", zh="已写入日志。")
@@ -400,7 +400,7 @@ class MemoryGateway:
         operator = hash_key("bootstrap-key-of-tests")
         return Door(self.directory, self.acts, operator, self.members, NoTokens())
 
-    def _logins(self) -> DirectLogins:
+    def direct_logins(self) -> DirectLogins:
         book, topics = self.logins, MemorySigningKeys()
         return DirectLogins(self.directory, book, book, topics, Where("broker.example:9094", ""))
 
@@ -462,13 +462,13 @@ class MemoryGateway:
                 self.clock,
                 verify_ed25519,
             ),
-            direct_logins=self._logins(),
+            direct_logins=self.direct_logins(),
             acts=ActsReading(self.acts),
             streams=streams_of(MemoryFeed()),
             webhooks=webhooks_of(self.clock),
             receipt_key=None,
             readiness=self._readiness,
         )
-        _APP.state.api = api
-        transport = httpx.ASGITransport(_APP, raise_app_exceptions=False)
+        APP.state.api = api
+        transport = httpx.ASGITransport(APP, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://gateway")

@@ -67,9 +67,30 @@ def round_file() -> Json:
     return {"format": "suanli.round.v1", "book": book, "rules": rules, "result": result}
 
 
+_PERIODS = frozenset({"first_period", "start", "earliest", "deadline"})
+
+
+def as_round(round_id: str, later: int) -> Json:
+    """Return the round file of another round, so many hours later."""
+
+    def moved(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any value of a file
+        if isinstance(value, dict):
+            return {key: moved(item, key) for key, item in value.items()}
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        return value + later if name in _PERIODS else value
+
+    book, rules, result = map(moved, hand_made())
+    told = {"market": round_id.partition(":")[0], "round_id": round_id}
+    book = {**book, **told}
+    result = {**result, **told, "book_digest": rounds.digest(book)}
+    return {"format": "suanli.round.v1", "book": book, "rules": rules, "result": result}
+
+
 def hand_made() -> tuple[Json, Json, Json]:
     """Return book, rules and result: of five chips at 300 one may get four.
 
+    A sixth was given by a round before, to `p1`: four fifths of six are five, of which it has one.
     `p1` wants three at 1,000, three at 800 and three at 700: it gets three and one. `p2` wants
     three at 600 and gets the last, so the price is its 600, and a chip more would be worth 200
     to `p1`.
@@ -122,6 +143,10 @@ def _book() -> Json:
             _flow("dem_d", "p1", 700),
         ],
         "policies": [largest_policy()],
+        "held": [
+            {"participant": who, "pool": "zhangjiakou/910b", "start": 100, "chips": [1]}
+            for who in ("", "p1")
+        ],
         "allowances": [
             {
                 "key": "most/910b/p1",
@@ -136,7 +161,7 @@ def _book() -> Json:
 
 
 def _result(book_digest: str, rules_digest: str) -> Json:
-    kept = {"chip": "910b", "chips": 1, "got": 4, "largest": 4, "policy": "most"}
+    kept = {"chip": "910b", "chips": 1, "got": 4, "held": 1, "largest": 4, "policy": "most"}
     return {
         "format": "suanli.result.v1",
         "market": "jjj",
