@@ -47,6 +47,8 @@ _ALLOCATION = (
     "pool",
     "payment",
     "body_hash",
+    "resale_of",
+    "links",
 )
 _ROUND = ("round_id", "market_id", "seq", "digest", "records", "payment", "market_time")
 _SETTLEMENT = (
@@ -301,22 +303,7 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
         (*_ROUND, "fee_ppm", *_TERMS[1:-1], "terms_version"),
         [(*(getattr(r, name) for name in _ROUND), *_values(r.terms)) for r in batch.rounds],
     )
-    columns = [
-        "id",
-        "round_id",
-        "market_id",
-        "demand_id",
-        "enterprise_id",
-        "offer_id",
-        "provider_id",
-        "offer_version",
-        "pool",
-        "payment",
-        "body_hash",
-        "resale_of",
-        "links",
-    ]
-    await _copy(conn, "allocation", columns, batch.allocations)
+    await _copy(conn, "allocation", _ALLOCATION, batch.allocations)
     await _copy_rows(
         conn,
         "allocation_period",
@@ -391,17 +378,7 @@ async def write_waiting(conn: Conn, queries: Queries, batch: Batch) -> None:
     await _copy_rows(
         conn,
         "waiting_record",
-        [
-            "topic",
-            "partition",
-            "log_offset",
-            "market_id",
-            "timestamp_ms",
-            "key",
-            "value",
-            "header_names",
-            "header_values",
-        ],
+        _WAITING,
         [
             (
                 record.topic,

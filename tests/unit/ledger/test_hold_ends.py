@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from schemas import events
@@ -57,6 +59,18 @@ def test_a_hold_is_released_before_the_end_of_its_demand_and_expires_after_it(
     # A hold resolves once: the same round once more, or a later one, finds nothing.
     ledger.feed(topics.round(2, w.kept(2, "d1", "lab", 0), at=w.hour(at)))
     assert entries(ledger) == [booked]
+    check_sums(ledger)
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_a_hold_from_before_ends_were_kept_is_released_by_the_round_that_gives_it_up(
+    topics: w.Topics, ledger: w.MemoryLedger, at: int
+) -> None:
+    (demand,) = ledger.view.demands.values()
+    ledger.view.demands[demand.order_id] = replace(demand, expires_at=None)
+    ledger.feed(topics.round(1, w.kept(1, "d1", "lab", 0), at=w.hour(at)))
+    assert entries(ledger) == [("void", "hold_released")]
+    assert free(ledger, "lab") == 100 * w.YUAN
     check_sums(ledger)
 
 
