@@ -137,7 +137,11 @@ class JournalAuditor:
         await self._erasures.compare(changes)
         await self._note_gap(changes)
         crash_point("journal_decided")
-        self._has_more = changes.facts.size - size >= _RUN_MAX or self._rounds.has_more
+        self._has_more = (
+            changes.facts.size - size >= _RUN_MAX
+            or self._rounds.has_more
+            or self._settlements.has_more
+        )
         if before == after and changes.facts == self._facts and not _says_something(changes):
             return
         codes = await self._store.commit(before, after, changes, self._clock.now())

@@ -245,7 +245,7 @@ class Settling:
         place: Its place in the log of that market.
         told: What it says.
         allocation: The allocation as it was told, ``None`` if it was not yet.
-        settled: Hour -> (settlement, chips, delivered) of the allocation before.
+        settled: Hour -> (settlement, chips, delivered, digest) of the allocation before.
         premiums: Hour -> what its provider receives beside the price.
         terms: Terms of the version that it names, ``None`` if they are not known.
         fee_ppm: The market's fee when the round was made.

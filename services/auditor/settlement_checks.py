@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from services.auditor.journal_state import Found
@@ -20,9 +22,10 @@ from suanli.check_settlement import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from services.auditor.journal_state import JournalChanges, SettlementStore, Settling
+    from suanli.check_settlement import Move
 
 Json = dict[str, Any]
 Hours = dict[str, list[Any]]
@@ -40,49 +43,71 @@ class SettlementChecks:
 
     Args:
         store: Where settlements and entries wait for each other.
+
+    Attributes:
+        has_more: Whether the last look left settlements for the next.
     """
 
     def __init__(self, store: SettlementStore) -> None:
         self._store = store
+        self.has_more = False
 
     async def compare(self, changes: JournalChanges) -> None:
         """Judge what was told and is kept, as far as what it needs is."""
-        # Settlements of a market that lack entries so far, and what they come to.
-        lacking: list[tuple[Settling, Due]] = []
+        waiting = await self._store.waiting(_SETTLEMENTS_MAX)
+        kept = await self._store.entries({known for one in waiting for known in _ids(one)})
+        # Settlements of a market that lack entries so far.
+        lacking: list[Settling] = []
         market, is_clear = "", True
-        for one in await self._store.waiting(_SETTLEMENTS_MAX):
+        for one in waiting:
             if one.market_id != market:
                 market, lacking, is_clear = one.market_id, [], True
-            if one.round == "passed":
-                # Its file was refuted, or judged before its premiums were kept.
-                self._judged(one, [], changes)
-                changes.passed |= _ids(one)
+            if self._is_over(one, changes):
                 continue
             problems = await self._problems(one, changes)
             if problems is None:
                 is_clear = False
                 continue
-            due = due_of(one.told, one.premiums)
-            booked, is_old = await self._entries(one, changes)
-            if not is_old and not _is_whole(one, due, booked):
-                lacking.append((one, due))
-                continue
-            place = max((at for at, _ in booked.moves.values()), default=-1)
-            for before, owed in lacking:
-                entries, _ = await self._entries(before, changes)
-                found = await self._problems(before, changes) or []
-                found += check_moves(before.told, owed, entries, is_whole=True)
-                self._judged(before, found, changes)
-            lacking = []
-            if is_old:
+            if await self._is_old(one, changes):
                 changes.passed |= _ids(one)
-            else:
-                problems += check_moves(one.told, due, booked, is_whole=True)
-            self._judged(one, problems, changes)
-            if is_clear and place >= 0:
+                self._judged(one, problems, changes)
+                continue
+            due, booked = due_of(one.told, one.premiums), _booked(one, kept)
+            if not _is_whole(one, due, booked):
+                lacking.append(one)
+                continue
+            place = max((at for at, _ in booked.moves.values()), default=None)
+            if place is not None:
+                for before in lacking:
+                    found = await self._problems(before, changes) or []
+                    self._judged(before, found + _of_moves(before, kept), changes)
+                lacking = []
+            self._judged(one, problems + _of_moves(one, kept), changes)
+            if is_clear and place is not None:
                 await self._find_unsettled(one.market_id, place, changes)
+        self.has_more = len(waiting) >= _SETTLEMENTS_MAX and bool(changes.judged)
 
-    def _judged(self, one: Settling, problems: Sequence[str], changes: JournalChanges) -> None:
+    def _is_over(self, one: Settling, changes: JournalChanges) -> bool:
+        """Tell whether there is nothing to judge: it is told again, or its round was not judged."""
+        if one.round == "passed" and one.allocation is not None:
+            # Its file was refuted, or judged before its premiums were kept.
+            changes.passed |= _ids(one)
+            self._judged(one, [], changes)
+            return True
+        settled = one.settled | changes.settled_hours.get(str(one.told["allocation_id"]), {})
+        before = [settled.get(hour_of(row)) for row in one.told["periods"]]
+        if not all(row is not None and row[0] == one.id for row in before):
+            return False
+        if any(row is not None and row[3] != _digest(one) for row in before):
+            text = "told again, and otherwise"
+            self._judged(one, [text], changes, key=f"{one.id}/{_digest(one)}")
+        else:
+            changes.judged.append((one.market_id, one.place))
+        return True
+
+    def _judged(
+        self, one: Settling, problems: Sequence[str], changes: JournalChanges, key: str = ""
+    ) -> None:
         changes.judged.append((one.market_id, one.place))
         changes.matched |= _ids(one)
         self._note_hours(one, changes)
@@ -93,13 +118,14 @@ class SettlementChecks:
             }
             round_id = str(one.told["round_id"])
             texts = tuple(dict.fromkeys(problems))
-            found = Found("round.settled", one.id, texts, evidence, one.market_id, round_id)
+            found = Found("round.settled", key or one.id, texts, evidence, one.market_id, round_id)
             changes.found.append(found)
 
     def _note_hours(self, one: Settling, changes: JournalChanges) -> None:
         hours = changes.settled_hours.setdefault(str(one.told["allocation_id"]), {})
         for row in one.told["periods"]:
-            hours[hour_of(row)] = [one.id, int(row["chips"]), int(row["delivered"])]
+            told = [one.id, int(row["chips"]), int(row["delivered"]), _digest(one)]
+            hours[hour_of(row)] = told
 
     async def _problems(self, one: Settling, changes: JournalChanges) -> list[str] | None:
         """Return what is wrong with a settlement beside its entries, ``None`` if it has to wait."""
@@ -152,9 +178,9 @@ class SettlementChecks:
                 if name != source and any(hour_of(at) == hour for at in item["periods"])
             }
             if all(hour in hours[name] for name in others):
-                chains = Chains({source: sold[source][0], **others})
+                chains = Chains({source: sold[source][0] | {"resale_of": None}, **others})
                 for name in (source, *others):
-                    chains.put(name, hour, *hours[name][hour])
+                    chains.put(name, hour, *hours[name][hour][:3])
                 problems += chains.problems([hour])
                 continue
             passed = sum(hours[name][hour][2] for name in others if hour in hours[name])
@@ -162,13 +188,10 @@ class SettlementChecks:
                 problems.append(f"{hour}: {passed} passed on of {came[2]} that came of {source}")
         return problems
 
-    async def _entries(self, one: Settling, changes: JournalChanges) -> tuple[Booked, bool]:
-        """Return a settlement's entries, and whether some are from before they were kept."""
-        ids = _ids(one)
-        found = await self._store.entries(ids)
+    async def _is_old(self, one: Settling, changes: JournalChanges) -> bool:
+        """Tell whether entries of a settlement are from before they were kept."""
         first = changes.facts.settling_from or 0
-        is_old = first > 0 and await self._store.is_seen(ids, first)
-        return Booked(dict(found)), is_old
+        return first > 0 and await self._store.is_seen(_ids(one), first)
 
     async def _find_unsettled(self, market_id: str, place: int, changes: JournalChanges) -> None:
         """Raise a finding for each entry before a place that no settlement is about."""
@@ -185,6 +208,21 @@ class SettlementChecks:
 
 def _ids(one: Settling) -> set[str]:
     return {entry_id_of(purpose, one.id) for purpose in PURPOSES}
+
+
+def _digest(one: Settling) -> str:
+    """Return a digest of what a settlement says."""
+    text = json.dumps(one.told, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _booked(one: Settling, kept: Mapping[str, tuple[int, Move]]) -> Booked:
+    return Booked({known: kept[known] for known in _ids(one) if known in kept})
+
+
+def _of_moves(one: Settling, kept: Mapping[str, tuple[int, Move]]) -> list[str]:
+    due = due_of(one.told, one.premiums)
+    return check_moves(one.told, due, _booked(one, kept), is_whole=True)
 
 
 def _is_whole(one: Settling, due: Due, booked: Booked) -> bool:

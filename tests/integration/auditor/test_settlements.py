@@ -6,17 +6,21 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import asyncpg
 import pytest
 
 from schemas import events
 from schemas.money import AllocationSettled
+from services.auditor.adapters.postgres import MIGRATIONS
 from services.core.round_events import set_digest
 from services.kit.kafka import OutRecord
 from suanli.check_settlement import PURPOSES
+from tests.conftest import Stack
 from tests.integration.auditor.test_bookings import ORDERS, PEOPLE, cleared
 from tests.integration.auditor.wire import Wire, changed
 from tests.integration.matching.conftest import desk  # noqa: F401 - a fixture
 from tests.integration.matching.desk import Desk
+from tests.integration.migrating import schema_before
 from tests.unit.ledger import world as w
 
 pytestmark = pytest.mark.integration
@@ -79,8 +83,12 @@ async def audited(wire: Wire, desk: Desk, spoil: Callable[[Told], object]) -> di
     async with wire.auditing():
         await wire.until_checked(len(entries))
         await wire.until("SELECT count(*) FROM verdict", lambda n: n == 1)
-        # The last may wait for entries that come.
-        await wire.until("SELECT count(*) FROM settlement_waiting", lambda n: n <= 1)
+        hours = {(one.allocation_id, row.start) for one in told.settlements for row in one.periods}
+        await wire.until(
+            "SELECT count(*) FROM allocation_bought, jsonb_object_keys(settled)",
+            lambda n: n == len(hours),
+        )
+        await wire.until("SELECT count(*) FROM settlement_waiting", lambda n: n == 0)
         found = await wire.findings()
     return {
         one.summary.code: list(one.problems)
@@ -127,3 +135,20 @@ async def test_settlements_are_held_against_what_was_delivered_and_booked(
     assert found.keys() == wanted.keys(), found
     for code, text in wanted.items():
         assert any(text in problem for problem in found[code]), found
+
+
+async def test_allocations_are_read_again_as_they_were_told(stack: Stack) -> None:
+    async with schema_before(stack, "auditor", MIGRATIONS, "0010_settlements") as before:
+        conn = before.conn
+        await conn.execute("INSERT INTO allocation_bought VALUES ('al_a', 'e', 'off_a', 'p', '{}')")
+        await conn.execute(
+            "INSERT INTO consumer_offset (topic, partition, next_offset, epoch) "
+            "VALUES ('offers', 0, 9, 1), ('allocations', 0, 9, 1)"
+        )
+        await before.upgrade()
+        assert await conn.fetchval("SELECT count(*) FROM allocation_bought") == 0
+        rows = await conn.fetch("SELECT topic FROM consumer_offset")
+        assert [row["topic"] for row in rows] == ["offers"]
+        await conn.execute("INSERT INTO settlement_waiting VALUES ('jjj', 1, '{}')")
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await conn.execute("INSERT INTO settlement_waiting VALUES ('jjj', 1, '{}')")
