@@ -54,6 +54,8 @@ READS: dict[str, tuple[str, ...]] = {
         "allocations",
         "offers",
         "participants",
+        "settlements",
+        "policies",
     ),
 }
 """Topics that each service reads; a test compares them with the services' own."""

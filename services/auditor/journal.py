@@ -22,6 +22,7 @@ from schemas.events import (
     RoundClosed,
 )
 from schemas.links import LinkCharged
+from schemas.money import AllocationSettled, SettlementTermsSet
 from schemas.shares import PremiumAssigned
 from schemas.transparency import CheckpointCosigned
 from services.auditor.crash import crash_point
@@ -29,16 +30,19 @@ from services.auditor.erasure_checks import ErasureChecks
 from services.auditor.journal_heads import HeadChecks
 from services.auditor.journal_rounds import RoundChecks, faults_of_entries
 from services.auditor.journal_state import TILE, ErasureSeen, Found, JournalChanges
+from services.auditor.settlement_checks import SettlementChecks
 from services.kit.errors import LogUnavailableError
 from services.kit.logging import get_logger
 from services.kit.telemetry import METRICS
 from suanli.check_booking import Bookings, place_of
 from suanli.check_journal import Journal, Tree, is_erased, named_in, read_entry
+from suanli.check_settlement import PURPOSES, move_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from schemas.codec import Envelope
+    from schemas.events import Event
     from services.auditor.journal_state import Edge, JournalFacts, JournalStore
     from services.auditor.ports import MeasuredLog
     from services.kit.clock import Clock
@@ -58,8 +62,8 @@ class JournalAuditor:
 
     Args:
         store: Commit point.
-        log: The topics ``journal-entries``, ``checkpoints``, ``allocations``, ``offers`` and
-            ``participants``.
+        log: The topics ``journal-entries``, ``checkpoints``, ``allocations``, ``offers``,
+            ``participants``, ``settlements`` and ``policies``.
         clock: The market's clock.
         key: The log's verifier key, ``None`` if signatures are not checked.
         witnesses: Witnesses whose cosignatures are counted.
@@ -83,6 +87,7 @@ class JournalAuditor:
         self._clock = clock
         self._heads = HeadChecks(store, key, witnesses)
         self._rounds = RoundChecks(store, log)
+        self._settlements = SettlementChecks(store.settlements)
         self._erasures = ErasureChecks(store, log)
         self._gap_s = gap_s
         self._committed = committed
@@ -105,7 +110,10 @@ class JournalAuditor:
 
     async def start(self) -> None:
         """Take the state from the store and go to its positions."""
-        positions, self._facts, self._edge = await self._store.start()
+        positions, facts, self._edge = await self._store.start()
+        if facts.settling_from is None:
+            facts = replace(facts, settling_from=facts.size)
+        self._facts = facts
         await self._reader.start(positions)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -125,10 +133,15 @@ class JournalAuditor:
         size = self._facts.size
         edge = await self._check(arrived, changes)
         await self._rounds.compare(changes, after)
+        await self._settlements.compare(changes)
         await self._erasures.compare(changes)
         await self._note_gap(changes)
         crash_point("journal_decided")
-        self._has_more = changes.facts.size - size >= _RUN_MAX or self._rounds.has_more
+        self._has_more = (
+            changes.facts.size - size >= _RUN_MAX
+            or self._rounds.has_more
+            or self._settlements.has_more
+        )
         if before == after and changes.facts == self._facts and not _says_something(changes):
             return
         codes = await self._store.commit(before, after, changes, self._clock.now())
@@ -169,16 +182,8 @@ class JournalAuditor:
                     changes.ordered.add((body.erasure_id, body.leaf_hash))
                 case CheckpointPublished() | CheckpointCosigned():
                     heads.append(envelope)
-                case AllocationMade() as body:
-                    changes.allocations.append(body)
-                case PremiumAssigned() | LinkCharged() as body:
-                    changes.charges.append(body)
-                case RoundClosed() as body:
-                    changes.closed.append(body)
-                case OfferSubmitted() | OfferAmended() as body:
-                    changes.offers.append(body)
-                case _:
-                    continue
+                case body:
+                    _keep(record, body, changes)
         await self._heads.take_in(heads, changes)
         return arrived
 
@@ -241,6 +246,9 @@ class JournalAuditor:
             journal.add(index, content, (entry, leaf))
             if not is_erased(entry):
                 bookings.add(index, entry)
+                if entry.get("purpose") in PURPOSES:
+                    moved = (index, str(entry.get("market_id")), move_of(entry))
+                    changes.settling[str(entry["entry_id"])] = moved
             passing.add(index, entry, is_head=index + 1 in heads)
             changes.seen[str(entry["entry_id"])] = index
         changes.facts = replace(changes.facts, size=journal.size, unseen=books.unseen)
@@ -282,13 +290,34 @@ class JournalAuditor:
             )
 
 
+def _keep(record: Record, body: Event, changes: JournalChanges) -> None:
+    """Keep what entries and rounds are compared with."""
+    match body:
+        case AllocationMade():
+            changes.allocations.append(body)
+        case PremiumAssigned() | LinkCharged():
+            changes.charges.append(body)
+        case RoundClosed():
+            changes.closed.append(body)
+        case OfferSubmitted() | OfferAmended():
+            changes.offers.append(body)
+        case AllocationSettled():
+            changes.settlements.append((record.offset, body))
+        case SettlementTermsSet():
+            changes.terms.append(body)
+        case _:
+            pass
+
+
 def _differs(content: bytes, first: bytes) -> bool:
     """Return whether these are two entries: what was erased still is the same leaf."""
     return content != first and read_entry(content)[1] != read_entry(first)[1]
 
 
 def _says_something(changes: JournalChanges) -> bool:
-    return bool(changes.found or changes.rounds or changes.taken or changes.waiting)
+    return bool(
+        changes.found or changes.rounds or changes.taken or changes.waiting or changes.judged
+    )
 
 
 def _republished(index: int) -> Found:

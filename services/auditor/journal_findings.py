@@ -95,6 +95,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{round_id} sells on what its seller had not bought, or through too many sales.",
         "轮次 {round_id} 转售了卖方未曾买到的时段，或转售次数过多。",
     ),
+    "round.settled": (
+        "Settlement {settlement_id} of {allocation_id} is not what was delivered comes to.",
+        "分配 {allocation_id} 的结算 {settlement_id} 与交付情况不符。",
+    ),
+    "journal.unsettled": (
+        "Entry {leaf_index} moves money of a settlement that was not told.",
+        "第 {leaf_index} 条移动了资金，而相应的结算并未公布。",
+    ),
     "book.lost": (
         "The book of {round_id} leaves out {orders} that stood open on the log.",
         "轮次 {round_id} 的订单簿遗漏了日志中 {orders} 个有效订单。",

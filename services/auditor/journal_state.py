@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
     from schemas.events import AllocationMade, OfferAmended, OfferSubmitted, RoundClosed
     from schemas.links import LinkCharged
+    from schemas.money import AllocationSettled, SettlementTermsSet
     from schemas.shares import PremiumAssigned
     from schemas.transparency import AuditProgressed
     from services.kit.records import Positions
     from suanli.check_booking import Allocated, Claim, Facts, Place
     from suanli.check_capacity import Bought, Shared
     from suanli.check_journal import Books
+    from suanli.check_settlement import Move
 
 TILE = 256
 """Leaf hashes that are kept together; a tree at any size is made of 255 more at most."""
@@ -37,6 +39,7 @@ class JournalFacts:
         booking: Round whose entries are passing now, empty if none is.
         cause: What those entries were caused by.
         unseen: Postings of erased entries that no account's versions have shown yet.
+        settling_from: First entry that was kept for settlements, ``None`` before one was.
     """
 
     size: int = 0
@@ -49,6 +52,7 @@ class JournalFacts:
     booking: str = ""
     cause: str = ""
     unseen: int = 0
+    settling_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,16 @@ class JournalChanges:
     # What allocations gave, which may be sold on; (capacity, hour) -> what was sold of it.
     bought: list[AllocationMade] = field(default_factory=list)
     shared: dict[tuple[str, str], Shared] = field(default_factory=dict)
+    # (place in its market's log, settlement); terms; entry id -> (place, market, movement).
+    settlements: list[tuple[int, AllocationSettled]] = field(default_factory=list)
+    terms: list[SettlementTermsSet] = field(default_factory=list)
+    settling: dict[str, tuple[int, str, Move]] = field(default_factory=dict)
+    # Settlements that were judged, as (market, place), their hours, and the entries done with.
+    judged: list[tuple[str, int]] = field(default_factory=list)
+    settled_hours: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+    matched: set[str] = field(default_factory=set)
+    # Entries of settlements that are not judged, which may still come.
+    passed: set[str] = field(default_factory=set)
     claims: dict[Place, Claim] = field(default_factory=dict)
     # Those whose escrow is empty and whose premiums may still move.
     waits: set[Place] = field(default_factory=set)
@@ -220,6 +234,69 @@ class JournalChanges:
     ordered: set[tuple[str, str]] = field(default_factory=set)
     erased: set[ErasureSeen] = field(default_factory=set)
     unordered: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """A settlement that was told, with what it follows from.
+
+    Attributes:
+        market_id: Its market.
+        place: Its place in the log of that market.
+        told: What it says.
+        allocation: The allocation as it was told, ``None`` if it was not yet.
+        settled: Hour -> (settlement, chips, delivered, digest) of the allocation before.
+        premiums: Hour -> what its provider receives beside the price.
+        terms: Terms of the version that it names, ``None`` if they are not known.
+        fee_ppm: The market's fee when the round was made.
+        resale_of: Allocation that it resells, if it does.
+        round: ``judged``; ``awaited`` until it is; ``passed`` if it was refuted, or judged before
+            its premiums were kept.
+    """
+
+    market_id: str
+    place: int
+    told: dict[str, Any]
+    allocation: dict[str, Any] | None
+    settled: dict[str, list[Any]]
+    premiums: Mapping[str, int]
+    terms: dict[str, Any] | None
+    fee_ppm: int | None
+    resale_of: str | None
+    round: str
+
+    @property
+    def id(self) -> str:
+        """Return its id."""
+        return str(self.told["settlement_id"])
+
+
+class SettlementStore(Protocol):
+    """Settlements and their entries, until both are there."""
+
+    async def waiting(self, limit: int) -> list[Settling]:
+        """Return the first settlements of each market that were not judged, in order."""
+        ...
+
+    async def entries(self, entry_ids: Iterable[str]) -> dict[str, tuple[int, Move]]:
+        """Return entry id -> (place, movement) of entries that settle something."""
+        ...
+
+    async def entries_before(
+        self, market_id: str, place: int, limit: int
+    ) -> dict[str, tuple[int, Move]]:
+        """Return the first of a market before a place."""
+        ...
+
+    async def is_seen(self, entry_ids: Iterable[str], before: int) -> bool:
+        """Tell whether one of these entries is before a place."""
+        ...
+
+    async def sold_on(
+        self, allocation_id: str
+    ) -> dict[str, tuple[dict[str, Any], dict[str, list[Any]]]]:
+        """Return an allocation and what was sold on of it, each with its settled hours."""
+        ...
 
 
 class CapacityStore(Protocol):
@@ -248,6 +325,11 @@ class CapacityStore(Protocol):
 
 class JournalStore(Protocol):
     """The commit point; a write fails with StaleWriterError once the lease is lost."""
+
+    @property
+    def settlements(self) -> SettlementStore:
+        """Return what is kept of settlements."""
+        ...
 
     @property
     def capacity(self) -> CapacityStore:

@@ -36,12 +36,14 @@ class Money:
         allocations: (demand, offer, pool, first period, payment, digest of its periods) of each.
         charges: (``premium`` or ``link``, what it is of, micro-yuan, digest of its periods).
         assessed: What imported supply is charged by premiums.
+        premium_hours: Allocation -> hour -> what its provider receives beside the price.
     """
 
     payments: tuple[tuple[str, int, int, int], ...] = ()
     allocations: tuple[tuple[str, str, str, int, int, str], ...] = ()
     charges: tuple[tuple[str, str, int, str], ...] = ()
     assessed: int = 0
+    premium_hours: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
 ON CONFLICT (offer_id, pool, hour) DO UPDATE SET chips = excluded.chips
 
 -- name: put_bought
-INSERT INTO allocation_bought (allocation_id, enterprise_id, offer_id, pool, hours)
-SELECT allocation_id, enterprise_id, offer_id, pool, hours::jsonb
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
-  AS t (allocation_id, enterprise_id, offer_id, pool, hours)
+INSERT INTO allocation_bought (allocation_id, enterprise_id, offer_id, pool, hours, told)
+SELECT allocation_id, enterprise_id, offer_id, pool, hours::jsonb, told::jsonb
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+  AS t (allocation_id, enterprise_id, offer_id, pool, hours, told)
 ON CONFLICT DO NOTHING
 
 -- name: bought

@@ -78,7 +78,8 @@ async def put_capacity(conn: Conn, changes: JournalChanges) -> None:
             [body.terms.model_dump_json() for body in bodies],
         )  # fmt: skip
     if changes.bought:
-        gave = [bought_by(body.model_dump(mode="json")) for body in changes.bought]
+        told = [body.model_dump(mode="json") for body in changes.bought]
+        gave = [bought_by(item) for item in told]
         await conn.execute(
             QUERIES.put_bought,
             [body.allocation_id for body in changes.bought],
@@ -86,6 +87,7 @@ async def put_capacity(conn: Conn, changes: JournalChanges) -> None:
             [one.offer for one in gave],
             [one.pool for one in gave],
             [json.dumps(one.hours) for one in gave],
+            [json.dumps(item) for item in told],
         )
     if changes.given:
         columns = map(list, zip(*changes.given, strict=True))

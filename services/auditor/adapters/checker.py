@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _CHILD = "services.auditor.adapters.verify"
 _ROWS = ("payments", "allocations", "charges")
+_MORE = ("assessed", "premium_hours")
 
 
 class ChildChecker:
@@ -44,9 +45,10 @@ class ChildChecker:
         if process.returncode != 0:
             return _failed(f"the checker must exit with 0, was {process.returncode}")
         value: dict[str, Any] = json.loads(answer)
-        rows = {name: tuple(map(tuple, value.pop(name, ()))) for name in _ROWS}
+        rows: dict[str, Any] = {name: tuple(map(tuple, value.pop(name, ()))) for name in _ROWS}
         value["problems"] = tuple(value["problems"])
-        money = Money(**rows, assessed=value.pop("assessed", 0))
+        rows |= {name: value.pop(name) for name in _MORE if name in value}
+        money = Money(**rows)
         return Checked(**value | {"told": Told(**value.get("told", {}))}, money=money)
 
 

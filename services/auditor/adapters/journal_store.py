@@ -13,6 +13,7 @@ from schemas.types import period_of
 from services.auditor.adapters.capacity_store import PostgresCapacityStore, put_capacity
 from services.auditor.adapters.erasure_store import put_erased, put_erasures
 from services.auditor.adapters.queries import QUERIES
+from services.auditor.adapters.settlement_store import PostgresSettlementStore, put_settlements
 from services.auditor.crash import crash_point
 from services.auditor.journal_findings import finding_event, finding_id, progress_event, severity_of
 from services.auditor.journal_state import (
@@ -41,7 +42,10 @@ if TYPE_CHECKING:
     from services.kit.records import Positions
     from suanli.check_booking import Allocated, Place
 
-TOPICS = ("journal-entries", "checkpoints", "allocations", "offers", "participants")
+TOPICS = (
+    *("journal-entries", "checkpoints", "allocations", "offers"),
+    *("participants", "settlements", "policies"),
+)
 # Beyond this many, findings say nothing new, and the topic is not to be flooded.
 FINDINGS_MAX = 1_000
 _UNTOLD = METRICS.counter("audit_findings_untold_total", "Findings beyond the most that are told")
@@ -60,8 +64,14 @@ class PostgresJournalStore:
     def __init__(self, pool: Pool, *, lease: str, epoch: int) -> None:
         self._pool = pool
         self._capacity = PostgresCapacityStore(pool)
+        self._settlements = PostgresSettlementStore(pool)
         self._lease = lease
         self._epoch = epoch
+
+    @property
+    def settlements(self) -> PostgresSettlementStore:
+        """Return what is kept of settlements."""
+        return self._settlements
 
     @property
     def capacity(self) -> PostgresCapacityStore:
@@ -235,6 +245,7 @@ class PostgresJournalStore:
             await _put_heads(conn, changes)
             await _put_rounds(conn, changes)
             await put_capacity(conn, changes)
+            await put_settlements(conn, changes)
             await _put_claims(conn, changes)
             await put_erasures(conn, changes)
             crash_point("journal_before_commit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from services.auditor.adapters.queries import QUERIES
@@ -25,6 +26,10 @@ async def put_judged(conn: Conn, round_id: str, market_id: str, money: Money) ->
     seq = round_id.rpartition(":")[2]
     number = int(seq) if seq.isdecimal() else 0
     await conn.execute(QUERIES.put_judged, round_id, market_id, number, money.assessed)
+    await conn.execute(QUERIES.put_settling_judged, round_id)
+    if money.premium_hours:
+        hours = [json.dumps(one) for one in money.premium_hours.values()]
+        await conn.execute(QUERIES.put_settling_premiums, list(money.premium_hours), hours)
     if money.payments:
         await conn.execute(QUERIES.put_payments, round_id, *_columns(money.payments))
     count = len(money.allocations)

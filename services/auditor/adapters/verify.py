@@ -10,7 +10,7 @@ import hashlib
 import json
 import sys
 
-from suanli.check_charges import allocation_id_of, says_of
+from suanli.check_charges import allocation_id_of, premium_hours_of, says_of
 from suanli.check_told import links_of, prices_of, shares_of
 from suanli.checker import verify_round_file
 
@@ -54,6 +54,7 @@ def _told(file: bytes) -> dict[str, object]:
         "charges": [("premium", subject, *facts) for subject, facts in premiums.items()]
         + [("link", subject, *facts) for subject, facts in links.items()],
         "assessed": says.assessed,
+        "premium_hours": premium_hours_of(value),
         "told": {
             "first_period": int(value["book"]["first_period"]),
             "shares": shares_of(value),

@@ -8,7 +8,7 @@ come first whose allocations do by id, and those whose round was booked later co
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -70,10 +70,18 @@ class Chains:
                 problems.append(f"{hour} delivered must be {came}, {what}; was {delivered}")
         return problems
 
-    def problems(self) -> Iterator[str]:
-        """Yield where chains were settled otherwise than what came of the first provider."""
+    def put(self, name: str, hour: str, settlement: str, chips: int, delivered: int) -> None:
+        """Take in an hour that was looked at before."""
+        self._settled[name, hour] = _Hour(settlement, chips, delivered)
+
+    def problems(self, hours: Iterable[str] | None = None) -> Iterator[str]:
+        """Yield where chains were settled otherwise than what came of the first provider.
+
+        Args:
+            hours: Those to look at, all if left out.
+        """
         for source, resales in sorted(self._resales.items()):
-            for hour in sorted({hour for one in resales for hour in self._hours(one)}):
+            for hour in sorted(hours or {hour for one in resales for hour in self._hours(one)}):
                 yield from self._of(source, hour, sorted(resales))
 
     def _hours(self, name: str) -> list[str]:

@@ -308,7 +308,7 @@ def check_settlements(
         is_whole = 0 < end <= size or (end == 0 and str(item["settled_at"]) < last)
         due = due_of(item, premiums.get(str(item["allocation_id"]), {}))
         problems = check_hours(item, allocation)
-        rates = _rates(item, by_version)
+        rates = rates_of(item, by_version.get((item["market_id"], item["terms_version"])))
         if rates is None:
             problems.append(f"terms of version {item['terms_version']} are not in force")
         problems += check_amounts(item, due, rates or {})
@@ -345,12 +345,17 @@ class Fees:
         return []
 
 
-def _rates(told: Json, terms: Mapping[tuple[str, int], Json]) -> Json | None:
-    """Return the rates that a settlement must be settled at, ``None`` if its terms cannot be."""
-    version = told["terms_version"]
-    if version is None:
+def rates_of(told: Json, terms: Json | None, fee_ppm: int | None = None) -> Json | None:
+    """Return the rates that a settlement must be settled at, ``None`` if its terms cannot be.
+
+    Args:
+        told: The settlement.
+        terms: Those of the version that it names, ``None`` if there are none.
+        fee_ppm: The market's own fee when the round was made, ``None`` if that is not known.
+    """
+    if told["terms_version"] is None:
         # The market's rules know a fee of the provider alone.
-        return {"enterprise_fee_ppm": 0, "penalty_ppm": 0, "compensation_ppm": 0}
-    found = terms.get((told["market_id"], version))
+        rates: Json = {"enterprise_fee_ppm": 0, "penalty_ppm": 0, "compensation_ppm": 0}
+        return rates if fee_ppm is None else rates | {"provider_fee_ppm": fee_ppm}
     seq = int(str(told["round_id"]).rpartition(":")[2])
-    return found if found and int(found["in_force_from_round"]) <= seq else None
+    return terms if terms and int(terms["in_force_from_round"]) <= seq else None

@@ -1,0 +1,189 @@
+"""Settlements are judged in whatever order the topics of markets are read."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from services.auditor.journal_state import Found, JournalChanges, JournalFacts, Settling
+from services.auditor.settlement_checks import SettlementChecks
+from suanli.check_settlement import PURPOSES, Move, move_of
+from tests.unit.ledger.test_check_settlement import Export, export, whole  # noqa: F401 - fixtures
+
+Json = dict[str, Any]
+Hours = dict[str, list[Any]]
+
+
+@dataclass
+class MemorySettlements:
+    """`services.auditor.journal_state.SettlementStore` in memory."""
+
+    export: Export
+    told: dict[tuple[str, int], Json] = field(default_factory=dict)
+    moves: dict[str, tuple[int, Move]] = field(default_factory=dict)
+    hours: dict[str, Hours] = field(default_factory=dict)
+    rounds: dict[str, str] = field(default_factory=dict)
+    found: list[Found] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.allocations = {str(it["allocation_id"]): it for it in self.export.allocations}
+
+    async def waiting(self, limit: int) -> list[Settling]:
+        made = []
+        for (market, place), told in sorted(self.told.items())[:limit]:
+            name = str(told["allocation_id"])
+            allocation = self.allocations.get(name)
+            made.append(
+                Settling(
+                    market,
+                    place,
+                    told,
+                    allocation,
+                    self.hours.get(name, {}),
+                    self.export.premiums.get(name, {}),
+                    self.export.terms[0] if told["terms_version"] == 1 else None,
+                    0,
+                    None if allocation is None else allocation["resale_of"],
+                    self.rounds.get(str(told["round_id"]), "judged"),
+                )
+            )
+        return made
+
+    async def entries(self, entry_ids: Iterable[str]) -> dict[str, tuple[int, Move]]:
+        return {one: self.moves[one] for one in entry_ids if one in self.moves}
+
+    async def entries_before(
+        self, market_id: str, place: int, limit: int
+    ) -> dict[str, tuple[int, Move]]:
+        assert market_id
+        return {one: it for one, it in list(self.moves.items())[:limit] if it[0] < place}
+
+    async def is_seen(self, entry_ids: Iterable[str], before: int) -> bool:
+        raise AssertionError((entry_ids, before))
+
+    async def sold_on(self, allocation_id: str) -> dict[str, tuple[Json, Hours]]:
+        return {
+            name: (item, self.hours.get(name, {}))
+            for name, item in self.allocations.items()
+            if allocation_id in {name, item["resale_of"]}
+        }
+
+    def judge(self) -> None:
+        """Run one look and take over what it changed."""
+        changes = JournalChanges(JournalFacts(settling_from=0))
+        asyncio.run(SettlementChecks(self).compare(changes))
+        for place in changes.judged:
+            del self.told[place]
+        for one in changes.matched:
+            self.moves.pop(one, None)
+        for name, hours in changes.settled_hours.items():
+            self.hours[name] = self.hours.get(name, {}) | hours
+        self.found += changes.found
+
+
+def judged(export: Export, seed: int = 0) -> MemorySettlements:  # noqa: F811
+    """Return the store after all was told; settlements come in parts, and entries behind them."""
+    store, rng = MemorySettlements(export), random.Random(seed)
+    settlements = [((str(item["market_id"]), n), item) for n, item in enumerate(export.settlements)]
+    entries = [
+        (str(entry["entry_id"]), (place, move_of(entry)))
+        for place, entry in enumerate(export.entries)
+        if entry["purpose"] in PURPOSES
+    ]
+    while settlements or entries:
+        count = rng.randrange(1 + len(settlements) // 2) + 1
+        store.told.update(settlements[:count])
+        del settlements[:count]
+        store.judge()
+        count = rng.randrange(1 + len(entries) // 2) + 1
+        store.moves.update(entries[:count])
+        del entries[:count]
+        store.judge()
+    store.judge()
+    return store
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_the_ledger_settles_leaves_no_finding_and_nothing_that_waits(
+    export: Export,  # noqa: F811
+    seed: int,
+) -> None:
+    store = judged(export, seed)
+    assert (store.found, store.told, store.moves) == ([], {}, {})
+
+
+Change = Callable[[Export], object]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda it: it.of("mill")["periods"][0].update(delivered=4), "must be 5 of what came of"),
+        (lambda it: it.of("cloud").update(refund=1), "refund must be 4000000, was 1"),
+        (lambda it: it.of("lab").update(compensation=1), "compensation must be"),
+        (lambda it: it.of("cloud").update(lapsed=True), "lapsed, and 6 were delivered"),
+        (lambda it: it.terms[0].update(in_force_from_round=2), "version 1 are not in force"),
+        (lambda it: it.premiums.clear(), "nothing is due"),
+        (lambda it: it.settlements.remove(it.of("home")), "is of no settlement"),
+        (lambda it: it.entries[-1].update(purpose="deposit"), None),
+    ],
+)
+def test_what_is_changed_is_found_in_whatever_order_it_is_read(
+    export: Export,  # noqa: F811
+    seed: int,
+    change: Change,
+    problem: str | None,
+) -> None:
+    change(export)
+    texts = [text for one in judged(export, seed).found for text in one.problems]
+    assert problem is None or any(problem in text for text in texts), texts
+
+
+def test_settlements_wait_for_a_verdict_and_are_passed_over_without_one(
+    export: Export,  # noqa: F811
+) -> None:
+    export.of("cloud")["refund"] = 1
+    store = MemorySettlements(export)
+    store.told = {("jjj", n): item for n, item in enumerate(export.settlements)}
+    store.rounds = dict.fromkeys((str(it["round_id"]) for it in export.settlements), "awaited")
+    store.judge()
+    assert len(store.told) == len(export.settlements)
+    store.rounds = dict.fromkeys(store.rounds, "passed")
+    store.judge()
+    assert (store.told, store.found) == ({}, [])
+
+
+def test_a_settlement_that_is_told_again_is_no_news_unless_it_says_otherwise(
+    export: Export,  # noqa: F811
+) -> None:
+    store = judged(export)
+    store.told = {("jjj", 100 + n): item for n, item in enumerate(export.settlements)}
+    store.judge()
+    assert (store.told, store.found) == ({}, [])
+    store.told = {("jjj", 200): export.settlements[0] | {"refund": 1}}
+    store.judge()
+    (found,) = store.found
+    assert found.problems == ("told again, and otherwise",)
+
+
+def test_what_moves_nothing_makes_no_settlement_before_it_late(
+    export: Export,  # noqa: F811
+) -> None:
+    # The first is told, its entries are still to be read; the second costs nothing.
+    first = export.settlements[0]
+    free = export.allocations[1]
+    free["periods"] = [row | {"price": 0} for row in free["periods"]]
+    row = {"start": free["periods"][0]["start"], "chips": 3, "delivered": 3, "price": 0}
+    names = ("paid", "provider_fee", "enterprise_fee", "refund", "penalty", "compensation")
+    nothing = dict.fromkeys((*names, "provider_owes", "enterprise_owes"), 0)
+    export.premiums.clear()
+    told = export.of("home") | {"periods": [row], **nothing}
+    store = MemorySettlements(export, told={("jjj", 0): first, ("jjj", 1): told})
+    store.judge()
+    assert (list(store.told), store.found) == ([("jjj", 0)], [])
