@@ -9,6 +9,7 @@ import pytest
 
 from schemas import events
 from services.gateway.adapters.http import examples
+from services.gateway.adapters.queries import SQL
 from tests.integration.gateway.browsing import obstacles
 from tests.integration.gateway.conftest import Gateway, Market, demand, offer
 from tests.integration.gateway.serving import served
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(300)
 BOUGHT = "al_" + "a" * 26
 SOLD = "al_" + "b" * 26
+# Enough that looking at all orders of a participant for each of its allocations is dear.
+MANY = (
+    "INSERT INTO orders (order_id, side, market_id, participant_id, updated_at) "
+    "SELECT 'off_' || n, 'offer', 'jingjinji', 'enterprise-1', now() "
+    "FROM generate_series(1, 2000) AS n; "
+    "INSERT INTO order_terms (event_id, order_id, version, terms, recorded_at, log_offset) "
+    "SELECT order_id, order_id, 1, '{}', now(), 0 FROM orders; ANALYZE orders, order_terms;"
+)
 COMING = {"start": "2026-11-24T10:00:00Z", "chips": 4, "price": 100}
 
 
@@ -133,3 +142,17 @@ async def test_an_offer_states_its_chips_where_a_second_market_trades(market: Ma
     terms = offer()["terms"] | {"capacity_chips": 5_000}
     stated = await gateway.submit("offers", offer() | {"terms": terms}, market.provider, "stated")
     assert stated.status_code == 202, stated.text
+
+
+async def test_what_was_sold_on_is_found_by_an_index_under_a_participants_own_eyes(
+    gateway: Gateway,
+) -> None:
+    async with gateway.pool.acquire() as conn, conn.transaction():
+        await conn.execute(MANY)
+        reader = f"{await conn.fetchval('SELECT current_schema()')}_reader"
+        await conn.execute(f'SET LOCAL ROLE "{reader}"')
+        asked = ("enterprise-1", None, None, None, None, 50, None)
+        for query in (SQL.allocations, SQL.life_resales):
+            given = asked if query == SQL.allocations else ("dem_1", 50)
+            plan = await conn.fetch(f"EXPLAIN {query}", *given)
+            assert "order_terms_resale" in "\n".join(row[0] for row in plan)

@@ -209,6 +209,18 @@ BAD_INPUTS: tuple[Bad, ...] = (
         data_gb=10,
     ),
     Bad(
+        "fewer chips in all than are offered",
+        offer(capacity_chips=1),
+        "validation.invalid",
+        ("terms.capacity_chips", "1", "at least chips"),
+    ),
+    Bad(
+        "chips in all of a resale",
+        offer(capacity_chips=5_000, resale_of="al_" + "a" * 26),
+        "validation.invalid",
+        ("terms.capacity_chips", "", "null for a resale"),
+    ),
+    Bad(
         "64 KiB and one byte",
         b" " * (64 * 1024 + 1),
         "validation.too_large",

@@ -34,6 +34,7 @@ async def test_a_bad_input_is_refused_with_field_value_and_what_is_allowed(bad: 
     assert allowed in fault["allowed"], fault
     assert fault["en"] != fault["zh"]
     assert any("\u4e00" <= letter <= "\u9fff" for letter in fault["zh"]), fault
+    assert "must be" not in fault["zh"], fault
     assert "Traceback" not in reply.text
     assert gateway.log.sent == []
 

@@ -84,11 +84,14 @@ _OWN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"needed when latency_ms_max is given", "给出（有 latency_ms_max 时必填）"),
         (r"name at least one chip class or give a requirement", "至少一个芯片型号，或给出要求"),
         (r"must be at most chips \((\d+)\)", "不大于 chips（{0}）"),
+        (r"must be at least chips \((\d+)\)", "不小于 chips（{0}）"),
+        (r"must be null for a resale, whose allocation says it", "null（转售以原分配为限）"),
         (
             r"must fit between earliest and deadline \((\d+) periods\)",
             "能放入 earliest 与 deadline 之间（{0} 个时段）",
         ),
         (r"must be at most chips_max x periods \((\d+)\)", "不大于 chips_max × 时段数（{0}）"),
+        (r"must be text without U\+0000", "不含 U+0000 的文本"),
         (r"ids must differ", "互不相同的编号"),
         (r"zones must be among (.*?)(?=, was|$)", "{0} 中的区域"),
     )

@@ -182,12 +182,12 @@ SELECT a.*, (
     SELECT json_agg(json_build_object('period', d.period, 'chips', d.chips) ORDER BY d.period)
     FROM delivered_period d WHERE d.allocation_id = a.allocation_id
   )::text AS delivered, (
-    SELECT t.terms ->> 'resale_of' FROM order_terms t
+    SELECT t.resale_of FROM order_terms t
     WHERE t.order_id = a.offer_id AND t.version = 1 LIMIT 1
   ) AS resale_of, (
     SELECT json_agg(s.allocation_id ORDER BY s.seq)
     FROM order_terms t JOIN allocation s ON s.offer_id = t.order_id
-    WHERE t.terms ->> 'resale_of' = a.allocation_id AND t.version = 1
+    WHERE t.resale_of = a.allocation_id AND t.version = 1
   )::text AS resold
 FROM allocation a
 JOIN round r USING (round_id)
@@ -254,12 +254,12 @@ SELECT a.*, (
     SELECT json_agg(json_build_object('period', d.period, 'chips', d.chips) ORDER BY d.period)
     FROM delivered_period d WHERE d.allocation_id = a.allocation_id
   )::text AS delivered, (
-    SELECT t.terms ->> 'resale_of' FROM order_terms t
+    SELECT t.resale_of FROM order_terms t
     WHERE t.order_id = a.offer_id AND t.version = 1 LIMIT 1
   ) AS resale_of, (
     SELECT json_agg(s.allocation_id ORDER BY s.seq)
     FROM order_terms t JOIN allocation s ON s.offer_id = t.order_id
-    WHERE t.terms ->> 'resale_of' = a.allocation_id AND t.version = 1
+    WHERE t.resale_of = a.allocation_id AND t.version = 1
   )::text AS resold
 FROM allocation a
 JOIN round r USING (round_id)

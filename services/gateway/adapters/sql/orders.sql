@@ -24,8 +24,9 @@ submitted AS (
   WHERE o.submitted_at IS NULL OR o.log_offset > excluded.log_offset
 ),
 told AS (
-  INSERT INTO order_terms (event_id, order_id, version, terms, recorded_at, log_offset)
-  SELECT event_id, order_id, version, terms::jsonb, recorded_at, log_offset
+  INSERT INTO order_terms (event_id, order_id, version, terms, recorded_at, log_offset, resale_of)
+  SELECT event_id, order_id, version, terms::jsonb, recorded_at, log_offset,
+    terms::jsonb ->> 'resale_of'
   FROM unnest($11::text[], $12::text[], $13::int[], $14::text[], $15::timestamptz[],
     $16::bigint[])
     AS t (event_id, order_id, version, terms, recorded_at, log_offset)
