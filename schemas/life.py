@@ -34,6 +34,7 @@ LifeKind = Literal[
     "hold_refused",
     "hold_captured",
     "hold_released",
+    "capacity_wanted",
     "capacity_held",
     "capacity_refused",
     "allocated",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas import events
+from schemas.policies import MarketPolicySet
 from services.core.intake import decide
 from services.core.past_books import sealed_books
 from services.core.replay import MarketLog, Read, Round, Status
@@ -14,13 +15,21 @@ TOPICS = ("policies", "offers", "demand", "holds")
 
 
 class RecordingWorld(World):
-    """A market that also keeps what its topics would hold."""
+    """A market that also keeps what its topics would hold.
 
-    def __init__(self) -> None:
+    Args:
+        policies: Policies that are in force from the beginning.
+    """
+
+    def __init__(self, *policies: MarketPolicySet) -> None:
         super().__init__()
         defined = events.MarketDefined(market=MARKET)
         self.inputs: dict[str, list[Read]] = {topic: [] for topic in TOPICS}
-        self.inputs["policies"].append(Read("policies", 0, "policy", "", "", START, defined))
+        for offset, event in enumerate((defined, *policies)):
+            read = Read("policies", offset, f"policy {offset}", "", "", START, event)
+            self.inputs["policies"].append(read)
+        for policy in policies:
+            self.desk.set_policy(policy)
         self.told: list[Status] = []
         self.rounds: list[Round] = []
         self._begins = self._ends = dict.fromkeys(TOPICS, 0)

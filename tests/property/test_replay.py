@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.policies import MarketPolicySet
 from services.core.past_books import book_at
 from tests.property.examples import examples
+from tests.property.market_world import MARKET
 from tests.property.recording_world import RecordingWorld
 from tests.property.test_order_lives import OrderLives
 
 pytestmark = pytest.mark.timeout(240)
+# What an enterprise has of earlier rounds stands in the books, so it must follow from the log.
+HALF = MarketPolicySet.model_validate(
+    {
+        "market_id": MARKET.id,
+        "policy_id": "half",
+        "version": 1,
+        "in_force_from_round": 1,
+        "rule": {"kind": "largest_share", "share_bp": 5_000},
+        "reason": "Two enterprises want all of it",
+        "set_by": "regulator",
+    }
+)
 
 
 class Replays(OrderLives):
@@ -17,7 +31,7 @@ class Replays(OrderLives):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world: RecordingWorld = RecordingWorld()
+        self.world: RecordingWorld = RecordingWorld(HALF)
 
     def teardown(self) -> None:
         super().teardown()

@@ -18,6 +18,7 @@ class OrderEvent(TypedDict):
         "hold_refused",
         "hold_captured",
         "hold_released",
+        "capacity_wanted",
         "capacity_held",
         "capacity_refused",
     ]
@@ -56,6 +57,7 @@ class LifeStep(TypedDict):
         "hold_refused",
         "hold_captured",
         "hold_released",
+        "capacity_wanted",
         "capacity_held",
         "capacity_refused",
         "allocated",
