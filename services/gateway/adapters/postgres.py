@@ -17,7 +17,7 @@ from services.gateway.adapters.mobilisations import declared_in
 from services.gateway.adapters.queries import SQL, sql_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from schemas.api import (
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from schemas.orders import DemandTerms, OfferTerms
     from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
     from schemas.shares import RoundShares
+    from services.core.holding_rows import Run
     from services.gateway.identity_ports import NewKey
     from services.gateway.ports import Signer
     from services.kit.postgres import Conn, Pool
@@ -323,6 +324,11 @@ class PostgresReports:
         """Return an allocation of a whole round."""
         row = await self._pool.fetchrow(SQL.allocation, allocation_id)
         return None if row is None else rows.allocation_view(row)
+
+    async def held(self, market_id: str, participant_id: str, now: datetime) -> Mapping[str, Run]:
+        """Return what an account has of each pool, in hours that begin after an instant."""
+        found = await self._pool.fetch(SQL.held_by_one, market_id, participant_id, now)
+        return {pool: run for (_, pool), run in rows.held(found).items()}
 
     async def is_reported(self, allocation_id: str, delivery_id: str) -> bool:
         """Return whether this report has told periods of an allocation."""
