@@ -244,6 +244,10 @@ class Markets(Protocol):
         """Return markets in the order of their ids."""
         ...
 
+    async def pools_elsewhere(self, market_id: str) -> Mapping[str, str]:
+        """Return pools that other markets trade in -> the first such market."""
+        ...
+
     async def put_market(self, view: MarketView, offset: int) -> None:
         """Show a market that was defined at this offset."""
         ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from schemas.api import AccountView, RoundPricesView
 from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersionView
 from schemas.funds import AccountKind
-from schemas.types import Side
+from schemas.types import Side, pool_key
 from services.gateway.adapters import policies, rows
 from services.gateway.adapters.credentials import add_key
 from services.gateway.adapters.manifests import with_signature
@@ -165,6 +165,8 @@ class PostgresMarkets:
         self._parsed: dict[str, tuple[int, MarketView]] = {}
         # An order that was checked against the version before is judged again by matching.
         self._fresh_until: dict[str, float] = {}
+        # Market -> (until when it holds, what other markets trade in).
+        self._elsewhere: dict[str, tuple[float, dict[str, str]]] = {}
 
     async def market(self, market_id: str) -> MarketView | None:
         """Return a market."""
@@ -188,10 +190,21 @@ class PostgresMarkets:
         found = await self._pool.fetch(SQL.markets, after, limit, sql_of(where))
         return [rows.market_view(row) for row in found]
 
+    async def pools_elsewhere(self, market_id: str) -> dict[str, str]:
+        """Return pools that other markets trade in -> the first such market, of a moment ago."""
+        now_s = time.monotonic()
+        until_s, found = self._elsewhere.get(market_id, (0.0, {}))
+        if until_s <= now_s:
+            told = await self._pool.fetch(SQL.pools_elsewhere, market_id)
+            found = {pool_key(row["zone"], row["chip"]): row["market_id"] for row in told}
+            self._elsewhere[market_id] = (now_s + _SEEN_S, found)
+        return found
+
     async def put_market(self, view: MarketView, offset: int) -> None:
         """Show a market that was defined at this offset."""
         await put_market(self._pool, view, offset)
         self._fresh_until.clear()
+        self._elsewhere.clear()
 
     async def policies(
         self,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from schemas import events
+from services.gateway.adapters.http import examples
 from tests.integration.gateway.browsing import obstacles
 from tests.integration.gateway.conftest import Gateway, Market, demand, offer
 from tests.integration.gateway.serving import served
@@ -115,3 +117,19 @@ async def test_who_bought_sells_on_and_sees_the_chain_both_ways(
     await the_buyer_sees_no_more_than_its_seller(gateway, other, sold)
     refused = await gateway.submit("offers", offer(), market.enterprise, "o1")
     assert refused.status_code == 403
+
+
+async def test_an_offer_states_its_chips_where_a_second_market_trades(market: Market) -> None:
+    gateway = market.gateway
+    assert (await gateway.submit("offers", offer(), market.provider, "o1")).status_code == 202
+    second = await gateway.call("POST", "/v1/markets", examples.MARKET | {"id": "jjj-ahead"})
+    assert second.status_code == 202, second.text
+    keys = count(2)
+    refused = await gateway.eventually(
+        lambda: gateway.submit("offers", offer(), market.provider, f"o{next(keys)}"),
+        lambda reply: reply.status_code == 422,
+    )
+    assert refused.json()["code"] == "validation.capacity_chips"
+    terms = offer()["terms"] | {"capacity_chips": 5_000}
+    stated = await gateway.submit("offers", offer() | {"terms": terms}, market.provider, "stated")
+    assert stated.status_code == 202, stated.text

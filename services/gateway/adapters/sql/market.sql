@@ -16,6 +16,14 @@ WHERE ($1::text IS NULL OR market_id > $1)
     'defined_at', micros(defined_at))))
 ORDER BY market_id LIMIT $2;
 
+-- name: pools_elsewhere
+-- Every zone with every chip class of a market is a pool of it.
+SELECT DISTINCT ON (zone, chip) m.market_id, z ->> 'id' AS zone, c ->> 'id' AS chip
+FROM market m, jsonb_array_elements(m.body -> 'zones') AS z,
+  jsonb_array_elements(m.body -> 'chips') AS c
+WHERE m.market_id <> $1
+ORDER BY zone, chip, m.market_id;
+
 -- name: put_market
 INSERT INTO market AS m (market_id, body, defined_at, log_offset)
 VALUES ($1, $2::text::jsonb, $3, $4)
