@@ -32,6 +32,11 @@ Sandbox = Annotated[
 ]
 _DEFAULT_DIR = Path("var/local")
 _SANDBOX_DIR = Path("var/sandbox")
+_NOT_EMPTY = """\
+This exchange has a market already, as a demo leaves one: it goes on where it was, and has no more.
+For one with a sample market take an empty folder (--state-dir), or `wipe` this one first.
+本交易所已有市场（例如由演示创建）：按原状继续运行，未写入任何内容。
+如需示例市场，请用 --state-dir 指定空目录，或先用 wipe 清除本目录。"""
 
 
 def run(arguments: list[str]) -> None:
@@ -53,7 +58,7 @@ def up(
     seeded: Annotated[bool, typer.Option(help="Seed an empty exchange with a market.")] = True,
     sandbox: Sandbox = False,
 ) -> None:
-    """Start what does not run; seed a market with orders the first time."""
+    """Start what does not run; seed a market with orders the first time, if there is none."""
     exchange = _exchange(state_dir, sandbox=sandbox)
     if sandbox and not exchange.is_configured():
         exchange.configure(is_sandbox=True)
@@ -64,7 +69,9 @@ def up(
     clients = exchange.state_dir / "clients"
     if seeded and not clients.exists():
         with _console.status("Seeding the market 正在写入示例市场…"):
-            seed(exchange, clients)
+            is_seeded = seed(exchange, clients)
+        if not is_seeded:
+            _console.print(_NOT_EMPTY)
     if sandbox and clients.exists():
         exchange.start_robots()
     _print_status(exchange)
@@ -73,7 +80,8 @@ def up(
     _console.print(f"Direct Kafka {exchange.stack.kafka_direct_bootstrap}   (SASL, SCRAM-SHA-512)")
     if clients.exists():
         _console.print(f"Client keys  {clients}/, for example")
-        _console.print(f"             . '{clients}/enterprise.env' && .venv/bin/suanli prices")
+        role = "enterprise" if (clients / "enterprise.env").exists() else "operator"
+        _console.print(f"             . '{clients}/{role}.env' && .venv/bin/suanli prices")
 
 
 @app.command()

@@ -30,17 +30,33 @@ _DEPOSIT = 10_000_000 * world.MICRO
 _MARKET_WAIT_S = 30.0
 
 
-def seed(exchange: Exchange, clients: Path) -> None:
+def seed(exchange: Exchange, clients: Path) -> bool:
     """Define the market, admit participants, place orders, and keep each one's key.
 
-    Writes one ``ROLE.env`` and one ``PARTICIPANT.json`` per participant into ``clients``.
+    Writes one ``ROLE.env`` and one ``PARTICIPANT.json`` per participant into ``clients``. An
+    exchange that has a market of its own already, as a demo leaves it, is left as it is: then the
+    operator's key alone is written.
 
     Args:
         exchange: A running exchange.
         clients: Folder to create.
+
+    Returns:
+        Whether it was seeded.
     """
+    is_empty = asyncio.run(_is_empty(exchange))
     clients.mkdir(mode=0o700)
-    asyncio.run(_seed(exchange, clients))
+    if is_empty:
+        asyncio.run(_seed(exchange, clients))
+    else:
+        _write(clients, exchange, "operator", "operator", exchange.config.operator_key)
+    return is_empty
+
+
+async def _is_empty(exchange: Exchange) -> bool:
+    async with AsyncClient(exchange.api_url, exchange.config.operator_key) as operator:
+        found: dict[str, Any] = await operator.send(ops.read("/v1/markets", limit=1))
+    return not found["items"]
 
 
 async def _seed(exchange: Exchange, clients: Path) -> None:

@@ -7,7 +7,8 @@ matching keeps in its database is not needed for it.
 
 A record that caused no status is judged no later than the next one of its topic that did. Where in
 between does not matter: it changed nothing that a status tells, and answers of the ledger wait
-for what they answer in either order.
+for what they answer in either order. Nor does it matter that records which came while a round was
+cleared were told about before it: those that it could have changed waited (`in_clearing`).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from services.core.order_holds import told
 from services.core.orders import DemandOrder, OfferOrder, Order
 from services.core.policies import kept_out, rows_of
 from services.core.premiums import accounts_after
-from services.core.replay_queue import Queue
+from services.core.replay_queue import Queue, in_turn
 from services.core.round_outcome import apply_result, group_losers, holds_to_adjust
 from services.core.urgent_rounds import Stages
 from services.core.verdicts import Decision, HoldAnswer, Story, View
@@ -281,20 +282,14 @@ class Replay:
                 self._judge(record, ends)
 
     def _take(self, ends: Mapping[str, int], until: datetime) -> None:
-        ranked = [
-            record
-            for topic in INPUTS
-            for record in self._queues[topic].ahead(ends.get(topic, 0))
-            if record.event_id in self._rank
-        ]
-        ranked.sort(key=lambda record: self._rank[record.event_id])
-        for record in ranked:
+        queues = [(self._queues[topic], ends.get(topic, 0)) for topic in INPUTS]
+        for queue, at in in_turn(queues, self._rank):
+            record = queue.records[at]
             statuses = self._told.get(record.event_id)
             if statuses and statuses[0].at > until:
                 return
-            queue = self._queues[record.topic]
-            for earlier in queue.before(record.offset + 1):
-                self._judge(earlier, ends)
+            if queue.take(at):
+                self._judge(record, ends)
 
     def _judge(self, record: Read, ends: Mapping[str, int]) -> None:
         event = record.event

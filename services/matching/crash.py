@@ -8,6 +8,7 @@ POINTS = (
     "before_t1",
     "after_t1",
     "during_solve",
+    "while_clearing",
     "after_solve",
     "before_t2",
     "after_t2",

@@ -64,6 +64,8 @@ class Changes:
         sent: All that is given away of links, if it is another than before.
         held: What accounts hold anew of pools, ``None`` for nothing any more.
         paused: The pause that the round to be published brings about.
+        waiting: Records that wait for the round that is being cleared, in order.
+        has_waited: Whether all that waited got their verdicts.
     """
 
     orders: dict[str, Order] = field(default_factory=dict)
@@ -81,6 +83,8 @@ class Changes:
     sent: Sent | None = None
     held: dict[tuple[str, str], Run | None] = field(default_factory=dict)
     paused: MarketPaused | None = None
+    waiting: list[Record] = field(default_factory=list)
+    has_waited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,8 @@ class Loaded:
         policies: Every version of every policy of the market.
         paused: The pause that the newest round brought about, if it did.
         traded: What the latest ordinary rounds traded, oldest first; none without a breaker.
+        waiting: Records that were read and wait for the newest round, in order.
+        changed_since: Ids of orders that records changed since the seal of the newest round.
     """
 
     positions: Positions
@@ -174,6 +180,8 @@ class Loaded:
     policies: Sequence[MarketPolicySet] = ()
     paused: MarketPaused | None = None
     traded: Sequence[TradedPrices] = ()
+    waiting: Sequence[Record] = ()
+    changed_since: frozenset[str] = frozenset()
 
 
 class Store(Protocol):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib
 import inspect
 import json
+import os
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,10 @@ import yaml
 from infra.local import kafka
 from infra.local.topics import declared
 from schemas.registry import PER_PARTICIPANT, TOPICS
+from services.cli import app as cli
 from services.gateway.settings import GatewaySettings
-from services.kit.settings import ENV_PREFIX, KitSettings
+from services.kit.settings import ENV_PREFIX, KitSettings, read
+from services.kit.signing import NoteSigner
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = Path(__file__).with_name("compose-spec.json")
@@ -171,6 +176,108 @@ def test_the_broker_lets_participants_in_as_the_embedded_one_does(compose: dict[
     assert all(port.startswith("127.0.0.1:") for port in broker["ports"])
     others = {name: one for name, one in compose["services"].items() if name != "kafka"}
     assert [name for name, one in others.items() if "ports" in one] == ["gateway"]
+
+
+def value_of(text: str, given: dict[str, str]) -> str:
+    """Return a value of the compose file with its variables filled in, as compose does."""
+    named = re.compile(r"\$\{([A-Z_]+)(?::-([^}]*)|:\?[^}]+)\}")
+    return named.sub(lambda found: given.get(found[1]) or found[2] or "", text)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_the_example_asks_for_is_all_that_a_service_needs(
+    compose: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_key = NoteSigner.generate("suanli-exchange/ledger")
+    given = {
+        "SUANLI_GATEWAY_OPERATOR_KEY": f"sk_{'0' * 64}",
+        "SUANLI_GATEWAY_RECEIPT_KEY": base64.b64encode(bytes(32)).decode(),
+        "SUANLI_LEDGER_LOG_KEY": log_key.secret_text(),
+        "SUANLI_GATEWAY_LOG_KEY": str(log_key.verifier),
+        "SUANLI_AUDITOR_LOG_KEY": str(log_key.verifier),
+    }
+    example = (ROOT / "infra/docker/env.example").read_text("utf-8")
+    wanted = re.findall(r"^([A-Z_]+)=", example, re.MULTILINE)
+    given = dict.fromkeys(wanted, "a1b2c3d4e5f60718293a4b5c") | given
+    for variable in [one for one in os.environ if one.startswith(ENV_PREFIX.upper())]:
+        monkeypatch.delenv(variable)
+    for variable, text in compose["services"][name]["environment"].items():
+        monkeypatch.setenv(variable, value_of(str(text), given))
+    kind = getattr(importlib.import_module(f"services.{name}.settings"), f"{name.title()}Settings")
+    settings = read(kind, env_file=None)
+    check = compose["services"][name]["healthcheck"]["test"][-1]
+    assert f":{settings.health_port}/readyz" in check
+    password = given[f"SUANLI_{name.upper()}_DB_PASSWORD"]
+    assert f"suanli_{name}:{password}@postgres" in settings.postgres_dsn.get_secret_value()
+
+
+def test_every_command_file_and_image_that_the_compose_files_name_is_there(
+    compose: dict[str, Any],
+) -> None:
+    beside = yaml.safe_load((ROOT / "infra/docker/keycloak.yml").read_text("utf-8"))
+    known = {
+        one.name or one.callback.__name__.replace("_", "-")
+        for one in cli.registered_commands
+        if one.callback is not None
+    }
+    for name, service in [*compose["services"].items(), *beside["services"].items()]:
+        command = service.get("command", [])
+        if command[:1] == ["suanli-exchange"]:
+            assert command[1] in known, name
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert (ROOT / source).is_file() if source.startswith(".") else True, volume
+        if "image" in service:
+            # A tag that says a version, not `latest` or none.
+            assert re.fullmatch(r"[a-z/-]+:\d[\w.]*", service["image"]), name
+        if name not in {"topics", "migrate", "keycloak"} and service is not beside["services"].get(
+            name
+        ):
+            assert service["healthcheck"]["test"][0].startswith("CMD"), name
+    example = (ROOT / "infra/docker/env.example").read_text("utf-8")
+    assert set(re.findall(r"suanli-exchange ([a-z-]+)", example)) <= known
+
+
+def test_the_database_begins_with_the_logins_that_the_services_come_by(
+    compose: dict[str, Any],
+) -> None:
+    script = (ROOT / "infra/docker/postgres-init.sh").read_text("utf-8")
+    given = compose["services"]["postgres"]["environment"]
+    assert set(re.findall(r"\$\{?([A-Z_]+)", script)) <= set(given)
+    made = set(re.findall(r"CREATE ROLE (\w+) LOGIN", script))
+    come_by = {
+        re.match(r"postgresql://(\w+):", environment["SUANLI_POSTGRES_DSN"])[1]  # type: ignore[index]
+        for service in compose["services"].values()
+        if "SUANLI_POSTGRES_DSN" in (environment := service.get("environment", {}))
+    }
+    assert come_by == made
+    migrate = compose["services"]["migrate"]["environment"]
+    assert {migrate[f"SUANLI_{name.upper()}_LOGIN"] for name in SERVICES} == made - {"suanli"}
+
+
+def test_the_image_is_built_from_what_is_there_and_may_write_what_it_compiles(
+    compose: dict[str, Any],
+) -> None:
+    text = (ROOT / "infra/docker/Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    ignored = (ROOT / "infra/docker/Dockerfile.dockerignore").read_text(encoding="utf-8")
+    allowed = re.findall(r"^!(.+)$", ignored, re.MULTILINE)
+    for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE):
+        for source in line.split()[:-1]:
+            assert (ROOT / source).exists(), source
+            assert source in allowed, source
+    # Packages are built without a look at a registry, by what the lock has.
+    lock = (ROOT / "requirements/runtime.txt").read_text(encoding="utf-8")
+    for folder in (ROOT, ROOT / "services/sdk"):
+        needs = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["build-system"]
+        for need in needs["requires"]:
+            assert re.search(rf"^{re.split('[<>=]', need)[0]}==", lock, re.MULTILINE), need
+    # The root is read-only; without a place to write, the compiler of large books does not load.
+    place = re.search(r"NUMBA_CACHE_DIR=(\S+)", text)
+    assert place is not None
+    for name in SERVICES:
+        service = compose["services"][name]
+        assert service["read_only"]
+        assert any(place[1].startswith(f"{folder}/") for folder in service["tmpfs"]), name
 
 
 def test_the_image_runs_as_an_ordinary_user_with_pinned_packages() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,26 @@ def until(look: Callable[[], Json], want: Callable[[Json], bool]) -> Json:
 def hours_from_now(hours: int) -> str:
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     return (now + timedelta(hours=hours)).isoformat()
+
+
+def test_an_exchange_that_has_a_market_is_started_and_not_seeded(
+    sandbox: Exchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As a demo leaves its folder: a market, participants, and no keys of theirs.
+    clients = sandbox.state_dir / "clients"
+    kept = clients.rename(sandbox.state_dir / "clients-kept")
+    try:
+        up(sandbox.state_dir)
+        said = capsys.readouterr().out
+        assert "has a market already" in said
+        assert "本交易所已有市场" in said
+        assert sorted(file.name for file in clients.iterdir()) == ["operator.env", "operator.json"]
+        assert f". '{clients}/operator.env'" in said
+        with client_of(sandbox, "operator") as operator:
+            assert list(operator.pages("/v1/markets"))
+    finally:
+        shutil.rmtree(clients, ignore_errors=True)
+        kept.rename(clients)
 
 
 def demand_terms() -> DemandTerms:

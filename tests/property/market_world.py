@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -17,8 +18,9 @@ from schemas.links import LinkCharged
 from schemas.market import Market
 from schemas.types import TERMINAL_STATES, OrderState, period_start
 from services.core.clearing.clear import clear_greedy
-from services.core.codec import canonical_json, result_to_dict, rules_from_dict
+from services.core.codec import book_from_dict, canonical_json, result_to_dict, rules_from_dict
 from services.core.eligibility import max_spend
+from services.core.in_clearing import InClearing
 from services.core.intake import decide
 from services.core.orders import TRANSITIONS, DemandOrder, OfferOrder, Order
 from services.core.verdicts import Story, Verdict
@@ -250,11 +252,15 @@ class World:
         self.spent: dict[tuple[str, int], int] = {}
         self.used: dict[tuple[str, int], int] = {}
         self.sent: dict[tuple[str, int], int] = {}
+        self.sealed: SealedRound | None = None
+        self.waiting: list[tuple[events.Event, Story]] = []
+        self.changed_since: set[str] = set()
 
     def matching_reads_offers(self) -> None:
         """Take in the next record of the offers log."""
         if self.offers_read < len(self.offers_log):
-            self._decide(self.offers_log[self.offers_read], Story())
+            story = Story(event_id=f"offers {self.offers_read}")
+            self._decide(self.offers_log[self.offers_read], story)
             self.offers_read += 1
 
     def matching_reads_demand(self) -> None:
@@ -268,7 +274,8 @@ class World:
         """Take in the next record of the holds log."""
         if self.holds_read < len(self.ledger.holds_log):
             cause, event = self.ledger.holds_log[self.holds_read]
-            self._decide(event, Story(cause=cause, offset=self.holds_read))
+            name = f"holds {self.holds_read}"
+            self._decide(event, Story(name, cause, offset=self.holds_read))
             self.holds_read += 1
 
     def ledger_reads_demand(self) -> None:
@@ -295,13 +302,44 @@ class World:
 
     def round(self, minutes: int) -> None:
         """Seal, clear by the fallback rule and publish a round."""
+        self.publish(0)
+        self.seal(minutes)
+        self.publish(0)
+
+    def seal(self, minutes: int) -> None:
+        """Seal a round, unless one is being cleared; both sides may read on meanwhile."""
+        if self.sealed is not None:
+            return
         self.now += timedelta(minutes=minutes)
         through = {("offers", 0): self.offers_read, ("demand", 0): self.demand_read}
         # As the service does before a seal: a parent that traded and left is looked up again.
         parents = self.desk.missing_parents()
         self.desk.recall(order for name, order in self.orders.items() if name in parents)
-        sealed = freeze(self.desk, self.now, 1, {}, through)
+        self.sealed = freeze(self.desk, self.now, 1, {}, through)
         self._commit()
+
+    def start_again(self) -> None:
+        """Forget, while a round is cleared, what a restart of matching forgets."""
+        if self.sealed is None:
+            return
+        desk = self.desk
+        desk.orders = {
+            name: order for name, order in self.orders.items()
+            if order.is_live or (isinstance(order, DemandOrder) and order.has_hold_news)
+        }  # fmt: skip
+        since = frozenset(self.changed_since)
+        book = book_from_dict(json.loads(self.sealed.book))
+        desk.in_clearing = InClearing(book, desk.orders, since)
+        for event, _ in self.waiting:
+            assert desk.must_wait(event)
+            desk.in_clearing.add(event)
+
+    def publish(self, minutes: int) -> None:
+        """Clear and publish the round that is sealed, if one is, and judge what waited for it."""
+        if self.sealed is None:
+            return
+        self.now += timedelta(minutes=minutes)
+        sealed, self.sealed = self.sealed, None
         result = clear_greedy_of(sealed)
         content = canonical_json(result_to_dict(result.result))
         assert content == result.result_bytes
@@ -313,9 +351,14 @@ class World:
                 self.closed_ids[sealed.round_id] = envelope.id
         self._check_round(sealed)
         self._commit()
+        waiting, self.waiting = self.waiting, []
+        for event, story in waiting:
+            self._decide(event, story)
+        self.changed_since.clear()
 
     def run_dry(self) -> None:
         """Let both sides read all there is, with rounds until nothing is left to tell."""
+        self.publish(0)
         for _ in range(4):
             while self.offers_read < len(self.offers_log):
                 self.matching_reads_offers()
@@ -331,7 +374,15 @@ class World:
         while self.holds_read < len(self.ledger.holds_log):
             self.matching_reads_holds()
 
-    def _decide(self, event: events.Event, story: Story) -> Verdict:
+    def _decide(self, event: events.Event, story: Story) -> None:
+        if self.desk.must_wait(event):
+            assert self.desk.in_clearing is not None
+            self.desk.in_clearing.add(event)
+            self.waiting.append((event, story))
+        else:
+            self._judge(event, story)
+
+    def _judge(self, event: events.Event, story: Story) -> Verdict:
         wanted = {getattr(event, "order_id", "")}
         terms = getattr(event, "terms", None)
         wanted.add(getattr(terms, "linked_to", None) or "")
@@ -342,6 +393,8 @@ class World:
             self.orders[order.id] = order
         self.desk.apply(decision)
         self._commit()
+        if decision.verdict is not Verdict.IGNORED:
+            self.changed_since.add(getattr(event, "order_id", ""))
         return decision.verdict
 
     def _commit(self) -> None:
@@ -401,10 +454,6 @@ class World:
 
 def clear_greedy_of(sealed: SealedRound) -> ClearedRound:
     """Return a sealed round's result by the fallback rule."""
-    import json  # noqa: PLC0415
-
-    from services.core.codec import book_from_dict  # noqa: PLC0415
-
     result = clear_greedy(
         book_from_dict(json.loads(sealed.book)), rules_from_dict(json.loads(RULES))
     )

@@ -18,7 +18,8 @@ from services.core.orders import Order
 from services.core.past_books import sealed_books
 from services.core.replay import MarketLog, Status
 from tests.property.examples import examples
-from tests.property.test_replay import TOPICS, Replays
+from tests.property.recording_world import TOPICS
+from tests.property.test_replay import Replays
 
 pytestmark = pytest.mark.timeout(240)
 Json = dict[str, Any]

@@ -225,6 +225,18 @@ class OrderLives(RuleBasedStateMachine):
     def round(self, minutes: int) -> None:
         self.world.round(minutes)
 
+    @rule(minutes=st.sampled_from([0, 15, 60]))
+    def seal(self, minutes: int) -> None:
+        self.world.seal(minutes)
+
+    @rule(minutes=st.sampled_from([0, 1, 20]))
+    def publish(self, minutes: int) -> None:
+        self.world.publish(minutes)
+
+    @rule()
+    def start_again(self) -> None:
+        self.world.start_again()
+
     def teardown(self) -> None:
         self.world.run_dry()
         for key, held in self.world.ledger.demands.items():

@@ -25,6 +25,7 @@ from services.core.premiums import accounts_after
 from services.core.reasons import Why
 from services.core.verdicts import HoldAnswer
 from services.kit.errors import StaleWriterError
+from services.kit.outbox import headers_from_json, headers_to_json
 from services.kit.postgres import (
     Queries,
     advance_all,
@@ -33,6 +34,7 @@ from services.kit.postgres import (
     claim_positions,
     prune_outbox,
 )
+from services.kit.records import Record
 from services.matching.app.intake import TOPICS
 from services.matching.crash import crash_point
 from services.matching.ports import Loaded, SealedRound
@@ -97,6 +99,9 @@ class PostgresStore:
             mobilised = await conn.fetch(_QUERIES.mobilisations)
             last = await conn.fetchrow(_QUERIES.last_round)
             sent = await conn.fetch(_QUERIES.links_sent)
+            waiting = await conn.fetch(_QUERIES.waiting_records)
+            is_sealed = last is not None and last["state"] == "SEALED"
+            changed = await _changed_since(conn, last) if last is not None and is_sealed else ()
             held = await conn.fetch(_QUERIES.held)
             found = await conn.fetch(_QUERIES.policies)
             policies = [MarketPolicySet.model_validate_json(row["body"]) for row in found]
@@ -112,7 +117,7 @@ class PostgresStore:
             groups={row["exclusive_group"]: row["order_id"] for row in groups},
             suspended={row["participant_id"]: row["reason"] for row in suspended},
             last_round=None if last is None else _sealed(last),
-            is_sealed=last is not None and last["state"] == "SEALED",
+            is_sealed=is_sealed,
             sent={(row["link"], row["period"]): row["gb"] for row in sent},
             held={
                 (row["participant_id"], row["pool"]): (row["first_period"], tuple(row["chips"]))
@@ -128,6 +133,8 @@ class PostgresStore:
             policies=policies,
             paused=None if paused is None else MarketPaused.model_validate_json(paused),
             traded=[_traded(row) for row in reversed(recent)],
+            waiting=[_waiting(row) for row in waiting],
+            changed_since=frozenset(changed),
         )
 
     async def orders_by_id(self, ids: Iterable[str]) -> list[Order]:
@@ -252,6 +259,27 @@ async def _write(conn: Conn, changes: Changes) -> None:
         await conn.execute(_QUERIES.put_intake, *_intake_columns(changes.intake), now)
     if changes.orders:
         await conn.execute(_QUERIES.put_orders, *_order_columns(changes.orders.values()), now)
+    await _write_answers(conn, changes)
+    if changes.has_waited:
+        await conn.execute(_QUERIES.drop_waiting_records)
+    if changes.waiting:
+        await conn.executemany(_QUERIES.put_waiting_record, map(_waiting_columns, changes.waiting))
+    if changes.sent is not None:
+        rows = sorted(changes.sent.items())
+        await conn.execute(_QUERIES.drop_links_sent)
+        await conn.execute(
+            _QUERIES.put_links_sent,
+            [link for (link, _), _ in rows],
+            [period for (_, period), _ in rows],
+            [gb for _, gb in rows],
+        )
+    if changes.held:
+        await _write_held(conn, changes.held)
+    # Last, because it locks the outbox until the transaction ends.
+    await append_outbox(conn, changes.outbox)
+
+
+async def _write_answers(conn: Conn, changes: Changes) -> None:
     for order_id, cause in sorted(changes.drop_holds):
         await conn.execute(_QUERIES.drop_early_hold, order_id, cause)
     for answer in changes.put_holds.values():
@@ -268,19 +296,6 @@ async def _write(conn: Conn, changes: Changes) -> None:
             answer.start,
             None if answer.reason is None else _WHY.dump_json(answer.reason).decode(),
         )
-    if changes.sent is not None:
-        rows = sorted(changes.sent.items())
-        await conn.execute(_QUERIES.drop_links_sent)
-        await conn.execute(
-            _QUERIES.put_links_sent,
-            [link for (link, _), _ in rows],
-            [period for (_, period), _ in rows],
-            [gb for _, gb in rows],
-        )
-    if changes.held:
-        await _write_held(conn, changes.held)
-    # Last, because it locks the outbox until the transaction ends.
-    await append_outbox(conn, changes.outbox)
 
 
 async def _write_held(conn: Conn, held: Mapping[tuple[str, str], Run | None]) -> None:
@@ -306,6 +321,30 @@ def _intake_columns(rows: Sequence[IntakeRow]) -> tuple[list[object], ...]:
         [row.reason for row in rows],
         [row.order_id for row in rows],
     )
+
+
+def _waiting_columns(record: Record) -> tuple[object, ...]:
+    place = (record.topic, record.partition, record.offset, record.timestamp_ms)
+    return (*place, record.key, record.value, headers_to_json(record.headers))
+
+
+def _waiting(row: asyncpg.Record) -> Record:
+    return Record(
+        topic=row["topic"],
+        partition=row["partition"],
+        offset=row["record_offset"],
+        timestamp_ms=row["timestamp_ms"],
+        key=row["key"],
+        value=row["value"],
+        headers=headers_from_json(row["headers"]),
+    )
+
+
+async def _changed_since(conn: Conn, last: asyncpg.Record) -> list[str]:
+    """Return the orders that records changed since a round was sealed."""
+    through = json.loads(last["through"])
+    columns = [[part[at] for part in through] for at in range(3)]
+    return [row["order_id"] for row in await conn.fetch(_QUERIES.changed_since, *columns)]
 
 
 def _order_columns(orders: Iterable[Order]) -> tuple[list[object], ...]:

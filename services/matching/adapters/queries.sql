@@ -50,6 +50,27 @@ FROM unnest(
   $1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[]
 ) AS given
 
+-- name: changed_since
+-- What a verdict was about that changes no order is not what was changed.
+SELECT DISTINCT intake.order_id FROM intake
+JOIN unnest($1::text[], $2::integer[], $3::bigint[]) AS cut (topic, partition, through)
+  ON intake.topic = cut.topic AND intake.partition = cut.partition
+WHERE intake.record_offset >= cut.through AND intake.order_id IS NOT NULL
+  AND intake.verdict NOT IN ('ignored', 'not-yours')
+
+-- name: waiting_records
+SELECT topic, partition, record_offset, timestamp_ms, key, value, headers::text AS headers
+FROM waiting_record ORDER BY number
+
+-- name: put_waiting_record
+INSERT INTO waiting_record (
+  topic, partition, record_offset, timestamp_ms, key, value, headers
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb)
+
+-- name: drop_waiting_records
+DELETE FROM waiting_record
+
 -- name: suspended
 SELECT participant_id, reason FROM suspended
 

@@ -17,6 +17,8 @@ from schemas.types import TERMINAL_STATES
 from services.core.book_builder import stand
 from services.core.capacity import has_freed, has_wanted
 from services.core.circuit_breaker import has_breaker, is_paused, paused_after, traded_prices
+from services.core.codec import book_from_dict
+from services.core.in_clearing import InClearing
 from services.core.orders import DemandOrder, OfferOrder
 from services.core.policies import halt_of, rows_of
 from services.core.policy_rows import policies_of
@@ -32,13 +34,14 @@ if TYPE_CHECKING:
     from schemas.market import Market
     from schemas.policies import MarketPaused, MarketPolicySet
     from schemas.standing import ParticipantStandingSet
-    from services.core.book import BookPolicy
+    from services.core.book import Book, BookPolicy
     from services.core.circuit_breaker import TradedPrices
     from services.core.holdings import Held
     from services.core.link_charges import Sent
     from services.core.orders import Order
     from services.core.round_events import RoundFacts
     from services.core.verdicts import Decision, HoldAnswer
+    from services.kit.records import Record
     from services.matching.ports import Loaded
 
 
@@ -67,6 +70,8 @@ class Desk:
         traded: What the latest ordinary rounds traded, oldest first, while a breaker is known.
         paused: The latest pause.
         pace: What the rounds since the start of this process have shown; a restart forgets it.
+        in_clearing: What the round that is sealed and not published may change, if there is one.
+        waiting: Records that wait for that round, in the order in which they were read.
     """
 
     def __init__(self, market_id: str) -> None:
@@ -88,6 +93,8 @@ class Desk:
         self.held: Held = {}
         self.accounts: dict[str, int] = {}
         self.stages = Stages()
+        self.in_clearing: InClearing | None = None
+        self.waiting: list[Record] = []
         self._block_offers: dict[str, str] = {}
         self._in_last_book: tuple[BookPolicy, ...] = ()
         self._changes = Changes()
@@ -119,6 +126,10 @@ class Desk:
             self.next_round = last.seq + (0 if loaded.is_sealed else 1)
             self.last_time = last.market_time
             self.stages.served = last.mobilisation
+            if loaded.is_sealed:
+                book = book_from_dict(json.loads(last.book))
+                self.in_clearing = InClearing(book, self.orders, loaded.changed_since)
+        self.waiting = list(loaded.waiting)
 
     @property
     def changes(self) -> Changes:
@@ -197,6 +208,29 @@ class Desk:
                 self.orders[order.id] = order
                 if not order.is_live:
                     self._changes.recalled.add(order.id)
+
+    def sealed(self, book: Book, now: datetime) -> None:
+        """Take note that a book was frozen, which is to be cleared."""
+        self.in_clearing = InClearing(book, self.orders)
+        self.last_time = now
+        self.market_changed = False
+
+    def must_wait(self, event: Event) -> bool:
+        """Tell whether an event waits for the round that is being cleared."""
+        if self.in_clearing is None:
+            return False
+        return self.in_clearing.must_wait(event, self._block_offers)
+
+    def put_off(self, record: Record) -> None:
+        """Keep a record until the round that is being cleared is published."""
+        self.waiting.append(record)
+        self._changes.waiting.append(record)
+
+    def take_waiting(self) -> list[Record]:
+        """Return the records that waited for a round; they are to be judged now."""
+        waiting, self.waiting = self.waiting, []
+        self._changes.has_waited = bool(waiting)
+        return waiting
 
     def view(self, now: datetime) -> View:
         """Return what a verdict may depend on."""

@@ -57,18 +57,23 @@ class Intake:
         """Return ids that these records name and that are not in memory."""
         ids: set[str] = set()
         for record in records:
-            text = (record.value or b"")[:_LOOKED_AT_BYTES_MAX]
-            ids.update(found.decode() for found in _ANY_ORDER_ID.findall(text))
+            ids |= _named(record)
         return ids - self._desk.orders.keys()
 
-    def take(self, record: Record, now: datetime) -> Verdict:
+    def take(self, record: Record, now: datetime) -> Verdict | None:
         """Give a record its verdict and let it do what it does.
 
         Args:
             record: A record of one of `TOPICS`.
             now: Instant on the market's clock.
+
+        Returns:
+            The verdict, ``None`` if the record waits for the round that is being cleared.
         """
         judged = self._judge(record)
+        if self._must_wait(record, judged):
+            self._desk.put_off(record)
+            return None
         if isinstance(judged, DecodeError):
             verdict, order_id = Verdict.DEAD_LETTER, self._bury(record, judged, now)
             reason = judged.code
@@ -82,6 +87,22 @@ class Intake:
             IntakeRow(record.topic, record.partition, record.offset, verdict, reason, order_id)
         )
         return verdict
+
+    def remember(self, waiting: Iterable[Record]) -> None:
+        """Know after a restart again what waits for the round that is being cleared."""
+        for record in waiting:
+            self._must_wait(record, self._judge(record))
+
+    def _must_wait(self, record: Record, judged: Envelope | DecodeError | None) -> bool:
+        in_clearing = self._desk.in_clearing
+        if in_clearing is None or judged is None:
+            return False
+        if isinstance(judged, DecodeError):
+            return any(order_id in in_clearing for order_id in _named(record))
+        waits = self._desk.must_wait(judged.data)
+        if waits:
+            in_clearing.add(judged.data)
+        return waits
 
     def _judge(self, record: Record) -> Envelope | DecodeError | None:
         """Return the event, what is wrong with it, or ``None`` if it is another market's."""
@@ -195,6 +216,11 @@ class Intake:
 
 
 _ANY_ORDER_ID = re.compile(rb'"(?:order_id|linked_to)"\s*:\s*"((?:off|dem)_[a-z2-7]{26})"')
+
+
+def _named(record: Record) -> set[str]:
+    text = (record.value or b"")[:_LOOKED_AT_BYTES_MAX]
+    return {found.decode() for found in _ANY_ORDER_ID.findall(text)}
 
 
 def _market_of(event: events.Event) -> str:

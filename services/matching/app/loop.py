@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from services.core.phases import last_instant, next_cut
 from services.kit.logging import get_logger
@@ -16,16 +17,16 @@ from services.matching.app.scribe import tell_capacity
 from services.matching.crash import crash_point
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Sequence
     from datetime import datetime
 
     from schemas.market import RoundRules
     from services.kit.clock import Clock
-    from services.kit.records import Positions
+    from services.kit.records import Positions, Record
     from services.matching.app.desk import Desk
     from services.matching.ports import Log, SealedRound, Solver, Store
 
+Done = TypeVar("Done")
 # A stop signal or a new due time is seen within this.
 _READ_MS_MAX = 250
 _READ_MS_MIN = 5
@@ -33,6 +34,10 @@ _READ_MS_MIN = 5
 _DRAIN_BATCHES_MAX = 50
 _DRAIN_MS = 20
 _PRUNE_EVERY_ROUNDS = 64
+# What is cleared within this is not worth waiting for a record beside it.
+_CLEARED_AT_ONCE_S = 0.02
+# Beyond it nothing more is read before the round is published.
+_WAITING_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,9 @@ class Matching:
             self._sealed_at = dict(loaded.last_round.through)
             if loaded.is_sealed:
                 self._log.info("round found sealed, clearing it", round=loaded.last_round.seq)
+                self._intake.remember(loaded.waiting)
                 await self._finish(loaded.last_round)
+            await self._judge_waiting()
             await self._tell_displaced(loaded.last_round)
         return True
 
@@ -169,19 +176,48 @@ class Matching:
         """
         before = self._log_reader.positions()
         records = await self._log_reader.read(self._batch_records, timeout_ms)
-        if not records:
-            return 0
+        if records:
+            await self._judge(records, before, due)
+        return len(records)
+
+    async def _judge(
+        self, records: Sequence[Record], before: Positions, due: datetime | None
+    ) -> None:
         now = self.now()
         if due is not None and now >= due:
             now = max(last_instant(due), self._desk.last_time)
         await self._recall(self._intake.ids_wanted(records))
         for record in records:
             verdict = self._intake.take(record, now)
-            self._verdicts.labels(verdict.value).inc()
+            if verdict is not None:
+                self._verdicts.labels(verdict.value).inc()
         tell_capacity(self._desk, now)
         await self._store.commit_intake(before, self._log_reader.positions(), self._desk.changes)
         self._committed()
-        return len(records)
+
+    async def _judge_waiting(self) -> None:
+        """Judge what waited for a round, now that it is published."""
+        waiting = self._desk.take_waiting()
+        if waiting:
+            due = self._due(self._desk.last_time)
+            await self._judge(waiting, self._log_reader.positions(), due)
+
+    async def _taking_in(self, work: Coroutine[object, object, Done]) -> Done:
+        """Do something that needs no state, and take records in until it is done.
+
+        So an order gets its verdict while a round is cleared, save one that waits for it.
+        """
+        doing = asyncio.create_task(work)
+        try:
+            await asyncio.wait({doing}, timeout=_CLEARED_AT_ONCE_S)
+            due = self._due(self._desk.last_time)
+            while not doing.done() and len(self._desk.waiting) < _WAITING_MAX:
+                if await self.take_in(_DRAIN_MS, due):
+                    crash_point("while_clearing")
+            return await doing
+        finally:
+            doing.cancel()
+            await asyncio.gather(doing, return_exceptions=True)
 
     def now(self) -> datetime:
         """Return the market's time, which never goes back behind a seal, even over restarts."""
@@ -189,7 +225,7 @@ class Matching:
 
     async def _finish(self, sealed: SealedRound) -> None:
         started = self._clock.monotonic()
-        cleared = await self._solver.clear(sealed)
+        cleared = await self._taking_in(self._solver.clear(sealed))
         self._seconds.labels("solve").observe(self._clock.monotonic() - started)
         crash_point("after_solve")
         started = self._clock.monotonic()
@@ -209,12 +245,13 @@ class Matching:
             allocations=len(cleared.result.allocations),
             solve_ms=cleared.solve_ms,
         )
+        await self._judge_waiting()
 
     async def _tell_displaced(self, sealed: SealedRound) -> None:
         """Tell what a cycle's urgent rounds cost; after a restart again, lest it was not told."""
         if sealed.mobilisation:
             return
-        told = await displaced_record(self._store, self._solver, sealed)
+        told = await self._taking_in(displaced_record(self._store, self._solver, sealed))
         if told is None:
             return
         positions = self._log_reader.positions()

@@ -127,8 +127,7 @@ def freeze(
     ]
     tell_capacity(desk, now)
     desk.changes.outbox.append(_sealed_record(sealed, book, epoch))
-    desk.last_time = now
-    desk.market_changed = False
+    desk.sealed(book, now)
     return sealed
 
 
@@ -136,11 +135,13 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
     """Take over a checked result; the desk then holds what the publication has to write.
 
     Args:
-        desk: State of the market as it was when the round was sealed.
+        desk: State of the market; what the round may change is as it was at the seal.
         sealed: The round.
         cleared: Its result.
         budget_ms: Real milliseconds that it should have taken at most.
     """
+    assert desk.in_clearing is not None, f"{sealed.round_id} is not sealed"
+    found, desk.in_clearing = desk.in_clearing, None
     book = book_from_dict(json.loads(sealed.book))
     result = cleared.result
     if book.mobilisation is None:
@@ -163,19 +164,19 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
     served = served_event(facts, desk.orders)
     changed = apply_result(book, result, desk.orders, sealed.market, sealed.seq)
     _put_all(desk, changed)
-    losers = group_losers(changed, desk.live())
+    losers = group_losers(changed, _live(found.of(desk.orders)))
     _put_all(desk, losers)
     filled = [made.demand_id for made in allocations]
     desk.send(sent_after(desk.sent, book, result))
     desk.hold(held_after(desk.held, book, result, desk.orders))
     desk.accounts = accounts_after(book.policies, result)
-    adjusted = holds_to_adjust(desk.orders.values(), filled)
+    adjusted = holds_to_adjust(found.of(desk.orders), filled)
     holds = hold_events(facts, adjusted, len(allocations) + len(charges))
     records = _allocation_records(facts, sealed, [*allocations, *charges, *holds])
     closed_id = _id_of(records[-1])
     _put_all(desk, [told(order, sealed.seq, closed_id) for order in adjusted])
     if not desk.stages.served:
-        _put_all(desk, passed_by(desk.live(), sealed.market, sealed.market_time))
+        _put_all(desk, passed_by(found.of(desk.orders), sealed.market, sealed.market_time))
     desk.next_round = sealed.seq + 1
     desk.changes.outbox += _round_records(facts, sealed, cleared)
     if served is not None:
@@ -195,6 +196,10 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
         for order in (*changed, *losers)
     ]
     tell_capacity(desk, sealed.market_time)
+
+
+def _live(orders: Iterable[Order]) -> list[Order]:
+    return [order for order in orders if order.is_live]
 
 
 def _put_all(desk: Desk, orders: Iterable[Order]) -> None:

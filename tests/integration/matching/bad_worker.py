@@ -1,4 +1,4 @@
-"""A child process that fails at clearing in the way that its argument names.
+"""A child process that fails at clearing in the way that its argument names, or takes its time.
 
 Everything else it does as the real one does.
 """
@@ -9,18 +9,23 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 from services.kit import frames
 from services.matching.adapters.worker import answer
 
 
-def main(failing: str) -> None:
-    """Serve requests, badly."""
+def main(failing: str, until: str = "") -> None:
+    """Serve requests, badly, or well once a file is there."""
     while True:
         request = frames.read_blocking(sys.stdin.buffer)
         if request is None:
             return
-        if request[0] == b"clear" or (failing == "lie_always" and request[0] == b"greedy"):
+        if failing == "slow":
+            while not Path(until).exists():
+                time.sleep(0.01)
+            reply = answer(request)
+        elif request[0] == b"clear" or (failing == "lie_always" and request[0] == b"greedy"):
             reply = misbehave(failing, request)
         else:
             reply = answer(request)
@@ -40,4 +45,4 @@ def misbehave(failing: str, request: list[bytes]) -> bytes:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -17,7 +17,9 @@ import pytest
 
 from schemas import events
 from schemas.types import OrderState
+from services.core.past_books import sealed_books
 from services.core.round_events import set_digest
+from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.kit.clock import ManualClock
 from services.kit.errors import StaleWriterError
 from services.kit.run import ServiceContext
@@ -27,6 +29,7 @@ from services.matching.settings import MatchingSettings
 from tests.conftest import Stack
 from tests.integration.logins import login_of
 from tests.integration.matching.desk import (
+    MARKET,
     START,
     Desk,
     demand,
@@ -87,7 +90,7 @@ def running(desk: Desk) -> MatchingSettings:
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("run", range(RUNS_A_POINT))
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [point for point in POINTS if point != "while_clearing"])
 async def test_a_process_killed_at_any_point_goes_on_where_it_was(
     desk: Desk, point: str, run: int
 ) -> None:
@@ -171,3 +174,45 @@ async def test_a_zombie_that_lost_its_lease_writes_nothing(
     await zombie._close()
     rounds = await desk.rows("SELECT seq, epoch FROM round ORDER BY seq")
     assert [(row["seq"], row["epoch"]) for row in rounds] == [(1, 2), (2, 2)]
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("run", range(RUNS_A_POINT))
+async def test_what_came_while_a_round_was_cleared_is_judged_once_though_the_process_dies(
+    desk: Desk, run: int
+) -> None:
+    needs = [demand(f"n{number}", priority="interruptible") for number in range(150)]
+    said: list[events.Event] = [offer("a", chips=800)]
+    await desk.say(*said)
+    settings = running(desk)
+    async with process(settings, f"while_clearing:{1 + run % PASSES}") as first:
+        # Each withdraws one that may be in the round that is being cleared.
+        for number, need in enumerate(needs):
+            step = [need, hold(need), *([withdrawn(needs[number - 3])] if number % 5 == 3 else [])]
+            said += step
+            await desk.say(*step)
+            if first.returncode is not None:
+                break
+            await asyncio.sleep(0.05)
+        assert await asyncio.wait_for(first.wait(), 20) == KILLED
+    async with process(settings):
+        query = """SELECT (SELECT count(*) FROM intake) - (SELECT count(*) FROM orders
+            WHERE state IN ('accepted', 'open', 'part-filled') AND side = 'demand') AS done"""
+        async with asyncio.timeout(40):
+            while (await desk.rows(query))[0]["done"] <= len(said):  # noqa: ASYNC110 - a table is awaited
+                await asyncio.sleep(0.2)
+        await desk.hear_published()
+    assert len(await desk.rows("SELECT 1 FROM intake")) == 1 + len(said)
+    assert await desk.rows("SELECT 1 FROM waiting_record") == []
+    log = await KafkaMarketLogs(desk.settings, 10_000).read(MARKET.id)
+    books = list(sealed_books(log))
+    assert [one.digest for one in books] == [one.sealed_digest for one in books]
+    assert not books[-1].differing
+
+
+def withdrawn(submitted: events.DemandSubmitted) -> events.DemandCancelled:
+    return events.DemandCancelled(
+        order_id=submitted.order_id,
+        market_id=submitted.market_id,
+        participant_id=submitted.participant_id,
+    )
