@@ -216,6 +216,7 @@ async def post(page: Page, gateway: Gateway, market: Market) -> None:
     await page.locator("#f-resource_code").fill("CN.11.0108.BJ01-A910B")
     await page.locator("#f-ask").fill("9.5")
     await expect(page.locator("#outlook")).to_have_text("24 / 24 个时段达到报价")
+    assert await obstacles(page) == []
     await page.locator("#send").click()
     await expect(page.locator("#state")).to_have_text("已受理")
     (order,) = await has_orders(gateway, market.provider, "offers")
