@@ -247,13 +247,12 @@ class Books:
         transfer = Transfer(
             transfer_id, kind, debit, credit, UNIT, amount, hold.id if hold else None, reverses
         )
-        accounts = {debit: self.account(debit), credit: self.account(credit)}
-        booking = book(transfer, accounts, hold)
-        self.accounts[debit], self.accounts[credit] = booking.debit, booking.credit
+        gave, got, postings = book(transfer, self.account(debit), self.account(credit), hold)
+        self.accounts[debit], self.accounts[credit] = gave, got
         self.entries.append(
             Entry(
                 transfer,
-                booking.postings,
+                postings,
                 purpose,
                 envelope.occurred_at,
                 cause_of(envelope),

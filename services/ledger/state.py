@@ -332,19 +332,18 @@ class Entry(NamedTuple):
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """An entry of the transparency log.
 
     Attributes:
-        index: Its place.
+        place: Its index; a tuple has a method of that name.
         entry: Its bytes: a commitment to the opening.
         hash: Its leaf hash.
         opening: The journal entry with its salt.
         salt: The salt.
     """
 
-    index: int
+    place: int
     entry: bytes
     hash: bytes
     opening: bytes

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from services.core.postings import Posting
     from services.kit.postgres import Conn, Queries
     from services.ledger.state import Batch
 
@@ -73,6 +74,7 @@ _TERMS = (
 )
 _HELD = ("offer_id", "period", "capacity", "stated", "chips")
 _NEITHER = (None, None)
+_POSTED = Layer.POSTED
 _WAITING = (
     "topic",
     "partition",
@@ -187,24 +189,30 @@ def digests(found: Iterable[Row]) -> dict[UUID, bytes]:
 
 def leaves(batch: Batch) -> list[tuple[Any, ...]]:
     """Return the rows of the leaves: what the transfer's row does not say of the entry."""
-    made = []
+    made, recorded_at = [], batch.recorded_at
     for entry, leaf in zip(batch.entries, batch.leaves, strict=True):
-        debit, credit = entry.postings[-2:]
-        pending = entry.postings[:2] if entry.postings[0].layer is Layer.PENDING else _NEITHER
-        posted = (debit, credit) if debit.layer is Layer.POSTED else _NEITHER
+        postings = entry.postings
+        first, debit, credit = postings[0], postings[-2], postings[-1]
+        pending = _NEITHER if first.layer is _POSTED else _balances(*postings[:2])
+        posted = _balances(debit, credit) if debit.layer is _POSTED else _NEITHER
         made.append(
             (
-                leaf.index,
-                batch.recorded_at,
+                leaf.place,
+                recorded_at,
                 debit.account_version,
                 credit.account_version,
-                *(side and side.balance_after for side in (*posted, *pending)),
+                *posted,
+                *pending,
                 leaf.entry,
                 leaf.salt,
                 entry.cause,
             )
         )
     return made
+
+
+def _balances(debit: Posting, credit: Posting) -> tuple[int, int]:
+    return debit.balance_after, credit.balance_after
 
 
 def transfers(batch: Batch, numbers: Mapping[str, int]) -> list[tuple[Any, ...]]:
@@ -214,7 +222,7 @@ def transfers(batch: Batch, numbers: Mapping[str, int]) -> list[tuple[Any, ...]]
         id_, kind, debit, credit, unit, amount, pending_id, reverses = entry.transfer
         made.append(
             (
-                leaf.index,
+                leaf.place,
                 amount,
                 entry.occurred_at,
                 None if pending_id else entry.expires_at,
