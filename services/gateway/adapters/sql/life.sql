@@ -21,7 +21,7 @@ SELECT a.event_id, a.allocation_id, a.round_id, a.correlation, a.log_partition, 
 FROM allocation a JOIN round r USING (round_id)
 LEFT JOIN allocation s ON a.offer_id = $1 AND s.enterprise_id = a.provider_id
   AND s.allocation_id = (
-    SELECT t.terms ->> 'resale_of' FROM order_terms t
+    SELECT t.resale_of FROM order_terms t
     WHERE t.order_id = $1 AND t.version = 1 LIMIT 1
   )
 WHERE r.closed_at IS NOT NULL AND (a.demand_id = $1 OR a.offer_id = $1)
@@ -35,7 +35,7 @@ SELECT DISTINCT b.event_id, b.allocation_id, b.round_id, b.correlation, b.log_pa
   (SELECT sum((p ->> 'chips')::bigint) FROM jsonb_array_elements(b.periods) AS p)::bigint
     AS chip_hours, a.allocation_id AS resale_of, b.offer_id AS resale_order_id
 FROM allocation a
-JOIN order_terms t ON t.terms ->> 'resale_of' = a.allocation_id AND t.version = 1
+JOIN order_terms t ON t.resale_of = a.allocation_id AND t.version = 1
 JOIN allocation b ON b.offer_id = t.order_id AND b.provider_id = a.enterprise_id
 JOIN round r ON r.round_id = b.round_id
 WHERE a.demand_id = $1 AND r.closed_at IS NOT NULL
@@ -43,8 +43,8 @@ ORDER BY b.log_offset, b.seq LIMIT $2;
 
 -- name: life_entries
 -- Its entries of the journal: what was held, captured and released; and, by the settlements of its
--- allocations, what deliveries paid. A capture gives a whole hold back and posts what it takes: that
--- is its amount. What only reserves or frees posts nothing.
+-- allocations, what deliveries paid. A capture gives a whole hold back and posts what it takes:
+-- that is its amount. What only reserves or frees posts nothing.
 SELECT e.entry_id, e.leaf_index, e.purpose, e.kind, e.round_id, e.occurred_at, e.recorded_at,
   coalesce(
     (SELECT abs(p.amount) FROM account_entry AS p
