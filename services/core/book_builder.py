@@ -21,7 +21,7 @@ from services.core.orders import DemandOrder, OfferOrder, Order, moved
 from services.core.phases import periods_given
 from services.core.policies import is_beyond
 from services.core.policy_rows import PriceRanges
-from services.core.reasons import Why, why
+from services.core.reasons import Why, why, why_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -155,9 +155,7 @@ def no_longer_taken(orders: Iterable[Order], market: Market, now_period: int) ->
         except ValidationError as error:
             if error.code in {"validation.window_past", "validation.window_beyond_horizon"}:
                 continue
-            reason = why(
-                "market_changed", field=error.field, allowed=error.allowed, value=error.value
-            )
+            reason = why_refused("market_changed", error)
             left.append(moved(order, OrderState.CANCELLED, reason))
     return left
 

@@ -176,10 +176,12 @@ def _validate_offer(view: View, terms: OfferTerms) -> None:
 def _check_wrong_side(order_id: str, prefix: str) -> None:
     # The contract's pattern takes both prefixes; one id must never be on both sides.
     if not order_id.startswith(prefix):
-        reason = why("invalid_record", field="order_id", allowed=f"{prefix}...", value=order_id)
         raise ValidationError(
             "validation.order_id",
-            Message(reason.en, reason.zh),
+            Message(
+                f"order_id must be {prefix}..., was {order_id}",
+                f"order_id 应为 {prefix}...,实际为 {order_id}",
+            ),
             field="order_id",
             value=order_id,
             allowed=f"{prefix}...",

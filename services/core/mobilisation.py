@@ -14,7 +14,7 @@ from schemas.types import OrderState, Priority, period_of, period_start, pool_ke
 from services.core.eligibility import resolve_alternatives
 from services.core.errors import Message, ValidationError
 from services.core.orders import DemandOrder, Order, moved
-from services.core.reasons import why
+from services.core.reasons import why_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -196,7 +196,7 @@ def no_longer_urgent(
         try:
             check_urgent(order.terms, order.participant_id, market, active)
         except ValidationError as error:
-            reason = why("not_urgent", field=error.field, allowed=error.allowed, value=error.value)
+            reason = why_refused("not_urgent", error)
             left.append(moved(order, OrderState.CANCELLED, reason))
     return left
 

@@ -21,7 +21,7 @@ from services.core.eligibility import chip_fits
 from services.core.errors import Message, ValidationError
 from services.core.orders import OfferOrder, noted
 from services.core.policy_rows import LARGEST, LIMITS, SHARE, PriceRanges
-from services.core.reasons import why
+from services.core.reasons import why_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -245,7 +245,7 @@ def kept_out(
     for order in orders if ranges else ():
         error = is_beyond(order, market, ranges)
         if error is not None and order.is_in_book and order.why.code != KEPT_OUT:
-            reason = why(KEPT_OUT, field=error.field, allowed=error.allowed, value=error.value)
+            reason = why_refused(KEPT_OUT, error)
             told.append(noted(order, reason))
     return told
 

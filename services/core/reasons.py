@@ -114,8 +114,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "参与方已被暂停({reason});已分配部分继续有效。",
     ),
     "not_urgent": (
-        "No mobilisation in force covers it: {field} must be {allowed}, was {value}.",
-        "没有生效的动员涵盖该需求:{field} 应为 {allowed},实际为 {value}。",
+        "No mobilisation in force covers it: {refusal}.",
+        "没有生效的动员涵盖该需求:{refusal}。",
     ),
     "frozen_cancel": (
         "It stands: before a round orders may only improve; it may be withdrawn from {opens_at}.",
@@ -127,12 +127,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "cancelled_by_participant": ("Withdrawn by its participant.", "参与方已撤回。"),
     "market_changed": (
-        "The market's rules changed and no longer take it: {field} must be {allowed}, was {value}.",
-        "市场规则已变更,该订单不再适用:{field} 应为 {allowed},实际为 {value}。",
+        "The market's rules changed and no longer take it: {refusal}.",
+        "市场规则已变更,该订单不再适用:{refusal}。",
     ),
     "price_limits": (
-        "Kept out of rounds by the price limits: {field} must be {allowed}, was {value}.",
-        "受价格上下限约束,暂不参与出清:{field} 应为 {allowed},实际为 {value}。",
+        "Kept out of rounds by the price limits: {refusal}.",
+        "受价格上下限约束,暂不参与出清:{refusal}。",
     ),
     # Leaving with time.
     "expired": ("It expired at {at}.", "已于 {at} 到期。"),
@@ -210,6 +210,20 @@ def why(code: str, **params: int | str) -> Why:
     en, zh = SENTENCES[code]
     given = _Given(params)
     return why_of_message(code, Message(en.format_map(given), zh.format_map(given)), params)
+
+
+def why_refused(code: str, error: DomainError) -> Why:
+    """Return the reason of a code in `SENTENCES` that an error gives.
+
+    The sentence of the error is a part of it: what it allows is told in both languages there alone.
+    """
+    en, zh = SENTENCES[code]
+    params = {"field": error.field, "allowed": error.allowed, "value": error.value}
+    message = Message(
+        en.format(refusal=error.message.en.rstrip(".")),
+        zh.format(refusal=error.message.zh.rstrip("。")),
+    )
+    return why_of_message(code, message, params)
 
 
 def why_of_message(code: str, message: Message, params: Mapping[str, int | str]) -> Why:

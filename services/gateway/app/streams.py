@@ -168,6 +168,14 @@ class Streams:
     def _frame(self, item: FeedItem) -> bytes:
         return self._encode(f"{self._name}-{item.seq}", item.kind, item.body)
 
+    @property
+    def told(self) -> str:
+        """Return the id of the last event that was told, empty before the first look at the feed.
+
+        Whoever reads the store after it and listens from it on misses nothing in between.
+        """
+        return f"{self._name}-{self._position}" if self._started.is_set() else ""
+
     async def position(self, after: str | None) -> int:
         """Return the number after which a listener wants to hear.
 

@@ -99,7 +99,7 @@ async def _wider(page: Page) -> str:
 
 
 async def obstacles(page: Page, *rules: str) -> list[str]:
-    """Return what axe calls serious or critical, by these rules or by all."""
+    """Return what axe calls moderate or worse, by these rules or by all."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE.read_text(encoding="utf-8"))
     found = await page.evaluate(
@@ -111,5 +111,5 @@ async def obstacles(page: Page, *rules: str) -> list[str]:
     return [
         f"{item['id']}: {item['nodes'][0]['html'][:200]}"
         for item in found["violations"]
-        if item["impact"] in ("serious", "critical")
+        if item["impact"] in ("moderate", "serious", "critical")
     ]

@@ -56,6 +56,21 @@ def journal(need: dict[str, str], amount: int) -> JournalEntrySalted:
     )
 
 
+def captured(need: dict[str, str], held: int, taken: int) -> JournalEntrySalted:
+    account = f"cny:{need['participant_id']}"
+    lines = [(account, "pending", -held), ("escrow:jingjinji", "pending", held)]
+    lines += [(account, "posted", taken), ("escrow:jingjinji", "posted", -taken)]
+    postings = [
+        {"account": name, "layer": layer, "amount": value, "balance_after": value}
+        for name, layer, value in lines
+    ]
+    return JournalEntrySalted.model_validate(
+        {"entry_id": "e-2", "kind": "post", "purpose": "hold_captured", "unit": "CNY-micro"}
+        | {"order_id": need["order_id"], "amount": taken, "postings": postings}
+        | {"round_id": "jingjinji:1", "leaf_index": 1, "cause": "c", "salt": "cd" * 32}
+    )
+
+
 async def life(gateway: Gateway, order_id: str, key: str, least: int) -> list[Json]:
     async def look() -> list[Json]:
         reply = await gateway.call("GET", f"/v1/orders/{order_id}/life", key=key)
@@ -95,6 +110,14 @@ async def test_a_life_is_told_whole_in_sequence_and_linked(market: Market) -> No
     assert by_kind["allocated"]["counter_order_id"] == supply["order_id"]
     assert (by_kind["allocated"]["chip_hours"], by_kind["allocated"]["chip_hours_left"]) == (2, 0)
     assert (last["code"], last["state"], last["held"]) == ("FILL", "filled", 900)
+    # What a round takes of a hold is what it books, not the hold that it gives back for it.
+    await gateway.publish(captured(need, 900, 600))
+    steps = await life(gateway, need["order_id"], market.enterprise, 7)
+    booked = [step for step in steps if step["kind"] == "booked"]
+    assert [(step["purpose"], step["amount"]) for step in booked] == [
+        ("hold_placed", 900),
+        ("hold_captured", 600),
+    ]
 
 
 async def test_a_life_is_shown_to_its_owner_and_to_those_who_see_all(market: Market) -> None:

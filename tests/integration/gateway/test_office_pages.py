@@ -111,6 +111,14 @@ async def walked(page: Page, name: str, *paths: str) -> None:
         await page.set_viewport_size({"width": 1280, "height": 900})
 
 
+async def judged(page: Page, *paths: str) -> None:
+    """Look at further pages for what keeps people from using them."""
+    for path in paths:
+        reply = await page.goto(path)
+        assert reply is not None
+        assert (reply.status, await obstacles(page)) == (200, []), path
+
+
 async def test_a_regulator_proves_decides_and_looks_back(market: Market, browser: Browser) -> None:
     day = await day_of(market)
     async with watched(market.gateway) as gateway, served(gateway) as base:
@@ -138,6 +146,15 @@ async def test_a_regulator_proves_decides_and_looks_back(market: Market, browser
             f"/office/reports/concentration?market_id=jingjinji&day={DAY}",
             "/office/policies",
             "/office/mobilisations",
+        )
+        await judged(
+            chinese,
+            "/office/cases",
+            "/office/findings",
+            "/office/reports",
+            "/office/exports",
+            "/office/orders",
+            "/office/book?market_id=jingjinji",
         )
         # Who proposed a need does not confirm it; the operator does, and may halt, no more.
         operator = await signed_in(browser, base, OPERATOR_KEY, "en")

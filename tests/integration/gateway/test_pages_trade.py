@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from schemas import events
 from schemas.events import Reason
@@ -84,6 +84,11 @@ async def rest(page: Page) -> None:
     assert [text for text in page.wrong if "422" not in text and "net::" not in text] == []  # type: ignore[attr-defined]
 
 
+async def late(route: Route) -> None:
+    """Refuse a stream, as a gateway that is slow to answer would; the page asks again."""
+    await route.abort()
+
+
 async def compose(page: Page, gateway: Gateway, market: Market) -> None:
     await page.get_by_role("link", name="Compose a demand").first.click()
     preview = page.locator("#preview")
@@ -121,6 +126,7 @@ async def compose(page: Page, gateway: Gateway, market: Market) -> None:
     await expect(page.locator("#f-a1_limit")).to_have_attribute("aria-invalid", "true")
     assert await has_orders(gateway, market.enterprise, "demand") == []
     await page.locator("#f-a1_limit").fill("12.5")
+    await page.route("**/desk/stream*", late)
     await page.locator("#send").dblclick()
     await expect(page.locator("#state")).to_have_text("accepted")
     (order,) = await has_orders(gateway, market.enterprise, "demand")
@@ -140,6 +146,14 @@ async def reason(page: Page, gateway: Gateway, market: Market, order: str) -> No
         params={"limit_needed": 13_000_000, "chips_would": 8},
     )
     await gateway.publish(status_of(receipt, reason=left_out))
+
+    async def state() -> object:
+        path = f"/v1/demand/{order}"
+        return (await gateway.call("GET", path, key=market.enterprise)).json()["state"]
+
+    await gateway.eventually(state, lambda found: found == "open")
+    # The page was made before, and listens only now: what it did not hear it is told.
+    await page.unroute("**/desk/stream*", late)
     await expect(page.locator("#state")).to_have_text("open")
     await expect(page.locator(".why")).to_contain_text("from 11-25 08:00")
     await page.get_by_role("link", name="Raise the limit to ¥13").click()
@@ -202,6 +216,7 @@ async def post(page: Page, gateway: Gateway, market: Market) -> None:
     await page.locator("#f-resource_code").fill("CN.11.0108.BJ01-A910B")
     await page.locator("#f-ask").fill("9.5")
     await expect(page.locator("#outlook")).to_have_text("24 / 24 个时段达到报价")
+    assert await obstacles(page) == []
     await page.locator("#send").click()
     await expect(page.locator("#state")).to_have_text("已受理")
     (order,) = await has_orders(gateway, market.provider, "offers")

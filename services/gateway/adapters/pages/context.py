@@ -90,6 +90,7 @@ class Visitor:
         principal: Who is signed in, if anybody.
         packs: Whether his browser takes packed pages.
         is_part: Whether a script asks for a part of the page that he is on.
+        told: Id of the last event of the streams before the page was made; it hears what follows.
         form: What his form says.
     """
 
@@ -101,6 +102,7 @@ class Visitor:
     principal: Principal | None
     packs: bool
     is_part: bool = False
+    told: str = ""
     form: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -198,6 +200,7 @@ class PageRoute(APIRoute):
 
 async def _answer(request: Request, pages: Pages, handler: Callable[[Request], Any]) -> Response:
     visitor = request.state.visitor = stranger(request)
+    visitor.told = pages.api.streams.told
     try:
         await _greet(request, pages, visitor)
         reply: Response = await handler(request)

@@ -22,6 +22,7 @@ from schemas.policy_costs import PolicySimulationNew
 from services.core.errors import DomainError, Message
 from services.gateway.adapters.http.translate import faults_of
 from services.gateway.adapters.pages.fields import Fields, Reader, told
+from services.gateway.adapters.pages.market_figures import region_name
 from services.gateway.adapters.pages.rendering import plain_yuan
 
 if TYPE_CHECKING:
@@ -282,19 +283,19 @@ def words_of(rule: PolicyRule | None) -> Message:
             )
         case DomesticShare():
             share, most = f"{rule.share_bp / 100:g} %", plain_yuan(rule.premium_max)
+            where = _where(rule.region)
             return Message(
-                f"{rule.region or 'every region'}: at least {share} domestic, premium up to {most} "
-                f"yuan per TFLOPS-hour",
-                f"{rule.region or '所有地区'}：国产不低于 {share}，溢价至多每 TFLOPS 时 {most} 元",
+                f"{where.en}: at least {share} domestic, premium up to {most} yuan per TFLOPS-hour",
+                f"{where.zh}：国产不低于 {share}，溢价至多每 TFLOPS 时 {most} 元",
             )
         case LargestShare():
             share, free = f"{rule.share_bp / 100:g} %", rule.chips_free
-            chip, region = rule.chip or "each chip class", rule.region or "all regions"
+            where = _where(rule.region)
             return Message(
-                f"{chip}, {region}: at most {share} of what is offered for one participant, {free} "
-                f"chips in any case",
-                f"{rule.chip or '各型号'}、{rule.region or '所有地区'}：单个参与方至多为供给的 "
-                f"{share}，{free} 张以内不受限",
+                f"{rule.chip or 'each chip class'}, {where.en}: at most {share} of what is offered "
+                f"for one participant, {free} chips in any case",
+                f"{rule.chip or '各型号'}、{where.zh}：单个参与方至多为供给的 {share}，"
+                f"{free} 张以内不受限",
             )
         case CircuitBreaker():
             move, back = f"{rule.move_bp / 100:g} %", rule.rounds
@@ -303,6 +304,10 @@ def words_of(rule: PolicyRule | None) -> Message:
                 f"{rule.pause_s} s",
                 f"{rule.chip or '所有型号'}：{back} 轮内涨跌超过 {move} 则暂停 {rule.pause_s} 秒",
             )
+
+
+def _where(region: str | None) -> Message:
+    return Message("every region", "所有地区") if region is None else Message(*region_name(region))
 
 
 def _value(reader: Reader, field: RuleField) -> object:

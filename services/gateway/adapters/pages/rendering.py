@@ -100,11 +100,11 @@ def instant(text: str | None, form: str = "%Y-%m-%d %H:%M") -> str:
 
 
 def lasting(seconds: int, language: str) -> str:
-    """Return a span of time in its two largest units."""
+    """Return a span of time in its largest unit and what is left in the next."""
     names = _SPANS[language == "zh"]
     parts = [seconds // 86_400, seconds // 3_600 % 24, seconds // 60 % 60, seconds % 60]
     first = next((place for place, number in enumerate(parts) if number), len(parts) - 1)
-    shown = range(first, min(first + 2, len(parts)))
+    shown = [place for place in (first, first + 1) if place == first or any(parts[place:][:1])]
     return " ".join(f"{parts[place]} {names[place]}" for place in shown)
 
 

@@ -179,9 +179,7 @@ async def _page(
     context: dict[str, Any] = {
         "market": market,
         "markets": [item.market for item in markets],
-        "versions": sorted(
-            versions, key=lambda item: (item.policy.policy_id, -item.policy.version)
-        ),
+        "versions": sorted(versions, key=lambda item: item.set_at, reverse=True),
         "latest": latest,
         "pauses": pauses,
         "yesterday": yesterday.isoformat(),

@@ -22,11 +22,13 @@ _PPM = re.compile(r"(?<![\d.])(\d{1,18}) ppm")
 _INSTANT = re.compile(
     r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?(?:Z|\+00:00)"
 )
+_NO_MONEY = Message(
+    "Money could not be reserved: {needed} needed, {free} free.",
+    "资金冻结失败：需要 {needed}，可用 {free}。",
+)
 _HOLDS = {
-    "hold_refused": Message(
-        "Money could not be reserved: {needed} needed, {free} free.",
-        "资金冻结失败：需要 {needed}，可用 {free}。",
-    ),
+    "hold.insufficient_funds": _NO_MONEY,
+    "hold_refused": _NO_MONEY,
     "amend_hold_refused": Message(
         "The change needs {needed} and {free} are free; the old terms stand.",
         "修改需要 {needed}，可用 {free}；原条款继续有效。",

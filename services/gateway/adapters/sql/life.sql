@@ -43,9 +43,15 @@ ORDER BY b.log_offset, b.seq LIMIT $2;
 
 -- name: life_entries
 -- Its entries of the journal: what was held, captured and released; and, by the settlements of its
--- allocations, what deliveries paid.
+-- allocations, what deliveries paid. A capture gives a whole hold back and posts what it takes:
+-- that is its amount. What only reserves or frees posts nothing.
 SELECT e.entry_id, e.leaf_index, e.purpose, e.kind, e.round_id, e.occurred_at, e.recorded_at,
-  abs(e.amount) AS amount, convert_from(j.entry, 'UTF8')::jsonb ->> 'cause' AS cause
+  coalesce(
+    (SELECT abs(p.amount) FROM account_entry AS p
+     WHERE p.entry_id = e.entry_id AND p.layer = 'posted' LIMIT 1),
+    abs(e.amount)
+  ) AS amount,
+  convert_from(j.entry, 'UTF8')::jsonb ->> 'cause' AS cause
 FROM account_entry AS e
 LEFT JOIN journal_entry AS j USING (leaf_index)
 WHERE e.line = 0 AND (e.order_id = $1 OR e.leaf_index IN (

@@ -16,7 +16,8 @@ class Live {
     this.address = element.dataset.live;
     this.kinds = element.dataset.liveEvents.split(" ");
     this.state = "off";
-    this.last = null;
+    // What happened since the page was made is told first.
+    this.last = element.dataset.liveAfter ?? null;
     this.tries = 0;
     this.open();
   }
