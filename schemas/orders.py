@@ -52,7 +52,8 @@ class OfferTerms(Model):
         exclude_if=_is_absent,
         description=(
             "Chips that the resource has in the pool in all: offers that state it share them over "
-            "all markets, by resource code; null = a capacity of its own"
+            "all markets, by resource code; needed where another market trades in the pool; null = "
+            "a capacity of its own"
         ),
     )
     expires_at: Instant | None = Field(

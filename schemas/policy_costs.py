@@ -14,6 +14,7 @@ from schemas.base import (
     Instant,
     Model,
     ParticipantId,
+    PeriodStart,
     RoundId,
     Slug,
     Text,
@@ -24,6 +25,8 @@ from schemas.policies import PolicyRule, RoundNumber
 
 REGIONS_MAX = 256
 COSTS_MAX = 256
+BOUND_MAX = 500
+"""Rows that tell where a largest share bound."""
 SIMULATED_ROUNDS_MAX = 1_000
 """Rounds that one simulation clears again at most."""
 COSTED_ROUNDS = 1_000
@@ -59,6 +62,25 @@ class Gains(Model):
     regions: Annotated[tuple[RegionGain, ...], Field(max_length=REGIONS_MAX)]
 
 
+class ShareBound(Model):
+    """Hours in which a largest share kept participants from more, none of them named."""
+
+    policy_id: _Text
+    chip: _Text
+    region: _Text | None = Field(description="Null: every region of the market")
+    start: PeriodStart
+    end: PeriodStart = Field(description="Exclusive")
+    allowed: ChipHoursOrNone = Field(description="Chips that one participant may have in each hour")
+    participants: Count = Field(description="Whom it bound")
+    taken: ChipHoursOrNone = Field(description="Chips that these got in the round in each hour")
+    price: Amount = Field(
+        description="What a chip more was worth to one of these at most, per chip-hour; nobody pays"
+    )
+    demands_kept_out: Count = Field(
+        description="That it kept out first in the first of these hours"
+    )
+
+
 class PolicyCost(Model):
     """What a policy cost in a round: the same book, cleared again without it."""
 
@@ -73,6 +95,9 @@ class PolicyCost(Model):
     cost_least: Amount
     cost_most: Amount
     within_gap: StrictBool = Field(description="The gaps of the two clearings hide the difference")
+    bound: Annotated[tuple[ShareBound, ...], Field(max_length=BOUND_MAX)] = Field(
+        default=(), description="Where a largest share bound, the highest prices if they are many"
+    )
 
 
 class ChipPrices(Model):

@@ -31,24 +31,55 @@ def most_chips(rule: LargestShare, there: int) -> int:
     return max(rule.chips_free, -(-rule.share_bp * there // WHOLE))
 
 
-def allowances_of(book: Book) -> tuple[BookAllowance, ...]:
-    """Return the allowances that orders of a book could exceed, sorted by key; none if urgent."""
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Pools of a class that count together under a rule.
+
+    Attributes:
+        policy: Id of the rule.
+        chip: The chip class.
+        pools: Their keys, sorted.
+        offered: Chips that the round offers of them together, in each period of the horizon.
+        share: Chips that the rule lets one participant have.
+    """
+
+    policy: str
+    chip: str
+    pools: tuple[str, ...]
+    offered: list[int]
+    share: list[int]
+
+    def left(self, has: list[int]) -> tuple[int, ...]:
+        """Return what the rule leaves one who has so many chips already."""
+        return tuple(max(0, n - m) for n, m in zip(self.share, has, strict=True))
+
+
+def scopes_of(book: Book) -> list[Scope]:
+    """Return what the largest shares of a book rule; nothing if it is urgent."""
     rules = largest_shares(book.policies)
     if not rules or book.mobilisation is not None:
-        return ()
+        return []
     offered, holdings = _offered(book), Holdings(book)
-    found = [
-        row
-        for rule in rules
-        for chip, pools in _scopes(rule, book.pools)
-        for row in _Scope(book, rule, chip, pools).exceeded(
-            _sum(offered[key] for key in pools), holdings
-        )
-    ]
+    found = []
+    for rule in rules:
+        for chip, pools in _pools_by_chip(rule, book.pools):
+            there = _sum(offered[key] for key in pools)
+            # What rounds before gave is there as well as what is offered.
+            share = [most_chips(rule, n) for n in map(add, holdings.of("", pools), there)]
+            found.append(Scope(rule.id, chip, pools, there, share))
+    return found
+
+
+def allowances_of(book: Book) -> tuple[BookAllowance, ...]:
+    """Return the allowances that orders of a book could exceed, sorted by key; none if urgent."""
+    holdings = Holdings(book)
+    found = [row for scope in scopes_of(book) for row in _exceeded(book, scope, holdings)]
     return tuple(sorted(found, key=lambda row: row.key))
 
 
-def _scopes(rule: LargestShare, pools: Iterable[Pool]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _pools_by_chip(
+    rule: LargestShare, pools: Iterable[Pool]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     by_chip: dict[str, list[str]] = defaultdict(list)
     for pool in pools:
         if rule.covers(pool):
@@ -73,38 +104,20 @@ def _sum(rows: Iterable[list[int]]) -> list[int]:
     return [sum(column) for column in zip(*rows, strict=True)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """Pools of a class that count together under a rule."""
-
-    book: Book
-    rule: LargestShare
-    chip: str
-    pools: tuple[str, ...]
-
-    def exceeded(self, offered: list[int], holdings: Holdings) -> Iterator[BookAllowance]:
-        """Yield allowances of participants whose demand could take more than the rule leaves.
-
-        Args:
-            offered: Chips that the round offers, in each period.
-            holdings: What rounds before gave.
-        """
-        pools = frozenset(self.pools)
-        given = holdings.of("", pools)
-        share = [most_chips(self.rule, chips) for chips in map(add, given, offered)]
-        wanted = _Wanted(self.book, pools)
-        for demand in self.book.demands:
-            wanted.count(demand)
-        for participant, most in wanted.rows():
-            has = holdings.of(participant, pools)
-            capacity = tuple(max(0, n - m) for n, m in zip(share, has, strict=True))
-            # Nobody gets more than is offered, whatever it wants.
-            if any(
-                min(chips, there) > least
-                for chips, there, least in zip(most, offered, capacity, strict=True)
-            ):
-                key = allowance_key(self.rule.id, self.chip, participant)
-                yield BookAllowance(key, self.rule.id, self.chip, participant, self.pools, capacity)
+def _exceeded(book: Book, scope: Scope, holdings: Holdings) -> Iterator[BookAllowance]:
+    """Yield the allowances of participants whose demand could take more than the rule leaves."""
+    wanted = _Wanted(book, frozenset(scope.pools))
+    for demand in book.demands:
+        wanted.count(demand)
+    for participant, most in wanted.rows():
+        capacity = scope.left(holdings.of(participant, scope.pools))
+        # Nobody gets more than is offered, whatever it wants.
+        if any(
+            min(chips, there) > least
+            for chips, there, least in zip(most, scope.offered, capacity, strict=True)
+        ):
+            key = allowance_key(scope.policy, scope.chip, participant)
+            yield BookAllowance(key, scope.policy, scope.chip, participant, scope.pools, capacity)
 
 
 class _Wanted:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from services.core.reading import Json
 
 
+Run = tuple[int, tuple[int, ...]]
+"""(first period, chips from it on); the first and the last are above 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class BookHolding:
     """What rounds before gave of a pool, in periods of the horizon.
@@ -39,7 +43,7 @@ class BookHolding:
         return f"{self.participant}\n{self.pool}"
 
 
-def within(book: Book, run: tuple[int, tuple[int, ...]]) -> list[int]:
+def within(book: Book, run: Run) -> list[int]:
     """Return the chips of a run, told by its first period, in each period of a book's horizon."""
     row = [0] * book.periods
     shift = run[0] - book.first_period

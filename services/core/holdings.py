@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from operator import add
 from typing import TYPE_CHECKING
 
-from services.core.holding_rows import BookHolding, within
+from services.core.holding_rows import BookHolding, Run, within
 from services.core.orders import OfferOrder, Order
 from services.core.policy_rows import covered
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from services.core.book import Allocation, Book, Result
-
-Run = tuple[int, tuple[int, ...]]
-"""(first period, chips from it on); the first and the last are above 0."""
 
 Held = Mapping[tuple[str, str], Run]
 """(participant, key of a pool) -> what it holds there."""
@@ -53,11 +50,23 @@ def held_after(
         # Chips that another market gave, and this one sold on, were never counted here.
         left = {t: n for t, n in chips.items() if n > 0 and t >= book.first_period}
         if left:
-            first, last = min(left), max(left)
-            after[key] = first, tuple(left.get(t, 0) for t in range(first, last + 1))
+            after[key] = _run(left)
         else:
             after.pop(key, None)
     return after
+
+
+def runs_of(rows: Iterable[tuple[str, str, int, int]]) -> dict[tuple[str, str], Run]:
+    """Return holdings of (participant, pool, period, chips), chips above 0, sorted."""
+    chips: dict[tuple[str, str], dict[int, int]] = {}
+    for participant, pool, period, count in rows:
+        chips.setdefault((participant, pool), {})[period] = count
+    return {key: _run(found) for key, found in chips.items()}
+
+
+def _run(chips: Mapping[int, int]) -> Run:
+    first, last = min(chips), max(chips)
+    return first, tuple(chips.get(t, 0) for t in range(first, last + 1))
 
 
 def _is_resale(order: Order) -> bool:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from services.core.allowances import allowances_of
 from services.core.book import Rules
 from services.core.book_builder import build_book, horizon_of, leaving
 from services.core.clearing.size import LARGE_CHOICES, choices_of
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from schemas.market import Market
     from schemas.policies import MarketPolicySet
     from services.core.book import Book, DemandOutcome, OfferOutcome, Result
+    from services.core.holdings import Held
     from services.core.orders import Order
 
 _WHOLE_PPM = 1_000_000
@@ -107,6 +110,7 @@ def projected_book(
     seq: int,
     now: datetime,
     suspended: Mapping[str, str],
+    held: Held = MappingProxyType({}),
 ) -> Book:
     """Return the book that the next ordinary round would take if nothing else came.
 
@@ -117,6 +121,7 @@ def projected_book(
         seq: Number of that round.
         now: Instant of the market's clock.
         suspended: Participant that may not trade -> why.
+        held: What accounts have, for the largest shares among the policies.
     """
     cut_at = schedule_of(market.rules, now).cut_at
     horizon = horizon_of(market, seq, cut_at)
@@ -126,7 +131,8 @@ def projected_book(
         order.id for order in leaving(kept, parents, {}, cut_at, horizon.first, suspended)
     }  # fmt: skip
     staying = [order for order in kept if order.id not in gone]
-    return build_book(market, staying, parents, horizon, policies=rows_of(policies, seq))
+    rules = rows_of(policies, seq)
+    return build_book(market, staying, parents, horizon, policies=rules, held=held)
 
 
 def plan_of(book: Book, market: Market, now: datetime) -> Plan:
@@ -170,7 +176,9 @@ def _drawn(book: Book, number: int, left_out_ppm: int) -> Book:
         for order_id in lost:
             del demands[order_id]
     offers = tuple(row for row in book.offers if stays(row.id))
-    return replace(book, offers=offers, demands=tuple(demands.values()))
+    drawn = replace(book, offers=offers, demands=tuple(demands.values()))
+    # A share is one of what is there, which is less.
+    return replace(drawn, allowances=allowances_of(drawn))
 
 
 def _prices(found: Sequence[tuple[Book, Result]]) -> tuple[IndicatedPrice, ...]:

@@ -35,7 +35,7 @@ from services.core.book_builder import (
 )
 from services.core.capacity import passed_by
 from services.core.codec import book_to_dict, canonical_json
-from services.core.holdings import Run, held_after
+from services.core.holdings import held_after
 from services.core.intake import decide, order_id_of
 from services.core.link_charges import Sent, sent_after
 from services.core.order_holds import told
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from schemas.market import Market
     from services.core.book import Book, Result
+    from services.core.holding_rows import Run
 
 INPUTS = ("policies", "offers", "demand", "holds")
 _NEVER = datetime.max.replace(tzinfo=UTC)

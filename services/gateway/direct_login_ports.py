@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
     from datetime import datetime
 
     from schemas.types import Role
 
     Work = Callable[[], Awaitable[None]]
+    Look = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,18 @@ class LoginBook(Protocol):
         """
         ...
 
+    async def unnoted(self, logins: Collection[str]) -> list[str]:
+        """Return the participants among these of whose login nothing is known."""
+        ...
+
+    async def noting(self, participant_id: str, by: str, look: Look) -> None:
+        """Note a login that is there, if ``look`` still finds it: whoever made it allowed it.
+
+        Raises:
+            BusyError: if it is being changed already.
+        """
+        ...
+
     async def due(self) -> list[str]:
         """Return some of those who have a login and may not: suspended, or not allowed."""
         ...
@@ -72,6 +85,10 @@ class Broker(Protocol):
         Raises:
             UnavailableError: if the broker refused or did not answer; so do the others.
         """
+        ...
+
+    async def logins(self) -> set[str]:
+        """Return the participants of which the broker would take a password."""
         ...
 
     async def make(self, participant_id: str, role: Role, password: str) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from schemas.indications import IndicativePriceView, LikelihoodView
     from services.core.book import Book
+    from services.core.holdings import Held
     from services.core.indication import Indication, Plan
     from services.core.orders import Order
 
@@ -47,6 +48,10 @@ class Indications(Protocol):
 
     async def orders(self, market_id: str) -> Sequence[Order]:
         """Return the orders that the next round may take, as the gateway has read them."""
+        ...
+
+    async def held(self, market_id: str, now: datetime) -> Held:
+        """Return what accounts have of a market, in hours that begin after an instant."""
         ...
 
     async def suspended(self) -> Mapping[str, str]:

@@ -426,8 +426,10 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     shown = Shown()
     projection = Projection(pool, LogReader(settings, TOPICS), keeper, shown)
     context.spawn("projection", projection.run(context.stop_event))
-    # Of their own, since what every order needs should find its plans where it was before.
-    keys = await create_pool(settings.postgres_dsn, schema, min_size=2, max_size=_KEYS_POOL_MAX)
+    # Of their own, so that what every order needs finds its plans, and these are the right ones.
+    keys = await create_pool(
+        settings.postgres_dsn, schema, min_size=2, max_size=_KEYS_POOL_MAX, plans_live_s=None
+    )
     context.on_close(keys.close)
     intents = PostgresIntents(keys, shown)
     app = build(settings, context.clock, pool, reader, writer, intents)

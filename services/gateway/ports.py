@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
     from schemas.shares import RoundShares
     from schemas.types import Side
+    from services.core.holding_rows import Run
     from services.core.tlog.notes import Note
     from services.gateway.identity_ports import NewKey
 
@@ -243,6 +244,10 @@ class Markets(Protocol):
         """Return markets in the order of their ids."""
         ...
 
+    async def pools_elsewhere(self, market_id: str) -> Mapping[str, str]:
+        """Return pools that other markets trade in -> the first such market."""
+        ...
+
     async def put_market(self, view: MarketView, offset: int) -> None:
         """Show a market that was defined at this offset."""
         ...
@@ -328,6 +333,10 @@ class Reports(Protocol):
         where: Filter | None = None,
     ) -> list[PriceView]:
         """Return prices by pool and period in [first, end)."""
+        ...
+
+    async def held(self, market_id: str, participant_id: str, now: datetime) -> Mapping[str, Run]:
+        """Return what an account has of each pool, in hours that begin after an instant."""
         ...
 
     async def allocations(

@@ -181,6 +181,16 @@ class LogAccess:
         await self._require_administrator()
         return user in await self._users([user])
 
+    async def logins(self, user_prefix: str) -> set[str]:
+        """Return the users whose names begin so and who have a password.
+
+        Raises:
+            AccessRefusedError: if the broker refused.
+            LogUnavailableError: if it did not answer.
+        """
+        await self._require_administrator()
+        return {user for user in await self._users() if user.startswith(user_prefix)}
+
     async def grants(self, user_prefix: str) -> list[Grant]:
         """Return the users whose names begin so, with what they may do.
 
@@ -188,9 +198,8 @@ class LogAccess:
             AccessRefusedError: if the broker refused.
             LogUnavailableError: if it did not answer.
         """
-        await self._require_administrator()
+        users = await self.logins(user_prefix)
         bindings = await self._bindings(None)
-        users = {user for user in await self._users() if user.startswith(user_prefix)}
         rights: dict[str, list[tuple[str, str]]] = {user: [] for user in users}
         for found in bindings:
             user = found.principal.removeprefix("User:")

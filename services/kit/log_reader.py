@@ -35,7 +35,9 @@ _PAUSE_S = 0.5
 # How long the broker keeps a fetch open when there is nothing; new records end it at once.
 _FETCH_WAIT_MS = 250
 # What came alone is worth waiting for its successors: a transaction costs as much as 100 records.
-_FEW_RECORDS = 100
+# Where some came at once more will, and whoever reads does much at once for a little more waiting.
+_FEW_RECORDS, _SOME_RECORDS = 20, 500
+_BUSY_LINGERS = 3
 # With fewer reads than this since the last look, a slow caller explains a position that
 # stands still; with more, or with an empty read, a stuck partition does.
 _READS_MIN = 10
@@ -64,9 +66,9 @@ class LogReader:
             is read whole.
         stall_s: Seconds without progress, while there is something to read, after which the
             consumer is built anew.
-        linger_s: Seconds that the next read waits after one that found only a few records, so
-            that whoever reads does more at once while much comes. What comes after a silence
-            is never waited for.
+        linger_s: Seconds that the next read waits after one that found only a few records, and
+            thrice as long after one that found some, so that whoever reads does more at once
+            while much comes. What comes after a silence is never waited for.
     """
 
     def __init__(
@@ -127,8 +129,9 @@ class LogReader:
             LogGapError: if the log lost what comes next, or was re-created.
             TopicAuthorizationFailedError: if this client may not read a topic.
         """
-        if self._linger_s > 0 and 0 < self._found_last < _FEW_RECORDS:
-            await asyncio.sleep(self._linger_s)
+        if self._linger_s > 0 and 0 < self._found_last < _SOME_RECORDS:
+            is_few = self._found_last < _FEW_RECORDS
+            await asyncio.sleep(self._linger_s * (1 if is_few else _BUSY_LINGERS))
         self._found_last = 0
         consumer = self._consumer or await self._rebuild()
         if consumer is None:

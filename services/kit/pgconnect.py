@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 # made for an empty table reads all of it for each row that it looks for, a thousandfold later; the
 # statistics that would end this come after a minute or more.
 _PLANS_LIVE_S = 10
+# For statements whose rows are few and all known by their keys there is one right plan, whatever
+# the sizes: then it need not be made again, and cannot be made wrong.
+_BY_KEYS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 
 _SCHEMA = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 
@@ -63,7 +66,7 @@ async def create_pool(
     statement_timeout_s: float = 30.0,
     role: str | None = None,
     setup: Setup | None = None,
-    plans_live_s: int = _PLANS_LIVE_S,
+    plans_live_s: int | None = _PLANS_LIVE_S,
 ) -> Pool:
     """Return an open pool whose connections see only this schema.
 
@@ -75,7 +78,8 @@ async def create_pool(
         statement_timeout_s: Seconds after which the server cancels a statement.
         role: Role that connections act in; the login user's if not given.
         setup: Called with each connection that is taken from the pool.
-        plans_live_s: Seconds after which a statement is planned anew.
+        plans_live_s: Seconds after which a statement is planned anew; ``None`` where all that is
+            asked for is found by its keys: no table is read whole then, and plans are kept.
 
     Raises:
         OSError: if the server cannot be reached within about 12 s.
@@ -90,11 +94,13 @@ async def create_pool(
             max_size=max_size,
             # A little later than the server's own, which gives the better message.
             command_timeout=statement_timeout_s + 5,
-            max_cached_statement_lifetime=plans_live_s,
+            # 0: for ever.
+            max_cached_statement_lifetime=plans_live_s or 0,
             setup=setup,
             reset=None if setup is not None else _leave,
             server_settings=_server_settings(schema)
             | ({} if role is None else {"role": role})
+            | (_BY_KEYS if plans_live_s is None else {})
             | {
                 "statement_timeout": timeout_ms,
                 # A writer that hangs inside a transaction must not block the next holder.

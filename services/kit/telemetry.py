@@ -97,12 +97,14 @@ class Trace:
 
 def make_traceparent() -> str:
     """Return the header of a new trace."""
-    return Trace(secrets.token_hex(16), secrets.token_hex(8), sampled=True).header()
+    # Asked for at once: each asks the system anew.
+    digits = secrets.token_hex(24)
+    return f"00-{digits[:32]}-{digits[32:]}-01"
 
 
 def parse_traceparent(text: str) -> Trace | None:
     """Return what a header says; ``None`` if it is not a valid one, which starts a new trace."""
-    found = _TRACEPARENT.match(text.strip())
+    found = _TRACEPARENT.match(text.strip()) if text else None
     if found is None:
         return None
     version, trace_id, span_id, flags = found.groups()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from schemas.policies import MarketPaused, MarketPolicySet
     from services.core.book import Result
     from services.core.circuit_breaker import TradedPrices
-    from services.core.holdings import Held, Run
+    from services.core.holding_rows import Run
+    from services.core.holdings import Held
     from services.core.link_charges import Sent
     from services.core.orders import Order
     from services.core.verdicts import HoldAnswer, Verdict

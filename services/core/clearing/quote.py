@@ -8,16 +8,20 @@ take the cheapest cells first, as the certificate's best response does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 
 from schemas.types import Shape
 from services.core.book import Alternative, Book, BookDemand, BookLink, Result
+from services.core.clearing.allowance_quote import Allowed, Limited
 from services.core.clearing.link_quote import LinksLeft, Sent, Way
 from services.core.clearing.presolve import IntArray
 from services.core.clearing.why_not import NOT_TO_BE_HAD, Hint, hints, left_of, offer_row
+from services.core.holding_rows import Run
 
+_NOTHING: Mapping[str, Run] = MappingProxyType({})
 # More steps of a supply curve than this make no difference that a quote should show.
 _QUANTITIES_MAX = 16
 
@@ -53,6 +57,7 @@ class Quote:
         sent: What it would send over links, which is part of the cost.
         firm: Whether the clearing prices alone do; else offers above them would be needed.
         hint: What would let it trade, if it would get nothing.
+        limited: Where a largest share kept it from more, if one did.
     """
 
     state: str
@@ -64,6 +69,16 @@ class Quote:
     sent: tuple[Sent, ...] = ()
     firm: bool = True
     hint: Hint = field(default_factory=Hint)
+    limited: Limited | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What bounds a demand besides the offers: its links, and the shares of its owner."""
+
+    links: LinksLeft
+    ways: Mapping[str, Way]
+    allowed: Allowed
 
 
 class Standing:
@@ -92,13 +107,39 @@ class Standing:
         for steps in self._steps.values():
             steps.sort(key=lambda step: step[0])
 
-    def quote(self, demand: BookDemand, links: tuple[BookLink, ...] = ()) -> Quote:
+    def quote(
+        self,
+        demand: BookDemand,
+        links: tuple[BookLink, ...] = (),
+        held: Mapping[str, Run] = _NOTHING,
+    ) -> Quote:
         """Return what the demand would get; other orders that it is tied to are not looked at.
 
         Args:
             demand: The demand.
             links: Links of the market, taken as free at their tariffs if the book knows none.
+            held: Pool -> what its owner has there after the round, for the book's largest shares.
         """
+        allowed = Allowed(self.book, held)
+        found = self._best(demand, links, allowed)
+        if not allowed.binds:
+            return found
+        free = self._best(demand, links, Allowed(self.book, held, is_free=True))
+        if free.chip_hours <= found.chip_hours:
+            return found
+        limited = min(
+            (
+                place
+                for row in free.taken
+                if (place := allowed.least(row.pool, row.start, row.chips)) is not None
+            ),
+            key=lambda place: place.largest,
+            default=None,
+        )
+        # A higher limit, or another hour, is not what would help.
+        return replace(found, limited=limited, hint=Hint())
+
+    def _best(self, demand: BookDemand, links: tuple[BookLink, ...], allowed: Allowed) -> Quote:
         book = self.book
         left = LinksLeft(book.links or links, self._links, book.first_period, book.periods)
         reached = {pool.key: left.way(demand, pool.zone) for pool in book.pools}
@@ -106,7 +147,7 @@ class Standing:
         best: Quote | None = None
         for item in demand.alternatives:
             quotes = self._blocks if demand.shape is Shape.BLOCK else self._spreads
-            for found in quotes(item, left, ways):
+            for found in quotes(item, _Room(left, ways, allowed)):
                 if best is None or _rank(found) > _rank(best):
                     best = found
         if best is not None:
@@ -123,18 +164,18 @@ class Standing:
         low, high = max(periods.start, first), min(periods.stop, first + self.book.periods)
         return {period: int(self._prices[row, period - first]) for period in range(low, high)}
 
-    def _blocks(
-        self, item: Alternative, left: LinksLeft, ways: Mapping[str, Way]
-    ) -> Iterator[Quote]:
+    def _blocks(self, item: Alternative, room: _Room) -> Iterator[Quote]:
         """Yield a quote for each pool and each quantity worth a look."""
+        left, ways = room.links, room.ways
         low, high = self._window(item)
         for pool in item.pools:
             if high - low < item.duration or pool not in ways:
                 continue
             way = ways[pool]
             data = left.data_costs(way)
-            for chips in self._quantities(pool, item):
-                prices = self._prices_of(pool, chips)
+            most = room.allowed.room(pool)
+            for chips in self._quantities(pool, item, most):
+                prices = np.where(most < chips, NOT_TO_BE_HAD, self._prices_of(pool, chips))
                 paid = prices + left.traffic_prices(way, chips)
                 sums = np.concatenate(([0], np.cumsum(paid)))
                 each = (sums[item.duration :] - sums[: -item.duration]).tolist()
@@ -151,10 +192,9 @@ class Standing:
                 rows = [(pool, run, [chips] * item.duration, prices)]
                 yield self._made(item, "filled", rows, sent)
 
-    def _spreads(
-        self, item: Alternative, left_of_links: LinksLeft, ways: Mapping[str, Way]
-    ) -> Iterator[Quote]:
+    def _spreads(self, item: Alternative, room_of: _Room) -> Iterator[Quote]:
         """Yield the quote of a flow or work alternative: the cheapest chips first."""
+        left_of_links, ways, allowed = room_of.links, room_of.ways, room_of.allowed.fork()
         low, high = self._window(item)
         shift = self.book.first_period - item.earliest
         pools = [pool for pool in item.pools if pool in ways]
@@ -177,8 +217,10 @@ class Standing:
         used: dict[tuple[str, int], int] = {}
         for _, t, pool, room, price in cells:
             way = ways[pool]
-            some = min(room, left[t], hours, left_of_links.room(way, t, used))
+            most = min(left_of_links.room(way, t, used), allowed.at(pool, t))
+            some = min(room, left[t], hours, most)
             if some:
+                allowed.take(pool, t, some)
                 for key in way.traffic:
                     used[key, t] = used.get((key, t), 0) + some * way.moves.traffic_gb
                 chips[pool][t] += some
@@ -203,11 +245,11 @@ class Standing:
         first = self.book.first_period
         return max(0, item.earliest - first), min(self.book.periods, item.deadline - first)
 
-    def _quantities(self, pool: str, item: Alternative) -> list[int]:
+    def _quantities(self, pool: str, item: Alternative, most: IntArray) -> list[int]:
         """Return quantities from the largest wanted down to the least, at steps of supply."""
         low, high = self._window(item)
         total = np.zeros(self.book.periods, dtype=np.int64)
-        steps = {item.chips, item.chips_min}
+        steps = {item.chips, item.chips_min, *most[low:high].tolist()}
         for _, unused in self._steps[pool]:
             total = total + unused
             steps |= set(total[low:high].tolist())

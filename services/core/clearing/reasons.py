@@ -171,6 +171,25 @@ def quoted(state: str, firm: bool, params: Mapping[str, int | str]) -> Message: 
     )
 
 
+def allowed(message: Message, params: Mapping[str, int | str]) -> Message:
+    """Return a quote's sentence with what a largest share leaves.
+
+    Args:
+        message: The sentence.
+        params: As `allowance_quote.Limited.params` gives them.
+    """
+    shown = {name: _shown(name, value) for name, value in params.items()}
+    en = (
+        "Its largest share of {chip} (policy {policy}) leaves it {largest} chips in {pool} at "
+        "{start}; it holds {held}."
+    )
+    zh = (
+        "按 {chip} 的最大份额(政策 {policy}),其在 {pool}、时段 {start} 还可得 {largest} 张,"
+        "已持有 {held} 张。"
+    )
+    return Message(f"{message.en} {en.format(**shown)}", message.zh + zh.format(**shown))
+
+
 def _changes(shown: Mapping[str, str]) -> Message | None:
     changes = [message for name, message in HINTS if name in shown]
     if not changes:

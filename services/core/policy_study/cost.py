@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from schemas.policy_costs import Gains, PolicyCost
 from services.core.book_policies import without
 from services.core.clearing.clear import clear
+from services.core.policy_rows import LARGEST
+from services.core.policy_study.bound import bound_of
 from services.core.policy_study.gains import gains_of
 
 if TYPE_CHECKING:
@@ -29,17 +31,18 @@ def policy_costs(book: Book, rules: Rules, result: Result) -> tuple[PolicyCost, 
     for policy in book.policies:
         free = without(book, policy.id)
         without_it = gains_of(free, clear(free, rules))
-        found.append(
-            cost_between(
-                with_it,
-                without_it,
-                policy_id=policy.id,
-                version=policy.version,
-                kind=policy.kind,
-                offers=len(book.kept_out.offers) - len(free.kept_out.offers),
-                demands=len(book.kept_out.demands) - len(free.kept_out.demands),
-            )
+        cost = cost_between(
+            with_it,
+            without_it,
+            policy_id=policy.id,
+            version=policy.version,
+            kind=policy.kind,
+            offers=len(book.kept_out.offers) - len(free.kept_out.offers),
+            demands=len(book.kept_out.demands) - len(free.kept_out.demands),
         )
+        if policy.kind == LARGEST:
+            cost = cost.model_copy(update={"bound": bound_of(book, result, policy.id)})
+        found.append(cost)
     return tuple(found)
 
 

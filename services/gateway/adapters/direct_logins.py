@@ -17,11 +17,11 @@ from services.kit.errors import KitError, LogUnavailableError
 from services.kit.log_access import LogAccess
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Collection, Coroutine
     from typing import Any, TypeVar
 
     from schemas.types import Role
-    from services.gateway.direct_login_ports import Work
+    from services.gateway.direct_login_ports import Look, Work
     from services.kit.postgres import Conn, Pool
     from services.kit.settings import KitSettings
 
@@ -81,6 +81,23 @@ class PostgresLoginBook:
             await work()
             await conn.execute(SQL.end_direct_login, participant_id)
 
+    async def unnoted(self, logins: Collection[str]) -> list[str]:
+        """Return the participants among these of whose login nothing is known."""
+        rows = await self._pool.fetch(SQL.direct_logins_unnoted, list(logins))
+        return [row["participant_id"] for row in rows]
+
+    async def noting(self, participant_id: str, by: str, look: Look) -> None:
+        """Note a login that is there, if ``look`` still finds it: whoever made it allowed it.
+
+        Raises:
+            BusyError: if it is being changed already.
+        """
+        async with self._changes, self._pool.acquire() as conn, conn.transaction():
+            await conn.execute(SQL.note_direct_access, participant_id, by)
+            row = await _held(conn, participant_id)
+            if row is not None and row["login"] == "none" and await look():
+                await conn.execute(SQL.finish_direct_login, participant_id, by)
+
     async def due(self) -> list[str]:
         """Return some of those who have a login and may not: suspended, or not allowed."""
         return [row["participant_id"] for row in await self._pool.fetch(SQL.direct_logins_due)]
@@ -134,6 +151,15 @@ class BrokerLogins:
             UnavailableError: if the broker refused or did not answer.
         """
         return await _asked(self._access.can_log_in(user_of(self._prefix, participant_id)))
+
+    async def logins(self) -> set[str]:
+        """Return the participants of which the broker would take a password.
+
+        Raises:
+            UnavailableError: if the broker refused or did not answer.
+        """
+        begin = user_of(self._prefix, "")
+        return {user.removeprefix(begin) for user in await _asked(self._access.logins(begin))}
 
     async def make(self, participant_id: str, role: Role, password: str) -> None:
         """Let it log in by this password alone, to write its topic and read its answers.

@@ -23,10 +23,12 @@ from services.kit.workers import Worker, WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     import asyncpg
 
     from services.core.book import Book
+    from services.core.holdings import Held
     from services.core.indication import Indication, Plan
     from services.core.orders import Order, PeriodChips
     from services.gateway.indication_ports import Made
@@ -67,6 +69,10 @@ class PostgresIndications:
 
         # A large book is seconds of parsing: not on the loop that all callers share.
         return await asyncio.to_thread(parse)
+
+    async def held(self, market_id: str, now: datetime) -> Held:
+        """Return what accounts have of a market, in hours that begin after an instant."""
+        return rows.held(await self._pool.fetch(SQL.held_by_all, market_id, now))
 
     async def suspended(self) -> Mapping[str, str]:
         """Return participants that may not trade."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from schemas.api import AccountView, RoundPricesView
 from schemas.audit import AuditView, JournalEntryView, LogHeadView, TermsVersionView
 from schemas.funds import AccountKind
-from schemas.types import Side
+from schemas.types import Side, pool_key
 from services.gateway.adapters import policies, rows
 from services.gateway.adapters.credentials import add_key
 from services.gateway.adapters.manifests import with_signature
@@ -17,7 +17,7 @@ from services.gateway.adapters.mobilisations import declared_in
 from services.gateway.adapters.queries import SQL, sql_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from schemas.api import (
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from schemas.orders import DemandTerms, OfferTerms
     from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
     from schemas.shares import RoundShares
+    from services.core.holding_rows import Run
     from services.gateway.identity_ports import NewKey
     from services.gateway.ports import Signer
     from services.kit.postgres import Conn, Pool
@@ -164,6 +165,8 @@ class PostgresMarkets:
         self._parsed: dict[str, tuple[int, MarketView]] = {}
         # An order that was checked against the version before is judged again by matching.
         self._fresh_until: dict[str, float] = {}
+        # Market -> (until when it holds, what other markets trade in).
+        self._elsewhere: dict[str, tuple[float, dict[str, str]]] = {}
 
     async def market(self, market_id: str) -> MarketView | None:
         """Return a market."""
@@ -187,10 +190,21 @@ class PostgresMarkets:
         found = await self._pool.fetch(SQL.markets, after, limit, sql_of(where))
         return [rows.market_view(row) for row in found]
 
+    async def pools_elsewhere(self, market_id: str) -> dict[str, str]:
+        """Return pools that other markets trade in -> the first such market, of a moment ago."""
+        now_s = time.monotonic()
+        until_s, found = self._elsewhere.get(market_id, (0.0, {}))
+        if until_s <= now_s:
+            told = await self._pool.fetch(SQL.pools_elsewhere, market_id)
+            found = {pool_key(row["zone"], row["chip"]): row["market_id"] for row in told}
+            self._elsewhere[market_id] = (now_s + _SEEN_S, found)
+        return found
+
     async def put_market(self, view: MarketView, offset: int) -> None:
         """Show a market that was defined at this offset."""
         await put_market(self._pool, view, offset)
         self._fresh_until.clear()
+        self._elsewhere.clear()
 
     async def policies(
         self,
@@ -323,6 +337,11 @@ class PostgresReports:
         """Return an allocation of a whole round."""
         row = await self._pool.fetchrow(SQL.allocation, allocation_id)
         return None if row is None else rows.allocation_view(row)
+
+    async def held(self, market_id: str, participant_id: str, now: datetime) -> Mapping[str, Run]:
+        """Return what an account has of each pool, in hours that begin after an instant."""
+        found = await self._pool.fetch(SQL.held_by_one, market_id, participant_id, now)
+        return {pool: run for (_, pool), run in rows.held(found).items()}
 
     async def is_reported(self, allocation_id: str, delivery_id: str) -> bool:
         """Return whether this report has told periods of an allocation."""

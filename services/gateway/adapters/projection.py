@@ -92,8 +92,10 @@ TOPICS = (
 _BATCH_RECORDS = 2000
 _READ_MS = 200
 # A few records are worth waiting for their successors: a transaction costs as much as 100 rows.
+# While much comes, larger batches leave more of the processor to whoever asks: requests are served
+# by the same loop. (Records at most, seconds to the next read.)
 _FEW_RECORDS = 100
-_LINGER_S = 0.05
+_LINGER: tuple[tuple[int, float], ...] = ((_FEW_RECORDS, 0.05), (1000, 0.15))
 _LAG_EVERY_S = 1.0
 # A restart of the database takes some seconds; the lease (10 s) bounds how often this is tried.
 _STORE_PAUSE_S = 0.5
@@ -159,8 +161,7 @@ class Projection:
                     await self._reader.seek(before)
                     await asyncio.sleep(_STORE_PAUSE_S)
                     continue
-            if 0 < len(found) < _FEW_RECORDS:
-                await asyncio.sleep(_LINGER_S)
+            await asyncio.sleep(linger_s(len(found)))
             if loop.time() >= lag_at:
                 await self._tell_lag()
                 lag_at = loop.time() + _LAG_EVERY_S
@@ -181,7 +182,10 @@ class Projection:
         buried = [record for record in found if record.topic == DEAD_LETTERS]
         for topic, count in Counter(record.topic for record in found).items():
             self._read.labels(topic).inc(count)
-        for record in found:
+        for number, record in enumerate(found):
+            if number % _FEW_RECORDS == _FEW_RECORDS - 1:
+                # Whoever asks something meanwhile is not to wait for all of it.
+                await asyncio.sleep(0)
             if record.topic == DEAD_LETTERS:
                 # Whatever a stranger wrote: it is no event, only the reason beside it is read.
                 continue
@@ -226,6 +230,13 @@ class Projection:
         except _NOT_TOLD as error:
             # The state grows old then, which is how every instance learns that it is not ready.
             self._log.warning("lag not known", error=repr(error))
+
+
+def linger_s(records: int) -> float:
+    """Return the seconds from a batch of so many records to the next read."""
+    if not records:
+        return 0.0
+    return next((seconds for most, seconds in _LINGER if records < most), 0.0)
 
 
 async def _participants(conn: Conn, batch: list[Sent]) -> None:

@@ -26,10 +26,15 @@ from schemas.events import DeliveredPeriod, Reason
 from schemas.identity import KeyView
 from schemas.market import Market
 from schemas.orders import DemandTerms, OfferTerms
-from schemas.types import Side, period_start
+from schemas.types import Side, period_of, period_start
+from services.core.holdings import runs_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import asyncpg
+
+    from services.core.holding_rows import Run
 
 _RECEIVED = Reason(
     code="received",
@@ -229,4 +234,11 @@ def finding_view(row: asyncpg.Record) -> FindingView:
         summary=Reason.model_validate_json(row["summary"]),
         problems=json.loads(row["problems"]),
         raised_at=row["raised_at"],
+    )
+
+
+def held(found: Iterable[asyncpg.Record]) -> dict[tuple[str, str], Run]:
+    """Return what accounts have of pools."""
+    return runs_of(
+        (row["participant_id"], row["pool"], period_of(row["start"]), row["chips"]) for row in found
     )

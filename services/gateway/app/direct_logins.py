@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from schemas.direct_logins import DirectLoginCreated, DirectLoginView
 from schemas.types import Role
 from services.core.errors import Message
 from services.gateway.app.direct import STATUS_TOPIC
-from services.gateway.app.keys import require_admin_of
+from services.gateway.app.keys import OPERATOR_ID, require_admin_of
 from services.gateway.app.rights import require_role
 from services.gateway.errors import BusyError, ConflictError, UnavailableError, not_found
 
@@ -37,6 +38,8 @@ _PASSWORD_BYTES = 32
 _LOOK_S_MAX = 3.0
 # What a suspended participant writes is refused from the first moment; its login goes soon after.
 _SWEEP_EVERY_S = 5.0
+# Sweeps from one look at all logins of the broker to the next: five minutes.
+_LOOK_EVERY = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +164,33 @@ class DirectLogins:
 
     async def run(self, stop: asyncio.Event, store_errors: tuple[type[Exception], ...]) -> None:
         """End logins that must not be until ``stop`` is set; what fails is tried again."""
+        sweeps = 0
         while self._broker is not None and not stop.is_set():
             with contextlib.suppress(UnavailableError, *store_errors):
+                if sweeps % _LOOK_EVERY == 0:
+                    await self.note()
+                sweeps += 1
                 await self.sweep()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_SWEEP_EVERY_S):
                     await stop.wait()
+
+    async def note(self) -> None:
+        """Note the logins that the broker has and nobody here knows of, so that a sweep sees them.
+
+        They were granted at the server before there was a book of them.
+
+        Raises:
+            UnavailableError: if the broker refused or did not answer.
+        """
+        broker = self._broker
+        if broker is None:
+            return
+        for participant_id in await self._book.unnoted(await broker.logins()):
+            look = functools.partial(broker.has_login, participant_id)
+            # Whoever changes it now notes it.
+            with contextlib.suppress(BusyError):
+                await self._book.noting(participant_id, OPERATOR_ID, look)
 
     async def sweep(self) -> None:
         """End the logins of whoever is suspended or not allowed any longer.
@@ -229,8 +253,8 @@ class DirectLogins:
 
 def _state(known: Known, *, has_login: bool | None, is_ours: bool) -> LoginState:
     if has_login is None:
-        # Without a look at the broker: what was granted at the server is in the book too, and what
-        # was granted before there was a book is not.
+        # Without a look at the broker: what was granted before there was a book is noted only by a
+        # gateway that may look.
         return "unknown" if is_ours or known.login != "active" else "active"
     if not has_login:
         return "none"

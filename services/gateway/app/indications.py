@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from services.core.codec import book_digest
 from services.core.indication import plan_of, projected_book
 from services.core.phases import schedule_of
+from services.core.policies import rows_of
+from services.core.policy_rows import largest_shares
 from services.gateway.app.rights import require_sight
 from services.gateway.errors import not_found
 from services.gateway.indication_ports import Made
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from schemas.indications import IndicativePriceView, LikelihoodView
     from schemas.market import Market
     from services.core.book import Book
+    from services.core.holdings import Held
     from services.core.indication import Plan
     from services.gateway.indication_ports import Indications, Projector
     from services.gateway.ports import MarketClock, Markets, Orders, Principal, Reports
@@ -108,10 +111,13 @@ class Indicator:
         policies, _ = await self._markets.all_policies(market.id)
         orders = await self._store.orders(market.id)
         suspended = await self._store.suspended()
+        held: Held = {}
+        if largest_shares(rows_of(policies, seq)):
+            held = await self._store.held(market.id, now)
         self._due[market.id] = self._monotonic() + self._pace.every_s
 
         def project() -> tuple[Book, str, Plan]:
-            book = projected_book(market, orders, policies, seq, now, suspended)
+            book = projected_book(market, orders, policies, seq, now, suspended, held)
             return book, book_digest(book), plan_of(book, market, now)
 
         # A large book takes seconds to build: not on the loop that all callers share.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 import secrets
 from dataclasses import dataclass
@@ -85,6 +86,8 @@ class Once:
         self, log: Log, intents: Intents, signer: Signer | None, claimant: str | None = None
     ) -> None:
         self._claimant = claimant
+        self._tokens = secrets.token_hex(8)
+        self._numbers = itertools.count()
         self._log = log
         self._intents = intents
         self._signer = signer
@@ -174,7 +177,8 @@ class Once:
         raise found or _busy(intent.key)
 
     def _token(self) -> str:
-        return self._claimant or secrets.token_hex(16)
+        # Unlike any other of this process, and of all others.
+        return self._claimant or f"{self._tokens}{next(self._numbers):016x}"
 
     async def _act(
         self,

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from schemas import events
 from schemas.codec import derive_id
 from schemas.orders import OfferTerms
-from schemas.types import TERMINAL_STATES, Priority, Side, period_of
+from schemas.types import TERMINAL_STATES, Priority, Side, period_of, pool_key
 from services.core.eligibility import validate_demand, validate_offer
 from services.core.errors import Message, ValidationError
 from services.core.mobilisation import check_urgent, in_force
 from services.gateway.app.envelopes import derive_order_id, make_envelope
 from services.gateway.app.once import intent_of, make_intent
-from services.gateway.app.resale import check_bought, require_offers
+from services.gateway.app.resale import check_bought, check_stated, require_offers
 from services.gateway.app.rights import require_own, require_side
 from services.gateway.errors import ConflictError, not_found
 
@@ -190,6 +190,7 @@ class OrderCommands:
             check_terms(wanted.terms, market, period_of(self._clock.now()))
             await self._check_urgent(wanted.terms, principal.participant_id, market)
             await self._check_resale(wanted.terms, principal)
+            await self._check_stated(wanted.terms, market)
         except ValidationError:
             # What a gateway wrote that died before it kept the reply is told again as it was.
             if await self._orders.order(order_id) is None:
@@ -328,6 +329,13 @@ class OrderCommands:
         found = None if source is None else await self._reports.allocation(source)
         with inside_terms():
             check_bought(principal, terms, found, period_of(self._clock.now()))
+
+    async def _check_stated(self, terms: Terms, market: Market) -> None:
+        if not isinstance(terms, OfferTerms) or terms.capacity_chips is not None:
+            return
+        elsewhere = await self._markets.pools_elsewhere(market.id)
+        with inside_terms():
+            check_stated(terms, elsewhere.get(pool_key(terms.zone, terms.chip)))
 
     async def _is_sent(self, order_id: str, event_id: str) -> bool:
         found = await self._orders.history(order_id, after=None, limit=_HISTORY_MAX)

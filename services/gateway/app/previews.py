@@ -71,7 +71,7 @@ class Previews:
                 continue
             hold = _hold(item.terms, 0, free - reserved)
             reserved += 0 if hold is None else hold.amount
-            found.append(await self._preview(quotes, side, market, item.terms, hold))
+            found.append(await self._preview(quotes, principal, market, item.terms, hold))
         return found
 
     async def change(self, principal: Principal, side: Side, change: Change) -> OrderPreview:
@@ -86,7 +86,7 @@ class Previews:
         if isinstance(view, DemandView) and view.hold is not None and view.hold.state == _PLACED:
             held = view.hold.amount
         hold = _hold(change.terms, held, await self._free(principal, side))
-        found = await self._preview(self._quotes, side, market, change.terms, hold)
+        found = await self._preview(self._quotes, principal, market, change.terms, hold)
         return found.model_copy(update={"order_id": change.order_id})
 
     async def _free(self, principal: Principal, side: Side) -> int:
@@ -97,22 +97,22 @@ class Previews:
     async def _preview(
         self,
         quotes: Quotes,
-        side: Side,
+        principal: Principal,
         market: Market,
         terms: OfferTerms | DemandTerms,
         hold: HoldPreview | None,
     ) -> OrderPreview:
         if isinstance(terms, DemandTerms):
             return OrderPreview(
-                side=side,
+                side=Side.DEMAND,
                 market_id=market.id,
                 fits=_fits(terms, market),
                 hold=hold,
-                quote=await quotes.indicative(market, terms),
+                quote=await quotes.indicative(market, terms, principal),
             )
         own = FitView(alternative=0, pools=(pool_key(terms.zone, terms.chip),))
         told = await quotes.offer(market.id, terms)
-        return OrderPreview(side=side, market_id=market.id, fits=(own,), offer_quote=told)
+        return OrderPreview(side=Side.OFFER, market_id=market.id, fits=(own,), offer_quote=told)
 
 
 def _hold(terms: OfferTerms | DemandTerms, held: int, free: int) -> HoldPreview | None:

@@ -13,21 +13,23 @@ from schemas.quotes import QuotedLink, QuotedPeriod, QuoteView
 from schemas.types import Shape, period_of, period_start, pool_key
 from services.core.book import BookDemand
 from services.core.clearing.quote import Standing
-from services.core.clearing.reasons import quoted
+from services.core.clearing.reasons import allowed, quoted
 from services.core.codec import round_from_dict
 from services.core.eligibility import max_spend, resolve_alternatives
 from services.core.link_charges import links_left
 from services.core.link_terms import moves_of
+from services.core.policy_rows import covered
 from services.gateway.app.orders import check_terms
 from services.gateway.errors import not_found
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from schemas.market import Market
     from schemas.orders import DemandTerms, OfferTerms
     from services.core.clearing.quote import Quote
-    from services.gateway.ports import Markets, Reports
+    from services.core.holding_rows import Run
+    from services.gateway.ports import Markets, Principal, Reports
     from services.kit.clock import Clock
 
 # The latest rounds are often still being cleared; some round before them has its file.
@@ -67,8 +69,8 @@ class Quotes:
         fixed._fixed = {}  # noqa: SLF001 - a copy of this very object
         return fixed
 
-    async def quote(self, market_id: str, terms: DemandTerms) -> QuoteView:
-        """Return what a demand would get; nothing is placed.
+    async def quote(self, market_id: str, terms: DemandTerms, principal: Principal) -> QuoteView:
+        """Return what a demand of the caller's would get; nothing is placed.
 
         Raises:
             NotFoundError: if there is no such market, or no round of it has been cleared yet.
@@ -78,19 +80,24 @@ class Quotes:
         if view is None:
             raise not_found("market_id", market_id)
         check_terms(terms, view.market, period_of(self._clock.now()))
-        told = await self.indicative(view.market, terms)
+        told = await self.indicative(view.market, terms, principal)
         if told is None:
             raise not_found("market_id", f"{market_id}, which has cleared no round yet")
         return told
 
-    async def indicative(self, market: Market, terms: DemandTerms) -> QuoteView | None:
+    async def indicative(
+        self, market: Market, terms: DemandTerms, principal: Principal
+    ) -> QuoteView | None:
         """Return what a demand that the market takes would get; ``None`` before any round."""
         known = await self._standing(market.id)
         if known is None:
             return None
         round_id, standing = known
+        held: Mapping[str, Run] = {}
+        if covered(standing.book.pools, standing.book.policies):
+            held = await self._reports.held(market.id, principal.participant_id, self._clock.now())
         # Some milliseconds of arrays: not on the loop that all callers share.
-        found = await asyncio.to_thread(_ask, standing, terms, market)
+        found = await asyncio.to_thread(_ask, standing, terms, market, held)
         return _view(market.id, round_id, found, terms, market.rules.tick)
 
     async def offer(self, market_id: str, terms: OfferTerms) -> OfferQuote | None:
@@ -144,7 +151,7 @@ def _read(file: bytes) -> Standing:
     return Standing(book, result)
 
 
-def _ask(standing: Standing, terms: DemandTerms, market: Market) -> Quote:
+def _ask(standing: Standing, terms: DemandTerms, market: Market, held: Mapping[str, Run]) -> Quote:
     return standing.quote(
         BookDemand(
             id="dem_quote",
@@ -155,12 +162,18 @@ def _ask(standing: Standing, terms: DemandTerms, market: Market) -> Quote:
             moves=moves_of(terms),
         ),
         links_left(market, {}, standing.book.first_period, standing.book.periods),
+        held,
     )
 
 
 def _view(market_id: str, round_id: str, found: Quote, terms: DemandTerms, tick: int) -> QuoteView:
     hint = found.hint.params(tick)
     told = quoted(found.state, found.firm, hint)
+    code = f"quote_{found.state.replace('-', '_')}"
+    if found.limited is not None:
+        hint = found.limited.params()
+        told = allowed(told, hint)
+        code = code if found.chip_hours else "largest_share"
     return QuoteView(
         market_id=market_id,
         round_id=round_id,
@@ -190,7 +203,5 @@ def _view(market_id: str, round_id: str, found: Quote, terms: DemandTerms, tick:
         value=found.value,
         hold=max_spend(terms),
         estimate=not found.firm,
-        reason=Reason(
-            code=f"quote_{found.state.replace('-', '_')}", en=told.en, zh=told.zh, params=hint
-        ),
+        reason=Reason(code=code, en=told.en, zh=told.zh, params=hint),
     )

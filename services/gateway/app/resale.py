@@ -1,4 +1,4 @@
-"""Who may offer what: providers chips of their own, enterprises what they bought."""
+"""Who may offer what: providers chips of their own, once, enterprises what they bought."""
 
 from __future__ import annotations
 
@@ -70,6 +70,34 @@ def check_bought(
         if terms.chips > chips[period]:
             most = f"{chips[period]} ({period_text(period)})"
             raise _refused("chips", str(terms.chips), Message(f"at most {most}", f"至多 {most}"))
+
+
+def check_stated(terms: OfferTerms, other: str | None) -> None:
+    """Check that an offer says how many chips there are where another market could sell them, too.
+
+    Args:
+        terms: The offer's terms; a resale's allocation says it.
+        other: Another market that trades in the pool, if there is one.
+
+    Raises:
+        ValidationError: naming that market and what to say.
+    """
+    if other is None or terms.capacity_chips is not None or terms.resale_of is not None:
+        return
+    pool = pool_key(terms.zone, terms.chip)
+    raise ValidationError(
+        "validation.capacity_chips",
+        Message(
+            f"capacity_chips must be the number of chips that {terms.resource_code} has in {pool} "
+            f"in all, since {other} trades there, too, was null; what offers with the same code "
+            "sell is then sold once over all markets",
+            f"{other} 也交易 {pool}，故 capacity_chips 须为 {terms.resource_code} 在该资源池的"
+            "芯片总数，实际为 null；同一编码的报价在各市场合计只售一次",
+        ),
+        field="capacity_chips",
+        value="null",
+        allowed=f"at least {terms.chips}",
+    )
 
 
 def _refused(field: str, value: str, allowed: Message) -> ValidationError:

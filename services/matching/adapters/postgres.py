@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from services.core.circuit_breaker import TradedPrices
-    from services.core.holdings import Run
+    from services.core.holding_rows import Run
     from services.core.orders import Order
     from services.kit.postgres import Conn, Pool
     from services.kit.records import Positions

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from schemas.market import Market
     from schemas.policies import MarketPaused, MarketPolicySet
     from schemas.standing import ParticipantStandingSet
-    from services.core.book import BookPolicy
+    from services.core.book import Book, BookPolicy
     from services.core.circuit_breaker import TradedPrices
     from services.core.holdings import Held
     from services.core.link_charges import Sent
@@ -208,6 +208,12 @@ class Desk:
                 self.orders[order.id] = order
                 if not order.is_live:
                     self._changes.recalled.add(order.id)
+
+    def sealed(self, book: Book, now: datetime) -> None:
+        """Take note that a book was frozen, which is to be cleared."""
+        self.in_clearing = InClearing(book, self.orders)
+        self.last_time = now
+        self.market_changed = False
 
     def must_wait(self, event: Event) -> bool:
         """Tell whether an event waits for the round that is being cleared."""

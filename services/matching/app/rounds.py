@@ -21,7 +21,6 @@ from services.core.book_builder import (
 from services.core.capacity import passed_by
 from services.core.codec import book_from_dict, book_to_dict, canonical_json, rules_to_dict
 from services.core.holdings import held_after
-from services.core.in_clearing import InClearing
 from services.core.link_charges import sent_after
 from services.core.order_holds import told
 from services.core.policies import kept_out
@@ -128,9 +127,7 @@ def freeze(
     ]
     tell_capacity(desk, now)
     desk.changes.outbox.append(_sealed_record(sealed, book, epoch))
-    desk.in_clearing = InClearing(book, desk.orders)
-    desk.last_time = now
-    desk.market_changed = False
+    desk.sealed(book, now)
     return sealed
 
 

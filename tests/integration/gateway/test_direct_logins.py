@@ -166,6 +166,28 @@ async def test_whoever_is_suspended_or_no_longer_allowed_loses_its_login(desk: D
     assert (await desk.mine("POST", 409))["code"] == "direct.not_allowed"
 
 
+async def test_a_login_from_before_there_was_a_book_is_noted_and_ended_like_any_other(
+    desk: Desk,
+) -> None:
+    gateway, logins = desk.gateway, desk.app.state.api.direct_logins
+    user = f"{gateway.settings.topic_prefix}direct.provider-1"
+    granted: dict[str, Any] = {"login": {"user": user}, "password": "granted long ago"}
+    rights = [("write", "offers.direct")]
+    await LogAccess(gateway.settings).grant(user, granted["password"], rights)
+    await logins.note()
+    shown = await desk.mine("GET")
+    assert (shown["allowed"], shown["state"], shown["changed_by"]) == (True, "active", "operator")
+    await logins.sweep()
+    assert await desk.is_let_in(granted)
+    standing = "/v1/participants/provider-1/standing"
+    await gateway.call("PUT", standing, {"status": "suspended", "reason": "r"})
+    # What is known already is left as it is.
+    await logins.note()
+    await logins.sweep()
+    assert not await desk.is_let_in(granted)
+    assert (await desk.mine("GET"))["state"] == "none"
+
+
 async def test_the_operator_allows_and_the_provider_makes_its_login_on_their_pages(
     desk: Desk, browser: Browser
 ) -> None:

@@ -44,6 +44,7 @@ from suanli.cli import build_app
 from tests.integration.gateway.conftest import Gateway, Market
 from tests.integration.gateway.serving import served
 from tests.integration.gateway.test_reports import MARKET, closed, sealed
+from tests.unit.sdk import allowances
 
 Json = dict[str, Any]
 Parts = tuple[Book, Rules, Result]
@@ -150,6 +151,41 @@ async def test_the_costs_of_policies_and_simulations_are_worked_out_beside_the_e
     await costs_are(gateway, rounds)
     await report_adds_up(gateway)
     await simulated_rounds_are(market, f"{path}/{made['simulation_id']}/rounds", rounds, done)
+
+
+async def test_a_round_shows_where_a_largest_share_bound_and_names_nobody(market: Market) -> None:
+    gateway = market.gateway
+    round_id = f"{MARKET}:1"
+    rule = {"kind": "largest_share", "share_bp": 8_000}
+    told = {
+        "market_id": MARKET,
+        "policy_id": "most",
+        "version": 1,
+        "rule": rule,
+        "reason": "Scarce",
+    }
+    assert (await gateway.call("POST", "/v1/policies", told, key=market.regulator)).is_success
+    await publish(gateway, 1, allowances.as_round(round_id, 490_000))
+    async with studying(gateway):
+        (cost,) = (await ready(gateway, f"/v1/rounds/{round_id}/policy-costs", "", "ready"))[
+            "costs"
+        ]
+        (row,) = cost["bound"]
+        figures = [row[name] for name in ("allowed", "taken", "price", "demands_kept_out")]
+        assert figures == [5, 4, 200, 1]
+        page = await gateway.http.get(f"/rounds/{round_id}", headers={"Accept-Language": "en"})
+        assert "Where a largest share bound" in page.text
+        table = await gateway.http.get(f"/rounds/{round_id}/largest-shares/csv")
+        assert table.headers["content-type"].startswith("text/csv")
+        assert "p1" not in table.text
+        (line,) = csv.DictReader(io.StringIO(table.text.lstrip("\ufeff")))
+        assert (line["chip"], line["allowed"]) == ("910b", "5")
+        async with served(gateway) as url:
+            env = {"SUANLI_API_URL": url, "SUANLI_API_KEY": market.regulator, "LANG": "C.UTF-8"}
+            app, words = build_app(["rounds"]), ["rounds", "show", round_id]
+            shown = await asyncio.to_thread(CliRunner().invoke, app, words, env=env)
+        assert shown.exit_code == 0, shown.output
+        assert "Where a largest share bound" in shown.stdout
 
 
 async def command_line_shows(url: str, key: str) -> None:

@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
+from schemas import events
 from schemas.market import Market as MarketModel
-from schemas.types import period_of
-from services.core.book import Book, BookOffer, Rules
+from schemas.types import period_of, period_start
+from services.core.book import Book, BookOffer, BookPolicy, Rules
 from services.core.clearing.clear import clear_greedy
 from services.core.codec import book_to_dict, canonical_json, result_to_dict, rules_to_dict
 from services.core.eligibility import pools_of
+from services.core.holding_rows import BookHolding
 from services.core.round_file import file_events, round_file
 from services.gateway.adapters.http import examples
+from services.gateway.adapters.indications import PostgresIndications
 from tests.integration.gateway.conftest import Gateway, Market, demand
-from tests.integration.gateway.test_reports import MARKET, sealed
+from tests.integration.gateway.test_reports import MARKET, allocation, closed, sealed
 
 FIRST = period_of(datetime.fromisoformat("2026-11-25T00:00:00Z"))
 ASK = 9_500_000
 
 
-def cleared_file(round_id: str, chips: int) -> bytes:
-    """Return the file of a round in which one offer stood alone."""
+HALF = BookPolicy(
+    "half", 1, "largest_share",
+    (("chip", ""), ("chips_free", 0), ("region", ""), ("share_bp", 5_000)),
+)  # fmt: skip
+
+
+def cleared_file(round_id: str, chips: int, given: int = 0) -> bytes:
+    """Return the file of a round in which one offer stood alone.
+
+    Args:
+        round_id: The round.
+        chips: Chips of the offer.
+        given: Chips that rounds before gave; if any, a largest share of half is in force.
+    """
     market = MarketModel.model_validate(examples.MARKET)
     offer = BookOffer("off_a", "p1", 1, "bj-1/ascend-910b", ASK, FIRST, (chips,) * 24)
     book = Book(market.id, round_id, FIRST, 24, pools_of(market), (offer,), ())
+    if given:
+        held = BookHolding("", offer.pool, FIRST, (given,) * 24)
+        book = replace(book, policies=(HALF,), held=(held,))
     rules = Rules()
     parts = (book_to_dict(book), rules_to_dict(rules), result_to_dict(clear_greedy(book, rules)))
     return round_file(*(canonical_json(part) for part in parts))
 
 
-async def cleared(gateway: Gateway, round_id: str, chips: int) -> None:
-    """Publish such a round and wait until its file is there."""
+async def cleared(
+    gateway: Gateway, round_id: str, chips: int, given: int = 0, *more: events.Event
+) -> None:
+    """Publish such a round, with events of rounds before, and wait until its file is there."""
     seq = int(round_id.partition(":")[2])
     event = sealed().model_copy(update={"round_id": round_id, "seq": seq})
-    await gateway.publish(event, *file_events(round_id, MARKET, cleared_file(round_id, chips)))
+    file = cleared_file(round_id, chips, given)
+    await gateway.publish(event, *more, *file_events(round_id, MARKET, file))
 
     async def state() -> object:
         reply = await gateway.call("GET", f"/v1/rounds/{round_id}")
@@ -67,6 +89,48 @@ async def test_a_quote_says_what_a_demand_would_get_and_places_nothing(market: M
     assert found["reason"]["params"]["chips_would"] == 8
     assert "8 chips at once" in found["reason"]["en"]
     assert "同时使用 8 张" in found["reason"]["zh"]
+
+
+async def test_quotes_and_dry_runs_know_what_a_largest_share_leaves_the_account_that_asks(
+    market: Market,
+) -> None:
+    gateway = market.gateway
+    hours = [{"start": period_start(FIRST + n), "chips": 8, "price": ASK} for n in range(24)]
+    bought = {
+        "round_id": "jingjinji:1",
+        "market_id": MARKET,
+        "enterprise_id": "enterprise-1",
+        "pool": "bj-1/ascend-910b",
+        "periods": hours,
+        "payment": 24 * 8 * ASK,
+    }
+    made = events.AllocationMade.model_validate(allocation().model_dump() | bought)
+    ends = closed().model_copy(update={"round_id": "jingjinji:1"})
+    await cleared(gateway, "jingjinji:1", 32, 0, made, ends)
+    # Of 40 chips that are there in all, half are 20, of which it has eight: 12, and it needs 16.
+    await cleared(gateway, "jingjinji:2", 32, 8)
+    ask = {"key": market.enterprise}
+    found = (await gateway.call("POST", "/v1/demand:quote", demand(), **ask)).json()
+    assert (found["state"], found["reason"]["code"]) == ("open", "largest_share")
+    params = found["reason"]["params"]
+    assert (params["largest"], params["held"], params["policy"]) == (12, 8, "half")
+    assert "leaves it 12 chips" in found["reason"]["en"]
+    assert "还可得 12 张" in found["reason"]["zh"]
+    flow = demand(shape={"type": "flow", "chips": 32})
+    reply = await gateway.call(
+        "POST", "/v1/demand?dry_run=true", flow, headers={"Idempotency-Key": "dry"}, **ask
+    )
+    quote = reply.json()["quote"]
+    assert {row["chips"] for row in quote["periods"]} == {12}
+    assert (quote["state"], quote["reason"]["code"]) == ("part-filled", "quote_part_filled")
+    assert "leaves it 12 chips" in quote["reason"]["en"]
+    # Indications are of all accounts.
+    store = PostgresIndications(gateway.pool, gateway.reader)
+    given = await store.held(MARKET, gateway.clock.now())
+    assert given == {("enterprise-1", "bj-1/ascend-910b"): (FIRST, (8,) * 24)}
+    # Who has nothing yet may have all that the share is.
+    other = (await gateway.call("POST", "/v1/demand:quote", flow, key=market.regulator)).json()
+    assert max(row["chips"] for row in other["periods"]) == 20
 
 
 async def test_a_quote_of_a_demand_with_data_elsewhere_shows_route_and_tariff(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from schemas import events
+from services.gateway.adapters.http import examples
 from tests.integration.gateway.browsing import obstacles
 from tests.integration.gateway.conftest import Gateway, Market, demand, offer
 from tests.integration.gateway.serving import served
@@ -30,6 +32,25 @@ async def seen(gateway: Gateway, key: str, allocation_id: str) -> dict[str, Any]
         return list((await gateway.call("GET", path, key=key)).json()["items"])
 
     return dict((await gateway.eventually(look, bool))[0])
+
+
+async def chain(gateway: Gateway, key: str, order_id: str) -> list[tuple[str | None, ...]]:
+    """Return an order's allocations, and what was sold on of them, as somebody sees its life."""
+    reply = await gateway.call("GET", f"/v1/orders/{order_id}/life", key=key)
+    names = ("kind", "allocation_id", "resale_of", "resale_order_id")
+    steps = reply.json()["items"]
+    return [tuple(one[name] for name in names) for one in steps if one["allocation_id"]]
+
+
+async def the_buyer_sees_no_more_than_its_seller(
+    gateway: Gateway, key: str, sold: events.AllocationMade
+) -> None:
+    """Sell to a demand of whoever has the key, and look at its life."""
+    bought = "al_" + "c" * 26
+    need = (await gateway.submit("demand", demand(), key, "d2")).json()["order_id"]
+    await gateway.publish(sold.model_copy(update={"allocation_id": bought, "demand_id": need}))
+    await seen(gateway, key, bought)
+    assert await chain(gateway, key, need) == [("allocated", bought, None, None)]
 
 
 async def test_who_bought_sells_on_and_sees_the_chain_both_ways(
@@ -83,5 +104,32 @@ async def test_who_bought_sells_on_and_sees_the_chain_both_ways(
         assert first["resold"] == []
         await page.goto(f"/orders/{need['order_id']}")
         assert SOLD[:12] in await page.content()
+        await page.locator(f"a[href='/orders/{order_id}']").click()
+        assert await page.locator(f"a[href='/orders/{need['order_id']}']").count() == 1
+        assert await obstacles(page) == []
+    for key in (market.enterprise, market.regulator):
+        assert await chain(gateway, key, need["order_id"]) == [
+            ("allocated", BOUGHT, None, None),
+            ("resold", SOLD, BOUGHT, order_id),
+        ]
+        (sale,) = await chain(gateway, key, order_id)
+        assert sale == ("allocated", SOLD, BOUGHT, need["order_id"])
+    await the_buyer_sees_no_more_than_its_seller(gateway, other, sold)
     refused = await gateway.submit("offers", offer(), market.enterprise, "o1")
     assert refused.status_code == 403
+
+
+async def test_an_offer_states_its_chips_where_a_second_market_trades(market: Market) -> None:
+    gateway = market.gateway
+    assert (await gateway.submit("offers", offer(), market.provider, "o1")).status_code == 202
+    second = await gateway.call("POST", "/v1/markets", examples.MARKET | {"id": "jjj-ahead"})
+    assert second.status_code == 202, second.text
+    keys = count(2)
+    refused = await gateway.eventually(
+        lambda: gateway.submit("offers", offer(), market.provider, f"o{next(keys)}"),
+        lambda reply: reply.status_code == 422,
+    )
+    assert refused.json()["code"] == "validation.capacity_chips"
+    terms = offer()["terms"] | {"capacity_chips": 5_000}
+    stated = await gateway.submit("offers", offer() | {"terms": terms}, market.provider, "stated")
+    assert stated.status_code == 202, stated.text

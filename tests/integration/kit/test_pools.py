@@ -44,3 +44,24 @@ async def test_a_plan_that_was_made_for_an_empty_table_is_made_anew(
         async with asyncio.timeout(20):
             while "Seq Scan on looked" in await planned():  # noqa: ASYNC110 - a plan cannot be awaited
                 await asyncio.sleep(0.02)
+
+
+async def test_what_is_found_by_keys_is_planned_so_though_the_table_is_empty(
+    settings: KitSettings, pool: Pool
+) -> None:
+    await pool.execute(
+        "CREATE TABLE sought (topic text PRIMARY KEY, n int) WITH (autovacuum_enabled = off)"
+    )
+    sought = _LOOK_UP.replace("looked", "sought")
+    few = await create_pool(
+        settings.postgres_dsn, settings.schema_of("kit"), max_size=1, plans_live_s=None
+    )
+    async with few, few.acquire() as conn:
+        for _ in range(7):
+            await conn.fetch(sought, _SOME)
+        (row,) = await conn.fetch(
+            "SELECT name, generic_plans FROM pg_prepared_statements WHERE statement = $1", sought
+        )
+        assert row["generic_plans"] > 0
+        plan = await conn.fetch(f"EXPLAIN EXECUTE {row['name']} ('{{{','.join(_SOME)}}}')")
+        assert "Index Scan using sought_pkey" in "\n".join(line[0] for line in plan)

@@ -10,10 +10,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from schemas.types import Shape
-from services.core.book import Book, BookDemand, Result, Rules
+from services.core.book import Book, BookDemand, BookPolicy, Result, Rules
 from services.core.clearing.clear import clear_greedy
 from services.core.clearing.presolve import canonical_book
 from services.core.clearing.quote import Quote, Standing
+from services.core.holding_rows import BookHolding
 from services.core.routes import Routes, use_of_links
 from tests.property.clearing.books import linked_book, small_book
 from tests.property.examples import examples
@@ -167,3 +168,46 @@ def test_a_quote_takes_no_more_of_links_than_is_left_and_pays_for_all_of_it(seed
         for taken in quote.taken
         for n, price in zip(taken.chips, taken.prices, strict=True)
     )
+
+
+@examples(200)
+@given(seed=st.integers(0, 2**40))
+def test_a_quote_stays_within_what_largest_shares_leave_its_owner_and_says_so(seed: int) -> None:
+    book = canonical_book(small_book(seed))
+    chance = random.Random(seed)
+    asked = replace(chance.choice(book.demands), linked_to=None, exclusive_group=None)
+    free_chips, share_bp = chance.choice([0, 1]), chance.choice([0, 3_000, 6_000, 10_000])
+    params = (("chip", ""), ("chips_free", free_chips), ("region", ""), ("share_bp", share_bp))
+    rule = BookPolicy("most", 1, "largest_share", params)
+    rest = replace(book, demands=())
+    result = clear_greedy(rest, RULES)
+    free = Standing(rest, result).quote(asked)
+    # As if it had bought all this in rounds before, of chips that are gone from the offers.
+    held = {pool.key: (book.first_period, (1,) * book.periods) for pool in book.pools[:1]}
+    given = tuple(BookHolding("", pool, *run) for pool, run in held.items())
+    ruled = replace(rest, policies=(rule,), held=given)
+    quote = Standing(ruled, result).quote(asked, held=held)
+    assert quote.chip_hours <= free.chip_hours
+    assert (quote.limited is not None) == (quote.chip_hours < free.chip_hours)
+    if quote.state != "open":
+        check(Chips(rest, result), asked, quote)
+    offered = {
+        (offer.pool, t): 0 for offer in book.offers for t, _ in enumerate(offer.chips, offer.start)
+    }
+    for offer in book.offers:
+        for t, chips in enumerate(offer.chips, offer.start):
+            offered[offer.pool, t] += chips
+    for t in range(book.first_period, book.first_period + book.periods):
+        for chip in {pool.chip for pool in book.pools}:
+            pools = {pool.key for pool in book.pools if pool.chip == chip}
+            has = sum(key in pools for key in held)
+            there = has + sum(offered.get((pool, t), 0) for pool in pools)
+            share = max(free_chips, -(-share_bp * there // 10_000))
+            got = sum(
+                row.chips[t - row.start]
+                for row in quote.taken
+                if row.pool in pools and row.start <= t < row.start + len(row.chips)
+            )
+            assert got <= max(0, share - has)
+            if quote.limited is not None and (quote.limited.start, quote.limited.chip) == (t, chip):
+                assert (quote.limited.largest, quote.limited.held) == (max(0, share - has), has)

@@ -400,7 +400,7 @@ class MemoryGateway:
         operator = hash_key("bootstrap-key-of-tests")
         return Door(self.directory, self.acts, operator, self.members, NoTokens())
 
-    def _logins(self) -> DirectLogins:
+    def direct_logins(self) -> DirectLogins:
         book, topics = self.logins, MemorySigningKeys()
         return DirectLogins(self.directory, book, book, topics, Where("broker.example:9094", ""))
 
@@ -462,7 +462,7 @@ class MemoryGateway:
                 self.clock,
                 verify_ed25519,
             ),
-            direct_logins=self._logins(),
+            direct_logins=self.direct_logins(),
             acts=ActsReading(self.acts),
             streams=streams_of(MemoryFeed()),
             webhooks=webhooks_of(self.clock),

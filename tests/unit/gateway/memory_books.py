@@ -40,7 +40,7 @@ from schemas.policy_costs import (
 )
 from schemas.shares import RoundShares
 from schemas.surveillance import CaseView
-from schemas.types import period_start
+from schemas.types import period_start, pool_key
 from services.gateway.app.convergence_report import LinkDay, PeriodPrice
 from services.gateway.app.day_reports import DayOf, Timeline
 from services.gateway.app.emergency_report import DisplacedRow, DisplacementRow, EmergencyRow
@@ -108,6 +108,15 @@ class MemoryMarkets:
         return [self.views[name] for name in sorted(self.views) if after is None or name > after][
             :limit
         ]
+
+    async def pools_elsewhere(self, market_id: str) -> dict[str, str]:
+        return {
+            pool_key(zone.id, chip.id): name
+            for name, view in sorted(self.views.items(), reverse=True)
+            if name != market_id
+            for zone in view.market.zones
+            for chip in view.market.chips
+        }
 
     async def put_market(self, view: MarketView, offset: int) -> None:
         self.views[view.market.id] = view

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from services.gateway.direct_login_ports import Known
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from schemas.types import Role
-    from services.gateway.direct_login_ports import Work
+    from services.gateway.direct_login_ports import Look, Work
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
@@ -48,6 +50,14 @@ class MemoryLogins:
         known = await self.known(participant_id)
         self.book[participant_id] = Known(is_allowed=known.is_allowed)
 
+    async def unnoted(self, logins: Collection[str]) -> list[str]:
+        return [who for who in sorted(logins) if (await self.known(who)).login == "none"]
+
+    async def noting(self, participant_id: str, by: str, look: Look) -> None:
+        known = self.book.setdefault(participant_id, Known(is_allowed=True))
+        if known.login == "none" and await look():
+            self.book[participant_id] = replace(known, login="active", at=NOW, by=by)
+
     async def due(self) -> list[str]:
         return [
             who for who, known in self.book.items() if known.login != "none" and not self._may(who)
@@ -55,6 +65,9 @@ class MemoryLogins:
 
     async def has_login(self, participant_id: str) -> bool:
         return participant_id in self.passwords
+
+    async def logins(self) -> set[str]:
+        return set(self.passwords)
 
     async def make(self, participant_id: str, role: Role, password: str) -> None:
         self.passwords[participant_id] = password

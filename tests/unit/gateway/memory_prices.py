@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from schemas.filters import Filter
 from schemas.indications import IndicativePriceView, LikelihoodView
 from schemas.links import LinkFlowView, LinkPriceView
 from schemas.market_data import IndexView, StatisticView
 from schemas.orders import DemandTerms, OfferTerms
+from services.core.holdings import Held
 from services.core.orders import Order
 from services.gateway.app.exports import ExportDay, Made, Wanted
 from services.gateway.app.market_data import Place, Windows
@@ -82,6 +83,9 @@ class NoIndications:
 
     async def orders(self, market_id: str) -> Sequence[Order]:
         return ()
+
+    async def held(self, market_id: str, now: datetime) -> Held:
+        return {}
 
     async def suspended(self) -> dict[str, str]:
         return {}

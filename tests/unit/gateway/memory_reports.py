@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -19,6 +20,9 @@ from schemas.filters import Filter
 from schemas.funds import (
     AccountKind,
 )
+from schemas.types import period_of
+from services.core.holding_rows import Run
+from services.core.holdings import runs_of
 
 TOLD_AT = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 
@@ -38,6 +42,17 @@ class MemoryReports:
         where: Filter | None = None,
     ) -> list[RoundView]:
         return []
+
+    async def held(self, market_id: str, participant_id: str, now: datetime) -> Mapping[str, Run]:
+        chips: dict[tuple[str, str, int], int] = {}
+        for made in self.made.values():
+            sign = (made.enterprise_id == participant_id) - (made.provider_id == participant_id)
+            for item in made.periods if made.market_id == market_id else ():
+                if item.start > now:
+                    key = participant_id, made.pool, period_of(item.start)
+                    chips[key] = chips.get(key, 0) + sign * item.chips
+        some = [(*key, count) for key, count in sorted(chips.items()) if count > 0]
+        return {pool: run for (_, pool), run in runs_of(some).items()}
 
     async def round(self, round_id: str) -> RoundView | None:
         return None

@@ -75,6 +75,21 @@ async def test_the_login_of_whoever_may_have_none_any_longer_ends() -> None:
         assert gateway.logins.passwords == {}
 
 
+@pytest.mark.parametrize("withheld", [False, True])
+async def test_a_login_from_before_there_was_a_book_ends_like_any_other(*, withheld: bool) -> None:
+    gateway = MemoryGateway()
+    logins, sweeper = gateway.logins, gateway.direct_logins()
+    logins.passwords["provider-1"] = "granted long ago"
+    if withheld:
+        await logins.allow("provider-1", "operator", is_allowed=False)
+    await sweeper.note()
+    await sweeper.sweep()
+    assert ("provider-1" in logins.passwords) is not withheld
+    logins.suspended.add("provider-1")
+    await sweeper.sweep()
+    assert logins.passwords == {}
+
+
 async def test_who_does_not_trade_has_no_login() -> None:
     gateway = MemoryGateway()
     for method in ("GET", "POST", "DELETE"):

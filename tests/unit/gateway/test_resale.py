@@ -31,6 +31,27 @@ def gateway_with_purchase() -> MemoryGateway:
     return gateway
 
 
+async def test_an_offer_says_how_many_chips_there_are_where_another_market_trades_too() -> None:
+    gateway = gateway_with_purchase()
+    view = gateway.markets.views["jingjinji"]
+    other = view.market.model_copy(update={"id": "jjj-ahead"})
+    gateway.markets.views["jjj-ahead"] = view.model_copy(update={"market": other})
+    mine = headers(Role.PROVIDER)
+    stated = offer() | {"terms": offer()["terms"] | {"capacity_chips": 2_000}}
+    async with gateway.http() as http:
+        refused = await http.post("/v1/offers", json=offer(), headers=mine)
+        dry = await http.post("/v1/offers?dry_run=true", json=offer(), headers=mine)
+        taken = await http.post("/v1/offers", json=stated, headers=mine)
+        resold = await http.post("/v1/offers", json=resale(), headers=headers(Role.ENTERPRISE))
+    for reply in (refused, dry):
+        assert (reply.status_code, reply.json()["code"]) == (422, "validation.capacity_chips")
+        fault = reply.json()["errors"][0]
+        assert (fault["field"], fault["value"]) == ("terms.capacity_chips", "null")
+        assert "jjj-ahead trades there, too" in str(reply.json())
+        assert "jjj-ahead 也交易" in str(reply.json())
+    assert [taken.status_code, resold.status_code] == [202, 202]
+
+
 async def test_an_enterprise_offers_what_it_bought_and_may_withdraw_it() -> None:
     gateway, mine = gateway_with_purchase(), headers(Role.ENTERPRISE)
     async with gateway.http() as http:

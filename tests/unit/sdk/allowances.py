@@ -67,6 +67,26 @@ def round_file() -> Json:
     return {"format": "suanli.round.v1", "book": book, "rules": rules, "result": result}
 
 
+_PERIODS = frozenset({"first_period", "start", "earliest", "deadline"})
+
+
+def as_round(round_id: str, later: int) -> Json:
+    """Return the round file of another round, so many hours later."""
+
+    def moved(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any value of a file
+        if isinstance(value, dict):
+            return {key: moved(item, key) for key, item in value.items()}
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        return value + later if name in _PERIODS else value
+
+    book, rules, result = map(moved, hand_made())
+    told = {"market": round_id.partition(":")[0], "round_id": round_id}
+    book = {**book, **told}
+    result = {**result, **told, "book_digest": rounds.digest(book)}
+    return {"format": "suanli.round.v1", "book": book, "rules": rules, "result": result}
+
+
 def hand_made() -> tuple[Json, Json, Json]:
     """Return book, rules and result: of five chips at 300 one may get four.
 

@@ -234,7 +234,6 @@ async def get_window_quote(
     """Return what chips for a whole delivery window would cost by the last round; nothing is placed
     (any participant). `POST /v1/demand:quote` answers for any demand.
     """  # noqa: D205 - shown as one paragraph on the API's page
-    _ = principal  # anybody who is known may ask
     market = await api.market_data.market(market_id)
     first, last = api.market_data.book_window(start, end)
     _group(market, chip, region, None)
@@ -250,7 +249,7 @@ async def get_window_quote(
         earliest=start,
         deadline=end,
     )
-    return await api.quotes.quote(market_id, terms)
+    return await api.quotes.quote(market_id, terms, principal)
 
 
 def _key(group: Group) -> str:

@@ -122,8 +122,7 @@ async def quote_demand(
     body: Annotated[DemandNew, examples.DEMAND_NEW], api: ApiDep, principal: PrincipalDep
 ) -> QuoteView:
     """Return what a demand would get and cost by the last round; nothing is placed."""
-    _ = principal  # anybody who is known may ask
-    return await api.quotes.quote(body.market_id, body.terms)
+    return await api.quotes.quote(body.market_id, body.terms, principal)
 
 
 @router.get("/v1/offers", tags=["offers"], response_model=Page[OfferView])

@@ -67,6 +67,7 @@ STEPS: dict[str, Words] = {
     "capacity_held": ("chips reserved", "容量预留"),
     "capacity_refused": ("chips not free", "容量不足"),
     "allocated": ("allocated", "分配"),
+    "resold": ("sold on", "转售"),
     "booked": ("booked", "记账"),
 } | {name: PURPOSES[name] for name in ("hold_placed", "hold_captured", "hold_released")}
 """Steps in the life of an order."""

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from schemas.base import RoundId, Slug
+from schemas.policy_costs import RoundPolicyCosts, ShareBound
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep
 from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
@@ -50,4 +51,23 @@ async def show_round(round_id: RoundId, pages: PagesDep, visitor: VisitorDep) ->
     findings = [shown(item, visitor.principal) for _, item in found]
     market = await api.market_data.market(view.market_id)
     costs = await api.studies.costs_of(round_id)
-    return visitor.page("round.html", round=view, market=market, findings=findings, policies=costs)
+    return visitor.page(
+        "round.html",
+        round=view,
+        market=market,
+        findings=findings,
+        policies=costs,
+        bound=_bound(costs),
+    )
+
+
+@router.get("/rounds/{round_id}/largest-shares/csv")
+async def get_largest_shares(round_id: RoundId, pages: PagesDep, visitor: VisitorDep) -> Response:
+    """Return where largest shares bound a round as a table."""
+    _ = visitor
+    found = _bound(await pages.api.studies.costs_of(round_id))
+    return list_response(found, f"largest-shares-{round_id.replace(':', '-')}")
+
+
+def _bound(costs: RoundPolicyCosts) -> list[ShareBound]:
+    return [row for cost in costs.costs for row in cost.bound]

@@ -69,6 +69,15 @@ WHERE participant_id = $1;
 UPDATE direct_access SET login = 'none', login_at = NULL, login_by = NULL
 WHERE participant_id = $1;
 
+-- name: direct_logins_unnoted
+SELECT p.participant_id FROM participant p LEFT JOIN direct_access a USING (participant_id)
+WHERE p.participant_id = ANY ($1::text[]) AND coalesce(a.login, 'none') = 'none'
+ORDER BY p.participant_id;
+
+-- name: note_direct_access
+INSERT INTO direct_access (participant_id, is_allowed, allowed_by) VALUES ($1, true, $2)
+ON CONFLICT (participant_id) DO NOTHING;
+
 -- name: direct_logins_due
 -- A few at a time: the next look is seconds later.
 SELECT a.participant_id FROM direct_access a JOIN participant p USING (participant_id)

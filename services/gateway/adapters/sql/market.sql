@@ -16,6 +16,14 @@ WHERE ($1::text IS NULL OR market_id > $1)
     'defined_at', micros(defined_at))))
 ORDER BY market_id LIMIT $2;
 
+-- name: pools_elsewhere
+-- Every zone with every chip class of a market is a pool of it.
+SELECT DISTINCT ON (zone, chip) m.market_id, z ->> 'id' AS zone, c ->> 'id' AS chip
+FROM market m, jsonb_array_elements(m.body -> 'zones') AS z,
+  jsonb_array_elements(m.body -> 'chips') AS c
+WHERE m.market_id <> $1
+ORDER BY zone, chip, m.market_id;
+
 -- name: put_market
 INSERT INTO market AS m (market_id, body, defined_at, log_offset)
 VALUES ($1, $2::text::jsonb, $3, $4)
@@ -200,6 +208,46 @@ WHERE r.closed_at IS NOT NULL
       FROM jsonb_array_elements(a.periods) AS p (one)),
     'made_at', micros(a.made_at))))
 ORDER BY a.seq DESC LIMIT $6;
+
+-- name: held_by_one
+-- What an account has of what rounds gave in hours to come, but for urgent rounds. An enterprise
+-- offers nothing but what it bought, so what it sold is off it. No horizon is as long as 15 days.
+SELECT x.participant_id, x.pool, x.start, sum(x.chips)::bigint AS chips
+FROM (
+  SELECT $2::text AS participant_id, a.pool, (p.value ->> 'start')::timestamptz AS start,
+    (CASE WHEN a.enterprise_id = $2 THEN 1 ELSE 0 END
+      - CASE WHEN a.provider_id = $2 THEN 1 ELSE 0 END) * (p.value ->> 'chips')::bigint AS chips
+  FROM allocation a
+  JOIN round r ON r.round_id = a.round_id
+  CROSS JOIN LATERAL jsonb_array_elements(a.periods) AS p
+  WHERE a.market_id = $1 AND (a.enterprise_id = $2 OR a.provider_id = $2)
+    AND r.closed_at IS NOT NULL AND r.market_time > $3::timestamptz - interval '15 days'
+    AND NOT EXISTS (SELECT FROM mobilisation_round m WHERE m.round_id = a.round_id)
+) AS x
+WHERE x.start > $3
+GROUP BY 1, 2, 3
+HAVING sum(x.chips) > 0
+ORDER BY 1, 2, 3;
+
+-- name: held_by_all
+-- The same of all accounts of a market.
+SELECT x.participant_id, x.pool, x.start, sum(x.chips)::bigint AS chips
+FROM (
+  SELECT side.participant_id, a.pool, (p.value ->> 'start')::timestamptz AS start,
+    side.sign * (p.value ->> 'chips')::bigint AS chips
+  FROM round r
+  JOIN allocation a ON a.round_id = r.round_id
+  CROSS JOIN LATERAL jsonb_array_elements(a.periods) AS p
+  CROSS JOIN LATERAL (VALUES (a.enterprise_id, 1), (a.provider_id, -1))
+    AS side (participant_id, sign)
+  WHERE r.market_id = $1 AND r.closed_at IS NOT NULL
+    AND r.market_time > $2::timestamptz - interval '15 days'
+    AND NOT EXISTS (SELECT FROM mobilisation_round m WHERE m.round_id = r.round_id)
+) AS x
+WHERE x.start > $2
+GROUP BY 1, 2, 3
+HAVING sum(x.chips) > 0
+ORDER BY 1, 2, 3;
 
 -- name: allocation
 SELECT a.*, (

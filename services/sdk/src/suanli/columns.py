@@ -134,7 +134,7 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
                 "costs.without_it.welfare",
             }
         ),
-        frozenset({"market_time"}),
+        frozenset({"costs.bound.end", "costs.bound.start", "market_time"}),
     ),
     "RoundShares": (frozenset({"shares.premium_max"}), frozenset({"market_time"})),
     "RoundView": (
@@ -167,7 +167,7 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
                 "prices.without_it",
             }
         ),
-        frozenset(),
+        frozenset({"cost.bound.end", "cost.bound.start"}),
     ),
     "StatementEntry": (
         frozenset({"amount", "balance", "link_rent", "link_tariff"}),

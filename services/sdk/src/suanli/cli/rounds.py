@@ -65,6 +65,19 @@ _CURVES: Final[tuple[Column, ...]] = (
     Column("line", ("by hour", "逐小时"), lambda item: str(item["line"])),
 )
 
+_BOUND: Final[tuple[Column, ...]] = (
+    words.text_column("policy_id", ("policy", "政策"), "policy_id"),
+    words.text_column("chip", ("chip", "芯片"), "chip"),
+    words.text_column("region", ("region", "区域"), "region"),
+    words.time_column("start", ("from", "起"), "start"),
+    words.time_column("end", ("to", "止"), "end"),
+    words.count_column("allowed", ("one may have", "一方上限"), "allowed"),
+    words.count_column("participants", ("bound", "受限方"), "participants"),
+    words.count_column("taken", ("taken", "所得"), "taken"),
+    words.price_column("price_per_chip_hour", ("worth", "价值"), "price"),
+    words.count_column("demands_kept_out", ("kept out", "未成交"), "demands_kept_out"),
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
@@ -118,10 +131,12 @@ def _show(session: Session, round_name: _Round, market: Market = None) -> None:
     round_id = round_id_of(session, round_name, market)
     view = session.client.send(ops.read(f"/v1/rounds/{round_id}"))
     prices: Json = {"curves": []}
+    costs: Json = {"costs": []}
     if view["state"] != "sealed":
         prices = session.client.send(ops.read(f"/v1/rounds/{round_id}/prices"))
+        costs = session.client.send(ops.read(f"/v1/rounds/{round_id}/policy-costs"))
     if session.output is Output.JSON:
-        session.print_json({"round": view, "prices": prices})
+        session.print_json({"round": view, "prices": prices, "policy_costs": costs})
         return
     print_details(session, view, _facts(view))
     if session.output is Output.CSV:
@@ -144,6 +159,14 @@ def _show(session: Session, round_name: _Round, market: Market = None) -> None:
         ("Clearing prices of hours with trade (yuan/chip-hour)", "成交时段的出清价(元/卡时)"),
     )
     print_list(session, rows, _CURVES, empty=("nothing was traded", "无成交"))
+    bound = [row for cost in costs["costs"] for row in cost.get("bound", ())]
+    if bound:
+        title = (
+            "Where a largest share bound, by hour (worth of a chip more: yuan/chip-hour)",
+            "最大份额约束之处,按小时(每多一张的价值:元/卡时)",
+        )
+        print_titled(session, title)
+        print_list(session, bound, _BOUND, empty=("nowhere", "无"))
 
 
 def _facts(view: Json) -> list[ordering.Fact]:

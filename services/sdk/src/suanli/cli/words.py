@@ -47,6 +47,7 @@ _EVENTS: Final[dict[str, Text]] = {
     "capacity_held": ("chips reserved", "容量预留"),
     "capacity_refused": ("chips not free", "容量不足"),
     "allocated": ("allocated", "分配"),
+    "resold": ("sold on", "转售"),
     "booked": ("booked", "记账"),
 }
 _PURPOSES: Final[dict[str, Text]] = {

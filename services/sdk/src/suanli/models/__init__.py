@@ -150,6 +150,7 @@ from suanli.models.policies import (
     PolicySimulationView,
     RegionGain,
     RoundPolicyCosts,
+    ShareBound,
     SimulatedRound,
     SimulationTotals,
 )
@@ -341,6 +342,7 @@ __all__ = [
     "SettlementTermsNew",
     "SettlementTermsView",
     "SettlementView",
+    "ShareBound",
     "ShareOfRound",
     "Side",
     "SigningKeyNew",

@@ -60,7 +60,8 @@ class OfferTerms(TypedDict):
 
     capacity_chips: NotRequired[int | None]
     # Chips that the resource has in the pool in all: offers that state it share them over all
-    # markets, by resource code; null = a capacity of its own.
+    # markets, by resource code; needed where another market trades in the pool; null = a
+    # capacity of its own.
 
     expires_at: NotRequired[str | None]
     """Leaves the book then, if not before."""

@@ -55,6 +55,37 @@ class Gains(TypedDict):
     regions: list[RegionGain]
 
 
+class ShareBound(TypedDict):
+    """Hours in which a largest share kept participants from more, none of them named."""
+
+    policy_id: str
+    chip: str
+
+    region: str | None
+    """Null: every region of the market."""
+
+    start: str
+    """Start of a period: a full hour, UTC, ISO 8601."""
+
+    end: str
+    """Exclusive."""
+
+    allowed: int
+    """Chips that one participant may have in each hour."""
+
+    participants: int
+    """Whom it bound."""
+
+    taken: int
+    """Chips that these got in the round in each hour."""
+
+    price: int
+    """What a chip more was worth to one of these at most, per chip-hour; nobody pays."""
+
+    demands_kept_out: int
+    """That it kept out first in the first of these hours."""
+
+
 class PolicyCost(TypedDict):
     """What a policy cost in a round: the same book, cleared again without it."""
 
@@ -83,6 +114,9 @@ class PolicyCost(TypedDict):
 
     within_gap: bool
     """The gaps of the two clearings hide the difference."""
+
+    bound: NotRequired[list[ShareBound]]
+    """Where a largest share bound, the highest prices if they are many."""
 
 
 class RoundPolicyCosts(TypedDict):

@@ -1,0 +1,122 @@
+"""What largest shares leave one account after a round, for its quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.core.allowances import Scope, scopes_of
+from services.core.book import Book
+from services.core.clearing.presolve import IntArray
+from services.core.holding_rows import Run, within
+
+# More chips than any order asks for.
+_NO_END = 2**40
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """What a largest share left where a demand would have got more without it.
+
+    Attributes:
+        policy: Id of the rule.
+        chip: The chip class.
+        pool: Key of the pool.
+        start: Absolute period.
+        largest: Chips that the account may still get there.
+        held: Chips that it has there already.
+    """
+
+    policy: str
+    chip: str
+    pool: str
+    start: int
+    largest: int
+    held: int
+
+    def params(self) -> dict[str, int | str]:
+        """Return what of it a reason carries."""
+        return {
+            "chip": self.chip,
+            "held": self.held,
+            "largest": self.largest,
+            "policy": self.policy,
+            "pool": self.pool,
+            "start": self.start,
+        }
+
+
+class Allowed:
+    """What the largest shares of a cleared book leave an account.
+
+    The chips that are there, offered and given, are those of the book; what the account has is what
+    it has after the round.
+
+    Args:
+        book: The book.
+        held: Pool -> what the account has there.
+        is_free: Whether it may get all, as if there were no rules.
+    """
+
+    def __init__(self, book: Book, held: Mapping[str, Run], *, is_free: bool = False) -> None:
+        self._book = book
+        self._scopes: dict[str, list[int]] = {}
+        self._rows: list[tuple[Scope, list[int], IntArray]] = []
+        for n, scope in enumerate([] if is_free else scopes_of(book)):
+            has = [0] * book.periods
+            for pool in scope.pools:
+                self._scopes.setdefault(pool, []).append(n)
+                if pool in held:
+                    has = [a + b for a, b in zip(has, within(book, held[pool]), strict=True)]
+            self._rows.append((scope, has, np.array(scope.left(has), dtype=np.int64)))
+
+    @property
+    def binds(self) -> bool:
+        """Return whether there is any rule."""
+        return bool(self._rows)
+
+    def fork(self) -> Allowed:
+        """Return a copy of which chips are taken by themselves."""
+        child = copy(self)
+        child._own()  # noqa: SLF001 - of its own kind
+        return child
+
+    def _own(self) -> None:
+        self._rows = [(scope, has, left.copy()) for scope, has, left in self._rows]
+
+    def room(self, pool: str) -> IntArray:
+        """Return how many chips the account may still get of a pool, in each period."""
+        room = np.full(self._book.periods, _NO_END, dtype=np.int64)
+        for n in self._scopes.get(pool, ()):
+            room = np.minimum(room, self._rows[n][2])
+        return room
+
+    def at(self, pool: str, t: int) -> int:
+        """Return how many chips it may still get of a pool in a relative period."""
+        return min((int(self._rows[n][2][t]) for n in self._scopes.get(pool, ())), default=_NO_END)
+
+    def take(self, pool: str, t: int, chips: int) -> None:
+        """Count chips of a pool and a relative period as taken."""
+        for n in self._scopes.get(pool, ()):
+            self._rows[n][2][t] -= chips
+
+    def least(self, pool: str, start: int, chips: Sequence[int]) -> Limited | None:
+        """Return where a rule leaves least of what chips of a pool would take.
+
+        Args:
+            pool: Key of the pool.
+            start: Absolute first period.
+            chips: Chips in each period; where there are none, nothing is limited.
+        """
+        found: Limited | None = None
+        for n in self._scopes.get(pool, ()):
+            scope, has, left = self._rows[n]
+            for t, count in enumerate(chips, start - self._book.first_period):
+                if count > left[t] and (found is None or left[t] < found.largest):
+                    at = self._book.first_period + t
+                    most = int(left[t])
+                    found = Limited(scope.policy, scope.chip, pool, at, most, has[t])
+        return found
