@@ -85,7 +85,7 @@ class Issuer:
 
     def logout_token(self, **claims: Any) -> str:  # noqa: ANN401 - a claim may be anything
         """Return a token that says that a session is over; a claim that is None is left out."""
-        event = {"http://schemas.openid.net/event/backchannel-logout": {}}
+        event: Json = {"http://schemas.openid.net/event/backchannel-logout": {}}
         told = {"aud": CLIENT, "jti": secrets.token_hex(8), "sid": self.session, "events": event}
         return self.token(header={"typ": "logout+jwt"}, **(told | claims))
 
