@@ -206,7 +206,7 @@ def lay_out(book: Book, rules: Rules) -> Layout:
     book = _sorted_book(book)
     whole, lanes = with_links(book), lanes_of(book)
     pool_at = {pool.key: p for p, pool in enumerate(whole.pools)}
-    supplies, block_offer, step_offers, offer_chips = _supplies(whole, pool_at, lanes)
+    supplies, block_offer, step_offers, offer_chips = supplies_of(whole, pool_at, lanes)
     places = _Places(book, pool_at, {pool.key: pool.zone for pool in book.pools}, lanes)
     blocks = _blocks(places, supplies)
     spreads = _spreads(places, supplies)
@@ -266,7 +266,7 @@ def _ordered(demand: BookDemand) -> BookDemand:
     )
 
 
-def _supplies(
+def supplies_of(
     book: Book, pool_at: dict[str, int], lanes: Lanes
 ) -> tuple[Supplies, tuple[int, ...], tuple[tuple[int, ...], ...], AnyArray]:
     pools, periods = len(book.pools), book.periods

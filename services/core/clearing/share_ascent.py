@@ -1,0 +1,199 @@
+"""Prices and premiums found together: the premium is one more multiplier of the bound.
+
+D(pi, mu) with asks moved by the share that is asked is convex in prices and premiums (decision
+0022), so one ascent looks for both: prices follow excess demand, premiums follow the part of the
+share that demand misses at these prices. Prices are held as what offers are paid; demand pays
+these and the wedge of the premiums, so a premium that moves moves demand at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from services.core.book import Book
+from services.core.clearing.price_search import PRICE_MAX
+from services.core.policy_rows import WHOLE, ShareRule, share_rules
+from services.core.premiums import Premium, Supplied, exact_wedge
+
+AnyArray = npt.NDArray[Any]
+
+# Direction memory and step law of prices as in the ascent of the certificate (market.md 6).
+_MEMORY = 0.8
+_STEP = 0.25
+_STEP_FALL = 40
+_EXCESS_MAX = 2.0
+# The ascent has converged when so many steps together gain less than this share of D.
+_WINDOW = 10
+_GAIN_MIN = 1e-4
+# The premium is the mean of the last so many steps: demand answers any one of them in leaps.
+_LAST = 20
+# Where no premium is called for in the first so many steps, none is.
+_IDLE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What offers and demand say to prices.
+
+    Attributes:
+        total: What they could gain at most together.
+        load: P x T chips that demand wants, and GB of links behind them.
+        sold: P x T chips that offers want to sell.
+    """
+
+    total: float
+    load: AnyArray
+    sold: AnyArray
+
+
+class Relaxation(Protocol):
+    """A book that answers to prices.
+
+    Attributes:
+        capacity: P x T chips offered, and GB of links behind them.
+        lowest: P x T least prices.
+        tops: P x 1 highest prices.
+    """
+
+    capacity: AnyArray
+    lowest: AnyArray
+    tops: AnyArray
+
+    def answer(self, paid: AnyArray, received: AnyArray) -> Answer:
+        """Answer to whole prices that demand pays and offers receive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What the ascent found.
+
+    Attributes:
+        amounts: Premium of each rule, micro-yuan per TFLOPS-hour.
+        shares: Part of its scope that domestic chips supplied at no premium, of each rule.
+        slopes: Premium that raises the share by a whole, of each rule.
+        received: P x T prices that offers are paid at the least D seen, whole.
+        paid: P x T prices that demand pays there.
+        certified: Premium of each rule there.
+    """
+
+    amounts: tuple[int, ...]
+    shares: tuple[float, ...]
+    slopes: tuple[float, ...]
+    received: AnyArray
+    paid: AnyArray
+    certified: tuple[int, ...]
+
+
+def shifts(book: Book, premiums: Sequence[Premium], rows: int) -> AnyArray:
+    """Return what premiums move the asks of each pool by, rounded down to whole micro-yuan.
+
+    Args:
+        book: The book.
+        premiums: Rounded once, as a certificate's are.
+        rows: Rows of the prices; those behind the pools are links' and allowances', and 0.
+    """
+    moved = np.zeros((rows, 1), dtype=np.int64)
+    for p, pool in enumerate(book.pools):
+        moved[p] = sum(exact_wedge(pool, one) for one in premiums) // WHOLE
+    return moved
+
+
+def amount_max(book: Book, rule: ShareRule) -> int:
+    """Return the highest premium that anybody could pay, micro-yuan per TFLOPS-hour."""
+    widest = max((pool.tflops for pool in book.pools if rule.covers(pool)), default=1)
+    return min(rule.premium_max, PRICE_MAX // max(1, widest))
+
+
+class _Scope:
+    """What a rule's scope is supplied with, at a load."""
+
+    def __init__(self, book: Book, rule: ShareRule) -> None:
+        self.rule = rule
+        self.top = amount_max(book, rule)
+        self._rows = [
+            (p, pool.tflops, pool.domestic)
+            for p, pool in enumerate(book.pools)
+            if rule.covers(pool)
+        ]
+
+    def supplied(self, hours: list[int]) -> Supplied:
+        everything = sum(hours[p] * tflops for p, tflops, _ in self._rows)
+        domestic = sum(hours[p] * tflops for p, tflops, is_domestic in self._rows if is_domestic)
+        return Supplied(everything, domestic)
+
+    def price(self, hours: list[int], sums: list[int], periods: int) -> float:
+        """Return about what a TFLOPS-hour costs: the scale of the premium's steps."""
+        money = sum(hours[p] * sums[p] for p, _, _ in self._rows)
+        everything = sum(hours[p] * tflops for p, tflops, _ in self._rows)
+        return money / max(1, everything) / max(1, periods)
+
+
+def ascend_together(field: Relaxation, book: Book, start: AnyArray, steps: int) -> Together:
+    """Look for prices and premiums with a small D.
+
+    Args:
+        field: Answers for the book.
+        book: The book, with its own asks and in the order of a result.
+        start: P x T prices of a small D at no premium.
+        steps: Most steps.
+    """
+    scopes = [_Scope(book, rule) for rule in share_rules(book.policies)]
+    rows, periods = start.shape
+    capacity = np.maximum(field.capacity, 1)
+    received = start.astype(np.float64)
+    direction = np.zeros(start.shape)
+    amounts, pulls = [0.0] * len(scopes), [0.0] * len(scopes)
+    seen: list[tuple[int, ...]] = []
+    first: tuple[float, ...] = ()
+    best, marks = (float("inf"), received, start, tuple(0 for _ in scopes)), [float("inf")]
+    for step in range(max(1, steps)):
+        whole = tuple(round(amount) for amount in amounts)
+        premiums = [Premium(s.rule, n, s.rule.share_bp) for s, n in zip(scopes, whole, strict=True)]
+        moved = shifts(book, premiums, rows)
+        paid = np.clip(np.rint(received).astype(np.int64) + moved, 0, PRICE_MAX)
+        answer = field.answer(paid, paid - moved)
+        if answer.total < best[0]:
+            best = (answer.total, paid - moved, paid, whole)
+        hours = np.rint(answer.load[: len(book.pools)].sum(axis=1)).astype(np.int64).tolist()
+        sums = paid.sum(axis=1).tolist()
+        shares = tuple(_part(scope.supplied(hours), scope.rule) for scope in scopes)
+        first = first or shares
+        seen.append(whole)
+        if step == _IDLE and not any(any(row) for row in seen):
+            break
+        if step % _WINDOW == _WINDOW - 1:
+            if step >= _LAST and marks[-1] - best[0] < _GAIN_MIN * best[0]:
+                break
+            marks.append(best[0])
+        fall = 1 + step / _STEP_FALL
+        excess = np.minimum((answer.load - answer.sold) / capacity, _EXCESS_MAX)
+        direction = _MEMORY * direction + (1 - _MEMORY) * excess
+        # The wedge may be most of what demand pays, so steps are of the larger of both prices.
+        exponent = _STEP / fall * direction
+        growth = (2.0 + exponent) / (2.0 - exponent) - 1.0
+        received = received + np.maximum(received, received + moved) * growth
+        received = np.clip(received, np.maximum(field.lowest, -moved), field.tops)
+        for n, scope in enumerate(scopes):
+            pulls[n] = _MEMORY * pulls[n] + (1 - _MEMORY) * (scope.rule.share_bp / WHOLE - shares[n])
+            grown = amounts[n] + scope.price(hours, sums, periods) * pulls[n] / fall
+            amounts[n] = min(max(0.0, grown), float(scope.top))
+    last = seen[-_LAST:]
+    found = tuple(round(sum(row[n] for row in last) / len(last)) for n in range(len(scopes)))
+    slopes = tuple(
+        amount / max(scope.rule.share_bp / WHOLE - share, _SHARE_LEAST)
+        for amount, scope, share in zip(found, scopes, first, strict=True)
+    )
+    return Together(found, first, slopes, best[1], best[2], best[3])
+
+
+# Below this the quotient of premium and share that was missed says nothing of their relation.
+_SHARE_LEAST = 0.02
+
+
+def _part(got: Supplied, rule: ShareRule) -> float:
+    return got.domestic / got.everything if got.everything else rule.share_bp / WHOLE
