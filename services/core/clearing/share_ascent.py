@@ -29,7 +29,7 @@ _STEP_FALL = 40
 _EXCESS_MAX = 2.0
 # The ascent has converged when so many steps together gain less than this share of D.
 _WINDOW = 10
-_GAIN_MIN = 1e-4
+_GAIN_MIN = 2e-5
 # The premium is the mean of the last so many steps: demand answers any one of them in leaps.
 _LAST = 20
 # Where no premium is called for in the first so many steps, none is.

@@ -24,7 +24,7 @@ from services.core.premiums import Premium, Supplied, moved_asks, wedge
 AnyArray = npt.NDArray[Any]
 
 # What the split is above the share asked, basis points: what comes out may be so much more.
-_SLACK_BP = 100
+_SLACK_BP = 50
 # What the search aims at above the share asked, basis points.
 _MARGIN_BP = 10
 # A share that comes this near by itself is looked at without a premium first, basis points.

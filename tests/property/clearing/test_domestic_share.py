@@ -16,7 +16,7 @@ from services.core.book import Book, BookMobilisation, BookPolicy, Result, Rules
 from services.core.clearing import clear as clearing
 from services.core.clearing.clear import clear, clear_greedy
 from services.core.clearing.oracle import TooLargeError, best_welfare
-from services.core.clearing.scale.engine import clear_large
+from services.core.clearing.scale.stepwise import LargeEngine
 from services.core.clearing.shares import clear_with_shares
 from services.core.codec import book_digest, canonical_json, round_to_dict
 from services.core.policy_rows import share_rules
@@ -146,10 +146,12 @@ def test_shares_that_overlap_are_each_settled_for_themselves(seed: int) -> None:
 def test_the_search_of_large_books_keeps_a_share_by_the_same_rules(seed: int) -> None:
     book = shared(small_book(seed), seed)
 
-    def engine(moved: Book, rules: Rules, digest: str) -> Result:
-        return clear_large(moved, rules, digest=digest, search=False)
+    def engine_of(book: Book) -> LargeEngine:
+        return LargeEngine(book, RULES, book_digest(book), search=seed % 2 == 0)
 
-    result = clear_with_shares(book, RULES, engine, book_digest(book))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("services.core.clearing.scale.engine.MOVES_PER_EFFORT", 1200)
+        result = clear_with_shares(book, RULES, engine_of)
     check(book, result)
     best = best_that_keeps(book)
     assert best is None or result.certificate.bound >= best
