@@ -110,13 +110,19 @@ class Search:
         none = tuple(Premium(rule, 0, rule.share_bp) for rule in self._rules)
         return Cleared(none, self._book, True, self._engine.told(), got)
 
-    def lead(self, together: Together) -> Cleared:
-        """Clear with premiums, from those of the ascent on."""
+    def lead(self, together: Together, *, begun: bool) -> Cleared:
+        """Clear with premiums, from those of the ascent on.
+
+        Args:
+            together: What the ascent found.
+            begun: Whether there is a selection without premiums to go on from.
+        """
         self._together = together
         self._amounts = list(together.amounts)
         self._move()
         parts = self._engine.parts
-        for part in range(parts):
+        # A selection that has been searched is a good one at asks that are a little different.
+        for part in range(parts // 2 if begun else 0, parts):
             self._engine.improve(part)
             if part < parts - 1:
                 self._follow(self._got())

@@ -57,9 +57,10 @@ def clear_with_shares(book: Book, rules: Rules, engine_of: EngineOf) -> Result:
     engine = engine_of(book)
     together = ascend_together(engine, book, engine.start(), rules.ascent_steps)
     search = Search(book, engine, rules.tick)
-    cleared = search.plain() if may_come_by_itself(book, together) else None
+    by_itself = may_come_by_itself(book, together)
+    cleared = search.plain() if by_itself else None
     if cleared is None:
-        cleared = search.lead(together)
+        cleared = search.lead(together, begun=by_itself)
     return _told(book, rules, cleared, (engine.certified(together.paid), together.certified))
 
 
