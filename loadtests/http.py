@@ -1,8 +1,15 @@
 """Orders a second over HTTP, against a bare FastAPI echo of the same body in the same run.
 
-One driver sends to both, first to the one, then to the other, over the same connections. Beside
-rates it says what an order costs each process in processor time, which other work on the machine
-changes less than rates.
+One driver sends the same bodies over the same connections, three times:
+
+1. to the echo;
+2. to the whole exchange: every service takes the orders in while they come;
+3. to the front door: the gateway, the broker and the database. The other services are stopped for
+   the time of the burst and started after it, and the time until every order has its verdict is
+   told: what the front door accepted waits on the log, and none of it may be lost.
+
+Beside rates it says what an order costs each process in processor time, which other work on the
+machine changes less than rates.
 """
 
 from __future__ import annotations
@@ -22,12 +29,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import psutil
 
 from infra.demo import world
-from infra.local.exchange import Exchange
-from loadtests.pipeline import prepare, until_open
-from suanli.client import AsyncClient
+from infra.local.exchange import KEEPER, SERVICES, Exchange
+from loadtests.pipeline import prepare
+from services.kit.queries import Queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +45,11 @@ ORDERS = 100_000
 SECONDS = 15.0
 _WARM_SECONDS = 3.0
 _START_S_MAX = 30.0
+_VERDICTS_S_MAX = 300.0
+_LOOK_S = 0.1
+# What waits for work and does none is not worth a word.
+_SHOWN_US_MIN = 0.5
+_SQL = Queries.load(Path(__file__).parent / "sql")
 _ROOT = Path(__file__).parents[1]
 # Of each participant; else the driver would measure the limits.
 _LIMITS = {"SUANLI_GATEWAY_WRITES_PER_S": "100000", "SUANLI_GATEWAY_ANONYMOUS_PER_S": "100000"}
@@ -149,32 +162,84 @@ def _address_of(port_file: Path, peer: subprocess.Popen[bytes]) -> str:
     return f"http://127.0.0.1:{port_file.read_text(encoding='utf-8')}/echo"
 
 
-def compare(exchange: Exchange, folder: Path, seconds: float = SECONDS) -> list[str]:
-    """Measure both and return the lines of the report."""
+def compare(exchange: Exchange, folder: Path, seconds: float = SECONDS) -> Iterator[str]:
+    """Measure all three and yield the lines of the report."""
     keys = asyncio.run(_admit(exchange))
-    pids = {row.name: row.pid for row in exchange.status() if row.pid is not None}
-    url = f"{exchange.api_url}/v1/demand"
-    load_before = os.getloadavg()[0]
-    drive(url, keys, pids, "warm", min(seconds, _WARM_SECONDS))
+    sent = 0
+
+    def orders(label: str, most_s: float) -> Load:
+        nonlocal sent
+        load = drive(f"{exchange.api_url}/v1/demand", keys, _pids(exchange), label, most_s)
+        sent += load.orders - load.refused
+        return load
+
+    yield f"{CONNECTIONS} connections, {seconds:g} s each; load {os.getloadavg()[0]:.1f} before"
+    orders("warm", min(seconds, _WARM_SECONDS))
     with echo_peer(folder) as (echo_url, echo_pid):
         echo = drive(echo_url, keys, {"echo": echo_pid}, "echo", seconds)
-    gateway = drive(url, keys, pids, "order", seconds)
-    behind_s = asyncio.run(_until_held(exchange, keys))
-    loads = f"load {load_before:.1f} before, {os.getloadavg()[0]:.1f} after"
-    lines = [
-        f"{CONNECTIONS} connections, {seconds:g} s each; {loads}",
-        f"bare FastAPI echo   {echo.line()}",
-        f"gateway, acks=all   {gateway.line()}   {gateway.per_s / echo.per_s:.2f} of the echo",
-        f"holds in place      {behind_s:7.2f} s after the last reply to {gateway.orders} orders",
-    ]
-    for load, name in ((echo, "echo"), (gateway, "order")):
-        costs = sorted(load.cost_us.items(), key=lambda item: -item[1])
-        shown = ", ".join(f"{part} {us:.0f}" for part, us in costs)
-        total = sum(load.cost_us.values())
-        lines.append(f"microseconds of processor time, {name}: {shown}; in all {total:.0f}")
-        if load.refused:
-            lines.append(f"{load.refused} were refused: {'; '.join(load.refusals)}")
-    return lines
+    yield from _report("bare FastAPI echo", echo, echo)
+    _until_verdicts(exchange, sent)
+    whole = orders("whole", seconds)
+    yield from _report("whole exchange", whole, echo)
+    yield f"  verdicts on all {whole.orders} after {_until_verdicts(exchange, sent):.1f} s more"
+    _stop_readers(exchange)
+    orders("alone", min(seconds, _WARM_SECONDS))
+    door = orders("door", seconds)
+    yield from _report("front door alone", door, echo)
+    waiting = _without_verdict(exchange, sent)
+    exchange.start_services()
+    took_s = _until_verdicts(exchange, sent)
+    yield (
+        f"  {waiting} waited on the log for a verdict; the services were started, and all had "
+        f"one {took_s:.1f} s after they were up: {waiting / took_s:.0f} a second"
+    )
+    yield f"load {os.getloadavg()[0]:.1f} after"
+
+
+def _report(name: str, load: Load, echo: Load) -> Iterator[str]:
+    share = "" if load is echo else f"   {load.per_s / echo.per_s:.2f} of the echo"
+    yield f"{name:<18}  {load.line()}{share}"
+    costs = sorted(load.cost_us.items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{part} {us:.0f}" for part, us in costs if us >= _SHOWN_US_MIN)
+    yield f"  microseconds of processor time each: {shown}; in all {sum(load.cost_us.values()):.0f}"
+    if load.refused:
+        yield f"  {load.refused} were refused: {'; '.join(load.refusals)}"
+
+
+def _pids(exchange: Exchange) -> dict[str, int]:
+    return {row.name: row.pid for row in exchange.status() if row.pid is not None}
+
+
+def _stop_readers(exchange: Exchange) -> None:
+    """Stop every service but the gateway, and the keeper first, which would start them again."""
+    for name in (KEEPER, *(name for name in SERVICES if name != "gateway")):
+        exchange.stack.supervisor.stop(name)
+
+
+def _until_verdicts(exchange: Exchange, sent: int) -> float:
+    """Return seconds until no order waits for its verdict, and none is lost."""
+    began = time.monotonic()
+    while waiting := _without_verdict(exchange, sent):
+        took_s = time.monotonic() - began
+        assert took_s < _VERDICTS_S_MAX, f"{waiting} orders without a verdict after {took_s:.0f} s"
+        time.sleep(_LOOK_S)
+    return time.monotonic() - began
+
+
+def _without_verdict(exchange: Exchange, sent: int) -> int:
+    """Return how many of the orders that were answered as accepted have had no verdict yet."""
+
+    async def look() -> asyncpg.Record | None:
+        conn = await asyncpg.connect(exchange.stack.postgres_dsn)
+        try:
+            return await conn.fetchrow(_SQL.verdicts)
+        finally:
+            await conn.close()
+
+    found = asyncio.run(look())
+    assert found is not None, "counts make one row"
+    assert found["orders"] == sent, f"{sent} orders were accepted, {found['orders']} are there"
+    return int(found["waiting"])
 
 
 async def _admit(exchange: Exchange) -> list[str]:
@@ -183,22 +248,14 @@ async def _admit(exchange: Exchange) -> list[str]:
     return keys
 
 
-async def _until_held(exchange: Exchange, keys: list[str]) -> float:
-    clients = [AsyncClient(exchange.api_url, key) for key in keys]
-    try:
-        return max(await asyncio.gather(*(until_open(client) for client in clients)))
-    finally:
-        await asyncio.gather(*(client.aclose() for client in clients))
-
-
-def main() -> list[str]:
-    """Run the measurement on an exchange of its own and return the report."""
+def main() -> Iterator[str]:
+    """Run the measurement on an exchange of its own and yield the report."""
     folder = Path(tempfile.mkdtemp(prefix="suanli-bench-"))
     exchange = Exchange(folder)
     os.environ.update({name: os.environ.get(name, value) for name, value in _LIMITS.items()})
     try:
         exchange.up(quiet=True)
-        return compare(exchange, folder)
+        yield from compare(exchange, folder)
     finally:
         exchange.wipe()
         shutil.rmtree(folder, ignore_errors=True)

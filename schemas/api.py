@@ -284,6 +284,7 @@ class OrderEvent(Model):
         "hold_refused",
         "hold_captured",
         "hold_released",
+        "capacity_wanted",
         "capacity_held",
         "capacity_refused",
     ]

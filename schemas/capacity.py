@@ -1,4 +1,6 @@
-"""Chips that an offer shares: reserved by the ledger before it enters the book, freed after."""
+"""Chips that an offer shares: reserved by the ledger before it may sell them, freed after."""
+
+from typing import Annotated
 
 from pydantic import Field
 
@@ -16,7 +18,7 @@ from schemas.events import Event, Reason
 
 
 class CapacityHeld(Event):
-    """Chips are reserved for an offer that shares them; it may enter the book."""
+    """Chips are reserved for a version of an offer that shares them; it is in force then."""
 
     order_id: OrderId
     market_id: Slug
@@ -28,7 +30,7 @@ class CapacityHeld(Event):
 
 
 class CapacityRefused(Event):
-    """The chips of an offer could not be reserved; it does not enter the book."""
+    """The chips of a version of an offer could not be reserved; the one before stays in force."""
 
     order_id: OrderId
     market_id: Slug
@@ -52,6 +54,39 @@ class CapacityFreed(Event):
     after_seq: Count = Field(description="Last round of the market that may have sold more of it")
 
 
+class CapacityWanted(Event):
+    """An offer wants more of the capacity that it shares than is reserved for it.
+
+    What is reserved stays so until the ledger has answered, whatever the answer.
+    """
+
+    order_id: OrderId
+    market_id: Slug
+    participant_id: ParticipantId
+    version: Version = Field(description="Version of the terms that want it")
+    capacity: Annotated[str, Field(min_length=1, max_length=300)] = Field(
+        description="Name of what is shared: an allocation, or provider/resource/zone/chip"
+    )
+    chips: Chips = Field(description="Wanted in each period, those that it has among them")
+    start: PeriodStart
+    end: PeriodStart = Field(description="Exclusive end")
+    capacity_chips: Chips | None = Field(
+        default=None,
+        description="Chips that there are in all; null = what a resale's allocation has",
+    )
+    asked: Count = Field(description="Number of this request among those of the offer, from 1")
+    after_seq: Count = Field(description="Last round of the market that may have sold of it")
+
+
+class CapacityFreedSince(CapacityFreed):
+    """What an offer may still sell, told after all that it asked for by then.
+
+    A copy that comes after a later request takes nothing back of what that one got.
+    """
+
+    asked: Count = Field(description="Number of the last request for more, 0 if there was none")
+
+
 _ABOUT = {
     "order_id": "off_" + "p" * 26,
     "market_id": "jjj-spot",
@@ -72,5 +107,16 @@ CAPACITIES: dict[type[Event], dict[str, object]] = {
         },
     },
     CapacityFreed: {**_ABOUT, **_HOURS, "chips": 0, "after_seq": 7},
+    CapacityWanted: {
+        **_ABOUT,
+        **_HOURS,
+        "version": 2,
+        "capacity": "north-cloud/CN.11.0108.BJ01-910B/bj-haidian-1/ascend-910b",
+        "chips": 640,
+        "capacity_chips": 768,
+        "asked": 1,
+        "after_seq": 7,
+    },
+    CapacityFreedSince: {**_ABOUT, **_HOURS, "chips": 0, "asked": 1, "after_seq": 9},
 }
 """Worked examples."""

@@ -6,7 +6,7 @@ Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2 (binary content mo
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ class Envelope:
         causation_id: Id of the event that caused it, ``""`` if a person did.
         traceparent: W3C trace context, ``""`` if none.
         data: The body.
+        value: The body's bytes, if they were made already.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Envelope:
     causation_id: str
     traceparent: str
     data: Event
+    value: bytes = field(default=b"", compare=False, repr=False)
 
 
 class DecodeError(Exception):
@@ -91,7 +93,7 @@ def encode(envelope: Envelope) -> tuple[bytes, bytes, Headers]:
             parts by their producers.
     """
     row = BY_MODEL[type(envelope.data)]
-    value = envelope.data.model_dump_json().encode()
+    value = envelope.value or envelope.data.model_dump_json().encode()
     assert len(value) <= MESSAGE_BYTES_MAX, f"{row.type} of {len(value)} bytes"
     return key_of(envelope.data), value, headers_of(envelope)
 

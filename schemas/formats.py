@@ -99,6 +99,21 @@ class AllowanceRow(Model):
     capacity: Annotated[tuple[Natural, ...], Field(min_length=1, max_length=HORIZON_PERIODS_MAX)]
 
 
+class HoldingRow(Model):
+    """What rounds before gave of a pool, where a largest share counts it."""
+
+    participant: Annotated[
+        str,
+        StringConstraints(max_length=_TEXT_MAX),
+        Field(
+            description="Empty for all that rounds gave and that no offer of the book sells on",
+        ),
+    ]
+    pool: Key
+    start: Period
+    chips: Annotated[tuple[Natural, ...], Field(min_length=1, max_length=HORIZON_PERIODS_MAX)]
+
+
 class AlternativeRow(Model):
     """One way to serve a demand."""
 
@@ -168,6 +183,7 @@ class BookFile(Model):
     mobilisation: MobilisationRow | None = None
     policies: Annotated[tuple[PolicyRow, ...], Field(max_length=_POLICIES_MAX)] = ()
     kept_out: KeptOutRows | None = None
+    held: Annotated[tuple[HoldingRow, ...], Field(max_length=_ROWS_MAX)] = ()
     allowances: Annotated[tuple[AllowanceRow, ...], Field(max_length=_ROWS_MAX)] = ()
 
 

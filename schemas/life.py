@@ -34,9 +34,11 @@ LifeKind = Literal[
     "hold_refused",
     "hold_captured",
     "hold_released",
+    "capacity_wanted",
     "capacity_held",
     "capacity_refused",
     "allocated",
+    "resold",
     "booked",
 ]
 LifeCode = Literal["NEWO", "REME", "CAME", "CAMO", "REMO", "EXPI", "PARF", "FILL"]
@@ -68,6 +70,12 @@ class LifeStep(Model):
     round_id: RoundId | None
     allocation_id: AllocationId | None
     counter_order_id: OrderId | None = Field(description="The order on the other side of a fill")
+    resale_of: AllocationId | None = Field(
+        description="Allocation of which this one sold on; null where it sold on none"
+    )
+    resale_order_id: OrderId | None = Field(
+        description="Own order at its other end: the demand that bought, or the offer that sold on"
+    )
     entry_id: Name | None = Field(description="Its entry of the journal")
     leaf_index: Count | None = Field(description="Leaf of that entry in the transparency log")
     purpose: ReasonCode | None = Field(description="What the entry is for")
@@ -75,7 +83,7 @@ class LifeStep(Model):
     state: OrderState = Field(description="State after it")
     amount: Money | None = Field(description="Money that moved, was held or was freed by it")
     held: Money = Field(description="Money held for the order after it")
-    chip_hours: ChipHoursOrNone = Field(description="Chip-hours allocated by it")
+    chip_hours: ChipHoursOrNone = Field(description="Chip-hours allocated, or sold on, by it")
     chip_hours_allocated: ChipHoursOrNone = Field(description="Allocated after it, in all")
     chip_hours_left: ChipHoursOrNone | None = Field(
         description="What may still trade after it; null before the first verdict"

@@ -193,6 +193,8 @@ REGISTRY: tuple[EventType, ...] = (
     _row("suanli.capacity.held", capacity.CapacityHeld, "holds", _MARKET),
     _row("suanli.capacity.refused", capacity.CapacityRefused, "holds", _MARKET),
     _row("suanli.capacity.freed", capacity.CapacityFreed, "allocations", _MARKET),
+    _row("suanli.capacity.wanted", capacity.CapacityWanted, "allocations", _MARKET),
+    _row("suanli.capacity.freed", capacity.CapacityFreedSince, "allocations", _MARKET, version=2),
     _row("suanli.signing-key.set", signing_keys.SigningKeySet, "participants", _PARTICIPANT),
 )
 """Every event ever published; one row per version."""

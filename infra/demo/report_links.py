@@ -66,12 +66,12 @@ def links(facts: Facts) -> str:
             f"congestion rent. {lost[0]}Prices are of the latest round of each hour."
         ),
         (
-            f"园区间共传输数据与流量 {gb.total():,} GB；订单为此支付 {paid} 元，"
+            f"区域间共传输数据与流量 {gb.total():,} GB；订单为此支付 {paid} 元，"
             f"其中拥塞租金 {words.yuan(rents.total())} 元。{lost[1]}价格取各时段最近一轮。"
         ),
     )
     return parts.section(
-        ("Between zones", "园区之间"),
+        ("Between zones", "区域之间"),
         told,
         _panels(facts, zones),
         parts.table(_HEADS, cells, texts=(0, 1)),

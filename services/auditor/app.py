@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,27 +10,28 @@ from schemas.base import MONEY_MAX_MICRO_YUAN
 from schemas.codec import DecodeError, Envelope, decode, derive_id, encode
 from schemas.events import FindingRaised, RoundCleared, RoundFilePart, RoundSealed
 from schemas.registry import BY_MODEL
-from schemas.shares import RoundShares
-from services.auditor.ports import Changes, Checked, Judged, Verdict
+from services.auditor.ports import TOLD, Changes, Checked, Judged, Verdict
+from services.auditor.told import differences, digest_of, digests_of, place_of, told_before
 from services.core.reasons import why
 from services.core.round_events import wire_reason
 from services.core.round_file import join_file
 from services.kit.logging import get_logger
 from services.kit.records import OutRecord
 from services.kit.telemetry import METRICS
-from suanli.check_charges import Differs, compare_shares
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
-    from services.auditor.ports import Checker, Log, RoundEvent, Store
+    from services.auditor.ports import Checker, Log, RoundEvent, Store, ToldEvent
+    from services.auditor.told import Place
     from services.kit.clock import Clock
     from services.kit.records import Record
 
 TOPIC = "rounds"
 
 _SOURCE = "/suanli/auditor"
+_TOLD = tuple(TOLD.values())
 _READ_RECORDS_MAX = 200
 _READ_MS_MAX = 250
 _PROBLEMS_MAX = 20
@@ -59,7 +59,7 @@ class Auditor:
         self._file_bytes_max = file_bytes_max
         self._sealed: dict[str, RoundSealed] = {}
         self._cleared: dict[str, RoundCleared] = {}
-        self._shares: dict[str, RoundShares] = {}
+        self._told: dict[str, dict[Place, ToldEvent]] = defaultdict(dict)
         self._parts: dict[str, dict[int, RoundFilePart]] = defaultdict(dict)
         self._log = get_logger("auditor")
         self._verdicts = METRICS.counter("rounds_judged_total", "Rounds judged", ("ok",))
@@ -94,7 +94,7 @@ class Auditor:
             if verdict is not None:
                 changes.verdicts.append(verdict)
                 changes.outbox.append(self._finding(verdict))
-                judged[event.round_id] = Judged(verdict.file_sha256, verdict.shares_sha256)
+                judged[event.round_id] = Judged(verdict.file_sha256, verdict.told)
         await self._store.commit(before, self._log_reader.positions(), changes)
 
     def _keep(self, event: RoundEvent) -> None:
@@ -103,37 +103,37 @@ class Auditor:
                 self._sealed[event.round_id] = event
             case RoundCleared():
                 self._cleared[event.round_id] = event
-            case RoundShares():
-                self._shares[event.round_id] = event
             case RoundFilePart():
                 self._parts[event.round_id][event.part] = event
+            case _:
+                self._told[event.round_id][place_of(event)] = event
 
     def _note_repeat(self, event: RoundEvent, judged: Judged, changes: Changes) -> None:
         """Raise a finding if a judged round is told otherwise now; a repeat is harmless."""
-        match event:
-            case RoundFilePart() if event.sha256 != judged.file_sha256:
-                self._note_other("round file", judged.file_sha256, event, event.sha256, changes)
-            case RoundShares() if judged.shares_sha256 is not None:
-                found = _digest(event)
-                if found != judged.shares_sha256:
-                    wanted = judged.shares_sha256 or "none"
-                    self._note_other("round shares", wanted, event, found, changes)
-            case _:
-                pass
+        if isinstance(event, RoundFilePart):
+            if event.sha256 != judged.file_sha256:
+                self._note_other("file", judged.file_sha256, event, event.sha256, changes)
+        elif isinstance(event, _TOLD):
+            wanted, found = told_before(event, judged), digest_of(event)
+            if wanted is not None and found != wanted:
+                self._note_other(place_of(event)[0], wanted, event, found, changes)
 
     def _is_told_otherwise(self, event: RoundEvent, changes: Changes) -> bool:
-        """Raise a finding if the shares of a round are told a second time, and differ."""
-        first = self._shares.get(event.round_id)
-        if not isinstance(event, RoundShares) or first is None or first == event:
+        """Raise a finding if something of a round is told a second time, and differs."""
+        if not isinstance(event, _TOLD):
             return False
-        self._note_other("round shares", _digest(first), event, _digest(event), changes)
+        first = self._told[event.round_id].get(place_of(event))
+        if first is None or first == event:
+            return False
+        kind = place_of(event)[0]
+        self._note_other(kind, digest_of(first), event, digest_of(event), changes)
         return True
 
     def _note_other(
         self,
         what: str,
         wanted: str,
-        event: RoundFilePart | RoundShares,
+        event: RoundFilePart | ToldEvent,
         found: str,
         changes: Changes,
     ) -> None:
@@ -141,7 +141,7 @@ class Auditor:
             event.round_id,
             event.market_id,
             ok=False,
-            problems=(f"{what} must be {wanted} as told before, was {found}",),
+            problems=(f"round {what} must be {wanted} as told before, was {found}",),
             file_sha256=found,
             check_ms=0,
         )
@@ -155,9 +155,9 @@ class Auditor:
         if len(parts) < next(iter(parts.values())).parts:
             return None
         started = self._clock.monotonic()
-        shares = self._shares.get(round_id)
-        checked, problems = await self._problems(sealed, cleared, shares, parts)
-        for kept in (self._sealed, self._cleared, self._shares, self._parts):
+        told = self._told.get(round_id, {})
+        checked, problems = await self._problems(sealed, cleared, told, parts)
+        for kept in (self._sealed, self._cleared, self._told, self._parts):
             kept.pop(round_id, None)
         verdict = Verdict(
             round_id=round_id,
@@ -166,7 +166,7 @@ class Auditor:
             problems=problems,
             file_sha256=parts[min(parts)].sha256,
             check_ms=round((self._clock.monotonic() - started) * 1000),
-            shares_sha256="" if shares is None else _digest(shares),
+            told=digests_of(told),
             money=checked.money,
         )
         self._verdicts.labels(str(verdict.ok).lower()).inc()
@@ -178,7 +178,7 @@ class Auditor:
         self,
         sealed: RoundSealed,
         cleared: RoundCleared,
-        shares: RoundShares | None,
+        told: Mapping[Place, ToldEvent],
         parts: Mapping[int, RoundFilePart],
     ) -> tuple[Checked, tuple[str, ...]]:
         try:
@@ -191,7 +191,7 @@ class Auditor:
             problems.append("the checker refused the round without a reason")
         problems += _differences(sealed, cleared, checked)
         if checked.ok:
-            problems += _differences_of_shares(sealed, shares, checked)
+            problems += differences(sealed, told, checked)
         shown = problems[:_PROBLEMS_MAX]
         return checked, tuple(text[:_PROBLEM_CHARACTERS_MAX] for text in shown)
 
@@ -233,34 +233,8 @@ def _event_of(record: Record) -> RoundEvent | None:
         # incomplete round gets no verdict.
         get_logger("auditor").exception("record is no event", offset=record.offset)
         return None
-    kinds = RoundSealed | RoundCleared | RoundShares | RoundFilePart
+    kinds = (RoundSealed, RoundCleared, RoundFilePart, *_TOLD)
     return event if isinstance(event, kinds) else None
-
-
-def _digest(event: RoundShares) -> str:
-    return hashlib.sha256(event.model_dump_json().encode()).hexdigest()
-
-
-def _differences_of_shares(
-    sealed: RoundSealed, told: RoundShares | None, checked: Checked
-) -> list[str]:
-    """Return where the shares that were told are not those of the file.
-
-    They are told before its parts, on the same partition: a file that is whole has them.
-    """
-    rows = None if told is None else told.model_dump(mode="json")["shares"]
-    differs = compare_shares(list(checked.shares), rows)
-    if told is not None:
-        pairs = (
-            ("market_id", sealed.market_id, told.market_id),
-            ("seq", sealed.seq, told.seq),
-            ("market_time", sealed.market_time, told.market_time),
-        )
-        differs += [Differs(name, *pair) for name, *pair in pairs if pair[0] != pair[1]]
-    return [
-        f"round-shares.{one.where} must be {one.wanted} as in the round file, was {one.found}"
-        for one in differs
-    ]
 
 
 def _differences(sealed: RoundSealed, cleared: RoundCleared, checked: Checked) -> list[str]:

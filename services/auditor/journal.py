@@ -82,7 +82,7 @@ class JournalAuditor:
         self._reader = log
         self._clock = clock
         self._heads = HeadChecks(store, key, witnesses)
-        self._rounds = RoundChecks(store)
+        self._rounds = RoundChecks(store, log)
         self._erasures = ErasureChecks(store, log)
         self._gap_s = gap_s
         self._committed = committed

@@ -87,6 +87,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{round_id} gives out more than was offered.",
         "轮次 {round_id} 分配的数量超过报价。",
     ),
+    "round.shared": (
+        "With {round_id}, more chips of a resource were sold over all markets than it has.",
+        "计入轮次 {round_id} 后，某一资源在各市场售出的芯片超过其总数。",
+    ),
+    "round.resold": (
+        "{round_id} sells on what its seller had not bought, or through too many sales.",
+        "轮次 {round_id} 转售了卖方未曾买到的时段，或转售次数过多。",
+    ),
     "book.lost": (
         "The book of {round_id} leaves out {orders} that stood open on the log.",
         "轮次 {round_id} 的订单簿遗漏了日志中 {orders} 个有效订单。",

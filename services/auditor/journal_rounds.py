@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from services.auditor.capacity_checks import CapacityChecks
 from services.auditor.journal_state import Found, RoundAudit
 from suanli.check_booking import (
     check_parties,
@@ -17,12 +18,13 @@ from suanli.check_booking import (
     parties_of,
     place_of,
 )
-from suanli.check_journal import Fault, check_capacity
+from suanli.check_journal import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from services.auditor.journal_state import Charge, Charges, JournalChanges, JournalStore
+    from services.auditor.ports import MeasuredLog
     from services.kit.records import Positions
     from suanli.check_booking import Claim, Facts, Parties, Place
 
@@ -100,13 +102,15 @@ class RoundChecks:
 
     Args:
         store: Where both sides are kept.
+        log: Tells how far the topics go.
 
     Attributes:
         has_more: Whether the last look left rounds for the next.
     """
 
-    def __init__(self, store: JournalStore) -> None:
+    def __init__(self, store: JournalStore, log: MeasuredLog) -> None:
         self._store = store
+        self._capacity = CapacityChecks(store.capacity, log)
         self.has_more = False
 
     async def passing(self, changes: JournalChanges, entries: Iterable[Json]) -> Passing:
@@ -135,7 +139,9 @@ class RoundChecks:
             if row.judged and is_told and not row.allocations_compared:
                 row = await self._compare_allocations(row, changes)
             if is_told and not row.capacity_compared:
-                row = await self._compare_capacity(row, changes, positions)
+                made = await self._store.told(row.round_id)
+                row, found = await self._capacity.compare(row, made, changes, positions)
+                changes.found += found
             if row.judged and is_due and not row.payments_compared:
                 row = await self._compare_payments(row, changes)
             if row != changes.rounds.get(known.round_id, known):
@@ -147,6 +153,7 @@ class RoundChecks:
         named = {body.round_id for body in changes.closed}
         named |= {body.round_id for body in (*changes.allocations, *changes.charges)}
         known = await self._store.rounds(named) if named else {}
+        changes.bought = list(changes.allocations)
         # Records of a round that come again, after all of it was told, are no news.
         over = {one for one, row in known.items() if row.offers_through is not None}
         changes.allocations = [it for it in changes.allocations if it.round_id not in over]
@@ -197,32 +204,6 @@ class RoundChecks:
                     (row.round_id, subject): charge.facts.payment
                     for subject, charge in file.items()
                 }
-
-    async def _compare_capacity(
-        self, row: RoundAudit, changes: JournalChanges, positions: Positions
-    ) -> RoundAudit:
-        ends = row.offers_through or ()
-        if any(positions.get(("offers", part), 0) < end for part, end in ends) or changes.offers:
-            # The offers that it had read are not kept yet.
-            return row
-        made = await self._store.told(row.round_id)
-        offer_ids = {str(item["offer_id"]) for item in made}
-        given = await self._store.given(offer_ids)
-        given |= {place: n for place, n in changes.given.items() if place[0] in offer_ids}
-        terms = await self._store.offers(offer_ids)
-        touched = _places(made)
-        before = [
-            {"offer_id": offer, "pool": pool, "periods": [{"start": hour, "chips": chips}]}
-            for (offer, pool, hour), chips in given.items()
-            if (offer, hour) in {(one, at) for one, _, at in touched}
-        ]
-        offers = [({"order_id": one}, versions) for one, versions in terms.items()]
-        outcome = check_capacity([*before, *made], offers)
-        if outcome.problems:
-            changes.found.append(_found("round.oversold", row, outcome.problems))
-        for place, chips in touched.items():
-            changes.given[place] = given.get(place, 0) + chips
-        return replace(row, capacity_compared=True)
 
     async def _compare_payments(self, row: RoundAudit, changes: JournalChanges) -> RoundAudit:
         payments = await self._store.payments(row.round_id)
@@ -374,13 +355,3 @@ def _fills_escrow(entry: Json) -> bool:
         row["layer"] == "posted" and row["account"].startswith("escrow:") and row["amount"] < 0
         for row in entry["postings"]
     )
-
-
-def _places(made: Iterable[Json]) -> dict[tuple[str, str, str], int]:
-    """Return (offer, pool, hour) -> chips of allocations."""
-    found: dict[tuple[str, str, str], int] = {}
-    for item in made:
-        for period in item["periods"]:
-            place = (str(item["offer_id"]), str(item["pool"]), str(period["start"]))
-            found[place] = found.get(place, 0) + int(period["chips"])
-    return found

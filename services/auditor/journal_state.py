@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from schemas.transparency import AuditProgressed
     from services.kit.records import Positions
     from suanli.check_booking import Allocated, Claim, Facts, Place
+    from suanli.check_capacity import Bought, Shared
     from suanli.check_journal import Books
 
 TILE = 256
@@ -207,6 +208,9 @@ class JournalChanges:
     closed: list[RoundClosed] = field(default_factory=list)
     offers: list[OfferSubmitted | OfferAmended] = field(default_factory=list)
     given: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    # What allocations gave, which may be sold on; (capacity, hour) -> what was sold of it.
+    bought: list[AllocationMade] = field(default_factory=list)
+    shared: dict[tuple[str, str], Shared] = field(default_factory=dict)
     claims: dict[Place, Claim] = field(default_factory=dict)
     # Those whose escrow is empty and whose premiums may still move.
     waits: set[Place] = field(default_factory=set)
@@ -218,8 +222,37 @@ class JournalChanges:
     unordered: list[int] = field(default_factory=list)
 
 
+class CapacityStore(Protocol):
+    """What was offered, given out, bought and sold on."""
+
+    async def offers(self, offer_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return all terms that offers had."""
+        ...
+
+    async def given(self, offer_ids: Iterable[str]) -> dict[tuple[str, str, str], int]:
+        """Return (offer, pool, hour) -> chips given out."""
+        ...
+
+    async def bought(self, allocation_ids: Iterable[str]) -> dict[str, Bought]:
+        """Return what allocations gave, of those that were told."""
+        ...
+
+    async def sales_through(self, allocation_ids: Iterable[str]) -> dict[str, int]:
+        """Return allocation -> sales that its chips came through, itself among them."""
+        ...
+
+    async def shared(self, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Shared]:
+        """Return (capacity, hour) -> what was sold of it over all markets."""
+        ...
+
+
 class JournalStore(Protocol):
     """The commit point; a write fails with StaleWriterError once the lease is lost."""
+
+    @property
+    def capacity(self) -> CapacityStore:
+        """Return what is kept of chips."""
+        ...
 
     async def start(self) -> tuple[Positions, JournalFacts, Edge]:
         """Claim the positions; return them and where the journal stands."""
@@ -298,14 +331,6 @@ class JournalStore(Protocol):
 
         With them is their ``premium``, as the file says.
         """
-        ...
-
-    async def offers(self, offer_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-        """Return all terms that offers had."""
-        ...
-
-    async def given(self, offer_ids: Iterable[str]) -> dict[tuple[str, str, str], int]:
-        """Return (offer, pool, hour) -> chips given out."""
         ...
 
     async def progress(self, facts: JournalFacts) -> AuditProgressed:

@@ -5,15 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from schemas.events import RoundCleared, RoundFilePart, RoundSealed
+from schemas.events import RoundCleared, RoundFilePart, RoundPrices, RoundSealed
+from schemas.links import RoundLinks
 from schemas.shares import RoundShares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from services.kit.records import OutRecord, Positions, Record
 
-RoundEvent = RoundSealed | RoundCleared | RoundShares | RoundFilePart
+ToldEvent = RoundShares | RoundPrices | RoundLinks
+"""What is told of a round beside its file, before the parts of the file and on their partition."""
+RoundEvent = RoundSealed | RoundCleared | ToldEvent | RoundFilePart
+TOLD: dict[str, type[ToldEvent]] = {
+    "shares": RoundShares,
+    "prices": RoundPrices,
+    "links": RoundLinks,
+}
+"""Kind -> event that tells it."""
+Digests = dict[str, dict[int, str]]
+"""Kind -> part -> digest of what was told; a kind that is not there was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,23 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a round file that is right says, as its topic has to tell it.
+
+    Attributes:
+        first_period: First period of the file.
+        shares: As ``suanli.round.shares.v1`` tells them.
+        prices: As ``suanli.round.prices.v1`` does.
+        links: As ``suanli.round.links.v1`` does.
+    """
+
+    first_period: int = 0
+    shares: Sequence[dict[str, Any]] = ()
+    prices: Sequence[dict[str, Any]] = ()
+    links: Sequence[dict[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What the checker found in a round file.
 
@@ -47,7 +75,7 @@ class Checked:
         result_digest: The same of the result.
         round_id: Round that the file says it is.
         money: What a file that is right says of money.
-        shares: What it says of domestic shares, as ``suanli.round.shares.v1`` tells it.
+        told: What has to be told beside it.
     """
 
     ok: bool
@@ -59,7 +87,7 @@ class Checked:
     result_digest: str = ""
     round_id: str = ""
     money: Money = field(default_factory=Money)
-    shares: tuple[dict[str, Any], ...] = ()
+    told: Told = field(default_factory=Told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +101,7 @@ class Verdict:
         problems: What is not.
         file_sha256: Digest of the round file.
         check_ms: Real milliseconds that the check took.
-        shares_sha256: Digest of the shares that were told with it, empty if none were.
+        told: What was told beside it.
         money: As in `Checked`.
     """
 
@@ -83,7 +111,7 @@ class Verdict:
     problems: tuple[str, ...]
     file_sha256: str
     check_ms: int
-    shares_sha256: str = ""
+    told: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     money: Money = field(default_factory=Money)
 
 
@@ -93,11 +121,11 @@ class Judged:
 
     Attributes:
         file_sha256: Digest of the round file.
-        shares_sha256: As in `Verdict`; ``None`` if the verdict is from before shares were judged.
+        told: What was told beside it. A kind is not there if it was judged only later.
     """
 
     file_sha256: str
-    shares_sha256: str | None
+    told: Mapping[str, Mapping[int, str]]
 
 
 @dataclass(slots=True)

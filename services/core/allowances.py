@@ -1,19 +1,22 @@
 """Allowances: what a participant may still take of a chip class under a largest share.
 
-A rule `largest_share` says how much of the chips of a class that a round offers in a region one
-participant may get, in every period. The chips offered are known before the clearing, so for each
-participant it is one capacity more, and the clearing treats it as one (decision 0038). A book names
-those that its orders could exceed, so that nothing is laid out for all others.
+A rule `largest_share` says how much of the chips of a class in a region one participant may have in
+every period: of those that rounds before gave and those that this one offers. Both are known before
+the clearing, and so is what the participant has of the first; what is left to it is one capacity
+more, and the clearing treats it as one (decisions 0038 and 0043). A book names those that its
+orders could exceed, so that nothing is laid out for all others.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from itertools import accumulate
 from operator import add
 from typing import TYPE_CHECKING
 
 from services.core.allowance_rows import BookAllowance, allowance_key
+from services.core.holding_rows import Holdings
 from services.core.policy_rows import WHOLE, LargestShare, largest_shares
 
 if TYPE_CHECKING:
@@ -22,10 +25,10 @@ if TYPE_CHECKING:
     from services.core.book import Alternative, Book, BookDemand, Pool
 
 
-def most_chips(rule: LargestShare, offered: int) -> int:
-    """Return the chips of so many offered in a period that a rule leaves one participant."""
+def most_chips(rule: LargestShare, there: int) -> int:
+    """Return the chips of so many of a period that a rule lets one participant have."""
     # Rounded up: a share of few chips would otherwise be none, and nobody could trade them.
-    return max(rule.chips_free, -(-rule.share_bp * offered // WHOLE))
+    return max(rule.chips_free, -(-rule.share_bp * there // WHOLE))
 
 
 def allowances_of(book: Book) -> tuple[BookAllowance, ...]:
@@ -33,12 +36,14 @@ def allowances_of(book: Book) -> tuple[BookAllowance, ...]:
     rules = largest_shares(book.policies)
     if not rules or book.mobilisation is not None:
         return ()
-    offered = _offered(book)
+    offered, holdings = _offered(book), Holdings(book)
     found = [
         row
         for rule in rules
         for chip, pools in _scopes(rule, book.pools)
-        for row in _exceeded(book, rule, chip, (pools, _sum(offered[key] for key in pools)))
+        for row in _Scope(book, rule, chip, pools).exceeded(
+            _sum(offered[key] for key in pools), holdings
+        )
     ]
     return tuple(sorted(found, key=lambda row: row.key))
 
@@ -68,23 +73,38 @@ def _sum(rows: Iterable[list[int]]) -> list[int]:
     return [sum(column) for column in zip(*rows, strict=True)]
 
 
-def _exceeded(
-    book: Book, rule: LargestShare, chip: str, scope: tuple[tuple[str, ...], list[int]]
-) -> Iterator[BookAllowance]:
-    """Yield the allowances of participants whose demand could take more than the rule leaves."""
-    pools, offered = scope
-    capacity = tuple(most_chips(rule, chips) for chips in offered)
-    wanted = _Wanted(book, frozenset(pools))
-    for demand in book.demands:
-        wanted.count(demand)
-    for participant, most in wanted.rows():
-        # Nobody gets more than is offered, whatever it wants.
-        if any(
-            min(chips, there) > least
-            for chips, there, least in zip(most, offered, capacity, strict=True)
-        ):
-            key = allowance_key(rule.id, chip, participant)
-            yield BookAllowance(key, rule.id, chip, participant, pools, capacity)
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Pools of a class that count together under a rule."""
+
+    book: Book
+    rule: LargestShare
+    chip: str
+    pools: tuple[str, ...]
+
+    def exceeded(self, offered: list[int], holdings: Holdings) -> Iterator[BookAllowance]:
+        """Yield allowances of participants whose demand could take more than the rule leaves.
+
+        Args:
+            offered: Chips that the round offers, in each period.
+            holdings: What rounds before gave.
+        """
+        pools = frozenset(self.pools)
+        given = holdings.of("", pools)
+        share = [most_chips(self.rule, chips) for chips in map(add, given, offered)]
+        wanted = _Wanted(self.book, pools)
+        for demand in self.book.demands:
+            wanted.count(demand)
+        for participant, most in wanted.rows():
+            has = holdings.of(participant, pools)
+            capacity = tuple(max(0, n - m) for n, m in zip(share, has, strict=True))
+            # Nobody gets more than is offered, whatever it wants.
+            if any(
+                min(chips, there) > least
+                for chips, there, least in zip(most, offered, capacity, strict=True)
+            ):
+                key = allowance_key(self.rule.id, self.chip, participant)
+                yield BookAllowance(key, self.rule.id, self.chip, participant, self.pools, capacity)
 
 
 class _Wanted:

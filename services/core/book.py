@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from schemas.types import Shape
 from services.core.allowance_rows import AllowanceOutcome, BookAllowance
+from services.core.holding_rows import BookHolding
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +227,7 @@ class Book:
             ordinary round.
         policies: Those in force in the round, sorted by id.
         kept_out: What would be in the book without them; in an urgent round, nothing is named.
+        held: What rounds before gave of what largest shares count, sorted by key.
         allowances: What participants may get whose orders could exceed it, sorted by key.
     """
 
@@ -240,6 +242,7 @@ class Book:
     mobilisation: BookMobilisation | None = None
     policies: tuple[BookPolicy, ...] = ()
     kept_out: KeptOut = KeptOut()
+    held: tuple[BookHolding, ...] = ()
     allowances: tuple[BookAllowance, ...] = ()
 
 

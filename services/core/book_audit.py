@@ -75,6 +75,7 @@ class BookCheck:
         replay: The market after the round.
         ends: Topic -> end of what the round took in.
         excluded: Orders that are compared no more.
+        unsure_until: End of what rounds gave to such orders.
     """
 
     round_id: str
@@ -82,6 +83,7 @@ class BookCheck:
     replay: Replay
     ends: Mapping[str, int]
     excluded: frozenset[str]
+    unsure_until: int
 
 
 class BookAudit:
@@ -102,6 +104,7 @@ class BookAudit:
         self._replay = Replay(MarketLog(market_id, self._inputs, (), (), partitions))
         self._ends: Mapping[str, int] = {}
         self._excluded: frozenset[str] = frozenset()
+        self._unsure_until = 0
 
     def read(self, record: Read) -> None:
         """Add the next record of one of `services.core.replay.INPUTS`."""
@@ -157,7 +160,7 @@ class BookAudit:
         then = replay.seal(Round(one.sealed, None, one.closed_id))
         rebuilt = {} if then is None else book_to_dict(then.book)
         if _digest(rebuilt) != _digest(one.book):
-            faults += _book_faults(rebuilt, one.book, self._excluded)
+            faults += _book_faults(rebuilt, one.book, self._excluded, self._unsure_until)
         faults += [
             BookFault("status", order_id, f"{order_id}: told another status than event {event_id} "
                       "of the log gives")
@@ -175,12 +178,13 @@ class BookAudit:
         if then is not None:
             replay.settle(_known(one, excluded))
         ends = {**self._ends, **_ends(one.sealed, self._partitions)}
-        return BookCheck(one.sealed.round_id, tuple(faults), replay, ends, excluded)
+        unsure = max(self._unsure_until, _end_of_given(one.result, excluded))
+        return BookCheck(one.sealed.round_id, tuple(faults), replay, ends, excluded, unsure)
 
     def accept(self, checked: BookCheck) -> None:
         """Go on after a round, as a check of it left the market."""
         self._replay, self._ends = checked.replay, checked.ends
-        self._excluded = checked.excluded
+        self._excluded, self._unsure_until = checked.excluded, checked.unsure_until
         for topic, count in checked.replay.taken().items():
             del self._inputs[topic][:count]
 
@@ -198,6 +202,18 @@ def _known(one: RoundBook, excluded: frozenset[str]) -> Round:
             offers=tuple(item for item in result.offers if item.id not in excluded),
         ),
         one.closed_id,
+    )
+
+
+def _end_of_given(result: Result | None, excluded: frozenset[str]) -> int:
+    """Return the end of what a result gives to, or takes of, orders that are not followed."""
+    return max(
+        (
+            made.start + len(made.chips)
+            for made in (() if result is None else result.allocations)
+            if {made.demand, made.offer} & excluded
+        ),
+        default=0,
     )
 
 
@@ -224,7 +240,9 @@ def _manifest_faults(
             yield BookFault("manifest", "", text)
 
 
-def _book_faults(rebuilt: Json, sealed: Json, excluded: frozenset[str]) -> Iterator[BookFault]:
+def _book_faults(
+    rebuilt: Json, sealed: Json, excluded: frozenset[str], unsure_until: int
+) -> Iterator[BookFault]:
     for name in _HEADER if rebuilt else ():
         if rebuilt.get(name) != sealed.get(name):
             yield BookFault("terms", "", f"book.{name}: is not what the log gives")
@@ -253,6 +271,47 @@ def _book_faults(rebuilt: Json, sealed: Json, excluded: frozenset[str]) -> Itera
                 yield BookFault("terms", order_id, text)
     for name in _NAMES:
         yield from _name_faults(name, pairs)
+    if rebuilt:
+        called = {mine["participant"]: other["participant"] for mine, other in pairs}
+        yield from _holding_faults(rebuilt, sealed, {"": "", **called}, unsure_until)
+
+
+def _holding_faults(
+    rebuilt: Json, sealed: Json, called: Mapping[str, str], unsure_until: int
+) -> Iterator[BookFault]:
+    """Yield pools of which a book tells other holdings than rounds gave.
+
+    Args:
+        rebuilt: The book as the log gives it.
+        sealed: The book of the round's file.
+        called: What the log's book calls a participant -> what the file's does.
+        unsure_until: End of what rounds gave to orders that are not followed; before it the log
+            does not tell who has what.
+    """
+    ours = _held_chips(rebuilt, unsure_until)
+    theirs = _held_chips(sealed, unsure_until)
+    named = {(called[who], pool, t): n for (who, pool, t), n in ours.items() if who in called}
+    known = set(called.values())
+    differing = {
+        (who, pool)
+        for (who, pool, t) in named.keys() | theirs.keys()
+        if who in known and named.get((who, pool, t), 0) != theirs.get((who, pool, t), 0)
+    }
+    for who, pool in sorted(differing):
+        text = (
+            f"book.held[{who}/{pool}]: must be what the rounds before gave "
+            f"{'its participant' if who else 'in all'}"
+        )
+        yield BookFault("terms", "", text)
+
+
+def _held_chips(book: Json, first: int) -> dict[tuple[str, str, int], int]:
+    return {
+        (row["participant"], row["pool"], t): n
+        for row in book.get("held", ())
+        for t, n in enumerate(row["chips"], row["start"])
+        if n and t >= first
+    }
 
 
 def _name_faults(name: str, pairs: Iterable[tuple[Json, Json]]) -> Iterator[BookFault]:

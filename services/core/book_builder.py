@@ -13,6 +13,7 @@ from services.core.book_policies import with_parents
 from services.core.clearing.size import is_large
 from services.core.eligibility import pools_of, validate_demand, validate_offer
 from services.core.errors import ValidationError
+from services.core.holdings import holdings_of
 from services.core.link_charges import links_left
 from services.core.link_terms import moves_of
 from services.core.order_left import demand_left, firm_end, offer_chips_left, passed
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from schemas.market import Market
     from schemas.standing import ParticipantStandingSet
+    from services.core.holdings import Held
     from services.core.round_pace import Pace
 
 # (orders in the book at most, effort as a multiple of the market's own). A round of a small
@@ -162,11 +164,12 @@ def no_longer_taken(orders: Iterable[Order], market: Market, now_period: int) ->
 
 def build_book(
     market: Market,
-    orders: Iterable[Order],
+    orders: Sequence[Order],
     parents: Mapping[str, Order],
     horizon: Horizon,
     sent: Mapping[tuple[str, int], int] = MappingProxyType({}),
     policies: tuple[BookPolicy, ...] = (),
+    held: Held = MappingProxyType({}),
 ) -> Book:
     """Return the book of a round.
 
@@ -184,6 +187,7 @@ def build_book(
         horizon: The periods of the round.
         sent: GB of each link and period that rounds before have given away.
         policies: Those in force in the round; an order beyond their price limits stays out.
+        held: What accounts have of rounds before; told where a largest share counts it.
     """
     ranges = PriceRanges(policies)
     # What the limits keep out is named beside the book, so that all can see what they cost.
@@ -225,8 +229,8 @@ def build_book(
         policies=policies,
         kept_out=KeptOut(tuple(map(name.offer, out_offers)), tuple(map(name.demand, out))),
     )
-    allowances = allowances_of(book)
-    return replace(book, allowances=allowances) if allowances else book
+    book = replace(book, held=holdings_of(book, held, orders, name.buyer))
+    return replace(book, allowances=allowances_of(book))
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +250,13 @@ class _Names:
 
     def __init__(self, rows: Sequence[BookOffer | BookDemand]) -> None:
         self._called = _numbered("p", [row.participant for row in rows])
+        self._buyers = {row.participant for row in rows if isinstance(row, BookDemand)}
         groups = [row.exclusive_group for row in rows if isinstance(row, BookDemand)]
         self._groups = _numbered("g", [group for group in groups if group])
+
+    def buyer(self, participant: str) -> str | None:
+        """Return what one is called who wants something in the book, ``None`` for all others."""
+        return self._called[participant] if participant in self._buyers else None
 
     def offer(self, row: BookOffer) -> BookOffer:
         """Return an offer under its owner's name in the book."""

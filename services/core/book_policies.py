@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from services.core.allowances import allowances_of
 from services.core.book import Book, KeptOut
-from services.core.policy_rows import PriceRanges
+from services.core.policy_rows import PriceRanges, covered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,6 +72,8 @@ def under(book: Book, policies: Iterable[BookPolicy]) -> Book:
 
 
 def _with_allowances(book: Book) -> Book:
+    told = covered(book.pools, book.policies)
+    book = replace(book, held=tuple(row for row in book.held if row.pool in told))
     return replace(book, allowances=allowances_of(book))
 
 

@@ -23,6 +23,7 @@ from services.core.file_reading import (
     round_from_dict,
     rules_from_dict,
 )
+from services.core.holding_rows import holdings_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +109,7 @@ def book_to_dict(book: Book) -> dict[str, Json]:
         | _mobilisation_to_dict(book)
         | _policies_to_dict(book)
         | _kept_out_to_dict(book)
+        | holdings_to_dict(book.held)
         | allowances_to_dict(book.allowances)
         | {
             "format": BOOK_FORMAT,

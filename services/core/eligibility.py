@@ -80,7 +80,7 @@ def validate_demand(terms: DemandTerms, market: Market, now_period: int) -> None
         ValidationError: with the field, its value and what is allowed.
     """
     _check_supported(terms)
-    zones = sorted(zone.id for zone in market.zones)
+    zones = [zone.id for zone in market.zones]
     if terms.user_zone is not None:
         _check_known("user_zone", terms.user_zone, zones)
     if terms.data_zone is not None:
@@ -271,19 +271,17 @@ def _check_supported(terms: DemandTerms) -> None:
 def _check_alternative(
     path: str, alternative: AlternativeTerms, terms: DemandTerms, market: Market
 ) -> None:
-    zones = sorted(zone.id for zone in market.zones)
-    regions = sorted({zone.region for zone in market.zones})
-    chips = sorted(chip.id for chip in market.chips)
     _check_price(f"{path}.limit", alternative.limit, market)
-    for name in alternative.chips_any_of:
-        _check_known(f"{path}.chips_any_of", name, chips)
-    for name in alternative.zones:
-        _check_known(f"{path}.zones", name, zones)
-    for name in alternative.regions:
-        _check_known(f"{path}.regions", name, regions)
-    if _eligible_pools(alternative, terms, market):
-        return
-    raise _no_pool(path, alternative, terms, market)
+    for field, names, known in (
+        ("chips_any_of", alternative.chips_any_of, [chip.id for chip in market.chips]),
+        ("zones", alternative.zones, [zone.id for zone in market.zones]),
+        ("regions", alternative.regions, [zone.region for zone in market.zones]),
+    ):
+        for name in names:
+            _check_known(f"{path}.{field}", name, known)
+    fits = any(chip_fits(chip, alternative) for chip in market.chips)
+    if not fits or not _eligible_zones(alternative, terms, market):
+        raise _no_pool(path, alternative, terms, market)
 
 
 def _no_pool(
@@ -319,7 +317,7 @@ def _no_pool(
 
 def _check_known(field: str, value: str, allowed: list[str]) -> None:
     if value not in allowed:
-        names = ", ".join(allowed)
+        names = ", ".join(sorted(set(allowed)))
         said = Message(f"one of {names}", f"以下之一:{names}")
         raise _error("validation.unknown", field, value, said)
 

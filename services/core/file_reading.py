@@ -31,6 +31,7 @@ from services.core.book import (
     Rules,
 )
 from services.core.book_policies import with_all_orders
+from services.core.holding_rows import check_holdings, read_holding
 from services.core.policy_rows import POLICIES_MAX, read_policy, read_premiums, read_share
 from services.core.reading import (
     CHIPS_MAX,
@@ -86,23 +87,19 @@ def book_from_dict(value: Json) -> Book:
         pools=_sorted(fields, "pools", POOLS_MAX, _pool, lambda pool: pool.key),
         offers=_sorted(fields, "offers", ROWS_MAX, _offer, lambda offer: offer.id),
         demands=_sorted(fields, "demands", ROWS_MAX, _demand, lambda demand: demand.id),
-        links=_sorted(fields, "links", LINKS_MAX, _link, lambda link: link.key)
-        if "links" in fields.names()
-        else (),
+        links=_maybe(fields, "links", LINKS_MAX, _link, lambda link: link.key),
         mobilisation=_mobilisation(fields) if "mobilisation" in fields.names() else None,
-        policies=_sorted(fields, "policies", POLICIES_MAX, read_policy, lambda row: row.id)
-        if "policies" in fields.names()
-        else (),
+        policies=_maybe(fields, "policies", POLICIES_MAX, read_policy, lambda row: row.id),
         kept_out=_kept_out(fields.part("kept_out")) if "kept_out" in fields.names() else KeptOut(),
-        allowances=_sorted(fields, "allowances", ROWS_MAX, read_allowance, lambda row: row.key)
-        if "allowances" in fields.names()
-        else (),
+        held=_maybe(fields, "held", ROWS_MAX, read_holding, lambda row: row.key),
+        allowances=_maybe(fields, "allowances", ROWS_MAX, read_allowance, lambda row: row.key),
     )
     fields.end()
     _check_references(book)
     _check_links(book)
     _check_cap(book)
     _check_kept_out(book)
+    check_holdings(book)
     check_allowances(book)
     return book
 
@@ -131,6 +128,12 @@ def _sorted(
         if key(before) == key(after):
             raise refuse("validation.duplicate", f"{fields.path}.{name}", key(after), "unique keys")
     return tuple(rows)
+
+
+def _maybe(
+    fields: Fields, name: str, most: int, read: Callable[[Fields], _T], key: Callable[[_T], str]
+) -> tuple[_T, ...]:
+    return _sorted(fields, name, most, read, key) if name in fields.names() else ()
 
 
 def _pool(fields: Fields) -> Pool:
@@ -395,15 +398,9 @@ def result_from_dict(value: Json) -> Result:
         support_loss=fields.integer("support_loss", 0, MONEY_MAX)
         if "support_loss" in fields.names()
         else 0,
-        links=tuple(_link_outcome(row) for row in fields.rows("links", LINKS_MAX))
-        if "links" in fields.names()
-        else (),
-        shares=tuple(read_share(row) for row in fields.rows("shares", POLICIES_MAX))
-        if "shares" in fields.names()
-        else (),
-        allowances=tuple(read_outcome(row) for row in fields.rows("allowances", ROWS_MAX))
-        if "allowances" in fields.names()
-        else (),
+        links=tuple(_link_outcome(row) for row in fields.rows_if_any("links", LINKS_MAX)),
+        shares=tuple(read_share(row) for row in fields.rows_if_any("shares", POLICIES_MAX)),
+        allowances=tuple(read_outcome(row) for row in fields.rows_if_any("allowances", ROWS_MAX)),
     )
     certificate.end()
     fields.end()

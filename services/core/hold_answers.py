@@ -51,7 +51,7 @@ def _answered(view: View, answer: HoldAnswer, side: type[Order]) -> Decision:
         return Decision(Verdict.KEPT, put=answer)
     if not isinstance(order, side):
         return Decision(Verdict.IGNORED)
-    following = _following(order, answer)
+    following = _following(view, order, answer)
     if following is None:
         return Decision(Verdict.KEPT, put=answer)
     if not order.is_live:
@@ -69,7 +69,7 @@ def with_early_answers(view: View, decision: Decision) -> Decision:
     early = sorted(view.stash.get(order.id, {}).values(), key=lambda answer: answer.offset)
     orders, used = list(decision.orders), []
     for answer in early:
-        following = _following(order, answer)
+        following = _following(view, order, answer)
         if following is None:
             continue
         used.append(answer)
@@ -79,11 +79,11 @@ def with_early_answers(view: View, decision: Decision) -> Decision:
     return replace(decision, orders=tuple(orders), drop=tuple(used))
 
 
-def _following(order: Order, answer: HoldAnswer) -> Order | None:
+def _following(view: View, order: Order, answer: HoldAnswer) -> Order | None:
     """Return the order after an answer, ``None`` if what it is for is yet to be read."""
     if isinstance(order, DemandOrder):
         return _after(order, answer)
-    return with_capacity(order, answer)
+    return with_capacity(order, answer, view.block_offers)
 
 
 def _after(order: DemandOrder, answer: HoldAnswer) -> DemandOrder | None:

@@ -33,7 +33,6 @@ def worse_offer(order: OfferOrder, terms: OfferTerms) -> Worse | None:
             _same("zone", old.zone, terms.zone),
             _same("chip", old.chip, terms.chip),
             _same("resale_of", old.resale_of, terms.resale_of),
-            _same("capacity_chips", old.capacity_chips, terms.capacity_chips),
             _most("ask", old.ask, terms.ask),
             _least("chips", old.chips, terms.chips),
             _no_later("start", old.start, terms.start),

@@ -15,7 +15,12 @@ from schemas import events
 from schemas.capacity import CapacityHeld, CapacityRefused
 from schemas.orders import DemandTerms, OfferTerms
 from schemas.types import OrderState, period_of
-from services.core.capacity import capacity_of, refusal_of_shared_terms
+from services.core.capacity import (
+    capacity_of,
+    refusal_of_shared_terms,
+    waiting_for_more,
+    wants_more,
+)
 from services.core.eligibility import validate_demand, validate_offer
 from services.core.errors import Message, ValidationError
 from services.core.hold_answers import capacity_answered, hold_answered, with_early_answers
@@ -62,7 +67,7 @@ def decide(view: View, event: events.Event, story: Story) -> Decision:
         case events.DemandSubmitted():
             return _demand_submitted(view, event, story)
         case events.OfferAmended():
-            return _owned(view, event, lambda order: _offer_amended(view, order, event))
+            return _owned(view, event, lambda order: _offer_amended(view, order, event, story))
         case events.DemandAmended():
             return _owned(
                 view, event, lambda order: _demand_amended(view, order, event, story), story
@@ -249,12 +254,14 @@ def _stale(order: Order, expected_version: int) -> Decision:
     return Decision(Verdict.STALE_VERSION, reason, (noted(order, reason),))
 
 
-def _offer_amended(view: View, order: Order, event: events.OfferAmended) -> Decision:
+def _offer_amended(view: View, order: Order, event: events.OfferAmended, story: Story) -> Decision:
     assert isinstance(order, OfferOrder)
     if event.expected_version != order.version:
         if event.terms == order.terms and event.expected_version == order.version - 1:
             return Decision(Verdict.DUPLICATE)
         return _stale(order, event.expected_version)
+    if event.terms == order.pending:
+        return Decision(Verdict.DUPLICATE)
     reason = refusal_of_shared_terms(order, event.terms)
     reason = reason or refusal_of_offer_terms(order, event.terms)
     other = view.block_offers.get(order.participant_id, order.id)
@@ -268,7 +275,11 @@ def _offer_amended(view: View, order: Order, event: events.OfferAmended) -> Deci
     reason = reason or _refusal_in_freeze(view, order, event.terms)
     if reason is not None:
         return Decision(Verdict.REJECTED, reason, (noted(order, reason),))
-    amended = amended_offer(order, event.terms)
+    if wants_more(order, event.terms):
+        waiting = waiting_for_more(order, event.terms, story.event_id)
+        return Decision(Verdict.ACCEPTED, waiting.why, (waiting,))
+    # What still waited for the ledger had the same version, so that this is in its place.
+    amended = amended_offer(replace(order, pending=None), event.terms)
     return Decision(Verdict.AMENDED, amended.why, (amended,))
 
 

@@ -40,6 +40,8 @@ class Happening:
         round_id: Round that it belongs to.
         allocation_id: Allocation that it is.
         counter_order_id: The order on the other side.
+        resale_of: Allocation of which it sold on.
+        resale_order_id: Order of the same owner at the other end of that.
         entry_id: Entry of the journal that it is.
         leaf_index: Leaf of the entry.
         purpose: What the entry is for.
@@ -65,6 +67,8 @@ class Happening:
     round_id: str | None = None
     allocation_id: str | None = None
     counter_order_id: str | None = None
+    resale_of: str | None = None
+    resale_order_id: str | None = None
     entry_id: str | None = None
     leaf_index: int | None = None
     purpose: str | None = None

@@ -108,11 +108,17 @@ class OfferOrder(_Order):
         terms: Terms in force.
         is_held: Whether the ledger reserved the capacity that it shares with others.
         held_from: First period that it may still sell of it.
+        pending: Terms of the next version, which want more of it and wait for the ledger.
+        pending_cause: Id of the event that brought them.
+        asked: How often it wanted more; the ledger's answer names the last time.
     """
 
     terms: OfferTerms
     is_held: bool = False
     held_from: int = 0
+    pending: OfferTerms | None = None
+    pending_cause: str = ""
+    asked: int = 0
 
     @property
     def side(self) -> Side:
@@ -205,14 +211,16 @@ OrderT = TypeVar("OrderT", bound=OfferOrder | DemandOrder)
 def moved(order: OrderT, state: OrderState, reason: Why) -> OrderT:
     """Return the order in a state with a reason, one status later.
 
-    A demand that leaves needs no hold any more.
+    A demand that leaves needs no hold any more, and what leaves takes no new terms.
     """
     allowed = TRANSITIONS.get(order.state, frozenset())
     assert state in allowed, f"{order.id}: {order.state} must not become {state}"
     following = replace(order, state=state, why=reason, sequence=order.sequence + 1)
-    if isinstance(following, DemandOrder) and state in TERMINAL_STATES:
+    if state not in TERMINAL_STATES:
+        return following
+    if isinstance(following, DemandOrder):
         return cast("OrderT", replace(following, hold_due=0, pending=None))
-    return following
+    return replace(following, pending=None)
 
 
 def noted(order: OrderT, reason: Why) -> OrderT:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from services.core.book import BookPolicy, ShareOutcome
-from services.core.reading import CHIPS_MAX, PRICE_MAX, Fields, refuse
+from services.core.reading import CHIPS_MAX, PRICE_MAX, Fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -113,6 +113,12 @@ def largest_shares(policies: Iterable[BookPolicy]) -> list[LargestShare]:
     return _rules_of(policies, LARGEST, LargestShare)
 
 
+def covered(pools: Iterable[Pool], policies: Iterable[BookPolicy]) -> set[str]:
+    """Return the keys of the pools that largest shares among policies rule."""
+    rules = largest_shares(policies)
+    return {pool.key for pool in pools if any(rule.covers(pool) for rule in rules)}
+
+
 def _rules_of(policies: Iterable[BookPolicy], kind: str, make: Callable[..., RuleT]) -> list[RuleT]:
     return [make(id=row.id, **dict(row.params)) for row in policies if row.kind == kind]
 
@@ -175,7 +181,7 @@ def read_premiums(fields: Fields) -> tuple[tuple[str, int], ...]:
 def _limits(params: Fields) -> dict[str, int | str]:
     return {
         "cap": params.integer("cap", 0, PRICE_MAX),
-        "chip": _name(params, "chip"),
+        "chip": params.name("chip"),
         "floor": params.integer("floor", 0, PRICE_MAX),
     }
 
@@ -184,25 +190,18 @@ def _share(params: Fields) -> dict[str, int | str]:
     return {
         "carried": params.integer("carried", 0, TFLOPS_HOURS_MAX),
         "premium_max": params.integer("premium_max", 0, PREMIUM_MAX),
-        "region": _name(params, "region"),
+        "region": params.name("region"),
         "share_bp": params.integer("share_bp", 0, WHOLE),
     }
 
 
 def _largest(params: Fields) -> dict[str, int | str]:
     return {
-        "chip": _name(params, "chip"),
+        "chip": params.name("chip"),
         "chips_free": params.integer("chips_free", 0, CHIPS_MAX),
-        "region": _name(params, "region"),
+        "region": params.name("region"),
         "share_bp": params.integer("share_bp", 0, WHOLE),
     }
 
 
 _READERS = {LIMITS: _limits, SHARE: _share, LARGEST: _largest}
-
-
-def _name(params: Fields, name: str) -> str:
-    value = params.scalar(name)
-    if not isinstance(value, str):
-        raise refuse("validation.type", f"{params.path}.{name}", str(value), "a text")
-    return value

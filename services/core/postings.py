@@ -20,7 +20,6 @@ from uuid import UUID
 from services.core.errors import HoldError, Message, SettleError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
 BALANCE_MAX = 10**17
@@ -45,6 +44,16 @@ class TransferKind(StrEnum):
     VOID = "void"
     EXPIRE = "expire"
     REVERSAL = "reversal"
+
+
+# What is asked of every transfer: a member is looked up in its enumeration each time it is named.
+_HOLD, _REVERSAL = TransferKind.HOLD, TransferKind.REVERSAL
+_POSTED, _PENDING = Layer.POSTED, Layer.PENDING
+_RELEASES = frozenset({TransferKind.VOID, TransferKind.EXPIRE})
+_RESOLUTIONS = frozenset({TransferKind.POST, *_RELEASES})
+# RFC 9562, 5.8: what of an id is free, and the fixed bits of version 8.
+_UUID_FREE = ~(0xF << 76 | 0x3 << 62)
+_UUID_VERSION_8 = 0x8 << 76 | 0x2 << 62
 
 
 # Accounts, transfers and postings are tuples: a frozen dataclass takes four times as long to make,
@@ -151,10 +160,8 @@ class Booking(NamedTuple):
 
 def derive_uuid(*parts: str) -> UUID:
     """Return an id derived from its parts: SHA-256 in a version 8 UUID (RFC 9562, 5.8)."""
-    digest = bytearray(hashlib.sha256("\n".join(parts).encode()).digest()[:16])
-    digest[6] = 0x80 | (digest[6] & 0x0F)
-    digest[8] = 0x80 | (digest[8] & 0x3F)
-    return UUID(bytes=bytes(digest))
+    digest = hashlib.sha256("\n".join(parts).encode()).digest()
+    return UUID(int=int.from_bytes(digest[:16], "big") & _UUID_FREE | _UUID_VERSION_8)
 
 
 def money_order_uuid(order_ref: str) -> UUID:
@@ -167,12 +174,13 @@ def settlement_uuid(purpose: str, settlement_id: str) -> UUID:
     return derive_uuid(purpose, settlement_id)
 
 
-def book(transfer: Transfer, accounts: Mapping[str, Account], hold: Hold | None) -> Booking:
+def book(transfer: Transfer, debit: Account, credit: Account, hold: Hold | None) -> Booking:
     """Return the new counters and the postings of a transfer.
 
     Args:
         transfer: The movement.
-        accounts: Must have the two accounts of the transfer.
+        debit: The account that it debits.
+        credit: The account that it credits.
         hold: The unresolved hold named by ``pending_id``, ``None`` if there is none.
 
     Raises:
@@ -180,36 +188,27 @@ def book(transfer: Transfer, accounts: Mapping[str, Account], hold: Hold | None)
             or is smaller than what is posted.
         SettleError: if the amount, the units or the sizes are not what a transfer may have.
     """
-    debit, credit = accounts[transfer.debit], accounts[transfer.credit]
     _check_form(transfer, debit, credit)
-    steps: tuple[tuple[Layer, int], ...]
-    if _is_resolution(transfer.kind):
-        held = _held(transfer, hold)
-        steps = ((Layer.PENDING, -held), (Layer.POSTED, transfer.amount))
-    elif transfer.kind is TransferKind.HOLD:
-        steps = ((Layer.PENDING, transfer.amount),)
-    else:
-        steps = ((Layer.POSTED, transfer.amount),)
-    postings: list[Posting] = []
-    for layer, amount in steps:
+    kind, amount = transfer.kind, transfer.amount
+    if kind in _RESOLUTIONS:
+        # It first gives back what its hold took, so only the end state is bounded.
+        gave, got, postings = _move(debit, credit, _PENDING, -_held(transfer, hold))
         if amount:
-            debit, credit = _move(debit, credit, layer, amount, postings)
-    # A resolution first gives back what it takes, so only the end state is bounded.
-    _check_bounds(transfer, accounts[transfer.debit], debit)
-    _check_bounds(transfer, accounts[transfer.credit], credit)
-    assert sum([posting.amount for posting in postings]) == 0
-    return Booking(debit, credit, tuple(postings))
-
-
-def _is_resolution(kind: TransferKind) -> bool:
-    # An enumeration's hash is worked out in Python: a set takes ten times as long.
-    return kind is TransferKind.POST or kind is TransferKind.VOID or kind is TransferKind.EXPIRE
+            gave, got, moved = _move(gave, got, _POSTED, amount)
+            postings += moved
+    else:
+        layer = _PENDING if kind is _HOLD else _POSTED
+        gave, got, postings = _move(debit, credit, layer, amount)
+    _check_bounds(transfer, debit, gave)
+    _check_bounds(transfer, credit, got)
+    return Booking(gave, got, postings)
 
 
 def _check_form(transfer: Transfer, debit: Account, credit: Account) -> None:
-    kind = transfer.kind
-    is_release = kind is TransferKind.VOID or kind is TransferKind.EXPIRE
-    fits = transfer.amount == 0 if is_release else transfer.amount > 0
+    _, kind, debit_id, credit_id, unit, amount, pending_id, reverses = transfer
+    assert (debit_id, credit_id) == (debit.id, credit.id)
+    is_release = kind in _RELEASES
+    fits = amount == 0 if is_release else amount > 0
     if not fits:
         allowed = "0" if is_release else "above 0"
         raise SettleError(
@@ -222,7 +221,7 @@ def _check_form(transfer: Transfer, debit: Account, credit: Account) -> None:
             value=str(transfer.amount),
             allowed=allowed,
         )
-    if debit.id == credit.id or not debit.unit == credit.unit == transfer.unit:
+    if debit_id == credit_id or not debit.unit == credit.unit == unit:
         raise SettleError(
             "settle.accounts",
             Message(
@@ -235,8 +234,8 @@ def _check_form(transfer: Transfer, debit: Account, credit: Account) -> None:
             value=credit.id,
             allowed=f"another account of unit {transfer.unit}",
         )
-    assert (transfer.pending_id is not None) == _is_resolution(kind)
-    assert (transfer.reverses is not None) == (kind is TransferKind.REVERSAL)
+    assert (pending_id is not None) == (kind in _RESOLUTIONS)
+    assert (reverses is not None) == (kind is _REVERSAL)
 
 
 def _held(transfer: Transfer, hold: Hold | None) -> int:
@@ -280,11 +279,11 @@ def _held(transfer: Transfer, hold: Hold | None) -> int:
 
 
 def _move(
-    debit: Account, credit: Account, layer: Layer, amount: int, postings: list[Posting]
-) -> tuple[Account, Account]:
+    debit: Account, credit: Account, layer: Layer, amount: int
+) -> tuple[Account, Account, tuple[Posting, ...]]:
     """Return both accounts after ``amount`` moved in a layer; negative takes a hold back."""
     id_, unit, floor, debits_pending, credits_pending, debits_posted, credits_posted, n = debit
-    if layer is Layer.PENDING:
+    if layer is _PENDING:
         debits_pending += amount
         net = debits_pending - credits_pending
     else:
@@ -293,9 +292,9 @@ def _move(
     debit = Account(
         id_, unit, floor, debits_pending, credits_pending, debits_posted, credits_posted, n + 1
     )
-    postings.append(Posting(id_, layer, amount, n + 1, net))
+    gave = Posting(id_, layer, amount, n + 1, net)
     id_, unit, floor, debits_pending, credits_pending, debits_posted, credits_posted, n = credit
-    if layer is Layer.PENDING:
+    if layer is _PENDING:
         credits_pending += amount
         net = debits_pending - credits_pending
     else:
@@ -304,15 +303,17 @@ def _move(
     credit = Account(
         id_, unit, floor, debits_pending, credits_pending, debits_posted, credits_posted, n + 1
     )
-    postings.append(Posting(id_, layer, -amount, n + 1, net))
-    return debit, credit
+    got = Posting(id_, layer, -amount, n + 1, net)
+    assert gave.amount + got.amount == 0
+    return debit, credit, (gave, got)
 
 
 def _check_bounds(transfer: Transfer, before: Account, after: Account) -> None:
-    assert after.debits_pending >= 0 <= after.credits_pending, (
+    _, _, floor, debits_pending, credits_pending, debits_posted, credits_posted, _ = after
+    assert debits_pending >= 0 <= credits_pending, (
         "a resolution takes back no more than its hold put there"
     )
-    if after.floor_zero and after.free() < 0:
+    if floor and credits_posted - debits_posted < debits_pending:
         free = before.free()
         raise HoldError(
             "hold.insufficient_funds",
@@ -324,12 +325,14 @@ def _check_bounds(transfer: Transfer, before: Account, after: Account) -> None:
             value=str(transfer.amount),
             allowed=f"at most {free}",
         )
-    _, _, _, debits_pending, credits_pending, debits_posted, credits_posted, _ = after
     posted, pending = abs(debits_posted - credits_posted), abs(debits_pending - credits_pending)
     if (
         posted > BALANCE_MAX
         or pending > BALANCE_MAX
-        or max(debits_posted, credits_posted, debits_pending, credits_pending) > COUNTER_MAX
+        or debits_posted > COUNTER_MAX
+        or credits_posted > COUNTER_MAX
+        or debits_pending > COUNTER_MAX
+        or credits_pending > COUNTER_MAX
     ):
         size = max(posted, pending)
         raise SettleError(

@@ -126,6 +126,13 @@ class Fields:
             return value
         return _integer(value, f"{self.path}.{name}", -(2**63) + 1, 2**63 - 1)
 
+    def name(self, name: str) -> str:
+        """Take a text that may be empty."""
+        value = self.scalar(name)
+        if not isinstance(value, str):
+            raise refuse("validation.type", f"{self.path}.{name}", str(value), "a text")
+        return value
+
     def integers(
         self, name: str, length: tuple[int, int], bounds: tuple[int, int]
     ) -> tuple[int, ...]:
@@ -144,6 +151,10 @@ class Fields:
         """Take a list of objects."""
         rows = self._list(name, least, most)
         return [Fields(row, f"{self.path}.{name}[{i}]") for i, row in enumerate(rows)]
+
+    def rows_if_any(self, name: str, most: int) -> list[Fields]:
+        """Take a list of objects that is absent where there are none."""
+        return self.rows(name, most) if name in self._left else []
 
     def part(self, name: str) -> Fields:
         """Take an object."""

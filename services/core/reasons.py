@@ -56,9 +56,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{field} must stay {allowed}, was {value}; withdraw the offer and make another.",
         "{field} 须保持 {allowed},实际为 {value};请撤回后另行报价。",
     ),
-    "capacity_raised": (
-        "Chips were reserved for it: {field} must be {allowed}, was {value}; offer more apart.",
-        "芯片已按原数量预留:{field} 应为 {allowed},实际为 {value};增加部分请另行报价。",
+    "amend_waiting_for_capacity": (
+        "Version {version} counts once the chips for it are reserved; until then the old terms do.",
+        "版本 {version} 待芯片预留完成后生效,此前仍按原条款。",
     ),
     "in_the_book": ("In the book from the next round on.", "自下一轮起进入订单簿。"),
     "hold_refused": (

@@ -34,6 +34,7 @@ from services.core.book_builder import (
 )
 from services.core.capacity import passed_by
 from services.core.codec import book_to_dict, canonical_json
+from services.core.holdings import Run, held_after
 from services.core.intake import decide, order_id_of
 from services.core.link_charges import Sent, sent_after
 from services.core.order_holds import told
@@ -186,6 +187,7 @@ class Replay:
         self._stash: dict[str, dict[str, HoldAnswer]] = {}
         self._groups: dict[str, str] = {}
         self._sent: Sent = {}
+        self._held: dict[tuple[str, str], Run] = {}
         self._accounts: dict[str, int] = {}
         self._block_offers: dict[str, str] = {}
         self._suspended: dict[str, str] = {}
@@ -429,7 +431,7 @@ class Replay:
         policies = rows_of(self._policies.values(), seq, self._accounts)
         self._put_all(kept_out(self._live(), self.market, policies))
         build = partial(build_book, self.market, parents=self._orders, horizon=horizon,
-                        sent=self._sent, policies=policies)  # fmt: skip
+                        sent=self._sent, policies=policies, held=self._held)  # fmt: skip
         book = self._stages.book(build, self._live(), self.market, first)
         ids = [*(row.id for row in book.offers), *(row.id for row in book.demands)]
         self._put_all([entered(self._orders[order_id], seq) for order_id in ids])
@@ -448,6 +450,7 @@ class Replay:
         seq = one.sealed.seq
         changed = apply_result(self._book, one.result, self._orders, self.market, seq)
         self._sent = sent_after(self._sent, self._book, one.result)
+        self._held = held_after(self._held, self._book, one.result, self._orders)
         self._accounts = accounts_after(self._book.policies, one.result)
         self._put_all(changed)
         self._put_all(group_losers(changed, self._live()))

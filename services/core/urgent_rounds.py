@@ -116,6 +116,7 @@ def _urgent_book(
         mobilisation=BookMobilisation(one.mobilisation_id, one.terms.price_cap),
         # Of what limits keep out, only a part may be within the mobilisation's scope.
         kept_out=KeptOut(),
+        held=(),
         allowances=(),
     )
 

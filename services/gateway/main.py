@@ -134,6 +134,8 @@ _STATE_AGE_S_MAX = 30.0
 # What was sent is on the log; a day is for people who look into what went wrong.
 _OUTBOX_KEEP = timedelta(days=1)
 _READINESS_EVERY_S = 1.0
+# Two batches of claims, two of replies, and what is released beside them.
+_KEYS_POOL_MAX = 6
 # Books of so many markets are at hand from the start.
 _MARKETS_KEPT = 20
 
@@ -144,7 +146,7 @@ def build(
     pool: Pool,
     reader: Pool,
     writer: LogWriter,
-    shown: Shown | None = None,
+    intents: PostgresIntents | None = None,
 ) -> FastAPI:
     """Return the app.
 
@@ -154,11 +156,11 @@ def build(
         pool: Pool of the gateway's schema, for what the gateway does itself.
         reader: Pool for what requests read, each with its caller's eyes.
         writer: Started writer of the log.
-        shown: Remembers what it shows itself, for the reader of the log.
+        intents: Idempotency keys; those of ``pool`` if not given.
     """
     signer = _signer(settings)
     log = KafkaLog(writer)
-    once = Once(log, PostgresIntents(pool, shown), signer)
+    once = Once(log, intents or PostgresIntents(pool), signer)
     orders, reports = PostgresOrders(reader), PostgresReports(reader, signer)
     directory, markets = PostgresDirectory(pool), PostgresMarkets(pool)
     funds, credentials = PostgresFunds(pool), PostgresCredentials(pool)
@@ -424,7 +426,11 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     shown = Shown()
     projection = Projection(pool, LogReader(settings, TOPICS), keeper, shown)
     context.spawn("projection", projection.run(context.stop_event))
-    app = build(settings, context.clock, pool, reader, writer, shown)
+    # Of their own, since what every order needs should find its plans where it was before.
+    keys = await create_pool(settings.postgres_dsn, schema, min_size=2, max_size=_KEYS_POOL_MAX)
+    context.on_close(keys.close)
+    intents = PostgresIntents(keys, shown)
+    app = build(settings, context.clock, pool, reader, writer, intents)
     context.spawn("streams", app.state.api.streams.run(context.stop_event))
     books = app.state.api.market_data.book
     markets = partial(_markets, PostgresMarkets(pool))

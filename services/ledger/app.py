@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schemas.capacity import CapacityFreed
+from schemas.capacity import CapacityFreed, CapacityWanted
 from schemas.codec import DecodeError, Envelope, derive_id, encode
 from schemas.erasures import ErasureOrdered
 from schemas.events import (
@@ -129,7 +129,7 @@ def handle(
     letters: list[OutRecord] = []
     rounds: dict[str, RoundParts] = {}
     reports: list[Input] = []
-    freed: list[Input] = []
+    moves: list[Input] = []
     resales = [item for item in waiting if isinstance(item.envelope.data, OfferSubmitted)]
     others = (item for item in waiting if not isinstance(item.envelope.data, OfferSubmitted))
     for item in (*others, *inputs):
@@ -138,14 +138,14 @@ def handle(
             rounds.setdefault(body.round_id, RoundParts(body.round_id)).add(item)
         elif isinstance(body, DeliveryReported):
             reports.append(item)
-        elif isinstance(body, CapacityFreed):
-            freed.append(item)
+        elif isinstance(body, CapacityFreed | CapacityWanted):
+            moves.append(item)
         else:
             _guarded(books, item, _single, letters)
     waiting_after = _book_rounds(books, rounds, positions)
     waiting_after += _hold_resales(books, (*resales, *books.resales), letters)
     waiting_after += _book_deliveries(books, reports, letters)
-    waiting_after += _free(books, freed, letters)
+    waiting_after += _move_capacity(books, moves, letters)
     return finish(books, letters, (waiting, waiting_after), frontier)
 
 
@@ -312,14 +312,15 @@ def _hold_resales(books: Books, items: Sequence[Input], letters: list[OutRecord]
     return waiting
 
 
-def _free(books: Books, items: list[Input], letters: list[OutRecord]) -> list[Input]:
-    """Free capacity; return the records whose rounds are not booked yet."""
+def _move_capacity(books: Books, items: list[Input], letters: list[OutRecord]) -> list[Input]:
+    """Free capacity, and reserve more; return the records whose rounds are not booked yet."""
     early: list[Input] = []
     for item in items:
+        is_wanted = isinstance(item.envelope.data, CapacityWanted)
         if capacity.is_early(books, item):
             early.append(item)
         else:
-            _guarded(books, item, capacity.freed, letters)
+            _guarded(books, item, capacity.wanted if is_wanted else capacity.freed, letters)
     return early
 
 
@@ -394,11 +395,8 @@ def finish(
         demands=tuple(books.demands.changed.values()),
         offers=tuple(books.offers_new),
         held_new=capacity.rows_new(books),
-        held_less={
-            place: chips
-            for place, chips in books.held.changed.items()
-            if books.stored.held.get(place, chips) != chips
-        },
+        held_moved=capacity.rows_moved(books),
+        raises=tuple(books.raises_new),
         rounds=tuple(books.rounds_new),
         allocations=tuple(books.allocations_new),
         settlements=tuple(books.settlements_new),

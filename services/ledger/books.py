@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from schemas.events import Event
-    from services.ledger.capacity_state import Capacity, OfferVersion
+    from services.ledger.capacity_state import Capacity, OfferVersion, Raise
     from services.ledger.erasure_state import Erasable, ErasureOrder
     from services.ledger.state import (
         Allocation,
@@ -112,6 +112,7 @@ class Books:
         self.used: Overlay[tuple[str, int], int] = Overlay(view.used)
         self.capacities: Overlay[tuple[str, int], Capacity] = Overlay(view.capacities)
         self.held: Overlay[tuple[str, int], int] = Overlay(view.held)
+        self.asked: Overlay[str, int] = Overlay(view.asked)
         self.allocations: Overlay[str, Allocation] = Overlay(view.allocations)
         self.rounds: Overlay[str, bytes] = Overlay(view.rounds)
         self.last_seq: Overlay[str, int] = Overlay(view.last_seq)
@@ -136,6 +137,7 @@ class Books:
         self.terms_new: list[TermsRow] = []
         self.offers_new: list[OfferVersion] = []
         self.resales: list[Input] = []
+        self.raises_new: list[Raise] = []
 
     _MAPS = (
         "accounts",
@@ -145,6 +147,7 @@ class Books:
         "used",
         "capacities",
         "held",
+        "asked",
         "allocations",
         "rounds",
         "last_seq",
@@ -169,6 +172,7 @@ class Books:
         "terms_new",
         "offers_new",
         "resales",
+        "raises_new",
     )
 
     def fork(self) -> Self:
@@ -243,13 +247,12 @@ class Books:
         transfer = Transfer(
             transfer_id, kind, debit, credit, UNIT, amount, hold.id if hold else None, reverses
         )
-        accounts = {debit: self.account(debit), credit: self.account(credit)}
-        booking = book(transfer, accounts, hold)
-        self.accounts[debit], self.accounts[credit] = booking.debit, booking.credit
+        gave, got, postings = book(transfer, self.account(debit), self.account(credit), hold)
+        self.accounts[debit], self.accounts[credit] = gave, got
         self.entries.append(
             Entry(
                 transfer,
-                booking.postings,
+                postings,
                 purpose,
                 envelope.occurred_at,
                 cause_of(envelope),

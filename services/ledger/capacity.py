@@ -7,14 +7,20 @@ market sold the same chips first.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from schemas.capacity import CapacityFreed, CapacityHeld, CapacityRefused
+from schemas.capacity import (
+    CapacityFreed,
+    CapacityFreedSince,
+    CapacityHeld,
+    CapacityRefused,
+    CapacityWanted,
+)
 from schemas.events import AllocationMade, OfferAmended, OfferSubmitted, Reason
 from schemas.types import period_of, period_start, period_text
 from services.core.capacity import capacity_of
 from services.core.errors import HoldError, Message
-from services.ledger.capacity_state import Capacity
+from services.ledger.capacity_state import Capacity, Raise
 from services.ledger.findings import broken
 
 LINKS_MAX = 8
@@ -35,17 +41,43 @@ def hold(books: Books, item: Input, offer: OfferVersion) -> None:
     assert isinstance(body, OfferSubmitted | OfferAmended)
     if offer.capacity is None or isinstance(body, OfferAmended):
         return
+    # What has begun is sold by no round any more; matching is told from where on it may sell.
+    first = max(offer.start_period, period_of(item.envelope.occurred_at) + 1)
+    stated = body.terms.capacity_chips
+    _answer(books, item, offer, _Claim(offer.chips, first, offer.end_period, stated), 1)
+
+
+def wanted(books: Books, item: Input) -> None:
+    """Reserve what more an offer wants, or refuse it and leave what it has; tell which.
+
+    Raises:
+        SettleError: if there is no such offer of this provider.
+    """
+    body = item.envelope.data
+    assert isinstance(body, CapacityWanted)
+    offer = _offer_of(books, body)
+    if body.asked <= (books.asked.get(offer.offer_id) or 0):
+        # A copy: what it asked for was answered, and may have been given back since.
+        return
+    books.asked[offer.offer_id] = body.asked
+    start, end = period_of(body.start), period_of(body.end)
+    claim = _Claim(body.chips, start, end, body.capacity_chips)
+    held = _answer(books, item, offer, claim, body.version)
+    row = (body.version, body.chips, start, end, body.capacity_chips, held)
+    books.raises_new.append(Raise(offer.offer_id, body.asked, *row))
+
+
+def _answer(books: Books, item: Input, offer: OfferVersion, claim: _Claim, version: int) -> bool:
+    """Reserve a claim whole or not at all, and tell which; return whether it is reserved."""
     about: dict[str, Any] = {
         "order_id": offer.offer_id,
         "market_id": offer.market_id,
         "participant_id": offer.provider_id,
-        "version": offer.version,
+        "version": version,
     }
-    # What has begun is sold by no round any more; matching is told from where on it may sell.
-    first = max(offer.start_period, period_of(item.envelope.occurred_at) + 1)
     fork = books.fork()
     try:
-        _reserve(fork, body, offer, first)
+        _reserve(fork, offer, claim)
     except HoldError as error:
         value, allowed = error.value, error.allowed
         reason = Reason(
@@ -59,11 +91,12 @@ def hold(books: Books, item: Input, offer: OfferVersion) -> None:
         books.merge(fork)
         answer = CapacityHeld(
             **about,
-            chips=offer.chips,
-            start=period_start(first),
-            end=period_start(offer.end_period),
+            chips=claim.chips,
+            start=period_start(claim.first),
+            end=period_start(claim.end),
         )
     books.emit(answer, item.envelope, offer.offer_id, participant=offer.provider_id)
+    return isinstance(answer, CapacityHeld)
 
 
 def awaits_round(books: Books, item: Input) -> bool:
@@ -90,24 +123,17 @@ def freed(books: Books, item: Input) -> None:
     """
     body = item.envelope.data
     assert isinstance(body, CapacityFreed)
-    versions = books.offers.get(body.order_id) or ()
-    first = next((one for one in versions if one.version == 1), None)
-    if first is None or (first.provider_id, first.market_id) != (
-        body.participant_id,
-        body.market_id,
-    ):
-        raise broken(
-            "settle.unknown_offer",
-            Message(
-                f"capacity is freed of an offer of {body.participant_id}, was {body.order_id}",
-                f"只能释放 {body.participant_id} 的报价所预留的容量，实际为 {body.order_id}",
-            ),
-            "order_id",
-            body.order_id,
-            "an offer of the participant",
-        )
+    first = _offer_of(books, body)
+    asked = body.asked if isinstance(body, CapacityFreedSince) else 0
+    if asked < (books.asked.get(body.order_id) or 0):
+        # A copy of what was told before it asked for more: that is not given back.
+        return
     start, end = period_of(body.start), period_of(body.end)
-    for period in range(first.start_period, first.end_period):
+    versions = books.offers[body.order_id]
+    periods = range(
+        min(one.start_period for one in versions), max(one.end_period for one in versions)
+    )
+    for period in periods:
         place = (first.offer_id, period)
         chips = books.held.get(place) or 0
         sold = books.used.get(place) or 0
@@ -121,6 +147,27 @@ def freed(books: Books, item: Input) -> None:
             books.held[place] = left
 
 
+def _offer_of(books: Books, body: CapacityFreed | CapacityWanted) -> OfferVersion:
+    """Return the first version of the offer that a market speaks for."""
+    versions = books.offers.get(body.order_id) or ()
+    first = next((one for one in versions if one.version == 1), None)
+    named = (body.participant_id, body.market_id)
+    wrong = first is None or (first.provider_id, first.market_id) != named
+    if first is None or wrong or getattr(body, "capacity", first.capacity) != first.capacity:
+        raise broken(
+            "settle.unknown_offer",
+            Message(
+                f"capacity is freed or wanted for an offer of {body.participant_id}, "
+                f"was {body.order_id}",
+                f"只能为 {body.participant_id} 的报价预留或释放容量，实际为 {body.order_id}",
+            ),
+            "order_id",
+            body.order_id,
+            "an offer of the participant",
+        )
+    return first
+
+
 def rows_new(books: Books) -> tuple[tuple[str, int, str, int, int], ...]:
     """Return (offer, period, capacity, what there is, chips) of what a batch reserved anew."""
     made = []
@@ -132,6 +179,24 @@ def rows_new(books: Books) -> tuple[tuple[str, int, str, int, int], ...]:
     return tuple(made)
 
 
+def rows_moved(books: Books) -> dict[tuple[str, int], tuple[int, int | None]]:
+    """Return (offer, period) -> (chips, what there is if stated anew) of what a batch moved."""
+    stated: dict[tuple[str, int], int] = {}
+    for row in books.raises_new:
+        if row.held and row.stated is not None:
+            named = next(v.capacity for v in books.offers[row.offer_id] if v.version == 1)
+            assert named is not None, f"{row.offer_id}: holds and shares nothing"
+            stated |= {
+                (row.offer_id, period): books.capacities[named, period].chips
+                for period in range(row.first_period, row.end_period)
+            }
+    return {
+        place: (chips, stated.get(place))
+        for place, chips in books.held.changed.items()
+        if place in books.stored.held and (place in stated or books.stored.held[place] != chips)
+    }
+
+
 def resold_by(books: Books, body: AllocationMade) -> Allocation | None:
     """Return the allocation that another one was sold on from, ``None`` for a provider's own."""
     first = next(one for one in books.offers[body.offer_id] if one.version == 1)
@@ -141,41 +206,53 @@ def resold_by(books: Books, body: AllocationMade) -> Allocation | None:
 
 
 def is_early(books: Books, item: Input) -> bool:
-    """Tell whether a round that may have sold of what is freed is not booked yet."""
+    """Tell whether a round that may have sold of what is freed is not booked yet.
+
+    What is wanted waits for it too, so that both are judged in the order in which they were told.
+    """
     body = item.envelope.data
-    assert isinstance(body, CapacityFreed)
+    assert isinstance(body, CapacityFreed | CapacityWanted)
     return (books.last_seq.get(body.market_id) or 0) < body.after_seq
 
 
-def _reserve(
-    books: Books, body: OfferSubmitted | OfferAmended, offer: OfferVersion, first: int
-) -> None:
+class _Claim(NamedTuple):
+    """Chips that an offer is to have in each period, and what it states that there are in all."""
+
+    chips: int
+    first: int
+    end: int
+    stated: int | None
+
+
+def _reserve(books: Books, offer: OfferVersion, claim: _Claim) -> None:
     assert offer.capacity is not None
-    stated = body.terms.capacity_chips
-    bought = {} if stated is not None else _resellable(books, offer, first)
-    for period in range(first, offer.end_period):
-        place = (offer.capacity, period)
-        stated = bought.get(period, stated)
-        assert stated is not None
-        there = books.capacities.get(place) or Capacity(stated, 0)
-        if there.held + offer.chips > stated:
-            raise _taken(offer, period, stated, there.held)
-        books.capacities[place] = Capacity(stated, there.held + offer.chips)
-        books.held[offer.offer_id, period] = offer.chips
-    if first >= offer.end_period:
+    if claim.first >= claim.end:
         raise HoldError(
             "capacity.passed",
             Message(
-                f"end must be after the running hour, was {period_text(offer.end_period)}",
-                f"end 须晚于当前时段，实际为 {period_text(offer.end_period)}",
+                f"end must be after the running hour, was {period_text(claim.end)}",
+                f"end 须晚于当前时段，实际为 {period_text(claim.end)}",
             ),
             field="end",
-            value=period_text(offer.end_period),
-            allowed=f"after {period_text(first)}",
+            value=period_text(claim.end),
+            allowed=f"after {period_text(claim.first)}",
         )
+    bought = {} if "/" in offer.capacity else _resellable(books, offer, claim)
+    for period in range(claim.first, claim.end):
+        place = (offer.capacity, period)
+        there = books.capacities.get(place)
+        stated = bought.get(period, claim.stated)
+        assert stated is not None, f"{offer.offer_id}: states no capacity"
+        has = books.held.get((offer.offer_id, period)) or 0
+        chips = max(has, claim.chips)
+        others = 0 if there is None else there.held - has
+        if others + chips > stated:
+            raise _taken(offer, period, chips, stated, others)
+        books.capacities[place] = Capacity(stated, others + chips)
+        books.held[offer.offer_id, period] = chips
 
 
-def _resellable(books: Books, offer: OfferVersion, first: int) -> dict[int, int]:
+def _resellable(books: Books, offer: OfferVersion, claim: _Claim) -> dict[int, int]:
     """Return the chips that a resale may sell, by period.
 
     Raises:
@@ -200,7 +277,7 @@ def _resellable(books: Books, offer: OfferVersion, first: int) -> dict[int, int]
         for row in found.periods
         if books.open.get((found.id, row.period)) is not None
     }
-    missing = [period for period in range(first, offer.end_period) if period not in chips]
+    missing = [period for period in range(claim.first, claim.end) if period not in chips]
     if missing:
         allowed = Message("hours of the allocation that are to come", "该分配尚未开始的时段")
         raise _not_sold_on("start, end", period_text(missing[0]), allowed)
@@ -220,24 +297,28 @@ def _not_sold_on(field: str, value: str, allowed: Message) -> HoldError:
     )
 
 
-def _taken(offer: OfferVersion, period: int, stated: int, held: int) -> HoldError:
-    at, left = period_text(period), max(0, stated - held)
+def _taken(offer: OfferVersion, period: int, wanted: int, stated: int, others: int) -> HoldError:
+    at, left = period_text(period), max(0, stated - others)
     return HoldError(
         "capacity.taken",
         Message(
-            f"chips must be at most {left} in the hour from {at}, was {offer.chips}: of "
-            f"{stated} chips of {offer.capacity}, {held} are offered or sold elsewhere",
-            f"自 {at} 起的一小时内 chips 至多 {left}，实际为 {offer.chips}："
-            f"{offer.capacity} 共 {stated} 卡，其中 {held} 卡已在别处报出或售出",
+            f"chips must be at most {left} in the hour from {at}, was {wanted}: of "
+            f"{stated} chips of {offer.capacity}, {others} are offered or sold elsewhere",
+            f"自 {at} 起的一小时内 chips 至多 {left}，实际为 {wanted}："
+            f"{offer.capacity} 共 {stated} 卡，其中 {others} 卡已在别处报出或售出",
         ),
         field="chips",
-        value=str(offer.chips),
+        value=str(wanted),
         allowed=f"at most {left} in the hour from {at}",
     )
 
 
-def capacity_named(body: OfferSubmitted | OfferAmended) -> tuple[str, int, int] | None:
+def capacity_named(
+    body: OfferSubmitted | OfferAmended | CapacityWanted,
+) -> tuple[str, int, int] | None:
     """Return (capacity, first period, exclusive end) that an offer shares, if it does."""
+    if isinstance(body, CapacityWanted):
+        return (body.capacity, period_of(body.start), period_of(body.end))
     found = capacity_of(body.participant_id, body.terms)
     if found is None:
         return None

@@ -35,3 +35,27 @@ class Capacity(NamedTuple):
 
     chips: int
     held: int
+
+
+class Raise(NamedTuple):
+    """A request of an offer for more of what it shares, as it was answered.
+
+    Attributes:
+        offer_id: The offer.
+        asked: Number of the request among those of the offer.
+        version: Version of the terms that wanted it.
+        chips: Wanted in each period.
+        first_period: First period.
+        end_period: Exclusive end.
+        stated: Chips that there are in all, ``None`` for a resale.
+        held: Whether they were reserved.
+    """
+
+    offer_id: str
+    asked: int
+    version: int
+    chips: int
+    first_period: int
+    end_period: int
+    stated: int | None
+    held: bool

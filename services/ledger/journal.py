@@ -104,27 +104,28 @@ def entry_bytes(entry: Entry, leaf_index: int, salt: bytes | None) -> bytes:
     It is written member by member in the order of their names, since a model or a sorted
     dictionary per entry would be half of the ledger's time; the tests compare it with both.
     """
-    transfer = entry.transfer
+    transfer, postings, purpose, occurred_at, cause, _, market_id, round_id, order_id, _ = entry
+    entry_id, kind, _, _, unit, amount, pending_id, reverses = transfer
     # The entry that this one resolves: a hold, or the movement that a reversal takes back.
-    resolved = transfer.pending_id or transfer.reverses
-    postings = ",".join(
+    resolved = pending_id or reverses
+    told = ",".join(
         [
             f'{{"account":{_quoted(account)},"account_version":{version},'
             f'"amount":{amount},"balance_after":{balance},"layer":"{layer}"}}'
-            for account, layer, amount, version, balance in entry.postings
+            for account, layer, amount, version, balance in postings
         ]
     )
     return (
-        f'{{"amount":{transfer.amount},"cause":{_quoted(entry.cause)},'
-        f'"entry_id":"{transfer.id}","kind":"{transfer.kind}","leaf_index":{leaf_index},'
-        f"{_member('market_id', entry.market_id)}"
-        f'"occurred_at":"{_iso(entry.occurred_at)}",'
-        f"{_member('order_id', entry.order_id)}"
+        f'{{"amount":{amount},"cause":{_quoted(cause)},'
+        f'"entry_id":"{entry_id}","kind":"{kind}","leaf_index":{leaf_index},'
+        f"{_member('market_id', market_id)}"
+        f'"occurred_at":"{_iso(occurred_at)}",'
+        f"{_member('order_id', order_id)}"
         f"{_member('pending_id', None if resolved is None else str(resolved))}"
-        f'"postings":[{postings}],"purpose":{_quoted(entry.purpose)},'
-        f"{_member('round_id', entry.round_id)}"
+        f'"postings":[{told}],"purpose":{_quoted(purpose)},'
+        f"{_member('round_id', round_id)}"
         f"{_member('salt', None if salt is None else salt.hex())}"
-        f'"unit":{_quoted(transfer.unit)}}}'
+        f'"unit":{_quoted(unit)}}}'
     ).encode()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from schemas.capacity import CapacityFreed
+from schemas.capacity import CapacityFreed, CapacityWanted
 from schemas.erasures import ErasureOrdered
 from schemas.events import (
     DemandAmended,
@@ -121,12 +121,12 @@ def accounts_behind(
 def _add_by_type(found: _Found, body: Event) -> None:
     names = found.names
     match body:
-        case OfferSubmitted() | OfferAmended():
+        case OfferSubmitted() | OfferAmended() | CapacityWanted():
             names["offers"].add(body.order_id)
             shared = capacity_named(body)
             found.capacities |= set() if shared is None else {shared}
-            if body.terms.resale_of is not None:
-                names["allocations"].add(body.terms.resale_of)
+            if shared is not None and "/" not in shared[0]:
+                names["allocations"].add(shared[0])
         case CapacityFreed():
             names["offers"].add(body.order_id)
         case DemandSubmitted() | DemandAmended():

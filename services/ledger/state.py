@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from services.core.postings import Account, Posting, Transfer
     from services.core.settlement import Settled, Split, Terms
     from services.kit.kafka import OutRecord, Record
-    from services.ledger.capacity_state import Capacity, OfferVersion
+    from services.ledger.capacity_state import Capacity, OfferVersion, Raise
     from services.ledger.erasure_state import Erasable, ErasureOrder
 
 UNIT = "CNY-micro"
@@ -332,19 +332,18 @@ class Entry(NamedTuple):
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """An entry of the transparency log.
 
     Attributes:
-        index: Its place.
+        place: Its index; a tuple has a method of that name.
         entry: Its bytes: a commitment to the opening.
         hash: Its leaf hash.
         opening: The journal entry with its salt.
         salt: The salt.
     """
 
-    index: int
+    place: int
     entry: bytes
     hash: bytes
     opening: bytes
@@ -400,6 +399,7 @@ class View:
         used: (offer, period) -> chips allocated.
         capacities: (capacity, period) -> what there is of it and what is reserved.
         held: (offer, period) -> chips reserved for it of a capacity that it shares.
+        asked: Offer -> number of the last time that it asked for more.
         allocations: By id; also those with periods that lapse.
         open: (allocation, period) that are not settled.
         passable: (allocation, period) that is settled -> chips that came and went to no resale.
@@ -423,6 +423,7 @@ class View:
     used: dict[tuple[str, int], int] = field(default_factory=dict)
     capacities: dict[tuple[str, int], Capacity] = field(default_factory=dict)
     held: dict[tuple[str, int], int] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
     allocations: dict[str, Allocation] = field(default_factory=dict)
     open: dict[tuple[str, int], OpenPeriod] = field(default_factory=dict)
     passable: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -450,7 +451,9 @@ class Batch:
         demands: Holds, new or changed.
         offers: New versions.
         held_new: (offer, period, capacity, what there is of it, chips reserved for the offer).
-        held_less: (offer, period) -> chips that stay reserved of more.
+        held_moved: (offer, period) -> chips that are reserved from now on, and what there is if it
+            was stated anew.
+        raises: What was asked for beyond that, as it was answered.
         rounds: Booked rounds.
         allocations: Booked allocations with their periods.
         settlements: Settled reports, and what lapsed, with their periods.
@@ -473,7 +476,8 @@ class Batch:
     demands: tuple[DemandHold, ...] = ()
     offers: tuple[OfferVersion, ...] = ()
     held_new: tuple[tuple[str, int, str, int, int], ...] = ()
-    held_less: dict[tuple[str, int], int] = field(default_factory=dict)
+    held_moved: dict[tuple[str, int], tuple[int, int | None]] = field(default_factory=dict)
+    raises: tuple[Raise, ...] = ()
     rounds: tuple[RoundRow, ...] = ()
     allocations: tuple[Allocation, ...] = ()
     settlements: tuple[Settlement, ...] = ()

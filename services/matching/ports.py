@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from schemas.policies import MarketPaused, MarketPolicySet
     from services.core.book import Result
     from services.core.circuit_breaker import TradedPrices
+    from services.core.holdings import Held, Run
     from services.core.link_charges import Sent
     from services.core.orders import Order
     from services.core.verdicts import HoldAnswer, Verdict
@@ -53,12 +54,14 @@ class Changes:
         standings: Participant -> why it may not trade, ``None`` if it may again.
         mobilisations: What was declared or withdrawn, in order.
         freed: Ids of offers that need less of their capacity than the ledger was told last.
+        wanted: Ids of offers that want more of it.
         put_holds: Answers of the ledger to keep.
         drop_holds: Keys of those used up.
         outbox: Records to send, in order.
         policies: Versions of policies, in the order in which they were read.
         recalled: Ids of closed orders that were only looked at; not written.
         sent: All that is given away of links, if it is another than before.
+        held: What accounts hold anew of pools, ``None`` for nothing any more.
         paused: The pause that the round to be published brings about.
     """
 
@@ -68,12 +71,14 @@ class Changes:
     standings: dict[str, str | None] = field(default_factory=dict)
     mobilisations: list[MobilisationDeclared | MobilisationEnded] = field(default_factory=list)
     freed: set[str] = field(default_factory=set)
+    wanted: set[str] = field(default_factory=set)
     put_holds: dict[tuple[str, str], HoldAnswer] = field(default_factory=dict)
     drop_holds: set[tuple[str, str]] = field(default_factory=set)
     outbox: list[OutRecord] = field(default_factory=list)
     policies: list[MarketPolicySet] = field(default_factory=list)
     recalled: set[str] = field(default_factory=set)
     sent: Sent | None = None
+    held: dict[tuple[str, str], Run | None] = field(default_factory=dict)
     paused: MarketPaused | None = None
 
 
@@ -145,6 +150,7 @@ class Loaded:
         last_round: The newest round, ``None`` before the first.
         is_sealed: Whether that round waits for its result.
         sent: GB of each link and period that rounds have given away.
+        held: What accounts hold of what rounds gave.
         accounts: TFLOPS-hours that rounds missed of each domestic share and none made good since.
         mobilisations: What was declared and what was withdrawn, in any order.
         policies: Every version of every policy of the market.
@@ -161,6 +167,7 @@ class Loaded:
     last_round: SealedRound | None
     is_sealed: bool
     sent: Sent = field(default_factory=dict)
+    held: Held = field(default_factory=dict)
     accounts: dict[str, int] = field(default_factory=dict)
     mobilisations: Sequence[MobilisationDeclared | MobilisationEnded] = ()
     policies: Sequence[MarketPolicySet] = ()

@@ -56,6 +56,10 @@ def test_no_file_names_a_registry_or_a_machine_or_leaves_a_note_to_self() -> Non
     _check(text_rules.banned_words, (s for s in sources() if s.path not in _NOT_OURS))
 
 
+def test_chinese_text_says_one_word_for_one_thing() -> None:
+    _check(text_rules.synonyms, (s for s in sources() if s.suffix not in _DATA_SUFFIXES))
+
+
 def test_every_page_has_exactly_one_title() -> None:
     _check(text_rules.one_title, _pages().values())
 

@@ -44,6 +44,15 @@ _MACHINE_PATH = re.compile(r"(?<![\w.~}/-])/(?:work|root|home/\w+|Users/\w+)/")
 _NOTE_TO_SELF = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
 _PATCHING = "mock" + ".patch"
 
+# Chinese words that the glossary has another one for; in two parts, as above.
+_SYNONYMS = {
+    "芯" + "时": "卡时 (chip-hour)",
+    "园" + "区": "区域 (zone)",
+    "账" + "簿": "日记账 (journal)",
+    "征" + "用": "动员 (mobilisation)",
+    "紧急" + "调度": "紧急动员 (mobilisation)",
+}
+
 _FENCE = re.compile(r"^\s*(```|~~~)")
 _LINK = re.compile(r"\[[^\]]*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 _ELSEWHERE = re.compile(r"^[a-z][a-z0-9+.-]*:")
@@ -76,6 +85,14 @@ def banned_words(source: Source) -> Iterator[Finding]:
                 yield Finding(source.path, number, f"open work belongs in an issue: {found[0]}")
             if _PATCHING in line:
                 yield Finding(source.path, number, "use the real thing or a fake of a port")
+
+
+def synonyms(source: Source) -> Iterator[Finding]:
+    """Yield Chinese words that stand for what the glossary calls otherwise."""
+    for number, line in enumerate(source.lines, 1):
+        for word, ours in _SYNONYMS.items():
+            if word in line:
+                yield Finding(source.path, number, f"must be {ours}, was {word}")
 
 
 def _prose(source: Source) -> Iterator[tuple[int, str]]:

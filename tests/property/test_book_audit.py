@@ -116,6 +116,7 @@ class BookAudits(Replays):
         assert faults(log, books) == []
         assert faults_of_the_forgetful(log, books) == []
         self._tampered(log, books)
+        self._given_otherwise(log, books)
         self._skipped(log, books)
         self._told_otherwise(log, books)
 
@@ -131,6 +132,17 @@ class BookAudits(Replays):
             # Told once, and the rounds after it are as honest as they were.
             assert faults(log, wrong) == [(books[n].sealed.round_id, code, order_id)]
             assert faults_of_the_forgetful(log, wrong) == faults(log, wrong)
+
+    def _given_otherwise(self, log: MarketLog, books: list[RoundBook]) -> None:
+        holding = [n for n, one in enumerate(books) if one.book.get("held")]
+        if not holding:
+            return
+        n = holding[self.seed % len(holding)]
+        book = copy.deepcopy(books[n].book)
+        row = book["held"][self.seed % len(book["held"])]
+        row["chips"][0] += 1
+        wrong = [*books[:n], replace(books[n], book=book), *books[n + 1 :]]
+        assert faults(log, wrong) == [(books[n].sealed.round_id, "terms", "")]
 
     def _skipped(self, log: MarketLog, books: list[RoundBook]) -> None:
         n = self.seed % len(books)

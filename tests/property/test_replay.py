@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas import events
+from schemas.policies import MarketPolicySet
 from services.core.intake import decide
 from services.core.past_books import book_at, sealed_books
 from services.core.replay import MarketLog, Read, Round, Status
@@ -16,6 +17,18 @@ from tests.property.test_order_lives import OrderLives
 
 pytestmark = pytest.mark.timeout(240)
 TOPICS = ("policies", "offers", "demand", "holds")
+# What an enterprise has of earlier rounds stands in the books, so it must follow from the log.
+HALF = MarketPolicySet.model_validate(
+    {
+        "market_id": MARKET.id,
+        "policy_id": "half",
+        "version": 1,
+        "in_force_from_round": 1,
+        "rule": {"kind": "largest_share", "share_bp": 5_000},
+        "reason": "Two enterprises want all of it",
+        "set_by": "regulator",
+    }
+)
 
 
 class RecordingWorld(World):
@@ -25,7 +38,10 @@ class RecordingWorld(World):
         super().__init__()
         defined = events.MarketDefined(market=MARKET)
         self.inputs: dict[str, list[Read]] = {topic: [] for topic in TOPICS}
-        self.inputs["policies"].append(Read("policies", 0, "policy", "", "", START, defined))
+        for offset, event in enumerate((defined, HALF)):
+            read = Read("policies", offset, f"policy {offset}", "", "", START, event)
+            self.inputs["policies"].append(read)
+        self.desk.set_policy(HALF)
         self.told: list[Status] = []
         self.rounds: list[Round] = []
         self._ends = dict.fromkeys(TOPICS, 0)

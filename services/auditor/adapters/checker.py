@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from services.auditor.ports import Checked, Money
+from services.auditor.ports import Checked, Money, Told
 from services.kit.children import end_child
 
 if TYPE_CHECKING:
@@ -45,10 +45,9 @@ class ChildChecker:
             return _failed(f"the checker must exit with 0, was {process.returncode}")
         value: dict[str, Any] = json.loads(answer)
         rows = {name: tuple(map(tuple, value.pop(name, ()))) for name in _ROWS}
-        for name in ("problems", "shares"):
-            value[name] = tuple(value.get(name, ()))
+        value["problems"] = tuple(value["problems"])
         money = Money(**rows, assessed=value.pop("assessed", 0))
-        return Checked(**value, money=money)
+        return Checked(**value | {"told": Told(**value.get("told", {}))}, money=money)
 
 
 def _failed(problem: str) -> Checked:

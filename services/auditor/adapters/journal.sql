@@ -185,23 +185,6 @@ WHERE a.source = 'topic'
 -- name: drop_file_allocations
 DELETE FROM round_allocation WHERE round_id = ANY ($1::text[]) AND source = 'file'
 
--- name: put_offers
-INSERT INTO offer_terms (offer_id, version, terms)
-SELECT offer_id, version, terms::jsonb
-FROM unnest($1::text[], $2::bigint[], $3::text[]) AS t (offer_id, version, terms)
-ON CONFLICT DO NOTHING
-
--- name: offers
-SELECT offer_id, terms::text AS terms FROM offer_terms WHERE offer_id = ANY ($1::text[])
-
--- name: given
-SELECT offer_id, pool, hour, chips FROM capacity_given WHERE offer_id = ANY ($1::text[])
-
--- name: put_given
-INSERT INTO capacity_given (offer_id, pool, hour, chips)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
-ON CONFLICT (offer_id, pool, hour) DO UPDATE SET chips = excluded.chips
-
 -- name: claims
 SELECT c.round_id, c.demand_id, c.taken, c.payer, c.went::text AS went, c.entry,
   c.credited::text AS credited, c.charged::text AS charged, c.moved

@@ -7,10 +7,10 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from schemas.events import OfferSubmitted
 from schemas.shares import PremiumAssigned
 from schemas.transparency import AuditProgressed
 from schemas.types import period_of
+from services.auditor.adapters.capacity_store import PostgresCapacityStore, put_capacity
 from services.auditor.adapters.erasure_store import put_erased, put_erasures
 from services.auditor.adapters.queries import QUERIES
 from services.auditor.crash import crash_point
@@ -59,8 +59,14 @@ class PostgresJournalStore:
 
     def __init__(self, pool: Pool, *, lease: str, epoch: int) -> None:
         self._pool = pool
+        self._capacity = PostgresCapacityStore(pool)
         self._lease = lease
         self._epoch = epoch
+
+    @property
+    def capacity(self) -> PostgresCapacityStore:
+        """Return what is kept of chips."""
+        return self._capacity
 
     async def start(self) -> tuple[Positions, JournalFacts, Edge]:
         """Claim the positions; return them and where the journal stands."""
@@ -193,18 +199,6 @@ class PostgresJournalStore:
         )
         return [json.loads(row["told"]) | {"premium": row["premium"]} for row in rows]
 
-    async def offers(self, offer_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-        """Return all terms that offers had."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for row in await self._pool.fetch(QUERIES.offers, list(offer_ids)):
-            found.setdefault(row["offer_id"], []).append(json.loads(row["terms"]))
-        return found
-
-    async def given(self, offer_ids: Iterable[str]) -> dict[tuple[str, str, str], int]:
-        """Return (offer, pool, hour) -> chips given out."""
-        rows = await self._pool.fetch(QUERIES.given, list(offer_ids))
-        return {(row["offer_id"], row["pool"], row["hour"]): row["chips"] for row in rows}
-
     async def progress(self, facts: JournalFacts) -> AuditProgressed:
         """Return how far the audit is."""
         row = await self._pool.fetchrow(QUERIES.audit_counts)
@@ -240,6 +234,7 @@ class PostgresJournalStore:
             await _put_entries(conn, changes)
             await _put_heads(conn, changes)
             await _put_rounds(conn, changes)
+            await put_capacity(conn, changes)
             await _put_claims(conn, changes)
             await put_erasures(conn, changes)
             crash_point("journal_before_commit")
@@ -334,19 +329,6 @@ async def _put_rounds(conn: Conn, changes: JournalChanges) -> None:
     if changes.premiums:
         places = map(list, zip(*changes.premiums, strict=True))
         await conn.execute(QUERIES.put_premiums, *places, list(changes.premiums.values()))
-    if changes.offers:
-        bodies = changes.offers
-        await conn.execute(
-            QUERIES.put_offers,
-            [body.order_id for body in bodies],
-            [1 if isinstance(body, OfferSubmitted) else body.expected_version + 1
-             for body in bodies],
-            [body.terms.model_dump_json() for body in bodies],
-        )  # fmt: skip
-    if changes.given:
-        keys = list(changes.given)
-        columns = map(list, zip(*keys, strict=True))
-        await conn.execute(QUERIES.put_given, *columns, list(changes.given.values()))
     rounds = sorted(changes.rounds.values(), key=lambda row: row.round_id)
     if not rounds:
         return

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.events import RoundCleared, RoundFilePart, RoundSealed
-from schemas.shares import RoundShares
 from services.auditor.adapters.judged import put_judged
 from services.auditor.adapters.queries import QUERIES
 from services.auditor.app import TOPIC
-from services.auditor.ports import Judged
+from services.auditor.ports import TOLD, Judged
+from services.auditor.told import place_of
 from services.kit.postgres import (
     advance_all,
     append_outbox,
@@ -23,7 +23,7 @@ from services.kit.postgres import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from services.auditor.ports import Changes, RoundEvent
+    from services.auditor.ports import Changes, Digests, RoundEvent
     from services.kit.postgres import Pool
     from services.kit.records import Positions
 
@@ -32,8 +32,8 @@ MIGRATIONS = Path(__file__).parents[3] / "infra" / "postgres" / "migrations" / "
 _KINDS: dict[str, type[RoundEvent]] = {
     "sealed": RoundSealed,
     "cleared": RoundCleared,
-    "shares": RoundShares,
     "file": RoundFilePart,
+    **TOLD,
 }
 _NAMES = {model: kind for kind, model in _KINDS.items()}
 
@@ -63,7 +63,7 @@ class PostgresStore:
     async def judged(self, round_ids: Iterable[str]) -> dict[str, Judged]:
         """Return what was judged of those rounds that have a verdict."""
         rows = await self._pool.fetch(QUERIES.judged, list(round_ids))
-        return {row["round_id"]: Judged(row["file_sha256"], row["shares_sha256"]) for row in rows}
+        return {row["round_id"]: Judged(row["file_sha256"], _told(row["told"])) for row in rows}
 
     async def commit(self, before: Positions, after: Positions, changes: Changes) -> None:
         """Move the positions and write parts, verdicts and records, in one transaction.
@@ -79,7 +79,7 @@ class PostgresStore:
             for part in changes.parts:
                 if part.round_id in done:
                     continue
-                number = part.part if isinstance(part, RoundFilePart) else 0
+                number = _number(part)
                 await conn.execute(
                     QUERIES.put_part,
                     part.round_id,
@@ -97,9 +97,23 @@ class PostgresStore:
                     verdict.file_sha256,
                     verdict.check_ms,
                     now,
-                    verdict.shares_sha256,
+                    json.dumps(verdict.told),
                 )
                 if verdict.ok:
                     await put_judged(conn, verdict.round_id, verdict.market_id, verdict.money)
             await conn.execute(QUERIES.drop_parts, list(done))
             await append_outbox(conn, changes.outbox)
+
+
+def _number(event: RoundEvent) -> int:
+    if isinstance(event, RoundSealed | RoundCleared):
+        return 0
+    return event.part if isinstance(event, RoundFilePart) else place_of(event)[1]
+
+
+def _told(text: str) -> Digests:
+    # Keys of JSON are text.
+    return {
+        kind: {int(part): digest for part, digest in parts.items()}
+        for kind, parts in json.loads(text).items()
+    }

@@ -10,7 +10,8 @@ import hashlib
 import json
 import sys
 
-from suanli.check_charges import allocation_id_of, says_of, shares_of
+from suanli.check_charges import allocation_id_of, says_of
+from suanli.check_told import links_of, prices_of, shares_of
 from suanli.checker import verify_round_file
 
 _PROBLEMS_MAX = 20
@@ -31,7 +32,7 @@ def main() -> None:
 
 
 def _told(file: bytes) -> dict[str, object]:
-    """Return what a file that is right says of money and shares, for what was told and booked."""
+    """Return what a file that is right says, for what was told and booked beside it."""
     value = json.loads(file)
     says = says_of(value)
     premiums = {
@@ -53,7 +54,12 @@ def _told(file: bytes) -> dict[str, object]:
         "charges": [("premium", subject, *facts) for subject, facts in premiums.items()]
         + [("link", subject, *facts) for subject, facts in links.items()],
         "assessed": says.assessed,
-        "shares": shares_of(value),
+        "told": {
+            "first_period": int(value["book"]["first_period"]),
+            "shares": shares_of(value),
+            "prices": prices_of(value),
+            "links": links_of(value),
+        },
     }
 
 

@@ -12,6 +12,7 @@ from schemas.types import Shape
 from services.core.allowance_rows import AllowanceOutcome, BookAllowance
 from services.core.book import Alternative, Book, BookDemand, DemandOutcome, Reason
 from services.core.clearing.outcome import reason_of
+from services.core.holding_rows import Holdings
 
 IntArray = npt.NDArray[np.int64]
 
@@ -59,6 +60,7 @@ class Shares:
         outcomes: Sequence[AllowanceOutcome],
     ) -> None:
         self._book = book
+        self._holdings = Holdings(book)
         self._capacity, self._prices = capacity, prices
         self._at = {pool.key: p for p, pool in enumerate(book.pools)}
         self._rows: dict[tuple[str, str], list[tuple[BookAllowance, AllowanceOutcome]]] = {}
@@ -119,6 +121,9 @@ class Shares:
             "pool": place.pool,
             "start": self._book.first_period + t,
         }
+        held = self._holdings.of(demand.participant, row.pools)[t]
+        if held:
+            params["held"] = held
         return reason_of("largest_share", params)
 
     def _places(

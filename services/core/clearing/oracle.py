@@ -382,9 +382,18 @@ def _keeps_largest_shares(book: Book, taken: list[_Option | None], own: str) -> 
                 and pools[offer.pool].chip == chip
                 and rule.covers(pools[offer.pool])
             )
-            # The least whole number of chips that is the share of those offered, or more.
-            most = (rule.share_bp * offered + 9_999) // 10_000
-            if chips > max(rule.chips_free, most):
+            before = [
+                (row.participant, row.chips[t - row.start])
+                for row in book.held
+                if row.start <= t < row.start + len(row.chips)
+                and pools[row.pool].chip == chip
+                and rule.covers(pools[row.pool])
+            ]
+            there = offered + sum(count for who, count in before if not who)
+            has = sum(count for who, count in before if who == own)
+            # The least whole number of chips that is the share of those there, or more.
+            most = max(rule.chips_free, (rule.share_bp * there + 9_999) // 10_000)
+            if chips > max(0, most - has):
                 return False
     return True
 

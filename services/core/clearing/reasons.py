@@ -74,10 +74,11 @@ SENTENCES: dict[str, Message] = {
         "链路 {link} 在其最便宜位置已满:同等用量他人多付 {rent},超出其限价 {over}。",
     ),
     "largest_share": Message(
-        "Its participant is at its largest share of {chip} (policy {policy}): of at most {largest} "
-        "chips it gets {got} in {pool} at {start}, so {chips} more are not allowed.",
-        "其参与方已达 {chip} 的最大份额(政策 {policy}):在 {pool}、时段 {start} 至多 {largest} 张,"
-        "已得 {got} 张,不能再得 {chips} 张。",
+        "Its participant is at its largest share of {chip} (policy {policy}): of the {largest} "
+        "chips that it may still get in {pool} at {start} it gets {got}, so {chips} more are not "
+        "allowed.",
+        "其参与方已达 {chip} 的最大份额(政策 {policy}):在 {pool}、时段 {start} 还可得 {largest} 张,"
+        "其中已得 {got} 张,不能再得 {chips} 张。",
     ),
     "exclusive_group": Message(
         "Another order of its exclusive group was accepted: {other}.",

@@ -30,8 +30,10 @@ class PostgresLives:
         """Return all that happened to an order, at most so many of each kind."""
         told = await self._pool.fetch(SQL.life_events, order_id, limit)
         fills = await self._pool.fetch(SQL.life_fills, order_id, limit)
+        resales = await self._pool.fetch(SQL.life_resales, order_id, limit)
         entries = await self._pool.fetch(SQL.life_entries, order_id, limit)
-        return [*map(_told, told), *map(_fill, fills), *map(_entry, entries)]
+        sold = [_fill(row, "resold") for row in resales]
+        return [*map(_told, told), *map(_fill, fills), *sold, *map(_entry, entries)]
 
 
 def _told(row: asyncpg.Record) -> Happening:
@@ -56,9 +58,9 @@ def _told(row: asyncpg.Record) -> Happening:
     )
 
 
-def _fill(row: asyncpg.Record) -> Happening:
+def _fill(row: asyncpg.Record, kind: str = "allocated") -> Happening:
     return Happening(
-        kind="allocated",
+        kind=kind,
         event_id=row["event_id"] or "",
         correlation_id=row["correlation"],
         topic="allocations",
@@ -67,6 +69,8 @@ def _fill(row: asyncpg.Record) -> Happening:
         round_id=row["round_id"],
         allocation_id=row["allocation_id"],
         counter_order_id=row["counter_order_id"],
+        resale_of=row["resale_of"],
+        resale_order_id=row["resale_order_id"],
         amount=row["payment"],
         chip_hours=row["chip_hours"],
         occurred_at=row["occurred_at"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas import events
-from schemas.capacity import CapacityHeld, CapacityRefused
+from schemas.capacity import CapacityHeld, CapacityRefused, CapacityWanted
 from services.gateway.adapters import intents
 from services.gateway.adapters.queries import SQL
 
@@ -24,6 +24,7 @@ _HOLD_KINDS: dict[type[events.Event], tuple[str, str]] = {
 }
 HOLDS = tuple(_HOLD_KINDS)
 _CAPACITY_KINDS: dict[type[events.Event], str] = {
+    CapacityWanted: "capacity_wanted",
     CapacityHeld: "capacity_held",
     CapacityRefused: "capacity_refused",
 }
@@ -43,7 +44,7 @@ async def put_holds(conn: Conn, batch: list[Sent]) -> None:
 
 
 async def put_capacities(conn: Conn, batch: list[Sent]) -> None:
-    """Add to the histories of offers that share chips whether the ledger reserved them."""
+    """Add to the histories of offers that share chips what was asked, and if it was reserved."""
     await intents.put_events(conn, [_capacity_event(sent) for sent in batch])
 
 

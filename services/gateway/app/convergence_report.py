@@ -115,7 +115,7 @@ def price_convergence(
             equal * _PPM // hours if hours else None,
         ),
         figure(
-            "rent", ("Congestion rent between regions", "区域间拥塞租金"), "micro-yuan",
+            "rent", ("Congestion rent between regions", "地区间拥塞租金"), "micro-yuan",
             sum(one.rent for way in carried.values() for one in way),
         ),
     )  # fmt: skip

@@ -9,6 +9,8 @@ from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING
 
+from pydantic_core import to_json
+
 from schemas.api import Receipt
 from schemas.codec import Envelope, iso
 from schemas.types import MESSAGE_BYTES_MAX, Side
@@ -68,7 +70,8 @@ def make_envelope(
     Raises:
         TooLargeError: if its body is larger than a message may be.
     """
-    size = len(data.model_dump_json().encode())
+    value = data.model_dump_json().encode()
+    size = len(value)
     if size > MESSAGE_BYTES_MAX:
         raise TooLargeError(
             "validation.too_large",
@@ -90,27 +93,33 @@ def make_envelope(
         causation_id=causation_id,
         traceparent=traceparent,
         data=data,
+        value=value,
     )
 
 
 def make_receipt(sent: Sent, signer: Signer | None) -> Receipt:
     """Return the receipt of an event, signed if there is a signer."""
-    data = sent.envelope.data
+    return Receipt.model_validate_json(receipt_text(sent, signer))
+
+
+def receipt_text(sent: Sent, signer: Signer | None) -> str:
+    """Return the receipt of an event as canonical JSON, signed if there is a signer."""
+    data, place = sent.envelope.data, sent.position
     fields = {name: getattr(data, name) for name in _receipt_fields(type(data))} | {
         "market_id": _market_id(data),
         "event_id": sent.envelope.id,
-        "topic": sent.position.topic,
-        "partition": sent.position.partition,
-        "offset": sent.position.offset,
-        "sha256": sent.position.sha256,
+        "topic": place.topic,
+        "partition": place.partition,
+        "offset": place.offset,
+        "sha256": place.sha256,
         "recorded_at": iso(sent.envelope.recorded_at),
         "key_id": signer.key_id if signer else None,
     }
-    if signer is not None:
-        # The JSON of the receipt itself, which need not be made twice for it.
-        known = {name: value for name, value in fields.items() if value is not None}
-        fields["signature"] = signer.sign(canonical(known).encode())
-    return Receipt.model_validate(fields)
+    known = {name: fields[name] for name in sorted(fields) if fields[name] is not None}
+    if signer is None:
+        return to_json(known).decode()
+    signed = known | {"signature": signer.sign(to_json(known))}
+    return to_json({name: signed[name] for name in sorted(signed)}).decode()
 
 
 @cache

@@ -119,10 +119,10 @@ class FundsCommands:
         """Order that money of a participant becomes collateral, or is free again.
 
         Raises:
-            ForbiddenError: if the caller is neither a provider nor the operator.
+            ForbiddenError: if the caller neither trades nor is the operator.
             NotFoundError: if there is no such participant, or it is another one's.
         """
-        require_role(principal, Role.PROVIDER, Role.OPERATOR)
+        require_role(principal, Role.PROVIDER, Role.ENTERPRISE, Role.OPERATOR)
         if principal.role is not Role.OPERATOR:
             require_own(principal, participant_id, "participant_id", participant_id)
         await self._require_known(participant_id)

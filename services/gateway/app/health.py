@@ -158,7 +158,8 @@ class HealthReading:
                 market_id=market.id, before=None, limit=_ROUNDS_READ
             )
             latest = rounds[0] if rounds else None
-            since = latest.market_time if latest else view.defined_at
+            # Rules that were set since count from then on: their cadence has missed nothing yet.
+            since = max(latest.market_time, view.defined_at) if latest else view.defined_at
             pauses = await self._markets.pauses(market_id=market.id, before=None, limit=1)
             if pauses and latest is not None and pauses[0].seq == latest.seq:
                 since = max(since, pauses[0].until)

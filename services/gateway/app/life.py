@@ -59,6 +59,8 @@ def _view(number: int, step: Step) -> LifeStep:
             "round_id": item.round_id,
             "allocation_id": item.allocation_id,
             "counter_order_id": item.counter_order_id,
+            "resale_of": item.resale_of,
+            "resale_order_id": item.resale_order_id,
             "entry_id": item.entry_id,
             "leaf_index": item.leaf_index,
             "purpose": item.purpose,

@@ -16,13 +16,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import uuid
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas.api import Receipt
 from services.core.errors import DomainError, Message
-from services.gateway.app.envelopes import canonical, make_receipt
+from services.gateway.app.envelopes import canonical, receipt_text
 from services.gateway.errors import BusyError, Fault, FaultsError, UnavailableError
 from services.gateway.ports import Done, Intent, Sent
 from services.kit.batching import Batcher
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from services.gateway.ports import Claim, Intents, Log, Signer
 
 Outcome = Receipt | DomainError
+# A receipt as it is kept and told: its canonical JSON.
+Reply = str | DomainError
 
 # Pauses between looks at a claim that another request holds: 23 s in all, longer than the 20 s
 # after which an abandoned claim may be taken over, so that a retry after a crash succeeds.
@@ -44,7 +46,11 @@ _FAULTS_MAX = 50
 
 def make_intent(key: str, operation: str, arguments: dict[str, Any]) -> Intent:
     """Return what is compared when a key is used again."""
-    body = canonical({"operation": operation, **arguments})
+    return intent_of(key, canonical({"operation": operation, **arguments}))
+
+
+def intent_of(key: str, body: str) -> Intent:
+    """Return what is compared when a key is used again, from its JSON."""
     return Intent(key=key, sha256=hashlib.sha256(body.encode()).digest(), body=body)
 
 
@@ -83,7 +89,7 @@ class Once:
         self._intents = intents
         self._signer = signer
         # By type and market, which is by partition: one that is slow holds up no other.
-        self._writes: dict[tuple[type[Event], str], Batcher[_Planned, list[Outcome]]] = {}
+        self._writes: dict[tuple[type[Event], str], Batcher[_Planned, list[Reply]]] = {}
 
     async def run(
         self,
@@ -99,8 +105,8 @@ class Once:
             plan: Returns the event of an intent by its index, or raises a `DomainError`, in
                 which case nothing is kept and the key stays free.
         """
-        token = self._claimant or str(uuid.uuid4())
-        outcomes: dict[int, Outcome] = {}
+        token = self._token()
+        outcomes: dict[int, Reply] = {}
         first = {intent.key: index for index, intent in reversed(list(enumerate(intents)))}
         waiting = sorted(first.values())
         for pause_s in (*_PAUSES_S, None):
@@ -122,10 +128,11 @@ class Once:
             if pause_s is not None:
                 await asyncio.sleep(pause_s)
         outcomes |= {index: _busy(intents[index].key) for index in waiting}
-        return [
+        told = (
             outcomes[index] if index in outcomes else _repeat(intents, first, index, outcomes)
             for index in range(len(intents))
-        ]
+        )
+        return [_outcome(one) for one in told]
 
     async def one(
         self, participant_id: str, intent: Intent, plan: Callable[[], Awaitable[Envelope]]
@@ -135,14 +142,39 @@ class Once:
         Raises:
             DomainError: what ``plan`` raised, or why it could not be done.
         """
+        return Receipt.model_validate_json(await self.reply(participant_id, intent, plan))
 
-        async def only(_index: int) -> Envelope:
-            return await plan()
+    async def reply(
+        self, participant_id: str, intent: Intent, plan: Callable[[], Awaitable[Envelope]]
+    ) -> str:
+        """Do one intent and return its receipt as JSON, as `one` does.
 
-        (outcome,) = await self.run(participant_id, [intent], only)
-        if isinstance(outcome, DomainError):
-            raise outcome
-        return outcome
+        Raises:
+            DomainError: what ``plan`` raised, or why it could not be done.
+        """
+        token = self._token()
+        found: Reply | None = None
+        for pause_s in (*_PAUSES_S, None):
+            (claim,) = await self._intents.claim(participant_id, token, [intent])
+            if claim.mine:
+                try:
+                    envelope = await plan()
+                except DomainError:
+                    await self._intents.release(participant_id, token, [intent.key])
+                    raise
+                wanted = _Planned(participant_id, token, [intent.key], [envelope])
+                (found,) = await self._written(wanted)
+            else:
+                found = _known(intent, claim)
+            if found is not None or pause_s is None:
+                break
+            await asyncio.sleep(pause_s)
+        if isinstance(found, str):
+            return found
+        raise found or _busy(intent.key)
+
+    def _token(self) -> str:
+        return self._claimant or secrets.token_hex(16)
 
     async def _act(
         self,
@@ -151,8 +183,8 @@ class Once:
         intents: Sequence[Intent],
         mine: Sequence[int],
         plan: Callable[[int], Awaitable[Envelope]],
-    ) -> dict[int, Outcome]:
-        outcomes: dict[int, Outcome] = {}
+    ) -> dict[int, Reply]:
+        outcomes: dict[int, Reply] = {}
         planned: dict[int, Envelope] = {}
         for index in mine:
             try:
@@ -169,7 +201,7 @@ class Once:
         found = await self._written(wanted)
         return outcomes | dict(zip(planned, found, strict=True))
 
-    async def _written(self, wanted: _Planned) -> list[Outcome]:
+    async def _written(self, wanted: _Planned) -> list[Reply]:
         if len(wanted.keys) > 1:
             # A bulk is a group of its own; single orders need not wait for it.
             (outcomes,) = await self._write([wanted])
@@ -182,7 +214,7 @@ class Once:
             self._writes[place] = Batcher(self._write, _Planned.parts)
         return await self._writes[place].ask(wanted)
 
-    async def _write(self, asked: list[_Planned]) -> list[list[Outcome] | Exception]:
+    async def _write(self, asked: list[_Planned]) -> list[list[Reply] | Exception]:
         """Write what callers want, and keep what came of it."""
         try:
             positions = await self._log.send([item for one in asked for item in one.envelopes])
@@ -196,31 +228,32 @@ class Once:
             return [outcome for one in asked for outcome in await self._write([one])]
         place = iter(positions)
         done: list[Done] = []
-        outcomes: list[list[Outcome]] = []
+        replies: list[list[Reply]] = []
         for one in asked:
             sent = [Sent(item, next(place)) for item in one.envelopes]
-            receipts = [make_receipt(item, self._signer) for item in sent]
-            texts = [receipt.model_dump_json(exclude_none=True) for receipt in receipts]
+            texts = [receipt_text(item, self._signer) for item in sent]
             done.append(Done(one.participant_id, list(zip(one.keys, texts, strict=True)), sent))
-            outcomes.append([*receipts])
+            replies.append([*texts])
         kept = await self._intents.complete(done)
         return [
-            receipts if error is None else error
-            for error, receipts in zip(kept, outcomes, strict=True)
+            texts if error is None else error for error, texts in zip(kept, replies, strict=True)
         ]
 
 
-def _known(intent: Intent, claim: Claim) -> Outcome | None:
+def _outcome(found: Reply) -> Outcome:
+    return Receipt.model_validate_json(found) if isinstance(found, str) else found
+
+
+def _known(intent: Intent, claim: Claim) -> Reply | None:
     if claim.body is not None and json.loads(claim.body) != json.loads(intent.body):
         return _reused(claim.body, intent.body)
-    if claim.reply is not None:
-        return Receipt.model_validate_json(claim.reply)
-    return None
+    # As it was told the first time: the database keeps what it says, and not its order.
+    return None if claim.reply is None else canonical(json.loads(claim.reply))
 
 
 def _repeat(
-    intents: Sequence[Intent], first: dict[str, int], index: int, outcomes: dict[int, Outcome]
-) -> Outcome:
+    intents: Sequence[Intent], first: dict[str, int], index: int, outcomes: dict[int, Reply]
+) -> Reply:
     earlier = first[intents[index].key]
     if intents[earlier].body != intents[index].body:
         return _reused(intents[earlier].body, intents[index].body)

@@ -14,7 +14,7 @@ from services.core.eligibility import validate_demand, validate_offer
 from services.core.errors import Message, ValidationError
 from services.core.mobilisation import check_urgent, in_force
 from services.gateway.app.envelopes import derive_order_id, make_envelope
-from services.gateway.app.once import make_intent
+from services.gateway.app.once import intent_of, make_intent
 from services.gateway.app.resale import check_bought, require_offers
 from services.gateway.app.rights import require_own, require_side
 from services.gateway.errors import ConflictError, not_found
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from schemas.market import Market
     from schemas.orders import DemandTerms
     from services.gateway.app.once import Once, Outcome
-    from services.gateway.ports import MarketClock, Markets, Orders, Principal, Reports
+    from services.gateway.ports import Intent, MarketClock, Markets, Orders, Principal, Reports
 
     Terms = OfferTerms | DemandTerms
 
@@ -122,15 +122,25 @@ class OrderCommands:
             market = markets[wanted.market_id]
             return await self._submitted(principal, side, wanted, market, traceparent)
 
-        intents = [
-            make_intent(
-                item.key,
-                f"{side.value}.submit",
-                {"market_id": item.market_id, "terms": item.terms.model_dump(mode="json")},
-            )
-            for item in submissions
-        ]
+        intents = [_submitting(side, item) for item in submissions]
         return await self._once.run(principal.participant_id, intents, plan)
+
+    async def submit_one(
+        self, principal: Principal, side: Side, wanted: Submission, traceparent: str
+    ) -> str:
+        """Submit a new order and return its receipt as JSON.
+
+        Raises:
+            DomainError: what `submit` would raise or return.
+        """
+        require_side(principal, side)
+        require_offers(principal, [wanted.terms])
+
+        async def plan() -> Envelope:
+            market = await self._market(wanted.market_id)
+            return await self._submitted(principal, side, wanted, market, traceparent)
+
+        return await self._once.reply(principal.participant_id, _submitting(side, wanted), plan)
 
     async def try_submit(
         self, principal: Principal, side: Side, wanted: Submission, markets: dict[str, Market]
@@ -380,6 +390,13 @@ def inside_terms() -> Iterator[None]:
             value=error.value,
             allowed=error.allowed,
         ) from None
+
+
+def _submitting(side: Side, wanted: Submission) -> Intent:
+    # Made of its parts, since it is on the path of every order; neither text has quotes in it.
+    terms = wanted.terms.model_dump_json()
+    body = f'{{"market_id":"{wanted.market_id}","operation":"{side.value}.submit","terms":{terms}}}'
+    return intent_of(wanted.key, body)
 
 
 def _verb(change: Change) -> str:

@@ -11,8 +11,8 @@ TITLES: dict[ReportKind, tuple[str, str]] = {
     "surveillance": ("Surveillance cases", "市场监察案件"),
     "concentration": ("Market concentration", "市场集中度"),
     "domestic-share": ("Share of domestic chips", "国产芯片占比"),
-    "regional-flows": ("Flows between regions", "区域间算力流动"),
-    "price-convergence": ("Prices from region to region", "区域间价格趋同"),
+    "regional-flows": ("Flows between regions", "地区间算力流动"),
+    "price-convergence": ("Prices from region to region", "地区间价格趋同"),
     "emergency-use": ("Register of emergency use", "应急用算登记"),
     "policy-costs": ("What policies cost", "政策成本"),
     "clock": ("Clock compliance", "时钟合规"),
@@ -64,7 +64,7 @@ ABOUT: dict[ReportKind, tuple[str, str]] = {
         ),
         (
             "当日各交付时段：同类芯片在两地最低价之差（按各时段最近一轮）；"
-            "全部芯片一行为各轮合计的区域间链路流量与拥塞租金。"
+            "全部芯片一行为各轮合计的地区间链路流量与拥塞租金。"
         ),
     ),
     "emergency-use": (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _OF_ROLE = {
     Role.PROVIDER: frozenset({Scope.READ, Scope.TRADE, Scope.MONEY, Scope.ADMIN}),
-    Role.ENTERPRISE: frozenset({Scope.READ, Scope.TRADE, Scope.ADMIN}),
+    Role.ENTERPRISE: frozenset({Scope.READ, Scope.TRADE, Scope.MONEY, Scope.ADMIN}),
     Role.REGULATOR: frozenset({Scope.READ, Scope.GOVERN, Scope.ADMIN}),
     Role.OPERATOR: frozenset({Scope.READ, Scope.MONEY, Scope.GOVERN, Scope.ADMIN}),
 }

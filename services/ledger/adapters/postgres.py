@@ -184,6 +184,7 @@ class PostgresStore:
                     ("offers", keys.offers),
                     ("used", keys.offers),
                     ("held", keys.offers),
+                    ("asked", keys.offers),
                     ("open", ids),
                     ("passable", keys.offers),
                     ("rounds", keys.rounds),
@@ -207,6 +208,7 @@ class PostgresStore:
                 (r["capacity"], r["period"]): Capacity(r["chips"], r["held"]) for r in capacities
             },
             held={(r["offer_id"], r["period"]): r["chips"] for r in found["held"]},
+            asked={r["offer_id"]: r["asked"] for r in found["asked"]},
             allocations=allocations,
             open=rows.open_periods(found["open"]),
             passable={(r["allocation_id"], r["period"]): r["chips"] for r in found["passable"]},
@@ -270,7 +272,7 @@ class PostgresStore:
             StaleWriterError: if another writer has taken over.
         """
         if batch.leaves:
-            await self._make_room(batch.leaves[-1].index + 1)
+            await self._make_room(batch.leaves[-1].place + 1)
         async with self._connection() as conn, conn.transaction():
             await assert_lease(conn, LEASE, self._epoch)
             await advance_all(conn, before, after, self._epoch)
@@ -324,7 +326,7 @@ class PostgresStore:
             if ready is None or ready[0] is not batch:
                 ready = (batch, self._journal_rows(batch))
             leaves, transfers = ready[1]
-            start = batch.leaves[0].index
+            start = batch.leaves[0].place
             for first, end in self._parts:
                 part = slice(max(0, first - start), max(0, end - start))
                 if leaves[part]:

@@ -28,6 +28,10 @@ SELECT offer_id, period, allocated FROM offer_period WHERE offer_id = ANY($1::te
 -- name: load_held
 SELECT offer_id, period, chips FROM capacity_hold WHERE offer_id = ANY($1::text[])
 
+-- name: load_asked
+SELECT offer_id, max(asked) AS asked FROM capacity_raise WHERE offer_id = ANY($1::text[])
+GROUP BY offer_id
+
 -- name: load_capacities
 -- Those that are named, and those that offers hold.
 SELECT c.capacity, c.period, c.chips, c.held FROM capacity AS c
@@ -233,9 +237,10 @@ ON CONFLICT (order_id) DO UPDATE SET version = EXCLUDED.version, need = EXCLUDED
   log_partition = EXCLUDED.log_partition, log_offset = EXCLUDED.log_offset,
   interruptible = EXCLUDED.interruptible, expires_at = EXCLUDED.expires_at
 
--- name: free_capacity
-UPDATE capacity_hold AS h SET chips = n.chips
-FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS n (offer_id, period, chips)
+-- name: move_capacity
+UPDATE capacity_hold AS h SET chips = n.chips, stated = coalesce(n.stated, h.stated)
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
+  AS n (offer_id, period, chips, stated)
 WHERE h.offer_id = n.offer_id AND h.period = n.period
 
 -- name: remove_waited

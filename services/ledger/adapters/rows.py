@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from services.core.postings import Layer, Transfer, TransferKind
 from services.core.settlement import Terms
-from services.ledger.capacity_state import OfferVersion
+from services.ledger.capacity_state import OfferVersion, Raise
 from services.ledger.erasure_state import Erasable, ErasureOrder
 from services.ledger.journal import transfer_digest
 from services.ledger.state import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from services.core.postings import Posting
     from services.kit.postgres import Conn, Queries
     from services.ledger.state import Batch
 
@@ -73,6 +74,7 @@ _TERMS = (
 )
 _HELD = ("offer_id", "period", "capacity", "stated", "chips")
 _NEITHER = (None, None)
+_POSTED = Layer.POSTED
 _WAITING = (
     "topic",
     "partition",
@@ -187,24 +189,30 @@ def digests(found: Iterable[Row]) -> dict[UUID, bytes]:
 
 def leaves(batch: Batch) -> list[tuple[Any, ...]]:
     """Return the rows of the leaves: what the transfer's row does not say of the entry."""
-    made = []
+    made, recorded_at = [], batch.recorded_at
     for entry, leaf in zip(batch.entries, batch.leaves, strict=True):
-        debit, credit = entry.postings[-2:]
-        pending = entry.postings[:2] if entry.postings[0].layer is Layer.PENDING else _NEITHER
-        posted = (debit, credit) if debit.layer is Layer.POSTED else _NEITHER
+        postings = entry.postings
+        first, debit, credit = postings[0], postings[-2], postings[-1]
+        pending = _NEITHER if first.layer is _POSTED else _balances(*postings[:2])
+        posted = _balances(debit, credit) if debit.layer is _POSTED else _NEITHER
         made.append(
             (
-                leaf.index,
-                batch.recorded_at,
+                leaf.place,
+                recorded_at,
                 debit.account_version,
                 credit.account_version,
-                *(side and side.balance_after for side in (*posted, *pending)),
+                *posted,
+                *pending,
                 leaf.entry,
                 leaf.salt,
                 entry.cause,
             )
         )
     return made
+
+
+def _balances(debit: Posting, credit: Posting) -> tuple[int, int]:
+    return debit.balance_after, credit.balance_after
 
 
 def transfers(batch: Batch, numbers: Mapping[str, int]) -> list[tuple[Any, ...]]:
@@ -214,7 +222,7 @@ def transfers(batch: Batch, numbers: Mapping[str, int]) -> list[tuple[Any, ...]]
         id_, kind, debit, credit, unit, amount, pending_id, reverses = entry.transfer
         made.append(
             (
-                leaf.index,
+                leaf.place,
                 amount,
                 entry.occurred_at,
                 None if pending_id else entry.expires_at,
@@ -277,10 +285,7 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
             [d.expires_at for d in held],
         )
     await _copy(conn, "offer_version", OfferVersion.__slots__, batch.offers)
-    if batch.held_less:
-        # First, so that what is freed can be held again in the same batch.
-        places, chips = zip(*batch.held_less, strict=True), list(batch.held_less.values())
-        await conn.execute(queries.free_capacity, *map(list, places), chips)
+    await _move_capacity(conn, queries, batch)
     # What is sold has to be held before, what is sold on to be allocated before that.
     own = [row for row in batch.held_new if "/" in row[2]]
     await _copy_rows(conn, "capacity_hold", _HELD, own)
@@ -326,6 +331,15 @@ async def write_market(conn: Conn, queries: Queries, batch: Batch) -> None:
     await _copy_rows(conn, "capacity_hold", _HELD, resold)
     await _write_settlements(conn, batch)
     await _copy(conn, "market_halt", ("market_id", "round_id", "code", "problem"), batch.halts)
+
+
+async def _move_capacity(conn: Conn, queries: Queries, batch: Batch) -> None:
+    """Write what is freed and raised, before what is held, which may be of what was freed."""
+    await _copy(conn, "capacity_raise", Raise._fields, batch.raises)
+    if batch.held_moved:
+        places = zip(*batch.held_moved, strict=True)
+        chips, stated = zip(*batch.held_moved.values(), strict=True)
+        await conn.execute(queries.move_capacity, *map(list, places), list(chips), list(stated))
 
 
 async def _write_settlements(conn: Conn, batch: Batch) -> None:

@@ -38,11 +38,12 @@ from services.matching.crash import crash_point
 from services.matching.ports import Loaded, SealedRound
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     import asyncpg
 
     from services.core.circuit_breaker import TradedPrices
+    from services.core.holdings import Run
     from services.core.orders import Order
     from services.kit.postgres import Conn, Pool
     from services.kit.records import Positions
@@ -96,6 +97,7 @@ class PostgresStore:
             mobilised = await conn.fetch(_QUERIES.mobilisations)
             last = await conn.fetchrow(_QUERIES.last_round)
             sent = await conn.fetch(_QUERIES.links_sent)
+            held = await conn.fetch(_QUERIES.held)
             found = await conn.fetch(_QUERIES.policies)
             policies = [MarketPolicySet.model_validate_json(row["body"]) for row in found]
             recent = []
@@ -112,6 +114,10 @@ class PostgresStore:
             last_round=None if last is None else _sealed(last),
             is_sealed=last is not None and last["state"] == "SEALED",
             sent={(row["link"], row["period"]): row["gb"] for row in sent},
+            held={
+                (row["participant_id"], row["pool"]): (row["first_period"], tuple(row["chips"]))
+                for row in held
+            },
             accounts={} if last is None else _accounts(last),
             mobilisations=[
                 (
@@ -271,8 +277,24 @@ async def _write(conn: Conn, changes: Changes) -> None:
             [period for (_, period), _ in rows],
             [gb for _, gb in rows],
         )
+    if changes.held:
+        await _write_held(conn, changes.held)
     # Last, because it locks the outbox until the transaction ends.
     await append_outbox(conn, changes.outbox)
+
+
+async def _write_held(conn: Conn, held: Mapping[tuple[str, str], Run | None]) -> None:
+    gone = [key for key, run in held.items() if run is None]
+    await conn.execute(_QUERIES.drop_held, [key[0] for key in gone], [key[1] for key in gone])
+    rows = [(*key, *run) for key, run in held.items() if run is not None]
+    await conn.execute(
+        _QUERIES.put_held,
+        [participant for participant, _, _, _ in rows],
+        [pool for _, pool, _, _ in rows],
+        [first for _, _, first, _ in rows],
+        # An array of arrays of several lengths is none to the database.
+        [f"{{{','.join(map(str, chips))}}}" for _, _, _, chips in rows],
+    )
 
 
 def _intake_columns(rows: Sequence[IntakeRow]) -> tuple[list[object], ...]:

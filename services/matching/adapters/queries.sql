@@ -131,6 +131,20 @@ DELETE FROM link_sent
 INSERT INTO link_sent (link, period, gb)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
 
+-- name: held
+SELECT participant_id, pool, first_period, chips FROM held
+
+-- name: drop_held
+DELETE FROM held WHERE (participant_id, pool) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+
+-- name: put_held
+INSERT INTO held (participant_id, pool, first_period, chips)
+SELECT participant_id, pool, first_period, chips::bigint[]
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
+  AS given (participant_id, pool, first_period, chips)
+ON CONFLICT (participant_id, pool) DO UPDATE SET
+  first_period = excluded.first_period, chips = excluded.chips
+
 -- name: policies
 SELECT body::text AS body FROM policy ORDER BY policy_id, version
 

@@ -15,7 +15,7 @@ from schemas.mobilisation import MobilisationDeclared, MobilisationEnded
 from schemas.policies import BREAKER_ROUNDS_MAX
 from schemas.types import TERMINAL_STATES
 from services.core.book_builder import stand
-from services.core.capacity import has_freed
+from services.core.capacity import has_freed, has_wanted
 from services.core.circuit_breaker import has_breaker, is_paused, paused_after, traded_prices
 from services.core.orders import DemandOrder, OfferOrder
 from services.core.policies import halt_of, rows_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from schemas.standing import ParticipantStandingSet
     from services.core.book import BookPolicy
     from services.core.circuit_breaker import TradedPrices
+    from services.core.holdings import Held
     from services.core.link_charges import Sent
     from services.core.orders import Order
     from services.core.round_events import RoundFacts
@@ -58,6 +59,7 @@ class Desk:
         next_round: Number of the round that comes next.
         last_time: Instant of the last seal; the market's time never goes back behind it.
         sent: GB of each link and period that rounds have given away.
+        held: What accounts hold of what rounds gave, in hours still to come.
         accounts: TFLOPS-hours that rounds missed of each domestic share and none made good since.
         stages: Mobilisations, and the stage of the cycle of rounds.
         market_changed: Whether the market was defined anew since the last seal.
@@ -83,6 +85,7 @@ class Desk:
         self.paused: MarketPaused | None = None
         self.pace = Pace()
         self.sent: Sent = {}
+        self.held: Held = {}
         self.accounts: dict[str, int] = {}
         self.stages = Stages()
         self._block_offers: dict[str, str] = {}
@@ -100,6 +103,7 @@ class Desk:
             self._keep(order)
         self.groups = dict(loaded.groups)
         self.sent = dict(loaded.sent)
+        self.held = loaded.held
         self.accounts = dict(loaded.accounts)
         self.suspended = dict(loaded.suspended)
         for told in loaded.mobilisations:
@@ -228,6 +232,8 @@ class Desk:
         """Take the next value of an order."""
         if has_freed(self.orders.get(order.id), order):
             self._changes.freed.add(order.id)
+        if has_wanted(self.orders.get(order.id), order):
+            self._changes.wanted.add(order.id)
         self._keep(order)
         self._changes.orders[order.id] = order
 
@@ -235,6 +241,15 @@ class Desk:
         """Take over what is given away of links after a round."""
         if sent != self.sent:
             self.sent = self._changes.sent = sent
+
+    def hold(self, held: Held) -> None:
+        """Take over what accounts hold after a round."""
+        before, self.held = self.held, held
+        for key, run in held.items():
+            if before.get(key) != run:
+                self._changes.held[key] = run
+        for key in before.keys() - held.keys():
+            self._changes.held[key] = None
 
     def drop_old_answers(self) -> None:
         """Forget answers of the ledger that came early for what can never be read any more."""

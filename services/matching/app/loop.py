@@ -12,7 +12,7 @@ from services.kit.telemetry import METRICS
 from services.matching.app.displacing import displaced_record
 from services.matching.app.intake import Intake
 from services.matching.app.rounds import freeze, settle
-from services.matching.app.scribe import free_capacity
+from services.matching.app.scribe import tell_capacity
 from services.matching.crash import crash_point
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from schemas.market import RoundRules
     from services.kit.clock import Clock
     from services.kit.records import Positions
     from services.matching.app.desk import Desk
@@ -118,7 +119,11 @@ class Matching:
         while not stop.is_set():
             left_ms = (due - self.now()) / timedelta(milliseconds=1) / self._speed
             if left_ms > 0:
+                rules = self._rules()
                 await self.take_in(round(min(max(left_ms, _READ_MS_MIN), _READ_MS_MAX)), due)
+                if self._rules() != rules:
+                    # A round that was announced comes; a shorter cadence has one before it.
+                    due = min(due, self._due(self.now()))
                 continue
             await self._drain(due)
             if self._desk.is_halted(self.now()):
@@ -173,7 +178,7 @@ class Matching:
         for record in records:
             verdict = self._intake.take(record, now)
             self._verdicts.labels(verdict.value).inc()
-        free_capacity(self._desk, now)
+        tell_capacity(self._desk, now)
         await self._store.commit_intake(before, self._log_reader.positions(), self._desk.changes)
         self._committed()
         return len(records)
@@ -229,13 +234,16 @@ class Matching:
         self._desk.committed()
         self._on_commit()
 
+    def _rules(self) -> RoundRules:
+        assert self._desk.market is not None, "rounds begin once the market is defined"
+        return self._desk.market.rules
+
     def _due(self, after: datetime) -> datetime:
         """Return the next instant of the cadence; rounds that were missed are not made up."""
-        assert self._desk.market is not None, "rounds begin once the market is defined"
         if self._desk.stages.served:
             # What an urgent round leaves is cleared at once: no order waits longer for it.
             return after
-        return next_cut(self._desk.market.rules, after)
+        return next_cut(self._rules(), after)
 
     async def _wait_for_market(self, positions: Positions, stop: asyncio.Event) -> Positions:
         topic = "policies"

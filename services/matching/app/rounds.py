@@ -20,6 +20,7 @@ from services.core.book_builder import (
 )
 from services.core.capacity import passed_by
 from services.core.codec import book_from_dict, book_to_dict, canonical_json, rules_to_dict
+from services.core.holdings import held_after
 from services.core.link_charges import sent_after
 from services.core.order_holds import told
 from services.core.policies import kept_out
@@ -45,7 +46,7 @@ from services.core.round_outcome import (
 )
 from services.core.share_events import premium_events, shares_event
 from services.core.urgent_rounds import served_event
-from services.matching.app.scribe import free_capacity, record_of, status_record
+from services.matching.app.scribe import record_of, status_record, tell_capacity
 from services.matching.ports import SealedRound
 
 if TYPE_CHECKING:
@@ -79,7 +80,6 @@ def freeze(
     assert market is not None, "rounds begin once the market is defined"
     seq = desk.next_round
     horizon = horizon_of(market, seq, now)
-    parents = desk.orders
     left: list[Order] = []
     if desk.market_changed:
         left += no_longer_taken(desk.live(), market, period_of(now))
@@ -96,10 +96,11 @@ def freeze(
     build = partial(
         build_book,
         market,
-        parents=parents,
+        parents=desk.orders,
         horizon=horizon,
         sent=desk.sent,
         policies=policies,
+        held=desk.held,
     )
     book = desk.stages.book(build, desk.live(), market, horizon.first)
     for order_id in [*(row.id for row in book.offers), *(row.id for row in book.demands)]:
@@ -124,7 +125,7 @@ def freeze(
     desk.changes.outbox += [
         status_record(order, market, now, horizon.first, round_id=sealed.round_id) for order in left
     ]
-    free_capacity(desk, now)
+    tell_capacity(desk, now)
     desk.changes.outbox.append(_sealed_record(sealed, book, epoch))
     desk.last_time = now
     desk.market_changed = False
@@ -166,6 +167,7 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
     _put_all(desk, losers)
     filled = [made.demand_id for made in allocations]
     desk.send(sent_after(desk.sent, book, result))
+    desk.hold(held_after(desk.held, book, result, desk.orders))
     desk.accounts = accounts_after(book.policies, result)
     adjusted = holds_to_adjust(desk.orders.values(), filled)
     holds = hold_events(facts, adjusted, len(allocations) + len(charges))
@@ -192,7 +194,7 @@ def settle(desk: Desk, sealed: SealedRound, cleared: ClearedRound, *, budget_ms:
         )
         for order in (*changed, *losers)
     ]
-    free_capacity(desk, sealed.market_time)
+    tell_capacity(desk, sealed.market_time)
 
 
 def _put_all(desk: Desk, orders: Iterable[Order]) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from schemas.capacity import CapacityFreed
+from schemas.capacity import CapacityFreedSince
 from schemas.codec import Envelope, derive_id, encode
 from schemas.registry import BY_MODEL
 from schemas.types import period_start
-from services.core.capacity import kept_of
+from services.core.capacity import kept_of, wanted_of
 from services.core.orders import OfferOrder
 from services.core.round_events import status_event
 from services.kit.records import OutRecord
@@ -61,37 +61,61 @@ def record_of(
     return OutRecord(topic=row.topic, key=key, value=value, headers=headers)
 
 
-def free_capacity(desk: Desk, occurred_at: datetime) -> None:
-    """Queue what the ledger has to hear of offers that need less of their capacity than before.
+def tell_capacity(desk: Desk, occurred_at: datetime) -> None:
+    """Queue what the ledger has to hear of offers that need less of their capacity, or more.
 
     Args:
         desk: State of the market; a round that is sealed and not published has nothing of them.
         occurred_at: Instant on the market's clock.
     """
-    changes = desk.changes
+    changes, after_seq = desk.changes, desk.next_round - 1
     for order_id in sorted(changes.freed):
-        order = desk.orders[order_id]
-        assert isinstance(order, OfferOrder), f"{order_id}: not an offer"
+        order = _offer(desk, order_id)
         chips, start, end = kept_of(order)
-        event = CapacityFreed(
+        event = CapacityFreedSince(
             order_id=order_id,
             market_id=order.market_id,
             participant_id=order.participant_id,
             chips=chips,
             start=period_start(start),
             end=period_start(end),
-            after_seq=desk.next_round - 1,
+            after_seq=after_seq,
+            asked=order.asked,
         )
-        changes.outbox.append(
-            record_of(
-                event,
-                (order_id, str(chips), str(start), str(end)),
-                occurred_at,
-                participant_id=order.participant_id,
-                correlation_id=order.correlation_id,
-            )
-        )
+        identity = (order_id, str(chips), str(start), str(end), str(order.asked))
+        changes.outbox.append(_of_offer(event, identity, order, occurred_at))
+    for order_id in sorted(changes.wanted):
+        order = _offer(desk, order_id)
+        # What it wanted may have been withdrawn, or lowered, in the same batch.
+        if order.pending is not None:
+            wanted = wanted_of(order, after_seq, occurred_at)
+            asked, cause = (order_id, str(order.asked)), order.pending_cause
+            changes.outbox.append(_of_offer(wanted, asked, order, occurred_at, cause))
     changes.freed.clear()
+    changes.wanted.clear()
+
+
+def _offer(desk: Desk, order_id: str) -> OfferOrder:
+    order = desk.orders[order_id]
+    assert isinstance(order, OfferOrder), f"{order_id}: not an offer"
+    return order
+
+
+def _of_offer(
+    event: Event,
+    identity: tuple[str, ...],
+    order: OfferOrder,
+    occurred_at: datetime,
+    cause: str = "",
+) -> OutRecord:
+    return record_of(
+        event,
+        identity,
+        occurred_at,
+        participant_id=order.participant_id,
+        correlation_id=order.correlation_id,
+        causation_id=cause,
+    )
 
 
 def status_record(

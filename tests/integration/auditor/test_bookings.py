@@ -187,14 +187,16 @@ def again(rounds: Sequence[events.Event]) -> list[events.Event]:
     file["book"]["round_id"] = file["result"]["round_id"] = "jjj:2"
     file["result"]["book_digest"] = book = canonical_sha256(file["book"])
     text = json.dumps(file, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    made: list[events.Event] = [*file_events("jjj:2", "jjj", text.encode())]
+    made: list[events.Event] = []
     for event in rounds:
+        if isinstance(event, events.RoundPrices):
+            made.append(event.model_copy(update={"round_id": "jjj:2"}))
         if isinstance(event, events.RoundSealed):
             made.append(event.model_copy(update={"round_id": "jjj:2", "book_digest": book}))
         if isinstance(event, events.RoundCleared):
             digest = canonical_sha256(file["result"])
             made.append(event.model_copy(update={"round_id": "jjj:2", "result_digest": digest}))
-    return made
+    return [*made, *file_events("jjj:2", "jjj", text.encode())]
 
 
 async def test_the_real_ledger_books_a_round_and_the_auditor_has_its_balances(

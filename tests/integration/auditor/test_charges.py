@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from schemas import events
-from schemas.links import LinkCharged
+from schemas.links import LinkCharged, RoundLinks
 from schemas.market import Market
 from schemas.shares import PremiumAssigned, RoundShares
 from schemas.types import Role, period_of
@@ -148,6 +148,22 @@ def first_share(**changes: object) -> Change:
     return change
 
 
+def first_row(rows: str, curve: str, value: int) -> Change:
+    """Return what puts another number into the first hour of the first row's curve."""
+
+    def change(event: events.Event) -> Sequence[events.Event]:
+        first, *others = getattr(event, rows)
+        row = first.model_copy(update={curve: (value, *getattr(first, curve)[1:])})
+        return [event.model_copy(update={rows: (row, *others)})]
+
+    return change
+
+
+def without_first_pool(event: events.Event) -> Sequence[events.Event]:
+    assert isinstance(event, events.RoundPrices)
+    return [event.model_copy(update={"pools": event.pools[1:]})]
+
+
 def all_of(*spoils: Spoil) -> Spoil:
     def spoilt(told: Events) -> Events:
         for spoil in spoils:
@@ -199,8 +215,34 @@ SPOILT: dict[int, tuple[Spoil, dict[str, list[str]]]] = {
         each(RoundShares, lambda _: []),
         {"round_refuted": ["shares[share] must be there as in the round file, was None"]},
     ),
+    7: (
+        all_of(
+            each(events.RoundPrices, first_row("pools", "prices", 7)),
+            each(events.RoundPrices, with_(first_period=START)),
+            each(RoundLinks, first_row("links", "used", 7)),
+        ),
+        {
+            "round_refuted": [
+                "round-prices.pools[bj-1/a910b].prices[",
+                "round-prices.first_period must be",
+                "round-links.links[he-1>bj-1].used[",
+            ]
+        },
+    ),
+    8: (
+        all_of(
+            each(events.RoundPrices, without_first_pool),
+            each(RoundLinks, with_(parts=2)),
+        ),
+        {
+            "round_refuted": [
+                "round-prices.pools[bj-1/a910b] must be there as in the round file, was None",
+                "round-links.parts must be 1 as in the round file, was 2",
+            ]
+        },
+    ),
 }
-OF_ROUNDS = (5, 6)
+OF_ROUNDS = (5, 6, 7, 8)
 
 
 async def test_shares_premiums_and_charges_that_are_not_of_the_file_are_found(
@@ -214,22 +256,30 @@ async def test_shares_premiums_and_charges_that_are_not_of_the_file_are_found(
         told, made = as_round(rounds, seq), as_round_set(rounds, sets, seq)
         await wire.say(*(spoil(told) if seq in OF_ROUNDS else told))
         await wire.say(*(made if seq in OF_ROUNDS else spoil(made)))
-    # Of a round that was judged, other shares come late; the same again are no news.
-    shares = next(event for event in rounds if isinstance(event, RoundShares))
-    await wire.say(shares, *first_share(account=5)(shares))
+    # Of a round that was judged, other things come late; the same again are no news.
+    for kind, late in (
+        (RoundShares, first_share(account=5)),
+        (events.RoundPrices, first_row("pools", "prices", 7)),
+        (RoundLinks, first_row("links", "used", 7)),
+    ):
+        (said,) = (event for event in rounds if isinstance(event, kind))
+        await wire.say(said, *late(said))
     async with wire.auditing():
-        await wire.until("SELECT count(*) FROM verdict", lambda n: n == 6)
+        await wire.until("SELECT count(*) FROM verdict", lambda n: n == 8)
         await wire.until(
             "SELECT count(*) FROM round_audit WHERE allocations_compared", lambda n: n == 4
         )
         findings = await wire.findings()
-    found: dict[str, dict[str, Sequence[str]]] = defaultdict(dict)
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for finding in findings:
         if finding.summary.code in CODES:
             assert finding.round_id is not None
-            found[finding.round_id][finding.summary.code] = finding.problems
-    (late,) = found.pop("jjj:1").values()
-    assert "as told before" in late[0]
+            found[finding.round_id][finding.summary.code] += finding.problems
+    (repeats,) = found.pop("jjj:1").values()
+    assert [text.split(" must be ")[0] for text in repeats] == [
+        f"round {kind}" for kind in ("shares", "prices", "links")
+    ]
+    assert all("as told before" in text for text in repeats)
     assert {round_id: rows.keys() for round_id, rows in found.items()} == {
         f"jjj:{seq}": texts.keys() for seq, (_, texts) in SPOILT.items()
     }

@@ -37,7 +37,7 @@ async def test_what_was_passed_over_is_read_again_and_old_rounds_stay_judged(sta
         rows = await conn.fetch("SELECT topic FROM consumer_offset")
         assert [row["topic"] for row in rows] == ["offers"]
         assert await conn.fetchval("SELECT count(*) FROM round_part") == 0
-        assert await conn.fetchval("SELECT shares_sha256 FROM verdict") is None
+        assert await conn.fetchval("SELECT told::text FROM verdict") == "{}"
         rows = await conn.fetch("SELECT charges, offers_through FROM round_audit ORDER BY seq")
         assert [tuple(row) for row in rows] == [(None, "[]"), (None, None)]
         assert await conn.fetchval("SELECT tariffs + rents FROM round_payment") == 0

@@ -20,6 +20,7 @@ from schemas.codec import Envelope, derive_id, encode
 from schemas.events import Event
 from schemas.registry import BY_MODEL
 from services.gateway.adapters.http import examples
+from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.projection import LEASE, TOPICS, Projection
 from services.gateway.adapters.shown import Shown
 from services.gateway.adapters.sight import reader_pool
@@ -159,7 +160,8 @@ async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterato
     clock = ManualClock(NOW)
     reader = await reader_pool(own, schema, max_size=8)
     shown = Shown()
-    app = _with_known_routes(build(settings, clock, pool, reader, writer, shown))
+    intents = PostgresIntents(pool, shown)
+    app = _with_known_routes(build(settings, clock, pool, reader, writer, intents))
     stop = asyncio.Event()
     keeper = LeaseKeeper(pool, LEASE, "gateway-test")
     projection = Projection(pool, LogReader(settings, TOPICS), keeper, shown)

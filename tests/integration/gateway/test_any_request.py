@@ -85,7 +85,7 @@ MAY: dict[str, set[Role]] = {
     "set_settlement_terms": OPERATOR,
     # Nobody here, since the gateway of this test is no sandbox.
     "take_play_money": set(),
-    "move_collateral": PROVIDER | OPERATOR,
+    "move_collateral": PROVIDER | ENTERPRISE | OPERATOR,
     "set_standing": OPERATOR | REGULATOR,
     "add_key": set(Role),
     "revoke_key": set(Role),

@@ -451,6 +451,14 @@ async def test_orders_about_money_go_to_the_log_once_and_terms_by_version(market
         "POST", path, own, key=market.provider, headers={"Idempotency-Key": "c1"}
     )
     assert mine.status_code == 202, mine.text
+    buyer = await gateway.call(
+        "POST",
+        path.replace("provider", "enterprise"),
+        own,
+        key=market.enterprise,
+        headers={"Idempotency-Key": "c1"},
+    )
+    assert buyer.status_code == 202, buyer.text
     foreign = await gateway.admit("provider-2", "provider")
     other = await gateway.call("POST", path, own, key=foreign, headers={"Idempotency-Key": "c1"})
     assert other.status_code == 404

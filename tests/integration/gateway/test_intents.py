@@ -8,7 +8,7 @@ import uuid
 import asyncpg
 
 from services.gateway.adapters.intents import PostgresIntents
-from services.gateway.app.once import make_intent
+from services.gateway.app.once import intent_of, make_intent
 from services.gateway.ports import Claim, Done, Intent
 from tests.integration.gateway.conftest import Gateway
 
@@ -52,3 +52,18 @@ async def test_callers_share_statements_and_none_takes_or_spoils_what_is_another
         None if who == "second" else f'"{who}"' for who in WHO
     ]
     assert {one.mine for (one,) in seen} == {False}
+
+
+async def test_a_claim_is_taken_over_by_the_same_wish_however_it_is_written(
+    gateway: Gateway,
+) -> None:
+    intents = PostgresIntents(gateway.pool)
+    token = str(uuid.uuid4())
+    wish = intent_of("k3", '{"n":1,"operation":"test"}')
+    assert (await intents.claim("first", token, [wish]))[0].mine
+    await intents.expire([("first", token, "k3")])
+    other = intent_of("k3", '{"n":2,"operation":"test"}')
+    assert not (await intents.claim("first", str(uuid.uuid4()), [other]))[0].mine
+    # As a gateway of another version may write it.
+    same = intent_of("k3", '{"operation": "test", "n": 1}')
+    assert (await intents.claim("first", str(uuid.uuid4()), [same]))[0].mine

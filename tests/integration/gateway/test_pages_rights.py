@@ -208,6 +208,10 @@ async def test_a_demand_with_a_budget_shows_what_it_has_come_to(market: Market) 
     page = (await visit.get("/money")).text
     assert "Budgets of live demand" in page
     assert "¥4,000.00" in page
+    # Who sells hours on owes penalties, too, and puts up collateral for them.
+    assert "Whoever sells hours on owes the penalty" in page
+    moved = await visit.post("/money/collateral", amount="20", direction="in", key="c1")
+    assert (moved.status_code, moved.headers["location"]) == (303, "/money?ordered=true")
 
 
 async def test_a_key_that_only_reads_looks_and_is_told_what_it_lacks(market: Market) -> None:

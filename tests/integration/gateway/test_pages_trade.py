@@ -229,7 +229,7 @@ async def upload(page: Page, gateway: Gateway, market: Market, folder: Path) -> 
     await page.locator("#rows").fill(ROWS.replace(",x,", ",12,"))
     await page.get_by_role("button", name="检查").click()
     # What the form allows the market may refuse: the chip class is not there.
-    await expect(rows.nth(1)).to_contain_text("芯片型号 应为以下之一:ascend-910b, h800")
+    await expect(rows.nth(1)).to_contain_text("芯片型号 应为以下之一：ascend-910b, h800")
     await page.get_by_role("button", name="仅提交正确的 2 行").click()
     await expect(page.get_by_role("status").last).to_contain_text("已提交 2 / 3 行")
     await page.locator("#rows").fill(ROWS.replace("h900,16,x", "h800,16,12"))

@@ -10,7 +10,9 @@ from typing import Any
 import asyncpg
 
 from schemas import events
+from schemas.capacity import CapacityHeld, CapacityRefused, CapacityWanted
 from schemas.events import Reason
+from schemas.examples import examples
 from services.core.round_file import file_events
 from services.gateway.adapters.projection import LEASE, TOPICS, Projection
 from services.gateway.main import MIGRATIONS
@@ -382,6 +384,60 @@ async def test_of_two_amendments_of_a_version_the_one_shows_that_the_hold_was_pl
         look, lambda found: found["version"] == 2 and found["hold"]["state"] == "refused"
     )
     assert (view["terms"]["budget"], view["amendment"]) == (3_000_000_000, None)
+
+
+async def test_an_amended_offer_shows_waiting_until_its_chips_are_held_or_refused(
+    market: Market,
+) -> None:
+    gateway = market.gateway
+    terms = offer()["terms"] | {"capacity_chips": 4_000}
+    made = await gateway.submit("offers", offer() | {"terms": terms}, market.provider, "k1")
+    path = f"/v1/offers/{made.json()['order_id']}"
+    about: dict[str, Any] = {
+        "order_id": made.json()["order_id"],
+        "market_id": MARKET,
+        "participant_id": "provider-1",
+        "version": 2,
+    }
+    waiting = Reason(code="amend_waiting_for_capacity", en="Waits.", zh="等待。")
+
+    async def look() -> dict[str, Any]:
+        return dict((await gateway.call("GET", path, key=market.provider)).json())
+
+    async def amend(chips: int, sequence: int) -> str:
+        """Ask for more, as matching passes it on; return the id of the event that asks."""
+        body = {"expected_version": 1, "terms": terms | {"chips": chips}}
+        reply = await gateway.call("PUT", path, body, key=market.provider)
+        fields = about | {"side": "offer", "state": "open", "reason": waiting}
+        status = events.OrderStatusChanged.model_validate(fields | {"sequence": sequence})
+        cause = reply.json()["event_id"]
+        await gateway.publish(status.model_copy(update={"version": 1}), cause=cause)
+        asked = next(one for one in examples() if isinstance(one, CapacityWanted))
+        asked = asked.model_copy(update={**about, "chips": chips, "asked": sequence})
+        await gateway.publish(asked, cause=cause)
+        shown = await gateway.eventually(look, lambda now: now["reason"]["code"] == waiting.code)
+        assert (shown["version"], shown["amendment"]["terms"]["chips"]) == (1, chips)
+        found = await gateway.eventually(
+            lambda: gateway.call("GET", f"/v1/orders/{about['order_id']}/history"),
+            lambda reply: (
+                [one["kind"] for one in reply.json()["items"]].count("capacity_wanted") == sequence
+            ),
+        )
+        return str([one["event_id"] for one in found.json()["items"]
+                    if one["kind"] == "capacity_wanted"][-1])  # fmt: skip
+
+    refused = CapacityRefused(**about, reason=REASON)
+    await gateway.publish(refused, cause=await amend(3_000, 1))
+    shown = await gateway.eventually(look, lambda now: now["amendment"] is None)
+    assert (shown["version"], shown["terms"]["chips"]) == (1, terms["chips"])
+    cause = await amend(2_000, 2)
+    hours = {"start": terms["start"], "end": terms["end"]}
+    held = CapacityHeld.model_validate({**about, **hours, "chips": 2_000})
+    await gateway.publish(held, cause=cause)
+    fields = about | {"side": "offer", "state": "open", "reason": REASON, "sequence": 3}
+    await gateway.publish(events.OrderStatusChanged.model_validate(fields), cause="the-answer")
+    shown = await gateway.eventually(look, lambda now: now["version"] == 2)
+    assert (shown["terms"]["chips"], shown["amendment"]) == (2_000, None)
 
 
 async def test_poison_on_any_topic_is_passed_over(market: Market) -> None:

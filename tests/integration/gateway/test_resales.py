@@ -32,6 +32,25 @@ async def seen(gateway: Gateway, key: str, allocation_id: str) -> dict[str, Any]
     return dict((await gateway.eventually(look, bool))[0])
 
 
+async def chain(gateway: Gateway, key: str, order_id: str) -> list[tuple[str | None, ...]]:
+    """Return an order's allocations, and what was sold on of them, as somebody sees its life."""
+    reply = await gateway.call("GET", f"/v1/orders/{order_id}/life", key=key)
+    names = ("kind", "allocation_id", "resale_of", "resale_order_id")
+    steps = reply.json()["items"]
+    return [tuple(one[name] for name in names) for one in steps if one["allocation_id"]]
+
+
+async def the_buyer_sees_no_more_than_its_seller(
+    gateway: Gateway, key: str, sold: events.AllocationMade
+) -> None:
+    """Sell to a demand of whoever has the key, and look at its life."""
+    bought = "al_" + "c" * 26
+    need = (await gateway.submit("demand", demand(), key, "d2")).json()["order_id"]
+    await gateway.publish(sold.model_copy(update={"allocation_id": bought, "demand_id": need}))
+    await seen(gateway, key, bought)
+    assert await chain(gateway, key, need) == [("allocated", bought, None, None)]
+
+
 async def test_who_bought_sells_on_and_sees_the_chain_both_ways(
     market: Market, browser: Browser
 ) -> None:
@@ -83,5 +102,16 @@ async def test_who_bought_sells_on_and_sees_the_chain_both_ways(
         assert first["resold"] == []
         await page.goto(f"/orders/{need['order_id']}")
         assert SOLD[:12] in await page.content()
+        await page.locator(f"a[href='/orders/{order_id}']").click()
+        assert await page.locator(f"a[href='/orders/{need['order_id']}']").count() == 1
+        assert await obstacles(page) == []
+    for key in (market.enterprise, market.regulator):
+        assert await chain(gateway, key, need["order_id"]) == [
+            ("allocated", BOUGHT, None, None),
+            ("resold", SOLD, BOUGHT, order_id),
+        ]
+        (sale,) = await chain(gateway, key, order_id)
+        assert sale == ("allocated", SOLD, BOUGHT, need["order_id"])
+    await the_buyer_sees_no_more_than_its_seller(gateway, other, sold)
     refused = await gateway.submit("offers", offer(), market.enterprise, "o1")
     assert refused.status_code == 403

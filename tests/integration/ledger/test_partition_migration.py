@@ -51,7 +51,7 @@ def booked() -> tuple[list[Entry], dict[str, Account]]:
             UUID(int=4) if kind is TransferKind.REVERSAL else None,
         )
         hold = HOLD if kind is TransferKind.POST else None
-        done: Booking = book(transfer, accounts, hold)
+        done: Booking = book(transfer, accounts[debit], accounts[credit], hold)
         accounts |= {done.debit.id: done.debit, done.credit.id: done.credit}
         held = HOLD.amount if hold else None
         entries.append(

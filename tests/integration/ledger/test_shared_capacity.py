@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from schemas.capacity import CapacityFreed
+from schemas.capacity import CapacityFreed, CapacityWanted
+from schemas.events import OfferAmended
 from schemas.types import Role
 from services.ledger.audit import audit
 from tests.integration.ledger.bookings import REFUSED
@@ -29,6 +30,9 @@ ADDED = (
 )
 HELD = "INSERT INTO capacity_hold VALUES ('off_2', 100, 'c/c', 10, 6);"
 LESS = "UPDATE capacity_hold SET chips = 5"
+ASKED = "INSERT INTO capacity_raise VALUES ('off_2', 1, 2, 8, 100, 110, 10, true);"
+RESTATED = "UPDATE capacity_hold SET stated = 5"
+RAISED = "UPDATE capacity_hold SET chips = 8"
 GONE = "DELETE FROM capacity_hold"
 SOLD = (
     "INSERT INTO allocation VALUES ('al_2', 'jjj:1', 'jjj', 'dem_1', 'lab', 'off_2', 'cloud', 1, "
@@ -50,6 +54,14 @@ SOLD = (
         ADDED + HELD + SOLD + LESS,
         ADDED + HELD + LESS.replace("5", "7"),
         ADDED + HELD + LESS.replace("chips", "stated"),
+        # Raised beyond what it was given, in another hour, when it was refused, beyond what is.
+        ADDED + HELD + ASKED + RAISED.replace("8", "9"),
+        ADDED + HELD + ASKED.replace("100", "101") + RAISED,
+        ADDED + HELD + ASKED.replace("true", "false") + RAISED,
+        ADDED + HELD + ASKED.replace("8", "11") + RAISED.replace("8", "11"),
+        ADDED + HELD + ASKED + RESTATED,
+        ADDED + HELD + ASKED + LESS.replace("hold", "raise"),
+        ADDED + HELD + ASKED + GONE.replace("hold", "raise"),
         ADDED + HELD + LESS.replace("_hold", ""),
         "INSERT INTO capacity VALUES ('c/c', 100, 10, 0)",
         ADDED + HELD + GONE,
@@ -64,6 +76,9 @@ async def test_what_is_held_may_be_sold_and_the_rest_given_back(roles: Roles) ->
     await roles.writer(ADDED + HELD.replace("6)", "8)") + SOLD)
     await roles.writer("UPDATE capacity_hold SET chips = 6")
     assert await roles.conn.fetchval("SELECT held FROM capacity") == 6
+    await roles.writer(ASKED + RAISED + ", stated = 12")
+    (there,) = await roles.conn.fetch("SELECT chips, held FROM capacity")
+    assert (there["chips"], there["held"]) == (12, 8)
 
 
 async def test_two_markets_sell_the_chips_of_one_resource_once(
@@ -105,6 +120,26 @@ async def test_two_markets_sell_the_chips_of_one_resource_once(
     await ledger.send(w.offered("again", "cloud", chips=5, **shared))
     await ledger.settle()
     assert await owner.fetchval("SELECT max(held) FROM capacity") == 10
+    # Two more nodes: the spot offer is raised to what is there now, and sent twice by a relay.
+    more = w.offered("again", "cloud", chips=7, capacity_chips=12)
+    about = more.model_dump(include={"order_id", "market_id", "participant_id"})
+    wanted = CapacityWanted(
+        **about,
+        version=2,
+        capacity=f"cloud/{more.terms.resource_code}/{more.terms.zone}/{more.terms.chip}",
+        chips=7,
+        start=w.hour(1),
+        end=w.hour(24),
+        capacity_chips=12,
+        asked=1,
+        after_seq=0,
+    )
+    await ledger.send(OfferAmended(**about, expected_version=1, terms=more.terms))
+    await ledger.send(wanted, wanted)
+    await ledger.settle()
+    (there,) = await owner.fetch("SELECT max(chips) AS chips, max(held) AS held FROM capacity")
+    assert (there["chips"], there["held"]) == (12, 12)
+    assert await owner.fetchval("SELECT count(*) FROM capacity_raise") == 1
     await owner.execute(f'SET ROLE "{schema}_regulator"')
     report = await audit(settings.postgres_dsn, schema)
     assert report.ok, "\n".join(report.lines())

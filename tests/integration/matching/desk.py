@@ -107,7 +107,7 @@ def hold(submitted: events.DemandSubmitted, version: int = 1) -> events.HoldPlac
     )
 
 
-def record(event: events.Event) -> OutRecord:
+def record(event: events.Event, cause: str = "") -> OutRecord:
     """Return the record of an event as another service would write it."""
     value = event.model_dump_json()
     key, body, headers = encode(
@@ -118,7 +118,7 @@ def record(event: events.Event) -> OutRecord:
             recorded_at=datetime.now(UTC),
             participant_id="test",
             correlation_id="story",
-            causation_id="",
+            causation_id=cause,
             traceparent="",
             data=event,
         )
@@ -135,9 +135,9 @@ class Desk:
         self._reader = reader
         self.records: list[Record] = []
 
-    async def say(self, *said: events.Event) -> None:
-        """Write events to their topics."""
-        await self.writer.send_many([record(event) for event in said])
+    async def say(self, *said: events.Event, cause: str = "") -> None:
+        """Write events to their topics, caused by another."""
+        await self.writer.send_many([record(event, cause) for event in said])
 
     async def hear(self, enough: int = 1, timeout_s: float = 10.0) -> None:
         """Read all that matching writes until this many rounds are closed and all is sent."""

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from schemas import events
-from schemas.capacity import CapacityFreed, CapacityHeld, CapacityRefused
+from schemas.capacity import CapacityFreed, CapacityHeld, CapacityRefused, CapacityWanted
+from schemas.codec import derive_id
+from schemas.registry import BY_MODEL
 from services.core.past_books import sealed_books
 from services.gateway.adapters.market_log import KafkaMarketLogs
 from services.kit.clock import ManualClock
@@ -106,3 +108,40 @@ async def test_shared_chips_are_offered_once_held_and_freed_once_not_needed(desk
     found = list(sealed_books(await KafkaMarketLogs(desk.settings, 10_000).read(MARKET.id)))
     assert [one.digest for one in found] == [one.sealed_digest for one in found]
     assert not found[0].differing
+
+
+async def test_an_offer_is_raised_while_its_old_terms_trade_on_over_restarts(desk: Desk) -> None:
+    window = {"start": hours(2), "end": hours(8), "capacity_chips": 8}
+    one, need = offer("one", chips=4, **window), demand("n", earliest=hours(2), deadline=hours(8))
+    more = one.terms.model_copy(update={"chips": 8})
+    about = one.model_dump(include={"order_id", "market_id", "participant_id"})
+    clock = ManualClock(START)
+    await desk.say(events.MarketDefined(market=MARKET))
+    async with open_process(desk.settings, clock) as matching:
+        await desk.say(one, held(one), need, hold(need))
+        await settled(matching, least=4)
+        await desk.say(events.OfferAmended(**about, expected_version=1, terms=more))
+        await settled(matching)
+    async with open_process(desk.settings, clock) as matching:
+        clock.advance(timedelta(minutes=15))
+        await matching.run_round()
+        await desk.hear(1)
+        (asked,) = (one for one in desk.distinct("allocations") if isinstance(one, CapacityWanted))
+        cause = derive_id(BY_MODEL[CapacityWanted].type, one.order_id, "1")
+        answer = held(one).model_copy(update={"version": 2, "chips": 8, "start": one.terms.start})
+        await desk.say(answer, cause=cause)
+        await settled(matching)
+    async with open_process(desk.settings, clock) as matching:
+        clock.advance(timedelta(minutes=15))
+        await matching.run_round()
+        await desk.hear(2)
+    assert (asked.chips, asked.version, asked.asked, asked.start) == (8, 2, 1, one.terms.start)
+    told = [(status.version, status.reason.code) for status in desk.statuses(one)]
+    assert (1, "amend_waiting_for_capacity") in told
+    assert told.index((1, "amend_waiting_for_capacity")) < told.index((2, "amended"))
+    made = [one for one in desk.distinct("allocations") if isinstance(one, events.AllocationMade)]
+    assert made[0].offer_version == 1
+    found = list(sealed_books(await KafkaMarketLogs(desk.settings, 10_000).read(MARKET.id)))
+    assert [book.digest for book in found] == [book.sealed_digest for book in found]
+    assert [book.differing for book in found] == [(), ()]
+    assert [row.version for book in found for row in book.book.offers] == [1, 2]

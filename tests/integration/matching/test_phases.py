@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -111,3 +112,22 @@ async def test_a_day_ahead_round_gives_the_next_day_and_a_replay_rebuilds_its_bo
     assert book.digest == book.sealed_digest
     assert not book.differing
     assert (book.book.periods, len(book.book.offers[0].chips)) == (24, 11)
+
+
+async def test_a_shorter_cadence_brings_the_next_round_forward_at_once(desk: Desk) -> None:
+    clock, stop = ManualClock(START), asyncio.Event()
+    daily = MARKET.rules.model_copy(update={"round_every_s": 86_400})
+    every = "SELECT (body -> 'rules' ->> 'round_every_s')::int AS s FROM market"
+    await desk.say(events.MarketDefined(market=MARKET.model_copy(update={"rules": daily})))
+    async with open_process(desk.settings, clock) as matching:
+        running = asyncio.create_task(matching.run(stop))
+        await desk.say(events.MarketDefined(market=MARKET))
+        async with asyncio.timeout(20):
+            while (await desk.rows(every))[0]["s"] == 86_400:  # noqa: ASYNC110 - a table is awaited
+                await asyncio.sleep(0.02)
+        clock.advance(timedelta(seconds=MARKET.rules.round_every_s))
+        await desk.hear(1, 20.0)
+        stop.set()
+        await running
+    (sealed,) = [one for one in desk.distinct("rounds") if isinstance(one, events.RoundSealed)]
+    assert sealed.market_time == START + timedelta(seconds=MARKET.rules.round_every_s)

@@ -264,3 +264,26 @@ async def test_no_participant_gets_more_than_the_largest_share_and_its_orders_sa
         if isinstance(row, events.OrderStatusChanged) and row.reason.code == "largest_share"
     ]
     assert (told.order_id, told.reason.params["got"], told.reason.params["largest"]) == (two, 4, 4)
+    # After a restart, with four of eight chips in hand and four more on offer, it may have six.
+    more = offer("more", chips=4)
+    async with open_process(desk.settings, clock) as matching:
+        await desk.say(more)
+        await settled(matching, least=1)
+        clock.advance(QUARTER)
+        await matching.run_round()
+        late = demand("late", alternatives=[{"chips_any_of": ["a910b"], "limit": 2_000_000}])
+        await desk.say(late, hold(late))
+        await settled(matching, least=2)
+        clock.advance(QUARTER)
+        await matching.run_round()
+        await desk.hear(3)
+    made = [row for row in desk.distinct("allocations") if isinstance(row, events.AllocationMade)]
+    assert {row.demand_id for row in made} == {one, other, late.order_id}
+    found = list(sealed_books(await KafkaMarketLogs(desk.settings, 10_000).read(MARKET.id)))
+    assert [row.digest for row in found] == [row.sealed_digest for row in found]
+    (allowance,) = found[1].book.allowances
+    assert allowance.capacity[:8] == (2,) * 8
+    hoarder = allowance.participant
+    assert [(row.chips, row.participant == hoarder) for row in found[1].book.held] == [
+        ((8,) * 8, False), ((4,) * 8, True),
+    ]  # fmt: skip

@@ -190,5 +190,6 @@ def shuffled(book: Book, seed: int) -> Book:
         offers=mixed(book.offers),
         demands=demands,
         links=mixed(book.links),
+        held=mixed(book.held),
         allowances=mixed(book.allowances),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from operator import add
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,8 @@ from services.core.clearing import clear as clearing
 from services.core.clearing.clear import clear, clear_greedy
 from services.core.clearing.scale.engine import clear_large
 from services.core.codec import canonical_json, result_to_dict
+from services.core.holding_rows import BookHolding
+from services.core.policy_rows import covered
 from tests.property.clearing.books import (
     check_files,
     linked_book,
@@ -67,7 +70,27 @@ def capped(book: Book, seed: int) -> Book:
     )
     policies = tuple(row(name) for name in ["one", "two"][: chance.choice([1, 1, 2])])
     book = replace(book, pools=pools, offers=offers, demands=demands, policies=policies)
+    if seed % 2:
+        book = replace(book, held=_held(book, chance))
     return replace(book, allowances=allowances_of(book))
+
+
+def _held(book: Book, chance: random.Random) -> tuple[BookHolding, ...]:
+    """Return what some of a book's participants, and all together, have of rounds before."""
+    found = []
+    for pool in sorted(covered(book.pools, book.policies)):
+        total = [0] * book.periods
+        for name in sorted({row.participant for row in book.demands}):
+            start = chance.randrange(book.periods)
+            count = chance.randint(0, book.periods - start)
+            if count and chance.random() < 0.6:
+                chips = [chance.randint(1, 3) for _ in range(count)]
+                total[start : start + count] = map(add, total[start : start + count], chips)
+                found.append(BookHolding(name, pool, book.first_period + start, tuple(chips)))
+        # What accounts have that want nothing now.
+        chips = [n + chance.randint(1, 2) for n in total]
+        found.append(BookHolding("", pool, book.first_period, tuple(chips)))
+    return tuple(sorted(found, key=lambda row: row.key))
 
 
 @examples(100)
@@ -113,6 +136,7 @@ def test_a_domestic_share_and_a_largest_share_hold_together(seed: int) -> None:
     if len({row.id for row in rows}) < len(rows):
         named = tuple(replace(row, id=f"max-{row.id}") for row in book.policies)
         both = replace(with_share, policies=(*named, *with_share.policies))
+    both = replace(both, held=_held(both, random.Random(seed)) if seed % 2 else ())
     both = replace(both, allowances=allowances_of(both))
     check_files(both, clear(both, RULES), RULES)
 
@@ -132,7 +156,7 @@ def test_a_largest_share_that_binds_nobody_changes_nothing(seed: int) -> None:
 @given(seed=SEEDS)
 def test_no_largest_share_binds_what_is_urgent(seed: int) -> None:
     book = capped(small_book(seed), seed)
-    urgent = replace(book, mobilisation=BookMobilisation("need", 10**9), allowances=())
+    urgent = replace(book, mobilisation=BookMobilisation("need", 10**9), held=(), allowances=())
     assert allowances_of(urgent) == ()
     check_files(urgent, clear(urgent, RULES), RULES)
     assert clearing.clear(urgent, RULES).welfare == oracle_welfare(urgent)

@@ -1,4 +1,4 @@
-"""Whatever the order of offers, rounds and withdrawals of several markets: chips are sold once.
+"""Whatever the order of offers, raises, rounds and withdrawals of markets: chips are sold once.
 
 Beside the ledger's decisions stands a model of plain numbers that knows who offered how much of
 which resource in which hours, and what was sold of it.
@@ -12,7 +12,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from schemas.capacity import CapacityFreed, CapacityHeld, CapacityRefused
+from schemas.capacity import (
+    CapacityFreedSince,
+    CapacityHeld,
+    CapacityRefused,
+    CapacityWanted,
+)
+from schemas.events import OfferAmended
 from schemas.types import Role
 from tests.unit.ledger import world as w
 
@@ -23,13 +29,22 @@ HOURS = 5
 
 @dataclass
 class Offer:
-    """An offer whose chips were reserved: hour -> chips that may be sold, and that were."""
+    """An offer whose chips were reserved: hour -> chips that may be sold, and that were.
+
+    Terms are those in force; what the terms before had is kept until it is given back.
+    """
 
     name: str
     market: str
     resource: str
     kept: dict[int, int]
     sold: dict[int, int] = field(default_factory=dict)
+    asked: int = 0
+    version: int = 1
+    terms: dict[int, int] = field(default_factory=dict)
+
+    def room(self, hour: int) -> int:
+        return min(self.kept.get(hour, 0), self.terms.get(hour, 0)) - self.sold.get(hour, 0)
 
     def held(self, hour: int) -> int:
         return max(self.kept.get(hour, 0), self.sold.get(hour, 0))
@@ -45,6 +60,7 @@ class SharedCapacity(RuleBasedStateMachine):
         self.stated: dict[tuple[str, int], int] = {}
         self.seq = dict.fromkeys(MARKETS, 0)
         self.count = 0
+        self.told: list[tuple[Offer, CapacityFreedSince | CapacityWanted]] = []
         feed = (
             w.registered("lab"),
             w.registered("cloud", Role.PROVIDER),
@@ -83,8 +99,56 @@ class SharedCapacity(RuleBasedStateMachine):
         answers = [type(one) for one in told if one.order_id == body.order_id]
         assert answers == [CapacityHeld if fits and hours else CapacityRefused]
         if fits and hours:
-            self.offers.append(Offer(name, market, resource, dict.fromkeys(hours, chips)))
+            kept = dict.fromkeys(hours, chips)
+            self.offers.append(Offer(name, market, resource, kept, terms=kept))
             self.stated.update({(resource, hour): stated for hour in hours})
+
+    @precondition(lambda self: self.offers)
+    @rule(
+        data=st.data(),
+        chips=st.integers(1, 8),
+        more=st.integers(0, 8),
+        first=st.integers(1, HOURS - 1),
+        length=st.integers(1, HOURS),
+    )
+    def want(self, data: st.DataObject, chips: int, more: int, first: int, length: int) -> None:
+        """Raise an offer, widen it, or both."""
+        one = data.draw(st.sampled_from(self.offers))
+        one.asked += 1
+        stated, end = chips + more, min(first + length, HOURS)
+        body = w.offered(
+            one.name, "cloud", chips, end, start=first, market=one.market,
+            resource_code=one.resource, capacity_chips=stated,
+        )  # fmt: skip
+        about = body.model_dump(include={"order_id", "market_id", "participant_id"})
+        wanted = CapacityWanted(
+            **about, version=one.asked + 1, chips=chips, start=body.terms.start, end=body.terms.end,
+            capacity=f"cloud/{one.resource}/{body.terms.zone}/{body.terms.chip}",
+            capacity_chips=stated, asked=one.asked, after_seq=self.seq[one.market],
+        )  # fmt: skip
+        amended = OfferAmended(**about, expected_version=one.asked, terms=body.terms)
+        hours = range(first, end)
+        others = {hour: self.held(one.resource, hour) - one.held(hour) for hour in hours}
+        fits = all(others[hour] + max(one.held(hour), chips) <= stated for hour in hours)
+        self.ledger.feed(self.topics.put(amended, wanted))
+        self.told.append((one, wanted))
+        told: list[CapacityHeld | CapacityRefused]
+        told = [*self.ledger.events(CapacityHeld), *self.ledger.events(CapacityRefused)]
+        answers = [type(a) for a in told
+                   if (a.order_id, a.version) == (body.order_id, wanted.version)]  # fmt: skip
+        assert answers == [CapacityHeld if fits else CapacityRefused]
+        if fits:
+            one.version, one.terms = wanted.version, dict.fromkeys(hours, chips)
+            one.kept.update({hour: max(one.held(hour), chips) for hour in hours})
+            self.stated.update({(one.resource, hour): stated for hour in hours})
+
+    @precondition(lambda self: self.told)
+    @rule(data=st.data())
+    def copy(self, data: st.DataObject) -> None:
+        """Send again what was sent before its offer asked for more, or asked it itself."""
+        one, told = data.draw(st.sampled_from(self.told))
+        if told.asked < one.asked or isinstance(told, CapacityWanted):
+            self.ledger.feed(self.topics.put(told))
 
     @precondition(lambda self: any(offer.market for offer in self.offers))
     @rule(data=st.data())
@@ -94,12 +158,18 @@ class SharedCapacity(RuleBasedStateMachine):
         self.seq[market] += 1
         made = []
         for one in (one for one in self.offers if one.market == market):
-            room = {h: n - one.sold.get(h, 0) for h, n in one.kept.items()}
-            sold = {h: data.draw(st.integers(0, max(0, n))) for h, n in room.items()}
+            sold = {h: data.draw(st.integers(0, max(0, one.room(h)))) for h in one.kept}
             rows = [(hour, chips, 0) for hour, chips in sorted(sold.items()) if chips]
             if rows:
                 body = w.allocated(
-                    self.seq[market], f"d-{market}", "lab", one.name, "cloud", rows, market=market
+                    self.seq[market],
+                    f"d-{market}",
+                    "lab",
+                    one.name,
+                    "cloud",
+                    rows,
+                    market=market,
+                    version=one.version,
                 )
                 made.append(body)
                 for hour, chips, _ in rows:
@@ -113,7 +183,7 @@ class SharedCapacity(RuleBasedStateMachine):
         one = data.draw(st.sampled_from(self.offers))
         chips, first = data.draw(st.integers(0, 4)), data.draw(st.integers(0, HOURS))
         after = self.seq[one.market] + is_early
-        body = CapacityFreed(
+        body = CapacityFreedSince(
             order_id=w.offer_id(one.name),
             market_id=one.market,
             participant_id="cloud",
@@ -121,17 +191,15 @@ class SharedCapacity(RuleBasedStateMachine):
             start=w.hour(first),
             end=w.hour(HOURS),
             after_seq=after,
+            asked=one.asked,
         )
+        self.told.append((one, body))
         self.ledger.feed(self.topics.put(body))
         if is_early:
             self.seq[one.market] = after
-            rows = [
-                (hour, room, 0)
-                for hour, kept in sorted(one.kept.items())
-                if (room := kept - one.sold.get(hour, 0)) > 0
-            ]
-            made = [w.allocated(after, f"d-{one.market}", "lab", one.name, "cloud", rows,
-                                market=one.market)] if rows else []  # fmt: skip
+            rows = [(hour, room, 0) for hour in sorted(one.kept) if (room := one.room(hour)) > 0]
+            sale = (after, f"d-{one.market}", "lab", one.name, "cloud", rows)
+            made = [w.allocated(*sale, market=one.market, version=one.version)] if rows else []
             for hour, room, _ in rows:
                 one.sold[hour] = one.sold.get(hour, 0) + room
             self.ledger.feed(self.topics.round(after, *made, market=one.market))

@@ -165,6 +165,6 @@ class Records:
             self.stash.setdefault(decision.put.order_id, {})[decision.put.cause] = decision.put
         return decision
 
-    def verdict(self, event: events.Event) -> Verdict:
+    def verdict(self, event: events.Event, cause: str = "") -> Verdict:
         """Judge an event and return its verdict alone."""
-        return self.judge(event).verdict
+        return self.judge(event, cause=cause).verdict

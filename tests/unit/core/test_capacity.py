@@ -1,7 +1,8 @@
-"""Offers that share capacity: they wait for the ledger, only shrink, and give back what is left."""
+"""Offers that share capacity: they wait for the ledger, also to be raised, and give back."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,14 @@ from schemas import events
 from schemas.capacity import CapacityHeld, CapacityRefused
 from schemas.types import OrderState, period_of, period_start
 from services.core.book_builder import build_book, horizon_of
-from services.core.capacity import has_freed, kept_of, passed_by
+from services.core.capacity import (
+    has_freed,
+    has_wanted,
+    id_wanted,
+    kept_of,
+    passed_by,
+    wanted_of,
+)
 from services.core.orders import OfferOrder
 from services.core.verdicts import Verdict
 from tests.unit.core import orders_world as w
@@ -83,22 +91,105 @@ def test_an_offer_sells_no_hour_before_the_first_that_is_reserved() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "code"),
+    "changes",
     [
-        ({"chips": 9}, "capacity_raised"),
-        ({"end": "2026-11-24T18:00:00Z"}, "capacity_raised"),
-        ({"start": "2026-11-24T08:00:00Z"}, "capacity_raised"),
-        ({"capacity_chips": 17}, "capacity_same"),
-        ({"capacity_chips": None}, "capacity_same"),
-        ({"resource_code": "CN.11.0108.OTHER-T4"}, "capacity_same"),
-        ({"zone": "he-1"}, "capacity_same"),
+        {"capacity_chips": None},
+        {"resource_code": "CN.11.0108.OTHER-T4"},
+        {"zone": "he-1"},
     ],
 )
-def test_what_is_reserved_only_shrinks_by_an_amendment(changes: dict[str, Any], code: str) -> None:
+def test_an_amendment_names_the_same_capacity(changes: dict[str, Any]) -> None:
     records = w.Records(w.offer(**SHARED), HELD)
     decision = records.judge(w.amended_offer(1, **(SHARED | changes)))
-    assert (decision.verdict, decision.why and decision.why.code) == (Verdict.REJECTED, code)
+    assert (decision.verdict, decision.why and decision.why.code) == (
+        Verdict.REJECTED,
+        "capacity_same",
+    )
     assert the_offer(records).version == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"chips": 9},
+        {"end": "2026-11-24T18:00:00Z", "chips": 2},
+        {"start": "2026-11-24T08:00:00Z"},
+        {"capacity_chips": 17},
+    ],
+)
+def test_terms_that_want_more_count_once_it_is_reserved_and_the_old_ones_until_then(
+    changes: dict[str, Any],
+) -> None:
+    records = w.Records(w.offer(**SHARED), HELD)
+    before = the_offer(records)
+    raised = w.amended_offer(1, **(SHARED | changes))
+    assert records.verdict(raised) is Verdict.ACCEPTED
+    waiting = the_offer(records)
+    assert (waiting.version, waiting.terms, waiting.state) == (1, before.terms, OrderState.OPEN)
+    assert waiting.why.code == "amend_waiting_for_capacity"
+    assert has_wanted(before, waiting)
+    assert not has_freed(before, waiting)
+    assert records.verdict(raised) is Verdict.DUPLICATE
+    wanted = wanted_of(waiting, 3, w.NOW)
+    assert (wanted.version, wanted.chips, wanted.after_seq) == (2, raised.terms.chips, 3)
+    assert records.verdict(answered(), cause="another request") is Verdict.DUPLICATE
+    assert records.verdict(answered(), cause=id_wanted(waiting)) is Verdict.AMENDED
+    after = the_offer(records)
+    assert (after.version, after.terms, after.pending) == (2, raised.terms, None)
+    assert has_freed(waiting, after) is (raised.terms.chips < before.terms.chips)
+
+
+def answered(chips: int = 12) -> CapacityHeld:
+    end = NINE + timedelta(hours=9)
+    return CapacityHeld(**(ABOUT | {"version": 2}), chips=chips, start=NINE, end=end)
+
+
+def test_a_refused_raise_leaves_the_offer_as_it_was_with_the_ledgers_words() -> None:
+    records = w.Records(w.offer(**SHARED), HELD, w.amended_offer(1, **SHARED, chips=12))
+    no = REFUSED.model_copy(update={"version": 2})
+    assert records.verdict(no, cause=id_wanted(the_offer(records))) is Verdict.APPLIED
+    after = the_offer(records)
+    assert (after.version, after.terms.chips, after.state) == (1, 8, OrderState.OPEN)
+    assert (after.pending, after.why.en) == (None, "taken")
+
+
+def test_another_amendment_takes_the_place_of_one_that_waits_for_chips() -> None:
+    records = w.Records(w.offer(**SHARED), HELD, w.amended_offer(1, **SHARED, chips=12))
+    first = the_offer(records)
+    records.judge(w.amended_offer(1, **SHARED, chips=10))
+    second = the_offer(records)
+    assert has_wanted(first, second)
+    # Asked for ten now, whatever twelve were given.
+    assert has_freed(first, second)
+    assert kept_of(second)[0] == 10
+    assert records.verdict(answered(), cause=id_wanted(first)) is Verdict.DUPLICATE
+    assert records.verdict(w.amended_offer(1, **SHARED, ask=900_000)) is Verdict.AMENDED
+    assert has_freed(second, the_offer(records))
+    assert records.verdict(answered(10), cause=id_wanted(second)) is Verdict.DUPLICATE
+    assert (the_offer(records).version, the_offer(records).terms.chips) == (2, 8)
+
+
+def test_a_raise_that_waits_ends_with_its_offer_and_gives_back_what_it_got() -> None:
+    records = w.Records(w.offer(**SHARED), HELD, w.amended_offer(1, **SHARED, chips=12))
+    waiting = the_offer(records)
+    records.judge(CANCEL)
+    assert the_offer(records).pending is None
+    assert has_freed(waiting, the_offer(records))
+    assert records.verdict(answered(), cause=id_wanted(waiting)) is Verdict.CLOSED
+
+
+def test_a_raise_that_what_rounds_sold_meanwhile_or_another_block_bars_does_not_count() -> None:
+    end = {"end": "2026-11-24T18:00:00Z"}
+    fewer = w.amended_offer(1, **SHARED, chips=2, **end)
+    records = w.Records(w.offer(**SHARED), HELD, fewer)
+    waiting = the_offer(records)
+    records.orders[w.OFFER_ID] = replace(waiting, allocated=((period_of(NINE), 3),))
+    records.judge(answered(), cause=id_wanted(waiting))
+    assert (the_offer(records).version, the_offer(records).why.code) == (1, "below_allocated")
+    records = w.Records(w.offer(**SHARED), HELD, w.amended_offer(1, **SHARED, block=True, **end))
+    records.judge(w.offer(w.OTHER_OFFER_ID, block=True))
+    records.judge(answered(), cause=id_wanted(the_offer(records)))
+    assert (the_offer(records).version, the_offer(records).why.code) == (1, "one_block_offer")
 
 
 def test_an_offer_is_not_changed_while_its_chips_are_being_reserved() -> None:

@@ -19,7 +19,6 @@ from services.core.postings import (
 HOLD_ID = derive_uuid("hold", "1")
 LAB = Account("cny:lab", "CNY-micro", floor_zero=True, debits_pending=40, credits_posted=100)
 ESCROW = Account("escrow:jjj", "CNY-micro", floor_zero=True, credits_pending=40)
-ACCOUNTS = {LAB.id: LAB, ESCROW.id: ESCROW}
 HOLD = Hold(HOLD_ID, LAB.id, ESCROW.id, "CNY-micro", 40)
 
 
@@ -29,7 +28,7 @@ def transfer(kind: TransferKind, amount: int, *, resolves: bool = False) -> Tran
 
 
 def test_a_single_transfer_moves_posted_money() -> None:
-    booking = book(transfer(TransferKind.SINGLE, 60), ACCOUNTS, None)
+    booking = book(transfer(TransferKind.SINGLE, 60), LAB, ESCROW, None)
     assert (booking.debit.debits_posted, booking.credit.credits_posted) == (60, 60)
     assert booking.debit.free() == 0
     assert [p.layer for p in booking.postings] == [Layer.POSTED, Layer.POSTED]
@@ -40,20 +39,20 @@ def test_a_single_transfer_moves_posted_money() -> None:
 
 
 def test_a_hold_reserves_without_moving() -> None:
-    booking = book(transfer(TransferKind.HOLD, 60), ACCOUNTS, None)
+    booking = book(transfer(TransferKind.HOLD, 60), LAB, ESCROW, None)
     assert (booking.debit.debits_pending, booking.debit.debits_posted) == (100, 0)
     assert booking.debit.free() == 0
 
 
 def test_a_post_in_part_frees_the_rest() -> None:
-    booking = book(transfer(TransferKind.POST, 15, resolves=True), ACCOUNTS, HOLD)
+    booking = book(transfer(TransferKind.POST, 15, resolves=True), LAB, ESCROW, HOLD)
     assert booking.debit.free() == 85
     assert (booking.credit.credits_pending, booking.credit.credits_posted) == (0, 15)
     assert len(booking.postings) == 4
 
 
 def test_a_void_frees_all() -> None:
-    booking = book(transfer(TransferKind.VOID, 0, resolves=True), ACCOUNTS, HOLD)
+    booking = book(transfer(TransferKind.VOID, 0, resolves=True), LAB, ESCROW, HOLD)
     assert booking.debit.free() == 100
     assert len(booking.postings) == 2
 
@@ -80,7 +79,7 @@ def test_what_a_transfer_may_not_do_is_refused_with_a_code(
 ) -> None:
     resolves = kind in (TransferKind.POST, TransferKind.VOID, TransferKind.EXPIRE)
     with pytest.raises(DomainError) as caught:
-        book(transfer(kind, amount, resolves=resolves), ACCOUNTS, hold)
+        book(transfer(kind, amount, resolves=resolves), LAB, ESCROW, hold)
     assert caught.value.code == code
     assert ", was" in caught.value.message.en
     assert caught.value.message.zh
@@ -88,7 +87,7 @@ def test_what_a_transfer_may_not_do_is_refused_with_a_code(
 
 def test_a_refusal_tells_what_is_free() -> None:
     with pytest.raises(DomainError) as caught:
-        book(transfer(TransferKind.HOLD, 61), ACCOUNTS, None)
+        book(transfer(TransferKind.HOLD, 61), LAB, ESCROW, None)
     assert (caught.value.value, caught.value.allowed) == ("61", "at most 60")
 
 
@@ -99,7 +98,7 @@ def test_a_refusal_tells_what_is_free() -> None:
 def test_a_transfer_joins_two_accounts_of_one_unit(credit: Account) -> None:
     asked = transfer(TransferKind.SINGLE, 1)._replace(credit=credit.id)
     with pytest.raises(DomainError) as caught:
-        book(asked, {credit.id: credit, LAB.id: LAB}, None)
+        book(asked, LAB, credit, None)
     assert caught.value.code == "settle.accounts"
 
 
@@ -108,14 +107,14 @@ def test_a_balance_past_the_limit_is_refused() -> None:
     rich = Account("cny:x", "CNY-micro", floor_zero=True)
     asked = Transfer(derive_uuid("t"), TransferKind.SINGLE, bank.id, rich.id, "CNY-micro", 1, None)
     with pytest.raises(DomainError) as caught:
-        book(asked, {bank.id: bank, rich.id: rich}, None)
+        book(asked, bank, rich, None)
     assert caught.value.code == "settle.too_large"
 
 
 def test_an_account_without_a_floor_may_owe() -> None:
     bank = Account("bank", "CNY-micro", floor_zero=False)
     asked = transfer(TransferKind.SINGLE, 500)._replace(debit="bank", credit=LAB.id)
-    booking = book(asked, {"bank": bank, LAB.id: LAB}, None)
+    booking = book(asked, bank, LAB, None)
     assert booking.debit.free() == -500
 
 

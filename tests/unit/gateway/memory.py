@@ -94,7 +94,7 @@ from tests.unit.gateway.memory_streams import MemoryFeed, streams_of
 from tests.unit.gateway.memory_webhooks import webhooks_of
 
 # One app for all: its routes are compiled at the first request, which takes half a second.
-_APP = create_app()
+APP = create_app()
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 KEYS = {role: f"sk_{role.value}-key-of-the-tests" for role in Role}
 RECEIVED = Reason(code="received", en="On the log.", zh="已写入日志。")
@@ -469,6 +469,6 @@ class MemoryGateway:
             receipt_key=None,
             readiness=self._readiness,
         )
-        _APP.state.api = api
-        transport = httpx.ASGITransport(_APP, raise_app_exceptions=False)
+        APP.state.api = api
+        transport = httpx.ASGITransport(APP, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://gateway")

@@ -19,7 +19,7 @@ from services.core.errors import Message, ValidationError
 from services.core.surveillance.cases import SENTENCES
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.pages import deliveries, demand_form, offer_form
-from services.gateway.adapters.pages.case_words import FIGURES, cell, measured
+from services.gateway.adapters.pages.case_words import FIGURES, measured
 from services.gateway.adapters.pages.changes import changes_of
 from services.gateway.adapters.pages.fields import hour_text, moved_on
 from services.gateway.adapters.pages.offer_rows import key_of, rows_of, template
@@ -141,11 +141,6 @@ def test_every_figure_of_a_case_has_a_name_in_both_languages() -> None:
         (("Difference", "差额"), "¥12.50"),
         (("Where", "范围"), "tianjin/mxc500"),
     ]
-    assert [cell(one, "text", "pivotal") for one in ("en", "zh")] == [
-        "Indispensable supplier",
-        "关键供给方",
-    ]
-    assert cell("zh", "text", "bohai-cloud") == "bohai-cloud"
     said = for_people(Message("fell to 125000 ppm.", "最低 125000 ppm。"))
     assert (said.en, said.zh) == ("fell to 12.5 %.", "最低 12.5 %。")
 

@@ -46,9 +46,16 @@ WRITES: list[tuple[str, str, Any, set[Role]]] = [
     ("POST", "/v1/participants/provider-1/withdrawals", DEPOSIT, {Role.OPERATOR}),
     (
         "POST",
+        "/v1/participants/enterprise-1/collateral",
+        COLLATERAL,
+        {Role.PROVIDER, Role.ENTERPRISE, Role.OPERATOR},
+    ),
+    (
+        "POST",
         "/v1/participants/provider-1/collateral",
         COLLATERAL,
-        {Role.PROVIDER, Role.OPERATOR},
+        # To an enterprise another's is not there; its own, which resales may cost, it moves.
+        {Role.PROVIDER, Role.ENTERPRISE, Role.OPERATOR},
     ),
     ("PUT", "/v1/participants/provider-1/direct-access", {"access": "allowed"}, {Role.OPERATOR}),
     ("POST", "/v1/reversals", REVERSAL, {Role.OPERATOR}),

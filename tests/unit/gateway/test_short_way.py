@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,11 @@ import pytest
 from schemas.types import Role
 from services.gateway.adapters.http import short_way
 from tests.unit.gateway.bad_inputs import demand, offer
-from tests.unit.gateway.memory import KEYS, MemoryGateway
+from tests.unit.gateway.memory import APP, KEYS, MemoryGateway
 
 if TYPE_CHECKING:
     from httpx import Response
+    from starlette.types import Message, Receive
 
 JSON = {"Content-Type": "application/json"}
 ENTERPRISE = {"Authorization": f"Bearer {KEYS[Role.ENTERPRISE]}"}
@@ -113,3 +115,54 @@ async def test_an_order_as_the_guides_say_does_not_reach_the_routes(
     monkeypatch.setattr("starlette.routing.Router.__call__", refuse)
     (first, second) = await _replies(*CASES["demand"])
     assert (first.status_code, second.json()) == (202, first.json())
+
+
+async def _asked(receive: Receive) -> dict[str, Any]:
+    """Ask the app for an order whose body comes as ``receive`` gives it; return the reply."""
+    gateway = MemoryGateway()
+    gateway.http()
+    events: list[Message] = []
+
+    async def send(event: Message) -> None:
+        events.append(event)
+
+    size = str(len(text(demand()))).encode()
+    headers = [*((name.lower().encode(), value.encode()) for name, value in KEYED.items())]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/demand",
+        "query_string": b"",
+        "headers": [*headers, (b"content-length", size)],
+        "client": ("192.0.2.1", 1),
+    }
+    await APP(scope, receive, send)
+    begin, *rest = events
+    body = b"".join(event["body"] for event in rest)
+    return {"status": begin["status"], "headers": dict(begin["headers"]), **json.loads(body)}
+
+
+async def test_a_body_in_pieces_is_an_order_too() -> None:
+    body = text(demand())
+    pieces = iter([body[:10], body[10:11], body[11:]])
+
+    async def receive() -> Message:
+        piece = next(pieces)
+        return {"type": "http.request", "body": piece, "more_body": not body.endswith(piece)}
+
+    reply = await _asked(receive)
+    assert (reply["status"], reply["topic"]) == (202, "demand")
+
+
+async def test_a_body_that_does_not_come_is_refused_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(short_way, "BODY_S_MAX", 0.01)
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    reply = await _asked(receive)
+    assert (reply["status"], reply["code"]) == (408, "body_too_slow")
+    assert reply["headers"][b"x-content-type-options"] == b"nosniff"

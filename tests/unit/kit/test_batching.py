@@ -42,13 +42,61 @@ async def _asked(batcher: Batcher[str, str], items: list[str]) -> list[asyncio.T
     return tasks
 
 
-async def test_whoever_comes_while_batches_are_under_way_goes_with_the_next() -> None:
+async def _until(server: Server, count: int) -> None:
+    async with asyncio.timeout(5):
+        while len(server.batches) < count:  # noqa: ASYNC110 - until the clock has told
+            await asyncio.sleep(0.001)
+
+
+async def test_whoever_comes_while_a_batch_is_under_way_goes_with_the_next() -> None:
     server = Server()
     batcher = _batcher(server)
     tasks = [(await _asked(batcher, [item]))[0] for item in "abcdefg"]
     server.gate.set()
     assert await asyncio.gather(*tasks) == list("ABCDEFG")
-    assert server.batches == [["a"], ["b"], ["c", "d", "e", "f", "g"]]
+    assert server.batches == [["a"], ["b", "c", "d", "e", "f", "g"]]
+
+
+async def test_a_batch_that_takes_long_holds_up_no_other() -> None:
+    server = Server()
+    batcher = _batcher(server)
+    tasks = await _asked(batcher, ["slow"])
+    tasks += await _asked(batcher, ["b", "c"])
+    await _until(server, 2)
+    tasks += await _asked(batcher, ["d"])
+    assert server.batches == [["slow"], ["b", "c"]]
+    server.gate.set()
+    assert await asyncio.gather(*tasks) == ["SLOW", "B", "C", "D"]
+    assert server.batches == [["slow"], ["b", "c"], ["d"]]
+    # Afterwards one at a time is enough again, and whoever comes as a batch ends is served.
+    server.gate.clear()
+    tasks = await _asked(batcher, ["e"])
+    tasks += await _asked(batcher, ["f"])
+    server.gate.set()
+    assert await tasks[0] == "E"
+    assert await batcher.ask("g") == "G"
+    assert await tasks[1] == "F"
+
+
+async def test_a_second_slow_batch_is_gone_round_as_well() -> None:
+    """The lane that opened beside a slow batch ends, and another opens for who comes later."""
+    gates = {"slow": asyncio.Event()}
+    served: list[list[str]] = []
+
+    async def serve(items: list[str]) -> list[str | Exception]:
+        served.append(items)
+        if items[0] in gates:
+            await gates[items[0]].wait()
+        return [*items]
+
+    batcher: Batcher[str, str] = Batcher(serve, lambda item: [item])
+    slow = (await _asked(batcher, ["slow"]))[0]
+    for name in "abc":
+        async with asyncio.timeout(5):
+            assert await batcher.ask(name) == name
+    gates["slow"].set()
+    assert await slow == "slow"
+    assert served == [["slow"], ["a"], ["b"], ["c"]]
 
 
 async def test_two_items_about_the_same_are_never_in_one_batch() -> None:
@@ -57,7 +105,7 @@ async def test_two_items_about_the_same_are_never_in_one_batch() -> None:
     tasks = [(await _asked(batcher, [item]))[0] for item in ("a", "b", "c", "c", "d")]
     server.gate.set()
     assert await asyncio.gather(*tasks) == ["A", "B", "C", "C", "D"]
-    assert ["c", "d"] in server.batches
+    assert ["b", "c", "d"] in server.batches
     assert ["c"] in server.batches
 
 

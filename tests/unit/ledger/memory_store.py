@@ -48,6 +48,7 @@ def load(all_of: View, keys: Keys) -> View:
         used={k: v for k, v in all_of.used.items() if k[0] in keys.offers},
         capacities=_capacities(all_of, keys),
         held={k: v for k, v in all_of.held.items() if k[0] in keys.offers},
+        asked=_pick(all_of.asked, keys.offers),
         allocations=allocations,
         open={k: v for k, v in all_of.open.items() if k[0] in allocations},
         passable={k: v for k, v in all_of.passable.items() if k[0] in sources},
@@ -148,13 +149,21 @@ def _pass_on(view: View, allocation: str, settled: Settled) -> None:
 
 
 def _hold_capacity(view: View, batch: Batch) -> None:
-    for (offer, period_held), chips in batch.held_less.items():
+    for asked in batch.raises:
+        assert asked.asked > view.asked.get(asked.offer_id, 0)
+        view.asked[asked.offer_id] = asked.asked
+    for (offer, period_held), (chips, restated) in batch.held_moved.items():
         named = next(one.capacity for one in view.offers[offer] if one.version == 1)
         assert named is not None
         less = view.held[offer, period_held] - chips
-        assert less > 0
+        grown = [one for one in batch.raises if one.offer_id == offer and one.held]
+        assert less > 0 or any(
+            chips <= max(one.chips, view.held[offer, period_held])
+            and one.first_period <= period_held < one.end_period
+            for one in grown
+        )
         there = view.capacities[named, period_held]
-        view.capacities[named, period_held] = Capacity(there.chips, there.held - less)
+        view.capacities[named, period_held] = Capacity(restated or there.chips, there.held - less)
         view.held[offer, period_held] = chips
     for offer, period_held, named, stated, chips in batch.held_new:
         place = (named, period_held)

@@ -473,4 +473,4 @@ def test_every_leaf_is_the_value_on_the_journal_topic(
     assert [record.value for record in journal] == [leaf.opening for leaf in outcome.batch.leaves]
     entry = w.event_of(journal[0])
     assert isinstance(entry, events.JournalEntryRecorded)
-    assert entry.leaf_index == outcome.batch.leaves[0].index
+    assert entry.leaf_index == outcome.batch.leaves[0].place

@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 
-from schemas.capacity import CapacityFreed, CapacityHeld, CapacityRefused
-from schemas.events import FindingRaised
+from schemas.capacity import (
+    CapacityFreed,
+    CapacityFreedSince,
+    CapacityHeld,
+    CapacityRefused,
+    CapacityWanted,
+)
+from schemas.events import FindingRaised, OfferAmended
 from schemas.types import Role
 from tests.unit.ledger import world as w
 
@@ -139,3 +145,88 @@ def test_only_the_owners_market_gives_back_what_an_offer_holds(
     ledger.feed(topics.put(freed("spot").model_copy(update={"participant_id": "sky"})))
     assert held(ledger, 2) == 6
     assert [letter["dlq_reason"] for letter in ledger.letters()] == ["settle.unknown_offer"]
+
+
+def amended(name: str, chips: int, end: int = 24) -> OfferAmended:
+    body = w.offered(name, "cloud", chips, end, **SHARED)
+    told = body.model_dump(include={"order_id", "market_id", "participant_id"})
+    return OfferAmended(**told, expected_version=1, terms=body.terms)
+
+
+def wanted(name: str, chips: int, asked: int = 1, after: int = 0, **more: int) -> CapacityWanted:
+    terms = amended(name, chips).terms
+    return CapacityWanted(
+        order_id=w.offer_id(name),
+        market_id=w.MARKET,
+        participant_id="cloud",
+        version=2,
+        capacity=f"cloud/{terms.resource_code}/{terms.zone}/{terms.chip}",
+        chips=chips,
+        start=w.hour(more.get("start", 1)),
+        end=w.hour(more.get("end", 24)),
+        capacity_chips=more.get("stated", 10),
+        asked=asked,
+        after_seq=after,
+    )
+
+
+def test_what_an_offer_wants_more_is_reserved_beside_what_it_has(
+    topics: w.Topics, ledger: w.MemoryLedger
+) -> None:
+    ledger.feed(topics.put(amended("spot", 9, end=30), wanted("spot", 9, end=30)))
+    told = ledger.events(CapacityHeld)[-1]
+    assert (told.version, told.chips, told.start, told.end) == (2, 9, w.hour(1), w.hour(30))
+    assert [held(ledger, hour) for hour in (1, 23, 24, 29, 30)] == [9, 9, 9, 9, 0]
+    # Of hours that only the new terms have, too, what is not needed is given back.
+    ledger.feed(topics.put(since(4, start=2, asked=1)))
+    assert [held(ledger, hour) for hour in (1, 2, 29)] == [0, 4, 0]
+
+
+def test_a_raise_that_does_not_fit_into_every_hour_takes_nothing(
+    topics: w.Topics, ledger: w.MemoryLedger
+) -> None:
+    ledger.feed(topics.put(w.offered("other", "cloud", 3, 3, **SHARED)))
+    ledger.feed(topics.put(amended("spot", 8), wanted("spot", 8)))
+    (refused,) = ledger.events(CapacityRefused)
+    assert (refused.version, refused.reason.code) == (2, "capacity.taken")
+    assert "at most 7" in refused.reason.en
+    assert (held(ledger, 1), held(ledger, 5)) == (9, 6)
+    # More chips were put into the hall.
+    ledger.feed(topics.put(wanted("spot", 8, asked=2, stated=12)))
+    assert (held(ledger, 1), held(ledger, 5)) == (11, 8)
+
+
+def since(chips: int, start: int = 0, asked: int = 0) -> CapacityFreedSince:
+    return CapacityFreedSince(**freed("spot", chips, start).model_dump(), asked=asked)
+
+
+def test_a_copy_of_an_older_record_takes_nothing_back_of_what_was_asked_for_since(
+    topics: w.Topics, ledger: w.MemoryLedger
+) -> None:
+    lower, more = since(4), wanted("spot", 8)
+    ledger.feed(topics.put(lower, more))
+    assert held(ledger, 5) == 8
+    ledger.feed(topics.put(lower, freed("spot", 2)))
+    ledger.feed(topics.put(w.offered("rest", "cloud", chips=2, **SHARED)))
+    ledger.feed(topics.put(more, lower))
+    assert held(ledger, 5) == 10
+    assert [told.version for told in ledger.events(CapacityHeld)] == [1, 2, 1]
+
+
+def test_what_is_wanted_waits_for_what_was_given_back_before_it(
+    topics: w.Topics, ledger: w.MemoryLedger
+) -> None:
+    early = freed("spot", 4, after=1)
+    ledger.feed(topics.put(early, wanted("spot", 8, after=1)))
+    assert (held(ledger, 5), len(ledger.waiting)) == (6, 2)
+    ledger.feed(topics.round(1))
+    assert (held(ledger, 5), len(ledger.waiting)) == (8, 0)
+
+
+def test_only_the_capacity_that_an_offer_shares_is_wanted_for_it(
+    topics: w.Topics, ledger: w.MemoryLedger
+) -> None:
+    other = wanted("spot", 8).model_copy(update={"capacity": "sky/other/bj/t4"})
+    ledger.feed(topics.put(other))
+    assert [letter["dlq_reason"] for letter in ledger.letters()] == ["settle.unknown_offer"]
+    assert held(ledger, 5) == 6

@@ -10,7 +10,7 @@ import pytest
 
 from services.core.merkle import Frontier, leaf_hash
 from services.core.tlog.openings import log_entry
-from suanli.check_journal import Journal, Outcome, check_capacity
+from suanli.check_journal import Journal, Outcome
 from tests.unit.ledger import world as w
 
 Json = dict[str, Any]
@@ -110,28 +110,3 @@ def test_a_balance_below_zero_is_found_although_all_sums_are_zero(journal: list[
     other = [*journal]
     other[place] = changed(journal[place], spend)
     assert "free" in broken(other, heads_of(other))
-
-
-def test_an_hour_given_out_beyond_every_version_of_its_offer_is_found() -> None:
-    def terms(chips: int, end: str) -> Json:
-        return {
-            "zone": "z",
-            "chip": "c",
-            "chips": chips,
-            "start": "2026-11-24T08:00:00Z",
-            "end": end,
-        }
-
-    def given(chips: int, pool: str = "z/c") -> Json:
-        periods = [{"start": f"2026-11-24T{h:02}:00:00+00:00", "chips": chips} for h in (8, 9)]
-        return {"offer_id": "off_a", "pool": pool, "periods": periods}
-
-    offer = {"order_id": "off_a"}
-    wide, narrow = terms(8, "2026-11-24T10:00:00Z"), terms(4, "2026-11-24T09:00:00Z")
-    assert check_capacity([given(4), given(4)], [(offer, [narrow, wide])]).ok
-    over = check_capacity([given(4), given(5)], [(offer, [wide])])
-    assert len(over.problems) == 2
-    outside = check_capacity([given(4)], [(offer, [narrow])])
-    assert outside.problems == ["off_a 2026-11-24T09:00:00Z: 4 chips given, offered 0"]
-    assert not check_capacity([given(1, "z/other")], [(offer, [wide])]).ok
-    assert not check_capacity([given(1)], []).ok

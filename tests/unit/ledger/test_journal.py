@@ -44,19 +44,15 @@ SALT = bytes(range(32))
 def captured(amount: int = 11_500_000) -> Entry:
     """Return the entry of the page's example: a round captures part of a hold."""
     hold = Hold(derive_uuid("hold", "example"), "cny:lab", "escrow:jjj-spot", UNIT, HELD)
-    accounts = {
-        "cny:lab": Account(
-            "cny:lab",
-            UNIT,
-            floor_zero=True,
-            debits_pending=HELD,
-            credits_posted=100_000_000,
-            version=2,
-        ),
-        "escrow:jjj-spot": Account(
-            "escrow:jjj-spot", UNIT, floor_zero=True, credits_pending=HELD, version=1
-        ),
-    }
+    lab = Account(
+        "cny:lab",
+        UNIT,
+        floor_zero=True,
+        debits_pending=HELD,
+        credits_posted=100_000_000,
+        version=2,
+    )
+    escrow = Account("escrow:jjj-spot", UNIT, floor_zero=True, credits_pending=HELD, version=1)
     transfer = Transfer(
         derive_uuid("post", "example"),
         TransferKind.POST,
@@ -68,7 +64,7 @@ def captured(amount: int = 11_500_000) -> Entry:
     )
     return Entry(
         transfer,
-        book(transfer, accounts, hold).postings,
+        book(transfer, lab, escrow, hold).postings,
         "hold_captured",
         datetime(2026, 11, 24, 8, 15, tzinfo=UTC),
         "5f" * 16,

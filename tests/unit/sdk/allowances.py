@@ -70,6 +70,7 @@ def round_file() -> Json:
 def hand_made() -> tuple[Json, Json, Json]:
     """Return book, rules and result: of five chips at 300 one may get four.
 
+    A sixth was given by a round before, to `p1`: four fifths of six are five, of which it has one.
     `p1` wants three at 1,000, three at 800 and three at 700: it gets three and one. `p2` wants
     three at 600 and gets the last, so the price is its 600, and a chip more would be worth 200
     to `p1`.
@@ -122,6 +123,10 @@ def _book() -> Json:
             _flow("dem_d", "p1", 700),
         ],
         "policies": [largest_policy()],
+        "held": [
+            {"participant": who, "pool": "zhangjiakou/910b", "start": 100, "chips": [1]}
+            for who in ("", "p1")
+        ],
         "allowances": [
             {
                 "key": "most/910b/p1",
@@ -136,7 +141,7 @@ def _book() -> Json:
 
 
 def _result(book_digest: str, rules_digest: str) -> Json:
-    kept = {"chip": "910b", "chips": 1, "got": 4, "largest": 4, "policy": "most"}
+    kept = {"chip": "910b", "chips": 1, "got": 4, "held": 1, "largest": 4, "policy": "most"}
     return {
         "format": "suanli.result.v1",
         "market": "jjj",

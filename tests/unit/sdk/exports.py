@@ -12,6 +12,7 @@ from services.core.merkle import Frontier, leaf_hash
 from services.core.tlog.checkpoints import Checkpoint
 from services.core.tlog.openings import log_entry
 from services.kit.signing import NoteSigner
+from suanli.check_charges import allocation_id_of
 from suanli.checker import verify
 from tests.unit.sdk import rounds, shares
 
@@ -98,8 +99,10 @@ def allocations(result: Json) -> list[Json]:
             }
             for at, n in enumerate(row["chips"])
         ]
+        place = (row["demand"], row["offer"], row["pool"], row["start"])
         made.append(
             {
+                "allocation_id": allocation_id_of(result["round_id"], place),
                 "round_id": result["round_id"],
                 "demand_id": row["demand"],
                 "enterprise_id": f"e-{row['demand']}",

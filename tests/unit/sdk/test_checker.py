@@ -411,7 +411,7 @@ def test_every_code_in_the_source_has_its_words() -> None:
     used = set(
         re.findall(
             r'"((?:format|book|digest|allocation|offer|demand|price|rule_[12]|order'
-            r'|regret|welfare|certificate|link|policy|share|allowance)\.[a-z_]+)"',
+            r'|regret|welfare|certificate|link|policy|share|allowance|holding)\.[a-z_]+)"',
             source,
         )
     )
@@ -427,6 +427,7 @@ def test_every_code_in_the_source_has_its_words() -> None:
                 "policies",
                 "kept_out",
                 "allowances",
+                "held",
             ),
         )
     } == set(SUBJECTS)

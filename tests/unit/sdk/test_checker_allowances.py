@@ -42,7 +42,10 @@ def test_the_clearing_finds_the_largest_share_worked_out_by_hand() -> None:
     assert [row.payment for row in cleared.demands] == [1_800, 600, 600, 0]
     told = cleared.demands[3].reason
     assert told.code == "largest_share"
-    assert "largest share of 910b (policy most): of at most 4 chips it gets 4" in sentence(told).en
+    assert (
+        "of the 4 chips that it may still get in zhangjiakou/910b at 1970-01-05T04:00Z it gets 4"
+        in sentence(told).en
+    )
     assert "最大份额" in sentence(told).zh
 
 
@@ -82,13 +85,16 @@ def test_each_rule_of_a_largest_share_has_a_code_of_its_own() -> None:
         return {**RESULT, "allowances": [{**OUTCOME, **changes}]}
 
     assert codes(BOOK, RESULT) == set()
-    assert codes({**BOOK, "policies": []}, RESULT) == {"allowance.key"}
-    assert codes(policy(share_bp=6_000), RESULT) == {"allowance.capacity"}
-    assert codes(policy(share_bp=6_001), RESULT) == set()
-    assert codes(policy(share_bp=0, chips_free=4), RESULT) == set()
-    assert codes(policy(chip="h800"), RESULT) == {"allowance.key"}
-    assert codes(policy(region="beijing"), RESULT) == {"allowance.key"}
-    assert codes(allowance(participant="p2"), RESULT) == {"allowance.key"}
+    new = {**BOOK, "held": [], "policies": [largest_policy(chip="h800")]}
+    assert codes({**new, "policies": []}, RESULT) == {"allowance.key"}
+    assert codes(new, RESULT) == {"allowance.key"}
+    assert codes({**new, "policies": [largest_policy(region="hubei")]}, RESULT) == {"allowance.key"}
+    assert codes({**new, "policies": [largest_policy(share_bp=6_001)]}, RESULT) == set()
+    assert codes(policy(share_bp=6_666), RESULT) == {"allowance.capacity"}
+    assert codes(policy(share_bp=6_667), RESULT) == set()
+    assert codes(policy(share_bp=0, chips_free=5), RESULT) == set()
+    assert codes(policy(region="beijing"), RESULT) == {"holding.key"}
+    assert codes(allowance(participant="p2"), RESULT) == {"allowance.key", "allowance.capacity"}
     assert codes(allowance(capacity=[5]), RESULT) == {"allowance.capacity"}
     assert "allowance.outcomes" in codes(BOOK, {**RESULT, "allowances": []})
     assert "allowance.used" in codes(BOOK, outcome(used=[3]))
@@ -97,7 +103,7 @@ def test_each_rule_of_a_largest_share_has_a_code_of_its_own() -> None:
 
 def test_who_gets_more_than_a_largest_share_is_found_though_the_book_names_no_allowance() -> None:
     policies = [largest_policy(share_bp=2_000)]
-    bare = {name: value for name, value in BOOK.items() if name != "allowances"}
+    bare = {name: value for name, value in BOOK.items() if name not in {"allowances", "held"}}
     certificate = {**RESULT["certificate"]}
     del certificate["allowance_prices"]
     result = {**RESULT, "certificate": certificate}
@@ -106,6 +112,33 @@ def test_who_gets_more_than_a_largest_share_is_found_though_the_book_names_no_al
     assert "policy.largest" not in codes(bare, result)
 
 
+def test_what_rounds_before_gave_counts_in_the_share_and_is_off_the_allowance() -> None:
+    def holding(**changes: object) -> Json:
+        row = {"participant": "p1", "pool": "zhangjiakou/910b", "start": 100, "chips": [4]}
+        return row | changes
+
+    def held(*rows: Json, **params: int | str) -> Json:
+        return {**BOOK, "held": list(rows), "policies": [largest_policy(**params)]}
+
+    total = holding(participant="", chips=[5])
+    # Of ten chips that are there in all, four fifths are eight, of which it has four.
+    assert codes(held(total, holding()), RESULT) == set()
+    assert codes(held(total, holding(), share_bp=7_000), RESULT) == {"allowance.capacity"}
+    assert codes(held(total), RESULT) == {"allowance.capacity"}
+    assert codes(held(holding(), total), RESULT) == {"book.sorted"}
+    assert codes(held(total, holding(participant="p9")), RESULT) == {"holding.key"}
+    assert codes(held(total, holding(), chip="h800"), RESULT) == {"holding.key"}
+    assert codes(held(total, holding(start=101)), RESULT) == {"holding.chips"}
+    assert codes(held(total, holding(chips=[0])), RESULT) == {"holding.chips"}
+    bare = {name: value for name, value in held(total, holding()).items() if name != "allowances"}
+    result = {name: value for name, value in RESULT.items() if name != "allowances"}
+    tight = {**bare, "policies": [largest_policy(share_bp=7_000)]}
+    assert "policy.largest" not in codes(bare, result)
+    assert "policy.largest" in codes(tight, result)
+    urgent = {**bare, "mobilisation": {"id": "need", "price_cap": 1_000}}
+    assert codes(urgent, result) == {"holding.key"}
+
+
 def test_an_urgent_round_has_no_allowances() -> None:
-    urgent = {**BOOK, "mobilisation": {"id": "need", "price_cap": 1_000}}
+    urgent = {**BOOK, "held": [], "mobilisation": {"id": "need", "price_cap": 1_000}}
     assert codes(urgent, RESULT) == {"allowance.key"}

@@ -283,3 +283,17 @@ def test_k_of_n_witnesses_make_an_export_final(folder: Path) -> None:
         build_app(), [*given, *words, "--witnesses-needed", "4"]
     )
     assert done.exit_code == 2
+
+
+def test_money_that_moved_for_no_settlement_is_found(tmp_path: Path) -> None:
+    exports.write_shared(tmp_path)
+    # An export of before lists no settlements, and is not held against any.
+    assert audit(tmp_path) == (0, [])
+    for name in ("settlements", "terms"):
+        exports.put(tmp_path, name, [])
+    code, problems = audit(tmp_path)
+    assert code == 1
+    assert [text.split(" of ")[0].split()[-1] for text in problems] == [
+        *("delivery_paid", "premium_credit", "delivery_paid", "premium_charge")
+    ]
+    assert all(text.endswith("is of no settlement") for text in problems)

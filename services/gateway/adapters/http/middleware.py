@@ -14,6 +14,8 @@ from services.gateway.errors import MediaTypeError, SlowError, TooLargeError
 from services.kit.telemetry import METRICS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from prometheus_client import Counter, Histogram
     from starlette.types import ASGIApp, Receive, Scope, Send
     from starlette.types import Message as Event
@@ -28,7 +30,8 @@ BULK_STREAM_BYTES_MAX = 64 * 1024 * 1024
 NDJSON = "application/x-ndjson"
 
 # A client that sends 64 KiB slower than this keeps a connection for nothing.
-_BODY_S_MAX = 10.0
+BODY_S_MAX = 10.0
+"""Seconds until a body must be whole."""
 _JSON_TYPES = ("application/json", NDJSON, "application/problem+json")
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -55,10 +58,10 @@ class BodyLimit:
         limit = BULK_BYTES_MAX if scope["path"].endswith(":bulk") else BODY_BYTES_MAX
         error: TooLargeError | MediaTypeError | SlowError | None
         try:
-            async with asyncio.timeout(_BODY_S_MAX):
+            async with asyncio.timeout(BODY_S_MAX):
                 body, error = await _read(request, receive, limit)
         except TimeoutError:
-            body, error = b"", _slow()
+            body, error = b"", slow()
         if error is None and body:
             error = _media_type(request.headers.get("content-type", ""), scope["path"])
         if error is not None:
@@ -93,10 +96,10 @@ def _counted(receive: Receive) -> Receive:
         if not more:
             return await receive()
         try:
-            async with asyncio.timeout(_BODY_S_MAX):
+            async with asyncio.timeout(BODY_S_MAX):
                 event = await receive()
         except TimeoutError:
-            raise _slow() from None
+            raise slow() from None
         size += len(event.get("body", b""))
         more = bool(event.get("more_body", False))
         if size > BULK_STREAM_BYTES_MAX:
@@ -171,27 +174,27 @@ def _media_type(found: str, path: str) -> MediaTypeError | None:
     )
 
 
-def _slow() -> SlowError:
+def slow() -> SlowError:
+    """Return the refusal of a body that is not whole in time."""
     return SlowError(
         "body_too_slow",
         Message(
-            f"body: must arrive within {_BODY_S_MAX:g} s, was not whole by then",
-            f"请求体须在 {_BODY_S_MAX:g} 秒内到达",
+            f"body: must arrive within {BODY_S_MAX:g} s, was not whole by then",
+            f"请求体须在 {BODY_S_MAX:g} 秒内到达",
         ),
         field="body",
-        allowed=f"within {_BODY_S_MAX:g} s",
+        allowed=f"within {BODY_S_MAX:g} s",
     )
 
 
-class Measure:
-    """Counts requests and their time by route, never by path, and adds safe headers.
+SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+"""What every reply says, so that no browser guesses what it is or tells where it was asked."""
 
-    Args:
-        app: What comes next.
-    """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+class Tally:
+    """Counts requests and their time by route, never by path."""
+
+    def __init__(self) -> None:
         labels = ("method", "route", "status")
         self._count = METRICS.counter("http_requests_total", "HTTP requests", labels)
         self._seconds = METRICS.histogram(
@@ -200,6 +203,30 @@ class Measure:
         # To look one up by its labels costs more than to count; there are few of them.
         self._counts: dict[tuple[str, str, int], Counter] = {}
         self._times: dict[tuple[str, str], Histogram] = {}
+
+    def tell(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request that was answered."""
+        count = self._counts.get((method, route, status))
+        if count is None:
+            count = self._count.labels(method, route, str(status))
+            self._counts[method, route, status] = count
+        count.inc()
+        times = self._times.get((method, route))
+        if times is None:
+            times = self._times[method, route] = self._seconds.labels(method, route)
+        times.observe(seconds)
+
+
+class Measure:
+    """Counts requests and their time by route, and adds safe headers.
+
+    Args:
+        app: What comes next.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._tally = Tally()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -212,10 +239,7 @@ class Measure:
             nonlocal status
             if event["type"] == "http.response.start":
                 status = event["status"]
-                headers = [*event.get("headers", []), (b"x-content-type-options", b"nosniff")]
-                if not any(name == b"referrer-policy" for name, _ in headers):
-                    headers.append((b"referrer-policy", b"no-referrer"))
-                event["headers"] = headers
+                event["headers"] = safe(event.get("headers", []))
             await send(event)
 
         try:
@@ -223,18 +247,16 @@ class Measure:
         finally:
             route = getattr(scope.get("route"), "path", "none")
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._tell(method, route, status, time.perf_counter() - started)
+            self._tally.tell(method, route, status, time.perf_counter() - started)
 
-    def _tell(self, method: str, route: str, status: int, seconds: float) -> None:
-        count = self._counts.get((method, route, status))
-        if count is None:
-            count = self._count.labels(method, route, str(status))
-            self._counts[method, route, status] = count
-        count.inc()
-        times = self._times.get((method, route))
-        if times is None:
-            times = self._times[method, route] = self._seconds.labels(method, route)
-        times.observe(seconds)
+
+def safe(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return headers with those that every reply has; a page may say more of where it was asked."""
+    nosniff, referrer = SAFE
+    found = [*headers, nosniff]
+    if not any(name == referrer[0] for name, _ in found):
+        found.append(referrer)
+    return found
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})

@@ -73,7 +73,7 @@ async def move_collateral(
     principal: TreasurerDep,
     trace: TraceDep,
 ) -> Receipt:
-    """Make money collateral, or free it (provider, its own; operator); booked or refused."""
+    """Make money collateral, or free it (its owner; operator); booked or refused."""
     return await api.funds.move_collateral(principal, participant_id, body, key, trace)
 
 

@@ -165,9 +165,9 @@ def create_app(api: Api | None = None) -> FastAPI:
     problems.install(app)
     # The last one added is the first one asked.
     app.add_middleware(StreamWay)
-    app.add_middleware(ShortWay)
     app.add_middleware(BodyLimit)
     app.add_middleware(Measure)
+    app.add_middleware(ShortWay)
     if api is not None and api.is_sandbox:
         app.add_middleware(routes_sandbox.SandboxMark)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from string import Formatter
 from typing import TYPE_CHECKING
 
+from services.core.errors import Message
+from services.core.surveillance.cases import SENTENCES, CaseKind
+from services.gateway.adapters.pages.codes import REPORTED, word
 from services.gateway.adapters.pages.figures import shown
+from services.gateway.adapters.pages.words import for_people
 
 if TYPE_CHECKING:
-    from schemas.surveillance import CaseKindName
-    from services.gateway.adapters.pages.figures import Kind, Value
+    from collections.abc import Callable
+
+    from schemas.surveillance import CaseKindName, CaseView
+    from services.gateway.adapters.pages.figures import Kind
 
 KINDS: dict[CaseKindName, tuple[str, str]] = {
     "self_match": ("Match with itself", "自我成交"),
@@ -28,7 +35,8 @@ STATES = {
     "closed": ("closed", "已结案"),
 }
 SEVERITIES = {"low": ("low", "低"), "medium": ("medium", "中"), "high": ("high", "高")}
-_CELLS = {str(kind): words for kind, words in KINDS.items()} | STATES | SEVERITIES
+CELLS = {str(kind): words for kind, words in KINDS.items()} | STATES | SEVERITIES
+"""Codes of cases in the tables of reports."""
 FIGURES: dict[str, tuple[str, str, Kind]] = {
     "allocations": ("Allocations", "分配笔数", "count"),
     "area": ("Where", "范围", "text"),
@@ -70,8 +78,35 @@ def measured(figures: dict[str, int | str]) -> list[tuple[tuple[str, str], str]]
     return found
 
 
-def cell(language: str, kind: Kind, value: Value) -> str:
-    """Return a value of a report as people read it, codes of cases as their words."""
-    if isinstance(value, str) and value in _CELLS:
-        return _CELLS[value][language == "zh"]
-    return shown(kind, value)
+def found(case: CaseView) -> Message:
+    """Return what a case is about, for people: its prices are in yuan and its regions have names.
+
+    A case that was told in words of its own keeps them.
+    """
+    told = SENTENCES.get(CaseKind(case.kind))
+    if told is None or _filled(told[0], case.figures) != case.summary.en:
+        return for_people(Message(case.summary.en, case.summary.zh))
+    en, zh = (
+        template.format_map(
+            {name: _figure(name, value, language) for name, value in case.figures.items()}
+        )
+        for template, language in zip(told, ("en", "zh"), strict=True)
+    )
+    return for_people(Message(en, zh))
+
+
+def _filled(sentence: str, figures: dict[str, int | str]) -> str | None:
+    names = {name for _, name, _, _ in Formatter().parse(sentence) if name}
+    return sentence.format_map(figures) if names <= figures.keys() else None
+
+
+def _figure(name: str, value: int | str, language: str) -> int | str:
+    if isinstance(value, int):
+        return (
+            shown("price", value) if FIGURES.get(name, ("", "", "count"))[2] == "price" else value
+        )
+    region, slash, chip = value.partition("/")
+    return f"{word(region, language, REPORTED)}{slash}{chip}" if region in REPORTED else value
+
+
+FILTERS: dict[str, Callable[..., Message]] = {"found": found}

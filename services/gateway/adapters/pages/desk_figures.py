@@ -26,7 +26,7 @@ def days_figure(days: Sequence[DaySum], now: datetime) -> Figure:
     columns = (
         Column("Day of delivery", "交付日", "time", "day"),
         Column("Amount", "金额", "money", "yuan"),
-        Column("Chip-hours", "芯时", "count", "chip_hours"),
+        Column("Chip-hours", "卡时", "count", "chip_hours"),
         Column("On average", "均价", "price", "yuan_per_chip_hour"),
     )
     rows = tuple(
@@ -55,10 +55,10 @@ def _every_day(days: Sequence[DaySum], now: datetime) -> list[DaySum]:
 def sites_figure(sites: Sequence[SiteSum]) -> Figure:
     """Return fill, use and revenue of each pool of a provider."""
     columns = (
-        Column("Campus", "园区", "text", "zone"),
+        Column("Zone", "区域", "text", "zone"),
         Column("Chip class", "芯片型号", "text", "chip"),
-        Column("Offered", "供给芯时", "count", "chip_hours_offered"),
-        Column("Sold", "成交芯时", "count", "chip_hours_sold"),
+        Column("Offered", "供给卡时", "count", "chip_hours_offered"),
+        Column("Sold", "成交卡时", "count", "chip_hours_sold"),
         Column("Fill", "成交率", "ppm", "fill_percent"),
         Column("Delivered", "已交付", "count", "chip_hours_delivered"),
         Column("Used", "利用率", "ppm", "utilisation_percent"),
@@ -109,7 +109,7 @@ def budgets_figure(found: Sequence[BudgetUse]) -> Figure:
         Column("Budget", "预算", "money", "budget_yuan"),
         Column("Held", "冻结", "money", "held_yuan"),
         Column("Spent so far", "已支出", "money", "spent_yuan"),
-        Column("Chip-hours got", "已成交芯时", "count", "chip_hours_allocated"),
+        Column("Chip-hours got", "已成交卡时", "count", "chip_hours_allocated"),
         Column("Left", "剩余", "count", "chip_hours_left"),
     )
     rows = tuple(

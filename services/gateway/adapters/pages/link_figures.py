@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from services.gateway.adapters.pages.figures import Column, Figure
 from services.gateway.adapters.pages.regions import PLACES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from schemas.links import LinkFlowView
     from schemas.market import Market
 
 _PPM = 1_000_000
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _COLUMNS = (
     Column("From", "自", "text", "source"),
     Column("To", "至", "text", "destination"),
@@ -56,12 +58,17 @@ class Arrow:
     tip: str
 
 
-def links_figure(flows: Sequence[LinkFlowView]) -> Figure:
-    """Return the links with their use, a link a row."""
+def links_figure(flows: Sequence[LinkFlowView], names: Mapping[str, str] = _NO_NAMES) -> Figure:
+    """Return the links with their use, a link a row.
+
+    Args:
+        flows: The links.
+        names: What people call zones, by id; programs get the ids.
+    """
     rows = tuple(
         (
-            one.source,
-            one.destination,
+            names.get(one.source, one.source),
+            names.get(one.destination, one.destination),
             one.gb,
             one.gb_left,
             one.gb * _PPM // (one.gb + one.gb_left) if one.gb + one.gb_left else None,

@@ -42,6 +42,8 @@ class Sight:
         flows: Links between zones, over the hours that rounds look ahead.
         shares: Those of these rounds that a domestic share was asked of, latest first.
         indicated: Indicative prices of the round to come; none while nothing is known.
+        defined_at: When the rules were set last, to whose cadence rounds keep from then on.
+        is_halted: Whether a policy stops all rounds.
         is_whole: Whether all prices are here.
         mark: Stays the same as long as all of it but the instant does.
     """
@@ -56,6 +58,8 @@ class Sight:
     flows: tuple[LinkFlowView, ...] = ()
     shares: tuple[RoundShares, ...] = ()
     indicated: tuple[IndicativePriceView, ...] = ()
+    defined_at: datetime | None = None
+    is_halted: bool = False
     mark: object = None
 
     @property
@@ -84,10 +88,16 @@ class Sight:
         """Return when the next round takes the book; rounds keep to multiples of the cadence."""
         if self.latest is None:
             return None
-        after = self.latest.market_time
+        after = max(self.latest.market_time, self.defined_at or self.latest.market_time)
         if self.paused_until is not None:
             after = max(after, last_instant(self.paused_until))
         return next_cut(self.market.rules, after)
+
+    @property
+    def is_late(self) -> bool:
+        """Return whether the next round should have taken the book a whole cadence ago."""
+        every = timedelta(seconds=self.market.rules.round_every_s)
+        return self.next_round is not None and self.now > self.next_round + every
 
     @property
     def frozen_from(self) -> datetime | None:
@@ -198,7 +208,7 @@ def welfare_figure(sight: Sight) -> Figure:
         Column("Round", "轮次", "count", "seq"),
         Column("Welfare", "福利", "money", "welfare_yuan"),
         Column("Certified gap", "已证明差距", "ppm", "gap_ppm"),
-        Column("Chip-hours", "芯时", "count", "chip_hours"),
+        Column("Chip-hours", "卡时", "count", "chip_hours"),
         Column("Cut", "截止时刻", "time", "market_time"),
     )
     rows: list[tuple[Value, ...]] = [
@@ -212,7 +222,7 @@ def turnover_figure(sight: Sight) -> Figure:
     """Return what each of the latest rounds that traded came to, and the domestic share of it."""
     columns = (
         Column("Round", "轮次", "count", "seq"),
-        Column("Chip-hours", "成交芯时", "count", "chip_hours"),
+        Column("Chip-hours", "成交卡时", "count", "chip_hours"),
         Column("Domestic share", "国产占比", "ppm", "domestic_share_ppm"),
         Column("Paid", "成交金额", "money", "payment_yuan"),
         Column("TFLOPS-hours", "TFLOPS·小时", "count", "tflops_hours"),
@@ -235,7 +245,7 @@ def turnover_figure(sight: Sight) -> Figure:
 def regions_figure(sight: Sight, chip: ChipClass) -> Figure:
     """Return what the map shows of a chip class: its lowest prices by region over the horizon."""
     columns = (
-        Column("Region", "区域", "text", "region"),
+        Column("Region", "地区", "text", "region"),
         Column("Average", "均价", "price", "average_yuan_per_chip_hour"),
         Column("Lowest", "最低", "price", "min_yuan_per_chip_hour"),
         Column("Highest", "最高", "price", "max_yuan_per_chip_hour"),
@@ -254,11 +264,11 @@ def indices_figure(sight: Sight) -> Figure:
     """Return the latest index of each chip class and region."""
     columns = (
         Column("Chip class", "芯片型号", "text", "chip"),
-        Column("Region", "区域", "text", "region"),
+        Column("Region", "地区", "text", "region"),
         Column("Index", "指数", "price", "index_yuan_per_chip_hour"),
         Column("Change", "涨跌", "ppm", "change_ppm"),
         Column("Per PFLOPS-hour", "每 PFLOPS·小时", "money", "yuan_per_pflops_hour"),
-        Column("Chip-hours", "芯时", "count", "volume"),
+        Column("Chip-hours", "卡时", "count", "volume"),
         Column("Day", "交付日", "time", "start"),
     )
     names = {chip.id: chip.name for chip in sight.market.chips}

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 _LABELS = {
     "": Message("The offer", "报价"),
-    "zone": Message("Campus", "园区"),
+    "zone": Message("Zone", "区域"),
     "chip": Message("Chip class", "芯片型号"),
     "chips": Message("Chips", "芯片数"),
     "start": Message("From", "起始"),
     "end": Message("Until", "截止"),
     "ask": Message("Ask", "报价"),
     "block": Message("All or nothing", "全有或全无"),
-    "mobilisable": Message("May be mobilised", "可征用"),
-    "mobilisation_price": Message("Price when mobilised", "征用价格"),
+    "mobilisable": Message("May be mobilised", "可动员"),
+    "mobilisation_price": Message("Price when mobilised", "动员价格"),
     "resource_code": Message("Resource code", "资源标识码"),
     "resale_of": Message("Resale of", "转售分配"),
     "capacity_chips": Message("Chips of the resource in all", "该资源芯片总数"),

@@ -31,11 +31,11 @@ _BOTH = ("regulator", "operator")
 # Address, names, and for which roles.
 OFFICE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("/office", "Overview", "总览", _BOTH),
-    ("/office/journal", "Journal", "账簿", _BOTH),
+    ("/office/journal", "Journal", "日记账", _BOTH),
     ("/office/cases", "Cases", "监察案件", ("regulator",)),
     ("/office/findings", "Findings", "审计结论", _BOTH),
     ("/office/policies", "Policies", "政策", _BOTH),
-    ("/office/mobilisations", "Urgent needs", "紧急调度", _BOTH),
+    ("/office/mobilisations", "Urgent needs", "紧急动员", _BOTH),
     ("/office/reports", "Reports", "每日报告", _BOTH),
     ("/office/exports", "Exports", "数据导出", _BOTH),
     ("/office/orders", "Life of an order", "订单追踪", _BOTH),

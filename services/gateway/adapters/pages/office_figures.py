@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
+from services.gateway.adapters.pages.case_words import CELLS
+from services.gateway.adapters.pages.codes import REPORTED, word
 from services.gateway.adapters.pages.figures import Column, Figure, Kind, Value
-from services.gateway.adapters.pages.rendering import count, percent, yuan
+from services.gateway.adapters.pages.rendering import clock, count, percent, share_ppm, yuan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,11 +60,31 @@ class Bars:
     bars: tuple[Bar, ...]
 
 
-def report_figure(view: ReportView) -> Figure:
-    """Return the table of a report."""
+# Columns of codes; what else is text is somebody's name or a sentence.
+_CODED = frozenset(
+    {
+        "capacity_region",
+        "chip",
+        "demand_region",
+        "flow",
+        "hour",
+        "kind",
+        "origin",
+        "region",
+        "region_a",
+        "region_b",
+        "severity",
+        "side",
+        "state",
+    }
+)
+
+
+def report_figure(view: ReportView, language: str) -> Figure:
+    """Return the table of a report, its codes in words of a language."""
     columns = tuple(Column(item.en, item.zh, _KINDS[item.unit], item.name) for item in view.columns)
     rows = tuple(
-        tuple(_value(column.kind, cell) for column, cell in zip(columns, row, strict=True))
+        tuple(_value(column, cell, language) for column, cell in zip(columns, row, strict=True))
         for row in view.rows
     )
     return Figure(view.kind, columns, rows)
@@ -72,22 +95,33 @@ def kind_of(unit: Unit) -> Kind:
     return _KINDS[unit]
 
 
-def _value(kind: Kind, cell: int | str | None) -> Value:
-    return datetime.fromisoformat(cell) if kind == "time" and isinstance(cell, str) else cell
+def _value(column: Column, cell: int | str | None, language: str) -> Value:
+    if not isinstance(cell, str):
+        return cell
+    if column.kind == "time":
+        return datetime.fromisoformat(cell)
+    return _said(column.name, cell, language) if column.name in _CODED else cell
+
+
+def _said(name: str, code: str, language: str) -> str:
+    """Return a code of a column in words; the hours of a day stand beside the whole of it."""
+    if name == "hour" and code[:1].isdigit():
+        return clock(datetime.fromisoformat(code), "%m-%d %H:%M")
+    return word(f"flow:{code}" if name == "flow" else code, language, REPORTED, CELLS)
 
 
 _Row = dict[str, "int | str | None"]
 
 
-def report_bars(view: ReportView) -> Bars | None:
-    """Return the picture of a report, if it has one."""
+def report_bars(view: ReportView, language: str) -> Bars | None:
+    """Return the picture of a report, if it has one, its codes in words of a language."""
     makers: dict[str, Callable[[list[_Row]], Bars]] = {
-        "surveillance": _cases,
-        "concentration": _concentration,
-        "domestic-share": _shares,
-        "regional-flows": _flows,
-        "price-convergence": _spreads,
-        "emergency-use": _urgent,
+        "surveillance": partial(_cases, language),
+        "concentration": partial(_concentration, language),
+        "domestic-share": partial(_shares, language),
+        "regional-flows": partial(_flows, language),
+        "price-convergence": partial(_spreads, language),
+        "emergency-use": partial(_urgent, language),
         "policy-costs": _policy_costs,
         "clock": _clock,
         "linkage": _linkage,
@@ -96,6 +130,10 @@ def report_bars(view: ReportView) -> Bars | None:
     names = [column.name for column in view.columns]
     rows = [dict(zip(names, row, strict=True)) for row in view.rows]
     return makers[view.kind](rows) if rows else None
+
+
+def _place(row: _Row, name: str, language: str) -> str:
+    return word(str(row[name]), language, REPORTED)
 
 
 def _number(row: _Row, name: str) -> int:
@@ -126,12 +164,12 @@ def _counted(rows: list[_Row], name: str) -> list[tuple[str, int, int, str]]:
     return [(key.replace("_", " "), number, 0, count(number)) for key, number in latest]
 
 
-def _cases(rows: list[_Row]) -> Bars:
+def _cases(language: str, rows: list[_Row]) -> Bars:
     numbers: dict[str, list[int]] = {}
     for row in rows:
         numbers.setdefault(str(row["kind"]), [0, 0])[row["state"] == "closed"] += 1
     bars = [
-        (kind.replace("_", " "), still, closed, f"{still} + {closed}")
+        (word(kind, language, CELLS), still, closed, f"{still} + {closed}")
         for kind, (still, closed) in sorted(numbers.items())
     ]
     return _drawn(
@@ -139,9 +177,14 @@ def _cases(rows: list[_Row]) -> Bars:
     )
 
 
-def _concentration(rows: list[_Row]) -> Bars:
+def _concentration(language: str, rows: list[_Row]) -> Bars:
     bars = [
-        (f"{row['region']} · {row['chip']}", _number(row, "hhi"), 0, count(_number(row, "hhi")))
+        (
+            f"{_place(row, 'region', language)} · {row['chip']}",
+            _number(row, "hhi"),
+            0,
+            count(_number(row, "hhi")),
+        )
         for row in rows
         if row["side"] == "seller" and row["hour"] == "all"
     ]
@@ -152,7 +195,7 @@ def _concentration(rows: list[_Row]) -> Bars:
     return _drawn(title, bars, most=10_000)
 
 
-def _shares(rows: list[_Row]) -> Bars:
+def _shares(language: str, rows: list[_Row]) -> Bars:
     regions: dict[str, list[int]] = {}
     for row in rows:
         if row["origin"] is None:
@@ -164,45 +207,54 @@ def _shares(rows: list[_Row]) -> Bars:
     for region, (domestic, imported) in sorted(regions.items()):
         both = domestic + imported
         bars.append(
-            (region, domestic, imported, percent(domestic * 10**6 // both if both else None, 1))
+            (
+                word(region, language, REPORTED),
+                domestic,
+                imported,
+                percent(share_ppm(domestic, both), 1),
+            )
         )
     legend = (("domestic", "国产"), ("imported", "进口"))
     return _drawn(("TFLOPS-hours by region and origin", "各地区 TFLOPS·小时及来源"), bars, legend)
 
 
-def _flows(rows: list[_Row]) -> Bars:
+def _flows(language: str, rows: list[_Row]) -> Bars:
     bars = []
     routes = [row for row in rows if row["flow"] == "route"]
     for row in sorted(routes, key=lambda item: -_number(item, "chip_hours")):
         hours, inside = _number(row, "chip_hours"), row["capacity_region"] == row["demand_region"]
-        name = f"{row['capacity_region']} → {row['demand_region']}"
+        name = " → ".join(
+            _place(row, end, language) for end in ("capacity_region", "demand_region")
+        )
         bars.append((name, hours if inside else 0, 0 if inside else hours, count(hours)))
     legend = (("within the region", "本地区"), ("to another or unstated region", "跨地区或未说明"))
-    return _drawn(("Chip-hours, capacity → demand", "芯时：算力 → 需求"), bars, legend)
+    return _drawn(("Chip-hours, capacity → demand", "卡时：算力 → 需求"), bars, legend)
 
 
-def _spreads(rows: list[_Row]) -> Bars:
+def _spreads(language: str, rows: list[_Row]) -> Bars:
     bars = []
     for row in rows:
         hours, equal = _number(row, "hours"), _number(row, "hours_equal")
-        name = f"{row['region_a']} – {row['region_b']}, {row['chip']}"
+        pair = " – ".join(_place(row, end, language) for end in ("region_a", "region_b"))
+        name = f"{pair}, {word(str(row['chip']), language, REPORTED)}"
         bars.append((name, equal, hours - equal, f"{count(equal)} / {count(hours)}"))
     legend = (("equal prices", "价格相同"), ("apart", "存在价差"))
     return _drawn(("Hours of delivery by pair of regions", "各地区对的交付时段"), bars, legend)
 
 
-def _urgent(rows: list[_Row]) -> Bars:
+def _urgent(language: str, rows: list[_Row]) -> Bars:
+    unit = "卡时" if language == "zh" else "chip-hours"
     bars = [
         (
             str(row["participant_id"]),
             _number(row, "chip_hours_allocated"),
             _number(row, "chip_hours_left"),
-            f"{count(_number(row, 'chip_hours_allocated'))} chip-h",
+            f"{count(_number(row, 'chip_hours_allocated'))} {unit}",
         )
         for row in rows
     ]
     legend = (("given", "已分配"), ("still wanted", "仍需"))
-    return _drawn(("Chip-hours of urgent demand", "紧急需求的芯时"), bars, legend)
+    return _drawn(("Chip-hours of urgent demand", "紧急需求的卡时"), bars, legend)
 
 
 def _policy_costs(rows: list[_Row]) -> Bars:

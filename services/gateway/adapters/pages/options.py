@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from services.gateway.adapters.pages.market_figures import region_name
+from services.gateway.adapters.pages.rendering import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def pick(message: Message, language: str) -> str:
     """Return a message in a language."""
-    return message.zh if language == "zh" else message.en
+    return say(language, message)
 
 
 def chip_options(chips: Iterable[ChipClass], language: str) -> list[tuple[str, str, str]]:

@@ -78,7 +78,7 @@ class RuleKind:
 
 _CHIP = RuleField("chip", "chip", Message("Chip class", "芯片型号"), needed=False)
 _REGION = RuleField("region", "region", Message("Region", "地区"), needed=False)
-_YUAN = Message("¥ / chip-hour", "元/芯时")
+_YUAN = Message("¥ / chip-hour", "元/卡时")
 KINDS = (
     RuleKind(
         "price_limits",
@@ -163,7 +163,7 @@ KINDS = (
                 "chip_hours_min",
                 "whole",
                 Message("Compared from", "最低可比成交量"),
-                Message("chip-hours", "芯时"),
+                Message("chip-hours", "卡时"),
                 "1",
             ),
         ),

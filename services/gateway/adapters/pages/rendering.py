@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import re
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,7 @@ _HEADERS = {
 _PACKED_BYTES_MIN = 2_000
 _PACKING_LEVEL = 4
 _MICRO = 1_000_000
+_SPANS = (("d", "h", "min", "s"), ("天", "小时", "分", "秒"))
 EXPORTED_MAX = 5_000
 """Rows of a list that a file holds; whoever needs more asks the API, page by page."""
 
@@ -96,6 +99,15 @@ def instant(text: str | None, form: str = "%Y-%m-%d %H:%M") -> str:
     return "–" if text is None else clock(datetime.fromisoformat(text), form)
 
 
+def lasting(seconds: int, language: str) -> str:
+    """Return a span of time in its two largest units."""
+    names = _SPANS[language == "zh"]
+    parts = [seconds // 86_400, seconds // 3_600 % 24, seconds // 60 % 60, seconds % 60]
+    first = next((place for place, number in enumerate(parts) if number), len(parts) - 1)
+    shown = range(first, min(first + 2, len(parts)))
+    return " ".join(f"{parts[place]} {names[place]}" for place in shown)
+
+
 def share_ppm(part: int | None, whole: int | None) -> int | None:
     """Return a part in millionths of the whole; ``None`` of nothing."""
     return part * 1_000_000 // whole if part is not None and whole else None
@@ -108,6 +120,7 @@ ENVIRONMENT.filters |= {
     "percent": percent,
     "clock": clock,
     "instant": instant,
+    "lasting": lasting,
 }
 # Address, names, and for whom; for everybody if no role is named.
 NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
@@ -124,14 +137,28 @@ NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 ENVIRONMENT.globals |= {"asset": address_of, "share_ppm": share_ppm, "nav": NAVIGATION}
 
 
+# Terminals take punctuation of half a width; on pages it is as wide as the characters beside it.
+_MARKS = str.maketrans(",:;?!", "，：；？！")
+_MARK = re.compile(r"(?<=[一-鿿])[,:;?!] ?|[,:;?!] ?(?=[一-鿿])")
+_IN_PARENTHESES = re.compile(r"(?<=[一-鿿])\(([^()]*)\)")
+_TEXTS_KEPT = 4_096
+
+
+@lru_cache(_TEXTS_KEPT)
+def chinese(text: str) -> str:
+    """Return a Chinese text with punctuation of full width beside Chinese characters."""
+    text = _IN_PARENTHESES.sub(r"（\1）", text)
+    return _MARK.sub(lambda found: found[0].strip().translate(_MARKS), text)
+
+
 def speaker(language: str) -> Callable[[str, str], str]:
     """Return what picks one of an English and a Chinese text; both stand side by side."""
-    return (lambda _en, zh: zh) if language == "zh" else (lambda en, _zh: en)
+    return (lambda _en, zh: chinese(zh)) if language == "zh" else (lambda en, _zh: en)
 
 
 def say(language: str, message: Message) -> str:
     """Return a message in a language."""
-    return message.zh if language == "zh" else message.en
+    return chinese(message.zh) if language == "zh" else message.en
 
 
 def render(template: str, language: str, **context: Any) -> str:  # noqa: ANN401 - any value

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from schemas.api import MarketView
 from schemas.base import Slug
-from schemas.market import Market
 from schemas.types import period_of
 from services.core.phases import periods_ahead
+from services.core.policies import halt_of
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages import link_figures, share_figures
 from services.gateway.adapters.pages import market_figures as figures
@@ -59,7 +60,7 @@ async def look(pages: Pages, market_id: str) -> figures.Sight:
         heads = await api.reading.reports.rounds(market_id=market_id, before=None, limit=_HEADS)
         told = [(item.round_id, item.state, item.verified) for item in heads]
         mark = (view.defined_at, period_of(now), time.monotonic() // _TRUSTED_S, *told)
-        read = partial(_read, pages, view.market, now)
+        read = partial(_read, pages, view, now)
         kept: figures.Sight = await pages.shown.while_same(("sight", market_id), mark, read)
         return replace(kept, now=now, mark=mark)
 
@@ -67,7 +68,8 @@ async def look(pages: Pages, market_id: str) -> figures.Sight:
     return sight
 
 
-async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
+async def _read(pages: Pages, view: MarketView, now: datetime) -> figures.Sight:
+    market = view.market
     reports, first = pages.api.reading.reports, period_of(now)
     end = periods_ahead(market.rules, now).stop
     found = await reports.prices(
@@ -81,6 +83,7 @@ async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
     rounds = await reports.rounds(market_id=market.id, before=None, limit=figures.ROUNDS_READ)
     markets = pages.api.reading.markets
     pauses = await markets.pauses(market_id=market.id, before=None, limit=1)
+    policies, last_round = await markets.all_policies(market.id)
     asked = await markets.shares(market_id=market.id, before=None, limit=figures.ROUNDS_SHOWN)
     oldest = rounds[-1].seq if rounds else 0
     indicated = await pages.api.market_data.indications.prices(
@@ -95,6 +98,8 @@ async def _read(pages: Pages, market: Market, now: datetime) -> figures.Sight:
         indices=await _indices(pages, market.id),
         is_whole=len(found) <= _PRICES_MAX,
         pause=pauses[0] if pauses else None,
+        defined_at=view.defined_at,
+        is_halted=halt_of(policies, last_round + 1) is not None,
         shares=tuple(item for item in asked if item.seq >= oldest),
         flows=tuple(await pages.api.market_data.links.flows(market.id, first=first + 1, end=end)),
     )
@@ -114,8 +119,12 @@ async def _indices(pages: Pages, market_id: str) -> tuple[Any, ...]:
     return tuple(latest.values())
 
 
-def _context(pages: Pages, sight: figures.Sight, chip_id: str | None) -> dict[str, Any]:
+def _context(
+    pages: Pages, language: str, sight: figures.Sight, chip_id: str | None
+) -> dict[str, Any]:
     chip = sight.chip(chip_id)
+    zone_names = {zone.id: (zone.name_en, zone.name_zh) for zone in sight.market.zones}
+    said = {zone: names[language == "zh"] for zone, names in zone_names.items()}
     return {
         "sight": sight,
         "market": sight.market,
@@ -132,7 +141,8 @@ def _context(pages: Pages, sight: figures.Sight, chip_id: str | None) -> dict[st
         "heat_rows": figures.heat_rows(sight),
         "map_prices": figures.map_prices(sight, chip),
         "places": PLACES,
-        "links": link_figures.links_figure(sight.flows),
+        "zone_names": zone_names,
+        "links": link_figures.links_figure(sight.flows, said),
         "shares": [
             (region, share_figures.shares_figure(sight.shares, region))
             for region in share_figures.share_regions(sight.shares)
@@ -150,7 +160,7 @@ async def _parts(pages: Pages, language: str, sight: figures.Sight, chip_id: str
     """Return what changes with every round, made once for all who look in one language."""
 
     async def make() -> str:
-        context = _context(pages, sight, chip_id)
+        context = _context(pages, language, sight, chip_id)
         return render("market_parts.html", language, now_mark=_NOW_MARK, **context)
 
     name = ("parts", sight.market.id, chip_id, language)

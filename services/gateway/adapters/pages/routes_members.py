@@ -42,7 +42,7 @@ _SCOPES = {
     Scope.READ: Message("look, and ask for quotes", "查询与询价"),
     Scope.TRADE: Message("orders and deliveries", "订单与交付"),
     Scope.MONEY: Message("money", "资金"),
-    Scope.GOVERN: Message("govern: policies, urgent needs, cases", "治理：政策、紧急调度、案件"),
+    Scope.GOVERN: Message("govern: policies, urgent needs, cases", "治理：政策、紧急动员、案件"),
     Scope.ADMIN: Message("admin: keys and members", "管理：密钥与成员"),
 }
 _SHORT = {

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from schemas.types import Role
 from services.gateway.adapters.http.routing import Routes
+from services.gateway.adapters.pages.case_words import KINDS
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
 from services.gateway.adapters.pages.office import watcher
 from services.gateway.adapters.pages.rendering import page_response, render
@@ -39,6 +40,7 @@ async def _context(pages: Pages, visitor: Visitor) -> dict[str, Any]:
         )
         cases = [view for _, view in found]
     return {
+        "case_kinds": KINDS,
         "overview": overview,
         "audit": audit,
         "findings": [item for _, item in findings],

@@ -1,7 +1,6 @@
 """Routes of daily reports and exports."""
 
 from datetime import UTC
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Path, Query
@@ -14,9 +13,8 @@ from schemas.market_data import ExportFormat, ExportTable
 from schemas.reports import ReportKind, ReportView
 from schemas.types import Role
 from services.gateway.adapters.http.routing import Routes
-from services.gateway.adapters.pages.case_words import cell
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
-from services.gateway.adapters.pages.figures import drawn
+from services.gateway.adapters.pages.figures import drawn, shown
 from services.gateway.adapters.pages.office import market_ids, watcher
 from services.gateway.adapters.pages.office_figures import kind_of, report_bars, report_figure
 from services.gateway.app.report_words import ABOUT, TITLES
@@ -73,7 +71,10 @@ async def show_report(
     view, markets = await _report(pages, visitor, kind, market_id, day)
     context: dict[str, Any] = {"figure": None, "bars": None}
     if view is not None:
-        context = {"figure": report_figure(view), "bars": report_bars(view)}
+        context = {
+            "figure": report_figure(view, visitor.language),
+            "bars": report_bars(view, visitor.language),
+        }
     return visitor.page(
         "report.html",
         view=view,
@@ -81,7 +82,7 @@ async def show_report(
         title=TITLES[kind],
         markets=markets,
         kinds=[(one, TITLES[one]) for one in _kinds(visitor)],  # type: ignore[index]
-        shown=partial(cell, visitor.language),
+        shown=shown,
         drawn=drawn,
         kind_of=kind_of,
         **context,

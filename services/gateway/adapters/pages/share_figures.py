@@ -17,7 +17,7 @@ EVERYWHERE = "all"
 _PPM_PER_BP = 100
 _COLUMNS = (
     Column("Round", "轮次", "count", "seq"),
-    Column("Region", "区域", "text", "region"),
+    Column("Region", "地区", "text", "region"),
     Column("Share asked", "要求占比", "ppm", "asked_ppm"),
     Column("Share achieved", "实际占比", "ppm", "achieved_ppm"),
     Column("Premium", "溢价", "price", "premium_yuan"),

@@ -9,6 +9,8 @@ import httpx
 from starlette.exceptions import HTTPException
 
 from services.gateway.adapters.pages import (
+    case_words,
+    codes,
     options,
     routes_cases,
     routes_desk,
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from services.gateway.app.sessions import Sessions
     from services.gateway.desk_ports import Desks
 
-ENVIRONMENT.filters |= options.FILTERS | words.FILTERS
+ENVIRONMENT.filters |= options.FILTERS | words.FILTERS | codes.FILTERS | case_words.FILTERS
 # What most people see first.
 _FIRST = ("/", "/rounds", "/sign-in")
 _MACHINES = ("/v1/", "/livez", "/readyz", "/metrics", "/static/")

@@ -15,7 +15,7 @@ taken AS (
   ORDER BY participant_id, key
   ON CONFLICT (participant_id, key) DO UPDATE SET claim = excluded.claim, claimed_at = now()
   WHERE i.reply IS NULL
-    AND i.request_sha256 = excluded.request_sha256
+    AND i.request = excluded.request
     AND (i.claimed_at < now() - $6::interval OR i.claim = excluded.claim)
   RETURNING i.participant_id, i.key
 )

@@ -116,7 +116,8 @@ FROM order_event e
 JOIN orders o USING (order_id)
 WHERE o.market_id = $1 AND e.occurred_at >= $2 AND e.occurred_at < $3
   AND e.cause <> '' AND e.round_id IS NULL
-  AND e.kind IN ('status', 'hold_placed', 'hold_refused', 'capacity_held', 'capacity_refused')
+  AND e.kind IN ('status', 'hold_placed', 'hold_refused', 'capacity_wanted', 'capacity_held',
+    'capacity_refused')
   AND o.submitted_at IS NOT NULL
   AND NOT EXISTS (
     SELECT 1 FROM order_event c WHERE c.event_id = e.cause AND c.order_id = e.order_id

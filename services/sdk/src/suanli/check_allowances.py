@@ -1,10 +1,10 @@
 """Checks of largest shares: what a participant may get of a chip class, and what it did.
 
 Standard library only, from docs/reference/round-file.md: an allowance is one more capacity, for the
-chips of one participant in the pools of one class. Its price is no money; in the bound, and in
-regrets, it counts like the price of a pool. So a demand that has allowances is answered as if it
-were offered pools of its own: at the price of the pool and its allowances together, with the chips
-of the least of them.
+chips of one participant in the pools of one class; what it has of rounds before is off it. Its
+price is no money; in the bound, and in regrets, it counts like the price of a pool. So a demand
+that has allowances is answered as if it were offered pools of its own: at the price of the pool and
+its allowances together, with the chips of the least of them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from operator import mul
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from suanli.check_bound import Prices, Supply
+from suanli.check_held import check_held, held_of
 from suanli.check_report import NOTHING, Log, show
 
 if TYPE_CHECKING:
     from suanli.check_feasible import Cleared
-    from suanli.check_formats import Allowance, Book, Demand
+    from suanli.check_formats import Book, Demand
+    from suanli.check_held import Allowance
 
 WHOLE: Final = 10_000
 """Basis points of a whole."""
@@ -29,16 +31,24 @@ _OWN: Final = "\n"
 
 
 class Scope(NamedTuple):
-    """Pools that count together under a rule, and what it leaves one participant of them."""
+    """Pools that count together under a rule, and what one participant may have of them."""
 
     policy: str
     chip: str
     pools: list[str]
-    capacity: list[int]
+    share: list[int]
+    held: dict[str, list[int]]
+
+    def capacity(self, participant: str) -> list[int]:
+        """Return what it leaves a participant, with what that has already."""
+        has = self.held.get(participant)
+        if has is None:
+            return self.share
+        return [max(0, most - chips) for most, chips in zip(self.share, has, strict=True)]
 
 
 def scopes_of(book: Book) -> list[Scope]:
-    """Return what the largest shares of the book leave one participant; nothing if urgent."""
+    """Return what the largest shares of the book let participants have; nothing if urgent."""
     rules = [policy for policy in book.policies if policy.kind == "largest_share"]
     if not rules or book.price_cap is not None:
         return []
@@ -53,11 +63,13 @@ def scopes_of(book: Book) -> list[Scope]:
             pools = [
                 pool for pool in by_chip[chip] if rule["region"] in {"", book.supplies[pool][0]}
             ]
-            rows = [offered[pool] for pool in pools]
+            if not pools:
+                continue
+            held = held_of(book, frozenset(pools))
+            rows = [offered[pool] for pool in pools] + [held.get("", [0] * book.periods)]
             most = [-(-rule["share_bp"] * sum(row) // WHOLE) for row in zip(*rows, strict=True)]
-            capacity = [max(rule["chips_free"], chips) for chips in most]
-            if pools:
-                found.append(Scope(policy.id, chip, pools, capacity))
+            share = [max(rule["chips_free"], chips) for chips in most]
+            found.append(Scope(policy.id, chip, pools, share, held))
     return found
 
 
@@ -110,6 +122,8 @@ class Own:
 
 def check_allowances(book: Book, log: Log) -> None:
     """Check that allowances are sorted and leave what their policies do."""
+    if not check_held(book, log):
+        return
     scopes = {(scope.policy, scope.chip): scope for scope in scopes_of(book)}
     known = {demand.participant for demand in book.demands}
     for before, after in pairwise(book.allowances):
@@ -128,7 +142,8 @@ def check_allowances(book: Book, log: Log) -> None:
             log.add("allowance.key", f"{where}.policy", expected, show(row.policy))
             continue
         log.differ("allowance.pools", f"{where}.pools", scope.pools, row.pools)
-        log.differ("allowance.capacity", f"{where}.capacity", scope.capacity, row.capacity)
+        capacity = scope.capacity(row.participant)
+        log.differ("allowance.capacity", f"{where}.capacity", capacity, row.capacity)
 
 
 def check_largest(cleared: Cleared) -> None:
@@ -145,7 +160,7 @@ def check_largest(cleared: Cleared) -> None:
         for item in parts:
             for scope in by_pool.get(item.pool, ()):
                 key = f"{scope.policy}/{scope.chip}/{who}"
-                most[key] = scope.capacity
+                most[key] = scope.capacity(who)
                 row = got.setdefault(key, [0] * book.periods)
                 for t, chips in enumerate(item.chips, start=item.start - book.first):
                     row[t] += chips

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from suanli.check_booking import RoundSays, allocations_of, facts_of, payments_of
 from suanli.check_formats import read_book, read_result
 from suanli.check_links import Ways, cells_of
 from suanli.check_report import Log
 from suanli.check_shares import Total
+from suanli.check_told import share_rules
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from suanli.check_booking import Allocated, Facts
     from suanli.check_formats import Allocation
 
 Json = dict[str, Any]
 _ID_CHARACTERS = 26
+_HOUR_S = 3600
 
 
 def says_of(file: Json) -> RoundSays:
@@ -42,61 +47,6 @@ def says_of(file: Json) -> RoundSays:
     )
 
 
-def shares_of(file: Json) -> list[Json]:
-    """Return the domestic shares of a verified round file as ``/v1/shares`` tells them."""
-    book, result = file["book"], file["result"]
-    rules = {rule["id"]: rule for rule in _rules_of(book)}
-    premiums = result["certificate"].get("premiums", {})
-    told = []
-    for row in result.get("shares", []):
-        rule = rules[row["policy"]]
-        one = {name: value for name, value in row.items() if name != "policy"}
-        one |= {name: rule["params"][name] for name in ("share_bp", "premium_max")}
-        one |= {"policy_id": rule["id"], "version": rule["version"]}
-        one |= {"region": rule["params"]["region"] or None}
-        told.append(one | {"premium_certified": premiums[rule["id"]]})
-    return told
-
-
-class Differs(NamedTuple):
-    """Where what was told of domestic shares is not what the file says.
-
-    Attributes:
-        where: Field, for example ``shares[domestic].premium``.
-        wanted: What the file says.
-        found: What was told.
-    """
-
-    where: str
-    wanted: object
-    found: object
-
-
-def compare_shares(file: list[Json], told: list[Json] | None) -> list[Differs]:
-    """Return where the shares that were told of a round are not those of its file.
-
-    Args:
-        file: As `shares_of` returns them.
-        told: As ``/v1/shares`` tells them, ``None`` if nothing was told.
-    """
-    wanted = {str(row["policy_id"]): row for row in file}
-    found = {str(row["policy_id"]): row for row in told or ()}
-    if told is not None and len(found) < len(told):
-        return [Differs("shares", len(wanted), len(told))]
-    problems = []
-    for policy in sorted(wanted.keys() | found.keys()):
-        where, one, other = f"shares[{policy}]", wanted.get(policy), found.get(policy)
-        if one is None or other is None:
-            problems.append(Differs(where, *("there" if row else None for row in (one, other))))
-            continue
-        problems += [
-            Differs(f"{where}.{name}", one.get(name), other.get(name))
-            for name in sorted(one.keys() | other.keys())
-            if one.get(name) != other.get(name)
-        ]
-    return problems
-
-
 def allocation_id_of(round_id: str, place: Allocated) -> str:
     """Return the id under which an allocation of a round is told."""
     demand, offer, pool, start = place
@@ -105,23 +55,34 @@ def allocation_id_of(round_id: str, place: Allocated) -> str:
     return "al_" + base64.b32encode(digest).decode().lower()[:_ID_CHARACTERS]
 
 
-def _rules_of(book: Json) -> list[Json]:
-    # None binds an urgent round.
-    if book.get("mobilisation") is not None:
-        return []
-    return [one for one in book.get("policies", []) if one["kind"] == "domestic_share"]
+def premium_hours_of(file: Json) -> dict[str, dict[str, int]]:
+    """Return allocation -> hour -> what its provider receives beside the price.
+
+    A charge is negative; what has no premium is left out.
+    """
+    round_id = str(file["result"]["round_id"])
+    return {
+        allocation_id_of(round_id, place): {_hour(period): amount for period, _, amount in moved}
+        for place, moved in _amounts(file)
+    }
+
+
+def _hour(period: int) -> str:
+    return datetime.fromtimestamp(period * _HOUR_S, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _premiums_of(file: Json) -> dict[Allocated, Facts]:
+    return {place: facts_of(moved) for place, moved in _amounts(file)}
+
+
+def _amounts(file: Json) -> Iterator[tuple[Allocated, list[tuple[int, int, int]]]]:
+    """Yield the premiums of each allocation that has some, as (period, 1, amount)."""
     book, result = file["book"], file["result"]
     rows = {row["policy"]: row for row in result.get("shares", []) if row["premium"]}
-    if not rows:
-        return {}
     pools = {pool["key"]: pool for pool in book["pools"]}
-    priced = [(rule["params"]["region"], rows[rule["id"]]) for rule in _rules_of(book)
+    priced = [(rule["params"]["region"], rows[rule["id"]]) for rule in share_rules(book)
               if rule["id"] in rows]  # fmt: skip
-    found = {}
-    for item in result["allocations"]:
+    for item in result["allocations"] if priced else ():
         pool = pools[item["pool"]]
         amounts = [
             sum(
@@ -138,8 +99,7 @@ def _premiums_of(file: Json) -> dict[Allocated, Facts]:
         place = (item["demand"], item["offer"], item["pool"], item["start"])
         moved = [(t, 1, amount) for t, amount in enumerate(amounts, item["start"]) if amount]
         if moved:
-            found[place] = facts_of(moved)
-    return found
+            yield place, moved
 
 
 def _links_of(

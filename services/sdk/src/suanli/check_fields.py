@@ -201,6 +201,7 @@ BOOK_MAY: Final = {
     "mobilisation": _OBJECT,
     "policies": _LIST,
     "kept_out": _OBJECT,
+    "held": _LIST,
     "allowances": _LIST,
 }
 KEPT_OUT: Final = {"offers": _LIST, "demands": _LIST}
@@ -233,6 +234,7 @@ ALLOWANCE: Final = {
     "pools": _TEXTS,
     "capacity": _NATS,
 }
+HOLDING: Final = {"participant": _NAME, "pool": _TEXT, "start": _NAT, "chips": _NATS}
 LINK: Final = {
     "key": _TEXT,
     "source": _TEXT,

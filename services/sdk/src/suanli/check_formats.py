@@ -23,6 +23,7 @@ from suanli.check_fields import (
     CERTIFICATE_MAY,
     DEMAND,
     DEMAND_OUTCOME,
+    HOLDING,
     KEPT_OUT,
     LARGEST_PARAMS,
     LIMITS_PARAMS,
@@ -46,6 +47,7 @@ from suanli.check_fields import (
     closed,
     each,
 )
+from suanli.check_held import Allowance, Holding
 from suanli.check_report import Log, show
 
 DOUBLES_MAX: Final = 10
@@ -112,18 +114,6 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
-    """What a participant may get of a chip class; see ``suanli.book.v1``."""
-
-    key: str
-    policy: str
-    chip: str
-    participant: str
-    pools: list[str]
-    capacity: list[int]
-
-
-@dataclass(frozen=True, slots=True)
 class Demand:
     """A demand of the book; see ``suanli.book.v1``."""
 
@@ -155,6 +145,7 @@ class Book:
     """Pool -> region, whether its chips are domestic, TFLOPS of one chip."""
     kept_offers: list[Offer] = field(default_factory=list)
     kept_demands: list[Demand] = field(default_factory=list)
+    held: list[Holding] = field(default_factory=list)
     allowances: list[Allowance] = field(default_factory=list)
 
     @property
@@ -285,6 +276,7 @@ def read_book(value: object, log: Log) -> Book | None:
         return None
     links = each(fields.get("links", []), LINK, "book.links", log)
     policies = _read_policies(fields.get("policies", []), log)
+    held = each(fields.get("held", []), HOLDING, "book.held", log)
     allowances = each(fields.get("allowances", []), ALLOWANCE, "book.allowances", log)
     pools = each(fields["pools"], POOL, "book.pools", log)
     offers, demands = _read_orders(fields, "book", log)
@@ -310,6 +302,7 @@ def read_book(value: object, log: Log) -> Book | None:
         supplies={p["key"]: (p["region"], p["domestic"], p["tflops"]) for p in pools},
         kept_offers=kept_offers,
         kept_demands=kept_demands,
+        held=[Holding(**item) for item in held],
         allowances=[Allowance(**item) for item in allowances],
     )
 

@@ -26,7 +26,7 @@ _BLIND: Final = "erased"
 _ERASED_POSTINGS: Final = 2
 _LAYERS: Final = ("posted", "pending")
 # What other functions look at.
-_ELSEWHERE: Final = frozenset({"capacity", "heads", "rounds"})
+_ELSEWHERE: Final = frozenset({"capacity", "heads", "resales", "rounds", "settlements", "shared"})
 _RESOLVES: Final = frozenset({"post", "void", "expire"})
 _MAY_OWE: Final = ("bank", "debt:", "premiums:")
 
@@ -54,9 +54,21 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
         "每笔冻结至多处理一次且不超额",
     ),
     "capacity": ("no oversold period", "没有超卖的时段"),
+    "shared": (
+        "no chip that offers share is sold twice, over all markets",
+        "各市场合计,共享容量没有一卡被售出两次",
+    ),
+    "resales": (
+        "every resale is of hours that its seller bought, through eight sales at most",
+        "每笔转售均为卖方已买到的时段,且至多经八次买卖",
+    ),
     "rounds": (
         "every round is booked as its verified file says, and escrow pays out no more",
         "每一轮按其已核验文件入账,托管支出不超过其收入",
+    ),
+    "settlements": (
+        "every settlement is what was delivered comes to, hour by hour, and is booked so",
+        "每笔结算逐时段与交付相符,并照此入账",
     ),
 }
 """Code of a check -> the promise in English and Chinese."""
@@ -415,39 +427,6 @@ def named_in(entries: Iterable[Any]) -> tuple[set[str], set[str], set[str]]:
     return accounts, holds, ids
 
 
-def check_capacity(
-    allocations: Iterable[Json], offers: Iterable[tuple[Json, list[Json]]]
-) -> Outcome:
-    """Check that no hour of an offer was given out beyond what the offer ever had in it.
-
-    Args:
-        allocations: As ``/v1/allocations`` lists them.
-        offers: Each offer as ``/v1/offers`` lists it, with all terms that it had.
-    """
-    outcome = Outcome("capacity")
-    given: dict[str, dict[str, int]] = {}
-    pools: dict[str, set[str]] = {}
-    for item in allocations:
-        pools.setdefault(item["offer_id"], set()).add(item["pool"])
-        hours = given.setdefault(item["offer_id"], {})
-        for period in item["periods"]:
-            hour = _hour(period["start"])
-            hours[hour] = hours.get(hour, 0) + int(period["chips"])
-    for offer, versions in offers:
-        offer_id = offer["order_id"]
-        offered = {f"{terms['zone']}/{terms['chip']}" for terms in versions}
-        for pool in sorted(pools.get(offer_id, set()) - offered):
-            outcome.add(f"{offer_id}: allocated in {pool}, which it never offered")
-        for hour, chips in given.pop(offer_id, {}).items():
-            most = max((int(t["chips"]) for t in versions if _covers(t, hour)), default=0)
-            outcome.checked += 1
-            if chips > most:
-                outcome.add(f"{offer_id} {hour}: {chips} chips given, offered {most}")
-    for offer_id in sorted(given):
-        outcome.add(f"{offer_id}: allocated, but there is no such offer")
-    return outcome
-
-
 def leaf_of(content: bytes, *, salted: bool) -> bytes:
     """Return the leaf hash of an entry's canonical bytes.
 
@@ -463,11 +442,3 @@ def entries_of(pages: Iterable[Json]) -> Iterator[tuple[int, bytes]]:
     """Yield (leaf index, bytes) of entries as ``/v1/journal`` lists them."""
     for item in pages:
         yield int(item["leaf_index"]), str(item["entry"]).encode()
-
-
-def _hour(text: str) -> str:
-    return text.replace("+00:00", "Z")
-
-
-def _covers(terms: Json, hour: str) -> bool:
-    return _hour(terms["start"]) <= hour < _hour(terms["end"])

@@ -85,6 +85,8 @@ SUBJECTS: Final[dict[str, tuple[str, str]]] = {
     "share.achieved": ("TFLOPS-hours allocated", "分配的 TFLOPS 小时"),
     "share.shortfall": ("TFLOPS-hours that are missed", "国产占比缺口"),
     "share.money": ("charges and credits of the premium", "溢价的收取与支付"),
+    "holding.key": ("whose holding it is", "持有量所属"),
+    "holding.chips": ("chips that rounds before gave", "此前轮次分配的芯片数"),
     "allowance.key": ("whose allowance it is", "最大份额所属"),
     "allowance.pools": ("pools of an allowance", "最大份额的资源池"),
     "allowance.capacity": ("chips of an allowance", "最大份额的芯片数"),

@@ -128,7 +128,7 @@ const BOOK = {
   format: oneOf("suanli.book.v1"), market: isText, round_id: isText, first_period: isNat,
   periods: (v) => isPos(v) && v <= HORIZON_MAX, pools: isList, offers: isList, demands: isList,
 };
-const BOOK_MAY = { links: isList, mobilisation: isObject, policies: isList, kept_out: isObject, allowances: isList };
+const BOOK_MAY = { links: isList, mobilisation: isObject, policies: isList, kept_out: isObject, held: isList, allowances: isList };
 const ALLOWANCE = { key: isText, policy: isText, chip: isText, participant: isText, pools: areTexts, capacity: areNats };
 const KEPT_OUT = { offers: isList, demands: isList };
 const LINK = { key: isText, source: isText, destination: isText, tariff: isNat, capacity: areNats };
@@ -167,6 +167,7 @@ const REASON = { code: isCode, params: areParams };
 const CERTIFICATE = { prices: areCurves, bound: isNat };
 
 const isName = (v) => v === "" || isText(v);
+const HOLDING = { participant: isName, pool: isText, start: isNat, chips: areNats };
 const POLICY = { id: isText, version: isPos, kind: oneOf("price_limits", "domestic_share", "largest_share"), params: isObject };
 const WHOLE = 10_000n;
 const isBasisPoints = (v) => isNat(v) && v <= WHOLE;
@@ -248,6 +249,7 @@ function readBook(value, log) {
   });
   book.pools = each(book.pools, POOL, "book.pools", log);
   book.links = each(book.links ?? [], LINK, "book.links", log);
+  book.held = each(book.held ?? [], HOLDING, "book.held", log);
   book.allowances = each(book.allowances ?? [], ALLOWANCE, "book.allowances", log);
   readOrders(book, "book", log);
   const kept = book.kept_out && closed(book.kept_out, KEPT_OUT, "book.kept_out", log);
@@ -857,29 +859,63 @@ function checkShare({ rule, row, all, domestic }, log) {
 const missedWorth = (round) => sum(sharesOf(round.book).map((rule) =>
   rule.params.premium_max * round.result.shares.find((row) => row.policy === rule.id).shortfall));
 
-// --- largest shares: what one participant may get of a chip class ------------------------------
+// --- largest shares: what one participant may have of a chip class -----------------------------
 
 // None binds an urgent round.
+const largestOf = (book) => (book.mobilisation ? [] : book.policies.filter((item) => item.kind === "largest_share"));
+const isRuledBy = ({ params }, pool) =>
+  ["", pool.chip].includes(params.chip) && ["", pool.region].includes(params.region);
+
 function scopesOf(book) {
   const supply = supplyOf(book);
   const chips = [...new Set(book.pools.map((pool) => pool.chip))];
-  const rules = book.mobilisation ? [] : book.policies.filter((item) => item.kind === "largest_share");
-  return rules.flatMap(({ id, params }) => chips.map((chip) => {
-    const pools = book.pools.filter((pool) => pool.chip === chip && ["", chip].includes(params.chip)
-      && ["", pool.region].includes(params.region)).map((pool) => pool.key);
-    const capacity = Array.from({ length: book.length }, (_, t) => {
-      const offered = sum(pools.map((pool) => supply.get(pool)[t]));
-      return more(params.chips_free, -floorDiv(-params.share_bp * offered, WHOLE));
+  return largestOf(book).flatMap((rule) => chips.map((chip) => {
+    const pools = book.pools.filter((pool) => pool.chip === chip && isRuledBy(rule, pool)).map((pool) => pool.key);
+    const has = heldOf(book, pools);
+    const share = Array.from({ length: book.length }, (_, t) => {
+      const there = sum(pools.map((pool) => supply.get(pool)[t])) + (has.get("")?.[t] ?? 0n);
+      return more(rule.params.chips_free, -floorDiv(-rule.params.share_bp * there, WHOLE));
     });
-    return { policy: id, chip, pools, capacity };
+    // What a participant has of rounds before is off what it may get.
+    const capacityOf = (who) => share.map((most, t) => more(0n, most - (has.get(who)?.[t] ?? 0n)));
+    return { policy: rule.id, chip, pools, capacityOf };
   })).filter(({ pools }) => pools.length);
+}
+
+// Returns what each participant, and all (empty), has of pools, by period of the horizon.
+function heldOf(book, pools) {
+  const found = new Map();
+  for (const row of book.held.filter((item) => pools.includes(item.pool))) {
+    const total = found.get(row.participant) ?? Array(book.length).fill(0n);
+    found.set(row.participant, total);
+    row.chips.forEach((chips, i) => { total[shiftOf(row.start, book.first) + i] += chips; });
+  }
+  return found;
+}
+
+function checkHeld(book, log) {
+  const before = log.count;
+  const rules = largestOf(book);
+  const covered = new Set(book.pools.filter((pool) => rules.some((rule) => isRuledBy(rule, pool))).map((pool) => pool.key));
+  const known = new Set(["", ...[...book.demands, ...book.kept.demands].map((demand) => demand.participant)]);
+  sorted(book.held.map((row) => `${row.participant}\n${row.pool}`), "book.held", log);
+  for (const row of book.held) {
+    const where = `book.held[${row.participant}/${row.pool}]`;
+    if (!known.has(row.participant)) log.add(`${where}.participant`, "of a demand of the book, or empty", row.participant);
+    if (!covered.has(row.pool)) log.add(`${where}.pool`, "under a largest share of the book", row.pool);
+    const end = row.start + BigInt(row.chips.length);
+    if (!(book.first <= row.start && row.start < end && end <= book.first + book.periods)) {
+      log.add(`${where}.chips`, `${book.first}..${book.first + book.periods}`, `${row.start}..${end}`);
+    } else if (!row.chips[0] || !row.chips.at(-1)) log.add(`${where}.chips`, "> 0", "0");
+  }
+  return log.count === before;
 }
 
 const keyOf = ({ policy, chip }, participant) => `${policy}/${chip}/${participant}`;
 
 function checkAllowances(book, log) {
   sorted(book.allowances.map((row) => row.key), "book.allowances", log);
-  if (!book.allowances.length) return;
+  if (!checkHeld(book, log) || !book.allowances.length) return;
   const scopes = scopesOf(book);
   const known = new Set(book.demands.map((demand) => demand.participant));
   for (const row of book.allowances) {
@@ -889,7 +925,7 @@ function checkAllowances(book, log) {
     const scope = scopes.find((item) => item.policy === row.policy && item.chip === row.chip);
     if (!scope) { log.add(`${where}.policy`, "a largest share of the book", row.policy); continue; }
     log.differ(`${where}.pools`, canonical(scope.pools), canonical(row.pools));
-    log.differ(`${where}.capacity`, canonical(scope.capacity), canonical(row.capacity));
+    log.differ(`${where}.capacity`, canonical(scope.capacityOf(row.participant)), canonical(row.capacity));
   }
 }
 
@@ -899,16 +935,17 @@ function checkLargest(round) {
   for (const scope of scopesOf(book)) {
     const within = new Set(scope.pools);
     for (const [id, parts] of round.demandParts) {
-      const key = keyOf(scope, round.demands.get(id).participant);
+      const who = round.demands.get(id).participant;
+      const key = keyOf(scope, who);
       for (const item of parts.filter(({ pool }) => within.has(pool))) {
-        const row = got.get(key) ?? { scope, chips: Array(book.length).fill(0n) };
+        const row = got.get(key) ?? { capacity: scope.capacityOf(who), chips: Array(book.length).fill(0n) };
         got.set(key, row);
         item.chips.forEach((chips, i) => { row.chips[Number(item.start - book.first) + i] += chips; });
       }
     }
   }
-  for (const [key, { scope, chips }] of got) {
-    chips.forEach((n, t) => { if (n > scope.capacity[t]) log.add(`${key}[${t}]`, `<= ${scope.capacity[t]}`, n); });
+  for (const [key, { capacity, chips }] of got) {
+    chips.forEach((n, t) => { if (n > capacity[t]) log.add(`${key}[${t}]`, `<= ${capacity[t]}`, n); });
   }
   log.differ("result.allowances", book.allowances.length, result.allowances.length);
   book.allowances.forEach(({ key }, i) => {

@@ -81,7 +81,9 @@ function secondsTo(instant, element) {
 
 function countDown() {
   for (const element of document.querySelectorAll("[data-until]")) {
-    element.textContent = clockText(Math.max(0, secondsTo(element.dataset.until, element)));
+    const left = secondsTo(element.dataset.until, element);
+    const isLate = left < -Number(element.dataset.grace);
+    element.textContent = isLate ? element.dataset.late : clockText(Math.max(0, left));
   }
   for (const element of document.querySelectorAll("[data-from][data-then]")) {
     if (secondsTo(element.dataset.from, element) <= 0) element.textContent = element.dataset.then;

@@ -90,7 +90,7 @@ class AsyncMoneyCalls(AsyncCaller):
         *,
         key: str | None = None,
     ) -> Receipt:
-        """Make money collateral, or free it (provider, its own; operator); booked or refused."""
+        """Make money collateral, or free it (its owner; operator); booked or refused."""
         reply: Receipt = await self.send(
             Operation(
                 "POST",

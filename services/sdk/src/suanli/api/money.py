@@ -90,7 +90,7 @@ class MoneyCalls(Caller):
         *,
         key: str | None = None,
     ) -> Receipt:
-        """Make money collateral, or free it (provider, its own; operator); booked or refused."""
+        """Make money collateral, or free it (its owner; operator); booked or refused."""
         reply: Receipt = self.send(
             Operation(
                 "POST",

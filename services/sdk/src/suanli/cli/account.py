@@ -56,7 +56,7 @@ def register(app: typer.Typer) -> None:
     command(
         noun,
         "collateral",
-        en="Make money collateral, or free it (provider; operator with --participant).",
+        en="Make money collateral, or free it (operator: with --participant).",
         zh="转入或转出保证金(供给方;运营方加 --participant)。",
     )(_collateral)
     command(

@@ -313,7 +313,7 @@ def judge(listed: Json, content: bytes, shares: Mapping[str, list[Json]] | None 
         content: Bytes of its file.
         shares: What was told of domestic shares, by round; ``None`` to leave that out.
     """
-    from suanli.check_charges import compare_shares, shares_of
+    from suanli.check_told import compare_shares, shares_of
     from suanli.checker import verify_round_file
 
     report = verify_round_file(content)

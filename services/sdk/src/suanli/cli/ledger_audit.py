@@ -6,7 +6,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from suanli import operations as ops
-from suanli.check_journal import CHECKS, Journal, check_capacity, entries_of
+from suanli.check_capacity import check_capacity
+from suanli.check_journal import CHECKS, Journal, entries_of
 from suanli.check_log import check_heads
 from suanli.cli import words
 from suanli.cli.log import log_key
@@ -58,7 +59,7 @@ def run(session: Session, *, needed: bool, key: str | None = None) -> list[Outco
     if known is not None:
         outcomes.insert(1, check_heads(listed, known))
     allocations = session.client.pages("/v1/allocations")
-    outcomes.append(check_capacity(allocations, offers(session)))
+    outcomes.extend(check_capacity(allocations, offers(session)))
     session.note(
         (
             f"Journal of {journal.size} entries, root {journal.root}.",

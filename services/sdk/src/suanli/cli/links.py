@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
         app,
         "links",
         en="Show links between zones by hour: price of a GB, congestion, GB left.",
-        zh="逐小时显示园区间链路:每 GB 价格、拥塞与剩余流量。",
+        zh="逐小时显示区域间链路:每 GB 价格、拥塞与剩余流量。",
     )(_links)
 
 

@@ -285,6 +285,7 @@ def _amend(  # noqa: PLR0913 - each is an option of the command line
     end: _End = None,
     block: _Block = None,
     resource_code: _Code = None,
+    capacity_chips: _Capacity = None,
     expires: options.Expires = None,
     expected_version: options.ExpectedVersion = None,
     wait: options.Wait = True,
@@ -292,6 +293,7 @@ def _amend(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     order = ordering.read(session, _SIDE, offer)
     changes = _changes(chips, ask, start, end, block, resource_code, expires)
+    changes |= terms.given(capacity_chips=capacity_chips)
     if file is not None:
         loaded = terms.load(file)
         if isinstance(loaded, list):

@@ -11,9 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from suanli.check_booking import check_rounds
-from suanli.check_charges import says_of
-from suanli.check_journal import Journal, check_capacity
+from suanli.check_capacity import check_capacity
+from suanli.check_charges import premium_hours_of, says_of
+from suanli.check_journal import Journal
 from suanli.check_log import LogError, check_heads, read_head
+from suanli.check_settlement import Booked, check_settlements
 from suanli.cli import ledger_audit
 from suanli.cli.errors import UsageProblem
 
@@ -36,6 +38,8 @@ OFFERS: Final = "offers.jsonl"
 ALLOCATIONS: Final = "allocations.jsonl"
 ROUNDS: Final = "rounds.jsonl"
 SHARES: Final = "shares.jsonl"
+SETTLEMENTS: Final = "settlements.jsonl"
+TERMS: Final = "terms.jsonl"
 ROUND_FILES: Final = "rounds"
 _ONLY_PENDING: Final = frozenset({"hold", "void", "expire"})
 
@@ -70,6 +74,9 @@ def export(session: Session, folder: Path) -> None:
         round_file(folder, round_id).write_bytes(content)
     _write(folder / ROUNDS, rounds)
     _write(folder / SHARES, client.pages("/v1/shares"))
+    # After the journal: each of its entries then has its settlement here.
+    _write(folder / SETTLEMENTS, client.pages("/v1/settlements"))
+    _write(folder / TERMS, client.pages("/v1/settlement-terms"))
     session.note(
         (
             f"{count} entries and {len(rounds)} rounds in {folder}.",
@@ -134,28 +141,48 @@ def run(
         outcomes.insert(1, heads)
         pairs = ((item["offer"], item["versions"]) for item in _lines(folder / OFFERS))
         allocations = list(_lines(folder / ALLOCATIONS))
-        outcomes.append(check_capacity(allocations, pairs))
-        outcomes.append(check_rounds(_escrow(folder), _verified(folder), allocations))
+        outcomes.extend(check_capacity(allocations, pairs))
+        booked, premiums = Booked(), dict[str, dict[str, int]]()
+        entries, says = booked.watch(_settling(folder)), _verified(folder, premiums)
+        outcomes.append(check_rounds(entries, says, allocations))
+        if (folder / SETTLEMENTS).exists():
+            told, terms = _lines(folder / SETTLEMENTS), list(_lines(folder / TERMS))
+            place = (booked, journal.size)
+            outcomes.append(check_settlements(told, allocations, terms, premiums, place))
     return outcomes
 
 
-def _escrow(folder: Path) -> Iterator[tuple[int, Json]]:
-    """Yield the entries that may move escrow; what is no entry, the journal's check names."""
+def _settling(folder: Path) -> Iterator[tuple[int, Json]]:
+    """Yield the entries that may settle; what is no entry, the journal's check names."""
     with (folder / JOURNAL).open("rb") as file:
         for index, line in enumerate(file):
             # A look at the bytes spares reading most entries once more.
-            if b'"escrow:' in line or b'"premiums:' in line or b'"policy:' in line:
+            if (
+                b'"escrow:' in line
+                or b'"fees:' in line
+                or b'"penalties:' in line
+                or b'"premiums:' in line
+                or b'"policy:' in line
+                # It goes from one participant to another.
+                or b'"purpose":"compensation"' in line
+            ):
                 with suppress(ValueError, KeyError, TypeError):
                     entry = json.loads(line)
                     if entry["kind"] not in _ONLY_PENDING and entry["postings"]:
                         yield index, entry
 
 
-def _verified(folder: Path) -> Iterator[RoundSays]:
-    """Yield what each round's file says; a file that breaks a rule is a problem of the rounds."""
+def _verified(folder: Path, premiums: dict[str, dict[str, int]]) -> Iterator[RoundSays]:
+    """Yield what each round's file says, and put its premiums by the hour beside.
+
+    A file that breaks a rule is a problem of the rounds.
+    """
     for item, content in rounds_of(folder):
         with suppress(ValueError, KeyError, TypeError, IndexError):
-            yield replace(says_of(json.loads(content)), round_id=str(item["round_id"]))
+            file, round_id = json.loads(content), str(item["round_id"])
+            says = replace(says_of(file), round_id=round_id)
+            premiums.update(premium_hours_of(file))
+            yield says
 
 
 def _add_checkpoint(

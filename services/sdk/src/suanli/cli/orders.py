@@ -123,12 +123,18 @@ _STEPS: Final[tuple[Column, ...]] = (
     words.money_column("held", ("held after", "之后冻结"), "held"),
     words.count_column("chip_hours", ("chip-hours", "卡时"), "chip_hours"),
     words.count_column("left", ("left after", "之后剩余"), "chip_hours_left"),
+    ranked(
+        5,
+        words.text_column("resale_order_id", ("resale", "转售对应订单"), "resale_order_id"),
+        varied=True,
+    ),
     ranked(4, words.count_column("leaf_index", ("leaf of the log", "日志叶序号"), "leaf_index")),
     *(
         Column(name, ("", ""), lambda _: "", itemgetter(name))
         for name in (
             *("event_id", "correlation_id", "causation_id", "allocation_id"),
-            *("counter_order_id", "entry_id", "version", "chip_hours_allocated"),
+            *("counter_order_id", "resale_of"),
+            *("entry_id", "version", "chip_hours_allocated"),
         )
     ),
 )

@@ -43,9 +43,11 @@ _EVENTS: Final[dict[str, Text]] = {
     "hold_refused": ("hold refused", "冻结被拒"),
     "hold_captured": ("money captured", "资金划扣"),
     "hold_released": ("money released", "资金解冻"),
+    "capacity_wanted": ("chips asked for", "请求预留"),
     "capacity_held": ("chips reserved", "容量预留"),
     "capacity_refused": ("chips not free", "容量不足"),
     "allocated": ("allocated", "分配"),
+    "resold": ("sold on", "转售"),
     "booked": ("booked", "记账"),
 }
 _PURPOSES: Final[dict[str, Text]] = {

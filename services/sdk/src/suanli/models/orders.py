@@ -18,6 +18,7 @@ class OrderEvent(TypedDict):
         "hold_refused",
         "hold_captured",
         "hold_released",
+        "capacity_wanted",
         "capacity_held",
         "capacity_refused",
     ]
@@ -56,9 +57,11 @@ class LifeStep(TypedDict):
         "hold_refused",
         "hold_captured",
         "hold_released",
+        "capacity_wanted",
         "capacity_held",
         "capacity_refused",
         "allocated",
+        "resold",
         "booked",
     ]
 
@@ -83,6 +86,12 @@ class LifeStep(TypedDict):
     counter_order_id: str | None
     """The order on the other side of a fill."""
 
+    resale_of: str | None
+    """Allocation of which this one sold on; null where it sold on none."""
+
+    resale_order_id: str | None
+    """Own order at its other end: the demand that bought, or the offer that sold on."""
+
     entry_id: str | None
     """Its entry of the journal."""
 
@@ -105,7 +114,7 @@ class LifeStep(TypedDict):
     """Money held for the order after it."""
 
     chip_hours: int
-    """Chip-hours allocated by it."""
+    """Chip-hours allocated, or sold on, by it."""
 
     chip_hours_allocated: int
     """Allocated after it, in all."""

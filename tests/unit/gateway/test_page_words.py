@@ -1,0 +1,161 @@
+"""What people read on the pages: words for codes, Chinese as it is written, times and prices."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from schemas.api import RoundView
+from schemas.market import Market
+from schemas.reports import ReportColumn, ReportView
+from schemas.surveillance import CaseView
+from services.core.surveillance.cases import SENTENCES, CaseKind
+from services.gateway.adapters.http import examples
+from services.gateway.adapters.pages.case_words import found
+from services.gateway.adapters.pages.codes import PURPOSES, word
+from services.gateway.adapters.pages.market_figures import Sight
+from services.gateway.adapters.pages.office_figures import report_bars, report_figure
+from services.gateway.adapters.pages.rendering import chinese, lasting
+
+ROOT = Path(__file__).parents[3]
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("全部成交:1 卡时。", "全部成交：1 卡时。"),
+        ("累计 889 卡时;其余留在订单簿。", "累计 889 卡时；其余留在订单簿。"),
+        ("最多剩余 3 GB,需要 4 GB", "最多剩余 3 GB，需要 4 GB"),
+        ("须为以下之一: a10, t4", "须为以下之一：a10, t4"),
+        ("须满足时延(a: 1 ms)", "须满足时延（a: 1 ms）"),
+        ("12:30 后 jjj-spot:27", "12:30 后 jjj-spot:27"),
+    ],
+)
+def test_chinese_text_has_punctuation_as_wide_as_its_characters(said: str, written: str) -> None:
+    assert chinese(said) == written
+
+
+def test_a_span_of_time_is_told_in_its_two_largest_units() -> None:
+    spans = (0, 59, 60, 11_905, 90_000)
+    assert [lasting(span, "en") for span in spans] == [
+        "0 s", "59 s", "1 min 0 s", "3 h 18 min", "1 d 1 h",
+    ]  # fmt: skip
+    assert lasting(11_905, "zh") == "3 小时 18 分"
+
+
+def test_every_purpose_of_the_journal_has_words_in_both_languages() -> None:
+    page = (ROOT / "docs" / "reference" / "journal.md").read_text(encoding="utf-8")
+    table = page.partition("| purpose | entry |")[2].partition("\n\n")[0]
+    documented = {
+        name
+        for line in table.splitlines()[2:]
+        for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+    assert documented
+    assert documented <= set(PURPOSES)
+    assert word("hold_captured", "zh") == "资金扣收"
+    assert word("what_nobody_knows", "zh") == "what_nobody_knows"
+
+
+def case(figures: dict[str, int | str], en: str) -> CaseView:
+    return CaseView.model_validate(
+        {
+            "case_id": "sc_" + "a" * 26,
+            "market_id": "jjj-spot",
+            "day": "2026-11-24",
+            "kind": "outlier",
+            "severity": "medium",
+            "state": "open",
+            "version": 0,
+            "revision": 1,
+            "is_final": True,
+            "participants": [],
+            "participants_total": 0,
+            "evidence": [],
+            "evidence_total": 0,
+            "figures": figures,
+            "summary": {"code": "outlier", "en": en, "zh": "原文。", "params": {}},
+            "raised_at": NOON,
+        }
+    )
+
+
+def test_a_case_is_told_with_prices_in_yuan_unless_it_has_words_of_its_own() -> None:
+    figures: dict[str, int | str] = {
+        "pool": "beijing/a10", "prices": 2, "median": 18_290_100, "price": 225_139_900,
+    }  # fmt: skip
+    told = found(case(figures, SENTENCES[CaseKind.OUTLIER][0].format_map(figures)))
+    assert "median of ¥18.2901; the farthest was ¥225.1399." in told.en
+    assert told.zh == "北京/a10 有 2 个价格远离中位数 ¥18.2901，最远为 ¥225.1399。"
+    assert found(case(figures, "Something else.")).zh == "原文。"
+    assert found(case({"prices": 2}, "It lacks figures.")).zh == "原文。"
+
+
+def test_a_report_is_read_in_words_and_beijing_time_and_its_picture_too() -> None:
+    names = ("side", "region", "chip", "hour", "hhi")
+    text = ReportColumn(name="side", en="side", zh="买卖方", unit="text")
+    columns = [text.model_copy(update={"name": name}) for name in names]
+    columns[-1] = columns[-1].model_copy(update={"unit": "count"})
+    view = ReportView(
+        kind="concentration",
+        market_id="jjj-spot",
+        day="2026-11-24",
+        title_en="Market concentration",
+        title_zh="市场集中度",
+        about_en="By side.",
+        about_zh="按买卖方。",
+        made_at=NOON,
+        is_final=True,
+        rounds=1,
+        figures=(),
+        is_whole=True,
+        columns=tuple(columns),
+        rows=(
+            ("seller", "beijing", "a10", "all", 10_000),
+            ("buyer", "hebei", "all", "2026-11-24T04:00:00Z", 5_000),
+        ),
+    )
+    assert report_figure(view, "zh").rows == (
+        ("卖方", "北京", "a10", "合计", 10_000),
+        ("买方", "河北", "合计", "11-24 12:00", 5_000),
+    )
+    bars = report_bars(view, "zh")
+    assert bars is not None
+    assert [bar.name for bar in bars.bars] == ["北京 · a10"]
+
+
+def sight(now: datetime, *, defined_at: datetime | None = None) -> Sight:
+    market = Market.model_validate(examples.MARKET)
+    rules = market.rules.model_copy(update={"round_every_s": 60})
+    latest = RoundView.model_validate(
+        {
+            "round_id": "m:1",
+            "market_id": "m",
+            "seq": 1,
+            "state": "closed",
+            "market_time": NOON,
+            "file": {"state": "none"},
+        }
+    )
+    return Sight(
+        market=market.model_copy(update={"rules": rules}),
+        now=now,
+        rounds=(latest,),
+        prices={},
+        indices=(),
+        is_whole=True,
+        defined_at=defined_at,
+    )
+
+
+def test_a_round_is_late_a_cadence_after_it_was_due_and_rules_set_since_count_from_then() -> None:
+    assert not sight(NOON + timedelta(seconds=110)).is_late
+    late = sight(NOON + timedelta(hours=3))
+    assert late.is_late
+    assert late.next_round == NOON + timedelta(seconds=60)
+    anew = sight(NOON + timedelta(hours=3), defined_at=NOON + timedelta(hours=3))
+    assert (anew.is_late, anew.next_round) == (False, NOON + timedelta(hours=3, seconds=60))
