@@ -117,7 +117,7 @@ def price_ascent(choices: Choices, steps: int) -> Ascent:
     return best
 
 
-def demand_side(choices: Choices, prices: FloatArray) -> tuple[float, FloatArray]:
+def demand_side(choices: Choices, prices: FloatArray) -> tuple[float, IntArray]:
     """Return what all demand could gain at most at the prices, and P x T what it would take."""
     response = respond(choices, prices)
     counted = _counted_demands(choices.problem, response)

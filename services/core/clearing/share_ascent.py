@@ -18,7 +18,7 @@ import numpy.typing as npt
 from services.core.book import Book
 from services.core.clearing.price_search import PRICE_MAX
 from services.core.policy_rows import WHOLE, ShareRule, share_rules
-from services.core.premiums import Premium, Supplied, exact_wedge
+from services.core.premiums import Premium, exact_wedge
 
 AnyArray = npt.NDArray[Any]
 
@@ -34,6 +34,8 @@ _GAIN_MIN = 2e-5
 _LAST = 20
 # Where no premium is called for in the first so many steps, none is.
 _IDLE = 10
+# Below this the quotient of premium and share that was missed says nothing of their relation.
+_SHARE_LEAST = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,27 +112,52 @@ def amount_max(book: Book, rule: ShareRule) -> int:
 
 
 class _Scope:
-    """What a rule's scope is supplied with, at a load."""
+    """A rule, what its scope is supplied with, and its premium on the way."""
 
     def __init__(self, book: Book, rule: ShareRule) -> None:
         self.rule = rule
-        self.top = amount_max(book, rule)
+        self.amount = 0.0
+        self.seen: list[int] = []
+        self.shares: list[float] = []
+        self._pull = 0.0
+        self._top = float(amount_max(book, rule))
         self._rows = [
             (p, pool.tflops, pool.domestic)
             for p, pool in enumerate(book.pools)
             if rule.covers(pool)
         ]
 
-    def supplied(self, hours: list[int]) -> Supplied:
-        everything = sum(hours[p] * tflops for p, tflops, _ in self._rows)
-        domestic = sum(hours[p] * tflops for p, tflops, is_domestic in self._rows if is_domestic)
-        return Supplied(everything, domestic)
+    def premium(self) -> Premium:
+        """Return the present premium, and note it."""
+        self.seen.append(round(self.amount))
+        return Premium(self.rule, self.seen[-1], self.rule.share_bp)
 
-    def price(self, hours: list[int], sums: list[int], periods: int) -> float:
-        """Return about what a TFLOPS-hour costs: the scale of the premium's steps."""
-        money = sum(hours[p] * sums[p] for p, _, _ in self._rows)
+    def follow(self, hours: list[int], prices: list[float], fall: float) -> None:
+        """Move the premium by what is missed of the share.
+
+        Args:
+            hours: Chip-hours that demand wants of each pool.
+            prices: Mean price of each pool.
+            fall: By what steps are divided by now.
+        """
+        asked = self.rule.share_bp / WHOLE
         everything = sum(hours[p] * tflops for p, tflops, _ in self._rows)
-        return money / max(1, everything) / max(1, periods)
+        domestic = sum(hours[p] * tflops for p, tflops, own in self._rows if own)
+        self.shares.append(domestic / everything if everything else asked)
+        # What a TFLOPS-hour costs is the scale of the steps.
+        scale = sum(hours[p] * prices[p] for p, _, _ in self._rows) / max(1, everything)
+        self._pull = _MEMORY * self._pull + (1 - _MEMORY) * (asked - self.shares[-1])
+        self.amount = min(max(0.0, self.amount + scale * self._pull / fall), self._top)
+
+    def found(self) -> int:
+        """Return the premium that the last steps swung around."""
+        last = self.seen[-_LAST:]
+        return round(sum(last) / len(last))
+
+    def slope(self) -> float:
+        """Return by how much premium the share rises by a whole, about."""
+        missed = self.rule.share_bp / WHOLE - self.shares[0]
+        return self.found() / max(missed, _SHARE_LEAST)
 
 
 def ascend_together(field: Relaxation, book: Book, start: AnyArray, steps: int) -> Together:
@@ -145,55 +172,39 @@ def ascend_together(field: Relaxation, book: Book, start: AnyArray, steps: int) 
     scopes = [_Scope(book, rule) for rule in share_rules(book.policies)]
     rows, periods = start.shape
     capacity = np.maximum(field.capacity, 1)
-    received = start.astype(np.float64)
+    received: AnyArray = start.astype(np.float64)
     direction = np.zeros(start.shape)
-    amounts, pulls = [0.0] * len(scopes), [0.0] * len(scopes)
-    seen: list[tuple[int, ...]] = []
-    first: tuple[float, ...] = ()
-    best, marks = (float("inf"), received, start, tuple(0 for _ in scopes)), [float("inf")]
+    best: tuple[float, AnyArray, AnyArray, int] = (float("inf"), received, received, 0)
+    marks = [best[0]]
     for step in range(max(1, steps)):
-        whole = tuple(round(amount) for amount in amounts)
-        premiums = [Premium(s.rule, n, s.rule.share_bp) for s, n in zip(scopes, whole, strict=True)]
-        moved = shifts(book, premiums, rows)
+        moved = shifts(book, [scope.premium() for scope in scopes], rows)
         paid = np.clip(np.rint(received).astype(np.int64) + moved, 0, PRICE_MAX)
         answer = field.answer(paid, paid - moved)
         if answer.total < best[0]:
-            best = (answer.total, paid - moved, paid, whole)
+            best = (answer.total, paid - moved, paid, step)
+        fall = 1 + step / _STEP_FALL
         hours = np.rint(answer.load[: len(book.pools)].sum(axis=1)).astype(np.int64).tolist()
-        sums = paid.sum(axis=1).tolist()
-        shares = tuple(_part(scope.supplied(hours), scope.rule) for scope in scopes)
-        first = first or shares
-        seen.append(whole)
-        if step == _IDLE and not any(any(row) for row in seen):
+        prices = [total / periods for total in paid.sum(axis=1).tolist()]
+        for scope in scopes:
+            scope.follow(hours, prices, fall)
+        if step == _IDLE and not any(any(scope.seen) for scope in scopes):
             break
         if step % _WINDOW == _WINDOW - 1:
             if step >= _LAST and marks[-1] - best[0] < _GAIN_MIN * best[0]:
                 break
             marks.append(best[0])
-        fall = 1 + step / _STEP_FALL
         excess = np.minimum((answer.load - answer.sold) / capacity, _EXCESS_MAX)
         direction = _MEMORY * direction + (1 - _MEMORY) * excess
-        # The wedge may be most of what demand pays, so steps are of the larger of both prices.
         exponent = _STEP / fall * direction
         growth = (2.0 + exponent) / (2.0 - exponent) - 1.0
+        # The wedge may be most of what demand pays, so steps are of the larger of both prices.
         received = received + np.maximum(received, received + moved) * growth
         received = np.clip(received, np.maximum(field.lowest, -moved), field.tops)
-        for n, scope in enumerate(scopes):
-            pulls[n] = _MEMORY * pulls[n] + (1 - _MEMORY) * (scope.rule.share_bp / WHOLE - shares[n])
-            grown = amounts[n] + scope.price(hours, sums, periods) * pulls[n] / fall
-            amounts[n] = min(max(0.0, grown), float(scope.top))
-    last = seen[-_LAST:]
-    found = tuple(round(sum(row[n] for row in last) / len(last)) for n in range(len(scopes)))
-    slopes = tuple(
-        amount / max(scope.rule.share_bp / WHOLE - share, _SHARE_LEAST)
-        for amount, scope, share in zip(found, scopes, first, strict=True)
+    return Together(
+        amounts=tuple(scope.found() for scope in scopes),
+        shares=tuple(scope.shares[0] for scope in scopes),
+        slopes=tuple(scope.slope() for scope in scopes),
+        received=best[1],
+        paid=best[2],
+        certified=tuple(scope.seen[best[3]] for scope in scopes),
     )
-    return Together(found, first, slopes, best[1], best[2], best[3])
-
-
-# Below this the quotient of premium and share that was missed says nothing of their relation.
-_SHARE_LEAST = 0.02
-
-
-def _part(got: Supplied, rule: ShareRule) -> float:
-    return got.domestic / got.everything if got.everything else rule.share_bp / WHOLE

@@ -108,7 +108,7 @@ class Search:
         if not all(self._is_kept(got, n) for n in self._count):
             return None
         none = tuple(Premium(rule, 0, rule.share_bp) for rule in self._rules)
-        return Cleared(none, self._book, True, self._engine.told(), got)
+        return Cleared(none, self._book, whole=True, result=self._engine.told(), got=got)
 
     def lead(self, together: Together, *, begun: bool) -> Cleared:
         """Clear with premiums, from those of the ascent on.

@@ -10,7 +10,6 @@ from services.core.clearing.scale.board import (
     LAST,
     LEAST,
     LIMIT,
-    POOL,
     POOLS_LOW,
     ROW,
     RUN_HIGH,

@@ -269,6 +269,7 @@ def _ordered(demand: BookDemand) -> BookDemand:
 def supplies_of(
     book: Book, pool_at: dict[str, int], lanes: Lanes
 ) -> tuple[Supplies, tuple[int, ...], tuple[tuple[int, ...], ...], AnyArray]:
+    """Lay the offers of a sorted book out, links and allowances among them."""
     pools, periods = len(book.pools), book.periods
     capacity = np.zeros((pools, periods), dtype=np.int64)
     rows = np.zeros((len(book.offers), periods), dtype=np.int64)

@@ -24,7 +24,6 @@ from services.core.clearing.scale.engine import (
     select,
     tell,
     used_whole,
-    welfare_of,
 )
 from services.core.clearing.scale.layout import Layout, lay_out, supplies_of
 from services.core.clearing.scale.respond import Responder
@@ -127,10 +126,6 @@ class LargeEngine:
         """Return the chip-hours used of each pool."""
         hours: list[int] = self._held().board.cells[:, :, USED].sum(axis=1).tolist()
         return hours
-
-    def welfare(self) -> int:
-        """Return the welfare at the moved asks."""
-        return welfare_of(self._layout, Selected(self._held().board, self._taken))
 
     def told(self) -> Result:
         """Return the selection as a result, at the asks that it was found at."""
