@@ -34,8 +34,10 @@ _GAIN_MIN = 2e-5
 _LAST = 20
 # Where no premium is called for in the first so many steps, none is.
 _IDLE = 10
-# Below this the quotient of premium and share that was missed says nothing of their relation.
+# Where less than this share was missed, its quotient with the premium says nothing; then a share
+# takes about so many prices of a TFLOPS-hour to rise by a whole (3 to 5 on books of any size).
 _SHARE_LEAST = 0.02
+_SLOPE_PRICES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class _Scope:
         self.amount = 0.0
         self.seen: list[int] = []
         self.shares: list[float] = []
-        self._pull = 0.0
+        self._pull, self._scale = 0.0, 0.0
         self._top = float(amount_max(book, rule))
         self._rows = [
             (p, pool.tflops, pool.domestic)
@@ -145,9 +147,9 @@ class _Scope:
         domestic = sum(hours[p] * tflops for p, tflops, own in self._rows if own)
         self.shares.append(domestic / everything if everything else asked)
         # What a TFLOPS-hour costs is the scale of the steps.
-        scale = sum(hours[p] * prices[p] for p, _, _ in self._rows) / max(1, everything)
+        self._scale = sum(hours[p] * prices[p] for p, _, _ in self._rows) / max(1, everything)
         self._pull = _MEMORY * self._pull + (1 - _MEMORY) * (asked - self.shares[-1])
-        self.amount = min(max(0.0, self.amount + scale * self._pull / fall), self._top)
+        self.amount = min(max(0.0, self.amount + self._scale * self._pull / fall), self._top)
 
     def found(self) -> int:
         """Return the premium that the last steps swung around."""
@@ -157,7 +159,7 @@ class _Scope:
     def slope(self) -> float:
         """Return by how much premium the share rises by a whole, about."""
         missed = self.rule.share_bp / WHOLE - self.shares[0]
-        return self.found() / max(missed, _SHARE_LEAST)
+        return self.found() / missed if missed >= _SHARE_LEAST else self._scale * _SLOPE_PRICES
 
 
 def ascend_together(field: Relaxation, book: Book, start: AnyArray, steps: int) -> Together:

@@ -152,7 +152,8 @@ class Search:
             for k in short:
                 self._raise(k, got[k], n)
             for k in bare:
-                least = min(WHOLE, got[k].least_split() + _SLACK_BP)
+                # What comes out swings; each time it gets more room.
+                least = min(WHOLE, got[k].least_split() + _SLACK_BP * (n + 1))
                 self._splits[k] = WHOLE if n >= _SPLIT_WHOLE_FROM else least
             if n == _MORE_MAX - 1:
                 self._amounts = [rule.premium_max for rule in self._rules]
