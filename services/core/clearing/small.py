@@ -88,9 +88,7 @@ class SmallEngine:
         """Answer to whole prices that demand pays and offers receive."""
         gained, wanted = demand_side(self._own, paid.astype(np.float64))
         offered = received.astype(np.float64)
-        return Answer(
-            gained + self._asks.surplus(offered), wanted, self._asks.supplied(offered)
-        )
+        return Answer(gained + self._asks.surplus(offered), wanted, self._asks.supplied(offered))
 
     def certified(self, prices: IntArray) -> Certificate:
         """Return the bound at whole prices and the book's own asks."""
