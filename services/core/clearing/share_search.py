@@ -32,6 +32,10 @@ _NEAR_BP = 100
 # Parts more, each a little further, until shares are kept and covered; the last is at the caps.
 _MORE_MAX = 10
 _SPLIT_WHOLE_FROM = 5
+# A share so much above what is asked has leapt, and a smaller premium may keep it, basis points.
+_LEAP_BP = 100
+# What a smaller premium is looked for to, as a part of the cap.
+_LOWER_PARTS = 64
 
 
 class Engine(Relaxation, Protocol):
@@ -99,6 +103,7 @@ class Search:
         self._count = range(len(self._rules))
         self._amounts = [0] * len(self._rules)
         self._splits = [min(WHOLE, rule.share_bp + _SLACK_BP) for rule in self._rules]
+        self._missed_at = [0] * len(self._rules)
         self._moved, self._whole = book, True
 
     def plain(self) -> Cleared | None:
@@ -127,11 +132,15 @@ class Search:
             if part < parts - 1:
                 self._follow(self._got())
         got = self._settle()
+        for k in self._count:
+            if self._lower(k, got[k]):
+                got = self._settle()
         return Cleared(self._premiums(), self._moved, self._whole, self._engine.told(), got)
 
     def _follow(self, got: tuple[Supplied, ...]) -> None:
         """Move premiums by what the selection misses of its shares, or has beyond them."""
         for n, rule in enumerate(self._rules):
+            self._note(got, n)
             if got[n].everything:
                 missed = (rule.share_bp + _MARGIN_BP) / WHOLE - got[n].domestic / got[n].everything
                 amount = self._amounts[n] + round(self._together.slopes[n] * missed)
@@ -150,6 +159,7 @@ class Search:
             if not short and not bare:
                 return got
             for k in short:
+                self._note(got, k)
                 self._raise(k, got[k], n)
             for k in bare:
                 # What comes out swings; each time it gets more room.
@@ -167,6 +177,37 @@ class Search:
         missed = got.balance(rule.share_bp) / max(1, got.everything) + _MARGIN_BP / WHOLE
         step = max(1, round(self._together.slopes[k] * missed), rule.premium_max // 256) * (n + 1)
         self._amounts[k] = min(rule.premium_max, self._amounts[k] + step)
+
+    def _note(self, got: tuple[Supplied, ...], k: int) -> None:
+        if not self._is_kept(got, k):
+            self._missed_at[k] = max(self._missed_at[k], self._amounts[k])
+
+    def _lower(self, k: int, got: Supplied) -> bool:
+        """Look for a smaller premium where a share has leapt over what is asked; tell whether.
+
+        The orders of a small book move many points of a share at once, and a premium that follows
+        the share goes past the one at which they do.
+        """
+        asked = self._rules[k].share_bp + _LEAP_BP
+        if got.balance(min(WHOLE, asked)) > 0 or not self._amounts[k]:
+            return False
+        low, high = min(self._missed_at[k], self._amounts[k]), self._amounts[k]
+        apart = max(1, self._rules[k].premium_max // _LOWER_PARTS)
+        if high - low <= apart:
+            return False
+        while high - low > apart:
+            self._amounts[k] = (low + high) // 2
+            self._move()
+            self._engine.improve(self._engine.parts)
+            if self._is_kept(self._got(), k):
+                high = self._amounts[k]
+            else:
+                low = self._amounts[k]
+        if self._amounts[k] != high:
+            self._amounts[k] = high
+            self._move()
+            self._engine.improve(self._engine.parts)
+        return True
 
     def _is_kept(self, got: tuple[Supplied, ...], n: int) -> bool:
         return got[n].balance(self._rules[n].share_bp) <= 0
