@@ -78,7 +78,7 @@ def in_turn(
     return [(queues[number][0], at) for _, number, at in found]
 
 
-_Row = tuple[int, "str | None", "int | None"]
+_Row = tuple[int, str | None, int | None]
 """(place in the queue, the order that it is about, rank)."""
 
 
