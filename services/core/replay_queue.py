@@ -63,8 +63,8 @@ def in_turn(
     """Return (queue, place in it) of what is ahead, in the order in which it was judged.
 
     That is the order of ranks. What has none, as the second copy of an event has none, comes
-    right after the last before it that is about its order and has one; else right before the next
-    of its topic or, if that is earlier, of its order. It is left out if there is none.
+    right before the next of its topic that has one, but after those about its order that are
+    before it there, and before those behind it. It is left out if there is no next.
 
     Args:
         queues: Queues, each with the offset that is its end.
@@ -98,19 +98,20 @@ def _ranked(queue: Queue, end: int, rank: Mapping[str, int]) -> list[_Row]:
 def _turns(rows: Sequence[_Row]) -> Iterator[tuple[int, int | None]]:
     # What is about one order is judged in the order of its topic, whatever waited for a round.
     before: dict[str | None, int] = {}
-    followed: dict[int, int] = {}
+    earliest: dict[int, int] = {}
     for at, order_id, own in rows:
         if own is not None:
             before[order_id] = own
         elif order_id in before:
-            followed[at] = before[order_id]
+            earliest[at] = before[order_id]
     after: dict[str | None, int] = {}
     following: int | None = None
     for at, order_id, own in reversed(rows):
         if own is not None:
             after[order_id] = following = own
             yield at, own
-        elif at in followed:
-            yield at, followed[at]
+        elif following is not None:
+            turn = min(following, after.get(order_id, following))
+            yield at, max(turn, earliest.get(at, turn))
         else:
-            yield at, None if following is None else min(following, after.get(order_id, following))
+            yield at, None
