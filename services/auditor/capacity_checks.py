@@ -69,6 +69,7 @@ class CapacityChecks:
         is_missing = any(source not in sources for _, source in resales)
         if is_missing and await self._may_come(row.round_id, positions, changes):
             return row, []
+        self._missing.pop(row.round_id, None)
         found = await self._of_offers(row, made, terms, changes)
         found += await self._of_shared(row, made, terms, (sources, changes))
         found += await self._of_resales(row, resales, sources)
@@ -86,10 +87,7 @@ class CapacityChecks:
                 return True
             self._missing[round_id] = {at: end for at, end in ends.items() if at[0] == _ALLOCATIONS}
         ends = self._missing[round_id]
-        if changes.bought or any(positions.get(at, 0) < end for at, end in ends.items()):
-            return True
-        del self._missing[round_id]
-        return False
+        return bool(changes.bought) or any(positions.get(at, 0) < end for at, end in ends.items())
 
     async def _of_offers(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from services.auditor.journal_state import Found
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 Hours = dict[str, list[Any]]
+# Of each market at a time; more where none of so many can be judged, as all may lack entries.
 _SETTLEMENTS_MAX = 100
+_SETTLEMENTS_STUCK_MAX = 6_400
 _ENTRIES_MAX = 100
 _MISSED = ("premium_missed", "premium_owed")
 
@@ -51,10 +54,15 @@ class SettlementChecks:
     def __init__(self, store: SettlementStore) -> None:
         self._store = store
         self.has_more = False
+        self._limit = _SETTLEMENTS_MAX
+        self._rests = 0
 
     async def compare(self, changes: JournalChanges) -> None:
         """Judge what was told and is kept, as far as what it needs is."""
-        waiting = await self._store.waiting(_SETTLEMENTS_MAX)
+        if self._rests:
+            self._rests -= 1
+            return
+        waiting = await self._store.waiting(self._limit)
         kept = await self._store.entries({known for one in waiting for known in _ids(one)})
         # Settlements of a market that lack entries so far.
         lacking: list[Settling] = []
@@ -85,7 +93,18 @@ class SettlementChecks:
             self._judged(one, problems + _of_moves(one, kept), changes)
             if is_clear and place is not None:
                 await self._find_unsettled(one.market_id, place, changes)
-        self.has_more = len(waiting) >= _SETTLEMENTS_MAX and bool(changes.judged)
+        self._look_further(waiting, {market_id for market_id, _ in changes.judged})
+
+    def _look_further(self, waiting: Sequence[Settling], going_on: set[str]) -> None:
+        """Set how many are looked at next, and how often: all the same, what that costs is even."""
+        counts = Counter(one.market_id for one in waiting)
+        full = {market_id for market_id, count in counts.items() if count >= self._limit}
+        self.has_more = bool(full & going_on)
+        if full - going_on:
+            self._limit = min(2 * self._limit, _SETTLEMENTS_STUCK_MAX)
+            self._rests = self._limit // _SETTLEMENTS_MAX - 1
+        else:
+            self._limit = _SETTLEMENTS_MAX
 
     def _is_over(self, one: Settling, changes: JournalChanges) -> bool:
         """Tell whether there is nothing to judge: it is told again, or its round was not judged."""

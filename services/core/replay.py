@@ -5,10 +5,11 @@ the statuses that they caused were told, at the market's time that those statuse
 takes in what its manifest names, freezes the book, and applies the result of its file. What
 matching keeps in its database is not needed for it.
 
-A record that caused no status is judged no later than the next one of its topic that did. Where in
-between does not matter: it changed nothing that a status tells, and answers of the ledger wait
-for what they answer in either order. Nor does it matter that records which came while a round was
-cleared were told about before it: those that it could have changed waited (`in_clearing`).
+A record that caused no status is judged no later than the next one of its topic that did, but after
+those about its order before it. Where in between does not matter: it changed nothing that a status
+tells, and answers of the ledger wait for what they answer in either order. Nor does it matter that
+records which came while a round was cleared were told about before it: those that it could have
+changed waited (`in_clearing`).
 """
 
 from __future__ import annotations

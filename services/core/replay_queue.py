@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from services.core.intake import order_id_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -60,8 +62,9 @@ def in_turn(
 ) -> list[tuple[Queue, int]]:
     """Return (queue, place in it) of what is ahead, in the order in which it was judged.
 
-    That is the order of ranks. What has none comes right before the next of its topic that has one,
-    and is left out if there is none; so is the second copy of an event.
+    That is the order of ranks. What has none, as the second copy of an event has none, comes
+    right before the next of its topic that has one, but after those about its order that are
+    before it there, and before those behind it. It is left out if there is no next.
 
     Args:
         queues: Queues, each with the offset that is its end.
@@ -69,16 +72,46 @@ def in_turn(
     """
     found: list[tuple[int, int, int]] = []
     for number, (queue, end) in enumerate(queues):
-        waiting: list[int] = []
-        seen: set[str] = set()
-        for at in range(queue.next, len(queue.records)):
-            record = queue.records[at]
-            if record.offset >= end:
-                break
-            waiting.append(at)
-            if record.event_id in rank and record.event_id not in seen:
-                seen.add(record.event_id)
-                found += [(rank[record.event_id], number, place) for place in waiting]
-                waiting.clear()
+        rows = _ranked(queue, end, rank)
+        found += [(turn, number, at) for at, turn in _turns(rows) if turn is not None]
     found.sort()
     return [(queues[number][0], at) for _, number, at in found]
+
+
+_Row = tuple[int, str | None, int | None]
+"""(place in the queue, the order that it is about, rank)."""
+
+
+def _ranked(queue: Queue, end: int, rank: Mapping[str, int]) -> list[_Row]:
+    rows: list[_Row] = []
+    seen: set[str] = set()
+    for at in range(queue.next, len(queue.records)):
+        record = queue.records[at]
+        if record.offset >= end:
+            break
+        own = None if record.event_id in seen else rank.get(record.event_id)
+        seen.add(record.event_id)
+        rows.append((at, order_id_of(record.event), own))
+    return rows
+
+
+def _turns(rows: Sequence[_Row]) -> Iterator[tuple[int, int | None]]:
+    # What is about one order is judged in the order of its topic, whatever waited for a round.
+    before: dict[str | None, int] = {}
+    earliest: dict[int, int] = {}
+    for at, order_id, own in rows:
+        if own is not None:
+            before[order_id] = own
+        elif order_id in before:
+            earliest[at] = before[order_id]
+    after: dict[str | None, int] = {}
+    following: int | None = None
+    for at, order_id, own in reversed(rows):
+        if own is not None:
+            after[order_id] = following = own
+            yield at, own
+        elif following is not None:
+            turn = min(following, after.get(order_id, following))
+            yield at, max(turn, earliest.get(at, turn))
+        else:
+            yield at, None

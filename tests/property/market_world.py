@@ -316,6 +316,7 @@ class World:
         parents = self.desk.missing_parents()
         self.desk.recall(order for name, order in self.orders.items() if name in parents)
         self.sealed = freeze(self.desk, self.now, 1, {}, through)
+        self.changed_since.clear()
         self._commit()
 
     def start_again(self) -> None:
@@ -354,7 +355,6 @@ class World:
         waiting, self.waiting = self.waiting, []
         for event, story in waiting:
             self._decide(event, story)
-        self.changed_since.clear()
 
     def run_dry(self) -> None:
         """Let both sides read all there is, with rounds until nothing is left to tell."""

@@ -224,6 +224,35 @@ def test_the_ledger_is_told_of_a_withdrawal_by_the_round_that_read_it(
     world.check_replay()
 
 
+# The second record of each tells no status, and the last one is judged before both.
+REPEATS: dict[str, list[Act]] = {
+    "a withdrawal": [cancel(0), cancel(0), need(1)],
+    "an amendment": [amend(0, 3), amend(0, 3), need(1)],
+    "an amendment after a withdrawal": [cancel(0), amend(0, 3), need(1)],
+}
+
+
+@pytest.mark.parametrize("stops", [False, True], ids=["", "started again"])
+@pytest.mark.parametrize("name", REPEATS)
+def test_what_repeats_a_record_that_waits_is_judged_after_it_in_a_replay_too(
+    name: str, stops: bool
+) -> None:
+    world = play([supply(0), need(0, limit=1)], REPEATS[name], stops=stops)
+    world.publish(0)
+    while world.holds_read < len(world.ledger.holds_log):
+        world.matching_reads_holds()
+    world.round(15)
+    world.check_replay()
+
+
+def test_what_repeats_a_record_comes_before_the_next_of_its_order_in_a_replay() -> None:
+    # An answer to a question that nobody has asked, and then the question, judged at once.
+    world = play([supply(0), need(0, limit=1)], [cancel(1), cancel(0), need(1)], stops=False)
+    world.publish(0)
+    world.round(15)
+    world.check_replay()
+
+
 def test_what_waits_and_what_does_not_are_judged_in_an_order_that_the_log_tells() -> None:
     # The withdrawal is read first and told about last; in between are an hour and a freeze.
     before = [supply(0), need(0, limit=1)]

@@ -201,6 +201,19 @@ class OrderLives(RuleBasedStateMachine):
                 )
             )
 
+    @rule(back=st.integers(1, 3), is_demand=st.booleans())
+    def say_again(self, back: int, is_demand: bool) -> None:
+        """Send one of the last records again, as who presses a button twice does."""
+        log = self.world.demand_log if is_demand else self.world.offers_log
+        log.append(log[-min(back, len(log))])
+
+    @rule(minutes=st.sampled_from([0, 15, 60]), times=st.integers(1, 6))
+    def read_while_clearing(self, minutes: int, times: int) -> None:
+        """Read between a seal and its publication."""
+        self.world.seal(minutes)
+        self.matching_reads(times)
+        self.world.publish(1)
+
     @rule(times=st.integers(1, 6))
     def matching_reads(self, times: int) -> None:
         for _ in range(times):

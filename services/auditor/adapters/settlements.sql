@@ -35,7 +35,17 @@ WHERE NOT EXISTS (SELECT FROM settling_passed AS p WHERE p.entry_id = t.entry_id
 ON CONFLICT DO NOTHING
 
 -- name: settlements_waiting
--- The first of each market, so that none waits for another's.
+-- The first of each market, so that none waits for another's. Markets are found by the index, one
+-- by one: after a start that reads the log from its beginning, a million may wait in three markets.
+WITH RECURSIVE m AS (
+  (SELECT market_id FROM settlement_waiting ORDER BY market_id LIMIT 1)
+  UNION ALL
+  SELECT following.market_id FROM m
+  CROSS JOIN LATERAL (
+    SELECT one.market_id FROM settlement_waiting AS one
+    WHERE one.market_id > m.market_id ORDER BY one.market_id LIMIT 1
+  ) AS following
+)
 SELECT w.market_id, w.place, w.told::text AS told, b.told::text AS allocation,
   b.settled::text AS settled, p.hours::text AS premiums, s.fee_ppm, t.terms::text AS terms,
   o.terms ->> 'resale_of' AS resale_of,
@@ -44,7 +54,7 @@ SELECT w.market_id, w.place, w.told::text AS told, b.told::text AS allocation,
     WHEN EXISTS (SELECT FROM verdict AS v WHERE v.round_id = w.told ->> 'round_id') THEN 'passed'
     ELSE 'awaited'
   END AS round
-FROM (SELECT DISTINCT market_id FROM settlement_waiting) AS m
+FROM m
 CROSS JOIN LATERAL (
   SELECT * FROM settlement_waiting AS one
   WHERE one.market_id = m.market_id ORDER BY one.place LIMIT $1

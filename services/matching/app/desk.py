@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from services.kit.records import Record
     from services.matching.ports import Loaded
 
+# What may wait for a round: beyond it nothing more is read before the round is published.
+_WAITING_MAX = 20_000
+_WAITING_BYTES_MAX = 64 * 1024 * 1024
+
 
 class Desk:
     """Orders, market and early answers of the ledger.
@@ -95,6 +99,7 @@ class Desk:
         self.stages = Stages()
         self.in_clearing: InClearing | None = None
         self.waiting: list[Record] = []
+        self._waiting_bytes = 0
         self._block_offers: dict[str, str] = {}
         self._in_last_book: tuple[BookPolicy, ...] = ()
         self._changes = Changes()
@@ -130,6 +135,7 @@ class Desk:
                 book = book_from_dict(json.loads(last.book))
                 self.in_clearing = InClearing(book, self.orders, loaded.changed_since)
         self.waiting = list(loaded.waiting)
+        self._waiting_bytes = sum(map(_bytes_of, self.waiting))
 
     @property
     def changes(self) -> Changes:
@@ -224,11 +230,17 @@ class Desk:
     def put_off(self, record: Record) -> None:
         """Keep a record until the round that is being cleared is published."""
         self.waiting.append(record)
+        self._waiting_bytes += _bytes_of(record)
         self._changes.waiting.append(record)
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether no more may wait for the round that is being cleared."""
+        return len(self.waiting) >= _WAITING_MAX or self._waiting_bytes >= _WAITING_BYTES_MAX
 
     def take_waiting(self) -> list[Record]:
         """Return the records that waited for a round; they are to be judged now."""
-        waiting, self.waiting = self.waiting, []
+        waiting, self.waiting, self._waiting_bytes = self.waiting, [], 0
         self._changes.has_waited = bool(waiting)
         return waiting
 
@@ -334,3 +346,8 @@ class Desk:
             self._block_offers[order.participant_id] = order.id
         elif self._block_offers.get(order.participant_id) == order.id:
             del self._block_offers[order.participant_id]
+
+
+def _bytes_of(record: Record) -> int:
+    headers = sum(len(name) + len(raw or b"") for name, raw in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers

@@ -36,8 +36,6 @@ _DRAIN_MS = 20
 _PRUNE_EVERY_ROUNDS = 64
 # What is cleared within this is not worth waiting for a record beside it.
 _CLEARED_AT_ONCE_S = 0.02
-# Beyond it nothing more is read before the round is published.
-_WAITING_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +209,7 @@ class Matching:
         try:
             await asyncio.wait({doing}, timeout=_CLEARED_AT_ONCE_S)
             due = self._due(self._desk.last_time)
-            while not doing.done() and len(self._desk.waiting) < _WAITING_MAX:
+            while not doing.done() and not self._desk.is_full:
                 if await self.take_in(_DRAIN_MS, due):
                     crash_point("while_clearing")
             return await doing

@@ -32,10 +32,13 @@ class MemorySettlements:
 
     def __post_init__(self) -> None:
         self.allocations = {str(it["allocation_id"]): it for it in self.export.allocations}
+        self.checks = SettlementChecks(self)
 
     async def waiting(self, limit: int) -> list[Settling]:
-        made = []
-        for (market, place), told in sorted(self.told.items())[:limit]:
+        made: list[Settling] = []
+        for (market, place), told in sorted(self.told.items()):
+            if sum(one.market_id == market for one in made) == limit:
+                continue
             name = str(told["allocation_id"])
             allocation = self.allocations.get(name)
             made.append(
@@ -76,7 +79,7 @@ class MemorySettlements:
     def judge(self) -> None:
         """Run one look and take over what it changed."""
         changes = JournalChanges(JournalFacts(settling_from=0))
-        asyncio.run(SettlementChecks(self).compare(changes))
+        asyncio.run(self.checks.compare(changes))
         for place in changes.judged:
             del self.told[place]
         for one in changes.matched:
@@ -143,6 +146,35 @@ def test_what_is_changed_is_found_in_whatever_order_it_is_read(
     change(export)
     texts = [text for one in judged(export, seed).found for text in one.problems]
     assert problem is None or any(problem in text for text in texts), texts
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["", "while another market goes on"])
+def test_more_settlements_without_entries_than_are_looked_at_at_once_are_found_all(
+    export: Export,  # noqa: F811
+    other: bool,
+) -> None:
+    whole_one, store = export.settlements[0], MemorySettlements(export)
+    allocation = store.allocations[str(whole_one["allocation_id"])]
+    for n in range(350):
+        name = f"{n:03}"
+        store.allocations[name] = allocation | {"allocation_id": name}
+        told = whole_one | {"allocation_id": name, "settlement_id": f"lacking {name}"}
+        store.told["jjj", n] = told
+    store.told["jjj", 350] = whole_one
+    store.moves = {
+        str(entry["entry_id"]): (place, move_of(entry))
+        for place, entry in enumerate(export.entries)
+        if entry["purpose"] in PURPOSES
+    }
+    store.rounds["refuted"] = "passed"
+    for look in range(30):
+        if other:
+            passed = {"round_id": "refuted", "settlement_id": f"passed {look}"}
+            store.told["other", look] = whole_one | passed
+        store.judge()
+    assert not any(market == "jjj" for market, _ in store.told)
+    found = {str(one.evidence.get("settlement_id")) for one in store.found}
+    assert {f"lacking {n:03}" for n in range(350)} <= found
 
 
 def test_settlements_wait_for_a_verdict_and_are_passed_over_without_one(

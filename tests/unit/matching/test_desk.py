@@ -87,3 +87,22 @@ def test_a_market_defined_before_a_restart_is_held_against_orders_after_it(desk:
 
     left = again.changes.orders[taken.id]
     assert (left.state, left.why.code) == (OrderState.CANCELLED, "market_changed")
+
+
+def test_no_more_may_wait_for_a_round_than_memory_has_room_for(desk: Desk) -> None:
+    # A record that is no event of an order in the round waits for it whatever its size.
+    intake = Intake(desk, is_stray_keeper=True)
+    supply = offer("a")
+    intake.take(as_read(supply), START)
+    desk.committed()
+    freeze(desk, START, 1, {}, {})
+    poison = f'{{"order_id": "{supply.order_id}"}}'.encode().ljust(1_000_000)
+    read = 0
+    while not desk.is_full:
+        record = Record("offers", 0, 1 + read, 0, MARKET.id.encode(), poison, ())
+        assert intake.take(record, START) is None
+        read += 1
+    assert read < 100
+
+    assert len(desk.take_waiting()) == read
+    assert not desk.is_full
