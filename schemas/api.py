@@ -356,7 +356,7 @@ class RoundView(Model):
 class CurveView(Model):
     """Prices of a pool in one round, one per period from ``first_period``."""
 
-    kind: Literal["clearing", "certificate"]
+    kind: Literal["clearing"]
     pool: PoolName
     first_period: PeriodStart
     prices: tuple[Price, ...]

@@ -308,18 +308,6 @@ class RoundPrices(Event):
     pools: Annotated[tuple[PoolCurve, ...], Field(max_length=64)]
 
 
-class RoundCertificate(Event):
-    """Certificate prices of some of a round's pools, and the bound they prove."""
-
-    round_id: RoundId
-    market_id: Slug
-    first_period: PeriodStart
-    bound: Money
-    part: Count
-    parts: Count
-    pools: Annotated[tuple[PoolCurve, ...], Field(max_length=64)]
-
-
 class RoundFilePart(Event):
     """A piece of the round file ``suanli.round.v1`` (zlib, base64), joined by part."""
 

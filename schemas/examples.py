@@ -305,15 +305,6 @@ _BODIES: dict[type[events.Event], dict[str, object]] = {
         "parts": 1,
         "pools": [_CURVE | {"offered": [512, 512]}],
     },
-    events.RoundCertificate: {
-        "round_id": _ROUND,
-        "market_id": _MARKET,
-        "first_period": _MORNING,
-        "bound": 446_000_000,
-        "part": 0,
-        "parts": 1,
-        "pools": [{"pool": _POOL, "prices": [8_550_017, 8_600_000]}],
-    },
     events.RoundFilePart: {
         "round_id": _ROUND,
         "market_id": _MARKET,

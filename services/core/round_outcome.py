@@ -12,6 +12,7 @@ from services.core.clearing.reasons import SENTENCES, sentence
 from services.core.link_charges import link_charges
 from services.core.order_fills import Fill, filled_demand, filled_offer
 from services.core.orders import DemandOrder, OfferOrder, Order, moved, noted
+from services.core.policy_rows import LARGEST
 from services.core.reasons import Why, why, why_of_message
 
 if TYPE_CHECKING:
@@ -173,9 +174,14 @@ def holds_to_adjust(orders: Iterable[Order], filled: Iterable[str]) -> list[Dema
 
 
 def _untouched(order: Order, reason: Reason) -> list[Order]:
-    if reason.code == order.why.code:
+    """Return an order whose reason is of another kind, or has other numbers of the order's own.
+
+    Prices move in every round and stand elsewhere. What is left of an allowance does not.
+    """
+    if reason.code == order.why.code != LARGEST:
         return []
-    return [noted(order, _why(reason))]
+    why_now = _why(reason)
+    return [] if why_now == order.why else [noted(order, why_now)]
 
 
 def _why(reason: Reason) -> Why:

@@ -275,19 +275,14 @@ async def _rounds(conn: Conn, batch: list[Sent]) -> None:
 async def _prices(conn: Conn, batch: list[Sent]) -> None:
     for sent in batch:
         data = sent.envelope.data
-        assert isinstance(data, events.RoundPrices | events.RoundCertificate)
+        assert isinstance(data, events.RoundPrices)
         round_id, market_id, seq = _round_key(data)
         first = period_of(data.first_period)
         curves = [
             (curve.pool, first, list(curve.prices), list(curve.chips), list(curve.offered))
             for curve in data.pools
         ]
-        if isinstance(data, events.RoundCertificate):
-            await conn.executemany(SQL.put_certificate, [(round_id, *row) for row in curves])
-        else:
-            await conn.executemany(
-                SQL.put_curve, [(round_id, market_id, seq, *row) for row in curves]
-            )
+        await conn.executemany(SQL.put_curve, [(round_id, market_id, seq, *row) for row in curves])
 
 
 async def _files(conn: Conn, batch: list[Sent]) -> None:
@@ -385,7 +380,7 @@ _HANDLERS: tuple[tuple[tuple[type[events.Event], ...], Handler], ...] = (
     (order_states.CAPACITIES, order_states.put_capacities),
     ((events.RoundSealed, events.RoundCleared, events.RoundClosed), _rounds),
     ((events.OrderStatusChanged,), order_states.put_statuses),
-    ((events.RoundPrices, events.RoundCertificate), _prices),
+    ((events.RoundPrices,), _prices),
     ((RoundLinks,), links.put_links),
     ((events.RoundFilePart,), _files),
     ((events.AllocationMade,), _allocations),

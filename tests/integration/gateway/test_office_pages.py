@@ -156,6 +156,7 @@ async def test_a_regulator_proves_decides_and_looks_back(market: Market, browser
             "/office/orders",
             "/office/book?market_id=jingjinji",
         )
+        await check_problems(chinese, market)
         # Who proposed a need does not confirm it; the operator does, and may halt, no more.
         operator = await signed_in(browser, base, OPERATOR_KEY, "en")
         await operator.goto(need)
@@ -350,6 +351,29 @@ async def check_reports(page: Page) -> None:
     assert "jingjinji:1" in await table.text()
     await page.goto("/office/findings?only=problems")
     await expect(page.locator("main")).to_contain_text("No problem was found")
+
+
+async def check_problems(page: Page, market: Market) -> None:
+    told = FindingRaised(
+        finding_id="journal.entry/7",
+        market_id="exchange",
+        kind="journal_refuted",
+        ok=False,
+        summary=Reason(code="journal.entry", en="Entry 7 breaks a rule.", zh="第 7 条违反规则。"),
+        problems=("entry 7: posted sums to -9", "told by a later release"),
+    )
+    await market.gateway.publish(told)
+
+    async def count() -> int:
+        found = await market.gateway.call("GET", "/v1/findings", key=market.regulator)
+        return sum(not item["ok"] for item in found.json()["items"])
+
+    await market.gateway.eventually(count, lambda found: found == 1)
+    await page.goto("/office/findings?only=problems")
+    shown = page.locator(".problems li")
+    await expect(shown).to_have_text(
+        ["第 7 条：posted 层合计为 -9，应为零", "told by a later release"]
+    )
 
 
 async def test_an_operator_admits_funds_and_suspends(market: Market, browser: Browser) -> None:

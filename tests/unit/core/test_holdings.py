@@ -11,6 +11,7 @@ from services.core.clearing.clear import clear
 from services.core.holding_rows import BookHolding
 from services.core.holdings import Held, held_after
 from services.core.orders import OfferOrder, Order
+from services.core.round_outcome import apply_result
 from tests.unit.core.orders_world import (
     DEMAND_ID,
     MARKET,
@@ -111,3 +112,18 @@ def test_who_holds_its_share_already_gets_nothing_and_is_told_so() -> None:
     (told,) = result.demands
     assert told.reason.code == "largest_share"
     assert dict(told.reason.params).items() >= {"largest": 0, "held": 9, "chip": "t4"}.items()
+
+
+def test_who_is_kept_out_again_is_told_the_numbers_of_now_and_nothing_that_it_was_told() -> None:
+    known = orders()
+
+    def news(chips: int) -> list[Order]:
+        book = book_of(known, {("e-1", POOL): (FIRST, (chips,) * 4)})
+        return apply_result(book, clear(book, Rules()), known, MARKET, 9)
+
+    for chips in (9, 11):
+        (told,) = [order for order in news(chips) if order.id == DEMAND_ID]
+        assert told.why.code == "largest_share"
+        assert dict(told.why.params)["held"] == chips
+        known |= {order.id: order for order in news(chips)}
+        assert news(chips) == []

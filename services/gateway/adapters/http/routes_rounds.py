@@ -88,7 +88,7 @@ async def get_round_file(round_id: RoundId, api: ApiDep, request: Request) -> Re
 
 @router.get("/v1/rounds/{round_id}/prices", tags=["rounds"])
 async def get_round_prices(round_id: RoundId, api: ApiDep) -> RoundPricesView:
-    """Return the clearing and the certificate prices of a round (public)."""
+    """Return the clearing prices of a round (public); its file has those of the certificate."""
     return await api.reading.round_prices(round_id)
 
 

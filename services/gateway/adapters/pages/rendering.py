@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from services.gateway.adapters.http.context import csv_of
 from services.gateway.adapters.pages.assets import address_of
+from suanli.check_chinese import finding_in_chinese
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,6 +122,7 @@ ENVIRONMENT.filters |= {
     "clock": clock,
     "instant": instant,
     "lasting": lasting,
+    "finding_in_chinese": finding_in_chinese,
 }
 # Address, names, and for whom; for everybody if no role is named.
 NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (

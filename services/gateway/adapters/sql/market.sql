@@ -110,11 +110,6 @@ ON CONFLICT (market_id, pool, period) DO UPDATE SET
     ELSE p.last_chips END,
   last_seq = GREATEST(excluded.last_seq, p.last_seq);
 
--- name: put_certificate
-INSERT INTO round_curve (round_id, kind, pool, first_period, prices, chips, offered)
-VALUES ($1, 'certificate', $2, $3, $4::bigint[], $5::bigint[], $6::bigint[])
-ON CONFLICT (round_id, kind, pool) DO NOTHING;
-
 -- What matching reports of its own solver (.../solver) is an alarm, not a verdict.
 -- name: round
 SELECT r.*, (SELECT bool_and(f.ok) FROM finding f WHERE f.round_id = r.round_id

@@ -40,7 +40,7 @@ class AsyncRoundsCalls(AsyncCaller):
         return reply
 
     async def get_round_prices(self, round_id: str) -> RoundPricesView:
-        """Return the clearing and the certificate prices of a round (public)."""
+        """Return the clearing prices of a round (public); its file has those of the certificate."""
         reply: RoundPricesView = await self.send(
             Operation("GET", f"/v1/rounds/{place(round_id)}/prices")
         )

@@ -38,6 +38,6 @@ class RoundsCalls(Caller):
         return reply
 
     def get_round_prices(self, round_id: str) -> RoundPricesView:
-        """Return the clearing and the certificate prices of a round (public)."""
+        """Return the clearing prices of a round (public); its file has those of the certificate."""
         reply: RoundPricesView = self.send(Operation("GET", f"/v1/rounds/{place(round_id)}/prices"))
         return reply

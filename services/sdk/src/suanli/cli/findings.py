@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from suanli.check_chinese import finding_in_chinese
 from suanli.cli import options, ordering, words
 from suanli.cli.render import Column, print_list
 from suanli.cli.session import Market, Session, command, option
@@ -17,13 +18,19 @@ def _summary(item: Json) -> tuple[str, str]:
     return words.reason({"reason": item["summary"]})
 
 
+def _problems(item: Json) -> tuple[str, str]:
+    told, summary = item["problems"], item["summary"]
+    chinese = [finding_in_chinese(text, summary["en"], summary["zh"]) for text in told]
+    return "; ".join(told), "；".join(chinese)
+
+
 _COLUMNS: Final[tuple[Column, ...]] = (
     words.time_column("raised_at", ("time", "时间"), "raised_at", seconds=True),
     words.text_column("round_id", ("round", "轮次"), "round_id"),
     Column("ok", ("in order", "无误"), lambda item: words.yes(item["ok"])),
     words.text_column("kind", ("kind", "类别"), "kind"),
     Column("summary", ("finding", "结论"), _summary, wraps=True),
-    Column("problems", ("problems", "问题"), lambda item: "; ".join(item["problems"]), wraps=True),
+    Column("problems", ("problems", "问题"), _problems, wraps=True),
 )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from suanli import operations as ops
 from suanli.check_capacity import check_capacity
+from suanli.check_chinese import in_chinese
 from suanli.check_journal import CHECKS, Journal, entries_of
 from suanli.check_log import check_heads
 from suanli.cli import words
@@ -128,9 +129,11 @@ def _result(item: Json) -> Text:
     return ("ok", "通过") if item["ok"] else ("FAILED", "未通过")
 
 
-def _problems(item: Json) -> str:
+def _problems(item: Json) -> tuple[str, str]:
     more = len(item["problems"]) - _PROBLEMS_SHOWN
-    return "; ".join(item["problems"][:_PROBLEMS_SHOWN]) + (f"; +{more}" if more > 0 else "")
+    shown = item["problems"][:_PROBLEMS_SHOWN]
+    tail = [f"+{more}"] if more > 0 else []
+    return "; ".join([*shown, *tail]), "；".join([*map(in_chinese, shown), *tail])
 
 
 _COLUMNS: Final[tuple[Column, ...]] = (

@@ -76,7 +76,7 @@ class RoundView(TypedDict):
 class CurveView(TypedDict):
     """Prices of a pool in one round, one per period from ``first_period``."""
 
-    kind: Literal["clearing", "certificate"]
+    kind: Literal["clearing"]
 
     pool: str
     """Pool as zone/chip."""
