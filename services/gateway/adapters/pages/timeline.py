@@ -97,7 +97,7 @@ def timeline_figure(allocations: Iterable[AllocationView]) -> Figure:
     """Return the table: an hour of a pool a row."""
     columns = (
         Column("Hour", "时段", "time", "period"),
-        Column("Pool", "资源池", "text", "pool"),
+        Column("Pool", "资源池", "pool", "pool"),
         Column("Chips", "芯片", "count", "chips"),
         Column("Price", "价格", "price", "yuan_per_chip_hour"),
         Column("Amount", "金额", "money", "yuan"),
