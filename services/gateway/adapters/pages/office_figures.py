@@ -70,6 +70,7 @@ _CODED = frozenset(
         "hour",
         "kind",
         "origin",
+        "proof",
         "region",
         "region_a",
         "region_b",
@@ -243,18 +244,20 @@ def _spreads(language: str, rows: list[_Row]) -> Bars:
 
 
 def _urgent(language: str, rows: list[_Row]) -> Bars:
+    taken: dict[str, list[int]] = {}
+    for row in rows:
+        if row["reason"] is not None:
+            totals = taken.setdefault(str(row["reason"]), [0, 0])
+            reserve = _number(row, "reserve_chip_hours")
+            totals[0] += _number(row, "chip_hours") - reserve
+            totals[1] += reserve
     unit = "卡时" if language == "zh" else "chip-hours"
     bars = [
-        (
-            str(row["participant_id"]),
-            _number(row, "chip_hours_allocated"),
-            _number(row, "chip_hours_left"),
-            f"{count(_number(row, 'chip_hours_allocated'))} {unit}",
-        )
-        for row in rows
+        (reason, market, reserve, f"{count(market + reserve)} {unit}")
+        for reason, (market, reserve) in sorted(taken.items())
     ]
-    legend = (("given", "已分配"), ("still wanted", "仍需"))
-    return _drawn(("Chip-hours of urgent demand", "紧急需求的卡时"), bars, legend)
+    legend = (("of other offers", "取自其他供给"), ("of the reserve", "取自储备"))
+    return _drawn(("Chip-hours given to urgent demand", "紧急需求所得卡时"), bars, legend)
 
 
 def _policy_costs(rows: list[_Row]) -> Bars:
