@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.core.errors import Message
 from services.core.surveillance.cases import SENTENCES, CaseKind
-from services.gateway.adapters.pages.codes import REPORTED, word
+from services.gateway.adapters.pages.codes import REPORTED, Words, word
 from services.gateway.adapters.pages.figures import shown
 from services.gateway.adapters.pages.words import for_people
 
