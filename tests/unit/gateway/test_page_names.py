@@ -21,6 +21,11 @@ def test_a_pool_is_called_by_the_names_of_its_zone_and_chip_class() -> None:
     assert names_in([MARKET], "en").pool(pool) == f"{ZONE.name_en} · {CHIP.name}"
 
 
+def test_pools_in_a_sentence_are_named_and_nothing_else() -> None:
+    said = names_in([MARKET], "en").said(f"From {ZONE.id}/{CHIP.id}, on 3/1031, in a/b.")
+    assert said == f"From {ZONE.name_en} · {CHIP.name}, on 3/1031, in a/b."
+
+
 def test_what_no_market_knows_is_called_by_its_id() -> None:
     names = names_in([], "zh")
     assert names.pool("zjk-1/h800") == "zjk-1 · h800"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from services.gateway.adapters.pages.figures import Kind, Value
 
 _MARKETS_MAX = 100
+_POOL = re.compile(r"([a-z0-9-]+)/([a-z0-9-]+)")
 # Names change when a market is defined anew, which is rare and harms nobody for a minute.
 _KEPT_S = 60.0
 
@@ -55,6 +57,15 @@ class Names:
         """Return what ``zone/chip`` is called: the zone, then the chip class."""
         zone, _, chip = pool.partition("/")
         return f"{self.zone(zone)} · {self.chip(chip)}"
+
+    def said(self, text: str) -> str:
+        """Return a sentence with the names of the pools in it."""
+
+        def named(found: re.Match[str]) -> str:
+            known = found[1] in self.zones and found[2] in self.chips
+            return self.pool(found[0]) if known else found[0]
+
+        return _POOL.sub(named, text)
 
     def places(self, regions: Iterable[str], zones: Iterable[str]) -> str:
         """Return regions and zones in a list, regions first."""
