@@ -24,6 +24,7 @@ from services.gateway.app.emergency_report import DisplacedRow, EmergencyRow, em
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+_LONG = "Flood forecast 永定河洪水预报及沿岸转移"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_a_report_is_read_in_words_and_beijing_time_and_its_picture_too() -> Non
 def test_the_register_of_emergency_use_is_drawn_by_need_and_read_in_words() -> None:
     need = "mob_" + "m" * 26
     served = EmergencyRow(
-        need, "Flood", "operator", "city", "m:2", NOON, 1, 1, 192, 64, 9_000_000, 30_000_000, 1_728,
+        need, _LONG, "operator", "city", "m:2", NOON, 1, 1, 192, 64, 9_000_000, 30_000_000, 1_728,
     )  # fmt: skip
     again = dataclasses.replace(served, round_id="m:3", chip_hours=8, reserve_chip_hours=0)
     lost = DisplacedRow("m:3", NOON, [need], "optimal", "dem_x", "lab", 12, 7_000_000)
@@ -156,7 +157,9 @@ def test_the_register_of_emergency_use_is_drawn_by_need_and_read_in_words() -> N
     )
     bars = report_bars(view, "zh")
     assert bars is not None
-    assert [(bar.name, bar.said) for bar in bars.bars] == [("Flood", "200 卡时")]
+    assert [(bar.name, bar.said) for bar in bars.bars] == [
+        ("Flood forecast 永定河洪水预报…", "200 卡时")
+    ]
     assert bars.bars[0].parts == (680, 320)
     rows = report_figure(view, "zh").rows
     assert [(row[0], row[-1]) for row in rows] == [

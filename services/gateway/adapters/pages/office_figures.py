@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
 from services.gateway.adapters.pages.case_words import CELLS
 from services.gateway.adapters.pages.codes import REPORTED, word
@@ -111,6 +112,8 @@ def _said(name: str, code: str, language: str) -> str:
     return word(f"flow:{code}" if name == "flow" else code, language, REPORTED, CELLS)
 
 
+# Letters beside a bar; signs of full width count twice.
+_NAME_WIDTH = 30
 _Row = dict[str, "int | str | None"]
 
 
@@ -243,6 +246,16 @@ def _spreads(language: str, rows: list[_Row]) -> Bars:
     return _drawn(("Hours of delivery by pair of regions", "各地区对的交付时段"), bars, legend)
 
 
+def _short(name: str) -> str:
+    """Return as much of a name as stands beside a bar; the table has the whole."""
+    left = _NAME_WIDTH
+    for place, sign in enumerate(name):
+        left -= 2 if east_asian_width(sign) in "WF" else 1
+        if left < 0:
+            return f"{name[:place].rstrip()}…"
+    return name
+
+
 def _urgent(language: str, rows: list[_Row]) -> Bars:
     taken: dict[str, list[int]] = {}
     for row in rows:
@@ -253,7 +266,7 @@ def _urgent(language: str, rows: list[_Row]) -> Bars:
             totals[1] += reserve
     unit = "卡时" if language == "zh" else "chip-hours"
     bars = [
-        (reason, market, reserve, f"{count(market + reserve)} {unit}")
+        (_short(reason), market, reserve, f"{count(market + reserve)} {unit}")
         for reason, (market, reserve) in sorted(taken.items())
     ]
     legend = (("of other offers", "取自其他供给"), ("of the reserve", "取自储备"))
