@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from schemas.api import AllocationView
 
 # Wide enough for a name at the left, in the picture's own units.
-LEFT = 190
+LEFT = 224
 WIDTH = 960
 LANE = 24
 LANES_MAX = 24
