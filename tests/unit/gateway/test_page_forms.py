@@ -22,6 +22,7 @@ from services.gateway.adapters.pages import deliveries, demand_form, offer_form
 from services.gateway.adapters.pages.case_words import FIGURES, measured
 from services.gateway.adapters.pages.changes import changes_of
 from services.gateway.adapters.pages.fields import hour_text, moved_on
+from services.gateway.adapters.pages.names import Names
 from services.gateway.adapters.pages.offer_rows import key_of, rows_of, template
 from services.gateway.adapters.pages.words import for_people, why
 
@@ -118,13 +119,16 @@ def test_the_changes_of_a_reason_are_buttons() -> None:
         "other_pool": "zjk-1/h800",
         "other_start": 493_000,
     }
-    found = changes_of(Reason(code="asks_above_limit", en="x", zh="x", params=params))
+    found = changes_of(
+        Reason(code="asks_above_limit", en="x", zh="x", params=params), Names({}, {}, "en")
+    )
     assert [item.value for item in found] == [
         "limit:12500000",
         "chips:8",
         "other:zjk-1/h800@493000",
     ]
     assert found[0].label == Message("Raise the limit to ¥12.5", "限价提高至 ¥12.5")
+    assert found[2].label.en.startswith("Allow zjk-1 · h800 from ")
 
 
 def test_every_figure_of_a_case_has_a_name_in_both_languages() -> None:

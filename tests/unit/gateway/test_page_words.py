@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,9 +20,11 @@ from services.gateway.adapters.pages.codes import PURPOSES, word
 from services.gateway.adapters.pages.market_figures import Sight
 from services.gateway.adapters.pages.office_figures import report_bars, report_figure
 from services.gateway.adapters.pages.rendering import chinese, lasting
+from services.gateway.app.emergency_report import DisplacedRow, EmergencyRow, emergency_use
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+_LONG = "Flood forecast 永定河洪水预报及沿岸转移"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +129,44 @@ def test_a_report_is_read_in_words_and_beijing_time_and_its_picture_too() -> Non
     bars = report_bars(view, "zh")
     assert bars is not None
     assert [bar.name for bar in bars.bars] == ["北京 · a10"]
+
+
+def test_the_register_of_emergency_use_is_drawn_by_need_and_read_in_words() -> None:
+    need = "mob_" + "m" * 26
+    served = EmergencyRow(
+        need, _LONG, "operator", "city", "m:2", NOON, 1, 1, 192, 64, 9_000_000, 30_000_000, 1_728,
+    )  # fmt: skip
+    again = dataclasses.replace(served, round_id="m:3", chip_hours=8, reserve_chip_hours=0)
+    lost = DisplacedRow("m:3", NOON, [need], "optimal", "dem_x", "lab", 12, 7_000_000)
+    content = emergency_use([served, again], [], [lost])
+    view = ReportView(
+        kind="emergency-use",
+        market_id="jjj-spot",
+        day="2026-11-24",
+        title_en="Emergency use",
+        title_zh="应急用算",
+        about_en="By round.",
+        about_zh="按轮次。",
+        made_at=NOON,
+        is_final=True,
+        rounds=3,
+        figures=(),
+        is_whole=True,
+        columns=content.columns,
+        rows=content.rows,
+    )
+    bars = report_bars(view, "zh")
+    assert bars is not None
+    assert [(bar.name, bar.said) for bar in bars.bars] == [
+        ("Flood forecast 永定河洪水预报…", "200 卡时")
+    ]
+    assert bars.bars[0].parts == (680, 320)
+    rows = report_figure(view, "zh").rows
+    assert [(row[0], row[-1]) for row in rows] == [
+        ("紧急轮次", None),
+        ("紧急轮次", None),
+        ("被挤出", "最优"),
+    ]
 
 
 def sight(now: datetime, *, defined_at: datetime | None = None) -> Sight:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.core.errors import Message
 from services.core.surveillance.cases import SENTENCES, CaseKind
-from services.gateway.adapters.pages.codes import REPORTED, word
+from services.gateway.adapters.pages.codes import REPORTED, Words, word
 from services.gateway.adapters.pages.figures import shown
 from services.gateway.adapters.pages.words import for_people
 
@@ -35,8 +35,15 @@ STATES = {
     "closed": ("closed", "已结案"),
 }
 SEVERITIES = {"low": ("low", "低"), "medium": ("medium", "中"), "high": ("high", "高")}
-CELLS = {str(kind): words for kind, words in KINDS.items()} | STATES | SEVERITIES
-"""Codes of cases in the tables of reports."""
+_URGENT: dict[str, Words] = {
+    "urgent round": ("urgent round", "紧急轮次"),
+    "displaced": ("displaced", "被挤出"),
+    "optimal": ("optimal", "最优"),
+    "feasible": ("feasible", "可行"),
+    "fallback": ("by the fallback rule", "按备用规则"),
+}
+CELLS = {str(kind): words for kind, words in KINDS.items()} | STATES | SEVERITIES | _URGENT
+"""Codes of cases, and of the register of emergency use, in the tables of reports."""
 FIGURES: dict[str, tuple[str, str, Kind]] = {
     "allocations": ("Allocations", "分配笔数", "count"),
     "area": ("Where", "范围", "text"),

@@ -11,6 +11,7 @@ from services.gateway.adapters.pages.rendering import clock, plain_yuan
 
 if TYPE_CHECKING:
     from schemas.events import Reason
+    from services.gateway.adapters.pages.names import Names
 
 _CLOCK = "%m-%d %H:%M"
 
@@ -28,8 +29,13 @@ class ChangeButton:
     label: Message
 
 
-def changes_of(reason: Reason) -> tuple[ChangeButton, ...]:
-    """Return the changes that a reason or a quote names; none for what trades already."""
+def changes_of(reason: Reason, names: Names) -> tuple[ChangeButton, ...]:
+    """Return the changes that a reason or a quote names; none for what trades already.
+
+    Args:
+        reason: Why a demand does not trade.
+        names: What the buttons call pools.
+    """
     params = reason.params
     found = []
     limit, chips = params.get("limit_needed"), params.get("chips_would")
@@ -43,7 +49,7 @@ def changes_of(reason: Reason) -> tuple[ChangeButton, ...]:
     for name in ("moved", "other"):
         pool, start = params.get(f"{name}_pool"), params.get(f"{name}_start")
         if isinstance(pool, str) and isinstance(start, int):
-            at = clock(period_start(start), _CLOCK)
-            label = Message(f"Allow {pool} from {at}", f"允许 {pool}（自 {at}）")
+            said, at = names.pool(pool), clock(period_start(start), _CLOCK)
+            label = Message(f"Allow {said} from {at}", f"允许 {said}（自 {at}）")
             found.append(ChangeButton(f"{name}:{pool}@{start}", label))
     return tuple(found)

@@ -55,8 +55,8 @@ def _every_day(days: Sequence[DaySum], now: datetime) -> list[DaySum]:
 def sites_figure(sites: Sequence[SiteSum]) -> Figure:
     """Return fill, use and revenue of each pool of a provider."""
     columns = (
-        Column("Zone", "区域", "text", "zone"),
-        Column("Chip class", "芯片型号", "text", "chip"),
+        Column("Zone", "区域", "zone", "zone"),
+        Column("Chip class", "芯片型号", "chip", "chip"),
         Column("Offered", "供给卡时", "count", "chip_hours_offered"),
         Column("Sold", "成交卡时", "count", "chip_hours_sold"),
         Column("Fill", "成交率", "ppm", "fill_percent"),

@@ -14,7 +14,8 @@ from services.gateway.adapters.pages.rendering import clock, count, percent, pla
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Kind = Literal["time", "text", "price", "money", "count", "ppm"]
+Kind = Literal["time", "text", "price", "money", "count", "ppm", "zone", "chip", "pool"]
+_WORDS = frozenset({"time", "text", "zone", "chip", "pool"})
 Value = int | str | datetime | None
 
 
@@ -33,6 +34,11 @@ class Column:
     zh: str
     kind: Kind
     name: str
+
+    @property
+    def is_number(self) -> bool:
+        """Return whether its values stand at the right, one below the other."""
+        return self.kind not in _WORDS
 
 
 @dataclass(frozen=True, slots=True)

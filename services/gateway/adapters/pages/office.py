@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import ValidationError
 
 from schemas.base import Model
+from schemas.market import Market
 from schemas.types import Role
 from services.gateway.adapters.http.translate import faults_of
 from services.gateway.adapters.pages.rendering import ENVIRONMENT
@@ -80,10 +81,10 @@ def watcher(visitor: Visitor) -> Principal:
     return found
 
 
-async def market_ids(pages: Pages) -> list[str]:
-    """Return the ids of the markets, at most as many as a list shows."""
+async def markets_of(pages: Pages) -> list[Market]:
+    """Return the markets, at most as many as a list shows."""
     found = await pages.api.reading.markets.markets(after=None, limit=_MARKETS_MAX)
-    return [item.market.id for item in found]
+    return [item.market for item in found]
 
 
 def told(model: type[ModelT], **values: object) -> ModelT:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
 from services.gateway.adapters.pages.case_words import CELLS
 from services.gateway.adapters.pages.codes import REPORTED, word
@@ -70,6 +71,7 @@ _CODED = frozenset(
         "hour",
         "kind",
         "origin",
+        "proof",
         "region",
         "region_a",
         "region_b",
@@ -110,6 +112,8 @@ def _said(name: str, code: str, language: str) -> str:
     return word(f"flow:{code}" if name == "flow" else code, language, REPORTED, CELLS)
 
 
+# Letters beside a bar; signs of full width count twice.
+_NAME_WIDTH = 30
 _Row = dict[str, "int | str | None"]
 
 
@@ -242,19 +246,31 @@ def _spreads(language: str, rows: list[_Row]) -> Bars:
     return _drawn(("Hours of delivery by pair of regions", "各地区对的交付时段"), bars, legend)
 
 
+def _short(name: str) -> str:
+    """Return as much of a name as stands beside a bar; the table has the whole."""
+    left = _NAME_WIDTH
+    for place, sign in enumerate(name):
+        left -= 2 if east_asian_width(sign) in "WF" else 1
+        if left < 0:
+            return f"{name[:place].rstrip()}…"
+    return name
+
+
 def _urgent(language: str, rows: list[_Row]) -> Bars:
+    taken: dict[str, list[int]] = {}
+    for row in rows:
+        if row["reason"] is not None:
+            totals = taken.setdefault(str(row["reason"]), [0, 0])
+            reserve = _number(row, "reserve_chip_hours")
+            totals[0] += _number(row, "chip_hours") - reserve
+            totals[1] += reserve
     unit = "卡时" if language == "zh" else "chip-hours"
     bars = [
-        (
-            str(row["participant_id"]),
-            _number(row, "chip_hours_allocated"),
-            _number(row, "chip_hours_left"),
-            f"{count(_number(row, 'chip_hours_allocated'))} {unit}",
-        )
-        for row in rows
+        (_short(reason), market, reserve, f"{count(market + reserve)} {unit}")
+        for reason, (market, reserve) in sorted(taken.items())
     ]
-    legend = (("given", "已分配"), ("still wanted", "仍需"))
-    return _drawn(("Chip-hours of urgent demand", "紧急需求的卡时"), bars, legend)
+    legend = (("of other offers", "取自其他供给"), ("of the reserve", "取自储备"))
+    return _drawn(("Chip-hours given to urgent demand", "紧急需求所得卡时"), bars, legend)
 
 
 def _policy_costs(rows: list[_Row]) -> Bars:

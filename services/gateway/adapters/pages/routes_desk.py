@@ -22,6 +22,7 @@ from services.gateway.adapters.pages.context import (
     enter,
 )
 from services.gateway.adapters.pages.figures import drawn, shown
+from services.gateway.adapters.pages.names import names_of
 from services.gateway.adapters.pages.needs import needs_of
 from services.gateway.adapters.pages.rendering import csv_response, page_response, render
 from services.gateway.adapters.pages.routes_trade import trades
@@ -72,6 +73,7 @@ async def _context(pages: Pages, visitor: Visitor, side: Side) -> dict[str, Any]
     account = None if principal.sees_all else await reading.account(principal, None)
     return {
         "me": me,
+        "names": await names_of(pages, visitor),
         "needs": await needs_of(pages, principal),
         "side": side.value,
         "sees_all": principal.sees_all,

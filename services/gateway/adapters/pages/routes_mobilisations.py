@@ -22,6 +22,7 @@ from services.gateway.adapters.pages.context import (
     enter,
 )
 from services.gateway.adapters.pages.fields import Fields
+from services.gateway.adapters.pages.names import names_of
 from services.gateway.adapters.pages.office import form_key, told, trace_of, watcher
 from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 from services.gateway.adapters.pages.routes_trade import market_of
@@ -84,6 +85,7 @@ async def show_mobilisation(
         "mobilisation.html",
         need=found,
         me=principal.participant_id,
+        names=await names_of(pages, visitor),
         day=day.date().isoformat(),
     )
 

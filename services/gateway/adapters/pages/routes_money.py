@@ -27,6 +27,7 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.adapters.pages.fields import Reader
 from services.gateway.adapters.pages.figures import Figure, drawn, shown
+from services.gateway.adapters.pages.names import names_of
 from services.gateway.adapters.pages.rendering import BEIJING, csv_response
 from services.gateway.adapters.pages.routes_trade import market_of
 from services.gateway.app.rights import require_role
@@ -141,6 +142,7 @@ async def show_money(
         refusals=[view for _, view in refusals],
         ordered=ordered,
         figures=figures,
+        names=await names_of(pages, visitor),
         is_provider=principal.role is Role.PROVIDER,
         moves=Scope.MONEY in principal.scopes and principal.active,
         tops_up=api.is_sandbox and Scope.TRADE in principal.scopes and principal.active,

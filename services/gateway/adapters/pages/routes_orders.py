@@ -29,6 +29,7 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.adapters.pages.figures import drawn, shown
 from services.gateway.adapters.pages.market_figures import region_name
+from services.gateway.adapters.pages.names import names_in, names_of
 from services.gateway.adapters.pages.rendering import csv_response, page_response, render
 from services.gateway.adapters.pages.routes_trade import trades
 from services.gateway.adapters.pages.timeline import timeline_figure, timeline_of
@@ -123,6 +124,7 @@ async def _list_context(
     found = await _orders(pages, visitor, asked, _SHOWN + 1)
     return {
         "asked": asked,
+        "names": await names_of(pages, visitor),
         "side": asked.side.value,
         "sees_all": False,
         "orders": [item for _, item in found[:_SHOWN]],
@@ -209,6 +211,7 @@ async def _order_context(pages: Pages, visitor: Visitor, order_id: str) -> dict[
         api.reading.market_view(order.market_id),
     )
     given = [item for _, item in allocations]
+    names = names_in([market.market], visitor.language)
     is_own = order.participant_id == principal.participant_id
     is_live = order.state not in TERMINAL_STATES
     now_period = period_of(api.market_data.now())
@@ -220,6 +223,7 @@ async def _order_context(pages: Pages, visitor: Visitor, order_id: str) -> dict[
         "terms": order.terms,
         "side": side.value,
         "market": market.market,
+        "names": names,
         "steps": steps[-_STEPS_SHOWN:][::-1],
         "steps_hidden": max(0, len(steps) - _STEPS_SHOWN),
         "allocations": given,
@@ -237,7 +241,7 @@ async def _order_context(pages: Pages, visitor: Visitor, order_id: str) -> dict[
         "due_hours": deliveries.listed(due),
         "fields": deliveries.kept(due, visitor.form),
         "beside": {},
-        "changes": changes_of(order.reason) if is_live and side is Side.DEMAND else (),
+        "changes": changes_of(order.reason, names) if is_live and side is Side.DEMAND else (),
         "new_key": lambda: secrets.token_hex(16),
         "region_name": region_name,
         "shown": shown,

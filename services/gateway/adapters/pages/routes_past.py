@@ -15,7 +15,7 @@ from services.core.errors import Message, ValidationError
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep
 from services.gateway.adapters.pages.figures import Column, Figure, Value, drawn, shown
-from services.gateway.adapters.pages.office import market_ids, watcher
+from services.gateway.adapters.pages.office import markets_of, watcher
 from services.gateway.adapters.pages.rendering import BEIJING, csv_response
 
 router = Routes(include_in_schema=False, route_class=PageRoute)
@@ -96,8 +96,8 @@ async def show_book_then(
     seq: Annotated[str, Query(alias="round", max_length=12)] = "",
 ) -> Response:
     """Show the book as it stood at a time, or as a round sealed it, rebuilt from the log."""
-    principal, markets = watcher(visitor), await market_ids(pages)
-    wanted = market_id or (markets[0] if markets else None)
+    principal, markets = watcher(visitor), await markets_of(pages)
+    wanted = market_id or (markets[0].id if markets else None)
     then: BookThenView | None = None
     if wanted is not None and (at or seq):
         then = await pages.api.books.book(

@@ -25,6 +25,7 @@ from services.gateway.adapters.pages.context import (
     enter,
 )
 from services.gateway.adapters.pages.fields import Fields
+from services.gateway.adapters.pages.names import names_of
 from services.gateway.adapters.pages.office import told, trace_of, watcher, whole
 from services.gateway.adapters.pages.rendering import csv_response, list_response
 from services.gateway.adapters.pages.routes_trade import market_of
@@ -178,6 +179,7 @@ async def _page(
     kinds = [item for item in policy_form.KINDS if is_regulator or item.by_operator]
     context: dict[str, Any] = {
         "market": market,
+        "names": await names_of(pages, visitor),
         "markets": [item.market for item in markets],
         "versions": sorted(versions, key=lambda item: item.set_at, reverse=True),
         "latest": latest,

@@ -9,13 +9,14 @@ from starlette.responses import FileResponse, Response
 
 from schemas.base import Slug
 from schemas.funds import Day
+from schemas.market import Market
 from schemas.market_data import ExportFormat, ExportTable
 from schemas.reports import ReportKind, ReportView
 from schemas.types import Role
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
 from services.gateway.adapters.pages.figures import drawn, shown
-from services.gateway.adapters.pages.office import market_ids, watcher
+from services.gateway.adapters.pages.office import markets_of, watcher
 from services.gateway.adapters.pages.office_figures import kind_of, report_bars, report_figure
 from services.gateway.app.report_words import ABOUT, TITLES
 from suanli.report_files import content
@@ -42,10 +43,10 @@ def _kinds(visitor: Visitor) -> list[str]:
 
 async def _report(
     pages: Pages, visitor: Visitor, kind: ReportKind, market_id: str | None, day: str | None
-) -> tuple[ReportView | None, list[str]]:
+) -> tuple[ReportView | None, list[Market]]:
     """Return the report, by default of the first market's present day, and all markets."""
-    principal, markets = watcher(visitor), await market_ids(pages)
-    wanted = market_id or (markets[0] if markets else None)
+    principal, markets = watcher(visitor), await markets_of(pages)
+    wanted = market_id or (markets[0].id if markets else None)
     if wanted is None:
         return None, markets
     today = pages.api.market_data.now().astimezone(UTC).date().isoformat()
@@ -113,8 +114,8 @@ async def show_exports(
 ) -> Response:
     """List the days of a market that can be fetched as files."""
     watcher(visitor)
-    markets = await market_ids(pages)
-    wanted = market_id or (markets[0] if markets else None)
+    markets = await markets_of(pages)
+    wanted = market_id or (markets[0].id if markets else None)
     days: dict[str, list[Any]] = {}
     if wanted is not None:
         for item in await pages.api.exports.listed(

@@ -6,6 +6,7 @@ from schemas.base import RoundId, Slug
 from schemas.policy_costs import RoundPolicyCosts, ShareBound
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep
+from services.gateway.adapters.pages.names import names_in
 from services.gateway.adapters.pages.rendering import EXPORTED_MAX, list_response
 from services.gateway.app.findings import shown
 
@@ -55,6 +56,7 @@ async def show_round(round_id: RoundId, pages: PagesDep, visitor: VisitorDep) ->
         "round.html",
         round=view,
         market=market,
+        names=names_in([market], visitor.language),
         findings=findings,
         policies=costs,
         bound=_bound(costs),

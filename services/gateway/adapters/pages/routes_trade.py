@@ -29,6 +29,7 @@ from services.gateway.adapters.pages.context import (
 )
 from services.gateway.adapters.pages.fields import Fields, moved_on
 from services.gateway.adapters.pages.market_figures import region_name
+from services.gateway.adapters.pages.names import names_in
 from services.gateway.adapters.pages.needs import need_of, needs_of
 from services.gateway.adapters.pages.rendering import page_response, render
 from services.gateway.adapters.pages.words import for_people
@@ -128,18 +129,21 @@ async def _previewed(
     return terms, faults, preview
 
 
-async def _context(pages: Pages, principal: Principal, draft: Draft) -> dict[str, Any]:
+async def _context(pages: Pages, visitor: Visitor, draft: Draft) -> dict[str, Any]:
+    principal = visitor.known()
     terms, faults, preview = await _previewed(pages, principal, draft)
+    names = names_in([draft.market], visitor.language)
     quote = getattr(preview, "quote", None)
     return {
         "draft": draft,
         "fields": draft.fields,
         "market": draft.market,
+        "names": names,
         "terms": terms,
         "faults": faults,
         "preview": preview,
         "quote": quote,
-        "changes": () if quote is None else changes_of(quote.reason),
+        "changes": () if quote is None else changes_of(quote.reason, names),
         "slack": demand_form.slack_hours(terms)
         if terms is not None and draft.side is Side.DEMAND
         else None,
@@ -160,7 +164,7 @@ async def _page(
     status: int = HTTPStatus.OK.value,
 ) -> Response:
     """Return the form; what is wrong with a field is beside it once it was sent."""
-    context = await _context(pages, visitor.known(), draft)
+    context = await _context(pages, visitor, draft)
     markets = await pages.api.reading.markets.markets(after=None, limit=_MARKETS_MAX)
     template, preview = _TEMPLATES[draft.side]
     return visitor.page(
@@ -294,7 +298,7 @@ async def show_preview(request: Request, pages: PagesDep, visitor: VisitorDep) -
     market = await market_of(pages, visitor.form.get("market"))
     if market is None:
         return visitor.page("no_market.html")
-    context = await _context(pages, principal, _sent(visitor, side, market))
+    context = await _context(pages, visitor, _sent(visitor, side, market))
     html = render(_TEMPLATES[side][1], visitor.language, visitor=visitor, **context)
     return page_response(html)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from schemas.api import AllocationView
 
 # Wide enough for a name at the left, in the picture's own units.
-LEFT = 190
+LEFT = 224
 WIDTH = 960
 LANE = 24
 LANES_MAX = 24
@@ -97,7 +97,7 @@ def timeline_figure(allocations: Iterable[AllocationView]) -> Figure:
     """Return the table: an hour of a pool a row."""
     columns = (
         Column("Hour", "时段", "time", "period"),
-        Column("Pool", "资源池", "text", "pool"),
+        Column("Pool", "资源池", "pool", "pool"),
         Column("Chips", "芯片", "count", "chips"),
         Column("Price", "价格", "price", "yuan_per_chip_hour"),
         Column("Amount", "金额", "money", "yuan"),
