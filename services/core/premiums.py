@@ -8,8 +8,9 @@ promised, and charges pay for credits in every round
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from services.core.book import ShareOutcome
@@ -160,18 +161,20 @@ def charges_and_credits(
 ) -> tuple[int, int]:
     """Return what imported supply pays and domestic supply receives for one rule, micro-yuan."""
     pools = {pool.key: pool for pool in book.pools if premium.rule.covers(pool)}
-    amounts = [
-        total.amount(
-            domestic=pools[row.pool].domestic,
-            tflops_hours=chips * pools[row.pool].tflops,
-            premium=premium.amount,
-        )
-        for row in allocations
-        if row.pool in pools
-        for chips in row.chips
-    ]
-    charges = -sum(amount for amount in amounts if amount < 0)
-    credits_ = sum(amount for amount in amounts if amount > 0)
+    cells: dict[str, list[tuple[int, ...]]] = defaultdict(list)
+    for row in allocations:
+        if row.pool in pools:
+            cells[row.pool].append(row.chips)
+    charges = credits_ = 0
+    for key, rows in cells.items():
+        pool = pools[key]
+        # Millions of cells have a few hundred sizes, and equal ones pay the same.
+        for chips, count in Counter(chain.from_iterable(rows)).items():
+            amount = count * total.amount(
+                domestic=pool.domestic, tflops_hours=chips * pool.tflops, premium=premium.amount
+            )
+            charges -= min(0, amount)
+            credits_ += max(0, amount)
     assert charges >= credits_, "charges pay for credits"
     return charges, credits_
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from services.core.clearing.outcome import offer_outcomes
 from services.core.clearing.scale.ascent import Ascended, ascend
 from services.core.clearing.scale.board import BASE, USED, Board, set_up, value_of
 from services.core.clearing.scale.layout import Layout, lay_out
-from services.core.clearing.scale.pairs import offer_use, pair
+from services.core.clearing.scale.pairs import allocations, offer_use, pair
 from services.core.clearing.scale.pricing import find_prices
 from services.core.clearing.scale.report import demand_outcomes
 from services.core.clearing.scale.respond import Responder
@@ -105,7 +107,12 @@ def tell(
     )[::2]
     assert bound >= welfare
     left = left_of(book, priced.prices[:pools], list(given[:offered]))
-    demands = demand_outcomes(layout, board, priced.prices, priced.answer.surplus, left)
+    with ThreadPoolExecutor(1) as aside:
+        # Pairing is nearly all compiled code and sorts, outcomes are the interpreter's: together
+        # they keep two cores busy.
+        pairing = aside.submit(pair, layout, board, given[:offered])
+        demands = demand_outcomes(layout, board, priced.prices, priced.answer.surplus, left)
+        fragments = pairing.result()
     regrets = _offer_regrets(layout, priced.prices, given)
     offers = offer_outcomes(book, list(given[:offered]), priced.prices[:pools], regrets[:offered])
     links, allowances = _outcomes_beyond(layout, priced.prices, sent, regrets)
@@ -120,7 +127,7 @@ def tell(
         rules_digest=rules_digest(layout.rules),
         status="optimal" if bound == welfare else "feasible",
         welfare=welfare,
-        allocations=pair(layout, board, given[:offered]),
+        allocations=allocations(layout, fragments),
         prices=_curves(layout, priced.prices),
         demands=demands,
         offers=offers,
@@ -200,10 +207,13 @@ def begin(layout: Layout, prices: AnyArray) -> tuple[Search, tuple[int, ...]]:
         if int((chips * (prices[pool] - ask)).sum()) >= 0
     )
     while True:
-        search = max(
-            (_inserted(layout, prices, taken, sure) for sure in _SURE_PERCENTS),
-            key=lambda found: int(value_of(found.board, False)),  # noqa: FBT003
-        )
+        with ThreadPoolExecutor(len(_SURE_PERCENTS)) as threads:
+            each = partial(_inserted, layout, prices, taken)
+            # In their order, so that the first of equals is taken whoever ends first.
+            search = max(
+                threads.map(each, _SURE_PERCENTS),
+                key=lambda found: int(value_of(found.board, False)),  # noqa: FBT003
+            )
         left = used_whole(layout, search.board, taken)
         if left == taken:
             return search, taken

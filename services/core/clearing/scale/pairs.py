@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +55,30 @@ def offer_use(layout: Layout, used: AnyArray, taken: tuple[int, ...]) -> AnyArra
     return given
 
 
-def pair(layout: Layout, board: Board, given: AnyArray) -> tuple[Allocation, ...]:
-    """Return the allocations of a selection, sorted by demand, offer and start.
+class Fragments(NamedTuple):
+    """Allocations as arrays, sorted by demand, offer and start.
+
+    Attributes:
+        demand: Position in the book.
+        offer: Position in the book.
+        first: First period, relative to the horizon.
+        low: First entry in ``chips``.
+        high: The entry after its last one.
+        level: Whether all its chips are as many as the first.
+        chips: Chips of each period, fragment by fragment.
+    """
+
+    demand: AnyArray
+    offer: AnyArray
+    first: AnyArray
+    low: AnyArray
+    high: AnyArray
+    level: AnyArray
+    chips: AnyArray
+
+
+def pair(layout: Layout, board: Board, given: AnyArray) -> Fragments:
+    """Return the allocations of a selection; nearly all of it without the interpreter's lock.
 
     Args:
         layout: The book.
@@ -70,6 +92,23 @@ def pair(layout: Layout, board: Board, given: AnyArray) -> tuple[Allocation, ...
     offer_ptr = np.searchsorted(pool_of[order], np.arange(layout.pools + 1))
     entries = _pair(board, given, user_ptr, users, offer_ptr, order)
     return _fragments(layout, entries)
+
+
+def allocations(layout: Layout, found: Fragments) -> tuple[Allocation, ...]:
+    """Return fragments as the allocations of a result."""
+    book, chips = layout.book, found.chips
+    rows = zip(
+        found.demand.tolist(), found.offer.tolist(), (found.first + book.first_period).tolist(),
+        found.low.tolist(), found.high.tolist(), chips[found.low].tolist(), found.level.tolist(),
+        strict=True,
+    )  # fmt: skip
+    return tuple(
+        Allocation(
+            book.demands[d].id, book.offers[o].id, book.offers[o].pool, t,
+            (count,) * (high - low) if same else tuple(chips[low:high].tolist()),
+        )
+        for d, o, t, low, high, count, same in rows
+    )  # fmt: skip
 
 
 def _users(board: Board, pools: int) -> tuple[AnyArray, AnyArray]:
@@ -204,16 +243,16 @@ def _globalise(
         n -= 1
 
 
-def _fragments(layout: Layout, entries: AnyArray) -> tuple[Allocation, ...]:
+def _fragments(layout: Layout, entries: AnyArray) -> Fragments:
     """Join entries of one pair in consecutive periods."""
-    if not len(entries):
-        return ()
     demand, offer, period = entries[:, 0], entries[:, 1], -1 - entries[:, 2]
     book = layout.book
     # One key instead of three columns: a third of the time of a sort by each in turn.
     key = (demand * len(book.offers) + offer) * book.periods + period
     order = np.argsort(key, kind="stable")
     key, chips = key[order], entries[order, 3]
+    if not len(key):
+        return Fragments(key, key, key, key, key, key, chips)
     # The next period of the same pair has the next key; so might the first of the next pair.
     new = np.ones(len(key), dtype=bool)
     new[1:] = (key[1:] != key[:-1] + 1) | (key[1:] % book.periods == 0)
@@ -222,14 +261,4 @@ def _fragments(layout: Layout, entries: AnyArray) -> tuple[Allocation, ...]:
     pairs, first = np.divmod(key[starts], book.periods)
     level = np.minimum.reduceat(chips, starts) == np.maximum.reduceat(chips, starts)
     demands, offers = np.divmod(pairs, len(book.offers))
-    rows = zip(
-        demands.tolist(), offers.tolist(), (first + book.first_period).tolist(), starts.tolist(),
-        ends.tolist(), chips[starts].tolist(), level.tolist(), strict=True,
-    )  # fmt: skip
-    return tuple(
-        Allocation(
-            book.demands[d].id, book.offers[o].id, book.offers[o].pool, t,
-            (count,) * (high - low) if same else tuple(chips[low:high].tolist()),
-        )
-        for d, o, t, low, high, count, same in rows
-    )  # fmt: skip
+    return Fragments(demands, offers, first, starts, ends, level, chips)
