@@ -24,6 +24,7 @@ from services.core.premiums import supplied
 from suanli.checker import verify
 
 SIZES = (200, 1_000, 10_000)
+"""100,000 takes a minute more; ask for it by its number."""
 EFFORTS = {200: 4, 1_000: 16, 10_000: 6}
 # In the seeded books of a solver's size all ask much alike; 20 points more make the share bind.
 RAISED_BP = 2_000

@@ -42,6 +42,7 @@ class Issuer:
         self.approved: set[str] = set()
         self.takes_back = True
         self.ends_sessions = True
+        self.session: str | None = "s-1"
         self.sessions: set[str] = set()
         self._codes: dict[str, Json] = {}
         self._refreshes: dict[str, str] = {}
@@ -81,6 +82,12 @@ class Issuer:
             # Issuers still say EdDSA, which the library calls an old name.
             warnings.simplefilter("ignore")
             return jws.serialize_compact(named, body.encode(), signer, algorithms=[alg])
+
+    def logout_token(self, **claims: Any) -> str:  # noqa: ANN401 - a claim may be anything
+        """Return a token that says that a session is over; a claim that is None is left out."""
+        event: Json = {"http://schemas.openid.net/event/backchannel-logout": {}}
+        told = {"aud": CLIENT, "jti": secrets.token_hex(8), "sid": self.session, "events": event}
+        return self.token(header={"typ": "logout+jwt"}, **(told | claims))
 
     def get(self, path: str, query: Json) -> tuple[int, Json | str]:
         """Return the answer to a GET; a text is a redirect."""
@@ -162,7 +169,7 @@ class Issuer:
         return 200, {
             "token_type": "Bearer",
             "access_token": self.token(sub=subject),
-            "id_token": self.token(sub=subject, aud=CLIENT, nonce=nonce),
+            "id_token": self.token(sub=subject, aud=CLIENT, nonce=nonce, sid=self.session),
             "refresh_token": refresh,
             "expires_in": self.life_s,
         }

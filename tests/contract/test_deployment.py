@@ -12,6 +12,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
@@ -65,6 +66,8 @@ def test_the_issuer_of_a_trial_issues_what_the_gateway_takes() -> None:
     assert after == [
         uri.replace("/sign-in/callback", "/sign-out/done") for uri in client["redirectUris"]
     ]
+    told_at = urlsplit(client["attributes"]["backchannel.logout.url"])
+    assert (told_at.netloc, told_at.path) == ("gateway:8080", "/sign-out/back-channel")
     audience = client["protocolMappers"][0]["config"]["included.custom.audience"]
     assert audience == settings.gateway_oidc_audience
 

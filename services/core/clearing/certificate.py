@@ -98,9 +98,8 @@ def price_ascent(choices: Choices, steps: int) -> Ascent:
     since = 0
     asks = Asks(problem)
     for step in range(max(1, steps)):
-        response = respond(choices, prices)
-        counted = _counted_demands(problem, response)
-        value = float(response.surplus[counted].sum()) + asks.surplus(prices)
+        gained, wanted = demand_side(choices, prices)
+        value = gained + asks.surplus(prices)
         if value < best.bound * (1 - 1e-7):
             best = Ascent(prices, value)
             since = 0
@@ -108,7 +107,7 @@ def price_ascent(choices: Choices, steps: int) -> Ascent:
             since += 1
             if since > _PATIENCE:
                 break
-        excess = (load(choices, response, counted) - asks.supplied(prices)) / capacity
+        excess = (wanted - asks.supplied(prices)) / capacity
         excess = np.minimum(excess, _EXCESS_MAX)
         direction = _MEMORY * direction + (1 - _MEMORY) * excess
         prices = prices * growth(_STEP / (1 + step / _STEP_FALL) * direction)
@@ -116,6 +115,13 @@ def price_ascent(choices: Choices, steps: int) -> Ascent:
             # Below its tariff a link gains nothing, and lets demand seem to gain more.
             prices = np.maximum(prices, problem.lowest)
     return best
+
+
+def demand_side(choices: Choices, prices: FloatArray) -> tuple[float, IntArray]:
+    """Return what all demand could gain at most at the prices, and P x T what it would take."""
+    response = respond(choices, prices)
+    counted = _counted_demands(choices.problem, response)
+    return float(response.surplus[counted].sum()), load(choices, response, counted)
 
 
 def growth(exponent: FloatArray) -> FloatArray:

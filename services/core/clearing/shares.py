@@ -1,18 +1,14 @@
-"""Clear a book under domestic shares: the least premiums on a grid that keep them.
+"""Clear a book under domestic shares, and tell what it cost whom.
 
 A share is kept by prices, not by a constraint of the search: asks are moved by a premium, the book
 is cleared as any other, and what comes out is told with the offers' own asks (decision 0022). So it
-works for whatever clears the book.
-
-The premiums are found by bisection on a grid, all rules at once, with little effort; then the book
-is cleared with all of it, and the premium or its split raised while a share is missed or not
-covered. Both are bounded.
+works for whatever clears the book. How premiums are found: `share_ascent` and `share_search`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,7 +22,9 @@ from services.core.book import (
     ShareOutcome,
 )
 from services.core.clearing.outcome import reason_of
-from services.core.policy_rows import WHOLE, PriceRanges, share_rules
+from services.core.clearing.share_ascent import ascend_together
+from services.core.clearing.share_search import Cleared, Engine, Search, may_come_by_itself
+from services.core.policy_rows import share_rules
 from services.core.premiums import (
     Premium,
     Supplied,
@@ -34,51 +32,12 @@ from services.core.premiums import (
     charges_and_credits,
     missed_worth,
     moved_asks,
-    supplied,
 )
 from services.core.reading import PRICE_MAX
 
 _MONEY_MAX = 2**62
 
-Engine = Callable[[Book, Rules, str], Result]
-
-STEPS = 64
-"""Steps of the grid between no premium and its cap."""
-_FINAL_MAX = 8
-"""Clearings with all the effort after the bisection; the last is at the caps, and split whole."""
-_SPLIT_WHOLE_FROM = 3
-"""From this one on a split that does not cover becomes whole, which always does."""
-_LADDER_EFFORT = 8
-"""The bisection asks for a direction alone, and spends one part in so many of the effort."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    """A clearing at premiums.
-
-    Attributes:
-        steps: Step on the grid of each rule.
-        premiums: Premium of each rule.
-        book: The book with asks moved.
-        whole: Whether no offer's ask was moved beyond a cap.
-        result: Its result.
-        got: What each rule's scope was allocated.
-    """
-
-    steps: tuple[int, ...]
-    premiums: tuple[Premium, ...]
-    book: Book
-    whole: bool
-    result: Result
-    got: tuple[Supplied, ...]
-
-    def is_kept(self, n: int) -> bool:
-        """Tell whether a rule's share is kept."""
-        return self.got[n].balance(self.premiums[n].rule.share_bp) <= 0
-
-    def is_covered(self, n: int) -> bool:
-        """Tell whether a rule's split covers the share achieved, or nothing is settled by it."""
-        return not self.premiums[n].amount or self.got[n].is_covered(self.premiums[n].split_bp)
+EngineOf = Callable[[Book], Engine]
 
 
 def binds(book: Book) -> bool:
@@ -86,25 +45,26 @@ def binds(book: Book) -> bool:
     return book.mobilisation is None and bool(share_rules(book.policies))
 
 
-def clear_with_shares(book: Book, rules: Rules, engine: Engine, digest: str) -> Result:
+def clear_with_shares(book: Book, rules: Rules, engine_of: EngineOf) -> Result:
     """Clear a book that `binds`.
 
     Args:
         book: What may trade.
         rules: Tick, seed and effort.
-        engine: Clears a book whose asks may have been moved, whatever its policies say of shares.
-        digest: The book's digest.
+        engine_of: Makes what clears a book whose asks may move.
     """
-    book = _in_order(book)
-    search = _Search(book, rules, engine, digest)
-    none = tuple(0 for _ in search.shares)
-    first = search.clear(none, search.asked)
-    missed = [n for n in range(len(search.shares)) if not first.is_kept(n)]
-    last = search.settle(search.bisect(missed), first) if missed else first
-    return _told(book, rules, last, search.tried)
+    book = in_order(book)
+    engine = engine_of(book)
+    together = ascend_together(engine, book, engine.start(), rules.ascent_steps)
+    search = Search(book, engine, rules.tick)
+    by_itself = may_come_by_itself(book, together)
+    cleared = search.plain() if by_itself else None
+    if cleared is None:
+        cleared = search.lead(together, begun=by_itself)
+    return _told(book, rules, cleared, (engine.certified(together.paid), together.certified))
 
 
-def _in_order(book: Book) -> Book:
+def in_order(book: Book) -> Book:
     """Return the book with its rows as every result has them."""
     return replace(
         book,
@@ -114,111 +74,6 @@ def _in_order(book: Book) -> Book:
         allowances=tuple(sorted(book.allowances, key=lambda row: row.key)),
         policies=tuple(sorted(book.policies, key=lambda row: row.id)),
     )
-
-
-class _Search:
-    """Clears one book at premium after premium."""
-
-    def __init__(self, book: Book, rules: Rules, engine: Engine, digest: str) -> None:
-        self._book, self._rules = book, rules
-        self._engine, self._digest = engine, digest
-        self.shares = share_rules(book.policies)
-        self.asked = tuple(rule.share_bp for rule in self.shares)
-        self.tried: list[_Tried] = []
-        self._high: tuple[int, ...] = ()
-
-    def clear(
-        self, steps: tuple[int, ...], splits: tuple[int, ...], rules: Rules | None = None
-    ) -> _Tried:
-        """Clear the book with asks moved."""
-        premiums = tuple(
-            Premium(rule, -(-rule.premium_max * step // STEPS), split)
-            for rule, step, split in zip(self.shares, steps, splits, strict=True)
-        )
-        book, whole = _moved(self._book, premiums, self._rules.tick)
-        result = self._engine(book, rules or self._rules, self._digest)
-        got = tuple(supplied(self._book, result.allocations, rule) for rule in self.shares)
-        tried = _Tried(steps, premiums, book, whole, result, got)
-        self.tried.append(tried)
-        return tried
-
-    def bisect(self, missed: list[int]) -> _Tried | None:
-        """Return the clearing at the least steps met that keep all; ``None`` if none did.
-
-        Rules that overlap disturb each other, so this only says where to look first.
-        """
-        low = [0] * len(self.shares)
-        high = [STEPS if n in missed else 0 for n in range(len(self.shares))]
-        effort = max(1, self._rules.effort // _LADDER_EFFORT) if self._rules.effort else 0
-        rules = replace(self._rules, effort=effort)
-        best = None
-        while any(high[n] - low[n] > 1 for n in missed):
-            steps = tuple(
-                (low[n] + high[n]) // 2 if high[n] - low[n] > 1 else high[n]
-                for n in range(len(self.shares))
-            )
-            tried = self.clear(steps, self.asked, rules)
-            for n in missed:
-                if high[n] - low[n] > 1:
-                    low[n], high[n] = (
-                        (low[n], steps[n]) if tried.is_kept(n) else (steps[n], high[n])
-                    )
-            if all(tried.is_kept(n) for n in range(len(self.shares))):
-                best = tried
-        self._high = tuple(high)
-        return best
-
-    def settle(self, hint: _Tried | None, first: _Tried) -> _Tried:
-        """Return a clearing whose splits cover it and that keeps its shares, or is at the caps."""
-        count = range(len(self.shares))
-        steps, splits = self._high, self.asked
-        if hint is not None and hint.steps == steps:
-            splits = tuple(max(self.asked[n], hint.got[n].least_split()) for n in count)
-        tried = first
-        for n in range(_FINAL_MAX):
-            last = n == _FINAL_MAX - 1
-            if last:
-                steps, splits = tuple(STEPS for _ in count), tuple(WHOLE for _ in count)
-            tried = self.clear(steps, splits)
-            short = [
-                k for k in count if not tried.is_kept(k) and tried.premiums[k].amount < self._cap(k)
-            ]
-            bare = [k for k in count if not tried.is_covered(k)]
-            if not short and not bare:
-                break
-            raised = 4 ** (n // 2)
-            steps = tuple(min(STEPS, steps[k] + raised) if k in short else steps[k] for k in count)
-            splits = tuple(
-                splits[k]
-                if k not in bare
-                else WHOLE
-                if n >= _SPLIT_WHOLE_FROM
-                else tried.got[k].least_split()
-                for k in count
-            )
-        return tried
-
-    def _cap(self, n: int) -> int:
-        return self.shares[n].premium_max
-
-
-def _moved(book: Book, premiums: tuple[Premium, ...], tick: int) -> tuple[Book, bool]:
-    """Return the book with its asks moved, and whether all chips are still in it."""
-    if not any(one.amount for one in premiums):
-        return book, True
-    ranges = PriceRanges(book.policies)
-    caps = {pool.key: ranges.of(pool.chip).cap for pool in book.pools}
-    whole = True
-    offers = []
-    for offer, ask in zip(book.offers, moved_asks(book, premiums, tick), strict=True):
-        if ask <= caps[offer.pool]:
-            offers.append(replace(offer, ask=ask))
-            continue
-        # No price can pay it: its chips are out of reach, and its row stays for its outcome.
-        whole = False
-        none = (0,) * len(offer.chips)
-        offers.append(replace(offer, ask=caps[offer.pool] // tick * tick, chips=none))
-    return replace(book, offers=tuple(offers)), whole
 
 
 class _Supply:
@@ -242,29 +97,31 @@ class _Supply:
             rows += [n] * len(inside)
             cells += [at[offer.pool] * book.periods + shift + i for i in inside]
             chips += offer.chips[low : max(low, high)]
-        # Python's integers where those of the machine could be too narrow; the code is the same.
-        money = sum(chips) * 2 * PRICE_MAX
-        self._kind = np.dtype(np.int64 if money < _MONEY_MAX else object)
         self._row = np.array(rows, dtype=np.int64)
         self._cell = np.array(cells, dtype=np.int64)
-        self._chips = np.array(chips, dtype=self._kind)
+        self._chips, self._sum = np.array(chips, dtype=np.int64), sum(chips)
 
     def gains(self, asks: Sequence[int], curves: Sequence[PriceCurve]) -> list[int]:
         """Return what each offer could gain at most at prices, in the book's order."""
         if not len(self._row):
             return [0] * len(self._book.offers)
         named = dict(curves)
-        prices = np.array([named[key] for key in self._keys], dtype=self._kind).reshape(-1)
-        paid = prices[self._cell] - np.array(asks, dtype=self._kind)[self._row]
-        gains = self._chips * paid
+        # Python's integers where those of the machine could be too narrow; the code is the same.
+        most = self._sum * (PRICE_MAX + max(abs(ask) for ask in asks))
+        kind = np.dtype(np.int64 if most < _MONEY_MAX else object)
+        prices = np.array([named[key] for key in self._keys], dtype=kind).reshape(-1)
+        paid = prices[self._cell] - np.array(asks, dtype=kind)[self._row]
+        gains = self._chips.astype(kind) * paid
         gains[(gains < 0) & ~self._whole[self._row]] = 0
-        total = np.zeros(len(self._book.offers), dtype=self._kind)
+        total = np.zeros(len(self._book.offers), dtype=kind)
         np.add.at(total, self._row, gains)
         total[self._outside] = 0
         return [max(0, int(gain)) for gain in total.tolist()]
 
 
-def _told(book: Book, rules: Rules, last: _Tried, tried: list[_Tried]) -> Result:
+def _told(
+    book: Book, rules: Rules, last: Cleared, found: tuple[Certificate, tuple[int, ...]]
+) -> Result:
     """Return a clearing as it is told: with the offers' own asks, and what it cost whom."""
     result, supply = last.result, _Supply(book)
     shares = tuple(
@@ -285,7 +142,7 @@ def _told(book: Book, rules: Rules, last: _Tried, tried: list[_Tried]) -> Result
         link.tariff * sum(row.used) for link, row in zip(book.links, result.links, strict=True)
     )
     welfare = sum(row.value for row in result.demands) - sum(row.cost for row in offers) - tariffs
-    certificate = _certificate(book, supply, tried)
+    certificate = _certificate(book, supply, last, found)
     worth = welfare - missed_worth(book, shares)
     assert certificate.bound >= worth, "weak duality holds for any premium up to the cap"
     proven = result.status == "optimal" and not moved
@@ -360,18 +217,22 @@ def _offer(
     return replace(outcome, cost=cost, regret=most, reason=reason)
 
 
-def _certificate(book: Book, supply: _Supply, tried: list[_Tried]) -> Certificate:
-    """Return the best bound that the clearings tried have prices for."""
-    found: list[tuple[int, int, Certificate]] = []
-    for n, one in enumerate(tried):
-        # Demand that can never fit is left out of a bound, so all chips have to be in the book.
-        if not one.whole:
-            continue
-        made = one.result.certificate
-        asks = [offer.ask for offer in one.book.offers]
-        rest = made.bound - sum(supply.gains(asks, made.prices))
-        premiums = {premium.rule.id: premium.amount for premium in one.premiums}
-        bound = rest + sum(supply.gains(bounding_asks(book, premiums), made.prices))
-        told = replace(made, bound=bound, premiums=tuple(sorted(premiums.items())))
-        found.append((bound, n, told))
-    return min(found, key=lambda row: row[:2])[2]
+def _certificate(
+    book: Book, supply: _Supply, cleared: Cleared, found: tuple[Certificate, tuple[int, ...]]
+) -> Certificate:
+    """Return the better of the bounds at the clearing's prices and at those of the ascent."""
+    made, amounts = found
+    own = [offer.ask for offer in book.offers]
+    candidates = [(made, own, amounts)]
+    # Demand that can never fit is left out of a bound, so all chips have to be in the book.
+    if cleared.whole:
+        asks = [offer.ask for offer in cleared.book.offers]
+        premiums = tuple(one.amount for one in cleared.premiums)
+        candidates.insert(0, (cleared.result.certificate, asks, premiums))
+    told = []
+    for certificate, asks, premiums in candidates:
+        named = {rule.id: n for rule, n in zip(share_rules(book.policies), premiums, strict=True)}
+        rest = certificate.bound - sum(supply.gains(asks, certificate.prices))
+        bound = rest + sum(supply.gains(bounding_asks(book, named), certificate.prices))
+        told.append(replace(certificate, bound=bound, premiums=tuple(sorted(named.items()))))
+    return min(told, key=lambda row: row.bound)

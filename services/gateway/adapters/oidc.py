@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from schemas.members import IssuerView
 from services.core.errors import Message
-from services.gateway.app.tokens import ALGORITHMS, check_claims, refused
+from services.gateway.app.tokens import ALGORITHMS, check_claims, check_signed_out, refused
 from services.gateway.errors import UnavailableError
 from services.kit.logging import get_logger
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from joserfc._rfc7515.model import JWSAlgModel
     from joserfc.jws import CompactSignature
 
+    from services.gateway.app.tokens import SignedOut
     from services.gateway.member_ports import Holder
     from services.kit.clock import Clock
 
@@ -116,8 +117,21 @@ class OidcTokens:
         audience = self._views[issuer].audience
         return check_claims(claims, issuer, audience, self._clock.now().timestamp())
 
-    async def signed_in(self, token: str, issuer: str, nonce: str) -> Holder:
-        """Return whom an ID token of a sign-in to the pages was issued to.
+    async def signed_out(self, token: str) -> SignedOut:
+        """Return what a logout token of an issuer says is over.
+
+        Raises:
+            UnauthenticatedError: naming what is wrong with it.
+            UnavailableError: if the issuer's keys are not known and cannot be had now.
+        """
+        issuer, claims = await self._claims(token)
+        client = self._views[issuer].client_id
+        return check_signed_out(claims, issuer, client, self._clock.now().timestamp())
+
+    async def signed_in(self, token: str, issuer: str, nonce: str) -> tuple[Holder, str]:
+        """Return whom an ID token of a sign-in to the pages was issued to, and in what session.
+
+        The issuer's name of the session is empty if it tells none.
 
         Raises:
             UnauthenticatedError: naming what is wrong with it.
@@ -130,7 +144,9 @@ class OidcTokens:
             # It is not told: whoever knows it could end somebody's sign-in.
             raise refused("nonce", "another")
         client = self._views[issuer].client_id
-        return check_claims(claims, issuer, client, self._clock.now().timestamp())
+        holder = check_claims(claims, issuer, client, self._clock.now().timestamp())
+        session = claims.get("sid")
+        return holder, session if isinstance(session, str) else ""
 
     async def endpoint(self, issuer: str, name: str) -> str:
         """Return one of an issuer's addresses, as its discovery tells it.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from services.gateway.adapters.oidc import OidcTokens
+    from services.gateway.app.tokens import SignedOut
     from services.gateway.member_ports import Holder
 
 _SEED_BYTES = 32
@@ -35,10 +36,12 @@ class Vouched:
     Attributes:
         holder: Whom it vouches for.
         id_token: Its word, which it takes as a hint of whose session is to end.
+        session: Its own name of the session, by which it may tell its end; empty if it has none.
     """
 
     holder: Holder
     id_token: str
+    session: str
 
 
 class PageSignIns:
@@ -127,8 +130,18 @@ class PageSignIns:
         token = given.get("id_token")
         if not isinstance(token, str):
             raise _refused("no id_token")
-        holder = await self._tokens.signed_in(token, issuer.issuer, _derived(seed, "nonce"))
-        return Vouched(holder, token)
+        nonce = _derived(seed, "nonce")
+        holder, session = await self._tokens.signed_in(token, issuer.issuer, nonce)
+        return Vouched(holder, token, session)
+
+    async def signed_out(self, token: str) -> SignedOut:
+        """Return what a logout token of an issuer says is over.
+
+        Raises:
+            UnauthenticatedError: naming what is wrong with it.
+            UnavailableError: if the issuer's keys are not known and cannot be had now.
+        """
+        return await self._tokens.signed_out(token)
 
     async def end(self, number: int, id_token: str, seed: str, back: str) -> str | None:
         """Return the address at which a person's session at an issuer ends.

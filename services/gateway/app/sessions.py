@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from services.gateway.app.keys import hash_key
+from services.gateway.app.tokens import refused
 
 if TYPE_CHECKING:
     from services.gateway.app.door import Door
+    from services.gateway.app.tokens import SignedOut
     from services.gateway.member_ports import Holder
     from services.gateway.ports import Principal
 
@@ -28,10 +30,12 @@ class Owner:
     Attributes:
         key_sha256: Hash of the key.
         member_id: The member.
+        issuer_session: The issuer's own name of a member's session, empty if it told none.
     """
 
     key_sha256: bytes | None = None
     member_id: str | None = None
+    issuer_session: str = ""
 
 
 class SessionStore(Protocol):
@@ -47,6 +51,14 @@ class SessionStore(Protocol):
 
     async def end(self, token_sha256: bytes) -> None:
         """Forget a session."""
+        ...
+
+    async def end_at_issuer(self, told: SignedOut) -> int | None:
+        """Forget the sessions that an issuer says are over; ``None`` if that token said so before.
+
+        Returns:
+            How many there were.
+        """
         ...
 
 
@@ -67,7 +79,8 @@ class Sessions:
     """Signs people in by a key of theirs or by an issuer's word, and out.
 
     A session is as good as its key or member: scopes, suspension, revocation and expiry count at
-    once. What an issuer thinks of him later does not: the session ends on its own.
+    once. What an issuer thinks of him later does if it says so (`end_at_issuer`); else the session
+    ends on its own.
 
     Args:
         door: Knows keys.
@@ -87,14 +100,29 @@ class Sessions:
         principal = await self._door.by_key(api_key.strip())
         return await self._begin(principal, Owner(key_sha256=hash_key(api_key.strip())))
 
-    async def sign_in_member(self, holder: Holder) -> SignedIn:
+    async def sign_in_member(self, holder: Holder, issuer_session: str = "") -> SignedIn:
         """Begin a session of whom an issuer vouched for just now.
+
+        Args:
+            holder: Whom.
+            issuer_session: The issuer's own name of the session.
 
         Raises:
             ForbiddenError: if he is no member, or a suspended one.
         """
         principal = await self._door.member_of(holder)
-        return await self._begin(principal, Owner(member_id=principal.key_id))
+        return await self._begin(principal, Owner(None, principal.key_id, issuer_session))
+
+    async def end_at_issuer(self, told: SignedOut) -> int:
+        """End the sessions that began with one at an issuer that is over; return how many.
+
+        Raises:
+            UnauthenticatedError: if the token has said so before.
+        """
+        ended = await self._store.end_at_issuer(told)
+        if ended is None:
+            raise refused("jti", "used before")
+        return ended
 
     async def _begin(self, principal: Principal, owner: Owner) -> SignedIn:
         token = new_token()

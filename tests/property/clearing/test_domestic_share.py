@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.clearing_books import seeded_book
+from loadtests.clearing_large_books import large_book
 from services.core.book import Book, BookMobilisation, BookPolicy, Result, Rules
 from services.core.clearing import clear as clearing
 from services.core.clearing.clear import clear, clear_greedy
 from services.core.clearing.oracle import TooLargeError, best_welfare
 from services.core.clearing.scale.engine import clear_large
+from services.core.clearing.scale.stepwise import LargeEngine
 from services.core.clearing.shares import clear_with_shares
 from services.core.codec import book_digest, canonical_json, round_to_dict
 from services.core.policy_rows import share_rules
@@ -146,10 +148,12 @@ def test_shares_that_overlap_are_each_settled_for_themselves(seed: int) -> None:
 def test_the_search_of_large_books_keeps_a_share_by_the_same_rules(seed: int) -> None:
     book = shared(small_book(seed), seed)
 
-    def engine(moved: Book, rules: Rules, digest: str) -> Result:
-        return clear_large(moved, rules, digest=digest, search=False)
+    def engine_of(book: Book) -> LargeEngine:
+        return LargeEngine(book, RULES, book_digest(book), search=seed % 2 == 0)
 
-    result = clear_with_shares(book, RULES, engine, book_digest(book))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("services.core.clearing.scale.engine.MOVES_PER_EFFORT", 1200)
+        result = clear_with_shares(book, RULES, engine_of)
     check(book, result)
     best = best_that_keeps(book)
     assert best is None or result.certificate.bound >= best
@@ -201,6 +205,43 @@ def test_a_share_of_three_hundred_demands_is_kept_at_a_small_gap() -> None:
     assert row.tflops_hours_domestic * 10_000 >= (share + 1_000) * row.tflops_hours
     gap = clearing.gap_ppm(book, result) - clearing.gap_ppm(book, before)
     assert gap < 50_000
+
+
+class Counting(LargeEngine):
+    """Counts the parts of the effort that are spent."""
+
+    spent = 0
+
+    def improve(self, part: int) -> None:
+        self.spent += 1
+        super().improve(part)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("raised", [100, 2_000])
+def test_a_share_that_binds_takes_about_one_search_and_comes_near_to_what_is_asked(
+    raised: int,
+) -> None:
+    plain = large_book(1_500, seed=5)
+    pools = tuple(replace(pool, domestic=n % 8 < 3) for n, pool in enumerate(plain.pools))
+    book, rules = replace(plain, pools=pools), Rules(effort=1)
+    before = clear_large(book, rules)
+    asked = clearing_share(book, before) + raised
+    params = (("carried", 0), ("premium_max", 100_000), ("region", ""), ("share_bp", asked))
+    book = replace(book, policies=(BookPolicy("s", 1, "domestic_share", params),))
+    engines: list[Counting] = []
+
+    def engine_of(book: Book) -> Counting:
+        engines.append(Counting(book, rules, book_digest(book), search=True))
+        return engines[-1]
+
+    result = clear_with_shares(book, rules, engine_of)
+    check(book, result, rules)
+    (row,) = result.shares
+    assert (row.shortfall, row.premium > 0) == (0, True)
+    assert row.tflops_hours_domestic * 10_000 <= (asked + 200) * row.tflops_hours
+    assert clearing.gap_ppm(book, result) - clearing.gap_ppm(book, before) < 15_000
+    assert engines[0].spent <= engines[0].parts + 5
 
 
 def clearing_share(book: Book, result: Result) -> int:

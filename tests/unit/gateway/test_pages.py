@@ -21,6 +21,7 @@ from services.gateway.adapters.pages.rendering import percent, plain_yuan, yuan
 from services.gateway.app.door import Door
 from services.gateway.app.keys import hash_key
 from services.gateway.app.sessions import Owner, Sessions, form_token, is_form_token
+from services.gateway.app.tokens import SignedOut
 from services.gateway.errors import UnauthenticatedError
 from tests.unit.gateway.memory import MemoryActs, MemoryDirectory
 from tests.unit.gateway.memory_members import MemoryMembers, NoTokens
@@ -144,6 +145,12 @@ class MemorySessions:
 
     async def end(self, token_sha256: bytes) -> None:
         self.rows.pop(token_sha256, None)
+
+    async def end_at_issuer(self, told: SignedOut) -> int | None:
+        ended = [key for key, row in self.rows.items() if row.issuer_session == told.session]
+        for key in ended:
+            del self.rows[key]
+        return len(ended)
 
 
 async def test_a_session_holds_no_secret_and_ends_with_its_token() -> None:

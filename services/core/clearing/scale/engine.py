@@ -14,7 +14,7 @@ from services.core.book import Book, Certificate, LinkOutcome, PriceCurve, Resul
 from services.core.clearing.allowance_reasons import Shares
 from services.core.clearing.certificate import offer_surpluses
 from services.core.clearing.outcome import offer_outcomes
-from services.core.clearing.scale.ascent import ascend
+from services.core.clearing.scale.ascent import Ascended, ascend
 from services.core.clearing.scale.board import BASE, USED, Board, set_up, value_of
 from services.core.clearing.scale.layout import Layout, lay_out
 from services.core.clearing.scale.pairs import offer_use, pair
@@ -32,7 +32,8 @@ MOVES_PER_EFFORT = 60_000
 
 # Starts that the ascent looks at in about a quarter of a second of one core.
 _STARTS_PER_EFFORT = 12_000_000
-_PHASES = 12
+PHASES = 12
+"""Phases of the search; pools are dealt anew in each."""
 # Orders of insertion to begin with: wide and sure ones first, or all by what a chip-hour gains.
 _SURE_PERCENTS = (10, 100)
 # The temperature at which a fall is taken begins at the value of so many chip-hours.
@@ -74,20 +75,35 @@ def clear_large(
     responder = Responder(layout)
     ascended = ascend(layout, responder, rules.ascent_steps, at_least(layout, rules.effort))
     selected = select(layout, ascended.prices, rules.effort if search else 0)
+    return tell(layout, selected, responder, ascended, digest)
+
+
+def tell(
+    layout: Layout,
+    selected: Selected,
+    responder: Responder,
+    ascended: Ascended,
+    digest: str | None,
+) -> Result:
+    """Return a selection as a result: its prices, the bound, and every order's outcome.
+
+    Args:
+        layout: The book.
+        selected: The selection.
+        responder: Best responses to prices.
+        ascended: Prices to start from, and their bound.
+        digest: The book's digest where it is known.
+    """
     board, taken = selected.board, selected.taken
     priced = find_prices(layout, board, responder, ascended.prices, taken)
     book, pools, offered = layout.book, layout.pools, len(layout.book.offers)
     sent = layout.lanes.capacity - board.links
     given = offer_use(layout, np.concatenate([board.cells[:, :, USED], sent]), taken)
-    cost = sum(
-        int(layout.supplies.block_ask[b]) * int(layout.supplies.block_chips[b].sum()) for b in taken
-    )
-    welfare = int(value_of(board, True)) - cost  # noqa: FBT003 - compiled code has no keywords
+    welfare = welfare_of(layout, selected)
     bound, curve = min(
         (ascended.bound, 1, ascended.prices), (priced.bound, 0, priced.prices), key=lambda c: c[:2]
     )[::2]
     assert bound >= welfare
-    beyond = _curves_beyond(layout, curve)
     left = left_of(book, priced.prices[:pools], list(given[:offered]))
     demands = demand_outcomes(layout, board, priced.prices, priced.answer.surplus, left)
     regrets = _offer_regrets(layout, priced.prices, given)
@@ -101,23 +117,38 @@ def clear_large(
         market=book.market,
         round_id=book.round_id,
         book_digest=digest or book_digest(book),
-        rules_digest=rules_digest(rules),
+        rules_digest=rules_digest(layout.rules),
         status="optimal" if bound == welfare else "feasible",
         welfare=welfare,
         allocations=pair(layout, board, given[:offered]),
         prices=_curves(layout, priced.prices),
         demands=demands,
         offers=offers,
-        certificate=Certificate(
-            prices=_curves(layout, curve),
-            bound=bound,
-            link_prices=beyond[: len(book.links)],
-            allowance_prices=beyond[len(book.links) :],
-        ),
+        certificate=certificate_of(layout, curve, bound),
         total_regret=sum(row.regret for row in demands) + sum(regrets),
         links=links,
         allowances=allowances,
     )
+
+
+def certificate_of(layout: Layout, prices: AnyArray, bound: int) -> Certificate:
+    """Return P x T whole prices and their bound as a certificate."""
+    beyond, links = _curves_beyond(layout, prices), len(layout.book.links)
+    return Certificate(
+        prices=_curves(layout, prices),
+        bound=bound,
+        link_prices=beyond[:links],
+        allowance_prices=beyond[links:],
+    )
+
+
+def welfare_of(layout: Layout, selected: Selected) -> int:
+    """Return the welfare of a selection at the asks of the layout, micro-yuan."""
+    supplies = layout.supplies
+    cost = sum(
+        int(supplies.block_ask[b]) * int(supplies.block_chips[b].sum()) for b in selected.taken
+    )
+    return int(value_of(selected.board, True)) - cost  # noqa: FBT003 - compiled code has no keywords
 
 
 def at_least(layout: Layout, effort: int) -> int:
@@ -141,6 +172,24 @@ def select(
         effort: Search budget, see `MOVES_PER_EFFORT`.
         watch: Shown the selection once the first one is there, and after every phase.
     """
+    search, taken = begin(layout, prices)
+    moves, hot = heat(layout, search, effort)
+    for phase in range(PHASES if moves else 0):
+        watch(search.board)
+        anneal_phase(search, phase, moves, hot)
+    # What the parts could not try: what was dealt to another part, and what seemed hopeless.
+    search.insert()
+    watch(search.board)
+    return Selected(search.board, taken)
+
+
+def begin(layout: Layout, prices: AnyArray) -> tuple[Search, tuple[int, ...]]:
+    """Return a first selection, and the block offers taken.
+
+    Args:
+        layout: The book.
+        prices: P x T whole prices that steer.
+    """
     supplies = layout.supplies
     # A block offer that gains at the ascent's prices is taken, if it comes to be used whole.
     taken = tuple(
@@ -155,29 +204,40 @@ def select(
             (_inserted(layout, prices, taken, sure) for sure in _SURE_PERCENTS),
             key=lambda found: int(value_of(found.board, False)),  # noqa: FBT003
         )
-        board = search.board
-        idle = board.cells[:, :, BASE] > board.cells[:, :, USED]
-        unused = [
-            b for b in taken
-            if (idle[supplies.block_pool[b]] & (supplies.block_chips[b] > 0)).any()
-        ]  # fmt: skip
-        if not unused:
-            break
-        taken = tuple(b for b in taken if b not in unused)
-    moves = effort * MOVES_PER_EFFORT // (_PHASES * PARTS)
-    hot = 0
-    if layout.demands:
-        share = min(_HOT_MAX, max(1, moves * _PHASES * PARTS // (_MOVES_WARM * layout.demands)))
-        hot = _HOT_HOURS * share * int(np.median(search.limit))
-    for phase in range(_PHASES if moves else 0):
-        watch(board)
-        search.anneal(
-            moves, hot * (_PHASES - phase) // _PHASES, hot * (_PHASES - phase - 1) // _PHASES
-        )
-    # What the parts could not try: what was dealt to another part, and what seemed hopeless.
-    search.insert()
-    watch(board)
-    return Selected(board, taken)
+        left = used_whole(layout, search.board, taken)
+        if left == taken:
+            return search, taken
+        taken = left
+
+
+def used_whole(layout: Layout, board: Board, taken: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the block offers taken of which every chip is used."""
+    supplies = layout.supplies
+    idle = board.cells[:, :, BASE] > board.cells[:, :, USED]
+    return tuple(
+        b for b in taken
+        if not (idle[supplies.block_pool[b]] & (supplies.block_chips[b] > 0)).any()
+    )  # fmt: skip
+
+
+def heat(layout: Layout, search: Search, effort: int) -> tuple[int, int]:
+    """Return how many moves a phase has in each part, and the temperature of the first.
+
+    Args:
+        layout: The book.
+        search: Its search.
+        effort: Search budget, see `MOVES_PER_EFFORT`.
+    """
+    moves = effort * MOVES_PER_EFFORT // (PHASES * PARTS)
+    if not layout.demands:
+        return moves, 0
+    share = min(_HOT_MAX, max(1, moves * PHASES * PARTS // (_MOVES_WARM * layout.demands)))
+    return moves, _HOT_HOURS * share * int(np.median(search.limit))
+
+
+def anneal_phase(search: Search, phase: int, moves: int, hot: int) -> None:
+    """Make the moves of a phase, the temperature falling with the phases."""
+    search.anneal(moves, hot * (PHASES - phase) // PHASES, hot * (PHASES - phase - 1) // PHASES)
 
 
 def _inserted(

@@ -206,7 +206,7 @@ def lay_out(book: Book, rules: Rules) -> Layout:
     book = _sorted_book(book)
     whole, lanes = with_links(book), lanes_of(book)
     pool_at = {pool.key: p for p, pool in enumerate(whole.pools)}
-    supplies, block_offer, step_offers, offer_chips = _supplies(whole, pool_at, lanes)
+    supplies, block_offer, step_offers, offer_chips = supplies_of(whole, pool_at, lanes)
     places = _Places(book, pool_at, {pool.key: pool.zone for pool in book.pools}, lanes)
     blocks = _blocks(places, supplies)
     spreads = _spreads(places, supplies)
@@ -266,9 +266,10 @@ def _ordered(demand: BookDemand) -> BookDemand:
     )
 
 
-def _supplies(
+def supplies_of(
     book: Book, pool_at: dict[str, int], lanes: Lanes
 ) -> tuple[Supplies, tuple[int, ...], tuple[tuple[int, ...], ...], AnyArray]:
+    """Lay the offers of a sorted book out, links and allowances among them."""
     pools, periods = len(book.pools), book.periods
     capacity = np.zeros((pools, periods), dtype=np.int64)
     rows = np.zeros((len(book.offers), periods), dtype=np.int64)

@@ -64,7 +64,7 @@ async def finish_sign_in(request: Request, pages: PagesDep, visitor: VisitorDep)
     told = dict(request.query_params)
     vouched = await pages.issuers.finish(number, seed, _back(request), told)
     try:
-        begun = await pages.sessions.sign_in_member(vouched.holder)
+        begun = await pages.sessions.sign_in_member(vouched.holder, vouched.session)
     except ForbiddenError as error:
         if error.code != NO_MEMBER:
             raise

@@ -12,6 +12,7 @@ from services.gateway.adapters.pages import (
     case_words,
     codes,
     options,
+    routes_back_channel,
     routes_cases,
     routes_desk,
     routes_issuers,
@@ -79,6 +80,7 @@ def add_pages(
     for router in (
         routes_site.files,
         routes_site.router,
+        routes_back_channel.router,
         routes_issuers.router,
         routes_market.router,
         routes_rounds.router,

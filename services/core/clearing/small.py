@@ -1,0 +1,238 @@
+"""Clear a book of a solver's size: ascent, greedy selection, CP-SAT, prices, outcomes."""
+
+from __future__ import annotations
+
+from operator import mul
+
+import numpy as np
+
+from services.core.allowance_rows import AllowanceOutcome
+from services.core.book import Book, Certificate, LinkOutcome, PriceCurve, Result, Rules
+from services.core.clearing.allowance_reasons import Shares
+from services.core.clearing.certificate import Ascent, Asks, bound, demand_side, price_ascent
+from services.core.clearing.greedy import greedy
+from services.core.clearing.outcome import demand_outcomes, offer_outcomes
+from services.core.clearing.pairing import offer_use, pair
+from services.core.clearing.presolve import FloatArray, IntArray, Problem, presolve
+from services.core.clearing.price import Priced, price
+from services.core.clearing.price_search import PRICE_MAX
+from services.core.clearing.response import Choices, flatten
+from services.core.clearing.search import Found, improve, repair
+from services.core.clearing.selection import (
+    keeps_relations,
+    supply,
+    unsupported,
+    use_of,
+    value_of,
+    worth_of,
+)
+from services.core.clearing.share_ascent import Answer
+from services.core.clearing.why_not import left_of
+from services.core.codec import book_digest, rules_digest
+
+# Parts of the effort between which premiums of a domestic share may move, and the part of it that
+# each attempt beyond them takes.
+_PARTS = 4
+_MORE = 8
+
+
+def clear_small(book: Book, rules: Rules, digest: str | None, *, search: bool) -> Result:
+    """Clear a book of a solver's size.
+
+    Args:
+        book: What may trade.
+        rules: Tick, seed and effort.
+        digest: The book's digest where it is known.
+        search: Whether the solver may be asked; else the first selection stands.
+    """
+    choices = flatten(presolve(book, rules))
+    ascent = price_ascent(choices, rules.ascent_steps)
+    found = _found(choices, ascent.prices, float(rules.effort) if search else None)
+    return _publish(choices, found, ascent, digest, by_lp=search)
+
+
+def _found(choices: Choices, prices: FloatArray, effort: float | None) -> Found:
+    first = greedy(choices, prices)
+    if effort is None:
+        return Found(first, proven=False, refused=None)
+    return improve(choices, first, prices, effort)
+
+
+class SmallEngine:
+    """Clears one book at asks that move; see `services.core.clearing.share_search.Engine`.
+
+    Args:
+        book: What may trade, in the order of a result.
+        rules: Tick, seed and effort.
+        digest: The book's digest.
+        search: Whether the solver may be asked; else first selections stand.
+    """
+
+    def __init__(self, book: Book, rules: Rules, digest: str, *, search: bool) -> None:
+        self._rules, self._digest, self._searches = rules, digest, search
+        self._choices = self._own = flatten(presolve(book, rules))
+        problem = self._own.problem
+        self._asks = Asks(problem)
+        self.capacity, self.lowest = problem.capacity, problem.lowest
+        self.tops = np.full((problem.shape[0], 1), PRICE_MAX, dtype=np.int64)
+        self.parts = _PARTS if search else 0
+        self._ascent = Ascent(np.zeros(problem.shape), float("inf"))
+        self._found: Found | None = None
+
+    def start(self) -> FloatArray:
+        """Return P x T prices of a small D at the book's own asks."""
+        self._ascent = price_ascent(self._own, self._rules.ascent_steps)
+        return self._ascent.prices
+
+    def answer(self, paid: IntArray, received: IntArray) -> Answer:
+        """Answer to whole prices that demand pays and offers receive."""
+        gained, wanted = demand_side(self._own, paid.astype(np.float64))
+        offered = received.astype(np.float64)
+        return Answer(gained + self._asks.surplus(offered), wanted, self._asks.supplied(offered))
+
+    def certified(self, prices: IntArray) -> Certificate:
+        """Return the bound at whole prices and the book's own asks."""
+        return _certificate(self._own.problem, prices, bound(self._own, prices))
+
+    def plain(self) -> None:
+        """Search at the book's own asks, with all the effort."""
+        effort = float(self._rules.effort) if self._searches else None
+        self._found = _found(self._choices, self._ascent.prices, effort)
+
+    def move(self, book: Book, prices: IntArray) -> None:
+        """Go on at other asks, from the selection that there is.
+
+        Args:
+            book: The book with its asks moved.
+            prices: P x T whole prices that steer.
+        """
+        chips = [offer.chips for offer in self._choices.problem.plain.offers]
+        same = chips == [offer.chips for offer in book.offers]
+        self._ascent = Ascent(prices.astype(np.float64), float("inf"))
+        self._choices = flatten(presolve(book, self._rules))
+        first = greedy(self._choices, self._ascent.prices)
+        if self._searches and self._found is not None and same:
+            # What an order can choose depends on the chips that are offered, and not on asks.
+            kept = repair(self._choices, self._found.selection, self._ascent.prices)
+            worth = worth_of(self._choices.problem, kept)
+            least = worth_of(self._choices.problem, first)
+            first = kept if worth is not None and (least is None or worth > least) else first
+        self._found = Found(first, proven=False, refused=None)
+
+    def improve(self, part: int) -> None:
+        """Spend a part of the effort."""
+        effort = self._rules.effort / (_PARTS if part < _PARTS else _MORE)
+        if self._searches:
+            selection = self._held().selection
+            self._found = improve(self._choices, selection, self._ascent.prices, effort)
+
+    def hours(self) -> list[int]:
+        """Return the chip-hours used of each pool."""
+        problem = self._choices.problem
+        hours: list[int] = use_of(problem, self._held().selection).sum(axis=1).tolist()
+        return hours[: problem.pools]
+
+    def told(self) -> Result:
+        """Return the selection as a result, at the asks that it was found at."""
+        return _publish(
+            self._choices, self._held(), self._ascent, self._digest, by_lp=self._searches
+        )
+
+    def _held(self) -> Found:
+        assert self._found is not None, "asks are moved before anything is asked"
+        return self._found
+
+
+def _publish(
+    choices: Choices, found: Found, ascent: Ascent, digest: str | None, *, by_lp: bool
+) -> Result:
+    problem, selection = choices.problem, found.selection
+    supplied = supply(problem, use_of(problem, selection), selection.block_offers)
+    assert supplied.feasible
+    assert keeps_relations(problem, selection)
+    assert not unsupported(problem, selection, supplied.floor)
+    offer_chips = offer_use(problem, supplied, selection.block_offers)
+    priced = price(choices, selection, supplied, offer_chips, ascent.prices, by_lp=by_lp)
+    welfare = value_of(problem, selection) - supplied.cost
+    certificate = _best_certificate(choices, ascent, priced)
+    assert certificate.bound >= welfare
+    plain, n = problem.plain, len(problem.plain.offers)
+    own_prices, own_chips = priced.prices[: problem.pools], offer_chips[:n]
+    left = left_of(plain, own_prices, own_chips)
+    demands = demand_outcomes(choices, selection, priced, left)
+    offers = offer_outcomes(plain, own_chips, own_prices, priced.offer_regret[:n])
+    links, allowances = _beyond_pools(problem, priced, offer_chips)
+    demands = Shares(plain, problem.capacity, own_prices, allowances).told(demands)
+    assert sum(row.payment for row in demands) == sum(row.revenue for row in offers) + sum(
+        sum(map(mul, row.prices, row.used)) for row in links
+    )
+    return Result(
+        market=problem.book.market,
+        round_id=problem.book.round_id,
+        book_digest=digest or book_digest(plain),
+        rules_digest=rules_digest(problem.rules),
+        status="optimal" if found.proven or certificate.bound == welfare else "feasible",
+        welfare=welfare,
+        allocations=pair(problem, selection, offer_chips),
+        prices=_curves(problem, priced.prices),
+        demands=demands,
+        offers=offers,
+        certificate=certificate,
+        total_regret=priced.total,
+        support_loss=0 if found.refused is None else max(0, found.refused - welfare),
+        links=links,
+        allowances=allowances,
+    )
+
+
+def _beyond_pools(
+    problem: Problem, priced: Priced, offer_chips: tuple[IntArray, ...]
+) -> tuple[tuple[LinkOutcome, ...], tuple[AllowanceOutcome, ...]]:
+    plain, first = problem.plain, len(problem.plain.offers)
+    rows = [
+        (
+            key,
+            tuple(priced.prices[problem.pools + n].tolist()),
+            tuple(offer_chips[first + n].tolist()),
+            priced.offer_regret[first + n],
+        )
+        for n, key in enumerate(_keys_beyond(plain))
+    ]
+    links = tuple(LinkOutcome(*row) for row in rows[: len(plain.links)])
+    return links, tuple(AllowanceOutcome(*row) for row in rows[len(plain.links) :])
+
+
+def _keys_beyond(book: Book) -> list[str]:
+    return [row.key for row in book.links] + [row.key for row in book.allowances]
+
+
+def _best_certificate(choices: Choices, ascent: Ascent, priced: Priced) -> Certificate:
+    candidates = [priced.prices, _rounded(ascent.prices)]
+    bounds = [bound(choices, prices) for prices in candidates]
+    best = min(range(len(candidates)), key=lambda n: bounds[n])
+    return _certificate(choices.problem, candidates[best], bounds[best])
+
+
+def _rounded(prices: FloatArray) -> IntArray:
+    return np.clip(np.rint(prices), 0, PRICE_MAX).astype(np.int64)
+
+
+def _certificate(problem: Problem, prices: IntArray, bounded: int) -> Certificate:
+    plain = problem.plain
+    rows = [
+        (key, tuple(prices[problem.pools + n].tolist()))
+        for n, key in enumerate(_keys_beyond(plain))
+    ]
+    return Certificate(
+        prices=_curves(problem, prices),
+        bound=bounded,
+        link_prices=tuple(rows[: len(plain.links)]),
+        allowance_prices=tuple(rows[len(plain.links) :]),
+    )
+
+
+def _curves(problem: Problem, prices: IntArray) -> tuple[PriceCurve, ...]:
+    return tuple(
+        (pool.key, tuple(row))
+        for pool, row in zip(problem.plain.pools, prices[: problem.pools].tolist(), strict=True)
+    )
