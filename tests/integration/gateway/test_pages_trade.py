@@ -102,7 +102,7 @@ async def compose(page: Page, gateway: Gateway, market: Market) -> None:
     await page.locator("#f-a0_limit").fill("9")
     await expect(preview.locator("#outlook")).to_have_text("Would wait in the book")
     await expect(preview.locator("#uncovered")).to_contain_text("¥1,152.00 more is needed")
-    await expect(preview).to_contain_text("bj-1/ascend-910b")
+    await expect(preview).to_contain_text("Beijing Haidian · Ascend 910B")
     postings = [("bank", "posted", MONEY), ("cny:enterprise-1", "posted", -MONEY)]
     await gateway.publish(entry(0, "single", postings))
 

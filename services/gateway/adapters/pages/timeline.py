@@ -24,6 +24,8 @@ LANES_MAX = 24
 # Three weeks; what is older is in the table.
 _HOURS_MAX = 504
 _TICKS = 7
+# What is written at a tick stands to its right, and needs so much room.
+_TICK_WIDTH = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ def timeline_of(allocations: Iterable[AllocationView], now: datetime) -> Timelin
     ticks = tuple(
         (LEFT + (at - first) * step, clock(period_start(at), "%m-%d %H:%M"))
         for at in range(first, end, every)
+        if LEFT + (at - first) * step <= WIDTH - _TICK_WIDTH
     )
     running = period_of(now)
     now_x = LEFT + (running - first) * step if first <= running < end else None
