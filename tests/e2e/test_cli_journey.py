@@ -138,7 +138,7 @@ def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path:
     ledger = {item["check"]: item for item in audit["ledger"]}
     # Others of this module have entries erased, or not yet.
     del ledger["erased"]
-    assert set(ledger) == {"log", "heads", "sums", "balances", "free", "holds", "capacity"}
+    assert set(ledger) == {"log", "heads", "sums", "balances", "free", "holds", "capacity", "shared", "resales"}
     for item in ledger.values():
         assert item["ok"], item
         assert item["checked"] > 0

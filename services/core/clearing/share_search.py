@@ -32,7 +32,8 @@ _NEAR_BP = 100
 # Parts more, each a little further, until shares are kept and covered; the last is at the caps.
 _MORE_MAX = 10
 _SPLIT_WHOLE_FROM = 5
-# A share so much above what is asked has leapt, and a smaller premium may keep it, basis points.
+# A share so much above what is asked has leapt, and one demand of a coarse book is as much of it,
+# basis points: a smaller premium may keep it.
 _LEAP_BP = 100
 # What a smaller premium is looked for to, as a part of the cap.
 _LOWER_PARTS = 64
@@ -103,6 +104,7 @@ class Search:
         self._count = range(len(self._rules))
         self._amounts = [0] * len(self._rules)
         self._splits = [min(WHOLE, rule.share_bp + _SLACK_BP) for rule in self._rules]
+        self._is_coarse = _grain_bp(book) >= _LEAP_BP
         self._missed_at = [0] * len(self._rules)
         self._moved, self._whole = book, True
 
@@ -183,13 +185,13 @@ class Search:
             self._missed_at[k] = max(self._missed_at[k], self._amounts[k])
 
     def _lower(self, k: int, got: Supplied) -> bool:
-        """Look for a smaller premium where a share has leapt over what is asked; tell whether.
+        """Look for a smaller premium where shares leap; tell whether.
 
         The orders of a small book move many points of a share at once, and a premium that follows
         the share goes past the one at which they do.
         """
-        asked = self._rules[k].share_bp + _LEAP_BP
-        if got.balance(min(WHOLE, asked)) > 0 or not self._amounts[k]:
+        has_leapt = got.balance(min(WHOLE, self._rules[k].share_bp + _LEAP_BP)) <= 0
+        if not (has_leapt or self._is_coarse and got.balance(self._rules[k].share_bp) <= 0):
             return False
         low, high = min(self._missed_at[k], self._amounts[k]), self._amounts[k]
         apart = max(1, self._rules[k].premium_max // _LOWER_PARTS)
