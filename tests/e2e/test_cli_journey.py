@@ -138,10 +138,12 @@ def test_a_demand_is_placed_watched_filled_paid_and_verified(cli: Cli, tmp_path:
     ledger = {item["check"]: item for item in audit["ledger"]}
     # Others of this module have entries erased, or not yet.
     del ledger["erased"]
-    assert set(ledger) == {"log", "heads", "sums", "balances", "free", "holds", "capacity", "shared", "resales"}
-    for item in ledger.values():
+    sums = {"log", "heads", "sums", "balances", "free", "holds", "capacity"}
+    assert set(ledger) == sums | {"shared", "resales"}
+    for check, item in ledger.items():
         assert item["ok"], item
-        assert item["checked"] > 0
+        # Nothing need be shared or sold on in this exchange.
+        assert item["checked"] > 0 or check not in sums
     _check_export(cli, str(tmp_path / "export"), round_id, key)
     shown = cli.run("operator", "audit", "--only", "ledger", "--lang", "zh").stdout
     assert "没有超卖的时段" in shown
