@@ -191,7 +191,7 @@ class Search:
         the share goes past the one at which they do.
         """
         has_leapt = got.balance(min(WHOLE, self._rules[k].share_bp + _LEAP_BP)) <= 0
-        if not (has_leapt or self._is_coarse and got.balance(self._rules[k].share_bp) <= 0):
+        if not (has_leapt or (self._is_coarse and got.balance(self._rules[k].share_bp) <= 0)):
             return False
         low, high = min(self._missed_at[k], self._amounts[k]), self._amounts[k]
         apart = max(1, self._rules[k].premium_max // _LOWER_PARTS)
