@@ -135,7 +135,7 @@ class Search:
                 self._follow(self._got())
         got = self._settle()
         for k in self._count:
-            if self._lower(k, got[k]):
+            if self._lower(k, got):
                 got = self._settle()
         return Cleared(self._premiums(), self._moved, self._whole, self._engine.told(), got)
 
@@ -184,14 +184,14 @@ class Search:
         if not self._is_kept(got, k):
             self._missed_at[k] = max(self._missed_at[k], self._amounts[k])
 
-    def _lower(self, k: int, got: Supplied) -> bool:
+    def _lower(self, k: int, got: tuple[Supplied, ...]) -> bool:
         """Look for a smaller premium where shares leap; tell whether.
 
         The orders of a small book move many points of a share at once, and a premium that follows
         the share goes past the one at which they do.
         """
-        has_leapt = got.balance(min(WHOLE, self._rules[k].share_bp + _LEAP_BP)) <= 0
-        if not (has_leapt or (self._is_coarse and got.balance(self._rules[k].share_bp) <= 0)):
+        has_leapt = got[k].balance(min(WHOLE, self._rules[k].share_bp + _LEAP_BP)) <= 0
+        if not self._is_kept(got, k) or not (has_leapt or self._is_coarse):
             return False
         low, high = min(self._missed_at[k], self._amounts[k]), self._amounts[k]
         apart = max(1, self._rules[k].premium_max // _LOWER_PARTS)
