@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from schemas.api import RoundView
 from schemas.market import Market
-from schemas.reports import ReportColumn, ReportView
+from schemas.reports import Cell, ReportColumn, ReportKind, ReportView
 from schemas.surveillance import CaseView
 from services.core.surveillance.cases import SENTENCES, CaseKind
 from services.gateway.adapters.http import examples
@@ -98,30 +99,37 @@ def test_a_case_is_told_with_prices_in_yuan_unless_it_has_words_of_its_own() -> 
     assert found(case({"prices": 2}, "It lacks figures.")).zh == "原文。"
 
 
-def test_a_report_is_read_in_words_and_beijing_time_and_its_picture_too() -> None:
-    names = ("side", "region", "chip", "hour", "hhi")
-    text = ReportColumn(name="side", en="side", zh="买卖方", unit="text")
-    columns = [text.model_copy(update={"name": name}) for name in names]
-    columns[-1] = columns[-1].model_copy(update={"unit": "count"})
-    view = ReportView(
-        kind="concentration",
+def report(
+    kind: ReportKind, columns: Iterable[ReportColumn], rows: tuple[tuple[Cell, ...], ...]
+) -> ReportView:
+    return ReportView(
+        kind=kind,
         market_id="jjj-spot",
         day="2026-11-24",
-        title_en="Market concentration",
-        title_zh="市场集中度",
-        about_en="By side.",
-        about_zh="按买卖方。",
+        title_en="Of the day",
+        title_zh="当日",
+        about_en="By round.",
+        about_zh="按轮次。",
         made_at=NOON,
         is_final=True,
         rounds=1,
         figures=(),
         is_whole=True,
         columns=tuple(columns),
-        rows=(
-            ("seller", "beijing", "a10", "all", 10_000),
-            ("buyer", "hebei", "all", "2026-11-24T04:00:00Z", 5_000),
-        ),
+        rows=rows,
     )
+
+
+def test_a_report_is_read_in_words_and_beijing_time_and_its_picture_too() -> None:
+    names = ("side", "region", "chip", "hour", "hhi")
+    text = ReportColumn(name="side", en="side", zh="买卖方", unit="text")
+    columns = [text.model_copy(update={"name": name}) for name in names]
+    columns[-1] = columns[-1].model_copy(update={"unit": "count"})
+    rows = (
+        ("seller", "beijing", "a10", "all", 10_000),
+        ("buyer", "hebei", "all", "2026-11-24T04:00:00Z", 5_000),
+    )
+    view = report("concentration", columns, rows)
     assert report_figure(view, "zh").rows == (
         ("卖方", "北京", "a10", "合计", 10_000),
         ("买方", "河北", "合计", "11-24 12:00", 5_000),
@@ -139,22 +147,7 @@ def test_the_register_of_emergency_use_is_drawn_by_need_and_read_in_words() -> N
     again = dataclasses.replace(served, round_id="m:3", chip_hours=8, reserve_chip_hours=0)
     lost = DisplacedRow("m:3", NOON, [need], "optimal", "dem_x", "lab", 12, 7_000_000)
     content = emergency_use([served, again], [], [lost])
-    view = ReportView(
-        kind="emergency-use",
-        market_id="jjj-spot",
-        day="2026-11-24",
-        title_en="Emergency use",
-        title_zh="应急用算",
-        about_en="By round.",
-        about_zh="按轮次。",
-        made_at=NOON,
-        is_final=True,
-        rounds=3,
-        figures=(),
-        is_whole=True,
-        columns=content.columns,
-        rows=content.rows,
-    )
+    view = report("emergency-use", content.columns, content.rows)
     bars = report_bars(view, "zh")
     assert bars is not None
     assert [(bar.name, bar.said) for bar in bars.bars] == [
