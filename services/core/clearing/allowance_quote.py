@@ -103,20 +103,26 @@ class Allowed:
         for n in self._scopes.get(pool, ()):
             self._rows[n][2][t] -= chips
 
-    def least(self, pool: str, start: int, chips: Sequence[int]) -> Limited | None:
-        """Return where a rule leaves least of what chips of a pool would take.
+    def least(self, rows: Sequence[tuple[str, int, Sequence[int]]]) -> Limited | None:
+        """Return where a rule leaves least of what an order would take of all its pools together.
 
         Args:
-            pool: Key of the pool.
-            start: Absolute first period.
-            chips: Chips in each period; where there are none, nothing is limited.
+            rows: Key of a pool, absolute first period, and the chips in each period from there on;
+                where there are none, nothing is limited.
         """
         found: Limited | None = None
-        for n in self._scopes.get(pool, ()):
-            scope, has, left = self._rows[n]
-            for t, count in enumerate(chips, start - self._book.first_period):
-                if count > left[t] and (found is None or left[t] < found.largest):
-                    at = self._book.first_period + t
-                    most = int(left[t])
-                    found = Limited(scope.policy, scope.chip, pool, at, most, has[t])
+        first = self._book.first_period
+        for scope, has, left in self._rows:
+            wanted = [0] * self._book.periods
+            pool_at: dict[int, str] = {}
+            for pool, start, chips in rows:
+                if pool in scope.pools:
+                    for t, count in enumerate(chips, start - first):
+                        if count:
+                            wanted[t] += count
+                            pool_at.setdefault(t, pool)
+            for t, pool in sorted(pool_at.items()):
+                most = int(left[t])
+                if wanted[t] > most and (found is None or most < found.largest):
+                    found = Limited(scope.policy, scope.chip, pool, first + t, most, has[t])
         return found

@@ -127,15 +127,7 @@ class Standing:
         free = self._best(demand, links, Allowed(self.book, held, is_free=True))
         if free.chip_hours <= found.chip_hours:
             return found
-        limited = min(
-            (
-                place
-                for row in free.taken
-                if (place := allowed.least(row.pool, row.start, row.chips)) is not None
-            ),
-            key=lambda place: place.largest,
-            default=None,
-        )
+        limited = allowed.least([(row.pool, row.start, row.chips) for row in free.taken])
         # A higher limit, or another hour, is not what would help.
         return replace(found, limited=limited, hint=Hint())
 
