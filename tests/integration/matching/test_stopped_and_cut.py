@@ -26,6 +26,19 @@ from tests.integration.matching.test_crashes import assert_whole, process, runni
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
+# What is written of an order and of all rounds, in their tables and in what is told of them.
+WRITTEN = """
+SELECT
+  (SELECT count(*) FROM orders WHERE order_id = $1 AND state = 'filled') AS filled,
+  (
+    SELECT count(*) FROM outbox
+    WHERE headers::text LIKE '%suanli.allocation.made%'
+      AND convert_from(value, 'UTF8')::jsonb ->> 'demand_id' = $1
+  ) AS allocated,
+  (SELECT count(*) FROM round WHERE state = 'PUBLISHED') AS published,
+  (SELECT count(*) FROM outbox WHERE headers::text LIKE '%suanli.round.closed%') AS closed
+"""
+
 
 async def migrated(desk: Desk) -> None:
     """Wait until the process has made its tables."""
@@ -110,10 +123,12 @@ async def test_a_full_disk_leaves_no_half_round_and_once_there_is_room_all_is_do
         async with on_a_small_disk(stack, schema) as disk:
             await disk.fill()
             await desk.say(more, hold(more))
-            # It ends or waits; whichever it does, it tells nothing that it could not write.
+            # It ends or waits. Rows may still fit into pages that are there, so a round may have
+            # been written; but a whole one, with all that it says, or none.
             await asyncio.wait([asyncio.create_task(first.wait())], timeout=5)
-            query = "SELECT count(*) AS n FROM orders WHERE order_id = $1 AND state = 'filled'"
-            assert (await desk.rows(query, more.order_id))[0]["n"] == 0
+            (state,) = await desk.rows(WRITTEN, more.order_id)
+            assert state["filled"] == state["allocated"]
+            assert state["published"] == state["closed"]
             disk.free()
             if first.returncode is None:
                 first.kill()
@@ -121,6 +136,8 @@ async def test_a_full_disk_leaves_no_half_round_and_once_there_is_room_all_is_do
             async with process(settings):
                 await until_filled(desk, more)
                 await desk.hear_published()
+            (state,) = await desk.rows(WRITTEN, more.order_id)
+            assert (state["filled"], state["allocated"]) == (1, 1)
     await assert_whole(desk, (need, more))
 
 
