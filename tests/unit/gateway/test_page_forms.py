@@ -120,7 +120,7 @@ def test_the_changes_of_a_reason_are_buttons() -> None:
         "other_start": 493_000,
     }
     found = changes_of(
-        Reason(code="asks_above_limit", en="x", zh="x", params=params), Names({}, {}, "en")
+        Reason(code="asks_above_limit", en="x", zh="x", params=params), Names({}, {}, {}, "en")
     )
     assert [item.value for item in found] == [
         "limit:12500000",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -16,12 +17,15 @@ from schemas.reports import Cell, ReportColumn, ReportKind, ReportView
 from schemas.surveillance import CaseView
 from services.core.surveillance.cases import SENTENCES, CaseKind
 from services.gateway.adapters.http import examples
+from services.gateway.adapters.pages import site
 from services.gateway.adapters.pages.case_words import found
-from services.gateway.adapters.pages.codes import PURPOSES, word
+from services.gateway.adapters.pages.codes import ACTS, PURPOSES, word
 from services.gateway.adapters.pages.market_figures import Sight
 from services.gateway.adapters.pages.office_figures import report_bars, report_figure
 from services.gateway.adapters.pages.rendering import chinese, lasting
+from services.gateway.app.door import RECORDED
 from services.gateway.app.emergency_report import DisplacedRow, EmergencyRow, emergency_use
+from tests.unit.gateway.test_scopes import operations
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -49,6 +53,19 @@ def test_a_span_of_time_is_told_in_its_two_largest_units() -> None:
         "0 s", "59 s", "1 min", "3 h 18 min", "1 d 1 h",
     ]  # fmt: skip
     assert lasting(11_905, "zh") == "3 小时 18 分"
+
+
+def test_every_act_that_is_recorded_has_words_in_both_languages() -> None:
+    asked = {name for _, _, name, scope in operations() if scope in RECORDED}
+    on_pages = {
+        route.name
+        for module in vars(site).values()
+        for route in getattr(getattr(module, "router", None), "routes", ())
+        if re.search(r"enter\([^)]*Scope\.(MONEY|GOVERN|ADMIN)", inspect.getsource(route.endpoint))
+    }
+    assert "redrive" in on_pages
+    assert asked | on_pages <= ACTS.keys()
+    assert all(en and zh and en != zh for en, zh in ACTS.values())
 
 
 def test_every_purpose_of_the_journal_has_words_in_both_languages() -> None:

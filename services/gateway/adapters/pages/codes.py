@@ -111,6 +111,52 @@ SCOPES: dict[str, Words] = {
 }
 """What a key may do."""
 
+ACTS: dict[str, Words] = {
+    "add_key": ("add a key", "新建密钥"),
+    "add_member": ("add a member", "添加成员"),
+    "add_signing_key": ("add a signing key", "登记签名密钥"),
+    "add_webhook": ("add a webhook", "添加推送地址"),
+    "admit": ("admit a participant", "准入参与方"),
+    "allow_direct_access": ("allow direct access", "允许直连"),
+    "change_case": ("decide a case", "处理案件"),
+    "change_member": ("change a member", "修改成员"),
+    "change_webhook": ("change a webhook", "修改推送地址"),
+    "confirm": ("confirm an urgent need", "确认紧急动员"),
+    "confirm_mobilisation": ("confirm an urgent need", "确认紧急动员"),
+    "define_market": ("define a market", "定义市场"),
+    "delete_webhook": ("delete a webhook", "删除推送地址"),
+    "deposit": ("pay money in", "入金"),
+    "discard": ("put a dead letter aside", "搁置死信"),
+    "discard_dead_letter": ("put a dead letter aside", "搁置死信"),
+    "end": ("end an urgent need", "结束紧急动员"),
+    "end_direct_login": ("end a broker login", "停用直连账号"),
+    "end_mobilisation": ("end an urgent need", "结束紧急动员"),
+    "erase": ("erase an entry", "抹除条目"),
+    "list_admin_acts": ("read the record of acts", "查询操作记录"),
+    "make_direct_login": ("make a broker login", "创建直连账号"),
+    "move_collateral": ("move collateral", "划转保证金"),
+    "move_money": ("move money", "资金划转"),
+    "ping_webhook": ("try a webhook", "测试推送地址"),
+    "propose": ("propose an urgent need", "提出紧急动员"),
+    "propose_mobilisation": ("propose an urgent need", "提出紧急动员"),
+    "redeliver_message": ("deliver a message again", "重新推送消息"),
+    "redrive": ("send a dead letter again", "重发死信"),
+    "redrive_dead_letter": ("send a dead letter again", "重发死信"),
+    "register": ("admit a participant", "准入参与方"),
+    "remove_member": ("remove a member", "移除成员"),
+    "reverse": ("reverse an entry", "冲正"),
+    "revoke_key": ("revoke a key", "吊销密钥"),
+    "revoke_signing_key": ("revoke a signing key", "吊销签名密钥"),
+    "rotate_webhook_secret": ("renew a webhook's secret", "更换推送密钥"),
+    "set_policy": ("set a policy", "制定政策"),
+    "set_settlement_terms": ("set settlement terms", "设定结算条款"),
+    "set_standing": ("suspend or restore", "暂停或恢复"),
+    "simulate": ("simulate a policy", "政策模拟"),
+    "simulate_policy": ("simulate a policy", "政策模拟"),
+    "withdraw": ("withdraw a policy", "撤销政策"),
+}
+"""What is asked for under scopes that are recorded, by the name of its route."""
+
 REPORTED: dict[str, Words] = {
     "all": ("all", "合计"),
     "others": ("others", "其他"),
@@ -143,4 +189,14 @@ def word(code: str, language: str, *tables: Mapping[str, Words]) -> str:
     return code
 
 
-FILTERS: dict[str, Callable[..., str]] = {"word": word}
+def act(name: str, language: str) -> str:
+    """Return what was asked for in words.
+
+    Args:
+        name: Of its route.
+        language: ``zh`` or ``en``.
+    """
+    return word(name, language, ACTS)
+
+
+FILTERS: dict[str, Callable[..., str]] = {"word": word, "act": act}

@@ -29,11 +29,13 @@ class Names:
     Attributes:
         zones: Name of a zone by its id.
         chips: Name of a chip class by its id.
+        markets: Name of a market by its id.
         language: ``zh`` or ``en``.
     """
 
     zones: Mapping[str, str]
     chips: Mapping[str, str]
+    markets: Mapping[str, str]
     language: str
 
     def zone(self, zone: str) -> str:
@@ -43,6 +45,10 @@ class Names:
     def chip(self, chip: str) -> str:
         """Return the name of a chip class."""
         return self.chips.get(chip, chip)
+
+    def market(self, market: str) -> str:
+        """Return a market's name."""
+        return self.markets.get(market, market)
 
     def region(self, region: str) -> str:
         """Return a region's name."""
@@ -81,12 +87,14 @@ def names_in(markets: Iterable[Market], language: str) -> Names:
     """Return the names that markets give; where two differ, the first market's."""
     zones: dict[str, str] = {}
     chips: dict[str, str] = {}
+    called: dict[str, str] = {}
     for market in markets:
+        called[market.id] = market.name_zh if language == "zh" else market.name_en
         for zone in market.zones:
             zones.setdefault(zone.id, zone.name_zh if language == "zh" else zone.name_en)
         for chip in market.chips:
             chips.setdefault(chip.id, chip.name)
-    return Names(zones, chips, language)
+    return Names(zones, chips, called, language)
 
 
 async def names_of(pages: Pages, visitor: Visitor) -> Names:

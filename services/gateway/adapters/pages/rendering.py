@@ -79,6 +79,13 @@ def count(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
 
 
+def chip_hours(number: int, language: str) -> str:
+    """Return chip-hours with their unit."""
+    if language == "zh":
+        return f"{count(number)} 卡时"
+    return f"{count(number)} chip-hour{'s' if number != 1 else ''}"
+
+
 def percent(ppm: int | None, digits: int = 2) -> str:
     """Return millionths in percent, rounded half up."""
     if ppm is None:
@@ -118,6 +125,7 @@ ENVIRONMENT.filters |= {
     "yuan": yuan,
     "plain_yuan": plain_yuan,
     "count": count,
+    "chip_hours": chip_hours,
     "percent": percent,
     "clock": clock,
     "instant": instant,

@@ -14,6 +14,7 @@ from schemas.surveillance import CaseId, CaseKindName, CaseState, CaseStateNew
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.case_words import KINDS, measured
 from services.gateway.adapters.pages.context import PageRoute, PagesDep, VisitorDep, enter
+from services.gateway.adapters.pages.names import names_of
 from services.gateway.adapters.pages.office import (
     form_key,
     told,
@@ -95,6 +96,7 @@ async def show_case(case_id: CasePath, pages: PagesDep, visitor: VisitorDep) -> 
         "case.html",
         case=found,
         kinds=KINDS,
+        names=await names_of(pages, visitor),
         figures=measured(found.figures),
         key=secrets.token_hex(16),
     )

@@ -10,6 +10,7 @@ from schemas.types import Role
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.case_words import KINDS
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
+from services.gateway.adapters.pages.names import names_of
 from services.gateway.adapters.pages.office import watcher
 from services.gateway.adapters.pages.rendering import page_response, render
 
@@ -43,6 +44,7 @@ async def _context(pages: Pages, visitor: Visitor) -> dict[str, Any]:
         "case_kinds": KINDS,
         "overview": overview,
         "audit": audit,
+        "names": await names_of(pages, visitor),
         "findings": [item for _, item in findings],
         "cases": cases,
         "sees_cases": principal.role is Role.REGULATOR,
