@@ -73,6 +73,8 @@ def hours_from_now(hours: int) -> str:
 def test_an_exchange_that_has_a_market_is_started_and_not_seeded(
     sandbox: Exchange, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # The robots, too, take their keys from where these are, as they start.
+    _robots_trade_with_each_other(sandbox)
     # As a demo leaves its folder: a market, participants, and no keys of theirs.
     clients = sandbox.state_dir / "clients"
     kept = clients.rename(sandbox.state_dir / "clients-kept")
