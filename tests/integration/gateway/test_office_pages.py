@@ -316,7 +316,7 @@ async def check_policies_and_need(page: Page, gateway: Gateway) -> str:
     assert "jingjinji:1,simulated," in sheet
     await page.goto("/office/policies")
     await expect(page.locator("main")).to_contain_text("Simulations")
-    await page.get_by_text("Withdraw", exact=True).last.click()
+    await page.locator("summary", has_text="Withdraw caps").click()
     await page.locator("tbody [name=reason]").fill("They came back")
     await page.get_by_role("button", name="Withdraw it").click()
     await expect(page.locator("tbody").first).to_contain_text("withdrawn")
@@ -427,7 +427,7 @@ async def test_an_operator_admits_funds_and_suspends(market: Market, browser: Br
             "/office/erasures",
         )
         await chinese.goto("/office/acts")
-        await expect(chinese.locator("main")).to_contain_text("set standing")
+        await expect(chinese.locator("main")).to_contain_text("暂停或恢复")
         refused_page = await chinese.goto("/office/cases")
         assert refused_page is not None
         assert refused_page.status == 403

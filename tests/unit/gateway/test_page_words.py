@@ -15,6 +15,7 @@ from schemas.api import RoundView
 from schemas.market import Market
 from schemas.reports import Cell, ReportColumn, ReportKind, ReportView
 from schemas.surveillance import CaseView
+from schemas.types import OrderState
 from services.core.surveillance.cases import SENTENCES, CaseKind
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.pages import site
@@ -22,7 +23,7 @@ from services.gateway.adapters.pages.case_words import found
 from services.gateway.adapters.pages.codes import ACTS, PURPOSES, word
 from services.gateway.adapters.pages.market_figures import Sight
 from services.gateway.adapters.pages.office_figures import report_bars, report_figure
-from services.gateway.adapters.pages.rendering import chinese, lasting
+from services.gateway.adapters.pages.rendering import ENVIRONMENT, chinese, lasting
 from services.gateway.app.door import RECORDED
 from services.gateway.app.emergency_report import DisplacedRow, EmergencyRow, emergency_use
 from tests.unit.gateway.test_scopes import operations
@@ -66,6 +67,17 @@ def test_every_act_that_is_recorded_has_words_in_both_languages() -> None:
     assert "redrive" in on_pages
     assert asked | on_pages <= ACTS.keys()
     assert all(en and zh and en != zh for en, zh in ACTS.values())
+
+
+@pytest.mark.parametrize("state", OrderState)
+def test_every_state_of_an_order_has_words_in_both_languages(state: OrderState) -> None:
+    macros = ENVIRONMENT.get_template("macros.html").module
+    en, zh = (
+        re.sub(r"<[^>]+>", "", macros.order_badge(state.value, lambda *said, at=at: said[at]))  # type: ignore[attr-defined]
+        for at in (0, 1)
+    )
+    assert en == state.value.replace("-", " ")
+    assert not zh.isascii()
 
 
 def test_every_purpose_of_the_journal_has_words_in_both_languages() -> None:
