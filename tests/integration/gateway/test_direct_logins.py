@@ -73,7 +73,13 @@ class Desk:
         async with self.producer(made) as producer:
             await producer.send_and_wait(made["login"]["write_topic"], b"{}")
 
-    async def is_let_in(self, made: Any) -> bool:  # noqa: ANN401 - JSON
+    async def lets(self, made: Any, *, enter: bool) -> None:  # noqa: ANN401 - JSON
+        """Wait until the broker lets a login in, or no more: it hears of both after the quorum."""
+        async with asyncio.timeout(10):
+            while await self._enters(made) is not enter:  # noqa: ASYNC110 - a broker cannot be awaited
+                await asyncio.sleep(0.05)
+
+    async def _enters(self, made: Any) -> bool:  # noqa: ANN401 - JSON
         producer = self.producer(made)
         try:
             await producer.start()
@@ -124,7 +130,7 @@ async def test_a_provider_makes_renews_and_ends_its_login_and_each_is_on_record(
         await desk.write(elsewhere)
     second = await desk.mine("POST", 201)
     await desk.write(second)
-    assert not await desk.is_let_in(first)
+    await desk.lets(first, enter=False)
     shown = await desk.mine("GET")
     assert shown["state"] == "active"
     assert shown["changed_by"].startswith("key_")
@@ -132,7 +138,7 @@ async def test_a_provider_makes_renews_and_ends_its_login_and_each_is_on_record(
 
     for _ in range(2):
         assert (await desk.mine("DELETE"))["state"] == "none"
-    assert not await desk.is_let_in(second)
+    await desk.lets(second, enter=False)
     acts = (await desk.gateway.call("GET", "/v1/admin-acts", key=OPERATOR_KEY)).json()["items"]
     mine = [(one["act"], one["outcome"]) for one in acts if "direct" in one["act"]]
     assert mine[::-1] == [
@@ -151,7 +157,7 @@ async def test_whoever_is_suspended_or_no_longer_allowed_loses_its_login(desk: D
     reply = await gateway.call("PUT", standing, {"status": "suspended", "reason": "r"})
     assert reply.status_code == 202, reply.text
     await logins.sweep()
-    assert not await desk.is_let_in(made)
+    await desk.lets(made, enter=False)
     assert (await desk.mine("GET"))["state"] == "none"
     assert (await desk.mine("POST", 403))["code"] == "auth.suspended"
     by_operator = await gateway.call("POST", LOGIN)
@@ -160,9 +166,9 @@ async def test_whoever_is_suspended_or_no_longer_allowed_loses_its_login(desk: D
     await gateway.call("PUT", standing, {"status": "active", "reason": "r"})
     await logins.sweep()
     made = await desk.mine("POST", 201)
-    assert await desk.is_let_in(made)
+    await desk.lets(made, enter=True)
     assert (await desk.allow(allowed=False))["state"] == "none"
-    assert not await desk.is_let_in(made)
+    await desk.lets(made, enter=False)
     assert (await desk.mine("POST", 409))["code"] == "direct.not_allowed"
 
 
@@ -178,13 +184,13 @@ async def test_a_login_from_before_there_was_a_book_is_noted_and_ended_like_any_
     shown = await desk.mine("GET")
     assert (shown["allowed"], shown["state"], shown["changed_by"]) == (True, "active", "operator")
     await logins.sweep()
-    assert await desk.is_let_in(granted)
+    await desk.lets(granted, enter=True)
     standing = "/v1/participants/provider-1/standing"
     await gateway.call("PUT", standing, {"status": "suspended", "reason": "r"})
     # What is known already is left as it is.
     await logins.note()
     await logins.sweep()
-    assert not await desk.is_let_in(granted)
+    await desk.lets(granted, enter=False)
     assert (await desk.mine("GET"))["state"] == "none"
 
 
@@ -219,7 +225,7 @@ async def test_the_operator_allows_and_the_provider_makes_its_login_on_their_pag
         await seen(page, "keys-login-zh")
         await page.get_by_role("button", name="撤销 ").click()
         await expect(page.get_by_role("button", name="建立登录凭据")).to_be_visible()
-        assert not await desk.is_let_in(made)
+        await desk.lets(made, enter=False)
 
 
 def suanli(home: Path, url: str, key: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -259,10 +265,10 @@ async def test_the_command_line_allows_makes_shows_and_ends_a_login(
         assert kept != printed
         told = [dict(line.split("=", 1) for line in one.splitlines()) for one in (printed, kept)]
         old, new = (DirectAccess.of(one) for one in told)
-        for access, is_let_in in ((old, False), (new, True)):
+        for access, may_enter in ((old, False), (new, True)):
             login = {"user": access.user, "write_topic": access.topic}
             made = {"login": login, "password": access.password}
-            assert await desk.is_let_in(made) is is_let_in
+            await desk.lets(made, enter=may_enter)
         await direct(provider, "end-login")
         rows = await direct(provider, "login", "-o", "csv")
         assert "none" in rows.splitlines()[1].split(",")

@@ -88,6 +88,8 @@ async def test_what_was_decided_on_a_commit_that_failed_is_not_committed(
     await ahead.book(topics.put(w.deposited("lab", w.YUAN)))
     second = asyncio.create_task(ahead.book(topics.put(w.deposited("lab", w.YUAN))))
     for _ in range(400):
+        # A transaction sees who is there as it was when it first looked.
+        await owner.execute("SELECT pg_stat_clear_snapshot()")
         if await owner.fetchval(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE wait_event_type = 'Lock' AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
