@@ -11,7 +11,14 @@ from unicodedata import east_asian_width
 from services.gateway.adapters.pages.case_words import CELLS
 from services.gateway.adapters.pages.codes import REPORTED, word
 from services.gateway.adapters.pages.figures import Column, Figure, Kind, Value
-from services.gateway.adapters.pages.rendering import clock, count, percent, share_ppm, yuan
+from services.gateway.adapters.pages.rendering import (
+    chip_hours,
+    clock,
+    count,
+    percent,
+    share_ppm,
+    yuan,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -264,9 +271,8 @@ def _urgent(language: str, rows: list[_Row]) -> Bars:
             reserve = _number(row, "reserve_chip_hours")
             totals[0] += _number(row, "chip_hours") - reserve
             totals[1] += reserve
-    unit = "卡时" if language == "zh" else "chip-hours"
     bars = [
-        (_short(reason), market, reserve, f"{count(market + reserve)} {unit}")
+        (_short(reason), market, reserve, chip_hours(market + reserve, language))
         for reason, (market, reserve) in sorted(taken.items())
     ]
     legend = (("of other offers", "取自其他供给"), ("of the reserve", "取自储备"))
