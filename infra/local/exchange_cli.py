@@ -58,7 +58,7 @@ def up(
     seeded: Annotated[bool, typer.Option(help="Seed an empty exchange with a market.")] = True,
     sandbox: Sandbox = False,
     gateways: Annotated[
-        int | None, typer.Option(min=1, max=16, help="Gateways that share the API's port. 网关数。")
+        int | None, typer.Option(min=1, max=4, help="Gateways that share the API's port. 网关数。")
     ] = None,
 ) -> None:
     """Start what does not run; seed a market with orders the first time, if there is none."""
