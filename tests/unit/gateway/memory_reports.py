@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -23,6 +23,7 @@ from schemas.funds import (
 from schemas.types import period_of
 from services.core.holding_rows import Run
 from services.core.holdings import runs_of
+from services.core.orders import Order
 
 TOLD_AT = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 
@@ -53,6 +54,9 @@ class MemoryReports:
                     chips[key] = chips.get(key, 0) + sign * item.chips
         some = [(*key, count) for key, count in sorted(chips.items()) if count > 0]
         return {pool: run for (_, pool), run in runs_of(some).items()}
+
+    async def open_demand(self, market_id: str, participant_id: str) -> Sequence[Order]:
+        return ()
 
     async def round(self, round_id: str) -> RoundView | None:
         return None
