@@ -72,7 +72,7 @@ SELECT data FROM round_file_part WHERE round_id = $1 ORDER BY part;
 SELECT data FROM round_file_part WHERE round_id = $1 AND part = $2;
 
 -- name: set_file_state
-UPDATE round SET file_state = $2, file_bytes = $3 WHERE round_id = $1;
+UPDATE round SET file_state = $2, file_bytes = $3, is_ruled = $4 WHERE round_id = $1;
 
 -- name: put_curve
 -- A curve counts once: a repeat of its event neither changes it nor the statistics.
