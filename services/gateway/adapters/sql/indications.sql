@@ -4,7 +4,8 @@
 SELECT order_id, side, participant_id, version, state, hold_amount, terms
 FROM order_shown
 WHERE market_id = $1 AND state IN ('open', 'part-filled')
-  AND ($2::text IS NULL OR (participant_id = $2 AND side = 'demand'));
+  AND ($2::text IS NULL OR (participant_id = $2 AND side = 'demand'))
+LIMIT $3::bigint;
 
 -- name: projected_fills
 -- What whole rounds allocated of open orders, by period; of a demand, under the terms in force:
