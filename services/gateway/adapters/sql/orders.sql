@@ -50,9 +50,15 @@ happened AS (
 SELECT set_config('synchronous_commit', 'off', true);
 
 -- name: shown
--- Where in the log those of these events are whose rows are there.
-SELECT log_topic, log_partition, log_offset FROM order_event
-WHERE event_id = ANY($1::text[]) AND log_offset IS NOT NULL;
+-- Where in the log those of these events are whose rows are there. Row by row, or the table is read
+-- whole for a long list.
+SELECT e.log_topic, e.log_partition, e.log_offset
+FROM unnest($1::text[]) AS a (event_id)
+CROSS JOIN LATERAL (
+  SELECT k.log_topic, k.log_partition, k.log_offset FROM order_event k
+  WHERE k.event_id = a.event_id LIMIT 1
+) e
+WHERE e.log_offset IS NOT NULL;
 
 -- name: put_cancellations
 -- One that was refused before it was read here is not asked for any more.
