@@ -234,6 +234,9 @@ async def test_an_unknown_path_and_method_are_problems_too() -> None:
         wrong = await http.patch("/v1/offers", json={})
     assert (lost.status_code, lost.json()["code"]) == (404, "not_found")
     assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
+    # All that the path has, each by an operation of its own.
+    assert wrong.headers["allow"] == wrong.json()["errors"][0]["allowed"] == "GET, POST"
+    assert "仅支持" in wrong.json()["detail_zh"]
 
 
 async def test_the_page_of_the_api_loads_nothing_from_elsewhere() -> None:
