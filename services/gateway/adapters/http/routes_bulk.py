@@ -78,10 +78,11 @@ def _body_of(
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
     many = {"type": "array", "maxItems": BULK_ITEMS_MAX, "items": reference}
     many["examples"] = [[example]]
+    lines = {"schema": reference, "example": example}
     return {
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": many}, NDJSON: {"schema": reference}},
+            "content": {"application/json": {"schema": many}, NDJSON: lines},
         }
     }
 
