@@ -33,6 +33,13 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 _LONG = "Flood forecast 永定河洪水预报及沿岸转移"
 
 
+def test_no_page_joins_a_list_by_a_comma_in_chinese() -> None:
+    folder = ROOT / "services/gateway/adapters/pages/templates"
+    alone = re.compile(r"""join\('(, )'\)|%}, {%|\{\{ '(, )'""")
+    found = [page.name for page in folder.glob("*.html") if alone.search(page.read_text("utf-8"))]
+    assert found == []
+
+
 @pytest.mark.parametrize(
     ("said", "written"),
     [
