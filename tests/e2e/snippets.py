@@ -1,8 +1,9 @@
 """The commands and programs that the pages show, run as they stand.
 
-A block under ``<!-- not run: REASON -->`` is shown only, one under ``<!-- file: NAME -->`` is the file that
-later commands read, and one under ``<!-- as: ROLE -->`` is run with that role's key. Ids and days in a page
-stand for those that the caller names; an address and a key stand for those of the exchange at hand.
+A block under ``<!-- not run: REASON -->`` is shown only, one under ``<!-- file: NAME -->`` is the
+file that later commands read, and one under ``<!-- as: ROLE -->`` is run with that role's key. Ids
+and days in a page stand for those that the caller names; an address and a key for those of the
+exchange at hand.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ _BLOCK = re.compile(
 )
 _NOTES = ("not run", "file", "as")
 _SHELLS = frozenset({"sh", "console"})
+_TOOLS = {
+    "suanli": "-m suanli",
+    "suanli-exchange": "-m services.cli",
+    "python": "",
+}
+_PAGE_S_MAX = 250
 _ENDED = "@@@ all was run"
 # What a page shows below a command that the exchange refuses.
 _REFUSED = "refused ["
@@ -96,11 +103,7 @@ def run_shell(found: list[Block], home: Path, stands_for: dict[str, str]) -> lis
     script.append(f"echo {_ENDED}")
     tools = home / "bin"
     tools.mkdir(exist_ok=True)
-    for name, words in (
-        ("suanli", "-m suanli"),
-        ("suanli-exchange", "-m services.cli"),
-        ("python", ""),
-    ):
+    for name, words in _TOOLS.items():
         tool = tools / name
         tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n', encoding="utf-8")
         tool.chmod(0o755)
@@ -109,7 +112,7 @@ def run_shell(found: list[Block], home: Path, stands_for: dict[str, str]) -> lis
         cwd=home,
         env={
             "PATH": f"{tools}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT / "services/sdk/src"),
+            "PYTHONPATH": f"{ROOT / 'services/sdk/src'}:{ROOT}",
             "SUANLI_CONFIG": str(home / "config.json"),
             "LANG": "C.UTF-8",
         },
@@ -117,7 +120,7 @@ def run_shell(found: list[Block], home: Path, stands_for: dict[str, str]) -> lis
         input="sk_typed-unseen\n",
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=_PAGE_S_MAX,
         check=False,
     )
     wrong = [line for line in done.stdout.splitlines() if line.startswith("@@ ")]
