@@ -3,7 +3,8 @@
 Numbers after ``clearing_scale`` are the sizes to measure: ``clearing_scale 1000 1000000``;
 ``ledger --grow 10`` books ten million transfers into one ledger instead of comparing;
 ``books 20000 200000`` takes up markets of so many orders;
-``surveillance 30 10000`` looks at 30 days of 10,000 orders.
+``surveillance 30 10000`` looks at 30 days of 10,000 orders;
+``http 32 1`` sends orders over 32 connections to one gateway.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def main() -> int:
             "clearing_largest",
             "clearing_scale",
             "clearing_shares",
+            "http",
             "indications",
             "surveillance",
         }

@@ -1,10 +1,11 @@
 """Orders a second over HTTP, against a bare FastAPI echo of the same body in the same run.
 
-One driver sends the same bodies over the same connections, three times:
+One driver sends the same bodies over the same connections:
 
-1. to the echo;
-2. to the whole exchange: every service takes the orders in while they come;
-3. to the front door: the gateway, the broker and the database. The other services are stopped for
+1. to the echo, one process;
+2. if there are several gateways, to as many processes of the echo;
+3. to the whole exchange: every service takes the orders in while they come;
+4. to the front door: the gateways, the broker and the database. The other services are stopped for
    the time of the burst and started after it, and the time until every order has its verdict is
    told: what the front door accepted waits on the log, and none of it may be lost.
 
@@ -24,7 +25,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -40,8 +41,9 @@ from services.kit.queries import Queries
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONNECTIONS = 32
-ORDERS = 100_000
+CONNECTIONS = 128
+GATEWAYS = 2
+ORDERS = 1_000_000
 SECONDS = 15.0
 _WARM_SECONDS = 3.0
 _START_S_MAX = 30.0
@@ -82,19 +84,32 @@ class Load:
         return f"{self.per_s:7.0f}/s   p50 {self.p50_ms:6.1f} ms   p99 {self.p99_ms:6.1f} ms"
 
 
-def drive(
-    url: str, keys: list[str], pids: dict[str, int], label: str, seconds: float = SECONDS
-) -> Load:
-    """Send orders for so many seconds and return what was measured."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How orders are sent.
+
+    Attributes:
+        keys: API keys, which connections take in turn.
+        connections: Connections, each with one request at a time.
+        seconds: For how long.
+    """
+
+    keys: list[str]
+    connections: int
+    seconds: float
+
+
+def drive(url: str, way: Way, pids: dict[str, int], label: str) -> Load:
+    """Send orders and return what was measured."""
     address = urlsplit(url)
     wanted = {
         "host": address.hostname,
         "port": address.port,
         "path": address.path,
-        "keys": keys,
-        "connections": CONNECTIONS,
+        "keys": way.keys,
+        "connections": way.connections,
         "orders": ORDERS,
-        "seconds": seconds,
+        "seconds": way.seconds,
         "label": label,
         "market_id": world.MARKET_ID,
     }
@@ -140,51 +155,63 @@ def _cpu_s(pid: int) -> float:
 
 
 @contextmanager
-def echo_peer(folder: Path) -> Iterator[tuple[str, int]]:
-    """Run the bare FastAPI peer; yield its address and its process."""
-    port_file = folder / "echo-port"
-    peer = subprocess.Popen(
-        [sys.executable, "-m", "loadtests.http_echo", str(port_file)], cwd=_ROOT
-    )
+def echo_peer(folder: Path, processes: int) -> Iterator[tuple[str, dict[str, int]]]:
+    """Run the bare FastAPI peer; yield its address and its processes."""
+    peers: list[subprocess.Popen[bytes]] = []
+    port = 0
     try:
-        yield _address_of(port_file, peer), peer.pid
+        for number in range(processes):
+            port_file = folder / f"echo-{processes}-{number}"
+            peer = subprocess.Popen(
+                [sys.executable, "-m", "loadtests.http_echo", str(port_file), str(port)], cwd=_ROOT
+            )
+            peers.append(peer)
+            port = _port_of(port_file, peer)
+        yield f"http://127.0.0.1:{port}/echo", {f"echo {n}": one.pid for n, one in enumerate(peers)}
     finally:
-        peer.terminate()
-        peer.wait()
+        for peer in peers:
+            peer.terminate()
+        for peer in peers:
+            peer.wait()
 
 
-def _address_of(port_file: Path, peer: subprocess.Popen[bytes]) -> str:
+def _port_of(port_file: Path, peer: subprocess.Popen[bytes]) -> int:
     until_s = time.monotonic() + _START_S_MAX
     while not port_file.exists():
         assert peer.poll() is None, "the echo must run, it ended"
         assert time.monotonic() < until_s, f"the echo must listen within {_START_S_MAX:g} s"
         time.sleep(0.05)
-    return f"http://127.0.0.1:{port_file.read_text(encoding='utf-8')}/echo"
+    return int(port_file.read_text(encoding="utf-8"))
 
 
-def compare(exchange: Exchange, folder: Path, seconds: float = SECONDS) -> Iterator[str]:
-    """Measure all three and yield the lines of the report."""
-    keys = asyncio.run(_admit(exchange))
+def compare(exchange: Exchange, folder: Path, way: Way) -> Iterator[str]:
+    """Measure all and yield the lines of the report."""
     sent = 0
+    warm = replace(way, seconds=min(way.seconds, _WARM_SECONDS))
 
-    def orders(label: str, most_s: float) -> Load:
+    def orders(label: str, how: Way) -> Load:
         nonlocal sent
-        load = drive(f"{exchange.api_url}/v1/demand", keys, _pids(exchange), label, most_s)
+        load = drive(f"{exchange.api_url}/v1/demand", how, _pids(exchange), label)
         sent += load.orders - load.refused
         return load
 
-    yield f"{CONNECTIONS} connections, {seconds:g} s each; load {os.getloadavg()[0]:.1f} before"
-    orders("warm", min(seconds, _WARM_SECONDS))
-    with echo_peer(folder) as (echo_url, echo_pid):
-        echo = drive(echo_url, keys, {"echo": echo_pid}, "echo", seconds)
+    gateways = exchange.config.gateways
+    yield (
+        f"{way.connections} connections, {gateways} gateways, {way.seconds:g} s each; "
+        f"load {os.getloadavg()[0]:.1f} before"
+    )
+    orders("warm", warm)
+    echo = _echo(folder, way, 1)
     yield from _report("bare FastAPI echo", echo, echo)
+    if gateways > 1:
+        yield from _report(f"the same, {gateways} processes", _echo(folder, way, gateways), echo)
     _until_verdicts(exchange, sent)
-    whole = orders("whole", seconds)
+    whole = orders("whole", way)
     yield from _report("whole exchange", whole, echo)
     yield f"  verdicts on all {whole.orders} after {_until_verdicts(exchange, sent):.1f} s more"
     _stop_readers(exchange)
-    orders("alone", min(seconds, _WARM_SECONDS))
-    door = orders("door", seconds)
+    orders("alone", warm)
+    door = orders("door", way)
     yield from _report("front door alone", door, echo)
     waiting = _without_verdict(exchange, sent)
     exchange.start_services()
@@ -196,9 +223,14 @@ def compare(exchange: Exchange, folder: Path, seconds: float = SECONDS) -> Itera
     yield f"load {os.getloadavg()[0]:.1f} after"
 
 
+def _echo(folder: Path, way: Way, processes: int) -> Load:
+    with echo_peer(folder, processes) as (url, pids):
+        return drive(url, way, pids, f"echo{processes}")
+
+
 def _report(name: str, load: Load, echo: Load) -> Iterator[str]:
     share = "" if load is echo else f"   {load.per_s / echo.per_s:.2f} of the echo"
-    yield f"{name:<18}  {load.line()}{share}"
+    yield f"{name:<22}  {load.line()}{share}"
     costs = sorted(load.cost_us.items(), key=lambda item: -item[1])
     shown = ", ".join(f"{part} {us:.0f}" for part, us in costs if us >= _SHOWN_US_MIN)
     yield f"  microseconds of processor time each: {shown}; in all {sum(load.cost_us.values()):.0f}"
@@ -211,7 +243,7 @@ def _pids(exchange: Exchange) -> dict[str, int]:
 
 
 def _stop_readers(exchange: Exchange) -> None:
-    """Stop every service but the gateway, and the keeper first, which would start them again."""
+    """Stop every service but gateways, and the keeper first, which would start them again."""
     for name in (KEEPER, *(name for name in SERVICES if name != "gateway")):
         exchange.stack.supervisor.stop(name)
 
@@ -248,14 +280,23 @@ async def _admit(exchange: Exchange) -> list[str]:
     return keys
 
 
-def main() -> Iterator[str]:
-    """Run the measurement on an exchange of its own and yield the report."""
+def main(*arguments: str) -> Iterator[str]:
+    """Run the measurement on an exchange of its own and yield the report.
+
+    Args:
+        arguments: Connections, gateways and seconds; each has a default.
+    """
+    given = [int(word) for word in arguments]
+    connections, gateways, seconds = (*given, *(CONNECTIONS, GATEWAYS, int(SECONDS))[len(given) :])
     folder = Path(tempfile.mkdtemp(prefix="suanli-bench-"))
     exchange = Exchange(folder)
+    exchange.configure()
+    exchange.resize(gateways)
     os.environ.update({name: os.environ.get(name, value) for name, value in _LIMITS.items()})
     try:
         exchange.up(quiet=True)
-        yield from compare(exchange, folder)
+        way = Way(asyncio.run(_admit(exchange)), connections, seconds)
+        yield from compare(exchange, folder, way)
     finally:
         exchange.wipe()
         shutil.rmtree(folder, ignore_errors=True)

@@ -12,15 +12,16 @@ from fastapi import FastAPI
 
 
 def main() -> None:
-    """Serve, and write the port into the file that is named."""
+    """Serve, and write the port into the file that is named; a port may be named after it."""
     app = FastAPI()
 
     @app.post("/echo")
     async def echo(body: dict[str, Any]) -> dict[str, Any]:
         return body
 
-    listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    port_file = Path(sys.argv[1])
+    port_file, port = Path(sys.argv[1]), int(sys.argv[2])
+    # Several share a port as several gateways do.
+    listening = socket.create_server(("127.0.0.1", port), backlog=2048, reuse_port=True)
     draft = port_file.with_suffix(".draft")
     draft.write_text(str(listening.getsockname()[1]), encoding="utf-8")
     draft.replace(port_file)

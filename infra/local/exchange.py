@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +64,7 @@ class ExchangeConfig:
         receipt_key: Seed of the key that receipts and reports are signed with, Base64; the same.
         access_password: Password of the gateway's user at the broker that changes logins; the same.
         is_sandbox: Whether it is a sandbox: play money for the asking, robots that trade.
+        gateways: Gateways that share ``api_port``.
     """
 
     api_port: int
@@ -77,6 +78,7 @@ class ExchangeConfig:
     receipt_key: str = ""
     access_password: str = ""
     is_sandbox: bool = False
+    gateways: int = 1
 
 
 class Exchange:
@@ -105,6 +107,12 @@ class Exchange:
     def api_url(self) -> str:
         """Return the gateway's address."""
         return f"http://{LOOPBACK}:{self.config.api_port}"
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Return the names of all services' processes: of each kind one, of gateways several."""
+        gateways = self.config.gateways if self.is_configured() else 1
+        return (*SERVICES, *(f"gateway-{number}" for number in range(1, gateways)))
 
     @property
     def clock(self) -> ScaledClock:
@@ -158,12 +166,31 @@ class Exchange:
             access_password=secrets.token_urlsafe(32),
             is_sandbox=is_sandbox,
         )
+        self._keep_config(config)
+        return config
+
+    def resize(self, gateways: int) -> None:
+        """Have so many gateways from the next start of services on.
+
+        If they were of another number, all are stopped: each watches the health of all.
+
+        Args:
+            gateways: Gateways that share the port of the API, each a process; at least 1.
+        """
+        config = self.config
+        if config.gateways == gateways:
+            return
+        # The keeper first, or it would start again what is stopped; it starts with the services.
+        for name in (KEEPER, *filter(_is_gateway, self.services)):
+            self.stack.supervisor.stop(name)
+        self._keep_config(replace(config, gateways=gateways))
+
+    def _keep_config(self, config: ExchangeConfig) -> None:
         self.state_dir.mkdir(parents=True, exist_ok=True)
         partial = self._config_path.with_suffix(".partial")
         partial.touch(mode=0o600)
         partial.write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
         partial.replace(self._config_path)
-        return config
 
     def start_stack(self, *, quiet: bool | None = None) -> None:
         """Start Kafka and Postgres, create the topics, make the schemas ready.
@@ -203,8 +230,9 @@ class Exchange:
         """
         # Not with the stack: that may be started before it is known what the exchange will be.
         asyncio.run(self._make_login_desk())
-        with ThreadPoolExecutor(len(SERVICES)) as workers:
-            for future in [workers.submit(self.start_service, name) for name in SERVICES]:
+        names = self.services
+        with ThreadPoolExecutor(len(names)) as workers:
+            for future in [workers.submit(self.start_service, name) for name in names]:
                 future.result()
         spec = ProcessSpec(
             name=KEEPER,
@@ -231,7 +259,7 @@ class Exchange:
             self._state_file(name).unlink(missing_ok=True)
         spec = ProcessSpec(
             name=name,
-            argv=(sys.executable, "-m", f"services.{name}.main"),
+            argv=(sys.executable, "-m", f"services.{_kind(name)}.main"),
             env=self._environment(name),
             cwd=ROOT,
             ready_s_max=_READY_S_MAX,
@@ -250,8 +278,9 @@ class Exchange:
         supervisor = self.stack.supervisor
         # The keeper first, or it would start again what is stopped after it.
         keeper = supervisor.stop(ROBOTS) | supervisor.stop(KEEPER)
-        with ThreadPoolExecutor(len(SERVICES)) as workers:
-            stopped = list(workers.map(supervisor.stop, reversed(SERVICES)))
+        names = self.services
+        with ThreadPoolExecutor(len(names)) as workers:
+            stopped = list(workers.map(supervisor.stop, reversed(names)))
         return any([keeper, *stopped, self.stack.stop()])
 
     def wipe(self) -> None:
@@ -268,7 +297,7 @@ class Exchange:
     def status(self) -> tuple[ProcessStatus, ...]:
         """Return the state of every process, Kafka and Postgres first."""
         robots = [ROBOTS] if self.is_configured() and self.config.is_sandbox else []
-        names = (*SERVICES, KEEPER, *robots)
+        names = (*self.services, KEEPER, *robots)
         return (*self.stack.status(), *(self.stack.supervisor.status(name) for name in names))
 
     def health(self, name: str) -> dict[str, object]:
@@ -294,9 +323,10 @@ class Exchange:
 
     def keep(self) -> None:
         """Start services again when they have ended, until this process is stopped."""
-        with ThreadPoolExecutor(len(SERVICES)) as workers:
+        names = self.services
+        with ThreadPoolExecutor(len(names)) as workers:
             while True:
-                ended = [name for name in SERVICES if not self.stack.supervisor.is_running(name)]
+                ended = [name for name in names if not self.stack.supervisor.is_running(name)]
                 for name in ended:
                     sys.stdout.write(f"{datetime.now(UTC).isoformat()} {name} ended: start\n")
                     sys.stdout.flush()
@@ -337,7 +367,8 @@ class Exchange:
             )
             if key in os.environ
         }
-        own = self.stack.login_dsn(name) if name in LOGINS else None
+        kind = _kind(name)
+        own = self.stack.login_dsn(kind) if kind in LOGINS else None
         found = {
             "PYTHONUNBUFFERED": "1",
             # Solver and NumPy threads would fight the services for the few cores.
@@ -357,10 +388,12 @@ class Exchange:
             "SUANLI_GATEWAY_OPERATOR_KEY": config.operator_key,
             "SUANLI_GATEWAY_SANDBOX": str(config.is_sandbox).lower(),
             "SUANLI_GATEWAY_PORT": str(config.api_port),
+            # Another may be started beside it at any time.
+            "SUANLI_GATEWAY_SHARES_PORT": "true",
             "SUANLI_GATEWAY_LOG_KEY": self.log_verifier,
             "SUANLI_GATEWAY_DIRECT_BROKERS": self.stack.kafka_direct_bootstrap,
             "SUANLI_GATEWAY_WATCHED": ",".join(
-                f"{one}={self._state_file(one)}" for one in SERVICES
+                f"{one}={self._state_file(one)}" for one in self.services
             ),
             "SUANLI_AUDITOR_LOG_KEY": self.log_verifier,
         }
@@ -378,37 +411,51 @@ class Exchange:
             }
         found = {
             "ledger": {"SUANLI_LEDGER_LOG_KEY": config.log_key},
-            "gateway": {"SUANLI_GATEWAY_RECEIPT_KEY": config.receipt_key, **desk},
+            "gateway": {
+                "SUANLI_GATEWAY_RECEIPT_KEY": config.receipt_key,
+                # The first one's name is the default.
+                "SUANLI_GATEWAY_INSTANCE": "" if name == "gateway" else name,
+                **desk,
+            },
         }
-        return {variable: text for variable, text in found.get(name, {}).items() if text}
+        return {variable: text for variable, text in found.get(_kind(name), {}).items() if text}
 
     def _state_file(self, name: str) -> Path:
         return self.state_dir / "services" / f"{name}.json"
 
-    def _health_url(self, name: str) -> str | None:
+    def _facts(self, name: str) -> dict[str, object]:
+        """Return what a service told when it was up: its ports; empty before that."""
         try:
-            facts = json.loads(self._state_file(name).read_text(encoding="utf-8"))
+            found = json.loads(self._state_file(name).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
-            return None
-        port = facts.get("health_port")
+            return {}
+        return dict(found)
+
+    def _health_url(self, name: str) -> str | None:
+        port = self._facts(name).get("health_port")
         return None if port is None else f"http://{LOOPBACK}:{port}"
 
     def _is_alive(self, name: str) -> Callable[[], bool]:
         def alive() -> bool:
             url = self._health_url(name)
-            if url is None:
+            # At the port of the API any other gateway may answer, so each tells when it listens.
+            if url is None or (_is_gateway(name) and "http_port" not in self._facts(name)):
                 return False
             try:
                 with urllib.request.urlopen(f"{url}/livez", timeout=1):  # noqa: S310
-                    pass
-                if name != "gateway":
-                    return True
-                with urllib.request.urlopen(f"{self.api_url}/livez", timeout=1):  # noqa: S310
                     return True
             except OSError:
                 return False
 
         return alive
+
+
+def _is_gateway(name: str) -> bool:
+    return _kind(name) == "gateway"
+
+
+def _kind(name: str) -> str:
+    return name.partition("-")[0]
 
 
 def main() -> None:

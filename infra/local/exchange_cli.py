@@ -57,11 +57,16 @@ def up(
     *,
     seeded: Annotated[bool, typer.Option(help="Seed an empty exchange with a market.")] = True,
     sandbox: Sandbox = False,
+    gateways: Annotated[
+        int | None, typer.Option(min=1, max=4, help="Gateways that share the API's port. 网关数。")
+    ] = None,
 ) -> None:
     """Start what does not run; seed a market with orders the first time, if there is none."""
     exchange = _exchange(state_dir, sandbox=sandbox)
-    if sandbox and not exchange.is_configured():
-        exchange.configure(is_sandbox=True)
+    if not exchange.is_configured():
+        exchange.configure(is_sandbox=sandbox)
+    if gateways is not None:
+        exchange.resize(gateways)
     began_s = time.monotonic()
     with _console.status("Starting Kafka, Postgres and the services 正在启动…"):
         exchange.up()

@@ -6,7 +6,7 @@ absolute hours since the Unix epoch; money is micro-yuan.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.types import period_of, period_start, period_text, pool_key
 from services.core.book import Alternative, Pool
@@ -108,15 +108,8 @@ def max_spend(terms: DemandTerms) -> int:
     budget at that price. 0 if the budget pays for no alternative.
     """
     return max(
-        (
-            resolved.limit * _chip_hours_most(resolved)
-            for resolved in (
-                _resolve_quantity(index, alternative, terms, ("?",))
-                for index, alternative in enumerate(terms.alternatives)
-            )
-            if resolved is not None
-        ),
-        default=0,
+        alternative.limit * _quantity(alternative, terms).chip_hours
+        for alternative in terms.alternatives
     )
 
 
@@ -137,12 +130,27 @@ def resolve_alternatives(terms: DemandTerms, market: Market) -> tuple[Alternativ
     return tuple(resolved)
 
 
-def _resolve_quantity(
-    index: int, alternative: AlternativeTerms, terms: DemandTerms, pools: tuple[str, ...]
-) -> Alternative | None:
-    shape = terms.shape
-    earliest, deadline = period_of(terms.earliest), period_of(terms.deadline)
-    limit = alternative.limit
+class _Quantity(NamedTuple):
+    """What an alternative may get at most: nothing if the budget pays for none of it.
+
+    Attributes:
+        chips: Chips of a block; 0 of another shape.
+        chips_min: The least that a block takes; 0 of another shape.
+        at_once: Chips of a flow or of work in one period; 0 of a block.
+        chip_hours: Of all.
+    """
+
+    chips: int
+    chips_min: int
+    at_once: int
+    chip_hours: int
+
+
+_NOTHING = _Quantity(0, 0, 0, 0)
+
+
+def _quantity(alternative: AlternativeTerms, terms: DemandTerms) -> _Quantity:
+    shape, limit = terms.shape, alternative.limit
     # A limit of zero never spends, so no budget binds it.
     hours_paid = None if terms.budget is None or limit == 0 else terms.budget // limit
     if shape.type == "block":
@@ -151,43 +159,49 @@ def _resolve_quantity(
         if hours_paid is not None:
             chips = min(chips, hours_paid // shape.duration)
         if chips < chips_min:
-            return None
-        return Alternative(
-            index=index,
-            pools=pools,
-            limit=limit,
-            earliest=earliest,
-            deadline=deadline,
-            chips=chips,
-            chips_min=chips_min,
-            duration=shape.duration,
-        )
-    chips_at_once = shape.chips if shape.type == "flow" else shape.chips_max
-    chips_by_period = (_scaled(chips_at_once, alternative),) * (deadline - earliest)
-    chip_hours = sum(chips_by_period)
+            return _NOTHING
+        return _Quantity(chips, chips_min, 0, chips * shape.duration)
+    at_once = _scaled(shape.chips if shape.type == "flow" else shape.chips_max, alternative)
+    chip_hours = at_once * (period_of(terms.deadline) - period_of(terms.earliest))
     if shape.type == "work":
         chip_hours = min(chip_hours, _scaled(shape.chip_hours, alternative))
     if hours_paid is not None:
         chip_hours = min(chip_hours, hours_paid)
-    if chip_hours == 0:
+    return _Quantity(0, 0, at_once, chip_hours)
+
+
+def _resolve_quantity(
+    index: int, alternative: AlternativeTerms, terms: DemandTerms, pools: tuple[str, ...]
+) -> Alternative | None:
+    shape = terms.shape
+    found = _quantity(alternative, terms)
+    if found.chip_hours == 0:
         return None
+    earliest, deadline = period_of(terms.earliest), period_of(terms.deadline)
+    if shape.type == "block":
+        return Alternative(
+            index=index,
+            pools=pools,
+            limit=alternative.limit,
+            earliest=earliest,
+            deadline=deadline,
+            chips=found.chips,
+            chips_min=found.chips_min,
+            duration=shape.duration,
+        )
     return Alternative(
         index=index,
         pools=pools,
-        limit=limit,
+        limit=alternative.limit,
         earliest=earliest,
         deadline=deadline,
-        chips_by_period=chips_by_period,
-        chip_hours=chip_hours,
+        chips_by_period=(found.at_once,) * (deadline - earliest),
+        chip_hours=found.chip_hours,
     )
 
 
 def _scaled(quantity: int, alternative: AlternativeTerms) -> int:
     return -(-quantity * alternative.equivalence_milli // _MILLI)
-
-
-def _chip_hours_most(alternative: Alternative) -> int:
-    return alternative.chips * alternative.duration or alternative.chip_hours
 
 
 def _chips_most(terms: DemandTerms) -> int:

@@ -58,7 +58,6 @@ from services.gateway.adapters.projection import DEAD_LETTERS, LEASE, TOPICS, Pr
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import stream_file
 from services.gateway.adapters.sessions import PostgresSessions
-from services.gateway.adapters.shown import Shown
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.adapters.signing import ReceiptSigner
 from services.gateway.adapters.signing_keys import PostgresSigningKeys
@@ -423,15 +422,14 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
     await writer.start()
     context.on_close(writer.stop)
     keeper = LeaseKeeper(pool, LEASE, settings.gateway_instance)
-    shown = Shown()
-    projection = Projection(pool, LogReader(settings, TOPICS), keeper, shown)
+    projection = Projection(pool, LogReader(settings, TOPICS), keeper)
     context.spawn("projection", projection.run(context.stop_event))
     # Of their own, so that what every order needs finds its plans, and these are the right ones.
     keys = await create_pool(
         settings.postgres_dsn, schema, min_size=2, max_size=_KEYS_POOL_MAX, plans_live_s=None
     )
     context.on_close(keys.close)
-    intents = PostgresIntents(keys, shown)
+    intents = PostgresIntents(keys)
     app = build(settings, context.clock, pool, reader, writer, intents)
     context.spawn("streams", app.state.api.streams.run(context.stop_event))
     books = app.state.api.market_data.book
@@ -444,6 +442,7 @@ async def run(context: ServiceContext[GatewaySettings]) -> None:
         port=settings.gateway_port,
         proxies=settings.gateway_proxies,
         shutdown_s=settings.shutdown_s,
+        shares_port=settings.gateway_shares_port,
     )
     await StatusTopics(settings, pool).ensure_all()
     await warm(app)

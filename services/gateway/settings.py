@@ -22,6 +22,8 @@ class GatewaySettings(KitSettings):
     Attributes:
         gateway_host: Address of the HTTP API.
         gateway_port: Its port; 0 lets the system choose, and the state file tells it.
+        gateway_shares_port: Whether other gateways of this machine listen at the same port; the
+            system gives each new connection to one of them.
         gateway_operator_key: Key of the operator before there is any other; without it nobody
             can admit the first participant.
         gateway_receipt_key: Seed of the Ed25519 key that signs receipts, Base64 of 32 bytes;
@@ -95,6 +97,7 @@ class GatewaySettings(KitSettings):
 
     gateway_host: str = "127.0.0.1"
     gateway_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    gateway_shares_port: bool = False
     gateway_operator_key: SecretStr | None = None
     gateway_receipt_key: SecretStr | None = None
     gateway_log_key: Annotated[str, Field(max_length=4_000)] = ""
@@ -147,6 +150,8 @@ class GatewaySettings(KitSettings):
         if key is not None and len(key.get_secret_value()) < _OPERATOR_KEY_CHARS_MIN:
             msg = f"SUANLI_GATEWAY_OPERATOR_KEY of at least {_OPERATOR_KEY_CHARS_MIN} characters"
             raise ValueError(msg)
+        if self.gateway_shares_port and not self.gateway_port:
+            raise ValueError("SUANLI_GATEWAY_PORT of at least 1 with SUANLI_GATEWAY_SHARES_PORT")
         self.oidc_issuers()
         self.log_key()
         self.watched()

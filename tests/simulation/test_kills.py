@@ -33,6 +33,8 @@ from suanli.operations import Operation
 from tests.simulation import facts, orders
 
 SEED = int(os.environ.get("SUANLI_SIMULATION_SEED", "1"))
+# Two gateways behind one port.
+VICTIMS = (*SERVICES, "gateway-1")
 SERVERS = (kafka.NAME, postgres.NAME)
 ORDERS = 100
 KILLS_EACH = 2
@@ -59,6 +61,7 @@ def exchange() -> Iterator[Exchange]:
     try:
         exchange.start_stack(quiet=True)
         exchange.configure(market_epoch=DAWN, clock_speed=SPEED, market_id=orders.MARKET_ID)
+        exchange.resize(2)
         exchange.start_services()
         yield exchange
     finally:
@@ -106,7 +109,7 @@ class Play:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("victims", [SERVICES, SERVERS], ids=["services", "kafka-postgres"])
+@pytest.mark.parametrize("victims", [VICTIMS, SERVERS], ids=["services", "kafka-postgres"])
 def test_nothing_is_lost_or_doubled_when_processes_are_killed_at_random(
     exchange: Exchange, victims: tuple[str, ...]
 ) -> None:

@@ -18,7 +18,6 @@ from services.kit.batching import Batcher
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from services.gateway.adapters.shown import Shown
     from services.gateway.ports import Done, Intent, Sent
     from services.kit.postgres import Conn, Pool
 
@@ -39,7 +38,6 @@ ResultT = TypeVar("ResultT")
 
 Submitted = events.OfferSubmitted | events.DemandSubmitted
 Amended = events.OfferAmended | events.DemandAmended
-_SHOWN = Submitted | Amended | events.OrderCancelled
 
 
 async def put_intents(
@@ -192,12 +190,10 @@ class PostgresIntents:
 
     Args:
         pool: Pool of the gateway's schema.
-        shown: Remembers what was shown with its reply, for whoever reads it back.
     """
 
-    def __init__(self, pool: Pool, shown: Shown | None = None) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._shown = shown
         self._claims: Batcher[_Claiming, list[Claim]] = Batcher(self._claim, _Claiming.parts)
 
     async def claim(
@@ -233,8 +229,6 @@ class PostgresIntents:
                     await put_intents(conn, sent, replies)
         except _OF_ONE as error:
             return await _alone(self.complete, done, error)
-        if self._shown is not None:
-            self._shown.add(item for item in sent if isinstance(item.envelope.data, _SHOWN))
         return [None] * len(done)
 
     async def _claim(self, asked: list[_Claiming]) -> list[list[Claim] | Exception]:

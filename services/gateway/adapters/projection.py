@@ -52,7 +52,6 @@ from services.gateway.adapters.dead_letters import put_dead_letters
 from services.gateway.adapters.leased_reading import read_under_lease
 from services.gateway.adapters.queries import SQL
 from services.gateway.adapters.round_files import put_file_parts
-from services.gateway.adapters.shown import Shown
 from services.gateway.adapters.signing_keys import put_told_keys
 from services.gateway.ports import Position, Sent
 from services.kit.errors import LogUnavailableError
@@ -88,6 +87,8 @@ TOPICS = (
     "surveillance-cases",
     DEAD_LETTERS,
 )
+# What callers ask for is shown by whichever gateway they asked.
+_OF_CALLERS = frozenset({"offers", "demand"})
 # A batch is one transaction; 2,000 records take some 100 ms, so readers never wait long.
 _BATCH_RECORDS = 2000
 _READ_MS = 200
@@ -114,13 +115,9 @@ class Projection:
         pool: Pool of the gateway's schema.
         reader: Reader of `TOPICS`, not started.
         keeper: Keeper of the lease `LEASE`.
-        shown: What this process has shown already when it wrote it.
     """
 
-    def __init__(
-        self, pool: Pool, reader: LogReader, keeper: LeaseKeeper, shown: Shown | None = None
-    ) -> None:
-        self._shown = Shown() if shown is None else shown
+    def __init__(self, pool: Pool, reader: LogReader, keeper: LeaseKeeper) -> None:
         self._pool = pool
         self._reader = reader
         self._keeper = keeper
@@ -182,6 +179,7 @@ class Projection:
         buried = [record for record in found if record.topic == DEAD_LETTERS]
         for topic, count in Counter(record.topic for record in found).items():
             self._read.labels(topic).inc(count)
+        shown = await self._shown(found)
         for number, record in enumerate(found):
             if number % _FEW_RECORDS == _FEW_RECORDS - 1:
                 # Whoever asks something meanwhile is not to wait for all of it.
@@ -189,7 +187,7 @@ class Projection:
             if record.topic == DEAD_LETTERS:
                 # Whatever a stranger wrote: it is no event, only the reason beside it is read.
                 continue
-            if self._shown.take(record.topic, record.partition, record.offset):
+            if _place(record) in shown:
                 continue
             sent = self._decoded(record)
             if sent is not None:
@@ -205,6 +203,24 @@ class Projection:
             await streams.put_told(conn, by_type)
             await put_dead_letters(conn, buried)
             await advance_all(conn, before, after, epoch)
+
+    async def _shown(self, found: Sequence[Record]) -> set[tuple[str, int, int]]:
+        """Return places of records that a gateway has shown already, with the reply to its caller.
+
+        Their rows were committed before the positions after them are. Commits reach the disk in
+        their order, so a crash of the database that takes the rows takes these positions, too.
+        """
+        ids = [
+            value.decode(errors="replace")
+            for record in found
+            if record.topic in _OF_CALLERS
+            for name, value in record.headers
+            # Ids of ours are of letters and digits; a stranger may have written anything.
+            if name == "ce_id" and value.isalnum()
+        ]
+        if not ids:
+            return set()
+        return {tuple(row) for row in await self._pool.fetch(SQL.shown, ids)}
 
     def _decoded(self, record: Record) -> Sent | None:
         try:
@@ -230,6 +246,10 @@ class Projection:
         except _NOT_TOLD as error:
             # The state grows old then, which is how every instance learns that it is not ready.
             self._log.warning("lag not known", error=repr(error))
+
+
+def _place(record: Record) -> tuple[str, int, int]:
+    return record.topic, record.partition, record.offset
 
 
 def linger_s(records: int) -> float:

@@ -22,7 +22,6 @@ from schemas.registry import BY_MODEL
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.intents import PostgresIntents
 from services.gateway.adapters.projection import LEASE, TOPICS, Projection
-from services.gateway.adapters.shown import Shown
 from services.gateway.adapters.sight import reader_pool
 from services.gateway.main import build
 from services.gateway.settings import GatewaySettings
@@ -159,12 +158,11 @@ async def gateway(stack: Stack, topics: str, schema_prefix: str) -> AsyncIterato
     await writer.start()
     clock = ManualClock(NOW)
     reader = await reader_pool(own, schema, max_size=8)
-    shown = Shown()
-    intents = PostgresIntents(pool, shown)
+    intents = PostgresIntents(pool)
     app = _with_known_routes(build(settings, clock, pool, reader, writer, intents))
     stop = asyncio.Event()
     keeper = LeaseKeeper(pool, LEASE, "gateway-test")
-    projection = Projection(pool, LogReader(settings, TOPICS), keeper, shown)
+    projection = Projection(pool, LogReader(settings, TOPICS), keeper)
     reading = asyncio.create_task(projection.run(stop))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:

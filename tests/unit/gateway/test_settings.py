@@ -25,3 +25,11 @@ def test_hosts_for_webhooks_need_a_key_that_seals_their_secrets(
     (tmp_path / "suanli_gateway_webhook_keys").write_text(KEY + "\n")
     monkeypatch.setenv("SUANLI_SECRETS_DIR", str(tmp_path))
     assert read(GatewaySettings, env_file=None).webhook_sealer().names == ("k1",)
+
+
+def test_gateways_can_share_a_port_that_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUANLI_GATEWAY_SHARES_PORT", "true")
+    assert read(GatewaySettings, env_file=None).gateway_shares_port
+    monkeypatch.setenv("SUANLI_GATEWAY_PORT", "0")
+    with pytest.raises(SettingsError, match="SUANLI_GATEWAY_PORT of at least 1 with"):
+        read(GatewaySettings, env_file=None)

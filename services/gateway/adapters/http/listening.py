@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Generator
 
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
 # As many as come back at once after a break; the kernel has a limit of its own (somaxconn).
 _BACKLOG = 16_384
@@ -27,10 +27,19 @@ class Server(uvicorn.Server):
         port: Its port; 0 lets the system choose.
         proxies: Addresses whose word on the caller's address is taken, separated by commas.
         shutdown_s: Time for what is under way when it should stop.
+        shares_port: Whether other processes of this user may listen at the same address, too; the
+            system then gives each new connection to one of them.
     """
 
     def __init__(
-        self, app: FastAPI, *, host: str, port: int, proxies: str, shutdown_s: float
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        port: int,
+        proxies: str,
+        shutdown_s: float,
+        shares_port: bool,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -49,6 +58,7 @@ class Server(uvicorn.Server):
             )
         )
         self._listening = asyncio.Event()
+        self._shares_port = shares_port
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and tell so."""
@@ -62,7 +72,8 @@ class Server(uvicorn.Server):
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set, then finish what is under way."""
-        serving = asyncio.ensure_future(self.serve())
+        sockets = [_shared(self.config.host, self.config.port)] if self._shares_port else None
+        serving = asyncio.ensure_future(self.serve(sockets))
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -74,3 +85,8 @@ class Server(uvicorn.Server):
         await self._listening.wait()
         chosen: int = self.servers[0].sockets[0].getsockname()[1]
         return chosen
+
+
+def _shared(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG, reuse_port=True)

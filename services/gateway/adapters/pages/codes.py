@@ -77,6 +77,8 @@ SERVICES: dict[str, Words] = {
     "matching": ("matching", "撮合"),
     "auditor": ("auditor", "审计"),
     "gateway": ("gateway", "网关"),
+    # Those beside it, as they are called where several run on one machine.
+    **{f"gateway-{number}": (f"gateway {number}", f"网关 {number}") for number in range(1, 4)},
     "market": ("market", "市场"),
     "rounds": ("rounds", "轮次"),
     "journal": ("journal", "日记账"),

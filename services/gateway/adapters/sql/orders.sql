@@ -49,6 +49,11 @@ happened AS (
 )
 SELECT set_config('synchronous_commit', 'off', true);
 
+-- name: shown
+-- Where in the log those of these events are whose rows are there.
+SELECT log_topic, log_partition, log_offset FROM order_event
+WHERE event_id = ANY($1::text[]) AND log_offset IS NOT NULL;
+
 -- name: put_cancellations
 -- One that was refused before it was read here is not asked for any more.
 UPDATE orders o SET cancel_requested_at = c.occurred_at
