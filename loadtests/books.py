@@ -27,7 +27,7 @@ from services.auditor.book_keeper import BookKeeper
 from services.auditor.book_market import Market as Books
 from services.auditor.book_market import market_of, parts_of_market, place_of
 from services.core.book_audit import BookAudit, RoundBook
-from services.core.replay import INPUTS, Read, Status
+from services.core.market_log import INPUTS, Read, Status
 from services.kit.clock import ManualClock
 from services.kit.leases import LeaseKeeper
 from services.kit.postgres import create_pool, make_ready

@@ -15,9 +15,10 @@ class PhaseView(Model):
     market_id: Slug
     as_of: Instant
     phase: PhaseName = Field(
-        description="`freeze`: orders may be added and improved, not withdrawn or made worse"
+        description="`freeze`: orders may be added and improved, not withdrawn or made worse; "
+        "no round to freeze for, no freeze"
     )
-    until: Instant = Field(description="When the phase ends")
+    until: Instant | None = Field(description="When the phase ends; null while trading is halted")
     cut_at: Instant | None = Field(
         description="When the next round takes the book; null while trading is halted"
     )

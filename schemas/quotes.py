@@ -4,7 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictInt
 
-from schemas.base import Chips, Count, Model, Money, PeriodStart, PoolName, Price, RoundId, Slug
+from schemas.base import (
+    Chips,
+    Count,
+    Model,
+    Money,
+    PeriodStart,
+    PoolName,
+    Price,
+    RoundId,
+    SignedMoney,
+    Slug,
+)
 from schemas.events import Reason
 
 QUOTED_PERIODS_MAX = 20_000
@@ -30,6 +41,24 @@ class QuotedLink(Model):
     price: Price = Field(description="Micro-yuan per GB, at least the tariff")
 
 
+class QuotedShare(Model):
+    """What a largest share leaves the account that asks, where that is least."""
+
+    policy: Slug
+    chip: Slug
+    pool: PoolName
+    period: PeriodStart
+    share: Count = Field(description="Chips that one account may have there in all")
+    held: Count = Field(description="Chips of the class that it has already")
+    wanted: Count = Field(description="Most chips that its other open orders could get")
+    asked: Count = Field(description="Chips that the demand would take, were there no rule")
+    left: StrictInt = Field(
+        ge=-(2**53),
+        le=2**53,
+        description="What all of that leaves of the share; below 0, the orders compete for it",
+    )
+
+
 class QuoteView(Model):
     """What a demand would get and cost, at the prices and with the chips that a round left.
 
@@ -48,6 +77,14 @@ class QuoteView(Model):
     cost: Money = Field(description="What it would pay, links included, micro-yuan")
     value: Money = Field(description="The same at its limit, micro-yuan")
     hold: Money = Field(description="What placing it would reserve, micro-yuan")
+    free: SignedMoney | None = Field(
+        default=None,
+        description="What open orders leave of the caller's money, micro-yuan; null for those who "
+        "have none, and in a dry run, whose `hold` tells it",
+    )
+    largest_share: QuotedShare | None = Field(
+        default=None, description="What largest shares leave the caller; null if none rules it"
+    )
     estimate: StrictBool = Field(
         description="Whether offers above the clearing prices are needed, so that prices would move"
     )

@@ -74,7 +74,8 @@ class RoundTold(Model):
     market_time: Instant
     next_freeze_at: Instant | None = Field(
         default=None,
-        description="From when on orders may only improve; null if the market has no freeze",
+        description="From when on orders may only improve; null if the market has no freeze; "
+        "not if trading is halted or paused",
     )
     next_cut_at: Instant | None = Field(
         default=None,

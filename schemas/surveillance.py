@@ -57,7 +57,8 @@ class ParticipantOwned(ParticipantRegistered):
 class SurveillanceCaseRaised(Event):
     """A rule of surveillance found something that a supervisor should look at.
 
-    A later revision replaces an earlier one of the same case: the evidence grows over the day.
+    A later revision replaces an earlier one of the same case: the evidence grows over the day. The
+    one that is told when the day is over is final.
     """
 
     case_id: CaseId

@@ -20,8 +20,8 @@ from services.core.book_audit import BookAudit, RoundBook
 from services.core.codec import result_from_dict
 from services.core.direct_audit import named_order
 from services.core.errors import DomainError
+from services.core.market_log import INPUTS
 from services.core.market_records import market_event, read_of
-from services.core.replay import INPUTS
 from services.core.round_file import join_file
 from services.kit.errors import LogGapError, LogUnavailableError
 from services.kit.kafka import partition_of

@@ -218,8 +218,8 @@ class MarketWatch:
         known = await self._store.told([case.case_id for case in cases])
         known |= {told.case_id: told for told in changes.told}
         for case in cases:
-            digest, before = _digest(case), known.get(case.case_id)
-            # During the day a case is told once; what it grew to is told when the day is over.
+            digest, before = _digest(case, is_final=is_final), known.get(case.case_id)
+            # During the day a case is told once; what it came to is told when the day is over.
             if before is not None and (before.digest == digest or not is_final):
                 continue
             revision = 1 if before is None else before.revision + 1
@@ -294,6 +294,7 @@ def _kept(envelope: Envelope, record: Record) -> Kept:
     return Kept(envelope.id, subject, record.value or b"", record.headers)
 
 
-def _digest(case: Case) -> str:
-    said = [case.participants, case.evidence, case.figures]
+def _digest(case: Case, *, is_final: bool) -> str:
+    # That the day is over is told, too: whoever reads a case has to know whether it can grow.
+    said = [case.participants, case.evidence, case.figures, is_final]
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()

@@ -159,3 +159,34 @@ class _Wanted:
         """Yield each participant and the most that it could get in each period."""
         for who, steps in self._steps.items():
             yield who, list(map(add, accumulate(steps[:-1]), self._chips[who]))
+
+
+class WantedTogether:
+    """The most chips that demands of one participant could get together, in periods of a book.
+
+    Args:
+        book: The book.
+        demands: What is counted from the beginning.
+    """
+
+    def __init__(self, book: Book, demands: Iterable[BookDemand] = ()) -> None:
+        self._book = book
+        self._demands = list(demands)
+        self._by_pools: dict[tuple[str, ...], _Wanted] = {}
+
+    def count(self, demand: BookDemand) -> None:
+        """Count one more."""
+        self._demands.append(demand)
+        for wanted in self._by_pools.values():
+            wanted.count(demand)
+
+    def most(self, pools: tuple[str, ...]) -> list[int]:
+        """Return the most chips of some pools together, in each period."""
+        wanted = self._by_pools.get(pools)
+        if wanted is None:
+            wanted = self._by_pools[pools] = _Wanted(self._book, frozenset(pools))
+            for demand in self._demands:
+                wanted.count(demand)
+        return [sum(column) for column in zip(*(row for _, row in wanted.rows()), strict=True)] or [
+            0
+        ] * self._book.periods

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from services.core.codec import book_to_dict, canonical_json
 from services.core.intake import order_id_of
-from services.core.replay import INPUTS, MarketLog, Replay, Round
+from services.core.market_log import INPUTS, MarketLog, Round
+from services.core.replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from schemas.events import RoundSealed
     from services.core.book import Result
+    from services.core.market_log import Read, Status
     from services.core.orders import Order
-    from services.core.replay import Read, Status
 
 Json = dict[str, Any]
 # Participants and exclusive groups are numbered as they come, so that one order more or less
@@ -107,7 +108,7 @@ class BookAudit:
         self._unsure_until = 0
 
     def read(self, record: Read) -> None:
-        """Add the next record of one of `services.core.replay.INPUTS`."""
+        """Add the next record of one of `services.core.market_log.INPUTS`."""
         self._inputs[record.topic].append(record)
 
     def tell(self, status: Status) -> None:

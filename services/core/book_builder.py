@@ -16,7 +16,13 @@ from services.core.errors import ValidationError
 from services.core.holdings import holdings_of
 from services.core.link_charges import links_left
 from services.core.link_terms import moves_of
-from services.core.order_left import demand_left, firm_end, offer_chips_left, passed
+from services.core.order_left import (
+    demand_left,
+    firm_end,
+    offer_chips_left,
+    offer_left_in_all,
+    passed,
+)
 from services.core.orders import DemandOrder, OfferOrder, Order, moved
 from services.core.phases import periods_given
 from services.core.policies import is_beyond
@@ -99,16 +105,23 @@ def leaving(
         at = order.terms.expires_at
         if at is not None and at <= now:
             reason = why("expired", at=at.isoformat().replace("+00:00", "Z"))
-            left.append(moved(order, OrderState.EXPIRED, reason))
+            left.append(_over(order, reason))
             continue
         gone = passed(order, first_period)
         if gone is not None:
-            left.append(moved(order, OrderState.EXPIRED, gone))
+            left.append(_over(order, gone))
             continue
         out = out_by_others(order, parents, groups)
         if out is not None:
             left.append(moved(order, OrderState.CANCELLED, out))
     return left
+
+
+def _over(order: Order, reason: Why) -> Order:
+    """Return an order that time has taken out; an offer that had sold out lacks nothing."""
+    if isinstance(order, OfferOrder) and order.is_in_book and not offer_left_in_all(order):
+        return moved(order, OrderState.FILLED, why("filled", chip_hours=order.chip_hours))
+    return moved(order, OrderState.EXPIRED, reason)
 
 
 def stand(suspended: dict[str, str], told: ParticipantStandingSet) -> None:

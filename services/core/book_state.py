@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from services.core.book_audit import BookAudit
-from services.core.replay import INPUTS
+from services.core.market_log import INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

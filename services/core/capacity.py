@@ -15,6 +15,7 @@ from schemas.capacity import CapacityWanted
 from schemas.codec import derive_id
 from schemas.registry import BY_MODEL
 from schemas.types import OrderState, period_of, period_start
+from services.core.order_left import offer_left_in_all
 from services.core.order_terms import amended_offer, refusal_of_offer_terms
 from services.core.orders import OfferOrder, moved, noted
 from services.core.phases import next_cut, periods_given
@@ -146,16 +147,23 @@ def _with_more(
     decided = replace(order, pending=None)
     if not answer.placed:
         assert answer.reason is not None, f"{order.id}: refused without a reason"
-        return noted(decided, answer.reason)
+        return _without_more(decided, answer.reason)
     # Rounds went on with the terms in force, and other offers came, since these were checked.
     refusal = refusal_of_offer_terms(order, terms)
     other = block_offers.get(order.participant_id, order.id)
     if refusal is None and terms.block and other != order.id:
         refusal = why("one_block_offer", order_id=other)
     if refusal is not None:
-        return noted(decided, refusal)
+        return _without_more(decided, refusal)
     held_from = max(order.held_from, answer.start)
     return amended_offer(replace(decided, held_from=held_from), terms)
+
+
+def _without_more(order: OfferOrder, refusal: Why) -> OfferOrder:
+    """Return an offer whose new terms do not count; it is over if those in force sold out."""
+    if offer_left_in_all(order):
+        return noted(order, refusal)
+    return moved(order, OrderState.FILLED, refusal)
 
 
 def kept_of(order: OfferOrder) -> Kept:

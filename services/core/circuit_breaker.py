@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schemas.policies import MarketPolicySet
-    from services.core.book import Result
+    from services.core.book import Book, Result
 
 _WHOLE_BP = 10_000
 
@@ -120,6 +120,31 @@ def is_paused(
         return False
     standing = {(policy.policy_id, policy.version) for policy in in_force(policies, seq)}
     return (pause.policy_id, pause.version) in standing
+
+
+def watched(
+    traded: Sequence[TradedPrices],
+    policies: Sequence[MarketPolicySet],
+    book: Book,
+    result: Result,
+    now: datetime,
+) -> tuple[tuple[TradedPrices, ...], MarketPaused | None]:
+    """Return what the latest rounds traded with one more, and the pause that it brings about.
+
+    Args:
+        traded: What ordinary rounds before traded, oldest first.
+        policies: All versions of all policies of the market.
+        book: Book of an ordinary round.
+        result: Its result.
+        now: Instant at which it was sealed, on the market's clock.
+    """
+    if not has_breaker(policies):
+        return tuple(traded), None
+    market_id, _, seq = book.round_id.rpartition(":")
+    latest = traded_prices(int(seq), book.first_period, result)
+    traded = (*traded, latest)[-BREAKER_ROUNDS_MAX - 1 :]
+    pause = paused_after(policies, traded, market_id=market_id, round_id=book.round_id, now=now)
+    return traded, pause
 
 
 def _compared(

@@ -231,7 +231,9 @@ def _cancelled(view: View, order: Order, event: events.OrderCancelled) -> Decisi
 def _frozen_until(view: View) -> str | None:
     """Return when orders may get worse again, ``None`` if they may now."""
     at = frozen_until(view.market.rules, view.now, is_mid_cycle=view.is_mid_cycle)
-    return None if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    if at is None or view.stops.lift_freeze(view.market.rules, view.now):
+        return None
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _refusal_in_freeze(view: View, order: Order, terms: OfferTerms | DemandTerms) -> Why | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from schemas import events
 from schemas.codec import DecodeError, decode
 from schemas.registry import BY_MODEL
-from services.core.replay import INPUTS, Read, Status
+from services.core.market_log import INPUTS, Read, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def market_event(
 
 
 def read_of(topic: str, offset: int, envelope: Envelope) -> Read:
-    """Return a record of one of `services.core.replay.INPUTS` as a replay takes it."""
+    """Return a record of one of `services.core.market_log.INPUTS` as a replay takes it."""
     return Read(
         topic=topic,
         offset=offset,

@@ -44,7 +44,15 @@ def filled_offer(order: OfferOrder, fills: Iterable[tuple[int, int]], revenue: i
     if offer_left_in_all(following):
         reason = why("part_filled", chip_hours=following.chip_hours)
         return moved(following, OrderState.PART_FILLED, reason)
-    return moved(following, OrderState.FILLED, why("filled", chip_hours=following.chip_hours))
+    hours, next_version = following.chip_hours, order.version + 1
+    if order.pending is None:
+        return moved(following, OrderState.FILLED, why("filled", chip_hours=hours))
+    if order.terms.block:
+        reason = why("sold_whole_before_raise", chip_hours=hours, version=next_version)
+        return moved(following, OrderState.FILLED, reason)
+    # The ledger may have reserved already what the new terms want: they decide whether it is over.
+    reason = why("sold_out_raise_waits", chip_hours=hours, version=next_version)
+    return moved(following, OrderState.PART_FILLED, reason)
 
 
 @dataclass(frozen=True, slots=True)

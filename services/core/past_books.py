@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from services.core.replay import BookThen, MarketLog
+    from services.core.market_log import MarketLog
+    from services.core.replay import BookThen
 
 
 def book_at(log: MarketLog, at: datetime) -> BookThen | None:

@@ -60,6 +60,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Version {version} counts once the chips for it are reserved; until then the old terms do.",
         "版本 {version} 待芯片预留完成后生效,此前仍按原条款。",
     ),
+    "sold_out_raise_waits": (
+        "Sold out: {chip_hours} chip-hours; version {version} waits for its chips to be reserved.",
+        "已售罄:累计 {chip_hours} 卡时。版本 {version} 待芯片预留完成后生效。",
+    ),
+    "sold_whole_before_raise": (
+        "Sold: {chip_hours} chip-hours, before version {version} counted; offer more anew.",
+        "已成交:累计 {chip_hours} 卡时,早于版本 {version} 生效。其余请另行申报。",
+    ),
     "in_the_book": ("In the book from the next round on.", "自下一轮起进入订单簿。"),
     "hold_refused": (
         "Money could not be reserved: {needed} micro-yuan needed, {free} free.",

@@ -10,6 +10,10 @@ those about its order before it. Where in between does not matter: it changed no
 tells, and answers of the ledger wait for what they answer in either order. Nor does it matter that
 records which came while a round was cleared were told about before it: those that it could have
 changed waited (`in_clearing`).
+
+Nor is it told from when a definition of the market, a policy or a pause was known that a verdict
+depends on. It was at the latest with the round that takes it in; before that, once a verdict
+follows from it alone.
 """
 
 from __future__ import annotations
@@ -23,9 +27,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas import events
-from schemas.policies import MarketPolicySet
+from schemas.policies import MarketPaused, MarketPolicySet
 from schemas.standing import ParticipantStandingSet
-from schemas.types import OrderState, period_of
+from schemas.types import period_of
 from services.core.book_builder import (
     build_book,
     entered,
@@ -35,105 +39,31 @@ from services.core.book_builder import (
     stand,
 )
 from services.core.capacity import passed_by
+from services.core.circuit_breaker import TradedPrices, watched
 from services.core.codec import book_to_dict, canonical_json
 from services.core.holdings import held_after
 from services.core.intake import decide, order_id_of
 from services.core.link_charges import Sent, sent_after
+from services.core.market_log import INPUTS, MarketLog, Read, Round, Status
 from services.core.order_holds import told
 from services.core.orders import DemandOrder, OfferOrder, Order
 from services.core.policies import kept_out, rows_of
 from services.core.premiums import accounts_after
 from services.core.replay_queue import Queue, in_turn
 from services.core.round_outcome import apply_result, group_losers, holds_to_adjust
+from services.core.stops import Stops
 from services.core.urgent_rounds import Stages
 from services.core.verdicts import Decision, HoldAnswer, Story, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from schemas.market import Market
-    from services.core.book import Book, Result
+    from services.core.book import Book
     from services.core.holding_rows import Run
 
-INPUTS = ("policies", "offers", "demand", "holds")
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _DIFFERENCES_MAX = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A record of one of `INPUTS` that is an event of the market.
-
-    Attributes:
-        topic: Its topic.
-        offset: Its offset.
-        event_id: Id of the event.
-        cause: Id of the event that caused it.
-        correlation_id: The story that it belongs to.
-        occurred_at: When it happened, on the market's clock.
-        event: The body.
-    """
-
-    topic: str
-    offset: int
-    event_id: str
-    cause: str
-    correlation_id: str
-    occurred_at: datetime
-    event: events.Event
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A status as it was told.
-
-    Attributes:
-        cause: Id of the event that caused it, ``""`` if a round did.
-        at: When, on the market's clock.
-        state: State that it tells.
-        version: Version that it tells.
-        reason: Code of its reason.
-    """
-
-    cause: str
-    at: datetime
-    state: OrderState
-    version: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """A round as the log tells it.
-
-    Attributes:
-        sealed: Its seal.
-        result: The result of its file, ``None`` if it is not cleared.
-        closed_id: Id of the event that closed it.
-    """
-
-    sealed: events.RoundSealed
-    result: Result | None
-    closed_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class MarketLog:
-    """All that the log has of one market.
-
-    Attributes:
-        market_id: The market.
-        inputs: Topic -> its records of the market, by offset.
-        statuses: Statuses in the order of the log.
-        rounds: Rounds in their order.
-        partitions: Topic -> the partition that the market's key leads to.
-    """
-
-    market_id: str
-    inputs: Mapping[str, Sequence[Read]]
-    statuses: Sequence[Status]
-    rounds: Sequence[Round]
-    partitions: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +126,9 @@ class Replay:
         self._suspended: dict[str, str] = {}
         self._stages = Stages()
         self._policies: dict[tuple[str, int], MarketPolicySet] = {}
+        self._traded: tuple[TradedPrices, ...] = ()
+        self._paused: MarketPaused | None = None
+        self._pause_ahead: MarketPaused | None = None
         self._market_changed = True
         self._now = datetime.min.replace(tzinfo=UTC)
         self._book: Book | None = None
@@ -303,18 +236,19 @@ class Replay:
         if self._stages.take(event):
             return
         if isinstance(event, MarketPolicySet):
-            self._policies.setdefault((event.policy_id, event.version), event)
+            self._set_policy(event)
             return
-        if self.market is None and not self._next_market(ends):
-            return
+        while self.market is None:
+            if not self._next_rule(ends):
+                return
         # A copy of an event is a repeat: what was told is what the first one caused.
         statuses = self._told.pop(record.event_id, [])
         if len(statuses) > 1 and record.topic in ("demand", "offers"):
             self._take_answers(order_id_of(event), ends)
         self._now = max(self._now, statuses[0].at) if statuses else self._now
         decision = self._decided(record)
-        # A definition of the market has no status: one that explains this verdict was read before.
-        while not decision.agrees(statuses) and self._next_market(ends):
+        # What rules the market has no status: what explains this verdict was known before.
+        while not decision.agrees(statuses) and self._next_rule(ends):
             decision = self._decided(record)
         if not decision.agrees(statuses):
             self._differing.append(record.event_id)
@@ -332,11 +266,15 @@ class Replay:
             block_offers=self._block_offers,
             policies=self._book.policies if self._book is not None else (),
             is_mid_cycle=bool(self._stages.served),
+            stops=Stops(self.next_round, self._policies.values(), self._paused),
         )
         story = Story(record.event_id, record.cause, record.correlation_id, record.offset)
         return decide(view, record.event, story)
 
-    def _next_market(self, ends: Mapping[str, int]) -> bool:
+    def _next_rule(self, ends: Mapping[str, int]) -> bool:
+        if self._pause_ahead is not None:
+            self._paused, self._pause_ahead = self._pause_ahead, None
+            return True
         queue = self._queues["policies"]
         for record in queue.ahead(ends.get("policies", 0)):
             queue.early.add(record.event_id)
@@ -345,6 +283,9 @@ class Replay:
             self._stages.take(record.event)
             if isinstance(record.event, events.MarketDefined):
                 self._define(record.event.market)
+                return True
+            if isinstance(record.event, MarketPolicySet):
+                self._set_policy(record.event)
                 return True
         return False
 
@@ -359,6 +300,9 @@ class Replay:
         for record in waiting:
             queue.early.add(record.event_id)
             self._apply(self._decided(record))
+
+    def _set_policy(self, policy: MarketPolicySet) -> None:
+        self._policies.setdefault((policy.policy_id, policy.version), policy)
 
     def _define(self, market: Market) -> None:
         self._market_changed = self._market_changed or self.market not in (None, market)
@@ -449,6 +393,7 @@ class Replay:
         self._sent = sent_after(self._sent, self._book, one.result)
         self._held = held_after(self._held, self._book, one.result, self._orders)
         self._accounts = accounts_after(self._book.policies, one.result)
+        self._watch_prices(one)
         self._put_all(changed)
         self._put_all(group_losers(changed, self._live()))
         named = {outcome.id for outcome in one.result.demands}
@@ -457,6 +402,16 @@ class Replay:
         self._put_all([told(order, seq, one.closed_id) for order in adjusted])
         if not self._stages.served:
             self._put_all(passed_by(self._live(), self.market, one.sealed.market_time))
+
+    def _watch_prices(self, one: Round) -> None:
+        assert self._book is not None
+        assert one.result is not None
+        self._paused, self._pause_ahead = self._pause_ahead or self._paused, None
+        if self._book.mobilisation is None:
+            policies = tuple(self._policies.values())
+            self._traded, self._pause_ahead = watched(
+                self._traded, policies, self._book, one.result, one.sealed.market_time
+            )
 
     def shown(self, book: Book, at: datetime, sealed_digest: str | None) -> BookThen:
         """Return the book that was frozen last, with the live orders."""

@@ -10,7 +10,7 @@ from services.core.intake import order_id_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from services.core.replay import Read
+    from services.core.market_log import Read
 
 
 @dataclass(slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from services.core.stops import Stops
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
     from services.core.book import BookPolicy
     from services.core.orders import Order
     from services.core.reasons import Why
+
+
+_NOTHING = Stops()
+IN_FREEZE = ("frozen_cancel", "frozen_worse")
+"""Codes of what a freeze refuses."""
 
 
 class Verdict(StrEnum):
@@ -99,6 +106,7 @@ class View:
             log has them, too, while when a new one was read between two rounds is not told.
         is_mid_cycle: Whether an urgent round took its part of the book, and the ordinary one, which
             follows at once, has not taken the rest yet.
+        stops: What may keep the round away that orders are for, and with it the freeze.
     """
 
     market: Market
@@ -109,6 +117,7 @@ class View:
     block_offers: Mapping[str, str]
     policies: tuple[BookPolicy, ...] = ()
     is_mid_cycle: bool = False
+    stops: Stops = _NOTHING
 
 
 class Told(Protocol):
@@ -122,6 +131,11 @@ class Told(Protocol):
     @property
     def version(self) -> int:
         """Return the version that it tells."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Return the code of its reason."""
         ...
 
 
@@ -149,4 +163,10 @@ class Decision:
         if not told or not self.orders:
             return not told
         first = self.orders[0]
-        return (first.state, first.version) == (told[0].state, told[0].version)
+        # Refused in a freeze or taken, worse terms that wait for the ledger leave the rest alike.
+        refused = first.why.code in IN_FREEZE, told[0].reason in IN_FREEZE
+        return (first.state, first.version, refused[0]) == (
+            told[0].state,
+            told[0].version,
+            refused[1],
+        )

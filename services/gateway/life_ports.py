@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from services.core.market_log import MarketLog
     from services.core.order_life import Happening
-    from services.core.replay import MarketLog
 
 
 class Lives(Protocol):

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from schemas.shares import RoundShares
     from schemas.types import Side
     from services.core.holding_rows import Run
+    from services.core.orders import Order
     from services.core.tlog.notes import Note
     from services.gateway.identity_ports import NewKey
 
@@ -337,6 +338,10 @@ class Reports(Protocol):
 
     async def held(self, market_id: str, participant_id: str, now: datetime) -> Mapping[str, Run]:
         """Return what an account has of each pool, in hours that begin after an instant."""
+        ...
+
+    async def open_demand(self, market_id: str, participant_id: str) -> Sequence[Order]:
+        """Return an account's demand that the next round may take, as the gateway has read it."""
         ...
 
     async def allocations(

@@ -54,7 +54,7 @@ MARKET = Market.model_validate(
 RULES = b'{"ascent_steps":20,"effort":1,"format":"suanli.rules.v1","seed":1,"tick":1}'
 
 
-def order_id(side: str, number: int) -> str:
+def order_id(side: str, number: int | str) -> str:
     """Return the id of the n-th order of a side."""
     digest = hashlib.sha256(f"{side}{number}".encode()).digest()
     return f"{side}_{base64.b32encode(digest).decode().lower()[:26]}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from schemas import events
-from schemas.policies import MarketPolicySet
+from schemas.policies import MarketPolicySet, PolicyRule
 from services.core.intake import decide
+from services.core.market_log import MarketLog, Read, Round, Status
 from services.core.past_books import sealed_books
-from services.core.replay import MarketLog, Read, Round, Status
 from services.core.verdicts import Story, Verdict
 from services.matching.ports import SealedRound
 from tests.property.market_world import MARKET, START, World, clear_greedy_of
@@ -49,6 +49,22 @@ class RecordingWorld(World):
             cause, event = self.ledger.holds_log[self.holds_read]
             self._read("holds", event, cause)
         super().matching_reads_holds()
+
+    def rule(self, policy_id: str, rule: PolicyRule | None) -> None:
+        """Set the next version of a policy, in force for what orders are for now."""
+        known = [version for name, version in self.desk.policies if name == policy_id]
+        policy = MarketPolicySet(
+            market_id=MARKET.id,
+            policy_id=policy_id,
+            version=max(known, default=0) + 1,
+            in_force_from_round=self.desk.next_round + (self.sealed is not None),
+            rule=rule,
+            reason="As the case has it",
+            set_by="regulator",
+        )
+        self._read("policies", policy, "")
+        assert self.desk.set_policy(policy)
+        self._commit()
 
     def log(self) -> MarketLog:
         """Return the market's log."""

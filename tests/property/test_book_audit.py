@@ -14,9 +14,9 @@ from hypothesis.stateful import initialize
 from schemas.types import OrderState
 from services.core.book_audit import BookAudit, RoundBook
 from services.core.codec import book_to_dict
+from services.core.market_log import MarketLog, Status
 from services.core.orders import Order
 from services.core.past_books import sealed_books
-from services.core.replay import MarketLog, Status
 from tests.property.examples import examples
 from tests.property.recording_world import TOPICS
 from tests.property.test_replay import Replays

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis.stateful import rule
 
-from schemas.policies import MarketPolicySet
+from schemas.policies import MarketPolicySet, TradingHalt
 from services.core.past_books import book_at
 from tests.property.examples import examples
 from tests.property.market_world import MARKET
@@ -24,14 +25,28 @@ HALF = MarketPolicySet.model_validate(
         "set_by": "regulator",
     }
 )
+# In a pause and in a halt the freeze of the market does not hold, and the log has to tell when.
+BREAKER = MarketPolicySet.model_validate(
+    HALF.model_dump()
+    | {"policy_id": "breaker"}
+    | {"rule": {"kind": "circuit_breaker", "move_bp": 1_000, "pause_s": 3_000}}
+)
 
 
 class Replays(OrderLives):
-    """Orders live as they do there; then the log is read once more."""
+    """Orders live as they do there, with halts and pauses; then the log is read once more."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.world: RecordingWorld = RecordingWorld(HALF)
+        self.world: RecordingWorld = RecordingWorld(HALF, BREAKER)
+
+    @rule()
+    def halt(self) -> None:
+        self.world.rule("halt", TradingHalt(kind="trading_halt"))
+
+    @rule()
+    def lift(self) -> None:
+        self.world.rule("halt", None)
 
     def teardown(self) -> None:
         super().teardown()

@@ -2,19 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.core.allowances import Scope, scopes_of
+from services.core.allowances import Scope, WantedTogether, scopes_of
 from services.core.book import Book
 from services.core.clearing.presolve import IntArray
 from services.core.holding_rows import Run, within
 
 # More chips than any order asks for.
 _NO_END = 2**40
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the account that asks has already.
+
+    Attributes:
+        held: Pool -> what it has there after the round.
+        wanted: What it wants with orders that are open, in the periods of the book.
+    """
+
+    held: Mapping[str, Run] = field(default_factory=dict)
+    wanted: WantedTogether | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A largest share where what is held, wanted and asked for leave least of it.
+
+    Attributes:
+        policy: Id of the rule.
+        chip: The chip class.
+        pool: Key of the pool.
+        start: Absolute period.
+        share: Chips that the rule lets one account have there.
+        held: Chips that it has.
+        wanted: Most chips that its open orders could get there.
+        asked: Chips that the order asked about would take, were there no rule.
+    """
+
+    policy: str
+    chip: str
+    pool: str
+    start: int
+    share: int
+    held: int
+    wanted: int
+    asked: int
+
+    @property
+    def left(self) -> int:
+        """Return what is left of the share once all of it is there; below 0 what is too much."""
+        return self.share - self.held - self.wanted - self.asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +156,43 @@ class Allowed:
         found: Limited | None = None
         first = self._book.first_period
         for scope, has, left in self._rows:
-            wanted = [0] * self._book.periods
-            pool_at: dict[int, str] = {}
-            for pool, start, chips in rows:
-                if pool in scope.pools:
-                    for t, count in enumerate(chips, start - first):
-                        if count:
-                            wanted[t] += count
-                            pool_at.setdefault(t, pool)
-            for t, pool in sorted(pool_at.items()):
+            for t, pool, asked in _asked(scope, rows, first):
                 most = int(left[t])
-                if wanted[t] > most and (found is None or most < found.largest):
+                if asked > most and (found is None or most < found.largest):
                     found = Limited(scope.policy, scope.chip, pool, first + t, most, has[t])
         return found
+
+    def beside(
+        self, rows: Sequence[tuple[str, int, Sequence[int]]], wanted: WantedTogether | None
+    ) -> Beside | None:
+        """Return where a rule leaves least beside what is wanted already; ``None`` if none rules.
+
+        Args:
+            rows: As `least` takes them.
+            wanted: What the account wants with orders that are open.
+        """
+        found: Beside | None = None
+        first = self._book.first_period
+        for scope, has, _ in self._rows:
+            most = [0] * self._book.periods if wanted is None else wanted.most(scope.pools)
+            for t, pool, asked in _asked(scope, rows, first):
+                rest = scope.share[t], has[t], most[t], asked
+                place = Beside(scope.policy, scope.chip, pool, first + t, *rest)
+                if found is None or place.left < found.left:
+                    found = place
+        return found
+
+
+def _asked(
+    scope: Scope, rows: Sequence[tuple[str, int, Sequence[int]]], first: int
+) -> Iterator[tuple[int, str, int]]:
+    """Yield each relative period in which rows take chips, a pool of it, and how many."""
+    asked: dict[int, int] = {}
+    pools: dict[int, str] = {}
+    for pool, start, chips in rows:
+        for t, count in enumerate(chips if pool in scope.pools else (), start - first):
+            if count:
+                asked[t] = asked.get(t, 0) + count
+                pools.setdefault(t, pool)
+    for t, count in sorted(asked.items()):
+        yield t, pools[t], count

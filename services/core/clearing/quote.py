@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 import numpy as np
 
 from schemas.types import Shape
 from services.core.book import Alternative, Book, BookDemand, BookLink, Result
-from services.core.clearing.allowance_quote import Allowed, Limited
+from services.core.clearing.allowance_quote import Allowed, Beside, Limited, Own
 from services.core.clearing.link_quote import LinksLeft, Sent, Way
 from services.core.clearing.presolve import IntArray
 from services.core.clearing.why_not import NOT_TO_BE_HAD, Hint, hints, left_of, offer_row
-from services.core.holding_rows import Run
 
-_NOTHING: Mapping[str, Run] = MappingProxyType({})
+_NOTHING = Own()
 # More steps of a supply curve than this make no difference that a quote should show.
 _QUANTITIES_MAX = 16
 
@@ -58,6 +56,8 @@ class Quote:
         firm: Whether the clearing prices alone do; else offers above them would be needed.
         hint: What would let it trade, if it would get nothing.
         limited: Where a largest share kept it from more, if one did.
+        beside: Where a largest share leaves least of it beside what its owner has and wants, if one
+            rules it.
     """
 
     state: str
@@ -70,6 +70,7 @@ class Quote:
     firm: bool = True
     hint: Hint = field(default_factory=Hint)
     limited: Limited | None = None
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +112,25 @@ class Standing:
         self,
         demand: BookDemand,
         links: tuple[BookLink, ...] = (),
-        held: Mapping[str, Run] = _NOTHING,
+        own: Own = _NOTHING,
     ) -> Quote:
         """Return what the demand would get; other orders that it is tied to are not looked at.
 
         Args:
             demand: The demand.
             links: Links of the market, taken as free at their tariffs if the book knows none.
-            held: Pool -> what its owner has there after the round, for the book's largest shares.
+            own: What its owner has already, for the book's largest shares.
         """
-        allowed = Allowed(self.book, held)
+        allowed = Allowed(self.book, own.held)
         found = self._best(demand, links, allowed)
         if not allowed.binds:
             return found
-        free = self._best(demand, links, Allowed(self.book, held, is_free=True))
+        free = self._best(demand, links, Allowed(self.book, own.held, is_free=True))
+        rows = [(row.pool, row.start, row.chips) for row in free.taken]
+        found = replace(found, beside=allowed.beside(rows, own.wanted))
         if free.chip_hours <= found.chip_hours:
             return found
-        limited = allowed.least([(row.pool, row.start, row.chips) for row in free.taken])
+        limited = allowed.least(rows)
         # A higher limit, or another hour, is not what would help.
         return replace(found, limited=limited, hint=Hint())
 

@@ -7,13 +7,13 @@ each, and their sum is what the rule does to a day in the first round that it be
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from schemas.policies import BREAKER_ROUNDS_MAX, CircuitBreaker, MarketPolicySet, TradingHalt
+from schemas.policies import CircuitBreaker, MarketPolicySet, TradingHalt
 from schemas.policy_costs import ChipPrices, Gains, SimulatedRound
 from services.core.book_policies import under
-from services.core.circuit_breaker import is_paused, paused_after, traded_prices
+from services.core.circuit_breaker import is_paused, watched
 from services.core.clearing.clear import clear
 from services.core.policies import rows_of
 from services.core.policy_study.cost import cost_between
@@ -42,7 +42,7 @@ class Simulation:
 
     def __init__(self, market_id: str, rule: PolicyRule | None, replaces: str = "") -> None:
         self._market_id, self._rule, self._replaces = market_id, rule, replaces
-        self._traded: deque[TradedPrices] = deque(maxlen=BREAKER_ROUNDS_MAX + 1)
+        self._traded: tuple[TradedPrices, ...] = ()
         self._paused: MarketPaused | None = None
         self._policy: MarketPolicySet | None = None
 
@@ -61,17 +61,8 @@ class Simulation:
             return self._round(book, result, None, None)
         if isinstance(self._rule, CircuitBreaker):
             if book.mobilisation is None:
-                self._traded.append(traded_prices(seq, book.first_period, result))
-                self._paused = (
-                    paused_after(
-                        [policy],
-                        list(self._traded),
-                        market_id=self._market_id,
-                        round_id=book.round_id,
-                        now=at,
-                    )
-                    or self._paused
-                )
+                self._traded, pause = watched(self._traded, [policy], book, result, at)
+                self._paused = pause or self._paused
             return self._round(book, result, book, result)
         other = under(book, self._rows(book, policy, seq))
         return self._round(book, result, other, clear(other, rules))

@@ -18,7 +18,8 @@ from schemas.policies import MarketPolicySet
 from schemas.types import OrderState
 from services.core.book_builder import rules_of
 from services.core.clearing.clear import clear
-from services.core.replay import INPUTS, MarketLog, Read, Replay, Round, Status
+from services.core.market_log import INPUTS, MarketLog, Read, Round, Status
+from services.core.replay import Replay
 from services.core.round_pace import Pace
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from schemas import events
 from services.core.codec import result_from_dict
 from services.core.errors import DomainError, Message
+from services.core.market_log import INPUTS, MarketLog, Read, Round, Status
 from services.core.market_records import TOPICS, market_event, read_of, status_of
-from services.core.replay import INPUTS, MarketLog, Read, Round, Status
 from services.core.round_file import join_file
 from services.gateway.errors import TooLargeError, UnavailableError
 from services.kit.errors import LogUnavailableError

@@ -12,6 +12,7 @@ from schemas.funds import AccountKind
 from schemas.types import Side, pool_key
 from services.gateway.adapters import policies, rows
 from services.gateway.adapters.credentials import add_key
+from services.gateway.adapters.indications import projected_orders
 from services.gateway.adapters.manifests import with_signature
 from services.gateway.adapters.mobilisations import declared_in
 from services.gateway.adapters.queries import SQL, sql_of
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from schemas.policies import MarketPaused, MarketPolicySet, PolicyView
     from schemas.shares import RoundShares
     from services.core.holding_rows import Run
+    from services.core.orders import Order
     from services.gateway.identity_ports import NewKey
     from services.gateway.ports import Signer
     from services.kit.postgres import Conn, Pool
@@ -342,6 +344,10 @@ class PostgresReports:
         """Return what an account has of each pool, in hours that begin after an instant."""
         found = await self._pool.fetch(SQL.held_by_one, market_id, participant_id, now)
         return {pool: run for (_, pool), run in rows.held(found).items()}
+
+    async def open_demand(self, market_id: str, participant_id: str) -> Sequence[Order]:
+        """Return an account's demand that the next round may take, as the gateway has read it."""
+        return await projected_orders(self._pool, market_id, participant_id)
 
     async def is_reported(self, allocation_id: str, delivery_id: str) -> bool:
         """Return whether this report has told periods of an allocation."""

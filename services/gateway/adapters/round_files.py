@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from services.gateway.ports import Reports
     from services.kit.postgres import Conn
 
+# A book has the key if policies are in it, and no string in a file has an unescaped quote.
+_RULED = b'"policies":['
 # What one step of decompression may yield; zlib can blow 64 KiB up a thousandfold.
 _STEP_BYTES = 256 * 1024
 
@@ -41,9 +43,10 @@ async def put_file_parts(conn: Conn, found: Sequence[tuple[RoundFilePart, dateti
         row = await conn.fetchrow(SQL.file_parts_have, round_id)
         if row is not None and row["whole"] and row["file_state"] == "partial":
             pieces = [piece["data"] for piece in await conn.fetch(SQL.file_parts, round_id)]
-            digest, size = _digest(pieces)
+            digest, size, is_ruled = _looked_at(pieces)
             state = "ok" if digest == row["file_sha256"] else "corrupt"
-            await conn.execute(SQL.set_file_state, round_id, state, size)
+            known = is_ruled if state == "ok" else None
+            await conn.execute(SQL.set_file_state, round_id, state, size, known)
 
 
 async def stream_file(reports: Reports, round_id: str) -> AsyncIterator[bytes]:
@@ -58,19 +61,26 @@ async def stream_file(reports: Reports, round_id: str) -> AsyncIterator[bytes]:
         yield rest
 
 
-def _digest(pieces: Sequence[bytes]) -> tuple[str, int]:
-    unpack, digest, size = zlib.decompressobj(), hashlib.sha256(), 0
+def _looked_at(pieces: Sequence[bytes]) -> tuple[str, int, bool]:
+    """Return the hash of a file, empty if it is broken, its size, and whether policies ruled it."""
+    unpack, digest, size, is_ruled = zlib.decompressobj(), hashlib.sha256(), 0, False
+    before = b""
     try:
-        for piece in pieces:
-            for chunk in _steps(unpack, piece):
-                digest.update(chunk)
-                size += len(chunk)
-        rest = unpack.flush()
-        digest.update(rest)
-        size += len(rest)
+        for chunk in _whole(unpack, pieces):
+            digest.update(chunk)
+            size += len(chunk)
+            # The key may lie across two chunks.
+            is_ruled = is_ruled or _RULED in chunk or _RULED in before + chunk[: len(_RULED)]
+            before = (before + chunk)[-len(_RULED) :]
     except zlib.error:
-        return "", size
-    return digest.hexdigest() if unpack.eof else "", size
+        return "", size, False
+    return digest.hexdigest() if unpack.eof else "", size, is_ruled
+
+
+def _whole(unpack: zlib._Decompress, pieces: Sequence[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield from _steps(unpack, piece)
+    yield unpack.flush()
 
 
 def _steps(unpack: zlib._Decompress, data: bytes) -> Iterator[bytes]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from schemas.phases import PhaseView
-from services.core.circuit_breaker import is_paused
-from services.core.phases import last_instant, next_cut, schedule_of
-from services.core.policies import halt_of
+from services.core.phases import schedule_of
+from services.core.stops import Stops, resuming
 from services.gateway.errors import not_found
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from services.core.phases import Schedule
     from services.gateway.ports import MarketClock, Markets, Reports
 
 _CLOSED = "closed"
@@ -45,20 +43,23 @@ class Phases:
         rounds = await self._reports.rounds(market_id=market_id, before=None, limit=1)
         policies, last_round = await self._markets.all_policies(market_id)
         pauses = await self._markets.pauses(market_id=market_id, before=None, limit=1)
-        schedule = schedule_of(rules, now)
-        is_frozen = schedule.is_frozen(now)
+        stops = Stops(last_round + 1, policies, pauses[0] if pauses else None)
         held: Literal["halt", "pause"] | None = None
-        cut_at: datetime | None = schedule.cut_at
-        if halt_of(policies, last_round + 1) is not None:
-            held, cut_at = "halt", None
-        elif pauses and is_paused(pauses[0], policies, last_round + 1, now):
-            held, cut_at = "pause", next_cut(rules, last_instant(pauses[0].until))
+        schedule: Schedule | None = schedule_of(rules, now)
+        if stops.is_halted:
+            held, schedule = "halt", None
+        elif stops.pause is not None and stops.is_paused(now):
+            held, schedule = "pause", resuming(rules, stops.pause)
+        is_frozen, until, cut_at = False, None, None
+        if schedule is not None:
+            is_frozen, cut_at = schedule.is_frozen(now), schedule.cut_at
+            until = cut_at if is_frozen else schedule.freezes_at
         latest = rounds[0] if rounds else None
         return PhaseView(
             market_id=market_id,
             as_of=now,
             phase="freeze" if is_frozen else "open",
-            until=schedule.cut_at if is_frozen else schedule.freezes_at,
+            until=until,
             cut_at=cut_at,
             held=held,
             clearing=None if latest is None or latest.state == _CLOSED else latest.round_id,

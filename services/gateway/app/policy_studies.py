@@ -69,7 +69,6 @@ class PolicyStudies:
         view = await self._reports.round(round_id)
         if view is None:
             raise not_found("round_id", round_id)
-        # No rule that has a cost was in force.
         return _free(view)
 
     async def costs(
@@ -266,12 +265,17 @@ def _ends(new: PolicySimulationNew) -> tuple[datetime | None, datetime | None]:
 
 
 def _free(view: RoundView) -> RoundPolicyCosts:
+    """Return that nothing cost anything, once the file tells that no rule was in the round.
+
+    Rules may be known later than rounds that they were in.
+    """
+    is_known = view.file.state not in {"none", "partial"}
     return RoundPolicyCosts(
         round_id=view.round_id,
         market_id=view.market_id,
         seq=view.seq,
         market_time=view.market_time,
-        state="ready",
+        state="ready" if is_known else "pending",
     )
 
 

@@ -86,7 +86,9 @@ class Previews:
         if isinstance(view, DemandView) and view.hold is not None and view.hold.state == _PLACED:
             held = view.hold.amount
         hold = _hold(change.terms, held, await self._free(principal, side))
-        found = await self._preview(self._quotes, principal, market, change.terms, hold)
+        found = await self._preview(
+            self._quotes, principal, market, change.terms, hold, change.order_id
+        )
         return found.model_copy(update={"order_id": change.order_id})
 
     async def _free(self, principal: Principal, side: Side) -> int:
@@ -101,6 +103,7 @@ class Previews:
         market: Market,
         terms: OfferTerms | DemandTerms,
         hold: HoldPreview | None,
+        amended: str | None = None,
     ) -> OrderPreview:
         if isinstance(terms, DemandTerms):
             return OrderPreview(
@@ -108,7 +111,7 @@ class Previews:
                 market_id=market.id,
                 fits=_fits(terms, market),
                 hold=hold,
-                quote=await quotes.indicative(market, terms, principal),
+                quote=await quotes.indicative(market, terms, principal, amended),
             )
         own = FitView(alternative=0, pools=(pool_key(terms.zone, terms.chip),))
         told = await quotes.offer(market.id, terms)

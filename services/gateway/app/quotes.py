@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from copy import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from schemas.events import Reason
 from schemas.previews import OfferQuote, SoldPeriod
-from schemas.quotes import QuotedLink, QuotedPeriod, QuoteView
-from schemas.types import Shape, period_of, period_start, pool_key
+from schemas.quotes import QuotedLink, QuotedPeriod, QuotedShare, QuoteView
+from schemas.types import Role, Shape, period_of, period_start, pool_key
+from services.core.allowances import WantedTogether
 from services.core.book import BookDemand
+from services.core.book_builder import Horizon, build_book
+from services.core.clearing.allowance_quote import Own
 from services.core.clearing.quote import Standing
 from services.core.clearing.reasons import allowed, quoted
 from services.core.codec import round_from_dict
@@ -23,17 +27,33 @@ from services.gateway.app.orders import check_terms
 from services.gateway.errors import not_found
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from schemas.market import Market
     from schemas.orders import DemandTerms, OfferTerms
     from services.core.clearing.quote import Quote
     from services.core.holding_rows import Run
+    from services.core.orders import Order
     from services.gateway.ports import Markets, Principal, Reports
     from services.kit.clock import Clock
 
 # The latest rounds are often still being cleared; some round before them has its file.
 _ROUNDS_MAX = 10
+
+
+@dataclass(slots=True)
+class _Account:
+    """What an account has and wants of a market that a largest share rules.
+
+    Attributes:
+        held: Pool -> what it has there.
+        orders: Its open demand.
+        wanted: That, and what was asked about before in one go; ``None`` before it is counted.
+    """
+
+    held: Mapping[str, Run]
+    orders: Sequence[Order]
+    wanted: WantedTogether | None = None
 
 
 class Quotes:
@@ -62,11 +82,16 @@ class Quotes:
         self._reading = asyncio.Lock()
         # What the last rounds left, asked for once; ``None``: asked for each time.
         self._fixed: dict[str, tuple[str, Standing] | None] | None = None
+        # The same of what the account that asks has, by market.
+        self._accounts: dict[str, _Account] = {}
 
     def at_once(self) -> Quotes:
-        """Return quotes that ask for each market's last round only once, for many at a time."""
+        """Return quotes for many demands of one account, each beside those asked about before it.
+
+        What does not depend on the demand is asked for once.
+        """
         fixed = copy(self)
-        fixed._fixed = {}  # noqa: SLF001 - a copy of this very object
+        fixed._fixed, fixed._accounts = {}, {}  # noqa: SLF001 - a copy of this very object
         return fixed
 
     async def quote(self, market_id: str, terms: DemandTerms, principal: Principal) -> QuoteView:
@@ -83,21 +108,35 @@ class Quotes:
         told = await self.indicative(view.market, terms, principal)
         if told is None:
             raise not_found("market_id", f"{market_id}, which has cleared no round yet")
-        return told
+        if principal.role is not Role.ENTERPRISE:
+            return told
+        account = await self._reports.account(principal.participant_id)
+        return told.model_copy(update={"free": account.free})
 
     async def indicative(
-        self, market: Market, terms: DemandTerms, principal: Principal
+        self,
+        market: Market,
+        terms: DemandTerms,
+        principal: Principal,
+        amended: str | None = None,
     ) -> QuoteView | None:
-        """Return what a demand that the market takes would get; ``None`` before any round."""
+        """Return what a demand that the market takes would get; ``None`` before any round.
+
+        Args:
+            market: The market.
+            terms: The demand.
+            principal: Whose it is.
+            amended: Order that would have these terms, if it is not a new one.
+        """
         known = await self._standing(market.id)
         if known is None:
             return None
         round_id, standing = known
-        held: Mapping[str, Run] = {}
+        account = None
         if covered(standing.book.pools, standing.book.policies):
-            held = await self._reports.held(market.id, principal.participant_id, self._clock.now())
+            account = await self._account(market.id, principal)
         # Some milliseconds of arrays: not on the loop that all callers share.
-        found = await asyncio.to_thread(_ask, standing, terms, market, held)
+        found = await asyncio.to_thread(_ask, standing, terms, market, account, amended)
         return _view(market.id, round_id, found, terms, market.rules.tick)
 
     async def offer(self, market_id: str, terms: OfferTerms) -> OfferQuote | None:
@@ -123,6 +162,16 @@ class Quotes:
                 for period, price in prices.items()
             ),
         )
+
+    async def _account(self, market_id: str, principal: Principal) -> _Account:
+        found = None if self._fixed is None else self._accounts.get(market_id)
+        if found is None:
+            whose = principal.participant_id
+            held = await self._reports.held(market_id, whose, self._clock.now())
+            found = _Account(held, await self._reports.open_demand(market_id, whose))
+            if self._fixed is not None:
+                self._accounts[market_id] = found
+        return found
 
     async def _standing(self, market_id: str) -> tuple[str, Standing] | None:
         if self._fixed is None:
@@ -151,18 +200,49 @@ def _read(file: bytes) -> Standing:
     return Standing(book, result)
 
 
-def _ask(standing: Standing, terms: DemandTerms, market: Market, held: Mapping[str, Run]) -> Quote:
-    return standing.quote(
-        BookDemand(
-            id="dem_quote",
-            participant="p",
-            version=1,
-            shape=Shape(terms.shape.type),
-            alternatives=resolve_alternatives(terms, market),
-            moves=moves_of(terms),
-        ),
-        links_left(market, {}, standing.book.first_period, standing.book.periods),
-        held,
+def _ask(
+    standing: Standing,
+    terms: DemandTerms,
+    market: Market,
+    account: _Account | None,
+    amended: str | None,
+) -> Quote:
+    book = standing.book
+    demand = BookDemand(
+        id="dem_quote",
+        participant="p",
+        version=1,
+        shape=Shape(terms.shape.type),
+        alternatives=resolve_alternatives(terms, market),
+        moves=moves_of(terms),
+    )
+    links = links_left(market, {}, book.first_period, book.periods)
+    if account is None:
+        return standing.quote(demand, links)
+    if account.wanted is None:
+        others = {order.id: order for order in account.orders if order.id != amended}
+        horizon = Horizon(0, book.first_period, book.periods)
+        wanted = build_book(market, list(others.values()), others, horizon).demands
+        account.wanted = WantedTogether(book, wanted)
+    found = standing.quote(demand, links, Own(account.held, account.wanted))
+    account.wanted.count(demand)
+    return found
+
+
+def _share(found: Quote) -> QuotedShare | None:
+    place = found.beside
+    if place is None:
+        return None
+    return QuotedShare(
+        policy=place.policy,
+        chip=place.chip,
+        pool=place.pool,
+        period=period_start(place.start),
+        share=place.share,
+        held=place.held,
+        wanted=place.wanted,
+        asked=place.asked,
+        left=place.left,
     )
 
 
@@ -202,6 +282,7 @@ def _view(market_id: str, round_id: str, found: Quote, terms: DemandTerms, tick:
         cost=found.cost,
         value=found.value,
         hold=max_spend(terms),
+        largest_share=_share(found),
         estimate=not found.firm,
         reason=Reason(code=code, en=told.en, zh=told.zh, params=hint),
     )

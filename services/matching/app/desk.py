@@ -7,22 +7,21 @@ ends the process, so memory is never ahead of the store for longer than one tran
 from __future__ import annotations
 
 import json
-from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from schemas.mobilisation import MobilisationDeclared, MobilisationEnded
-from schemas.policies import BREAKER_ROUNDS_MAX
 from schemas.types import TERMINAL_STATES
 from services.core.book_builder import stand
 from services.core.capacity import has_freed, has_wanted
-from services.core.circuit_breaker import has_breaker, is_paused, paused_after, traded_prices
+from services.core.circuit_breaker import watched
 from services.core.codec import book_from_dict
 from services.core.in_clearing import InClearing
 from services.core.orders import DemandOrder, OfferOrder
-from services.core.policies import halt_of, rows_of
+from services.core.policies import rows_of
 from services.core.policy_rows import policies_of
 from services.core.round_pace import Pace
+from services.core.stops import Stops
 from services.core.urgent_rounds import Stages
 from services.core.verdicts import View
 from services.matching.ports import Changes
@@ -90,7 +89,7 @@ class Desk:
         self.last_time = datetime.min.replace(tzinfo=UTC)
         self.market_changed = False
         self.policies: dict[tuple[str, int], MarketPolicySet] = {}
-        self.traded: deque[TradedPrices] = deque(maxlen=BREAKER_ROUNDS_MAX + 1)
+        self.traded: tuple[TradedPrices, ...] = ()
         self.paused: MarketPaused | None = None
         self.pace = Pace()
         self.sent: Sent = {}
@@ -124,7 +123,7 @@ class Desk:
             self.stash.setdefault(answer.order_id, {})[answer.cause] = answer
         for policy in loaded.policies:
             self.policies[policy.policy_id, policy.version] = policy
-        self.traded.extend(loaded.traded)
+        self.traded = tuple(loaded.traded)
         self.paused = loaded.paused
         if last is not None:
             self._in_last_book = policies_of(json.loads(last.book))
@@ -187,21 +186,14 @@ class Desk:
 
     def is_halted(self, now: datetime) -> bool:
         """Tell whether a policy, or a pause, keeps the next round from being run."""
-        policies, seq = self.policies.values(), self.next_round
-        return halt_of(policies, seq) is not None or is_paused(self.paused, policies, seq, now)
+        stops = Stops(self.next_round, self.policies.values(), self.paused)
+        return stops.is_halted or stops.is_paused(now)
 
     def watch_prices(self, facts: RoundFacts) -> MarketPaused | None:
         """Take over what an ordinary round traded; return the pause that follows, if one does."""
-        policies = self.policies.values()
-        if not has_breaker(policies):
-            return None
-        self.traded.append(traded_prices(facts.seq, facts.book.first_period, facts.result))
-        pause = paused_after(
-            policies,
-            tuple(self.traded),
-            market_id=facts.market.id,
-            round_id=facts.round_id,
-            now=facts.market_time,
+        policies = tuple(self.policies.values())
+        self.traded, pause = watched(
+            self.traded, policies, facts.book, facts.result, facts.market_time
         )
         if pause is not None:
             self.paused = self._changes.paused = pause
@@ -247,6 +239,8 @@ class Desk:
     def view(self, now: datetime) -> View:
         """Return what a verdict may depend on."""
         assert self.market is not None, "records are judged once the market is defined"
+        # The book of a round that is being cleared is taken: orders are for the one after it.
+        seq = self.next_round + (self.in_clearing is not None)
         return View(
             market=self.market,
             now=now,
@@ -256,6 +250,7 @@ class Desk:
             block_offers=self._block_offers,
             policies=self._in_last_book,
             is_mid_cycle=bool(self.stages.served),
+            stops=Stops(seq, self.policies.values(), self.paused),
         )
 
     def apply(self, decision: Decision) -> list[Order]:

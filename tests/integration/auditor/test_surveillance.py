@@ -120,10 +120,11 @@ async def test_a_ring_is_told_once_whatever_is_read_again(desk: Desk) -> None:  
     assert case.figures == figures
     assert "1024" in case.summary.zh
 
-    # A restart reads its tape back, and the end of the day finds nothing new.
+    # A restart reads its tape back, and the end of the day finds no more than that it is over.
     await next_day(desk, clock)
+    ended = case.model_copy(update={"revision": 2, "is_final": True})
     async with watching(desk) as reader:
-        assert await cases(reader, 1) == [case]
+        assert await cases(reader, 2) == [case, ended]
         await until_forgotten(desk, "round:jjj:1")
         assert not await reader.read(10, 300)
     # The rounds and what ended in them are let go; the market and its participants stay.

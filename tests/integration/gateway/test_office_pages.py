@@ -27,7 +27,7 @@ from tests.integration.gateway.test_day_reports import traded
 from tests.integration.gateway.test_dead_letters import buried
 from tests.integration.gateway.test_erasures import deposit
 from tests.integration.gateway.test_log import contents, hashes, signed
-from tests.integration.gateway.test_policy_studies import round_of
+from tests.integration.gateway.test_policy_studies import CAPS, round_of
 from tests.integration.gateway.test_reports import MARKET
 from tests.integration.gateway.test_surveillance import CASE, raised, shown
 from tests.unit.gateway.test_log_checker import SPOILT_PROOFS
@@ -253,7 +253,8 @@ async def check_past(page: Page, day: Day) -> None:
 
 async def file_is_there(gateway: Gateway) -> None:
     """Publish the file of the day's first round."""
-    await gateway.publish(*file_events("jingjinji:1", MARKET, json.dumps(round_of(1)).encode()))
+    file = json.dumps(round_of(1, CAPS)).encode()
+    await gateway.publish(*file_events("jingjinji:1", MARKET, file))
 
     async def state() -> object:
         return (await gateway.call("GET", "/v1/rounds/jingjinji:1")).json()["file"]["state"]
@@ -272,7 +273,7 @@ async def simulated(gateway: Gateway) -> None:
     assert step.seq is not None
     asked = PolicySimulationNew.model_validate_json(step.asked)
     found = Simulation(MARKET, asked.rule, asked.replaces or "").take(
-        *round_from_dict(round_of(1)), NOW
+        *round_from_dict(round_of(1, CAPS)), NOW
     )
     await queue.simulated(step.simulation_id, step.seq, found.model_dump_json().encode())
     await keeper.release()

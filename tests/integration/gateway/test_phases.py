@@ -62,10 +62,11 @@ async def test_anybody_sees_the_phase_of_a_market_and_what_holds_its_rounds(mark
     await gateway.publish(paused)
     held = await gateway.eventually(phase, lambda found: found["held"] == "pause")
     assert held["cut_at"] == iso(CUT + timedelta(hours=3))
+    assert (held["phase"], held["until"]) == ("open", iso(CUT + timedelta(minutes=170)))
     halt = {"policy_id": "halt", "rule": {"kind": "trading_halt"}}
     await gateway.call("POST", "/v1/policies", body | halt, key=market.regulator)
     held = await gateway.eventually(phase, lambda found: found["held"] == "halt")
-    assert held["cut_at"] is None
+    assert (held["phase"], held["until"], held["cut_at"]) == ("open", None, None)
     assert (await gateway.http.get("/v1/markets/nowhere/phase")).status_code == 404
 
 

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from schemas.market import Market as MarketModel
-from schemas.policies import PriceLimits
+from schemas.policies import MarketPolicySet, PriceLimits
 from schemas.policy_costs import PolicyCost, SimulatedRound
 from schemas.types import Shape, period_of
 from services.core.book import (
@@ -29,7 +29,7 @@ from services.core.book import (
 )
 from services.core.book_policies import under
 from services.core.clearing.clear import clear
-from services.core.codec import round_from_dict, round_to_dict
+from services.core.codec import canonical_json, round_from_dict, round_to_dict
 from services.core.eligibility import pools_of
 from services.core.policy_study.cost import policy_costs
 from services.core.policy_study.simulation import Simulation
@@ -52,6 +52,10 @@ YUAN = 1_000_000
 FIRST = period_of(datetime.fromisoformat("2026-11-25T00:00:00Z"))
 POOL, CHIP = "bj-1/ascend-910b", "ascend-910b"
 RULE = {"kind": "price_limits", "chip": CHIP, "floor": 0, "cap": 10 * YUAN}
+# Keeps the demand out that would pay most.
+CAPS = BookPolicy(
+    "caps", 1, "price_limits", (("cap", 10 * YUAN), ("chip", CHIP), ("floor", 0))
+)  # fmt: skip
 DAY = sealed().market_time.date().isoformat()
 
 
@@ -60,14 +64,13 @@ def demand(name: str, limit: int) -> BookDemand:
     return BookDemand(f"dem_{name}", f"e_{name}", 1, Shape.BLOCK, (one,))
 
 
-def round_of(seq: int) -> Json:
-    """Return the file of a round in which a cap keeps the demand out that would pay most."""
+def round_of(seq: int, *policies: BookPolicy) -> Json:
+    """Return the file of a round of two that want the same chips, one of which pays most."""
     market = MarketModel.model_validate(examples.MARKET)
     offer = BookOffer("off_a", "p_a", 1, POOL, 5 * YUAN, FIRST, (8, 8))
     demands = (demand("eager", 30 * YUAN), demand("plain", (5 + seq) * YUAN))
     whole = Book(market.id, f"{MARKET}:{seq}", FIRST, 2, pools_of(market), (offer,), demands)
-    params = (("cap", 10 * YUAN), ("chip", CHIP), ("floor", 0))
-    book = under(whole, [BookPolicy("caps", 1, "price_limits", params)])
+    book = under(whole, policies)
     return round_to_dict(book, Rules(), clear(book, Rules()))
 
 
@@ -75,7 +78,7 @@ async def publish(gateway: Gateway, seq: int, file: Json) -> None:
     # The fourth round is the next day's.
     at = sealed().market_time + timedelta(days=seq // 4)
     about = {"round_id": f"{MARKET}:{seq}", "seq": seq, "market_time": at}
-    packed = file_events(f"{MARKET}:{seq}", MARKET, json.dumps(file).encode())
+    packed = file_events(f"{MARKET}:{seq}", MARKET, canonical_json(file))
     await gateway.publish(
         sealed().model_copy(update=about), *packed, closed().model_copy(update=about)
     )
@@ -108,7 +111,7 @@ async def test_the_costs_of_policies_and_simulations_are_worked_out_beside_the_e
     gateway = market.gateway
     told = {"market_id": MARKET, "policy_id": "caps", "version": 1, "rule": RULE, "reason": "Spike"}
     assert (await gateway.call("POST", "/v1/policies", told, key=market.regulator)).is_success
-    files = {seq: round_of(seq) for seq in (1, 2, 3)}
+    files = {seq: round_of(seq, CAPS) for seq in (1, 2, 3)}
     for seq, file in files.items():
         await publish(gateway, seq, file)
     await ready(gateway, f"/v1/rounds/{MARKET}:3/policy-costs", "", "pending")
@@ -164,11 +167,21 @@ async def test_a_round_shows_where_a_largest_share_bound_and_names_nobody(market
         "rule": rule,
         "reason": "Scarce",
     }
-    assert (await gateway.call("POST", "/v1/policies", told, key=market.regulator)).is_success
+    # The gateway hears of the rule after the round that it was in, as while a view is built anew.
+    await publish(gateway, 2, round_of(2))
+    await ready(gateway, f"/v1/rounds/{MARKET}:2/policy-costs", "", "ready")
     await publish(gateway, 1, allowances.as_round(round_id, 490_000))
-    # Until the gateway has heard of the rule, the round is one that no rule with a cost was in.
+
+    async def file() -> object:
+        return (await gateway.http.get(f"/v1/rounds/{round_id}")).json().get("file")
+
+    await gateway.eventually(file, lambda found: bool(found) and found["state"] == "ok")
     path = f"/v1/rounds/{round_id}/policy-costs"
-    await ready(gateway, path, "", "pending")
+    assert (await gateway.http.get(path)).json()["state"] == "pending"
+    listed = (await gateway.http.get(f"/v1/policy-costs?market_id={MARKET}")).json()["items"]
+    assert [row["round_id"] for row in listed] == [round_id]
+    since = {"in_force_from_round": 1, "set_by": "regulator"}
+    await gateway.publish(MarketPolicySet.model_validate(told | since))
     async with studying(gateway):
         (cost,) = (await ready(gateway, path, "", "ready"))["costs"]
         (row,) = cost["bound"]
@@ -285,7 +298,7 @@ async def test_studies_are_bounded_and_a_writer_that_lost_its_place_keeps_nothin
     market: Market,
 ) -> None:
     gateway, path = market.gateway, "/v1/policy-simulations"
-    await publish(gateway, 1, round_of(1))
+    await publish(gateway, 1, round_of(1, CAPS))
     breaker = {"kind": "circuit_breaker", "move_bp": 1_000, "pause_s": 60}
 
     async def ask(rule: Json) -> Any:  # noqa: ANN401 - a reply

@@ -17,6 +17,7 @@ from services.core.round_file import file_events, round_file
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.indications import PostgresIndications
 from tests.integration.gateway.conftest import Gateway, Market, demand
+from tests.integration.gateway.test_orders import status_of
 from tests.integration.gateway.test_reports import MARKET, allocation, closed, sealed
 
 FIRST = period_of(datetime.fromisoformat("2026-11-25T00:00:00Z"))
@@ -62,6 +63,20 @@ async def cleared(
         return reply.json().get("file", {}).get("state")
 
     await gateway.eventually(state, lambda found: found == "ok")
+
+
+async def waiting(gateway: Gateway, key: str, chips: int) -> str:
+    """Place demand and let it be in the book; return its id."""
+    wanted = demand(shape={"type": "flow", "chips": chips})
+    receipt = (await gateway.submit("demand", wanted, key, f"waits-{chips}")).json()
+    await gateway.publish(status_of(receipt))
+
+    async def state() -> object:
+        path = f"/v1/demand/{receipt['order_id']}"
+        return (await gateway.call("GET", path, key=key)).json()["state"]
+
+    await gateway.eventually(state, lambda found: found == "open")
+    return str(receipt["order_id"])
 
 
 async def test_a_quote_says_what_a_demand_would_get_and_places_nothing(market: Market) -> None:
@@ -124,12 +139,35 @@ async def test_quotes_and_dry_runs_know_what_a_largest_share_leaves_the_account_
     assert {row["chips"] for row in quote["periods"]} == {12}
     assert (quote["state"], quote["reason"]["code"]) == ("part-filled", "quote_part_filled")
     assert "leaves it 12 chips" in quote["reason"]["en"]
+    # Where least is left: 20 chips at most, 8 bought, no open order yet, and 32 asked for.
+    least = {"policy": "half", "chip": "ascend-910b", "share": 20, "held": 8}
+    told = quote["largest_share"]
+    assert {name: told[name] for name in least} == least
+    assert (told["wanted"], told["asked"], told["left"]) == (0, 32, -20)
+    # An open order counts, and in a bulk the lines before; an amendment does not count twice.
+    order_id = await waiting(gateway, market.enterprise, chips=5)
+    tried = [demand(shape={"type": "flow", "chips": chips}) for chips in (2, 3)]
+    bulk = await gateway.call("POST", "/v1/demand:bulk?dry_run=true", tried, **ask)
+    previews = [item["preview"] for item in bulk.json()["results"]]
+    body = {"expected_version": 1, "terms": demand(shape={"type": "flow", "chips": 6})["terms"]}
+    amended = await gateway.call(
+        "PUT", f"/v1/demand/{order_id}?dry_run=true", body,
+        headers={"Idempotency-Key": "dry"}, **ask,
+    )  # fmt: skip
+    assert amended.status_code == 200, amended.text
+    lines = [item["quote"]["largest_share"] for item in (*previews, amended.json())]
+    numbers = [(row["wanted"], row["asked"], row["left"]) for row in lines]
+    assert numbers == [(5, 2, 5), (7, 3, 2), (0, 6, 6)]
+    alone = (await gateway.call("POST", "/v1/demand:quote", tried[0], **ask)).json()
+    assert (alone["largest_share"]["left"], alone["free"]) == (5, 0)
     # Indications are of all accounts.
     store = PostgresIndications(gateway.pool, gateway.reader)
     given = await store.held(MARKET, gateway.clock.now())
     assert given == {("enterprise-1", "bj-1/ascend-910b"): (FIRST, (8,) * 24)}
     # Who has nothing yet may have all that the share is.
     other = (await gateway.call("POST", "/v1/demand:quote", flow, key=market.regulator)).json()
+    told = other["largest_share"]
+    assert (told["held"], told["wanted"], other["free"]) == (0, 0, None)
     assert max(row["chips"] for row in other["periods"]) == 20
 
 

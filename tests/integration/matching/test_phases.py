@@ -22,6 +22,7 @@ from tests.integration.matching.desk import (
     open_process,
     settled,
 )
+from tests.integration.matching.test_policies import policy
 
 pytestmark = pytest.mark.integration
 FREEZING = MARKET.model_copy(update={"rules": MARKET.rules.model_copy(update={"freeze_s": 300})})
@@ -46,16 +47,24 @@ def amended(submitted: events.OfferSubmitted, **changes: object) -> events.Offer
 
 
 async def test_in_the_freeze_orders_only_improve_and_a_replay_says_the_same(desk: Desk) -> None:
-    kept, better, late = offer("kept"), offer("better"), offer("late")
+    kept, better, late, gone = offer("kept"), offer("better"), offer("late"), offer("gone")
     need = demand("n")
     clock = ManualClock(START)
     await desk.say(events.MarketDefined(market=FREEZING))
     async with open_process(desk.settings, clock) as matching:
-        await desk.say(kept, better, need, hold(need))
-        await settled(matching, least=4)
+        await desk.say(kept, better, gone, need, hold(need))
+        await settled(matching, least=5)
         clock.advance(timedelta(minutes=10))
         await desk.say(withdrawn(kept), amended(better, ask=900_000), late)
         await settled(matching, least=3)
+        await desk.say(policy({"kind": "trading_halt"}, "halt"))
+        await settled(matching, least=1)
+    # A halt is known over a restart; while it is in force nothing is frozen.
+    async with open_process(desk.settings, clock) as matching:
+        await desk.say(withdrawn(gone))
+        await settled(matching, least=1)
+        await desk.say(policy(None, "halt", version=2))
+        await settled(matching, least=1)
         # Read while the round is due, but of the round that it is due for.
         clock.advance(timedelta(minutes=5))
         cut_at = clock.now()
@@ -74,6 +83,7 @@ async def test_in_the_freeze_orders_only_improve_and_a_replay_says_the_same(desk
 
     assert told(kept) == [(1, "in_the_book"), (1, "frozen_cancel"), (2, "amended")]
     assert told(better) == [(1, "in_the_book"), (2, "amended")]
+    assert told(gone) == [(1, "in_the_book"), (1, "cancelled_by_participant")]
     assert told(late) == [
         (1, "in_the_book"), (1, "frozen_worse"), (1, "cancelled_by_participant"),
     ]  # fmt: skip

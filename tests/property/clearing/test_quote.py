@@ -10,7 +10,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from schemas.types import Shape
+from services.core.allowances import WantedTogether
 from services.core.book import Book, BookDemand, BookPolicy, Result, Rules
+from services.core.clearing.allowance_quote import Own
 from services.core.clearing.clear import clear_greedy
 from services.core.clearing.presolve import canonical_book
 from services.core.clearing.quote import Quote, Standing
@@ -190,7 +192,15 @@ def test_a_quote_stays_within_what_largest_shares_leave_its_owner_and_says_so(se
     held = {pool.key: (book.first_period, (1,) * book.periods) for pool in book.pools[:1]}
     given = tuple(BookHolding("", pool, *run) for pool, run in held.items())
     ruled = replace(rest, policies=(rule,), held=given)
-    quote = Standing(ruled, result).quote(asked, held=held)
+    others = [row for row in book.demands if row.participant == asked.participant]
+    quote = Standing(ruled, result).quote(asked, own=Own(held, WantedTogether(ruled, others)))
+    assert quote.limited is None or quote.beside is not None
+    if quote.beside is not None:
+        place = quote.beside
+        assert place.left <= place.share - place.held - place.asked
+        if quote.limited is not None:
+            # Where a rule limits, what is asked for is more than it leaves.
+            assert place.share - place.held < place.asked + place.wanted
     # A rule may lead to another alternative with more hours, or keep out hours so dear that all
     # gain less of them; it never gives both.
     gains = quote.value - quote.cost, free.value - free.cost

@@ -135,6 +135,26 @@ async def test_a_case_is_told_at_once_and_again_when_the_day_is_over_and_it_has_
     assert len(store.raised()) == 2
 
 
+async def test_the_end_of_the_day_is_told_once_for_a_case_that_did_not_grow() -> None:
+    store, log, clock = MemoryStore(), MemoryLog(), ManualClock(START)
+    watch = MarketWatch(store, log, clock)
+    log.put(*OWNED, *at_instants(one_round()))
+    await watch.take_in()
+    # A restart during the day says nothing new.
+    watch = MarketWatch(store, log, clock)
+    for item in (await store.load())[1]:
+        watch._keep(decode(item.value, item.headers))
+    later = START + timedelta(hours=1)
+    log.put(*((event, later) for event in round_of(2, later, ())))
+    await watch.take_in()
+    (case,) = store.raised()
+    for seq, at in ((3, NEXT), (4, NEXT + timedelta(minutes=15))):
+        log.put(*((event, at) for event in round_of(seq, at, ())))
+        await watch.take_in()
+    _, ended = store.raised()
+    assert ended == case.model_copy(update={"revision": 2, "is_final": True})
+
+
 async def test_a_running_day_is_judged_a_tenth_of_the_time_at_most() -> None:
     store, log, clock = MemoryStore(), MemoryLog(), ManualClock(START)
     watch = MarketWatch(store, log, clock)

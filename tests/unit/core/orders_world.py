@@ -10,6 +10,7 @@ from schemas.market import Market
 from schemas.orders import DemandTerms, OfferTerms
 from services.core.eligibility import max_spend
 from services.core.intake import decide
+from services.core.stops import Stops
 from services.core.verdicts import Decision, Story, Verdict, View
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class Records:
         self.market = market
         self.now = now
         self.is_mid_cycle = False
+        self.stops = Stops()
         self.orders: dict[str, Order] = {}
         self.stash: dict[str, dict[str, HoldAnswer]] = {}
         self.groups: dict[str, str] = {}
@@ -153,6 +155,7 @@ class Records:
             self.groups,
             blocks,
             is_mid_cycle=self.is_mid_cycle,
+            stops=self.stops,
         )
         self._offset += 1
         story = Story(event_id or f"event {self._offset}", cause, "story", self._offset)

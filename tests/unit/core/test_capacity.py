@@ -11,7 +11,7 @@ import pytest
 from schemas import events
 from schemas.capacity import CapacityHeld, CapacityRefused
 from schemas.types import OrderState, period_of, period_start
-from services.core.book_builder import build_book, horizon_of
+from services.core.book_builder import Horizon, build_book, horizon_of, leaving
 from services.core.capacity import (
     has_freed,
     has_wanted,
@@ -20,6 +20,7 @@ from services.core.capacity import (
     passed_by,
     wanted_of,
 )
+from services.core.order_fills import filled_offer
 from services.core.orders import OfferOrder
 from services.core.verdicts import Verdict
 from tests.unit.core import orders_world as w
@@ -190,6 +191,52 @@ def test_a_raise_that_what_rounds_sold_meanwhile_or_another_block_bars_does_not_
     records.judge(w.offer(w.OTHER_OFFER_ID, block=True))
     records.judge(answered(), cause=id_wanted(the_offer(records)))
     assert (the_offer(records).version, the_offer(records).why.code) == (1, "one_block_offer")
+
+
+def sold_out(waiting: OfferOrder) -> OfferOrder:
+    """Return an offer of which a round took all that its terms in force had."""
+    first, end = period_of(waiting.terms.start), period_of(waiting.terms.end)
+    fills = [(period, waiting.terms.chips) for period in range(first, end)]
+    return filled_offer(waiting, fills, 100)
+
+
+def test_an_offer_that_sells_out_while_its_raise_waits_goes_on_with_what_is_raised() -> None:
+    records = w.Records(w.offer(**SHARED), HELD, w.amended_offer(1, **SHARED, chips=12))
+    waiting = the_offer(records)
+    sold = sold_out(waiting)
+    assert (sold.state, sold.why.code) == (OrderState.PART_FILLED, "sold_out_raise_waits")
+    assert (sold.pending, kept_of(sold)[0]) == (waiting.pending, 12)
+    assert not has_freed(waiting, sold)
+    records.orders[w.OFFER_ID] = sold
+    horizon = Horizon(4, period_of(NINE), 24)
+    assert build_book(w.MARKET, [sold], {}, horizon).offers == ()
+    assert records.verdict(answered(), cause=id_wanted(waiting)) is Verdict.AMENDED
+    after = the_offer(records)
+    assert (after.version, after.state) == (2, OrderState.PART_FILLED)
+    (row,) = build_book(w.MARKET, [after], {}, horizon).offers
+    assert set(row.chips) == {4}
+
+
+def test_an_offer_that_sold_out_is_filled_once_its_raise_is_refused_or_its_time_is_over() -> None:
+    records = w.Records(w.offer(**SHARED), HELD, w.amended_offer(1, **SHARED, chips=12))
+    sold = records.orders[w.OFFER_ID] = sold_out(the_offer(records))
+    no = REFUSED.model_copy(update={"version": 2})
+    records.judge(no, cause=id_wanted(sold))
+    after = the_offer(records)
+    assert (after.state, after.pending, after.why.en) == (OrderState.FILLED, None, "taken")
+    assert has_freed(sold, after)
+    end = period_of(sold.terms.end)
+    (left,) = leaving([sold], {}, {}, w.NOW, end)
+    assert (left.state, left.why.code) == (OrderState.FILLED, "filled")
+    assert has_freed(sold, left)
+
+
+def test_a_block_that_sold_is_over_and_says_that_its_raise_does_not_count() -> None:
+    block = SHARED | {"block": True}
+    records = w.Records(w.offer(**block), HELD, w.amended_offer(1, **block, chips=12))
+    sold = sold_out(the_offer(records))
+    assert (sold.state, sold.pending) == (OrderState.FILLED, None)
+    assert (sold.why.code, dict(sold.why.params)["version"]) == ("sold_whole_before_raise", 2)
 
 
 def test_an_offer_is_not_changed_while_its_chips_are_being_reserved() -> None:

@@ -31,8 +31,8 @@ from schemas.registry import BY_MODEL
 from schemas.signing_keys import SigningKeyView
 from schemas.types import Role, Side
 from services.core.errors import Message
+from services.core.market_log import MarketLog
 from services.core.order_life import Happening
-from services.core.replay import MarketLog
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.context import Api
 from services.gateway.adapters.http.server import create_app

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -23,6 +23,7 @@ from schemas.funds import (
 from schemas.types import period_of
 from services.core.holding_rows import Run
 from services.core.holdings import runs_of
+from services.core.orders import Order
 
 TOLD_AT = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 
@@ -44,15 +45,22 @@ class MemoryReports:
         return []
 
     async def held(self, market_id: str, participant_id: str, now: datetime) -> Mapping[str, Run]:
-        chips: dict[tuple[str, str, int], int] = {}
+        nets: dict[int, dict[tuple[str, str, int], int]] = {}
         for made in self.made.values():
             sign = (made.enterprise_id == participant_id) - (made.provider_id == participant_id)
+            net = nets.setdefault(int(made.round_id.rpartition(":")[2]), {})
             for item in made.periods if made.market_id == market_id else ():
                 if item.start > now:
                     key = participant_id, made.pool, period_of(item.start)
-                    chips[key] = chips.get(key, 0) + sign * item.chips
+                    net[key] = net.get(key, 0) + sign * item.chips
+        chips: dict[tuple[str, str, int], int] = {}
+        for _, net in sorted(nets.items()):
+            chips |= {key: max(0, chips.get(key, 0) + count) for key, count in net.items()}
         some = [(*key, count) for key, count in sorted(chips.items()) if count > 0]
         return {pool: run for (_, pool), run in runs_of(some).items()}
+
+    async def open_demand(self, market_id: str, participant_id: str) -> Sequence[Order]:
+        return ()
 
     async def round(self, round_id: str) -> RoundView | None:
         return None

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.types import OrderState
 from services.core.book_audit import BookFault
-from services.core.replay import Read, Status
+from services.core.market_log import Read, Status
 from services.kit.snapshots import dumps, loads
 from tests.unit.ledger import world as w
 

@@ -103,7 +103,9 @@ class Sight:
     def frozen_from(self) -> datetime | None:
         """Return from when on orders may only improve before the next round, if they do."""
         freeze_s, cut_at = self.market.rules.freeze_s, self.next_round
-        return None if cut_at is None or not freeze_s else cut_at - timedelta(seconds=freeze_s)
+        if cut_at is None or not freeze_s or self.is_halted:
+            return None
+        return cut_at - timedelta(seconds=freeze_s)
 
     @property
     def paused_until(self) -> datetime | None:

@@ -1,8 +1,11 @@
 -- name: projected_orders
--- The book as the next round would take it, each order with the terms in force.
+-- The book as the next round would take it, each order with the terms in force; or one account's
+-- demand in it.
 SELECT order_id, side, participant_id, version, state, hold_amount, terms
 FROM order_shown
-WHERE market_id = $1 AND state IN ('open', 'part-filled');
+WHERE market_id = $1 AND state IN ('open', 'part-filled')
+  AND ($2::text IS NULL OR (participant_id = $2 AND side = 'demand'))
+LIMIT $3::bigint;
 
 -- name: projected_fills
 -- What whole rounds allocated of open orders, by period; of a demand, under the terms in force:
@@ -13,12 +16,14 @@ FROM (
   SELECT o.order_id, o.order_id AS offer_id, NULL::text AS demand_id, NULL::timestamptz AS since
   FROM orders o
   WHERE o.market_id = $1 AND o.side = 'offer' AND o.state IN ('open', 'part-filled')
+    AND $2::text IS NULL
   UNION ALL
   SELECT o.order_id, NULL, o.order_id, t.recorded_at
   FROM orders o
   JOIN order_shown s ON s.order_id = o.order_id
   JOIN order_terms t ON t.event_id = s.terms_id
   WHERE o.market_id = $1 AND o.side = 'demand' AND o.state = 'part-filled'
+    AND ($2::text IS NULL OR o.participant_id = $2)
 ) AS x
 JOIN allocation a ON (a.offer_id = x.offer_id OR a.demand_id = x.demand_id)
 JOIN round r ON r.round_id = a.round_id AND r.closed_at IS NOT NULL

@@ -72,7 +72,7 @@ SELECT data FROM round_file_part WHERE round_id = $1 ORDER BY part;
 SELECT data FROM round_file_part WHERE round_id = $1 AND part = $2;
 
 -- name: set_file_state
-UPDATE round SET file_state = $2, file_bytes = $3 WHERE round_id = $1;
+UPDATE round SET file_state = $2, file_bytes = $3, is_ruled = $4 WHERE round_id = $1;
 
 -- name: put_curve
 -- A curve counts once: a repeat of its event neither changes it nor the statistics.
@@ -206,42 +206,58 @@ ORDER BY a.seq DESC LIMIT $6;
 
 -- name: held_by_one
 -- What an account has of what rounds gave in hours to come, but for urgent rounds. An enterprise
--- offers nothing but what it bought, so what it sold is off it. No horizon is as long as 15 days.
-SELECT x.participant_id, x.pool, x.start, sum(x.chips)::bigint AS chips
+-- offers nothing but what it bought, so what it sold is off it, round by round and never below
+-- nothing, as matching counts (`services.core.holdings.held_after`): what another market gave and
+-- this one sold on is no debt that later purchases pay off. Over the sums of the rounds up to each,
+-- that is the last less the lowest below nothing. No horizon is as long as 15 days.
+SELECT x.participant_id, x.pool, x.start,
+  (sum(x.chips) - least(0, min(x.total)))::bigint AS chips
 FROM (
-  SELECT $2::text AS participant_id, a.pool, (p.value ->> 'start')::timestamptz AS start,
-    (CASE WHEN a.enterprise_id = $2 THEN 1 ELSE 0 END
-      - CASE WHEN a.provider_id = $2 THEN 1 ELSE 0 END) * (p.value ->> 'chips')::bigint AS chips
+  SELECT $2::text AS participant_id, a.pool, p.start, sum(p.sign * p.chips) AS chips,
+    sum(sum(p.sign * p.chips)) OVER (PARTITION BY a.pool, p.start ORDER BY r.seq) AS total
   FROM allocation a
   JOIN round r ON r.round_id = a.round_id
-  CROSS JOIN LATERAL jsonb_array_elements(a.periods) AS p
+  CROSS JOIN LATERAL (
+    SELECT (one ->> 'start')::timestamptz AS start, (one ->> 'chips')::bigint AS chips,
+      CASE WHEN a.enterprise_id = $2 THEN 1 ELSE 0 END
+        - CASE WHEN a.provider_id = $2 THEN 1 ELSE 0 END AS sign
+    FROM jsonb_array_elements(a.periods) AS e (one)
+  ) AS p
   WHERE a.market_id = $1 AND (a.enterprise_id = $2 OR a.provider_id = $2)
     AND r.closed_at IS NOT NULL AND r.market_time > $3::timestamptz - interval '15 days'
+    AND p.start > $3
     AND NOT EXISTS (SELECT FROM mobilisation_round m WHERE m.round_id = a.round_id)
+  GROUP BY a.pool, p.start, r.seq
 ) AS x
-WHERE x.start > $3
 GROUP BY 1, 2, 3
-HAVING sum(x.chips) > 0
+HAVING sum(x.chips) > least(0, min(x.total))
 ORDER BY 1, 2, 3;
 
 -- name: held_by_all
 -- The same of all accounts of a market.
-SELECT x.participant_id, x.pool, x.start, sum(x.chips)::bigint AS chips
+SELECT x.participant_id, x.pool, x.start,
+  (sum(x.chips) - least(0, min(x.total)))::bigint AS chips
 FROM (
-  SELECT side.participant_id, a.pool, (p.value ->> 'start')::timestamptz AS start,
-    side.sign * (p.value ->> 'chips')::bigint AS chips
+  SELECT side.participant_id, a.pool, p.start, sum(side.sign * p.chips) AS chips,
+    sum(sum(side.sign * p.chips)) OVER (
+      PARTITION BY side.participant_id, a.pool, p.start ORDER BY r.seq
+    ) AS total
   FROM round r
   JOIN allocation a ON a.round_id = r.round_id
-  CROSS JOIN LATERAL jsonb_array_elements(a.periods) AS p
+  CROSS JOIN LATERAL (
+    SELECT (one ->> 'start')::timestamptz AS start, (one ->> 'chips')::bigint AS chips
+    FROM jsonb_array_elements(a.periods) AS e (one)
+  ) AS p
   CROSS JOIN LATERAL (VALUES (a.enterprise_id, 1), (a.provider_id, -1))
     AS side (participant_id, sign)
   WHERE r.market_id = $1 AND r.closed_at IS NOT NULL
     AND r.market_time > $2::timestamptz - interval '15 days'
+    AND p.start > $2
     AND NOT EXISTS (SELECT FROM mobilisation_round m WHERE m.round_id = r.round_id)
+  GROUP BY side.participant_id, a.pool, p.start, r.seq
 ) AS x
-WHERE x.start > $2
 GROUP BY 1, 2, 3
-HAVING sum(x.chips) > 0
+HAVING sum(x.chips) > least(0, min(x.total))
 ORDER BY 1, 2, 3;
 
 -- name: allocation

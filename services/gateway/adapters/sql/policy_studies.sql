@@ -39,7 +39,8 @@ INSERT INTO policy_cost AS c (round_id, tries, cause) VALUES ($1, 1, $2)
 ON CONFLICT (round_id) DO UPDATE SET tries = c.tries + 1, cause = excluded.cause;
 
 -- name: policy_costs
--- Rounds under policies that have a cost, latest first; one of them if it is named.
+-- Rounds under policies that have a cost, latest first; one of them, whole or not, if it is named.
+-- That a policy was in a round is told by the policy, or by the round's file before that is known.
 SELECT r.round_id, r.market_id, r.seq, r.market_time, c.body,
   CASE
     WHEN c.body IS NOT NULL THEN 'ready'
@@ -49,10 +50,10 @@ SELECT r.round_id, r.market_id, r.seq, r.market_time, c.body,
     ELSE 'pending'
   END AS state
 FROM round r LEFT JOIN policy_cost c USING (round_id)
-WHERE r.closed_at IS NOT NULL
+WHERE (r.closed_at IS NOT NULL OR $8::text IS NOT NULL)
   AND ($1::text IS NULL OR r.market_id = $1)
   AND ($2::bigint IS NULL OR (r.seq, r.market_id) < ($2, $3::text))
-  AND (c.round_id IS NOT NULL OR EXISTS (
+  AND (c.round_id IS NOT NULL OR r.is_ruled OR EXISTS (
     SELECT FROM market_policy p
     WHERE p.market_id = r.market_id AND p.body #>> '{rule,kind}' <> ALL($7::text[])
       AND (p.body ->> 'in_force_from_round')::bigint <= r.seq

@@ -99,7 +99,25 @@ def facts(found: Json) -> Iterator[tuple[str, Text, str | Text]]:
         yield "average_yuan", ("average (yuan/chip-hour)", "均价(元/卡时)"), average
         yield "value_yuan", ("at its limit (yuan)", "按限价(元)"), units.yuan(int(found["value"]))
     yield "hold_yuan", ("would reserve (yuan)", "将冻结(元)"), units.yuan(int(found["hold"]))
+    if found.get("free") is not None:
+        yield "free_yuan", ("free (yuan)", "可用(元)"), units.yuan(int(found["free"]))
+    yield from _share(found.get("largest_share"))
     yield "round_id", ("by round", "依据轮次"), str(found["round_id"])
+
+
+def _share(share: Json | None) -> Iterator[tuple[str, Text, str | Text]]:
+    """Yield what a largest share leaves beside what the account has and wants."""
+    if share:
+        left, start = int(share["left"]), units.short_time(share["period"])
+        en = (
+            f"{left:,} of {share['share']:,} chips in {share['pool']} at {start}: holds "
+            f"{share['held']:,}, open orders want {share['wanted']:,}, this one {share['asked']:,}"
+        )
+        zh = (
+            f"{share['pool']} 时段 {start}:共 {share['share']:,} 张,剩 {left:,} 张;"
+            f"已持有 {share['held']:,},未成交订单需 {share['wanted']:,},本单 {share['asked']:,}"
+        )
+        yield "largest_share", ("largest share leaves", "最大份额剩余"), (en, zh)
 
 
 def _ways(links: list[Json]) -> Iterator[str]:

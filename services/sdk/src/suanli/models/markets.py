@@ -13,10 +13,11 @@ class PhaseView(TypedDict):
     """UTC instant, ISO 8601."""
 
     phase: Literal["open", "freeze"]
-    """`freeze`: orders may be added and improved, not withdrawn or made worse."""
+    # `freeze`: orders may be added and improved, not withdrawn or made worse; no round to
+    # freeze for, no freeze.
 
-    until: str
-    """When the phase ends."""
+    until: str | None
+    """When the phase ends; null while trading is halted."""
 
     cut_at: str | None
     """When the next round takes the book; null while trading is halted."""

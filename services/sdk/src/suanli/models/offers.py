@@ -254,6 +254,37 @@ class QuotedLink(TypedDict):
     """Micro-yuan per GB, at least the tariff."""
 
 
+class QuotedShare(TypedDict):
+    """What a largest share leaves the account that asks, where that is least."""
+
+    policy: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    chip: str
+    """Lower-case letters, digits and hyphens, at most 64."""
+
+    pool: str
+    """Pool as zone/chip."""
+
+    period: str
+    """Start of a period: a full hour, UTC, ISO 8601."""
+
+    share: int
+    """Chips that one account may have there in all."""
+
+    held: int
+    """Chips of the class that it has already."""
+
+    wanted: int
+    """Most chips that its other open orders could get."""
+
+    asked: int
+    """Chips that the demand would take, were there no rule."""
+
+    left: int
+    """What all of that leaves of the share; below 0, the orders compete for it."""
+
+
 class QuoteView(TypedDict):
     """What a demand would get and cost, at the prices and with the chips that a round left."""
 
@@ -280,6 +311,13 @@ class QuoteView(TypedDict):
 
     hold: int
     """What placing it would reserve, micro-yuan."""
+
+    free: NotRequired[int | None]
+    # What open orders leave of the caller's money, micro-yuan; null for those who have none,
+    # and in a dry run, whose `hold` tells it.
+
+    largest_share: NotRequired[QuotedShare | None]
+    """What largest shares leave the caller; null if none rules it."""
 
     estimate: bool
     """Whether offers above the clearing prices are needed, so that prices would move."""

@@ -84,7 +84,8 @@ class RoundTold(TypedDict):
     """UTC instant, ISO 8601."""
 
     next_freeze_at: NotRequired[str | None]
-    """From when on orders may only improve; null if the market has no freeze."""
+    # From when on orders may only improve; null if the market has no freeze; not if trading
+    # is halted or paused.
 
     next_cut_at: NotRequired[str | None]
     """When the next round takes the book, unless trading is halted or paused."""
