@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 
 from schemas.registry import REGISTRY, TOPICS
 from tests.architecture import code_rules, text_rules
-from tests.architecture.tree import ROOT, Source, product, python, read, report, sources
+from tests.architecture.tree import ROOT, Source, files, product, python, read, report, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -65,7 +65,7 @@ def test_every_page_has_exactly_one_title() -> None:
 
 
 def test_every_relative_link_of_a_page_leads_somewhere() -> None:
-    paths = {source.path for source in sources()}
+    paths = set(files())
     paths |= {str(parent) for path in paths for parent in PurePosixPath(path).parents}
     pages = _pages()
     _check(lambda page: text_rules.dead_links(page, paths, pages), pages.values())
@@ -160,11 +160,11 @@ def test_migrations_are_numbered_without_gaps_and_say_which_way_they_go() -> Non
         if source.path.startswith("infra/postgres/migrations/") and source.suffix == ".sql":
             by_folder.setdefault(str(PurePosixPath(source.path).parent), []).append(source)
     assert by_folder, "no migration found below infra/postgres/migrations"
-    for folder, files in by_folder.items():
-        numbers = [re.match(r"(\d{4})_[a-z0-9_]+\.sql$", PurePosixPath(f.path).name) for f in files]
+    for folder, steps in by_folder.items():
+        numbers = [re.match(r"(\d{4})_[a-z0-9_]+\.sql$", PurePosixPath(f.path).name) for f in steps]
         assert all(numbers), f"name must be NNNN_name.sql in {folder}"
-        assert [int(found[1]) for found in numbers if found] == list(range(1, len(files) + 1))
-        assert all("-- migrate:up" in file.text for file in files), f"marker missing in {folder}"
+        assert [int(found[1]) for found in numbers if found] == list(range(1, len(steps) + 1))
+        assert all("-- migrate:up" in step.text for step in steps), f"marker missing in {folder}"
 
 
 @pytest.mark.parametrize(

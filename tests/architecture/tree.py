@@ -60,8 +60,8 @@ def _parsed(text: str) -> ast.Module:
 
 
 @cache
-def sources() -> tuple[Source, ...]:
-    """Return every text file that git tracks or would track."""
+def files() -> tuple[str, ...]:
+    """Return the path of every file that git tracks or would track."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
         cwd=ROOT,
@@ -69,14 +69,18 @@ def sources() -> tuple[Source, ...]:
         check=True,
         timeout=20,
     ).stdout.decode()
-    found = []
-    for path in sorted(set(filter(None, listed.split("\0")))):
-        file = ROOT / path
-        # A file deleted but not yet committed is still listed; a binary file holds a null byte.
-        if not file.is_file() or b"\0" in (content := file.read_bytes()):
-            continue
-        found.append(Source(path, content.decode()))
-    return tuple(found)
+    # A file deleted but not yet committed is still listed.
+    return tuple(
+        path for path in sorted(set(filter(None, listed.split("\0")))) if (ROOT / path).is_file()
+    )
+
+
+@cache
+def sources() -> tuple[Source, ...]:
+    """Return every text file that git tracks or would track."""
+    contents = ((path, (ROOT / path).read_bytes()) for path in files())
+    # A binary file holds a null byte.
+    return tuple(Source(path, text.decode()) for path, text in contents if b"\0" not in text)
 
 
 def python(*folders: str) -> list[Source]:

@@ -103,6 +103,19 @@ def test_every_variable_that_must_come_from_outside_is_in_the_example() -> None:
     assert re.findall(r"^[A-Z_]+=.+", example, re.MULTILINE) == []
 
 
+def test_files_of_exports_are_kept_on_a_disk_that_the_gateway_may_write_to(
+    compose: dict[str, Any],
+) -> None:
+    gateway = compose["services"]["gateway"]
+    folder = gateway["environment"]["SUANLI_GATEWAY_EXPORT_FOLDER"]
+    (volume,) = [mount.partition(":") for mount in gateway["volumes"]]
+    assert (volume[0] in compose["volumes"], volume[2]) == (True, folder)
+    dockerfile = (ROOT / "infra/docker/Dockerfile").read_text("utf-8")
+    user = re.search(r"^USER (\d+):", dockerfile, re.MULTILINE)
+    assert user is not None
+    assert f"--owner={user[1]} --group={user[1]} {folder}\n" in dockerfile
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_knows_every_setting_that_the_compose_file_gives_it(
     compose: dict[str, Any], name: str

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -20,13 +21,14 @@ import suanli
 from infra.local.exchange import Exchange
 from infra.local.exchange_cli import up
 from suanli.models import DemandTerms, OfferTerms
-from tests.e2e import snippets
+from tests.e2e import guides, snippets
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 # Rounds are ten seconds apart; a busy machine takes its time to start and to clear.
 FILLED_S_MAX = 120.0
 YUAN = 1_000_000
+ROLES = ("enterprise", "provider", "regulator", "operator")
 # Pages whose commands run, and whose programs do.
 PAGES = ("services/sdk/README.md", "docs/start.md")
 PROGRAMS = ("services/sdk/README.md", "docs/guides/enterprise.md", "docs/guides/provider.md")
@@ -126,6 +128,33 @@ def test_people_trade_with_robots_and_every_page_runs_as_it_stands(
     _the_pages_run(sandbox, tmp_path, demand_id, offer_id)
 
 
+# A hundred and twenty commands, each a process; on a busy machine they take their time.
+@pytest.mark.timeout(500)
+def test_every_command_of_the_guides_runs_as_it_stands(sandbox: Exchange, tmp_path: Path) -> None:
+    _robots_trade_with_each_other(sandbox)
+    keys = {role: person(sandbox, f"{role}.env") for role in ROLES}
+    with ExitStack() as stack:
+        clients = {
+            role: stack.enter_context(suanli.Client(key["SUANLI_API_URL"], key["SUANLI_API_KEY"]))
+            for role, key in keys.items()
+        }
+        filled: Json = dict(clients["enterprise"].submit_demand("jjj-spot", demand_terms()))
+        until(
+            lambda: dict(clients["enterprise"].get_demand(filled["order_id"])),
+            lambda one: one["state"] == "filled",
+        )
+        with_clients(sandbox, tmp_path)
+        wrong = guides.run(guides.People(clients, filled, sandbox.state_dir), tmp_path)
+    assert not wrong, "\n".join(wrong)
+
+
+def with_clients(sandbox: Exchange, home: Path) -> None:
+    """Put the keys of the sandbox where the pages look for them."""
+    for folder in ("local", "sandbox"):
+        (home / "var" / folder).mkdir(parents=True)
+        (home / "var" / folder / "clients").symlink_to(sandbox.state_dir / "clients")
+
+
 def _robots_trade_with_each_other(sandbox: Exchange) -> None:
     with client_of(sandbox, "bohai-cloud") as client:
         # What was seeded trades in the first round; what comes later is theirs.
@@ -186,9 +215,7 @@ def _the_command_line_says_what_it_is(sandbox: Exchange) -> None:
 
 
 def _the_pages_run(sandbox: Exchange, home: Path, demand_id: str, offer_id: str) -> None:
-    for folder in ("local", "sandbox"):
-        (home / "var" / folder).mkdir(parents=True)
-        (home / "var" / folder / "clients").symlink_to(sandbox.state_dir / "clients")
+    with_clients(sandbox, home)
     key = person(sandbox, "enterprise.env")["SUANLI_API_KEY"]
     with suanli.Client(sandbox.api_url, key) as enterprise:
         (allocation, *_) = enterprise.list_allocations(order_id=demand_id)
@@ -214,17 +241,17 @@ def _the_pages_run(sandbox: Exchange, home: Path, demand_id: str, offer_id: str)
 
 
 def test_every_block_that_is_not_run_says_why() -> None:
-    for page in {*PAGES, *PROGRAMS}:
+    for page in {*PAGES, *PROGRAMS, *guides.PAGES}:
         for block in snippets.blocks(page):
             assert block.reason is None or len(block.reason.split()) >= 3, block
 
 
 def test_the_check_of_the_pages_can_fail(tmp_path: Path) -> None:
     shown = "$ false\nrefused [why]\n$ true \\\n    and more\nfine\n$ false\n"
-    console = snippets.Block("page", "console", shown, None)
-    shell = snippets.Block("page", "sh", "true\nfalse  # no\ntrue\n", None)
+    console = snippets.Block("page", "console", shown)
+    shell = snippets.Block("page", "sh", "true\nfalse  # no\ntrue\n")
     spared = snippets.Block("page", "sh", "false\n", "it would fail")
     wrong = snippets.run_shell([console, shell, spared], tmp_path, {})
     assert wrong[:-1] == ["@@ page: false", "@@ page: false  # no"]
-    refusal = snippets.Block("page", "console", "$ true\nrefused [why]\n", None)
+    refusal = snippets.Block("page", "console", "$ true\nrefused [why]\n")
     assert snippets.run_shell([refusal], tmp_path, {})[0] == "@@ page: true"

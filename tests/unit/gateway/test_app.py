@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from schemas.api import AllocationView
@@ -234,6 +235,9 @@ async def test_an_unknown_path_and_method_are_problems_too() -> None:
         wrong = await http.patch("/v1/offers", json={})
     assert (lost.status_code, lost.json()["code"]) == (404, "not_found")
     assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
+    # All that the path has, each by an operation of its own.
+    assert wrong.headers["allow"] == wrong.json()["errors"][0]["allowed"] == "GET, POST"
+    assert "仅支持" in wrong.json()["detail_zh"]
 
 
 async def test_the_page_of_the_api_loads_nothing_from_elsewhere() -> None:
@@ -265,6 +269,26 @@ def test_every_body_has_an_example() -> None:
             content = operation.get("requestBody", {}).get("content", {})
             if "application/json" in content:
                 assert content["application/json"]["schema"]["examples"], operation["operationId"]
+
+
+def test_every_reply_has_an_example_that_its_schema_takes() -> None:
+    described = openapi()
+    # Files, which pages of their own describe.
+    bytes_alone = {"get_round_file", "get_export", "get_bundle", "get_tile"}
+    bytes_alone |= {"get_checkpoint", "get_proof"}
+    for operation in (item for path in described["paths"].values() for item in path.values()):
+        name = operation["operationId"]
+        told = {
+            media: content
+            for status, reply in operation["responses"].items()
+            if status.startswith("2")
+            for media, content in reply.get("content", {}).items()
+        }
+        for media, content in told.items():
+            assert ("example" in content) != (name in bytes_alone), (name, media)
+            if "example" in content and "json" in media:
+                schema = {**content["schema"], "components": described["components"]}
+                jsonschema.Draft202012Validator(schema).validate(content["example"])
 
 
 def test_the_reference_page_tells_of_every_path() -> None:

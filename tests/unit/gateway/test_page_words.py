@@ -21,8 +21,10 @@ from services.gateway.adapters.http import examples
 from services.gateway.adapters.pages import site
 from services.gateway.adapters.pages.case_words import found
 from services.gateway.adapters.pages.codes import ACTS, PURPOSES, word
+from services.gateway.adapters.pages.figures import drawn
 from services.gateway.adapters.pages.market_figures import Sight
-from services.gateway.adapters.pages.office_figures import report_bars, report_figure
+from services.gateway.adapters.pages.names import names_in
+from services.gateway.adapters.pages.office_figures import leads, report_bars, report_figure
 from services.gateway.adapters.pages.rendering import ENVIRONMENT, chinese, lasting
 from services.gateway.app.door import RECORDED
 from services.gateway.app.emergency_report import DisplacedRow, EmergencyRow, emergency_use
@@ -31,6 +33,13 @@ from tests.unit.gateway.test_scopes import operations
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 _LONG = "Flood forecast 永定河洪水预报及沿岸转移"
+
+
+def test_no_page_joins_a_list_by_a_comma_in_chinese() -> None:
+    folder = ROOT / "services/gateway/adapters/pages/templates"
+    alone = re.compile(r"""join\('(, )'\)|%}, {%|\{\{ '(, )'""")
+    found = [page.name for page in folder.glob("*.html") if alone.search(page.read_text("utf-8"))]
+    assert found == []
 
 
 @pytest.mark.parametrize(
@@ -166,6 +175,34 @@ def test_a_report_is_read_in_words_and_beijing_time_and_its_picture_too() -> Non
     bars = report_bars(view, "zh")
     assert bars is not None
     assert [bar.name for bar in bars.bars] == ["北京 · a10"]
+
+
+def test_a_row_of_a_report_names_its_chips_and_leads_to_what_it_is_about() -> None:
+    columns = [
+        ReportColumn(name=name, en=name, zh=name, unit="text")
+        for name in ("case_id", "round_id", "chip", "owners")
+    ]
+    view = report(
+        "surveillance", columns, (("sc_a", "m:7", "a10", "lab"), ("sc_b", None, None, ""))
+    )
+    market = Market.model_validate(examples.MARKET)
+    names = names_in([market], "en")
+    page = ENVIRONMENT.from_string(
+        "{% import 'macros.html' as m %}{{ m.table(figure, pick, shown, drawn, 'x', leads) }}"
+    ).render(
+        figure=report_figure(view, "en"),
+        pick=lambda *said: said[0],
+        shown=names.shown,
+        drawn=drawn,
+        leads=leads,
+    )
+    assert re.findall(r'href="([^"]+)">([^<]+)<', page) == [
+        ("/office/cases/sc_a", "sc_a"),
+        ("/rounds/m:7", "m:7"),
+        ("/office/cases/sc_b", "sc_b"),
+    ]
+    (chip,) = (item for item in market.chips if item.id == "ascend-910b")
+    assert names.shown(report_figure(view, "en").columns[2].kind, chip.id) == chip.name
 
 
 def test_the_register_of_emergency_use_is_drawn_by_need_and_read_in_words() -> None:

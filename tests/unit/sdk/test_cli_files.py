@@ -61,6 +61,22 @@ def test_every_fault_of_every_row_is_told_and_nothing_is_sent(
         assert told in done.output
 
 
+def test_wrong_amounts_hide_no_other_fault_of_any_row(tmp_path: Path) -> None:
+    rows = """- {zone: bj-1, chip: t4, chips: many, ask_yuan: 1, start: a, end: b, resource_code: c}
+- {zone: bj-1, chip: t4, chips: 8, ask_yuan: abc, start: a, end: b, resource_code: c}
+- {zone: bj-1, chip: t4, chips: 8, ask_yuan: 0.0000001, start: a, end: b, colour: red}
+"""
+    with pytest.raises(UsageProblem) as told:
+        terms.load(written(tmp_path, rows, "orders.yaml"), OfferTerms)
+    assert [problem.field for problem in (told.value, *told.value.more)] == [
+        "items.0.chips",
+        "items.1.ask_yuan",
+        "items.2.ask_yuan",
+        "items.2.colour",
+        "items.2.resource_code",
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "field", "value"),
     [

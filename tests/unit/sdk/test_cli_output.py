@@ -70,6 +70,13 @@ def test_csv_has_stable_names_plain_numbers_and_no_formula(
     ]
 
 
+def test_csv_says_true_and_false_as_json_does(capsys: pytest.CaptureFixture[str]) -> None:
+    column = Column("sure", ("sure?", "确定"), words.yes, lambda item: item.get("sure"))
+    items = [{"sure": True}, {"sure": False}, {}]
+    print_list(_session(Output.CSV), items, [column], empty=("none", "无"))
+    assert capsys.readouterr().out == 'sure\ntrue\nfalse\n""\n'
+
+
 def test_json_is_what_the_exchange_gave(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(_printed(capsys, Output.JSON)) == ORDERS
 

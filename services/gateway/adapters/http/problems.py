@@ -10,6 +10,7 @@ import asyncpg
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from schemas.problem import PROBLEM_MEDIA_TYPE, FieldError, Problem
 from services.core.errors import AuthError, DomainError, Message
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _DOCS = "/docs#errors"
 _RETRY_AFTER_S = "1"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 # The first class that fits decides.
 _STATUS: tuple[tuple[type[DomainError], HTTPStatus], ...] = (
@@ -153,7 +155,7 @@ async def _http(request: Request, error: HTTPException) -> Response:
     if status is HTTPStatus.NOT_FOUND:
         found: DomainError = errors.not_found("path", request.url.path)
     elif status is HTTPStatus.METHOD_NOT_ALLOWED:
-        found = DomainError("method_not_allowed", message, field="method", value=request.method)
+        found = _wrong_method(request)
     else:
         found = DomainError("http", message)
     reply = respond(found, request)
@@ -166,7 +168,27 @@ async def _http(request: Request, error: HTTPException) -> Response:
             changed.model_dump_json(exclude_none=True), status.value, media_type=PROBLEM_MEDIA_TYPE
         )
     reply.headers.update(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        # Starlette tells those of one operation of the path; others may have more.
+        reply.headers["Allow"] = found.allowed
     return reply
+
+
+def _wrong_method(request: Request) -> DomainError:
+    fitting = [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
+    allowed, value = ", ".join(fitting), request.method
+    message = Message(
+        f"method: must be {allowed} for {request.url.path}, was {value}",
+        f"method：{request.url.path} 仅支持 {allowed}，实为 {value}",
+    )
+    return DomainError("method_not_allowed", message, field="method", value=value, allowed=allowed)
 
 
 async def _store(request: Request, error: Exception) -> Response:

@@ -78,10 +78,11 @@ def _body_of(
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
     many = {"type": "array", "maxItems": BULK_ITEMS_MAX, "items": reference}
     many["examples"] = [[example]]
+    lines = {"schema": reference, "example": example}
     return {
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": many}, NDJSON: {"schema": reference}},
+            "content": {"application/json": {"schema": many}, NDJSON: lines},
         }
     }
 
@@ -210,31 +211,34 @@ async def _answer(request: Request, bulk: Bulk) -> Response:
     items = _items(await request.body())
     results = await bulk.take(list(enumerate(items)), "items.{}")
     refused = sum(isinstance(item, DomainError) for _, _, item in results)
-    reply = BulkReply(
-        accepted=len(results) - refused,
-        refused=refused,
-        results=tuple(_result(*item, chinese=chinese) for item in results),
-    )
+    told = ",".join(_told(*item, chinese=chinese) for item in results)
     return Response(
-        reply.model_dump_json(exclude_none=True),
+        f'{{"accepted":{len(results) - refused},"refused":{refused},"results":[{told}]}}',
         HTTPStatus.ACCEPTED.value,
         media_type="application/json",
     )
 
 
-def _result(
+def _told(
     index: int,
     key: str | None,
     found: Any,  # noqa: ANN401 - a receipt, a preview or an error
     *,
     chinese: bool,
-) -> BulkResult:
-    if not isinstance(found, DomainError):
-        name = "preview" if hasattr(found, "fits") else "receipt"
-        return BulkResult.model_construct(index=index, idempotency_key=key, **{name: found})
-    problem = problem_of(found, chinese=chinese)
-    problem = problem.model_copy(update={"errors": problem.errors[:_FAULTS_TOLD]})
-    return BulkResult(index=index, idempotency_key=key, problem=problem)
+) -> str:
+    """Return a verdict as JSON, a `BulkResult` without what does not apply to it."""
+    if isinstance(found, DomainError):
+        problem = problem_of(found, chinese=chinese)
+        problem = problem.model_copy(update={"errors": problem.errors[:_FAULTS_TOLD]})
+        result = BulkResult(index=index, idempotency_key=key, problem=problem)
+        return result.model_dump_json(exclude_none=True)
+    if not hasattr(found, "fits"):
+        taken = BulkResult.model_construct(index=index, idempotency_key=key, receipt=found)
+        return taken.model_dump_json(exclude_none=True)
+    tried = BulkResult.model_construct(index=index, idempotency_key=key, preview=found)
+    absent = {"receipt", "problem"} | ({"idempotency_key"} if key is None else set())
+    # The preview with its nulls, as when one order is tried alone.
+    return tried.model_dump_json(exclude=absent)
 
 
 # --- NDJSON ---------------------------------------------------------------------------------
@@ -274,8 +278,7 @@ def _tell(
     spool: "SpooledTemporaryFile[bytes]", results: Sequence[Result], *, chinese: bool
 ) -> None:
     for item in results:
-        text = _result(*item, chinese=chinese).model_dump_json(exclude_none=True)
-        spool.write(text.encode() + b"\n")
+        spool.write(_told(*item, chinese=chinese).encode() + b"\n")
 
 
 async def _batches(request: Request, lines: Lines) -> AsyncIterator[list[Line]]:

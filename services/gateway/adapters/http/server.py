@@ -41,6 +41,7 @@ from services.gateway.adapters.http import (
 )
 from services.gateway.adapters.http.context import Api, ApiDep, StrictRoute
 from services.gateway.adapters.http.middleware import BodyLimit, Measure
+from services.gateway.adapters.http.reply_examples import add_examples
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.http.short_way import ShortWay
 from services.gateway.adapters.http.stream_way import StreamWay
@@ -202,5 +203,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             for status in ("4XX", "5XX"):
                 content = replies[status]["content"]
                 content[PROBLEM_MEDIA_TYPE] = content.pop("application/json")
+        add_examples(described)
     assert app.openapi_schema is not None
     return app.openapi_schema

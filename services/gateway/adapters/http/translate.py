@@ -126,8 +126,8 @@ def _fault(error: Mapping[str, Any], prefix: str) -> Fault:
         return _own_fault(field, value, str(error["msg"]).removeprefix("Value error, "))
     context = error.get("ctx") or {}
     if kind == "json_invalid":
-        # The path holds the position in the text, which is no field.
-        field, value = "body", f"not JSON at character {error['loc'][-1]}"
+        # The path holds a position in the text, which is no field; what is allowed tells it.
+        field, value = "body", "something else"
     texts = _ALLOWED.get(kind)
     if texts is None:
         allowed = allowed_zh = str(error["msg"]).removeprefix("Input should be ")

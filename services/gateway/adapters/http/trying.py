@@ -26,4 +26,5 @@ DRY_RUN: dict[int | str, dict[str, Any]] = {
 
 def previewed(found: Model) -> Response:
     """Return what a dry run found, as JSON."""
-    return Response(found.model_dump_json(exclude_none=True), media_type="application/json")
+    # With nulls: what a quote has none of is a field of it that must be there.
+    return Response(found.model_dump_json(), media_type="application/json")

@@ -91,12 +91,29 @@ _CODED = frozenset(
 
 def report_figure(view: ReportView, language: str) -> Figure:
     """Return the table of a report, its codes in words of a language."""
-    columns = tuple(Column(item.en, item.zh, _KINDS[item.unit], item.name) for item in view.columns)
+    columns = tuple(
+        Column(item.en, item.zh, "chip" if item.name == "chip" else _KINDS[item.unit], item.name)
+        for item in view.columns
+    )
     rows = tuple(
         tuple(_value(column, cell, language) for column, cell in zip(columns, row, strict=True))
         for row in view.rows
     )
     return Figure(view.kind, columns, rows)
+
+
+_LED = {
+    "case_id": "/office/cases",
+    "demand_id": "/office/orders",
+    "mobilisation_id": "/office/mobilisations",
+    "participant_id": "/office/participants",
+    "round_id": "/rounds",
+}
+
+
+def leads(name: str, value: Value) -> str | None:
+    """Return the page of what a cell of a report names, by its column; ``None`` if it has none."""
+    return f"{_LED[name]}/{value}" if name in _LED and value else None
 
 
 def kind_of(unit: Unit) -> Kind:

@@ -16,8 +16,14 @@ from schemas.types import Role
 from services.gateway.adapters.http.routing import Routes
 from services.gateway.adapters.pages.context import PageRoute, Pages, PagesDep, Visitor, VisitorDep
 from services.gateway.adapters.pages.figures import drawn, shown
+from services.gateway.adapters.pages.names import names_of
 from services.gateway.adapters.pages.office import markets_of, watcher
-from services.gateway.adapters.pages.office_figures import kind_of, report_bars, report_figure
+from services.gateway.adapters.pages.office_figures import (
+    kind_of,
+    leads,
+    report_bars,
+    report_figure,
+)
 from services.gateway.app.report_words import ABOUT, TITLES
 from suanli.report_files import content
 
@@ -84,6 +90,8 @@ async def show_report(
         markets=markets,
         kinds=[(one, TITLES[one]) for one in _kinds(visitor)],  # type: ignore[index]
         shown=shown,
+        named=(await names_of(pages, visitor)).shown,
+        leads=leads,
         drawn=drawn,
         kind_of=kind_of,
         **context,

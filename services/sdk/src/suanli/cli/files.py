@@ -70,32 +70,53 @@ def rows_of_lines(text: str) -> list[Json]:
             )
             continue
         rows.append(row)
-    if problems:
-        first, *rest = problems
-        first.more = tuple(rest[:_FAULTS_MAX])
-        raise first
+    refuse(problems)
     return rows
 
 
-def check(orders: Sequence[Json], model: Any, file: str) -> None:  # noqa: ANN401 - a type
+def check(
+    orders: Sequence[Json],
+    model: Any,  # noqa: ANN401 - a type
+    wrong: Sequence[UsageProblem] = (),
+) -> None:
     """Check that all orders of a file have the contract's shape.
+
+    Args:
+        orders: The rows.
+        model: Type of `suanli.models` that each must fit.
+        wrong: Faults of rows that were found while it was read.
 
     Raises:
         UsageProblem: with every fault of every row.
     """
-    problems = [
+    shapes = [
         UsageProblem(f"items.{index}.{fault.field}", fault.value, fault.allowed)
         for index, order in enumerate(orders)
         for fault in faults_of(order, model)
     ]
-    if problems:
-        first, *rest = problems[:_FAULTS_MAX]
-        first.more = tuple(rest)
-        if len(problems) > _FAULTS_MAX:
-            left = len(problems) - _FAULTS_MAX
-            nothing = ("without these and more faults", "无上述及其余错误")
-            first.more += (UsageProblem("--file", f"{file}: {left} more", nothing),)
-        raise first
+    refuse(sorted([*wrong, *shapes], key=_row))
+
+
+def refuse(problems: Sequence[UsageProblem]) -> None:
+    """Refuse a file for its faults, if it has any.
+
+    Raises:
+        UsageProblem: with as many of them as are shown at once.
+    """
+    if not problems:
+        return
+    first, *rest = problems[:_FAULTS_MAX]
+    first.more = tuple(rest)
+    if len(problems) > _FAULTS_MAX:
+        left = len(problems) - _FAULTS_MAX
+        nothing = ("without these and more faults", "无上述及其余错误")
+        first.more += (UsageProblem("--file", f"{left} more", nothing),)
+    raise first
+
+
+def _row(problem: UsageProblem) -> int:
+    parts = problem.field.split(".")
+    return int(parts[1]) if parts[0] == "items" and len(parts) > 1 else 0
 
 
 def _value(name: str, cell: str) -> object:

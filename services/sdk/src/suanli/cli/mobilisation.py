@@ -164,7 +164,7 @@ def _print(session: Session, found: Json) -> None:
         ("chip_hours", ("chip-hours given", "已分配卡时"), words.count(found["chip_hours"])),
         ("reserve_chip_hours", ("of these, reserve", "其中储备"),
          words.count(found["reserve_chip_hours"])),
-        ("payment", ("paid (yuan)", "金额(元)"), words.money(found["payment"])),
+        ("payment", ("paid", "金额"), words.money(found["payment"])),
     ]  # fmt: skip
     print_details(session, found, rows)
 
@@ -190,5 +190,5 @@ _COLUMNS: Final[tuple[Column, ...]] = (
     ),
     Column("reason", ("because", "原因"), lambda item: str(item["terms"]["reason"]), wraps=True),
     words.count_column("chip_hours", ("chip-hours", "卡时"), "chip_hours"),
-    ranked(1, words.money_column("payment", ("paid (yuan)", "金额(元)"), "payment")),
+    ranked(1, words.money_column("payment", ("paid", "金额"), "payment")),
 )

@@ -275,9 +275,10 @@ def _list(
         Literal["coming", "in_force", "past"] | None,
         option("--state", en="Only in this state.", zh="仅此状态。"),
     ] = None,
+    where: options.Where = None,
     limit: options.Limit = ordering.LIMIT,
 ) -> None:
-    pages = session.client.pages(_PATH, market_id=market, state=state)
+    pages = session.client.pages(_PATH, market_id=market, state=state, filter=where)
     found = ordering.take(session, pages, limit)
     print_list(session, found, _COLUMNS, empty=("No policies.", "暂无政策。"))
 

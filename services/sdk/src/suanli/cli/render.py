@@ -224,6 +224,9 @@ def _csv_cell(column: Column, item: Json) -> object:
         found = found[0]
     if found is None:
         return ""
+    if isinstance(found, bool):
+        # As in JSON, whatever language reads it.
+        return str(found).lower()
     return found if column.number else _harmless(str(found))
 
 

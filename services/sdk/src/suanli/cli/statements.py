@@ -132,6 +132,7 @@ def _statement(
         option("--to", en="Full hour, exclusive; by default now.", zh="整点,不含;默认至今。"),
     ] = None,
     participant: options.Participant = None,
+    where: options.Where = None,
 ) -> None:
     period = {
         "from": _BEGINNING if start is None else units.instant("--from", start),
@@ -139,7 +140,9 @@ def _statement(
     }
     client = session.client
     view = client.send(ops.read("/v1/account/statement", participant_id=participant, **period))
-    pages = client.pages("/v1/account/statement/entries", participant_id=participant, **period)
+    pages = client.pages(
+        "/v1/account/statement/entries", participant_id=participant, filter=where, **period
+    )
     found = list(pages)
     if session.output is Output.JSON:
         session.print_json({"statement": view, "entries": found})

@@ -42,7 +42,7 @@ _SERIES: Final[tuple[Column, ...]] = (
 _LATEST: Final[tuple[Column, ...]] = (
     words.text_column("chip", ("chip", "芯片"), "chip"),
     words.text_column("region", ("region", "地区"), "region"),
-    words.price_column("index_per_chip_hour", ("index (yuan/chip-hour)", "指数(元/卡时)"), "index"),
+    words.price_column("index_per_chip_hour", ("index per chip-hour", "每卡时指数"), "index"),
     ranked(1, words.price_column("per_pflops_hour", ("per PFLOPS-hour", "每 PFLOPS 时"), "per")),
     words.count_column("chip_hours", ("chip-hours", "卡时"), "volume"),
     Column(

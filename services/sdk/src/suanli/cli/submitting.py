@@ -30,11 +30,12 @@ def register(noun: typer.Typer, side: Side) -> None:
     ) -> None:
         from suanli.models import DemandTerms, OfferTerms
 
-        found = terms.load_many(file)
+        found, wrong = terms.load_many(file)
         if side == "offers" and any("resource_code" not in row for row in found):
             own = own_code(session)
             found = [{"resource_code": own, **row} for row in found]
-        files.check(found, OfferTerms if side == "offers" else DemandTerms, str(file))
+        model = OfferTerms if side == "offers" else DemandTerms
+        files.check(found, model, wrong)
         ordering.submit_many(session, side, session.market(market), found, key=key, dry_run=dry_run)
 
     command(

@@ -37,23 +37,25 @@ def load(path: Path, model: Any = None) -> Json | list[Json]:  # noqa: ANN401 - 
         UsageProblem: if it cannot be read, or holds something else; of a list, with every fault
             of every row.
     """
-    found = _load(path)
+    found, wrong = _load(path)
     if model is not None and isinstance(found, list):
-        files.check(found, model, str(path))
+        files.check(found, model, wrong)
+    else:
+        files.refuse(wrong)
     return found
 
 
-def load_many(path: Path) -> list[Json]:
-    """Return the orders of a file, one or a list; `load` tells the formats.
+def load_many(path: Path) -> tuple[list[Json], list[UsageProblem]]:
+    """Return the orders of a file, one or a list, and its wrong amounts, for `files.check`.
 
     Raises:
         UsageProblem: if it cannot be read.
     """
-    found = _load(path)
-    return found if isinstance(found, list) else [found]
+    found, wrong = _load(path)
+    return (found if isinstance(found, list) else [found]), wrong
 
 
-def _load(path: Path) -> Json | list[Json]:
+def _load(path: Path) -> tuple[Json | list[Json], list[UsageProblem]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -69,10 +71,12 @@ def _load(path: Path) -> Json | list[Json]:
             found = json.loads(text, parse_float=Decimal)
         except ValueError as error:
             raise UsageProblem("--file", str(path), _readable(error)) from error
+    wrong: list[UsageProblem] = []
     if isinstance(found, dict):
-        return _exact(found, "")
+        return _exact(found, "", wrong), wrong
     if isinstance(found, list) and found and all(isinstance(item, dict) for item in found):
-        return [_exact(item, f"items.{index}") for index, item in enumerate(found)]
+        rows = [_exact(item, f"items.{index}", wrong) for index, item in enumerate(found)]
+        return rows, wrong
     raise UsageProblem(
         "--file",
         f"{path}: {type(found).__name__}",
@@ -105,19 +109,23 @@ def _load_yaml(path: Path, text: str) -> object:
         raise UsageProblem("--file", str(path), _readable(error)) from error
 
 
-def _exact(value: Json, path: str) -> Json:
+def _exact(value: Json, path: str, wrong: list[UsageProblem]) -> Json:
     found: Json = {}
     for name, item in value.items():
         where = f"{path}.{name}" if path else str(name)
         base = str(name).removesuffix(_YUAN_SUFFIX)
-        if base in _PRICED and base != name:
-            if base in value:
-                raise UsageProblem(
-                    where, str(item), (f"left out, since {base} is given", f"去掉:已有 {base}")
-                )
-            found[base] = micro_of_yuan(where, _number_text(item))
+        if base not in _PRICED or base == name:
+            found[str(name)] = _exact_item(item, where, wrong)
+        elif base in value:
+            left_out = (f"left out, since {base} is given", f"去掉:已有 {base}")
+            wrong.append(UsageProblem(where, str(item), left_out))
         else:
-            found[str(name)] = _exact_item(item, where)
+            try:
+                found[base] = micro_of_yuan(where, _number_text(item))
+            except UsageProblem as problem:
+                wrong.append(problem)
+                # Something of the right kind, so that it is not called missing as well.
+                found[base] = 0
     return found
 
 
@@ -126,11 +134,11 @@ def _number_text(item: object) -> str:
     return f"{item:f}" if isinstance(item, Decimal) else str(item)
 
 
-def _exact_item(item: object, where: str) -> object:
+def _exact_item(item: object, where: str, wrong: list[UsageProblem]) -> object:
     if isinstance(item, dict):
-        return _exact(item, where)
+        return _exact(item, where, wrong)
     if isinstance(item, list):
-        return [_exact_item(part, f"{where}.{index}") for index, part in enumerate(item)]
+        return [_exact_item(part, f"{where}.{index}", wrong) for index, part in enumerate(item)]
     # Any other number with a point is refused by the exchange, which must see it to say so.
     return float(item) if isinstance(item, Decimal) else item
 
