@@ -26,7 +26,7 @@ AnyArray = npt.NDArray[Any]
 # What the split is above the share asked, basis points: what comes out may be so much more.
 _SLACK_BP = 50
 # What the search aims at above the share asked, basis points.
-_MARGIN_BP = 10
+_MARGIN_BP = 2
 # A share that comes this near by itself is looked at without a premium first, basis points.
 _NEAR_BP = 100
 # Parts more, each a little further, until shares are kept and covered; the last is at the caps.
