@@ -70,6 +70,9 @@ _MORE = 4
 _DRAWS = 60
 # Every so many-th move drops a few runs instead of bringing one in.
 _TEARS = 6
+# Steering prices rank places that welfare does not tell apart; so that runs do not always go back
+# to where they were, every so many-th of the best places is passed over.
+_PASSED = 3
 
 # Columns of `Desk.counts`, and of the statistics.
 _EJECTED, _FREED, _GRANTED, _TODO = 0, 1, 2, 3
@@ -325,7 +328,7 @@ def _recreate(board: Board, part: Part, desk: Desk, p: int, low: int, high: int)
     for n in range(desk.counts[_TODO]):
         d = desk.todo[n, 0]
         if allowed(board, d):
-            r, start, chips = best_run(board, part.is_open, d)
+            r, start, chips = best_run(board, part.is_open, d, desk.seed, _PASSED)
             if r >= 0:
                 gain += accept(board, part, d, r, start, chips)
     if not spreads_first:
