@@ -25,11 +25,9 @@ from services.core.clearing.scale.board import (
     LEAST,
     MARGIN,
     POOL,
-    POOLS_LOW,
     ROW,
     SENDS,
     START,
-    TRAFFIC,
     USED,
     Board,
     allowed,
@@ -37,7 +35,7 @@ from services.core.clearing.scale.board import (
 )
 from services.core.clearing.scale.compiled import compiled
 from services.core.clearing.scale.dice import draw
-from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, LANE, lane_room
+from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, LANE, full_link
 from services.core.clearing.scale.parts import (
     OUTS,
     SINCE,
@@ -49,7 +47,12 @@ from services.core.clearing.scale.parts import (
     accept,
     reject,
 )
-from services.core.clearing.scale.picks import cell_of, granted_at, least_missed, most_promising
+from services.core.clearing.scale.picks import (
+    cell_of,
+    least_missed,
+    least_missed_sender,
+    most_promising,
+)
 from services.core.clearing.scale.places import (
     best_run,
     fill_spread,
@@ -67,7 +70,8 @@ _RUNS_MAX = 32
 _CELLS_MAX = 256
 _INVITED = 6
 _MORE = 4
-_DRAWS = 60
+# Pools whose users are looked through for one that can leave a full link.
+_POOLS_ASKED = 3
 # Every so many-th move drops a few runs instead of bringing one in.
 _TEARS = 6
 # Steering prices rank places that welfare does not tell apart; so that runs do not always go back
@@ -153,7 +157,7 @@ def anneal(board: Board, part: Part, desk: Desk, moves: int, hot: int, cold: int
         fell = gain < 0 and -gain > temperature * draw(desk.seed, 1024) // 1024
         # The one that it is linked to may have had to make room, and have found no other place.
         alone = row >= 0 and not allowed(board, board.runs[row, DEMAND])
-        if fell or alone or not _backed(board, p):
+        if fell or alone or not _backed(board, p) or not _others_backed(board, desk, p):
             _undo(board, part, desk, board.runs[row, DEMAND] if row >= 0 else -1)
             desk.stats[UNDONE] += 1
         else:
@@ -188,7 +192,7 @@ def _make_room(board: Board, part: Part, desk: Desk, r: int, start: int) -> tupl
 
 @compiled
 def _clear_lanes(board: Board, part: Part, desk: Desk, r: int, start: int) -> tuple[bool, int]:
-    """Free what a run sends on its lanes, or its allowances, at the cost of others of its pool.
+    """Free what a run sends on its lanes, or its allowances, at the cost of others.
 
     Returns:
         Whether it could, and the welfare lost.
@@ -203,39 +207,28 @@ def _clear_lanes(board: Board, part: Part, desk: Desk, r: int, start: int) -> tu
         lane, needed = board.sends[r, LANE], gb
         if t < start:
             lane, needed = board.sends[r, DATA_LANE], each + 1 if t < first + more else each
-        while needed > 0 and lane_room(board.links, board.lanes, lane, t) < needed:
-            found, more_lost = _eject_sender(board, part, desk, lane, board.runs[r, POOL], t)
+        link = full_link(board.links, board.lanes, lane, t, needed) if needed > 0 else -1
+        while link >= 0:
+            found, more_lost = _eject_sender(board, part, desk, link, board.runs[r, POOL], t)
             lost += more_lost
             if not found:
                 return False, lost
+            link = full_link(board.links, board.lanes, lane, t, needed)
     return True, lost
 
 
 @compiled
 def _eject_sender(
-    board: Board, part: Part, desk: Desk, lane: int, p: int, t: int
+    board: Board, part: Part, desk: Desk, link: int, p: int, t: int
 ) -> tuple[bool, int]:
-    """Let the first user of a pool go, of some drawn, that sends over a lane in a period."""
-    users, slots = part.counts[p, USERS], part.counts[p, SLOTS]
-    for _ in range(_DRAWS if users + slots else 0):
-        n = draw(desk.seed, users + slots)
-        if n >= users:
-            slot = part.slot_ptr[p] + n - users
-            r = part.slots[slot, 0]
-            place = board.spreads[r, POOLS_LOW] + part.slots[slot, 1]
-            d = board.spreads[r, DEMAND]
-            uses = board.spreads[r, TRAFFIC] > 0 and board.lanes_of[place] == lane
-            if uses and board.demands[d, ROW] == r and granted_at(board, part, slot, t) > 0:
-                return _free_cell(board, part, desk, slot, p, t)
-            continue
-        at = part.run_ptr[p] + n
-        d, start = part.users[at, WHO], part.users[at, SINCE]
-        r = board.demands[d, ROW]
-        uses = board.sends[r, LANE] == lane and start <= t < part.users[at, UNTIL]
-        if board.sends[r, DATA_LANE] == lane and t < start <= t + CROSSING_PERIODS_MAX:
-            uses = True
-        if uses and not holds_children(board, d):
+    """Free what somebody sends over a link in a period: a user of a pool, else of some others."""
+    for _ in range(_POOLS_ASKED):
+        d, slot = least_missed_sender(board, part, desk.seed, p, link, t)
+        if slot >= 0:
+            return _free_cell(board, part, desk, slot, p, t)
+        if d >= 0:
             return _eject_run(board, part, desk, d)
+        p = part.pools[draw(desk.seed, len(part.pools))]
     return False, 0
 
 
@@ -398,5 +391,18 @@ def _backed(board: Board, p: int) -> bool:
     """Tell whether the block offers taken of a pool are used whole."""
     for t in range(board.room.shape[1]):
         if board.cells[p, t, USED] < board.cells[p, t, BASE]:
+            return False
+    return True
+
+
+@compiled
+def _others_backed(board: Board, desk: Desk, p: int) -> bool:
+    """Tell whether other pools that a move took from use their block offers whole."""
+    for n in range(desk.counts[_EJECTED]):
+        other = board.runs[desk.ejected[n, 1], POOL]
+        if other != p and not _backed(board, other):
+            return False
+    for n in range(desk.counts[_FREED]):
+        if desk.freed[n, 3] != p and not _backed(board, desk.freed[n, 3]):
             return False
     return True

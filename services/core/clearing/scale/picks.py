@@ -15,9 +15,10 @@ from services.core.clearing.scale.board import (
     LAST,
     LEAST,
     LIMIT,
+    MARGIN,
     POOL,
+    POOLS_LOW,
     ROW,
-    SENDS,
     USED,
     WIDTH,
     Board,
@@ -26,7 +27,15 @@ from services.core.clearing.scale.board import (
 )
 from services.core.clearing.scale.compiled import compiled
 from services.core.clearing.scale.dice import draw
-from services.core.clearing.scale.lanes import sent_cost
+from services.core.clearing.scale.lanes import (
+    DATA_GB,
+    DATA_LANE,
+    GB,
+    LANE,
+    data_cost,
+    lane_room,
+    leads_over,
+)
 from services.core.clearing.scale.parts import (
     LOSS,
     OUTS,
@@ -38,6 +47,7 @@ from services.core.clearing.scale.parts import (
     Part,
 )
 from services.core.clearing.scale.places import is_paid
+from services.core.routes import CROSSING_PERIODS_MAX
 
 AnyArray = npt.NDArray[Any]
 
@@ -69,10 +79,10 @@ def most_promising(board: Board, part: Part, seed: AnyArray, p: int) -> tuple[in
 def _promise(board: Board, seed: AnyArray, r: int) -> tuple[int, int]:
     """Return the start at which a row could gain most, of half of them, and what it could gain.
 
-    It pays the steering prices, save for chips that nobody uses; its links it pays in any case.
+    It pays the steering prices, save for chips and links that nobody uses.
     """
     p, duration, chips = board.runs[r, POOL], board.runs[r, DURATION], board.runs[r, LEAST]
-    first, steering = board.runs[r, FIRST], board.steering
+    first = board.runs[r, FIRST]
     value = board.runs[r, LIMIT] * duration * chips
     start, most, cost, free = -1, chips * 0, chips * 0, 0
     for t in range(first, first + board.runs[r, COUNT] + duration - 1):
@@ -80,19 +90,30 @@ def _promise(board: Board, seed: AnyArray, r: int) -> tuple[int, int]:
             free, cost = 0, 0 * cost
             continue
         free += 1
-        cost += max(0, chips - board.room[p, t]) * (steering[p, t + 1] - steering[p, t])
+        cost += _cost_of_room(board, r, p, t, chips)
         s = t - duration + 1
         if free > duration:
-            short = max(0, chips - board.room[p, s - 1])
-            cost -= short * (steering[p, s] - steering[p, s - 1])
+            cost -= _cost_of_room(board, r, p, s - 1, chips)
         if free < duration or value - cost <= most or draw(seed, 2) == 0:
             continue
         gain = value - cost
-        if board.runs[r, SENDS] > 0:
-            gain -= sent_cost(steering, board.sends, r, s, duration, chips)
+        if board.sends[r, DATA_GB] > 0:
+            gain -= data_cost(board.steering, board.sends, r, s)
         if gain > most and is_paid(board, r, s, chips):
             start, most = s, gain
     return start, most
+
+
+@compiled
+def _cost_of_room(board: Board, r: int, p: int, t: int, chips: int) -> int:
+    """Return what a row would have to pay others in a period, of its pool and its links."""
+    steering = board.steering
+    cost = max(0, chips - board.room[p, t]) * (steering[p, t + 1] - steering[p, t])
+    gb, lane = board.sends[r, GB] * chips, board.sends[r, LANE]
+    if gb > 0:
+        short = max(0, gb - lane_room(board.links, board.lanes, lane, t))
+        cost += short * (steering[lane, t + 1] - steering[lane, t])
+    return cost  # type: ignore[no-any-return]
 
 
 @compiled
@@ -120,6 +141,44 @@ def least_missed(board: Board, part: Part, seed: AnyArray, p: int, t: int) -> tu
             if board.demands[d, ROW] != r or granted_at(board, part, slot, t) == 0:
                 continue
             loss = (board.spreads[r, LIMIT] - price) * granted_at(board, part, slot, t)
+        if (found < 0 or loss < least) and not holds_children(board, d):
+            found, found_slot, least = d, slot, loss
+        seen += 1
+        if seen >= _COMPARED and found >= 0:
+            break
+    return found, found_slot
+
+
+@compiled
+def least_missed_sender(
+    board: Board, part: Part, seed: AnyArray, p: int, link: int, t: int
+) -> tuple[int, int]:
+    """Return what `least_missed` does, of users of a pool that send over a link in a period."""
+    users, slots = part.counts[p, USERS], part.counts[p, SLOTS]
+    found, found_slot, least, seen = -1, -1, 0, 0
+    n = draw(seed, users + slots)
+    for _ in range(min(_LOOKED_THROUGH, users + slots)):
+        n = n + 1 if n + 1 < users + slots else 0
+        slot = -1
+        if n < users:
+            at = part.run_ptr[p] + n
+            d, loss = part.users[at, WHO], part.users[at, LOSS]
+            since, until = part.users[at, SINCE], part.users[at, UNTIL]
+            if not since - CROSSING_PERIODS_MAX <= t < until:
+                continue
+            column = LANE if t >= since else DATA_LANE
+            if not leads_over(board.lanes, board.sends[board.demands[d, ROW], column], link):
+                continue
+        else:
+            slot = part.slot_ptr[p] + n - users
+            r = part.slots[slot, 0]
+            d = board.spreads[r, DEMAND]
+            lane = board.lanes_of[board.spreads[r, POOLS_LOW] + part.slots[slot, 1]]
+            if board.demands[d, ROW] != r or not leads_over(board.lanes, lane, link):
+                continue
+            loss = board.demands[d, MARGIN] * granted_at(board, part, slot, t)
+            if granted_at(board, part, slot, t) == 0:
+                continue
         if (found < 0 or loss < least) and not holds_children(board, d):
             found, found_slot, least = d, slot, loss
         seen += 1
