@@ -26,7 +26,7 @@ AnyArray = npt.NDArray[Any]
 # What the split is above the share asked, basis points: what comes out may be so much more.
 _SLACK_BP = 50
 # What the search aims at above the share asked, basis points.
-_MARGIN_BP = 10
+_MARGIN_BP = 2
 # A share that comes this near by itself is looked at without a premium first, basis points.
 _NEAR_BP = 100
 # Parts more, each a little further, until shares are kept and covered; the last is at the caps.
@@ -37,6 +37,8 @@ _SPLIT_WHOLE_FROM = 5
 _LEAP_BP = 100
 # What a smaller premium is looked for to, as a part of the cap.
 _LOWER_PARTS = 64
+# A premium that leaves a share missed rises by such a part of the cap at least, where shares leap.
+_RAISED_PARTS = 256
 
 
 class Engine(Relaxation, Protocol):
@@ -141,13 +143,18 @@ class Search:
 
     def _follow(self, got: tuple[Supplied, ...]) -> None:
         """Move premiums by what the selection misses of its shares, or has beyond them."""
+        amounts, is_near = list(self._amounts), True
         for n, rule in enumerate(self._rules):
             self._note(got, n)
             if got[n].everything:
                 missed = (rule.share_bp + _MARGIN_BP) / WHOLE - got[n].domestic / got[n].everything
-                amount = self._amounts[n] + round(self._together.slopes[n] * missed)
-                self._amounts[n] = min(max(0, amount), rule.premium_max)
-        self._move()
+                amount = amounts[n] + round(self._together.slopes[n] * missed)
+                amounts[n] = min(max(0, amount), rule.premium_max)
+                is_near &= abs(missed) * WHOLE <= _MARGIN_BP
+        # To take a selection over costs time, and the search itself moves shares by as much.
+        if not is_near:
+            self._amounts = amounts
+            self._move()
 
     def _settle(self) -> tuple[Supplied, ...]:
         """Go on until every share is kept, or its premium at the cap, and every split covers."""
@@ -177,7 +184,10 @@ class Search:
     def _raise(self, k: int, got: Supplied, n: int) -> None:
         rule = self._rules[k]
         missed = got.balance(rule.share_bp) / max(1, got.everything) + _MARGIN_BP / WHOLE
-        step = max(1, round(self._together.slopes[k] * missed), rule.premium_max // 256) * (n + 1)
+        # A small book moves in leaps, and no book may go on like this for ever.
+        leaps = self._is_coarse or n >= _SPLIT_WHOLE_FROM
+        least = max(1, rule.premium_max // _RAISED_PARTS) if leaps else 1
+        step = max(least, round(self._together.slopes[k] * missed)) * (n + 1)
         self._amounts[k] = min(rule.premium_max, self._amounts[k] + step)
 
     def _note(self, got: tuple[Supplied, ...], k: int) -> None:

@@ -350,6 +350,25 @@ def lane_room(links: AnyArray, lanes: AnyArray, lane: int, t: int) -> int:
 
 
 @compiled
+def full_link(links: AnyArray, lanes: AnyArray, lane: int, t: int, gb: int) -> int:
+    """Return the first link of a lane that has not so many GB left, -1 if all have."""
+    for i in range(LINKS, LINKS + 2 * lanes[lane, HOPS], 2):
+        if links[lanes[lane, i], t] // lanes[lane, i + 1] < gb:
+            return lanes[lane, i]  # type: ignore[no-any-return]
+    return -1
+
+
+@compiled
+def leads_over(lanes: AnyArray, lane: int, link: int) -> bool:
+    """Tell whether a lane (-1: none) leads over a link."""
+    if lane >= 0:
+        for i in range(LINKS, LINKS + 2 * lanes[lane, HOPS], 2):
+            if lanes[lane, i] == link:
+                return True
+    return False
+
+
+@compiled
 def send(
     links: AnyArray,
     lanes: AnyArray,

@@ -16,38 +16,47 @@ import numpy.typing as npt
 from services.core.clearing.scale.board import (
     BASE,
     BINDS,
-    CELLS_LOW,
     CHIPS,
     COUNT,
     DEMAND,
     DURATION,
     FIRST,
     HOURS,
-    LAST,
     LEAST,
-    LIMIT,
-    LOWEST,
     MARGIN,
     POOL,
-    POOLS_LOW,
     ROW,
     SENDS,
     START,
-    TRAFFIC,
     USED,
-    WIDTH,
     Board,
     allowed,
     holds_children,
 )
 from services.core.clearing.scale.compiled import compiled
-from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, LANE, lane_room
-from services.core.clearing.scale.parts import OUTS, SLOTS, USERS, Part, accept, reject
+from services.core.clearing.scale.dice import draw
+from services.core.clearing.scale.lanes import DATA_GB, DATA_LANE, GB, LANE, full_link
+from services.core.clearing.scale.parts import (
+    OUTS,
+    SINCE,
+    SLOTS,
+    UNTIL,
+    USERS,
+    WHO,
+    Part,
+    accept,
+    reject,
+)
+from services.core.clearing.scale.picks import (
+    cell_of,
+    least_missed,
+    least_missed_sender,
+    most_promising,
+)
 from services.core.clearing.scale.places import (
     best_run,
     fill_spread,
     grant,
-    is_paid,
     most_at,
     take_back,
     undo_grants,
@@ -61,7 +70,13 @@ _RUNS_MAX = 32
 _CELLS_MAX = 256
 _INVITED = 6
 _MORE = 4
-_DRAWS = 60
+# Pools whose users are looked through for one that can leave a full link.
+_POOLS_ASKED = 3
+# Every so many-th move drops a few runs instead of bringing one in.
+_TEARS = 6
+# Steering prices rank places that welfare does not tell apart; so that runs do not always go back
+# to where they were, every so many-th of the best places is passed over.
+_PASSED = 3
 
 # Columns of `Desk.counts`, and of the statistics.
 _EJECTED, _FREED, _GRANTED, _TODO = 0, 1, 2, 3
@@ -109,18 +124,6 @@ def new_desk(board: Board, seed: int, stream: int) -> Desk:
 
 
 @compiled
-def draw(seed: AnyArray, below: int) -> int:
-    """Return a pseudo-random number from 0 to below a number (xorshift64*, Vigna 2016)."""
-    x = seed[0]
-    x ^= x >> np.uint64(12)
-    x ^= x << np.uint64(25)
-    x ^= x >> np.uint64(27)
-    seed[0] = x
-    high = np.int64((x * np.uint64(2685821657736338717)) >> np.uint64(33))
-    return (high * below) >> 31  # type: ignore[return-value]
-
-
-@compiled
 def anneal(board: Board, part: Part, desk: Desk, moves: int, hot: int, cold: int) -> int:
     """Make so many moves in one part, the temperature falling from ``hot`` to ``cold``.
 
@@ -133,12 +136,15 @@ def anneal(board: Board, part: Part, desk: Desk, moves: int, hot: int, cold: int
     for move in range(moves):
         desk.counts[:] = 0
         p = part.pools[draw(desk.seed, len(part.pools))]
-        row = -1
-        if draw(desk.seed, 4) > 0:
-            row = _pick(board, part, desk, p)
+        row, start = -1, -1
+        if draw(desk.seed, _TEARS) > 0 and part.counts[p, OUTS] > 0:
+            row, start = most_promising(board, part, desk.seed, p)
+            if row < 0:
+                desk.stats[FAILED] += 1
+                continue
         if row >= 0:
-            ok, low, gain = _make_room(board, part, desk, row)
-            high = low + board.runs[row, DURATION]
+            ok, gain = _make_room(board, part, desk, row, start)
+            low, high = start, start + board.runs[row, DURATION]
             if not ok:
                 _undo(board, part, desk, -1)
                 desk.stats[FAILED] += 1
@@ -151,7 +157,7 @@ def anneal(board: Board, part: Part, desk: Desk, moves: int, hot: int, cold: int
         fell = gain < 0 and -gain > temperature * draw(desk.seed, 1024) // 1024
         # The one that it is linked to may have had to make room, and have found no other place.
         alone = row >= 0 and not allowed(board, board.runs[row, DEMAND])
-        if fell or alone or not _backed(board, p):
+        if fell or alone or not _backed(board, p) or not _others_backed(board, desk, p):
             _undo(board, part, desk, board.runs[row, DEMAND] if row >= 0 else -1)
             desk.stats[UNDONE] += 1
         else:
@@ -161,67 +167,32 @@ def anneal(board: Board, part: Part, desk: Desk, moves: int, hot: int, cold: int
 
 
 @compiled
-def _pick(board: Board, part: Part, desk: Desk, p: int) -> int:
-    """Return a row of a demand that is out: of a few drawn the one that would gain most."""
-    best, best_gain = -1, LOWEST
-    # At times only one is drawn, so that everybody has a turn.
-    for _ in range(4 if draw(desk.seed, 8) else 1):
-        if part.counts[p, OUTS] == 0:
-            break
-        r = part.outs[part.run_ptr[p] + draw(desk.seed, part.counts[p, OUTS])]
-        d = board.runs[r, DEMAND]
-        gain = board.demands[d, MARGIN] * board.demands[d, HOURS]
-        if gain > best_gain and allowed(board, d):
-            best, best_gain = r, gain
-    return best
-
-
-@compiled
-def _make_room(board: Board, part: Part, desk: Desk, r: int) -> tuple[bool, int, int]:
-    """Choose a start of a row, free chips for it, and put it there.
+def _make_room(board: Board, part: Part, desk: Desk, r: int, start: int) -> tuple[bool, int]:
+    """Free chips for a run of a row, and put it there.
 
     Returns:
-        Whether it could, the start, and the welfare gained (less than nothing, as a rule).
+        Whether it could, and the welfare gained (less than nothing, as a rule).
     """
     p, duration, chips = board.runs[r, POOL], board.runs[r, DURATION], board.runs[r, LEAST]
-    start = _draw_start(board, desk, r)
     gain = chips * 0
-    if not is_paid(board, r, start, chips):
-        return False, start, gain
-    for t in range(start, start + duration):
-        if board.room[p, t] + board.cells[p, t, USED] < chips:
-            return False, start, gain
     for t in range(start, start + duration):
         while board.room[p, t] < chips:
             found, lost = _eject_at(board, part, desk, p, t)
             gain -= lost
             if not found:
-                return False, start, gain
+                return False, gain
     if board.runs[r, SENDS] > 0:
         found, lost = _clear_lanes(board, part, desk, r, start)
         gain -= lost
         if not found:
-            return False, start, gain
+            return False, gain
     gain += accept(board, part, board.runs[r, DEMAND], r, start, most_at(board, r, start))
-    return True, start, gain
-
-
-@compiled
-def _draw_start(board: Board, desk: Desk, r: int) -> int:
-    """Return the start whose chips are cheapest, of a few drawn."""
-    p, duration = board.runs[r, POOL], board.runs[r, DURATION]
-    start, cheapest = -1, -LOWEST
-    for _ in range(4):
-        s = board.runs[r, FIRST] + draw(desk.seed, board.runs[r, COUNT])
-        cost = board.steering[p, s + duration] - board.steering[p, s]
-        if cost < cheapest:
-            start, cheapest = s, cost
-    return start
+    return True, gain
 
 
 @compiled
 def _clear_lanes(board: Board, part: Part, desk: Desk, r: int, start: int) -> tuple[bool, int]:
-    """Free what a run sends on its lanes, or its allowances, at the cost of others of its pool.
+    """Free what a run sends on its lanes, or its allowances, at the cost of others.
 
     Returns:
         Whether it could, and the welfare lost.
@@ -236,93 +207,42 @@ def _clear_lanes(board: Board, part: Part, desk: Desk, r: int, start: int) -> tu
         lane, needed = board.sends[r, LANE], gb
         if t < start:
             lane, needed = board.sends[r, DATA_LANE], each + 1 if t < first + more else each
-        while needed > 0 and lane_room(board.links, board.lanes, lane, t) < needed:
-            found, more_lost = _eject_sender(board, part, desk, lane, board.runs[r, POOL], t)
+        link = full_link(board.links, board.lanes, lane, t, needed) if needed > 0 else -1
+        while link >= 0:
+            found, more_lost = _eject_sender(board, part, desk, link, board.runs[r, POOL], t)
             lost += more_lost
             if not found:
                 return False, lost
+            link = full_link(board.links, board.lanes, lane, t, needed)
     return True, lost
 
 
 @compiled
 def _eject_sender(
-    board: Board, part: Part, desk: Desk, lane: int, p: int, t: int
+    board: Board, part: Part, desk: Desk, link: int, p: int, t: int
 ) -> tuple[bool, int]:
-    """Let the first user of a pool go, of some drawn, that sends over a lane in a period."""
-    users, slots = part.counts[p, USERS], part.counts[p, SLOTS]
-    for _ in range(_DRAWS if users + slots else 0):
-        n = draw(desk.seed, users + slots)
-        if n >= users:
-            slot = part.slot_ptr[p] + n - users
-            r = part.slots[slot, 0]
-            place = board.spreads[r, POOLS_LOW] + part.slots[slot, 1]
-            d = board.spreads[r, DEMAND]
-            uses = board.spreads[r, TRAFFIC] > 0 and board.lanes_of[place] == lane
-            if uses and board.demands[d, ROW] == r and _granted(board, part, slot, t) > 0:
-                return _free_cell(board, part, desk, slot, p, t)
-            continue
-        d = part.users[part.run_ptr[p] + n]
-        r, start = board.demands[d, ROW], board.demands[d, START]
-        uses = board.sends[r, LANE] == lane and start <= t < start + board.runs[r, DURATION]
-        if board.sends[r, DATA_LANE] == lane and t < start <= t + CROSSING_PERIODS_MAX:
-            uses = True
-        if uses and not holds_children(board, d):
+    """Free what somebody sends over a link in a period: a user of a pool, else of some others."""
+    for _ in range(_POOLS_ASKED):
+        d, slot = least_missed_sender(board, part, desk.seed, p, link, t)
+        if slot >= 0:
+            return _free_cell(board, part, desk, slot, p, t)
+        if d >= 0:
             return _eject_run(board, part, desk, d)
+        p = part.pools[draw(desk.seed, len(part.pools))]
     return False, 0
 
 
 @compiled
 def _eject_at(board: Board, part: Part, desk: Desk, p: int, t: int) -> tuple[bool, int]:
-    """Free chips of a cell: of two of its users drawn, the one that gains less per chip-hour.
+    """Free chips of a cell at the cost of the user that can best be missed.
 
     Returns:
         Whether one was found, and the welfare lost.
     """
-    users, slots = part.counts[p, USERS], part.counts[p, SLOTS]
-    price = board.steering[p, t + 1] - board.steering[p, t]
-    found, found_slot, least, seen = -1, -1, 0, 0
-    for _ in range(_DRAWS if users + slots else 0):
-        n = draw(desk.seed, users + slots)
-        slot = -1
-        if n < users:
-            d = part.users[part.run_ptr[p] + n]
-            start = board.demands[d, START]
-            if not start <= t < start + board.runs[board.demands[d, ROW], DURATION]:
-                continue
-            margin = board.demands[d, MARGIN]
-        else:
-            slot = part.slot_ptr[p] + n - users
-            r = part.slots[slot, 0]
-            d = board.spreads[r, DEMAND]
-            if board.demands[d, ROW] != r or _granted(board, part, slot, t) == 0:
-                continue
-            margin = board.spreads[r, LIMIT] - price
-        if (found < 0 or margin < least) and not holds_children(board, d):
-            found, found_slot, least = d, slot, margin
-        seen += 1
-        if seen >= 2 and found >= 0:
-            break
-    if found < 0:
-        return False, 0
-    if found_slot < 0:
-        return _eject_run(board, part, desk, found)
-    return _free_cell(board, part, desk, found_slot, p, t)
-
-
-@compiled
-def _granted(board: Board, part: Part, slot: int, t: int) -> int:
-    """Return the chips that a flow or work uses of a pool in a period."""
-    r = part.slots[slot, 0]
-    if not board.spreads[r, FIRST] <= t < board.spreads[r, LAST]:
-        return 0
-    return board.granted[_cell(board, part, slot, t)]  # type: ignore[no-any-return]
-
-
-@compiled
-def _cell(board: Board, part: Part, slot: int, t: int) -> int:
-    r, n = part.slots[slot, 0], part.slots[slot, 1]
-    offset = (t - board.spreads[r, FIRST]) * board.spreads[r, WIDTH] + n
-    return board.spreads[r, CELLS_LOW] + offset  # type: ignore[no-any-return]
+    d, slot = least_missed(board, part, desk.seed, p, t)
+    if slot >= 0:
+        return _free_cell(board, part, desk, slot, p, t)
+    return _eject_run(board, part, desk, d) if d >= 0 else (False, 0)
 
 
 @compiled
@@ -343,7 +263,7 @@ def _free_cell(board: Board, part: Part, desk: Desk, slot: int, p: int, t: int) 
     n = desk.counts[_FREED]
     if n >= _CELLS_MAX:
         return False, 0
-    r, cell = part.slots[slot, 0], _cell(board, part, slot, t)
+    r, cell = part.slots[slot, 0], cell_of(board, part, slot, t)
     d, chips = board.spreads[r, DEMAND], board.granted[cell]
     desk.freed[n, 0], desk.freed[n, 1], desk.freed[n, 2] = d, r, cell
     desk.freed[n, 3], desk.freed[n, 4], desk.freed[n, 5] = p, t, chips
@@ -365,11 +285,10 @@ def _tear_down(board: Board, part: Part, desk: Desk, p: int) -> tuple[int, int, 
     for _ in range(8 * want):
         if desk.counts[_EJECTED] >= want or part.counts[p, USERS] == 0:
             break
-        d = part.users[part.run_ptr[p] + draw(desk.seed, part.counts[p, USERS])]
-        start = board.demands[d, START]
-        end = start + board.runs[board.demands[d, ROW], DURATION]
-        if start < high and end > low and not holds_children(board, d):
-            gain -= _eject_run(board, part, desk, d)[1]
+        at = part.run_ptr[p] + draw(desk.seed, part.counts[p, USERS])
+        meets = part.users[at, SINCE] < high and part.users[at, UNTIL] > low
+        if meets and not holds_children(board, part.users[at, WHO]):
+            gain -= _eject_run(board, part, desk, part.users[at, WHO])[1]
     return low, high, gain
 
 
@@ -402,7 +321,7 @@ def _recreate(board: Board, part: Part, desk: Desk, p: int, low: int, high: int)
     for n in range(desk.counts[_TODO]):
         d = desk.todo[n, 0]
         if allowed(board, d):
-            r, start, chips = best_run(board, part.is_open, d)
+            r, start, chips = best_run(board, part.is_open, d, desk.seed, _PASSED)
             if r >= 0:
                 gain += accept(board, part, d, r, start, chips)
     if not spreads_first:
@@ -472,5 +391,18 @@ def _backed(board: Board, p: int) -> bool:
     """Tell whether the block offers taken of a pool are used whole."""
     for t in range(board.room.shape[1]):
         if board.cells[p, t, USED] < board.cells[p, t, BASE]:
+            return False
+    return True
+
+
+@compiled
+def _others_backed(board: Board, desk: Desk, p: int) -> bool:
+    """Tell whether other pools that a move took from use their block offers whole."""
+    for n in range(desk.counts[_EJECTED]):
+        other = board.runs[desk.ejected[n, 1], POOL]
+        if other != p and not _backed(board, other):
+            return False
+    for n in range(desk.counts[_FREED]):
+        if desk.freed[n, 3] != p and not _backed(board, desk.freed[n, 3]):
             return False
     return True

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from services.core.clearing.scale.board import (
+    DURATION,
+    HOURS,
     MARGIN,
     POOL,
     POOLS_LOW,
@@ -21,6 +23,7 @@ from services.core.clearing.scale.board import (
     RUN_LOW,
     SPREAD_HIGH,
     SPREAD_LOW,
+    START,
     WIDTH,
     Board,
     drop_run,
@@ -34,6 +37,10 @@ AnyArray = npt.NDArray[Any]
 # Columns of `Part.counts`: accepted runs, rows that are out, and flow and work rows of a pool.
 USERS, OUTS, SLOTS = 0, 1, 2
 
+# Columns of `Part.users`: the demand, its run's first period and the one after its last, and what
+# it gains at most at the steering prices.
+WHO, SINCE, UNTIL, LOSS = 0, 1, 2, 3
+
 
 class Part(NamedTuple):
     """What one part looks up. Pool p's entries of the lists begin at ``ptr[p]``, in any order.
@@ -43,7 +50,7 @@ class Part(NamedTuple):
         pools: The pools that do and that somebody wants.
         counts: P x 3 lengths of the lists of each pool.
         run_ptr: First entry of each pool in ``users`` and ``outs``.
-        users: Demands with an accepted run that the part may move.
+        users: Demands with an accepted run that the part may move; columns ``WHO`` to ``LOSS``.
         place: Where each of them stands in ``users``, -1 if it does not.
         outs: Rows of demands that are out.
         out_place: Where each row stands in ``outs``, -1 if it does not.
@@ -71,7 +78,7 @@ def new_part(board: Board) -> Part:
         pools=np.zeros(0, dtype=np.int64),
         counts=np.zeros((pools, 3), dtype=np.int64),
         run_ptr=_pointers(np.bincount(board.runs[:, POOL], minlength=pools)),
-        users=np.zeros(runs, dtype=np.int64),
+        users=np.zeros((runs, 4), dtype=np.int64),
         place=np.zeros(demands, dtype=np.int64),
         outs=np.zeros(runs, dtype=np.int64),
         out_place=np.zeros(runs, dtype=np.int64),
@@ -191,7 +198,10 @@ def enter(board: Board, part: Part, d: int) -> None:
     """Note an accepted run."""
     p = board.runs[board.demands[d, ROW], POOL]
     at = part.run_ptr[p] + part.counts[p, USERS]
-    part.users[at] = d
+    part.users[at, WHO] = d
+    part.users[at, SINCE] = board.demands[d, START]
+    part.users[at, UNTIL] = board.demands[d, START] + board.runs[board.demands[d, ROW], DURATION]
+    part.users[at, LOSS] = board.demands[d, MARGIN] * board.demands[d, HOURS]
     part.place[d] = at
     part.counts[p, USERS] += 1
 
@@ -231,9 +241,11 @@ def reject(board: Board, part: Part, d: int) -> int:
     p = board.runs[board.demands[d, ROW], POOL]
     hole = part.place[d]
     part.counts[p, USERS] -= 1
-    moved = part.users[part.run_ptr[p] + part.counts[p, USERS]]
-    part.users[hole] = moved
-    part.place[moved] = hole
+    last = part.run_ptr[p] + part.counts[p, USERS]
+    # Column by column: a row at once would be copied to an array of its own.
+    for column in range(part.users.shape[1]):
+        part.users[hole, column] = part.users[last, column]
+    part.place[part.users[hole, WHO]] = hole
     part.place[d] = -1
     for n in range(board.demands[d, RUN_LOW], board.demands[d, RUN_HIGH]):
         if part.is_open[board.runs[n, POOL]]:

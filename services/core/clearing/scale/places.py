@@ -38,6 +38,7 @@ from services.core.clearing.scale.board import (
     put_run,
 )
 from services.core.clearing.scale.compiled import allocating, compiled
+from services.core.clearing.scale.dice import draw
 from services.core.clearing.scale.lanes import (
     DATA_GB,
     GB,
@@ -55,23 +56,35 @@ PLACE_BITS = 20
 
 
 @compiled
-def best_run(board: Board, is_open: AnyArray, d: int) -> tuple[int, int, int]:
+def best_run(
+    board: Board, is_open: AnyArray, d: int, seed: AnyArray, passed: int
+) -> tuple[int, int, int]:
     """Return row, start and chips of the run of largest steering surplus that has room.
 
     The row is -1 if there is none. A run that loses at the steering prices is still one if the
     demand's limit pays the asks that its cells could need.
+
+    Args:
+        board: The selection.
+        is_open: Whether each pool may be used.
+        d: The demand.
+        seed: State of the random numbers.
+        passed: Of the runs that would be the best so far, every so many-th is passed over by
+            chance; 0 for none.
     """
     best, best_row, best_start, best_chips = LOWEST, -1, 0, 0
     for r in range(board.demands[d, RUN_LOW], board.demands[d, RUN_HIGH]):
         if is_open[board.runs[r, POOL]]:
-            gain, start, chips = _best_of_row(board, r, best)
+            gain, start, chips = _best_of_row(board, r, best, seed, passed)
             if chips > 0:
                 best, best_row, best_start, best_chips = gain, r, start, chips
     return best_row, best_start, best_chips
 
 
 @compiled
-def _best_of_row(board: Board, r: int, known: int) -> tuple[int, int, int]:
+def _best_of_row(
+    board: Board, r: int, known: int, seed: AnyArray, passed: int
+) -> tuple[int, int, int]:
     """Return surplus, start and chips of a row's best run above a known one, else no chips."""
     p, duration, least = board.runs[r, POOL], board.runs[r, DURATION], board.runs[r, LEAST]
     value, first = board.runs[r, LIMIT] * duration, board.runs[r, FIRST]
@@ -95,7 +108,9 @@ def _best_of_row(board: Board, r: int, known: int) -> tuple[int, int, int]:
         gain = (value - (board.steering[p, t + 1] - board.steering[p, s])) * chips
         if board.runs[r, SENDS] > 0:
             gain -= sent_cost(board.steering, board.sends, r, s, duration, chips)
-        if gain > best and (gain >= 0 or is_paid(board, r, s, chips)):
+        if gain <= best or (passed > 0 and draw(seed, passed) == 0):
+            continue
+        if gain >= 0 or is_paid(board, r, s, chips):
             best, best_start, best_chips = gain, s, chips
     return best, best_start, best_chips
 
@@ -236,6 +251,7 @@ def fill(board: Board, order: AnyArray) -> None:
     """Insert the demands of an order that have a place, one by one."""
     pools, periods = board.room.shape
     is_open = np.ones(pools, dtype=np.bool_)
+    seed = np.ones(1, dtype=np.uint64)
     keys = np.empty(pools * periods, dtype=np.int64)
     log = np.empty((pools * periods, 6), dtype=np.int64)
     for d in order:
@@ -244,7 +260,7 @@ def fill(board: Board, order: AnyArray) -> None:
             continue
         if board.demands[d, RUN_LOW] < board.demands[d, RUN_HIGH]:
             if row < 0:
-                r, s, chips = best_run(board, is_open, d)
+                r, s, chips = best_run(board, is_open, d, seed, 0)
                 if r >= 0:
                     put_run(board, d, r, s, chips)
             continue

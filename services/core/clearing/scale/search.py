@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from services.core.clearing.scale.board import DEMAND, HOURS, LIMIT, MARGIN, POOL, Board
+from services.core.clearing.scale.dice import draw
 from services.core.clearing.scale.layout import Layout
-from services.core.clearing.scale.moves import anneal, draw, new_desk
+from services.core.clearing.scale.moves import anneal, new_desk
 from services.core.clearing.scale.parts import Part, deal, families_of, new_part, owners
 from services.core.clearing.scale.places import fill
 
