@@ -41,7 +41,7 @@ from services.kit.queries import Queries
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONNECTIONS = 128
+CONNECTIONS = 384
 GATEWAYS = 2
 ORDERS = 1_000_000
 SECONDS = 15.0
