@@ -167,3 +167,20 @@ async def test_a_service_whose_login_owns_nothing_waits_for_no_migration_but_say
     await make_ready(dsn, home.schema, home.migrations)
     # Whoever owns the schema migrates it as before.
     await make_ready(settings.postgres_dsn, home.schema, home.migrations)
+
+
+async def test_a_database_is_made_ready_again_while_a_service_writes_into_it(
+    stack: Stack, schema_prefix: str
+) -> None:
+    settings = KitSettings(
+        _env_file=None, postgres_dsn=SecretStr(stack.postgres_dsn), schema_prefix=schema_prefix
+    )
+    (home,) = homes_of("gateway", settings.schema_of, "matching")
+    await login_of("gateway", settings)
+    service = await asyncpg.connect(stack.postgres_dsn)
+    async with asyncio.timeout(20), service.transaction():
+        # It holds every table of its own as a writer does, and goes on after it.
+        for table in await tables_of(service, home.schema):
+            await service.execute(f"LOCK {home.schema}.{table} IN ROW EXCLUSIVE MODE")
+        await prepare(settings.postgres_dsn, home, f"{schema_prefix}gateway_login")
+    await service.close()
