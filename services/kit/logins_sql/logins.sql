@@ -31,8 +31,8 @@ FROM (VALUES
   (5, 'GRANT %2$I TO %3$I')
 ) AS s (n, text)
 UNION ALL
--- Row by row the service sees what the owner saw for it. A policy that says so already is left alone:
--- to change it locks its table against everybody, and services may be running.
+-- Row by row the service sees what the owner saw for it. A policy that says so already is left
+-- alone: to change it locks its table against everybody, and services may be running.
 SELECT format('ALTER POLICY service ON %I.%I TO %I, %I', schemaname, tablename, current_user,
   $2::text)
 FROM pg_policies WHERE schemaname = $1 AND policyname = 'service'
