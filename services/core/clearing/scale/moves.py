@@ -50,7 +50,6 @@ from services.core.clearing.scale.parts import (
 from services.core.clearing.scale.picks import (
     cell_of,
     least_missed,
-    least_missed_sender,
     most_promising,
 )
 from services.core.clearing.scale.places import (
@@ -223,7 +222,7 @@ def _eject_sender(
 ) -> tuple[bool, int]:
     """Free what somebody sends over a link in a period: a user of a pool, else of some others."""
     for _ in range(_POOLS_ASKED):
-        d, slot = least_missed_sender(board, part, desk.seed, p, link, t)
+        d, slot = least_missed(board, part, desk.seed, p, link, t)
         if slot >= 0:
             return _free_cell(board, part, desk, slot, p, t)
         if d >= 0:
@@ -239,7 +238,7 @@ def _eject_at(board: Board, part: Part, desk: Desk, p: int, t: int) -> tuple[boo
     Returns:
         Whether one was found, and the welfare lost.
     """
-    d, slot = least_missed(board, part, desk.seed, p, t)
+    d, slot = least_missed(board, part, desk.seed, p, -1, t)
     if slot >= 0:
         return _free_cell(board, part, desk, slot, p, t)
     return _eject_run(board, part, desk, d) if d >= 0 else (False, 0)

@@ -117,30 +117,33 @@ def _cost_of_room(board: Board, r: int, p: int, t: int, chips: int) -> int:
 
 
 @compiled
-def least_missed(board: Board, part: Part, seed: AnyArray, p: int, t: int) -> tuple[int, int]:
-    """Return the user of a cell that gains least, of some that were found, and its slot.
+def least_missed(
+    board: Board, part: Part, seed: AnyArray, p: int, link: int, t: int
+) -> tuple[int, int]:
+    """Return the user of a pool that gains least, of some that were found, and its slot.
 
-    Demand and slot are -1 if none was found; the slot is -1 if the user is a run.
+    Users are those of the pool's cell in a period, or those that send over a link in it. Demand and
+    slot are -1 if none was found; the slot is -1 if the user is a run.
+
+    Args:
+        board: The selection.
+        part: The part that may move users.
+        seed: State of the random numbers.
+        p: The pool.
+        link: The link; -1 for the cell.
+        t: The period.
     """
-    users, slots = part.counts[p, USERS], part.counts[p, SLOTS]
-    price = board.steering[p, t + 1] - board.steering[p, t]
+    everybody = part.counts[p, USERS] + part.counts[p, SLOTS]
     found, found_slot, least, seen = -1, -1, 0, 0
-    n = draw(seed, users + slots)
-    for _ in range(min(_LOOKED_THROUGH, users + slots)):
-        n = n + 1 if n + 1 < users + slots else 0
-        slot = -1
-        if n < users:
-            at = part.run_ptr[p] + n
-            if not part.users[at, SINCE] <= t < part.users[at, UNTIL]:
-                continue
-            d, loss = part.users[at, WHO], part.users[at, LOSS]
+    n = draw(seed, everybody)
+    for _ in range(min(_LOOKED_THROUGH, everybody)):
+        n = n + 1 if n + 1 < everybody else 0
+        if link >= 0:
+            d, slot, loss = _sender(board, part, p, n, link, t)
         else:
-            slot = part.slot_ptr[p] + n - users
-            r = part.slots[slot, 0]
-            d = board.spreads[r, DEMAND]
-            if board.demands[d, ROW] != r or granted_at(board, part, slot, t) == 0:
-                continue
-            loss = (board.spreads[r, LIMIT] - price) * granted_at(board, part, slot, t)
+            d, slot, loss = _user(board, part, p, n, t)
+        if d < 0:
+            continue
         if (found < 0 or loss < least) and not holds_children(board, d):
             found, found_slot, least = d, slot, loss
         seen += 1
@@ -150,41 +153,42 @@ def least_missed(board: Board, part: Part, seed: AnyArray, p: int, t: int) -> tu
 
 
 @compiled
-def least_missed_sender(
-    board: Board, part: Part, seed: AnyArray, p: int, link: int, t: int
-) -> tuple[int, int]:
-    """Return what `least_missed` does, of users of a pool that send over a link in a period."""
-    users, slots = part.counts[p, USERS], part.counts[p, SLOTS]
-    found, found_slot, least, seen = -1, -1, 0, 0
-    n = draw(seed, users + slots)
-    for _ in range(min(_LOOKED_THROUGH, users + slots)):
-        n = n + 1 if n + 1 < users + slots else 0
-        slot = -1
-        if n < users:
-            at = part.run_ptr[p] + n
-            d, loss = part.users[at, WHO], part.users[at, LOSS]
-            since, until = part.users[at, SINCE], part.users[at, UNTIL]
-            if not since - CROSSING_PERIODS_MAX <= t < until:
-                continue
+def _user(board: Board, part: Part, p: int, n: int, t: int) -> tuple[int, int, int]:
+    """Return demand, slot and loss of a pool's n-th user; the demand is -1 if not in a period."""
+    if n < part.counts[p, USERS]:
+        at = part.run_ptr[p] + n
+        if part.users[at, SINCE] <= t < part.users[at, UNTIL]:
+            return part.users[at, WHO], -1, part.users[at, LOSS]
+        return -1, -1, 0
+    slot = part.slot_ptr[p] + n - part.counts[p, USERS]
+    r = part.slots[slot, 0]
+    d = board.spreads[r, DEMAND]
+    chips = granted_at(board, part, slot, t) if board.demands[d, ROW] == r else 0
+    if chips == 0:
+        return -1, -1, 0
+    price = board.steering[p, t + 1] - board.steering[p, t]
+    return d, slot, (board.spreads[r, LIMIT] - price) * chips
+
+
+@compiled
+def _sender(board: Board, part: Part, p: int, n: int, link: int, t: int) -> tuple[int, int, int]:
+    """Return what `_user` does; the demand is -1 if it sends nothing over a link in a period."""
+    if n < part.counts[p, USERS]:
+        at = part.run_ptr[p] + n
+        d, since = part.users[at, WHO], part.users[at, SINCE]
+        if since - CROSSING_PERIODS_MAX <= t < part.users[at, UNTIL]:
             column = LANE if t >= since else DATA_LANE
-            if not leads_over(board.lanes, board.sends[board.demands[d, ROW], column], link):
-                continue
-        else:
-            slot = part.slot_ptr[p] + n - users
-            r = part.slots[slot, 0]
-            d = board.spreads[r, DEMAND]
-            lane = board.lanes_of[board.spreads[r, POOLS_LOW] + part.slots[slot, 1]]
-            if board.demands[d, ROW] != r or not leads_over(board.lanes, lane, link):
-                continue
-            loss = board.demands[d, MARGIN] * granted_at(board, part, slot, t)
-            if granted_at(board, part, slot, t) == 0:
-                continue
-        if (found < 0 or loss < least) and not holds_children(board, d):
-            found, found_slot, least = d, slot, loss
-        seen += 1
-        if seen >= _COMPARED and found >= 0:
-            break
-    return found, found_slot
+            if leads_over(board.lanes, board.sends[board.demands[d, ROW], column], link):
+                return d, -1, part.users[at, LOSS]
+        return -1, -1, 0
+    slot = part.slot_ptr[p] + n - part.counts[p, USERS]
+    r = part.slots[slot, 0]
+    d = board.spreads[r, DEMAND]
+    lane = board.lanes_of[board.spreads[r, POOLS_LOW] + part.slots[slot, 1]]
+    if board.demands[d, ROW] != r or not leads_over(board.lanes, lane, link):
+        return -1, -1, 0
+    chips = granted_at(board, part, slot, t)
+    return (d, slot, board.demands[d, MARGIN] * chips) if chips else (-1, -1, 0)
 
 
 @compiled
