@@ -9,8 +9,9 @@ One driver sends the same bodies over the same connections:
    the time of the burst and started after it, and the time until every order has its verdict is
    told: what the front door accepted waits on the log, and none of it may be lost.
 
-Beside rates it says what an order costs each process in processor time, which other work on the
-machine changes less than rates.
+The front door and the echo take turns, and what is told is the median of their turns: a shared
+machine is faster in one minute than in the next. Beside rates it says what an order costs each
+process in processor time, which other work on the machine changes less than rates.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ GATEWAYS = 2
 ORDERS = 1_000_000
 SECONDS = 15.0
 _WARM_SECONDS = 3.0
+_TURNS = 5
+# Each of them takes a third of the time of the others, to be over before the machine changes.
+_TURN_SHARE = 3
 _START_S_MAX = 30.0
 _VERDICTS_S_MAX = 300.0
 _LOOK_S = 0.1
@@ -157,6 +161,7 @@ def _cpu_s(pid: int) -> float:
 @contextmanager
 def echo_peer(folder: Path, processes: int) -> Iterator[tuple[str, dict[str, int]]]:
     """Run the bare FastAPI peer; yield its address and its processes."""
+    folder.mkdir(exist_ok=True)
     peers: list[subprocess.Popen[bytes]] = []
     port = 0
     try:
@@ -211,8 +216,13 @@ def compare(exchange: Exchange, folder: Path, way: Way) -> Iterator[str]:
     yield f"  verdicts on all {whole.orders} after {_until_verdicts(exchange, sent):.1f} s more"
     _stop_readers(exchange)
     orders("alone", warm)
-    door = orders("door", way)
-    yield from _report("front door alone", door, echo)
+    turn = replace(way, seconds=way.seconds / _TURN_SHARE)
+    turns: list[tuple[Load, Load]] = []
+    with echo_peer(folder / "turns", 1) as (url, pids):
+        for number in range(_TURNS):
+            beside = drive(url, turn, pids, f"echo-{number}")
+            turns.append((orders(f"turn-{number}", turn), beside))
+    yield from _report_turns(f"front door alone, {_TURNS} turns of {turn.seconds:g} s", turns)
     waiting = _without_verdict(exchange, sent)
     exchange.start_services()
     took_s = _until_verdicts(exchange, sent)
@@ -231,11 +241,38 @@ def _echo(folder: Path, way: Way, processes: int) -> Load:
 def _report(name: str, load: Load, echo: Load) -> Iterator[str]:
     share = "" if load is echo else f"   {load.per_s / echo.per_s:.2f} of the echo"
     yield f"{name:<22}  {load.line()}{share}"
-    costs = sorted(load.cost_us.items(), key=lambda item: -item[1])
-    shown = ", ".join(f"{part} {us:.0f}" for part, us in costs if us >= _SHOWN_US_MIN)
-    yield f"  microseconds of processor time each: {shown}; in all {sum(load.cost_us.values()):.0f}"
+    yield f"  microseconds of processor time each: {_costs(load.cost_us)}"
     if load.refused:
         yield f"  {load.refused} were refused: {'; '.join(load.refusals)}"
+
+
+def _report_turns(name: str, turns: list[tuple[Load, Load]]) -> Iterator[str]:
+    loads = [load for load, _ in turns]
+    yield (
+        f"{name}: {_middle([load.per_s for load in loads], ',.0f')} a second, "
+        f"{_middle([load.per_s / beside.per_s for load, beside in turns], '.2f')} of the echo's "
+        f"{_middle([beside.per_s for _, beside in turns], ',.0f')} beside each; "
+        f"p50 {_middle([load.p50_ms for load in loads], '.1f')} ms, "
+        f"p99 {_middle([load.p99_ms for load in loads], '.1f')} ms"
+    )
+    costs = {
+        part: statistics.median(load.cost_us[part] for load in loads) for part in loads[0].cost_us
+    }
+    yield f"  microseconds of processor time each: {_costs(costs)}"
+    for load in loads:
+        if load.refused:
+            yield f"  {load.refused} were refused: {'; '.join(load.refusals)}"
+
+
+def _middle(found: list[float], form: str) -> str:
+    """Return the median, and from the least to the most."""
+    return f"{statistics.median(found):{form}} ({min(found):{form}} to {max(found):{form}})"
+
+
+def _costs(cost_us: dict[str, float]) -> str:
+    costs = sorted(cost_us.items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{part} {us:.0f}" for part, us in costs if us >= _SHOWN_US_MIN)
+    return f"{shown}; in all {sum(cost_us.values()):.0f}"
 
 
 def _pids(exchange: Exchange) -> dict[str, int]:
@@ -284,7 +321,8 @@ def main(*arguments: str) -> Iterator[str]:
     """Run the measurement on an exchange of its own and yield the report.
 
     Args:
-        arguments: Connections, gateways and seconds; each has a default.
+        arguments: Connections, gateways and seconds; each has a default. A turn takes a third of
+            the seconds.
     """
     given = [int(word) for word in arguments]
     connections, gateways, seconds = (*given, *(CONNECTIONS, GATEWAYS, int(SECONDS))[len(given) :])
