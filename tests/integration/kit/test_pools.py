@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from services.kit.postgres import create_pool
 
 if TYPE_CHECKING:
@@ -34,7 +36,11 @@ async def test_a_plan_that_was_made_for_an_empty_table_is_made_anew(
             name = await conn.fetchval(
                 "SELECT name FROM pg_prepared_statements WHERE statement = $1", _LOOK_UP
             )
-            rows = await conn.fetch(f"EXPLAIN EXECUTE {name} ('{{{','.join(_SOME)}}}')")
+            try:
+                rows = await conn.fetch(f"EXPLAIN EXECUTE {name} ('{{{','.join(_SOME)}}}')")
+            except asyncpg.InvalidSQLStatementNameError:
+                # Its second ended since it was fetched.
+                return await planned()
             return "\n".join(row[0] for row in rows)
 
         # After the fifth run the plan is one for all arguments, and is kept.
