@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas.identity import Scope
@@ -27,21 +27,21 @@ class PostgresCredentials:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        # By the hash of a key: it is looked up once in a while, not for every order.
-        self._seen: Seen[bytes, Principal] = Seen()
+        # By the hash of a key, with its end: it is looked up once in a while, not for every order.
+        self._seen: Seen[bytes, tuple[Principal, datetime | None]] = Seen()
 
     async def by_key(self, sha256: bytes) -> Principal | None:
         """Return whose key has this hash, unless it is revoked or expired."""
-        known = self._seen.fresh(sha256)
-        if known is not None:
-            return known
-        look = self._seen.look()
+        found = await self._seen.of(sha256, partial(self._look_up, sha256))
+        if found is None:
+            return None
+        principal, expires_at = found
+        return None if expires_at is not None and expires_at <= datetime.now(UTC) else principal
+
+    async def _look_up(self, sha256: bytes) -> tuple[Principal, datetime | None] | None:
         row = await self._pool.fetchrow(SQL.principal_by_key, sha256)
         if row is None:
             return None
-        left_s = math.inf
-        if row["expires_at"] is not None:
-            left_s = (row["expires_at"] - datetime.now(UTC)).total_seconds()
         if row["unseen"]:
             await self._pool.execute(SQL.touch_key, row["credential_id"])
         found = Principal(
@@ -51,8 +51,7 @@ class PostgresCredentials:
             active=row["status"] == "active",
             scopes=frozenset(Scope(name) for name in row["scopes"]),
         )
-        self._seen.keep(look, sha256, found, left_s)
-        return found
+        return found, row["expires_at"]
 
     def forget(self) -> None:
         """Look everybody up again: something about a participant is different."""

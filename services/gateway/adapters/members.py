@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas.identity import Scope
@@ -16,7 +17,6 @@ from services.gateway.ports import Principal
 if TYPE_CHECKING:
     import asyncpg
 
-    from services.gateway.adapters.seen import Look
     from services.gateway.member_ports import Holder, NewMember
     from services.kit.postgres import Pool
 
@@ -34,29 +34,25 @@ class PostgresMembers:
 
     async def by_holder(self, holder: Holder) -> Known | None:
         """Return the member that a token's holder is, unless he is none or removed."""
-        known = self._seen.fresh(holder)
-        if known is not None:
-            return known
-        look = self._seen.look()
-        row = await self._pool.fetchrow(SQL.principal_by_subject, holder.issuer, holder.subject)
-        return await self._keep(look, holder, row)
+        return await self._seen.of(holder, partial(self._by_holder, holder))
 
     async def by_id(self, member_id: str) -> Known | None:
         """Return a member, unless there is none or it is removed."""
-        known = self._seen.fresh(member_id)
-        if known is not None:
-            return known
-        look = self._seen.look()
-        row = await self._pool.fetchrow(SQL.principal_by_member, member_id)
-        return await self._keep(look, member_id, row)
+        return await self._seen.of(member_id, partial(self._by_id, member_id))
 
     def forget(self) -> None:
         """Look everybody up again: something about a participant is different."""
         self._seen.forget()
 
-    async def _keep(
-        self, look: Look, who: Holder | str, row: asyncpg.Record | None
-    ) -> Known | None:
+    async def _by_holder(self, holder: Holder) -> Known | None:
+        return await self._known(
+            await self._pool.fetchrow(SQL.principal_by_subject, holder.issuer, holder.subject)
+        )
+
+    async def _by_id(self, member_id: str) -> Known | None:
+        return await self._known(await self._pool.fetchrow(SQL.principal_by_member, member_id))
+
+    async def _known(self, row: asyncpg.Record | None) -> Known | None:
         if row is None:
             return None
         if row["unseen"] and not row["is_suspended"]:
@@ -69,9 +65,7 @@ class PostgresMembers:
             active=row["status"] == "active",
             scopes=frozenset(Scope(name) for name in row["scopes"]) & scopes_of(role),
         )
-        found = Known(principal, row["is_suspended"])
-        self._seen.keep(look, who, found)
-        return found
+        return Known(principal, row["is_suspended"])
 
     async def add(self, participant_id: str, new: NewMember) -> MemberView | None:
         """Store a member; ``None`` if the holder is one already, of whomever."""

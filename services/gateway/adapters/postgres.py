@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 from schemas.api import AccountView, RoundPricesView
@@ -16,6 +16,7 @@ from services.gateway.adapters.indications import projected_orders
 from services.gateway.adapters.manifests import with_signature
 from services.gateway.adapters.mobilisations import declared_in
 from services.gateway.adapters.queries import SQL, sql_of
+from services.gateway.adapters.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from services.gateway.ports import Signer
     from services.kit.postgres import Conn, Pool
 
-# A market is looked up once in this time, not for every order.
-_SEEN_S = 1.0
 MONEY_UNIT = "CNY-micro"
 
 
@@ -166,23 +165,22 @@ class PostgresMarkets:
         # order does to check.
         self._parsed: dict[str, tuple[int, MarketView]] = {}
         # An order that was checked against the version before is judged again by matching.
-        self._fresh_until: dict[str, float] = {}
-        # Market -> (until when it holds, what other markets trade in).
-        self._elsewhere: dict[str, tuple[float, dict[str, str]]] = {}
+        self._seen: Seen[str, MarketView] = Seen()
+        # Market -> what other markets trade in.
+        self._elsewhere: Seen[str, dict[str, str]] = Seen()
 
     async def market(self, market_id: str) -> MarketView | None:
         """Return a market."""
+        return await self._seen.of(market_id, partial(self._market, market_id))
+
+    async def _market(self, market_id: str) -> MarketView | None:
         known = self._parsed.get(market_id)
-        now_s = time.monotonic()
-        if known is not None and self._fresh_until.get(market_id, 0.0) > now_s:
-            return known[1]
         row = await self._pool.fetchrow(SQL.market, market_id, known[0] if known else None)
         if row is None:
             return None
         if row["body"] is not None:
             self._parsed[market_id] = known = (row["log_offset"], rows.market_view(row))
         assert known is not None
-        self._fresh_until[market_id] = now_s + _SEEN_S
         return known[1]
 
     async def markets(
@@ -194,19 +192,18 @@ class PostgresMarkets:
 
     async def pools_elsewhere(self, market_id: str) -> dict[str, str]:
         """Return pools that other markets trade in -> the first such market, of a moment ago."""
-        now_s = time.monotonic()
-        until_s, found = self._elsewhere.get(market_id, (0.0, {}))
-        if until_s <= now_s:
-            told = await self._pool.fetch(SQL.pools_elsewhere, market_id)
-            found = {pool_key(row["zone"], row["chip"]): row["market_id"] for row in told}
-            self._elsewhere[market_id] = (now_s + _SEEN_S, found)
-        return found
+        found = await self._elsewhere.of(market_id, partial(self._pools_elsewhere, market_id))
+        return found or {}
+
+    async def _pools_elsewhere(self, market_id: str) -> dict[str, str]:
+        told = await self._pool.fetch(SQL.pools_elsewhere, market_id)
+        return {pool_key(row["zone"], row["chip"]): row["market_id"] for row in told}
 
     async def put_market(self, view: MarketView, offset: int) -> None:
         """Show a market that was defined at this offset."""
         await put_market(self._pool, view, offset)
-        self._fresh_until.clear()
-        self._elsewhere.clear()
+        self._seen.forget()
+        self._elsewhere.forget()
 
     async def policies(
         self,
