@@ -93,9 +93,14 @@ def encode(envelope: Envelope) -> tuple[bytes, bytes, Headers]:
             parts by their producers.
     """
     row = BY_MODEL[type(envelope.data)]
-    value = envelope.value or envelope.data.model_dump_json().encode()
+    value = body_of(envelope)
     assert len(value) <= MESSAGE_BYTES_MAX, f"{row.type} of {len(value)} bytes"
     return key_of(envelope.data), value, headers_of(envelope)
+
+
+def body_of(envelope: Envelope) -> bytes:
+    """Return the JSON of an event's body, which may have been made already."""
+    return envelope.value or envelope.data.model_dump_json().encode()
 
 
 def headers_of(envelope: Envelope) -> Headers:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 
 from schemas import events
+from schemas.codec import body_of
 from schemas.types import Side
 from services.gateway.adapters.queries import SQL
 from services.gateway.ports import Claim
@@ -65,20 +66,17 @@ async def put_intents(
             amended.append(item)
         elif isinstance(data, events.OrderCancelled):
             cancelled.append(item)
-    with_terms = [*first.values(), *amended]
-    found = [*with_terms, *cancelled]
+    found = [*first.values(), *amended, *cancelled]
     if found or replies:
         await conn.execute(
             SQL.put_intents,
             *_columns(replies, 3),
-            *_columns([_submission(item) for item in first.values()], 7),
-            *_columns([_terms(item) for item in with_terms], 6),
-            *_columns(_first([_happening(item) for item in found]), 11),
+            *_columns(_first([_asked(item) for item in found]), 15),
         )
     if cancelled:
         await conn.execute(
             SQL.put_cancellations,
-            [_happening(item)[1] for item in cancelled],
+            [_asked(item)[1] for item in cancelled],
             [item.envelope.occurred_at for item in cancelled],
             [item.envelope.id for item in cancelled],
         )
@@ -110,49 +108,30 @@ def _first(found: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 def _columns(found: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [[row[column] for row in found] for column in range(width)]
+    return [list(column) for column in zip(*found, strict=True)] or [[] for _ in range(width)]
 
 
-def _submission(item: Sent) -> tuple[Any, ...]:
-    data = item.envelope.data
-    assert isinstance(data, Submitted)
-    side = Side.OFFER if isinstance(data, events.OfferSubmitted) else Side.DEMAND
-    return (
-        data.order_id,
-        side.value,
-        data.market_id,
-        data.participant_id,
-        item.envelope.occurred_at,
-        item.position.partition,
-        item.position.offset,
-    )
-
-
-def _terms(item: Sent) -> tuple[Any, ...]:
-    data = item.envelope.data
-    assert isinstance(data, Submitted | Amended)
-    version = 1 if isinstance(data, Submitted) else data.expected_version + 1
-    return (
-        item.envelope.id,
-        data.order_id,
-        version,
-        data.terms.model_dump_json(),
-        item.envelope.recorded_at,
-        item.position.offset,
-    )
-
-
-def _happening(item: Sent) -> tuple[Any, ...]:
-    data = item.envelope.data
+def _asked(item: Sent) -> tuple[Any, ...]:
+    """Return what an order's history tells of an event, then what only some events have."""
+    envelope, data = item.envelope, item.envelope.data
     assert isinstance(data, Submitted | Amended | events.OrderCancelled)
     version: int | None = None
+    side = market_id = participant_id = body = None
     kind = "cancel_requested"
     if isinstance(data, Submitted):
         kind, version = "submitted", 1
+        is_offer = isinstance(data, events.OfferSubmitted)
+        side = (Side.OFFER if is_offer else Side.DEMAND).value
+        market_id, participant_id = data.market_id, data.participant_id
     elif isinstance(data, Amended):
         kind, version = "amended", data.expected_version + 1
-    cause = item.envelope.causation_id
-    return (item.envelope.id, data.order_id, kind, version, cause, *origin(item))
+    if version is not None:
+        body = body_of(envelope).decode()
+    return (
+        *(envelope.id, data.order_id, kind, version, envelope.causation_id),
+        *origin(item),
+        *(side, market_id, participant_id, body),
+    )
 
 
 def origin(item: Sent) -> tuple[Any, ...]:

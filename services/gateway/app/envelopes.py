@@ -64,13 +64,24 @@ def make_envelope(
     occurred_at: datetime,
     traceparent: str,
     causation_id: str = "",
+    body: str | None = None,
 ) -> Envelope:
     """Return an event in its envelope, stamped with the wall clock.
+
+    Args:
+        data: The event.
+        event_id: Its id.
+        participant_id: Whose act it is.
+        correlation_id: The whole story that it belongs to.
+        occurred_at: When it happened, on the market's clock.
+        traceparent: W3C trace context.
+        causation_id: Id of the event that caused it, ``""`` if a person did.
+        body: The event's JSON, if it was made already.
 
     Raises:
         TooLargeError: if its body is larger than a message may be.
     """
-    value = data.model_dump_json().encode()
+    value = (data.model_dump_json() if body is None else body).encode()
     size = len(value)
     if size > MESSAGE_BYTES_MAX:
         raise TooLargeError(

@@ -8,14 +8,21 @@ WITH replied AS (
   FROM unnest($1::text[], $2::text[], $3::text[]) AS d (participant_id, key, reply)
   WHERE i.participant_id = d.participant_id AND i.key = d.key AND i.reply IS NULL
 ),
+asked AS (
+  SELECT event_id, order_id, kind, version, cause, occurred_at, recorded_at, correlation, log_topic,
+    part, log_offset, side, market_id, participant_id, body::jsonb -> 'terms' AS terms
+  FROM unnest($4::text[], $5::text[], $6::text[], $7::int[], $8::text[], $9::timestamptz[],
+    $10::timestamptz[], $11::text[], $12::text[], $13::int[], $14::bigint[], $15::text[],
+    $16::text[], $17::text[], $18::text[])
+    AS a (event_id, order_id, kind, version, cause, occurred_at, recorded_at, correlation,
+      log_topic, part, log_offset, side, market_id, participant_id, body)
+),
 submitted AS (
   INSERT INTO orders AS o
     (order_id, side, market_id, participant_id, submitted_at, log_partition, log_offset,
      updated_at)
   SELECT order_id, side, market_id, participant_id, occurred_at, part, log_offset, occurred_at
-  FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::int[],
-    $10::bigint[])
-    AS s (order_id, side, market_id, participant_id, occurred_at, part, log_offset)
+  FROM asked WHERE kind = 'submitted'
   ORDER BY log_offset
   ON CONFLICT (order_id) DO UPDATE SET
     submitted_at = excluded.submitted_at,
@@ -25,23 +32,17 @@ submitted AS (
 ),
 told AS (
   INSERT INTO order_terms (event_id, order_id, version, terms, recorded_at, log_offset, resale_of)
-  SELECT event_id, order_id, version, terms::jsonb, recorded_at, log_offset,
-    terms::jsonb ->> 'resale_of'
-  FROM unnest($11::text[], $12::text[], $13::int[], $14::text[], $15::timestamptz[],
-    $16::bigint[])
-    AS t (event_id, order_id, version, terms, recorded_at, log_offset)
+  SELECT event_id, order_id, version, terms, recorded_at, log_offset, terms ->> 'resale_of'
+  FROM asked WHERE terms IS NOT NULL
   ON CONFLICT (event_id) DO NOTHING
 ),
 happened AS (
   INSERT INTO order_event AS k
     (event_id, order_id, kind, version, cause, occurred_at, recorded_at, correlation, log_topic,
      log_partition, log_offset)
-  SELECT event_id, order_id, kind, version, cause, occurred_at, recorded_at,
-    correlation, log_topic, log_partition, log_offset
-  FROM unnest($17::text[], $18::text[], $19::text[], $20::int[], $21::text[], $22::timestamptz[],
-    $23::timestamptz[], $24::text[], $25::text[], $26::int[], $27::bigint[])
-    AS e (event_id, order_id, kind, version, cause, occurred_at, recorded_at, correlation,
-      log_topic, log_partition, log_offset)
+  SELECT event_id, order_id, kind, version, cause, occurred_at, recorded_at, correlation,
+    log_topic, part, log_offset
+  FROM asked
   ON CONFLICT (event_id) DO UPDATE SET correlation = excluded.correlation,
     log_topic = excluded.log_topic, log_partition = excluded.log_partition,
     log_offset = excluded.log_offset
