@@ -46,8 +46,8 @@ class MemorySettlements:
     async def lag(self) -> int:
         raise AssertionError
 
-    async def read(self, limit: int, wait_ms: int) -> list[Record]:
-        raise AssertionError((limit, wait_ms))
+    async def read(self, max_records: int = 500, timeout_ms: int = 500) -> list[Record]:
+        raise AssertionError((max_records, timeout_ms))
 
     async def start(self, positions: Positions) -> None:
         raise AssertionError(positions)
