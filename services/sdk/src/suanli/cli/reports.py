@@ -138,7 +138,7 @@ def _parts(rows: Sequence[Json], columns: Sequence[Json]) -> list[list[Json]]:
 
 
 def _columns(rows: Sequence[Json], told: Sequence[Json]) -> list[Column]:
-    """Return the columns; where a terminal is narrow, the first figures stay longest, then texts."""
+    """Return the columns; in a narrow terminal the first figures stay longest, then texts."""
     figures = [
         one["name"]
         for one in told
