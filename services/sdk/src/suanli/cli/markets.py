@@ -56,6 +56,12 @@ _ZONES: Final[tuple[Column, ...]] = (
     Column("name", ("name", "名称"), lambda item: (item["name_en"], item["name_zh"])),
     words.text_column("cloud", ("cloud", "云"), "cloud"),
 )
+
+
+def _capacity(item: Json) -> int:
+    return sum(one["capacity_gb_per_period"] for one in item["market"].get("links", []))
+
+
 _PARTS: Final[dict[str, Text]] = {
     "zones": ("zones", "区域"),
     "latencies": ("latencies", "时延"),
@@ -85,9 +91,8 @@ _DEFINITIONS: Final[tuple[Column, ...]] = (
     Column(
         "links_gb_per_h",
         ("capacity of links (GB/h)", "链路总容量(GB/时)"),
-        lambda item: words.count(
-            sum(one["capacity_gb_per_period"] for one in item["market"].get("links", []))
-        ),
+        lambda item: words.count(_capacity(item)),
+        _capacity,
         number=True,
     ),
     Column(
