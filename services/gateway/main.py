@@ -256,7 +256,8 @@ def _mobilisations(
 ) -> MobilisationWork:
     persons = settings.gateway_mobilisation_persons
     shown = PostgresMobilisations(pool)
-    return MobilisationWork(log, once, shown, PostgresMarkets(pool), clock, persons=persons)
+    markets, directory = PostgresMarkets(pool), PostgresDirectory(pool)
+    return MobilisationWork(log, once, shown, markets, clock, directory=directory, persons=persons)
 
 
 def _streams(settings: GatewaySettings, pool: Pool, reader: Pool) -> Streams:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from schemas.mobilisation import MobilisationNew, MobilisationView
     from services.gateway.app.once import Once
     from services.gateway.mobilisation_ports import Mobilisations
-    from services.gateway.ports import Log, MarketClock, Markets, Principal
+    from services.gateway.ports import Directory, Log, MarketClock, Markets, Principal
 
 _MAY = (Role.REGULATOR, Role.OPERATOR)
 _TWO = 2
@@ -41,6 +41,7 @@ class MobilisationWork:
         mobilisations: Those that were told.
         markets: Markets.
         clock: The market's clock.
+        directory: Who was admitted.
         persons: How many it takes to declare one: 1 or 2.
     """
 
@@ -52,12 +53,14 @@ class MobilisationWork:
         markets: Markets,
         clock: MarketClock,
         *,
+        directory: Directory,
         persons: int,
     ) -> None:
         self._log = log
         self._once = once
         self._mobilisations = mobilisations
         self._markets = markets
+        self._directory = directory
         self._clock = clock
         self._persons = persons
 
@@ -69,7 +72,8 @@ class MobilisationWork:
         Raises:
             ForbiddenError: if the caller is neither the operator nor a regulator.
             NotFoundError: if there is no such market.
-            ValidationError: if the terms do not fit the market, or the window is past.
+            ValidationError: if the terms do not fit the market, name somebody who is no enterprise
+                here, or the window is past.
         """
         require_role(principal, *_MAY)
         mobilisation_id = derive("mob_", principal.participant_id, key)
@@ -85,6 +89,10 @@ class MobilisationWork:
             if found is None:
                 raise not_found("market_id", new.market_id)
             check_scope(new.terms, found.market)
+            for name in new.terms.participants:
+                named = await self._directory.participant(name)
+                if named is None or named.role is not Role.ENTERPRISE:
+                    raise _nobody(name)
             if new.terms.end <= self._clock.now():
                 raise _past(new, self._clock)
             return self._envelope(data, "proposed", principal, traceparent)
@@ -200,6 +208,20 @@ def _seen_by(principal: Principal, view: MobilisationView) -> MobilisationView:
     terms = view.terms.model_dump()
     terms["participants"] = {principal.participant_id} & set(view.terms.participants)
     return view.model_copy(update={"terms": MobilisationScope.model_validate(terms)})
+
+
+def _nobody(name: str) -> ValidationError:
+    allowed, allowed_zh = "enterprises that were admitted", "已准入的需求方"
+    return ValidationError(
+        "validation.mobilisation",
+        Message(
+            f"terms.participants must be {allowed}, was {name}",
+            f"terms.participants 应为{allowed_zh},实际为 {name}",
+        ),
+        field="terms.participants",
+        value=name,
+        allowed=allowed,
+    )
 
 
 def _past(new: MobilisationNew, clock: MarketClock) -> ValidationError:

@@ -104,6 +104,11 @@ async def unfit(market: Market) -> None:
     gateway = market.gateway
     unknown = await proposed(gateway, flood(chips=["gpu-9"]), market.regulator)
     assert (unknown["status"], unknown["errors"][0]["field"]) == (422, "terms.chips")
+    for name in ("nobody-1", "provider-1"):
+        stranger = await proposed(gateway, flood(participants=[name]), market.regulator)
+        (error,) = stranger["errors"]
+        assert (stranger["status"], error["field"]) == (422, "terms.participants")
+        assert error["value"] == name
     past = await proposed(
         gateway,
         flood(start="2026-11-23T09:00:00Z", end="2026-11-23T10:00:00Z"),

@@ -396,6 +396,12 @@ class MemoryGateway:
     async def _readiness(self) -> Mapping[str, bool]:
         return self.parts
 
+    def _urgent(self, once: Once) -> MobilisationWork:
+        shown, markets = MemoryMobilisations(), self.markets
+        return MobilisationWork(
+            self.log, once, shown, markets, self.clock, directory=self.directory, persons=2
+        )
+
     def _door(self) -> Door:
         operator = hash_key("bootstrap-key-of-tests")
         return Door(self.directory, self.acts, operator, self.members, NoTokens())
@@ -448,9 +454,7 @@ class MemoryGateway:
             door=self._door(),
             members=MemberCommands(self.directory, self.members, [ISSUER]),
             limits=self.limits,
-            mobilisations=MobilisationWork(
-                self.log, once, MemoryMobilisations(), self.markets, self.clock, persons=2
-            ),
+            mobilisations=self._urgent(once),
             studies=PolicyStudies(NoStudies(), self.markets, self.reports, self.clock),
             standing=Standing(self.log, self.directory, self.markets, self.clock, None),
             keys=keys,

@@ -40,6 +40,7 @@ PUBLIC = {
     "list_indices",
     "list_issuers",
     "list_log_heads",
+    "list_market_definitions",
     "list_markets",
     "list_links",
     "list_pauses",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from suanli import operations as ops
-from suanli.cli import options, ordering, units, words
+from suanli.cli import options, ordering, tried_rules, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_details, print_list, ranked
 from suanli.cli.session import EXIT_REFUSED, Market, Session, argument, command, option
@@ -84,18 +82,15 @@ def _simulate(  # noqa: PLR0913 - each is an option of the command line
     rounds: Annotated[
         str | None, option("--rounds", en="By number, such as 100-180.", zh="轮次序号,如 100-180。")
     ] = None,
-    cap: Annotated[
-        str | None,
-        option("--cap", en="Price limits: yuan per chip-hour.", zh="价格上限,元/卡时。"),
-    ] = None,
-    floor: Annotated[str, option("--floor", en="Yuan per chip-hour.", zh="下限,元/卡时。")] = "0",
-    chip: Annotated[
-        str | None, option("--chip", en="Chip class; else every one.", zh="芯片型号;默认所有型号。")
-    ] = None,
-    rule: Annotated[
-        str | None,
-        option("--rule", en="Any rule: JSON, or @FILE.", zh="任意规则:JSON 或 @文件。"),
-    ] = None,
+    cap: tried_rules.Cap = None,
+    floor: tried_rules.Floor = "0",
+    chip: tried_rules.Chip = None,
+    share: tried_rules.Share = None,
+    premium_max: tried_rules.PremiumMax = None,
+    largest: tried_rules.Largest = None,
+    free: tried_rules.Free = 0,
+    region: tried_rules.Region = None,
+    rule: tried_rules.Rule = None,
     without: Annotated[
         str | None,
         option(
@@ -112,9 +107,20 @@ def _simulate(  # noqa: PLR0913 - each is an option of the command line
     ] = True,
 ) -> None:
     first, last = _range(rounds)
+    given = {
+        "cap": cap,
+        "floor": floor,
+        "chip": chip,
+        "share": share,
+        "premium_max": premium_max,
+        "largest": largest,
+        "free": free,
+        "region": region,
+        "rule": rule,
+    }
     body = {
         "market_id": session.market(market),
-        "rule": _rule(cap, floor, chip, rule),
+        "rule": tried_rules.rule_of(given),
         "replaces": without,
         "day": day,
         "from_round": first,
@@ -122,7 +128,10 @@ def _simulate(  # noqa: PLR0913 - each is an option of the command line
         "every": every,
     }
     if body["rule"] is None and without is None:
-        said = ("--cap, --rule or --without", "--cap、--rule 或 --without 之一")
+        said = (
+            "--cap, --share, --largest, --rule or --without",
+            "--cap、--share、--largest、--rule 或 --without 之一",
+        )
         raise UsageProblem("--rule", "", said)
     found = session.client.send(Operation("POST", _PATH, body=body))
     if not wait:
@@ -186,27 +195,6 @@ def _print(session: Session, found: Json) -> None:
         ("rounds_done", ("done", "已完成"), words.count(found["rounds_done"])),
     ]
     print_details(session, found, facts)
-
-
-def _rule(cap: str | None, floor: str, chip: str | None, rule: str | None) -> Json | None:
-    if rule is None and cap is None:
-        return None
-    if rule is None:
-        return {
-            "kind": "price_limits",
-            "chip": chip,
-            "floor": units.micro_of_yuan("--floor", floor),
-            "cap": units.micro_of_yuan("--cap", str(cap)),
-        }
-    said = ("a JSON object, or @FILE with one", "JSON 对象,或含该对象的 @文件")
-    try:
-        text = Path(rule[1:]).read_text(encoding="utf-8") if rule.startswith("@") else rule
-        found = json.loads(text)
-    except (OSError, ValueError):
-        raise UsageProblem("--rule", rule, said) from None
-    if not isinstance(found, dict) or cap is not None:
-        raise UsageProblem("--rule", rule, said)
-    return found
 
 
 def _range(text: str | None) -> tuple[int | None, int | None]:
