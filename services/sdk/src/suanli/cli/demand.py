@@ -339,7 +339,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
         found = {
             "shape": _new_shape(shape, chips, chips_min, hours, chip_hours),
             "alternatives": [{**alternative, **terms.given(requirement=requirement or None)}],
-            **_changes(earliest, deadline, budget, expires),
+            **_changes(session, earliest, deadline, budget, expires),
             **terms.given(
                 user_zone=user_zone,
                 latency_ms_max=latency_ms_max,
@@ -387,7 +387,7 @@ def _amend(  # noqa: PLR0913 - each is an option of the command line
             raise UsageProblem("--file", str(file), ("the terms of one demand", "一项需求的条款"))
         wanted = loaded
     else:
-        changes = _changes(earliest, deadline, budget, expires)
+        changes = _changes(session, earliest, deadline, budget, expires)
         shape = _shape_changes(order, chips, chips_min, hours, chip_hours)
         alternative = _alternative(chip, zone, region, limit)
         if not (changes or shape or alternative):
@@ -471,11 +471,15 @@ def _alternative(
 
 
 def _changes(
-    earliest: str | None, deadline: str | None, budget: str | None, expires: str | None
+    session: Session,
+    earliest: str | None,
+    deadline: str | None,
+    budget: str | None,
+    expires: str | None,
 ) -> Json:
     return terms.given(
-        earliest=None if earliest is None else units.instant("--earliest", earliest),
-        deadline=None if deadline is None else units.instant("--deadline", deadline),
+        earliest=None if earliest is None else session.instant("--earliest", earliest),
+        deadline=None if deadline is None else session.instant("--deadline", deadline),
         budget=None if budget is None else units.micro_of_yuan("--budget", budget),
-        expires_at=None if expires is None else units.instant("--expires", expires),
+        expires_at=None if expires is None else session.instant("--expires", expires),
     )

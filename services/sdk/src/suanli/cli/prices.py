@@ -126,14 +126,14 @@ def _prices(  # noqa: PLR0913 - each is an option of the command line
         span: dict[str, str | int | None] = {
             "market_id": market_id,
             "window": window,
-            "from": None if start is None else units.instant("--from", start),
-            "to": None if end is None else units.instant("--to", end),
+            "from": None if start is None else session.instant("--from", start),
+            "to": None if end is None else session.instant("--to", end),
             "filter": where,
         }
         statistics.show(session, span, by, index=index)
         return
-    first = units.instant("--from", start or "+0h")
-    until = None if end is None else units.instant("--to", end)
+    first = session.instant("--from", start or "+0h")
+    until = None if end is None else session.instant("--to", end)
     query: dict[str, str | int | None] = {
         "market_id": market_id,
         "pool": pool,

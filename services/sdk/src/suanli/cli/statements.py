@@ -135,8 +135,8 @@ def _statement(
     where: options.Where = None,
 ) -> None:
     period = {
-        "from": _BEGINNING if start is None else units.instant("--from", start),
-        "to": _END if end is None else units.instant("--to", end),
+        "from": _BEGINNING if start is None else session.instant("--from", start),
+        "to": _END if end is None else session.instant("--to", end),
     }
     client = session.client
     view = client.send(ops.read("/v1/account/statement", participant_id=participant, **period))
