@@ -364,6 +364,15 @@ class Exchange:
                 "SUANLI_GATEWAY_WRITES_PER_S",
                 "SUANLI_GATEWAY_ANONYMOUS_PER_S",
                 "SUANLI_GATEWAY_LISTENERS_MAX",
+                # Who vouches for people, and which hosts may be told: of this machine for a trial.
+                "SUANLI_GATEWAY_OIDC_ISSUERS",
+                "SUANLI_GATEWAY_OIDC_AUDIENCE",
+                "SUANLI_GATEWAY_OIDC_CLIENT_ID",
+                "SUANLI_GATEWAY_OIDC_CLIENT_SECRET",
+                "SUANLI_GATEWAY_WEBHOOK_HOSTS",
+                "SUANLI_GATEWAY_WEBHOOK_KEYS",
+                "SUANLI_GATEWAY_WEBHOOK_NETWORKS",
+                "SUANLI_GATEWAY_WEBHOOK_HTTP",
             )
             if key in os.environ
         }
