@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from suanli import operations as ops
-from suanli.cli import book_windows, options, units, words
+from suanli.cli import book_windows, options, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import EXIT_REFUSED, Market, Output, Session, command, option

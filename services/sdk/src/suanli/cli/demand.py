@@ -13,7 +13,7 @@ from suanli import operations as ops
 from suanli.cli import options, ordering, previews, quotes, submitting, terms, units, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked
-from suanli.cli.session import Market, Session, argument, command, group, help_text, option
+from suanli.cli.session import Market, Session, Text, argument, command, group, help_text, option
 
 Json = dict[str, Any]
 _SIDE: Final = "demand"
@@ -133,16 +133,18 @@ _Priority = Annotated[
 ]
 
 
-def _shape_text(item: Json) -> str:
+def _shape_text(item: Json) -> Text:
     shape = item["terms"]["shape"]
     if shape["type"] == "work":
-        return f"work {shape['chip_hours']:,} chip-hours <={shape['chips_max']:,}"
+        hours, most = f"{shape['chip_hours']:,}", f"{shape['chips_max']:,}"
+        return (f"work {hours} chip-hours <={most}", f"总量 {hours} 卡时 <={most}")
     chips = f"{shape['chips']:,}"
     if shape["type"] == "flow":
-        return f"flow {chips}"
+        return (f"flow {chips}", f"流式 {chips}")
     if shape.get("chips_min") not in (None, shape["chips"]):
         chips = f"{shape['chips_min']:,}-{chips}"
-    return f"block {chips} x {shape['duration']} h"
+    hours = shape["duration"]
+    return (f"block {chips} x {hours} h", f"整块 {chips} x {hours} h")
 
 
 def _alternative_text(one: Json) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import typer
 
-from suanli.cli import options, ordering, units, words
+from suanli.cli import options, ordering, words
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import Market, Session, command
 

@@ -317,7 +317,7 @@ def _cancel(session: Session, offer: _Id, wait: options.Wait = True) -> None:
     ordering.cancel(session, _SIDE, offer, wait=wait, facts=_facts)
 
 
-def _changes(  # noqa: PLR0913 - each is an option of the command line
+def _changes(
     session: Session,
     chips: int | None,
     ask: str | None,

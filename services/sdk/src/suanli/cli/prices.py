@@ -232,5 +232,6 @@ def _line_column(items: list[Json], rows: list[Json]) -> Column:
         default=0,
     )
     times = sorted({item["period"] for item in items})[:used]
-    span = f"{units.short_time(times[0])} to {units.short_time(times[-1])} UTC" if times else ""
-    return Column("line", (span, span), lambda row: sparkline(row["line"][:used], _LINE_COLUMNS))
+    first, last = (units.short_time(times[0]), units.short_time(times[-1])) if times else ("", "")
+    head = (f"{first} to {last} UTC", f"{first} 至 {last} UTC") if times else ("", "")
+    return Column("line", head, lambda row: sparkline(row["line"][:used], _LINE_COLUMNS))

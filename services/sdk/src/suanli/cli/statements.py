@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from suanli import operations as ops
-from suanli.cli import options, ordering, units, words
+from suanli.cli import options, ordering, words
 from suanli.cli.render import Column, print_details, print_list, print_titled, ranked
 from suanli.cli.session import Output, Session, Text, argument, command, option
 
