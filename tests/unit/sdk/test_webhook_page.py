@@ -1,4 +1,4 @@
-"""What the page about webhooks shows a receiver to do, done to messages that come and that do not."""
+"""What the page about webhooks shows a receiver to do, run on messages true and changed."""
 
 from __future__ import annotations
 
