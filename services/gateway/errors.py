@@ -101,13 +101,20 @@ class FaultsError(ValidationError):
         self.faults = faults
 
 
-def not_found(field: str, value: str) -> NotFoundError:
-    """Return the error for a thing that is not there, or not the caller's to see."""
+def not_found(field: str, value: str, value_zh: str | None = None) -> NotFoundError:
+    """Return the error for a thing that is not there, or not the caller's to see.
+
+    Args:
+        field: What was named.
+        value: What it was.
+        value_zh: The same in Chinese, if it has words and is not an id alone.
+    """
+    found_zh = value if value_zh is None else value_zh
     return NotFoundError(
         "not_found",
         Message(
             f"{field}: must be one that exists and that you may see, was {value[:200]}",
-            f"{field}：须为存在且您有权查看的对象，实为 {value[:200]}",
+            f"{field}：须为存在且您有权查看的对象，实为 {found_zh[:200]}",
         ),
         field=field,
         value=value,

@@ -157,6 +157,39 @@ def test_a_refusal_in_chinese_takes_what_is_allowed_from_the_sentence(
     ]
 
 
+UNKNOWN_KEY = ApiError(
+    401,
+    "auth.unknown_key",
+    "Authorization：须为“Bearer sk_...”形式的有效密钥，实为不存在、已吊销或已过期",
+    [
+        {
+            "field": "Authorization",
+            "value": "unknown, revoked or expired",
+            "allowed": "Bearer sk_... with a valid key",
+            "zh": "Authorization：须为“Bearer sk_...”形式的有效密钥，实为不存在、已吊销或已过期",
+        }
+    ],
+)
+
+
+def test_a_value_that_the_exchange_tells_in_words_is_chinese_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Complaint("zh", as_json=False).refusal(UNKNOWN_KEY)
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "  字段  Authorization",
+        "  实为  不存在、已吊销或已过期",
+        "  须为  “Bearer sk_...”形式的有效密钥",
+    ]
+
+
+def test_a_program_gets_the_sentence_of_a_refusal_even_if_one_field_says_it_all(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Complaint("zh", as_json=True).refusal(UNKNOWN_KEY)
+    assert json.loads(capsys.readouterr().err)["problem"]["detail"] == UNKNOWN_KEY.detail
+
+
 def test_a_refusal_without_fields_is_its_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     Complaint("en", as_json=False).refusal(ApiError(500, "internal", "incident inc_1"))
     assert capsys.readouterr().err == "refused [internal]: incident inc_1\n"

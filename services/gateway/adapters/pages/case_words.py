@@ -7,43 +7,19 @@ from typing import TYPE_CHECKING
 
 from services.core.errors import Message
 from services.core.surveillance.cases import SENTENCES, CaseKind
-from services.gateway.adapters.pages.codes import REPORTED, Words, word
+from services.gateway.adapters.pages.codes import word
 from services.gateway.adapters.pages.figures import shown
 from services.gateway.adapters.pages.words import for_people
+from suanli.vocabulary import CASE_KINDS, REPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from schemas.surveillance import CaseKindName, CaseView
+    from schemas.surveillance import CaseView
     from services.gateway.adapters.pages.figures import Kind
 
-KINDS: dict[CaseKindName, tuple[str, str]] = {
-    "self_match": ("Match with itself", "自我成交"),
-    "wash": ("Wash trade", "对倒交易"),
-    "layering": ("Layering", "分层挂单"),
-    "stuffing": ("Stuffing", "塞单"),
-    "marking": ("Marking", "操纵定价"),
-    "withholding": ("Withholding", "囤积供给"),
-    "concentration": ("Concentration", "集中度过高"),
-    "pivotal": ("Indispensable supplier", "关键供给方"),
-    "outlier": ("Odd price", "异常价格"),
-    "favouritism": ("Favouritism", "偏袒交易"),
-}
-STATES = {
-    "open": ("open", "待处理"),
-    "under-review": ("under review", "审查中"),
-    "closed": ("closed", "已结案"),
-}
-SEVERITIES = {"low": ("low", "低"), "medium": ("medium", "中"), "high": ("high", "高")}
-_URGENT: dict[str, Words] = {
-    "urgent round": ("urgent round", "紧急轮次"),
-    "displaced": ("displaced", "被挤出"),
-    "optimal": ("optimal", "最优"),
-    "feasible": ("feasible", "可行"),
-    "fallback": ("by the fallback rule", "按备用规则"),
-}
-CELLS = {str(kind): words for kind, words in KINDS.items()} | STATES | SEVERITIES | _URGENT
-"""Codes of cases, and of the register of emergency use, in the tables of reports."""
+# As they stand alone, in a cell or above a case.
+KINDS = {name: (en[0].upper() + en[1:], zh) for name, (en, zh) in CASE_KINDS.items()}
 FIGURES: dict[str, tuple[str, str, Kind]] = {
     "allocations": ("Allocations", "分配笔数", "count"),
     "area": ("Where", "范围", "text"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -221,7 +220,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
         found = {
             "zone": own_zone,
             "chip": own_chip,
-            **_changes(chips, ask, start, end, block, resource_code, expires),
+            **_changes(session, chips, ask, start, end, block, resource_code, expires),
             **terms.given(capacity_chips=capacity_chips),
         }
     if isinstance(found, dict) and "resource_code" not in found:
@@ -264,8 +263,8 @@ def _resell(  # noqa: PLR0913 - each is an option of the command line
         session,
         _SIDE,
         market or found[0]["market_id"],
-        terms.resold(found[0], datetime.now(UTC))
-        | _changes(chips, ask, start, end, None, resource_code, expires)
+        terms.resold(found[0], session.now)
+        | _changes(session, chips, ask, start, end, None, resource_code, expires)
         | ({} if resource_code else {"resource_code": submitting.own_code(session)}),
         key=key,
         wait=wait,
@@ -292,7 +291,7 @@ def _amend(  # noqa: PLR0913 - each is an option of the command line
     dry_run: options.DryRun = False,
 ) -> None:
     order = ordering.read(session, _SIDE, offer)
-    changes = _changes(chips, ask, start, end, block, resource_code, expires)
+    changes = _changes(session, chips, ask, start, end, block, resource_code, expires)
     changes |= terms.given(capacity_chips=capacity_chips)
     if file is not None:
         loaded = terms.load(file)
@@ -319,6 +318,7 @@ def _cancel(session: Session, offer: _Id, wait: options.Wait = True) -> None:
 
 
 def _changes(
+    session: Session,
     chips: int | None,
     ask: str | None,
     start: str | None,
@@ -330,9 +330,9 @@ def _changes(
     return terms.given(
         chips=chips,
         ask=None if ask is None else units.micro_of_yuan("--ask", ask),
-        start=None if start is None else units.instant("--start", start),
-        end=None if end is None else units.instant("--end", end),
+        start=None if start is None else session.instant("--start", start),
+        end=None if end is None else session.instant("--end", end),
         block=block,
         resource_code=resource_code,
-        expires_at=None if expires is None else units.instant("--expires", expires),
+        expires_at=None if expires is None else session.instant("--expires", expires),
     )

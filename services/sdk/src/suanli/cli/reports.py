@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from suanli import operations as ops
-from suanli import report_page
+from suanli import report_page, vocabulary
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_details, print_list
 from suanli.cli.session import (
@@ -16,6 +16,7 @@ from suanli.cli.session import (
     Market,
     Output,
     Session,
+    Text,
     argument,
     command,
     group,
@@ -121,10 +122,17 @@ def _report(
 def _column(told: Json) -> Column:
     name, unit = told["name"], told["unit"]
     is_text = unit in {"text", "instant"}
+
+    def shown(item: Json) -> str | Text:
+        value = item[name]
+        if isinstance(value, str) and unit == "text":
+            return vocabulary.reported(name, value)
+        return "" if value is None else report_page.cell(value, unit)
+
     return Column(
         name,
         (told["en"], told["zh"]),
-        lambda item: "" if item[name] is None else report_page.cell(item[name], unit),
+        shown,
         lambda item: item[name],
         number=not is_text,
         wraps=unit == "text",
