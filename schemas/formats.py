@@ -63,6 +63,9 @@ class OfferRow(Model):
     chips: ChipsByPeriod
     block: StrictBool
     rounds_waited: Natural
+    resale: StrictBool = Field(
+        default=False, description="Whether it sells on what a round gave before; else absent"
+    )
 
 
 Gb = Annotated[StrictInt, Field(ge=0, le=1_000_000_000, description="GB")]

@@ -63,6 +63,20 @@ def far_cadence_s(at: datetime) -> int:
     return max(_HOURS, key=wait_s) * 3600
 
 
+async def none_under_way(client: AsyncClient, board: Board) -> None:
+    """Return once no round is being cleared, or after two minutes.
+
+    A definition that is read while a round is cleared counts from the next one on, which is not
+    announced before: there would be none for the rest of the day.
+    """
+    loop = asyncio.get_running_loop()
+    give_up_s = loop.time() + _LAST_ROUND_S_MAX
+    while loop.time() <= give_up_s:
+        if await newest_round(client, str(board.market["id"])) == len(board.closed):
+            return
+        await asyncio.sleep(_POLL_S)
+
+
 async def last_round_closed(client: AsyncClient, board: Board, after: datetime) -> None:
     """Return once a round that was sealed after an instant is closed, and no other is under way.
 

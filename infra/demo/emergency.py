@@ -26,7 +26,8 @@ _WHEN = 0.45
 _OVER = 0.8
 _HOURS = 3
 _CHIPS = 256
-_CAP = 30 * world.MICRO
+# Above the price that providers agreed to for their reserve, which is not called otherwise.
+_CAP = 32 * world.MICRO
 _PATH = "/v1/mobilisations"
 _POLL_S = 0.5
 _WAIT_S_MAX = 90.0

@@ -328,8 +328,9 @@ class Demo:
     async def _last_round(self, anyone: AsyncClient, board: Board) -> None:
         """Have one more round cleared, which takes in all that was sent, and no other."""
         board.phase = ("the day is over, last bookings", "已收市，等待入账")
-        at = self._exchange.clock.now()
         operator = anyone.acting_as(self._exchange.config.operator_key)
+        await closing.none_under_way(anyone, board)
+        at = self._exchange.clock.now()
         await close_market(operator, board.market, closing.far_cadence_s(at))
         await closing.last_round_closed(anyone, board, at)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from services.auditor.awaited import Awaited
 from services.auditor.journal_state import Found
-from services.kit.errors import LogUnavailableError
 from suanli.check_capacity import Given, Sales, capacity_of, check_resale, hours_of, resale_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Sold = tuple[Json, str]
 """(resale, allocation that it sells on)."""
-_ALLOCATIONS = "allocations"
 
 
 class CapacityChecks:
@@ -33,9 +32,7 @@ class CapacityChecks:
 
     def __init__(self, store: CapacityStore, log: MeasuredLog) -> None:
         self._store = store
-        self._reader = log
-        # Round -> where allocations ended when something that it resells was first missing.
-        self._missing: dict[str, Positions] = {}
+        self._awaited = Awaited(log, ["allocations"])
 
     async def compare(
         self,
@@ -67,27 +64,16 @@ class CapacityChecks:
         ]
         sources = await self._store.bought({source for _, source in resales})
         is_missing = any(source not in sources for _, source in resales)
-        if is_missing and await self._may_come(row.round_id, positions, changes):
+        is_unkept = bool(changes.bought)
+        if is_missing and await self._awaited.may_come(
+            row.round_id, positions, is_unkept=is_unkept
+        ):
             return row, []
-        self._missing.pop(row.round_id, None)
+        self._awaited.forget(row.round_id)
         found = await self._of_offers(row, made, terms, changes)
         found += await self._of_shared(row, made, terms, (sources, changes))
         found += await self._of_resales(row, resales, sources)
         return replace(row, capacity_compared=True), found
-
-    async def _may_come(self, round_id: str, positions: Positions, changes: JournalChanges) -> bool:
-        """Tell whether an allocation that is resold may still be read.
-
-        It was told before anybody could offer it, so it is before the present end of the log.
-        """
-        if round_id not in self._missing:
-            try:
-                ends = await self._reader.end_offsets()
-            except LogUnavailableError:
-                return True
-            self._missing[round_id] = {at: end for at, end in ends.items() if at[0] == _ALLOCATIONS}
-        ends = self._missing[round_id]
-        return bool(changes.bought) or any(positions.get(at, 0) < end for at, end in ends.items())
 
     async def _of_offers(
         self,

@@ -87,7 +87,7 @@ class JournalAuditor:
         self._clock = clock
         self._heads = HeadChecks(store, key, witnesses)
         self._rounds = RoundChecks(store, log)
-        self._settlements = SettlementChecks(store.settlements)
+        self._settlements = SettlementChecks(store.settlements, log)
         self._erasures = ErasureChecks(store, log)
         self._gap_s = gap_s
         self._committed = committed
@@ -133,7 +133,7 @@ class JournalAuditor:
         size = self._facts.size
         edge = await self._check(arrived, changes)
         await self._rounds.compare(changes, after)
-        await self._settlements.compare(changes)
+        await self._settlements.compare(changes, after)
         await self._erasures.compare(changes)
         await self._note_gap(changes)
         crash_point("journal_decided")

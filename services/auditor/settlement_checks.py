@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from services.auditor.awaited import Awaited
 from services.auditor.journal_state import Found
 from suanli.check_chains import Chains, hour_of
 from suanli.check_settlement import (
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from services.auditor.journal_state import JournalChanges, SettlementStore, Settling
+    from services.auditor.ports import MeasuredLog
+    from services.kit.records import Positions
     from suanli.check_settlement import Move
 
 Json = dict[str, Any]
@@ -42,23 +45,31 @@ class SettlementChecks:
 
     One whose entries are not all in the journal is wrong once a later one of its market has all of
     its own: the ledger commits them in that order, and the journal is read without a gap. So no
-    clock decides what is missing.
+    clock decides what is missing. Neither does one decide of what a settlement names and nobody
+    told: allocation and terms were told before it.
 
     Args:
         store: Where settlements and entries wait for each other.
+        log: Tells how far the topics go.
 
     Attributes:
         has_more: Whether the last look left settlements for the next.
     """
 
-    def __init__(self, store: SettlementStore) -> None:
+    def __init__(self, store: SettlementStore, log: MeasuredLog) -> None:
         self._store = store
+        self._awaited = Awaited(log, ["allocations", "policies"])
         self.has_more = False
         self._limit = _SETTLEMENTS_MAX
         self._rests = 0
 
-    async def compare(self, changes: JournalChanges) -> None:
-        """Judge what was told and is kept, as far as what it needs is."""
+    async def compare(self, changes: JournalChanges, positions: Positions) -> None:
+        """Judge what was told and is kept, as far as what it needs is.
+
+        Args:
+            changes: What this batch brings, which is not kept yet.
+            positions: What was read.
+        """
         if self._rests:
             self._rests -= 1
             return
@@ -71,6 +82,12 @@ class SettlementChecks:
             if one.market_id != market:
                 market, lacking, is_clear = one.market_id, [], True
             if self._is_over(one, changes):
+                continue
+            untold = await self._untold(one, changes, positions)
+            if untold:
+                # It follows from nothing, so it waits for no entries; they may be there or come.
+                changes.passed |= _ids(one)
+                self._judged(one, untold, changes)
                 continue
             problems = await self._problems(one, changes)
             if problems is None:
@@ -123,6 +140,21 @@ class SettlementChecks:
         else:
             changes.judged.append((one.market_id, one.place))
         return True
+
+    async def _untold(
+        self, one: Settling, changes: JournalChanges, positions: Positions
+    ) -> list[str]:
+        """Return what a settlement names that nobody told; nothing of what may still be read."""
+        missing = []
+        if one.allocation is None:
+            missing.append(f"allocation {one.told['allocation_id']} was never told")
+        if one.told["terms_version"] is not None and one.terms is None:
+            missing.append(f"terms of version {one.told['terms_version']} were never told")
+        is_unkept = bool(changes.bought or changes.terms)
+        if missing and await self._awaited.may_come(one.id, positions, is_unkept=is_unkept):
+            return []
+        self._awaited.forget(one.id)
+        return missing
 
     def _judged(
         self, one: Settling, problems: Sequence[str], changes: JournalChanges, key: str = ""

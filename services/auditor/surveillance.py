@@ -58,6 +58,10 @@ _READ_MS_MAX = 250
 # A running day is judged for at most a tenth of the time, however many orders and rounds it has.
 _REST = 10
 _EPOCH = date(1970, 1, 1).toordinal()
+# What the whole day does not show: prices came back, an owner was told otherwise.
+_LOST = "not_found_at_end"
+_LOST_EN = "Found in the course of the day, and no more when it was over"
+_LOST_ZH = "日间曾发现，收市后全天数据已不再显示"
 _TYPES = frozenset(
     row.type.encode()
     for row in BY_MODEL.values()
@@ -89,13 +93,23 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A revision of a case that was published; ``digest`` is of what it said."""
+    """A revision of a case that was published.
+
+    Attributes:
+        case_id: The case.
+        market_id: Its market.
+        day: Its day, days since 1970.
+        revision: The revision.
+        digest: Digest of what it said.
+        body: What was published, as JSON; ``None`` of cases from before it was kept.
+    """
 
     case_id: str
     market_id: str
     day: int
     revision: int
     digest: str
+    body: str | None
 
 
 @dataclass(slots=True)
@@ -117,6 +131,10 @@ class WatchStore(Protocol):
 
     async def told(self, case_ids: Iterable[str]) -> dict[str, Told]:
         """Return the latest revision of those cases that were published."""
+        ...
+
+    async def told_of(self, market_id: str, day: int) -> list[Told]:
+        """Return the latest revision of every case of a day that was published."""
         ...
 
     async def commit(self, before: Positions, after: Positions, changes: WatchChanges) -> None:
@@ -208,6 +226,8 @@ class MarketWatch:
                 cases = await asyncio.to_thread(evaluate, tape)
             await self._tell(cases, changes, is_final=is_final)
             if is_final:
+                told = await self._store.told_of(builder.market_id, day)
+                self._tell_lost(told, {case.case_id for case in cases}, changes)
                 forgotten = builder.forget(day)
                 changes.forgotten += forgotten
                 self._judged -= {one.removeprefix("round:") for one in forgotten}
@@ -223,48 +243,81 @@ class MarketWatch:
             if before is not None and (before.digest == digest or not is_final):
                 continue
             revision = 1 if before is None else before.revision + 1
-            changes.told.append(Told(case.case_id, case.market_id, case.day, revision, digest))
-            changes.outbox.append(self._record(case, revision, is_final=is_final))
+            event = _event_of(case, revision, is_final=is_final)
+            self._note(event, case.day, digest, changes)
             self._cases.labels(case.kind.value).inc()
             self._log.warning(
                 "case raised", case_id=case.case_id, kind=case.kind.value, revision=revision
             )
 
+    def _tell_lost(self, told: Sequence[Told], found: set[str], changes: WatchChanges) -> None:
+        """Tell the end of the day for cases that the whole of it does not show any more."""
+        for before in told:
+            if before.case_id in found or before.body is None:
+                continue
+            last = SurveillanceCaseRaised.model_validate_json(before.body)
+            if last.is_final:
+                continue
+            summary = last.summary.model_copy(
+                update={
+                    "code": _LOST,
+                    "en": f"{_LOST_EN}: {last.summary.en}",
+                    "zh": f"{_LOST_ZH}：{last.summary.zh}",
+                }
+            )
+            update = {"revision": before.revision + 1, "is_final": True, "summary": summary}
+            event = last.model_copy(update=update)
+            digest = hashlib.sha256(event.model_dump_json().encode()).hexdigest()
+            self._note(event, before.day, digest, changes)
+            self._log.warning("case not found any more", case_id=before.case_id)
+
+    def _note(
+        self, event: SurveillanceCaseRaised, day: int, digest: str, changes: WatchChanges
+    ) -> None:
+        told = Told(
+            event.case_id, event.market_id, day, event.revision, digest, event.model_dump_json()
+        )
+        changes.told.append(told)
+        changes.outbox.append(self._record(event))
+
     def _has_read(self, through: Sequence[OffsetRange]) -> bool:
         positions = self._reader.positions()
         return all(positions.get((part.topic, part.partition), 0) >= part.end for part in through)
 
-    def _record(self, case: Case, revision: int, *, is_final: bool) -> OutRecord:
-        event = SurveillanceCaseRaised(
-            case_id=case.case_id,
-            market_id=case.market_id,
-            day=date.fromordinal(_EPOCH + case.day).isoformat(),
-            revision=revision,
-            is_final=is_final,
-            kind=case.kind.value,
-            severity=case.severity.value,
-            participants=case.participants[:CASE_PARTICIPANTS_MAX],
-            participants_total=len(case.participants),
-            evidence=case.evidence[:CASE_EVIDENCE_MAX],
-            evidence_total=len(case.evidence),
-            figures=dict(case.figures),
-            summary=wire_reason(case.summary),
-        )
+    def _record(self, event: SurveillanceCaseRaised) -> OutRecord:
         row = BY_MODEL[SurveillanceCaseRaised]
         key, value, headers = encode(
             Envelope(
-                id=derive_id(row.type, case.case_id, str(revision)),
+                id=derive_id(row.type, event.case_id, str(event.revision)),
                 source=_SOURCE,
                 occurred_at=self._clock.now(),
                 recorded_at=datetime.now(UTC),
                 participant_id="exchange",
-                correlation_id=case.case_id,
+                correlation_id=event.case_id,
                 causation_id="",
                 traceparent="",
                 data=event,
             )
         )
         return OutRecord(row.topic, key, value, headers)
+
+
+def _event_of(case: Case, revision: int, *, is_final: bool) -> SurveillanceCaseRaised:
+    return SurveillanceCaseRaised(
+        case_id=case.case_id,
+        market_id=case.market_id,
+        day=date.fromordinal(_EPOCH + case.day).isoformat(),
+        revision=revision,
+        is_final=is_final,
+        kind=case.kind.value,
+        severity=case.severity.value,
+        participants=case.participants[:CASE_PARTICIPANTS_MAX],
+        participants_total=len(case.participants),
+        evidence=case.evidence[:CASE_EVIDENCE_MAX],
+        evidence_total=len(case.evidence),
+        figures=dict(case.figures),
+        summary=wire_reason(case.summary),
+    )
 
 
 def _market_of(envelope: Envelope) -> str:

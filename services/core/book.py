@@ -54,6 +54,7 @@ class BookOffer:
         chips: Chips left in each period from ``start`` on; an entry may be 0.
         block: Taken whole in every period, or not at all.
         rounds_waited: Rounds it has been in without trading.
+        resale: Whether it sells on what a round gave before.
     """
 
     id: str
@@ -65,6 +66,7 @@ class BookOffer:
     chips: tuple[int, ...]
     block: bool = False
     rounds_waited: int = 0
+    resale: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -329,6 +329,7 @@ def _book_offer(order: OfferOrder, horizon: Horizon) -> BookOffer | None:
         chips=chips,
         block=order.terms.block,
         rounds_waited=_waited(order, horizon),
+        resale=order.terms.resale_of is not None,
     )
 
 

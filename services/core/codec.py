@@ -147,6 +147,8 @@ def _orders_to_dict(rows: Book | KeptOut) -> dict[str, Json]:
                 "block": offer.block,
                 "rounds_waited": offer.rounds_waited,
             }
+            # Absent from what is sold for the first time, as from every file before resales had it.
+            | ({"resale": True} if offer.resale else {})
             for offer in sorted(rows.offers, key=lambda offer: offer.id)
         ],
         "demands": [_demand_to_dict(row) for row in sorted(rows.demands, key=lambda d: d.id)],

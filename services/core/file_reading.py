@@ -163,6 +163,7 @@ def _offer(fields: Fields) -> BookOffer:
         chips=fields.integers("chips", (1, HORIZON_PERIODS_MAX), (0, CHIPS_MAX)),
         block=fields.flag("block"),
         rounds_waited=fields.integer("rounds_waited", 0, 10**9),
+        resale=fields.flag("resale") if "resale" in fields.names() else False,
     )
     fields.end()
     return offer

@@ -96,7 +96,10 @@ def wedge(pool: Pool, premium: Premium, tick: int) -> int:
 def moved_asks(book: Book, premiums: Sequence[Premium], tick: int) -> list[int]:
     """Return the asks that a round is cleared with, in the book's order, none below 0."""
     by_pool = {pool.key: sum(wedge(pool, one, tick) for one in premiums) for pool in book.pools}
-    return [max(0, offer.ask + by_pool[offer.pool]) for offer in book.offers]
+    return [
+        offer.ask if offer.resale else max(0, offer.ask + by_pool[offer.pool])
+        for offer in book.offers
+    ]
 
 
 def bounding_asks(book: Book, premiums: Mapping[str, int]) -> list[int]:
@@ -112,14 +115,19 @@ def bounding_asks(book: Book, premiums: Mapping[str, int]) -> list[int]:
     by_pool = {
         pool.key: sum(exact_wedge(pool, one) for one in rules) // WHOLE for pool in book.pools
     }
-    return [offer.ask + by_pool[offer.pool] for offer in book.offers]
+    return [offer.ask if offer.resale else offer.ask + by_pool[offer.pool] for offer in book.offers]
 
 
 def supplied(book: Book, allocations: Iterable[Allocation], rule: ShareRule) -> Supplied:
-    """Return what a rule's scope was allocated, and how much of it on domestic chips."""
+    """Return what a rule's scope was allocated, and how much of it on domestic chips.
+
+    What is sold on counts on neither side: it did when it was first sold.
+    """
+    again = resold(book)
     hours: dict[str, int] = defaultdict(int)
     for row in allocations:
-        hours[row.pool] += sum(row.chips)
+        if row.offer not in again:
+            hours[row.pool] += sum(row.chips)
     everything = domestic = 0
     for pool in book.pools:
         if rule.covers(pool):
@@ -127,6 +135,11 @@ def supplied(book: Book, allocations: Iterable[Allocation], rule: ShareRule) -> 
             everything += tflops_hours
             domestic += tflops_hours if pool.domestic else 0
     return Supplied(everything, domestic)
+
+
+def resold(book: Book) -> frozenset[str]:
+    """Return the offers that sell on what a round gave before; no premium is for them."""
+    return frozenset(offer.id for offer in book.offers if offer.resale)
 
 
 def premium_amounts(book: Book, result: Result) -> list[tuple[int, ...]]:
@@ -139,8 +152,11 @@ def premium_amounts(book: Book, result: Result) -> list[tuple[int, ...]]:
     priced = [(rules[row.policy], row) for row in result.shares if row.premium]
     if not priced:
         return [(0,) * len(row.chips) for row in result.allocations]
+    again = resold(book)
     return [
-        tuple(
+        (0,) * len(item.chips)
+        if item.offer in again
+        else tuple(
             sum(
                 Supplied(row.tflops_hours, row.tflops_hours_domestic).amount(
                     domestic=pools[item.pool].domestic,
@@ -161,9 +177,10 @@ def charges_and_credits(
 ) -> tuple[int, int]:
     """Return what imported supply pays and domestic supply receives for one rule, micro-yuan."""
     pools = {pool.key: pool for pool in book.pools if premium.rule.covers(pool)}
+    again = resold(book)
     cells: dict[str, list[tuple[int, ...]]] = defaultdict(list)
     for row in allocations:
-        if row.pool in pools:
+        if row.pool in pools and row.offer not in again:
             cells[row.pool].append(row.chips)
     charges = credits_ = 0
     for key, rows in cells.items():

@@ -8,6 +8,7 @@ round that breaks one stops its market.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from schemas.capacity import CapacityFreed, CapacityWanted
@@ -53,7 +54,7 @@ from services.ledger.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from services.core.merkle import Frontier
@@ -68,6 +69,9 @@ _ORDER = {topic: rank for rank, topic in enumerate(TOPICS)}
 # A report waits for its round. The gateway takes none of an unknown allocation, so that this many
 # wait only if somebody writes past it; each is looked at again with every batch.
 DELIVERIES_WAITING_MAX = 5_000
+# Rounds of a market are booked in order, and whoever reports knows its allocation. So a round this
+# long after a report says that there is none; clocks of services differ by seconds.
+DELIVERY_WAITS = timedelta(hours=1)
 
 ROUND_TYPES = (*PARTS, RoundClosed)
 
@@ -144,7 +148,7 @@ def handle(
             _guarded(books, item, _single, letters)
     waiting_after = _book_rounds(books, rounds, positions)
     waiting_after += _hold_resales(books, (*resales, *books.resales), letters)
-    waiting_after += _book_deliveries(books, reports, letters)
+    waiting_after += _book_deliveries(books, reports, _booked_until(books, rounds), letters)
     waiting_after += _move_capacity(books, moves, letters)
     return finish(books, letters, (waiting, waiting_after), frontier)
 
@@ -286,7 +290,24 @@ def _book_rounds(books: Books, rounds: dict[str, RoundParts], positions: Positio
     return waiting
 
 
-def _book_deliveries(books: Books, reports: list[Input], letters: list[OutRecord]) -> list[Input]:
+def _booked_until(books: Books, rounds: Mapping[str, RoundParts]) -> dict[str, datetime]:
+    """Return market -> time of the latest of these rounds that is booked."""
+    until: dict[str, datetime] = {}
+    for round_id, parts in rounds.items():
+        if parts.closed is not None and books.rounds.get(round_id) is not None:
+            body = parts.closed.envelope.data
+            assert isinstance(body, RoundClosed)
+            known = until.get(body.market_id, body.market_time)
+            until[body.market_id] = max(known, body.market_time)
+    return until
+
+
+def _book_deliveries(
+    books: Books,
+    reports: list[Input],
+    booked_until: Mapping[str, datetime],
+    letters: list[OutRecord],
+) -> list[Input]:
     """Pay what can be paid; return the reports whose round is not booked yet."""
     early: list[Input] = []
     for item in reports:
@@ -294,6 +315,10 @@ def _book_deliveries(books: Books, reports: list[Input], letters: list[OutRecord
         assert isinstance(body, DeliveryReported)
         if body.allocation_id in books.allocations:
             _guarded(books, item, deliveries.reported, letters)
+        elif (
+            until := booked_until.get(body.market_id)
+        ) is not None and until > item.envelope.occurred_at + DELIVERY_WAITS:
+            _guarded(books, item, deliveries.given_up, letters)
         else:
             early.append(item)
     for item in early[:-DELIVERIES_WAITING_MAX]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,11 @@ class PostgresWatchStore:
         rows = await self._pool.fetch(_QUERIES.told, list(case_ids))
         return {row["case_id"]: Told(**dict(row)) for row in rows}
 
+    async def told_of(self, market_id: str, day: int) -> list[Told]:
+        """Return the latest revision of every case of a day that was published."""
+        rows = await self._pool.fetch(_QUERIES.told_of, market_id, day)
+        return [Told(**dict(row)) for row in rows]
+
     async def commit(self, before: Positions, after: Positions, changes: WatchChanges) -> None:
         """Move the positions and write events, cases and records, in one transaction.
 
@@ -79,8 +85,7 @@ class PostgresWatchStore:
             if changes.forgotten:
                 await conn.execute(_QUERIES.forget, changes.forgotten)
             for told in changes.told:
-                row = (told.case_id, told.market_id, told.day, told.revision, told.digest)
-                await conn.execute(_QUERIES.tell, *row)
+                await conn.execute(_QUERIES.tell, *astuple(told))
             await append_outbox(conn, changes.outbox)
 
 

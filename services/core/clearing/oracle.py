@@ -17,9 +17,9 @@ from schemas.types import Shape
 from services.core.policy_rows import largest_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from services.core.book import Alternative, Book, BookDemand, Moves
+    from services.core.book import Alternative, Book, BookDemand, BookOffer, Moves
 
 ORDERS_MAX = 12
 Cell = tuple[str, int]
@@ -67,7 +67,7 @@ def best_welfare(
         choices_max: Most choices of one demand.
         nodes_max: Most partial selections to visit.
         supported: Whether prices must support the selection; if not, any feasible one counts.
-        keeps: What the chips allocated by pool and period must keep besides.
+        keeps: What the chips allocated by pool and period must keep besides, resales aside.
 
     Raises:
         TooLargeError: The book is too large to try everything.
@@ -274,7 +274,9 @@ class _Search:
             and offer.start + len(offer.chips) <= horizon.stop
             and any(offer.chips)
         ]
-        self._asks = _divisible(book)
+        self._asks = _divisible(book.offers)
+        self._resold = _divisible([offer for offer in book.offers if offer.resale])
+        self._first_sold = _divisible([offer for offer in book.offers if not offer.resale])
 
     def visit(self, n: int, use: dict[Cell, int], gain: int, taken: list[_Option | None]) -> None:
         """Try every choice of the demands from the n-th on."""
@@ -306,19 +308,17 @@ class _Search:
             return
         value = sum(option.value for option in taken if option is not None)
         use = {cell: chips for cell, chips in use.items() if cell not in self._links}
-        if self.keeps is not None and not self.keeps(use):
+        resells = any(offer.resale for offer in self._book.offers)
+        if self.keeps is not None and not resells and not self.keeps(use):
             return
         hours = sum(use.values())
         for count in range(len(self._blocks) + 1):
             for blocks in itertools.combinations(self._blocks, count):
-                bought = self._buy(use, blocks)
-                if bought is None:
-                    continue
-                cost, dearest = bought
-                worth = (value - cost, hours)
-                dearest |= {cell: tariff for cell, (_, tariff) in self._links.items()}
-                if worth > self.best and (not self.needs_support or _supported(taken, dearest)):
-                    self.best = worth
+                for cost, dearest in self._purchases(use, blocks, apart=resells):
+                    worth = (value - cost, hours)
+                    dearest |= {cell: tariff for cell, (_, tariff) in self._links.items()}
+                    if worth > self.best and (not self.needs_support or _supported(taken, dearest)):
+                        self.best = worth
 
     def _related(self, taken: list[_Option | None]) -> bool:
         accepted = {
@@ -337,32 +337,67 @@ class _Search:
             if demand.id in accepted
         )
 
-    def _buy(
-        self, use: dict[Cell, int], blocks: tuple[object, ...]
-    ) -> tuple[int, dict[Cell, int]] | None:
-        """Return cost and dearest ask by cell, ``None`` if the use does not fit the blocks."""
-        left = dict(use)
-        dearest: dict[Cell, int] = {}
-        cost = 0
-        for offer in self._blocks:
-            if offer not in blocks:
-                continue
+    def _purchases(
+        self, use: dict[Cell, int], blocks: tuple[BookOffer, ...], *, apart: bool
+    ) -> Iterator[tuple[int, dict[Cell, int]]]:
+        """Yield cost and dearest ask by cell of each way to buy what is used.
+
+        The cheapest asks are the one way, unless what is sold on has to be told apart: then every
+        number of chips of each cell that resales may supply is tried.
+        """
+        left, cost, dearest = dict(use), 0, dict[Cell, int]()
+        first = dict(use)
+        for offer in blocks:
             for i, chips in enumerate(offer.chips):
                 cell = (offer.pool, offer.start + i)
                 left[cell] = left.get(cell, 0) - chips
+                first[cell] = first.get(cell, 0) - (chips if offer.resale else 0)
                 if left[cell] < 0:
-                    return None
+                    return
                 cost += chips * offer.ask
                 if chips:
                     dearest[cell] = max(dearest.get(cell, 0), offer.ask)
-        for cell, chips in left.items():
-            asks = self._asks.get(cell, [])
-            if chips > len(asks):
-                return None
-            cost += sum(asks[:chips])
-            if chips:
-                dearest[cell] = max(dearest.get(cell, 0), asks[chips - 1])
-        return cost, dearest
+        if self.keeps is None or not apart:
+            bought = _buy(left, self._asks)
+            if bought is not None:
+                yield cost + bought[0], _dearer(dearest, bought[1])
+            return
+        mixed = [cell for cell in left if cell in self._resold]
+        most = [min(left[cell], len(self._resold[cell])) for cell in mixed]
+        for counts in itertools.product(*(range(n + 1) for n in most)):
+            self._nodes_left -= 1
+            if self._nodes_left < 0:
+                raise TooLargeError
+            again = dict(zip(mixed, counts, strict=True))
+            one = _buy(again, self._resold)
+            other = _buy(_less(left, again), self._first_sold)
+            if one is not None and other is not None and self.keeps(_less(first, again)):
+                found = _dearer(_dearer(dearest, one[1]), other[1])
+                yield cost + one[0] + other[0], found
+
+
+def _less(use: dict[Cell, int], part: dict[Cell, int]) -> dict[Cell, int]:
+    return {cell: chips - part.get(cell, 0) for cell, chips in use.items()}
+
+
+def _dearer(one: dict[Cell, int], other: dict[Cell, int]) -> dict[Cell, int]:
+    return one | {cell: max(ask, one.get(cell, 0)) for cell, ask in other.items()}
+
+
+def _buy(
+    use: dict[Cell, int], asks_of: dict[Cell, list[int]]
+) -> tuple[int, dict[Cell, int]] | None:
+    """Return least cost and dearest ask by cell, ``None`` if there are not so many chips."""
+    dearest: dict[Cell, int] = {}
+    cost = 0
+    for cell, chips in use.items():
+        asks = asks_of.get(cell, [])
+        if chips > len(asks):
+            return None
+        cost += sum(asks[:chips])
+        if chips:
+            dearest[cell] = asks[chips - 1]
+    return cost, dearest
 
 
 def _keeps_largest_shares(book: Book, taken: list[_Option | None], own: str) -> bool:
@@ -398,9 +433,9 @@ def _keeps_largest_shares(book: Book, taken: list[_Option | None], own: str) -> 
     return True
 
 
-def _divisible(book: Book) -> dict[Cell, list[int]]:
+def _divisible(offers: Iterable[BookOffer]) -> dict[Cell, list[int]]:
     chips: dict[Cell, list[int]] = {}
-    for offer in book.offers:
+    for offer in offers:
         if offer.block:
             continue
         for i, count in enumerate(offer.chips):

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from services.core.book import Book
 from services.core.clearing.price_search import PRICE_MAX
+from services.core.clearing.resold import Resales
 from services.core.policy_rows import WHOLE, ShareRule, share_rules
 from services.core.premiums import Premium, exact_wedge
 
@@ -173,7 +174,7 @@ def ascend_together(field: Relaxation, book: Book, start: AnyArray, steps: int) 
     """
     scopes = [_Scope(book, rule) for rule in share_rules(book.policies)]
     rows, periods = start.shape
-    capacity = np.maximum(field.capacity, 1)
+    capacity, resales = np.maximum(field.capacity, 1), Resales(book)
     received: AnyArray = start.astype(np.float64)
     direction = np.zeros(start.shape)
     best: tuple[float, AnyArray, AnyArray, int] = (float("inf"), received, received, 0)
@@ -182,10 +183,13 @@ def ascend_together(field: Relaxation, book: Book, start: AnyArray, steps: int) 
         moved = shifts(book, [scope.premium() for scope in scopes], rows)
         paid = np.clip(np.rint(received).astype(np.int64) + moved, 0, PRICE_MAX)
         answer = field.answer(paid, paid - moved)
+        first_sold = answer.load
+        if resales:
+            answer, first_sold = _with_resales(answer, resales, paid, paid - moved)
         if answer.total < best[0]:
             best = (answer.total, paid - moved, paid, step)
         fall = 1 + step / _STEP_FALL
-        hours = np.rint(answer.load[: len(book.pools)].sum(axis=1)).astype(np.int64).tolist()
+        hours = np.rint(first_sold[: len(book.pools)].sum(axis=1)).astype(np.int64).tolist()
         prices = [total / periods for total in paid.sum(axis=1).tolist()]
         for scope in scopes:
             scope.follow(hours, prices, fall)
@@ -210,3 +214,12 @@ def ascend_together(field: Relaxation, book: Book, start: AnyArray, steps: int) 
         paid=best[2],
         certified=tuple(scope.seen[best[3]] for scope in scopes),
     )
+
+
+def _with_resales(
+    answer: Answer, resales: Resales, paid: AnyArray, received: AnyArray
+) -> tuple[Answer, AnyArray]:
+    """Return the answer with what is sold on at the price paid, and the load without that."""
+    sold = answer.sold.copy()
+    more, mine = resales.differ(paid, received, sold)
+    return Answer(answer.total + more, answer.load, sold), np.maximum(answer.load - mine, 0)

@@ -66,7 +66,7 @@ class Engine(Relaxation, Protocol):
         """Spend a part of the effort."""
 
     def hours(self) -> list[int]:
-        """Return the chip-hours used of each pool."""
+        """Return the chip-hours used of each pool, what is sold on aside."""
 
     def told(self) -> Result:
         """Return the selection as a result, at the asks that it was found at."""

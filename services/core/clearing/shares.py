@@ -207,7 +207,7 @@ def _offer(
     ]
     price, start = max(offered, default=(0, 0))
     reason = outcome.reason
-    if offered and not most and moved > price:
+    if offered and not most and offer.ask != moved > price:
         reason = reason_of(
             "moved_ask_above_clearing",
             {"ask": offer.ask, "moved": moved, "price": price, "start": -start},

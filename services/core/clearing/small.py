@@ -16,6 +16,7 @@ from services.core.clearing.pairing import offer_use, pair
 from services.core.clearing.presolve import FloatArray, IntArray, Problem, presolve
 from services.core.clearing.price import Priced, price
 from services.core.clearing.price_search import PRICE_MAX
+from services.core.clearing.resold import take_off_resales
 from services.core.clearing.response import Choices, flatten
 from services.core.clearing.search import Found, improve, repair
 from services.core.clearing.selection import (
@@ -127,9 +128,14 @@ class SmallEngine:
             self._found = improve(self._choices, selection, self._ascent.prices, effort)
 
     def hours(self) -> list[int]:
-        """Return the chip-hours used of each pool."""
-        problem = self._choices.problem
-        hours: list[int] = use_of(problem, self._held().selection).sum(axis=1).tolist()
+        """Return the chip-hours used of each pool, what is sold on aside."""
+        problem, selection = self._choices.problem, self._held().selection
+        used = use_of(problem, selection)
+        hours: list[int] = used.sum(axis=1).tolist()
+        if any(offer.resale for offer in problem.plain.offers):
+            blocks = selection.block_offers
+            given = offer_use(problem, supply(problem, used, blocks), blocks)
+            take_off_resales(problem.plain, given, hours)
         return hours[: problem.pools]
 
     def told(self) -> Result:

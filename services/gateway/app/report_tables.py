@@ -34,7 +34,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class TradeRow:
-    """Chips allocated in a pool and hour between two owners, and their value, micro-yuan."""
+    """Chips allocated in a pool and hour between two owners, and their value, micro-yuan.
+
+    Of the chips, ``resold`` were sold on.
+    """
 
     pool: str
     seller: str
@@ -42,6 +45,7 @@ class TradeRow:
     hour: datetime
     chips: int
     value: int
+    resold: int = 0
 
 
 @dataclass(frozen=True, slots=True)

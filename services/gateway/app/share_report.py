@@ -25,6 +25,7 @@ _ALLOCATED = (
     column("chip_hours", ("chip-hours", "卡时"), "chip-hours"),
     column("tflops_hours", ("TFLOPS-hours", "TFLOPS 小时"), "tflops-hours"),
     column("region_share_ppm", ("domestic share of the region", "地区国产占比"), "ppm"),
+    column("resold_chip_hours", ("sold on besides", "另有转售"), "chip-hours"),
 )
 _ASKED = (
     column("round_id", ("round", "轮次")),
@@ -99,9 +100,12 @@ def _allocated(
     regions = {zone.id: zone.region for zone in market.zones}
     chips = {chip.id: chip for chip in market.chips}
     hours: dict[tuple[str, str], int] = defaultdict(int)
+    resold: dict[tuple[str, str], int] = defaultdict(int)
     for one in found:
         zone, _, chip = one.pool.partition("/")
-        hours[regions.get(zone, zone), chip] += one.chips
+        # A chip-hour counts once, when it is first sold; what is sold on stands beside it.
+        hours[regions.get(zone, zone), chip] += one.chips - one.resold
+        resold[regions.get(zone, zone), chip] += one.resold
     shares: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     rows: list[tuple[Cell, ...]] = []
     for (region, chip), count in sorted(hours.items()):
@@ -111,9 +115,11 @@ def _allocated(
         whole, domestic = shares[region]
         shares[region] = (whole + tflops, domestic + tflops * is_domestic)
         rows.append((region, chip, "domestic" if is_domestic else "imported", count, tflops))
+    nothing = (None,) * len(_ASKED)
     return shares, [
-        (*row, share_ppm_of(shares[str(row[0])][1], shares[str(row[0])][0]), *(None,) * len(_ASKED))
+        (*row, share_ppm_of(whole[1], whole[0]), resold[str(row[0]), str(row[1])], *nothing)
         for row in rows
+        for whole in (shares[str(row[0])],)
     ]
 
 
@@ -124,7 +130,7 @@ def _rounds(asked: Sequence[RoundShares]) -> list[tuple[Cell, ...]]:
             share.region or _EVERYWHERE,
             *(None,) * 3,
             share.tflops_hours,
-            None,
+            *(None,) * 2,
             one.round_id,
             iso(one.market_time),
             share.policy_id,

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.integration
 
 Json = dict[str, Any]
 TERMS = w.terms(provider_fee_ppm=3_333, enterprise_fee_ppm=777, compensation_ppm=500_000)
+UNTOLD = "al_" + "z" * 26
 # What a round told, for all tests: (on rounds, on allocations).
 _TOLD: list[tuple[list[events.Event], list[events.Event]]] = []
 
@@ -83,7 +84,12 @@ async def audited(wire: Wire, desk: Desk, spoil: Callable[[Told], object]) -> di
     async with wire.auditing():
         await wire.until_checked(len(entries))
         await wire.until("SELECT count(*) FROM verdict", lambda n: n == 1)
-        hours = {(one.allocation_id, row.start) for one in told.settlements for row in one.periods}
+        hours = {
+            (one.allocation_id, row.start)
+            for one in told.settlements
+            for row in one.periods
+            if one.allocation_id != UNTOLD
+        }
         await wire.until(
             "SELECT count(*) FROM allocation_bought, jsonb_object_keys(settled)",
             lambda n: n == len(hours),
@@ -122,8 +128,16 @@ def elsewhere(body: Json) -> None:
             ),
             {"round.settled": "is settled twice"},
         ),
+        (
+            lambda it: it.settlements.append(
+                it.settlements[0].model_copy(
+                    update={"settlement_id": "stray", "allocation_id": UNTOLD}
+                )
+            ),
+            {"round.settled": "was never told"},
+        ),
     ],
-    ids=["as told", "refund", "entry", "missing", "untold", "twice"],
+    ids=["as told", "refund", "entry", "missing", "untold", "twice", "stray"],
 )
 async def test_settlements_are_held_against_what_was_delivered_and_booked(
     desk: Desk,  # noqa: F811

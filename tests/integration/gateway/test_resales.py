@@ -62,6 +62,15 @@ async def the_buyer_sees_no_more_than_its_seller(
     assert await chain(gateway, key, need) == [("allocated", bought, None, None)]
 
 
+async def counted(gateway: Gateway, key: str) -> list[tuple[int, int]]:
+    """Return chip-hours and those sold on besides, as the report of domestic shares has them."""
+    path = "/v1/reports/domestic-share?market_id=jingjinji&day=2026-11-24"
+    found = (await gateway.call("GET", path, key=key)).json()
+    at = [one["name"] for one in found["columns"]]
+    first, again = at.index("chip_hours"), at.index("resold_chip_hours")
+    return [(row[first], row[again]) for row in found["rows"]]
+
+
 async def test_who_bought_sells_on_and_sees_the_chain_both_ways(
     market: Market, browser: Browser
 ) -> None:
@@ -106,6 +115,7 @@ async def test_who_bought_sells_on_and_sees_the_chain_both_ways(
         mine = await seen(gateway, market.enterprise, SOLD)
         assert (mine["resale_of"], mine["resold"]) == (BOUGHT, [])
         assert (await seen(gateway, market.enterprise, BOUGHT))["resold"] == [SOLD]
+        assert await counted(gateway, market.regulator) == [(4, 4)]
         # Of whom a seller had it is his own affair.
         theirs = await seen(gateway, other, SOLD)
         assert (theirs["provider_id"], theirs["resale_of"]) == ("enterprise-1", None)

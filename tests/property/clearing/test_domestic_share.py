@@ -55,11 +55,14 @@ def shared(book: Book, seed: int, *, overlapping: bool = False) -> Book:
     rows = [row("one", chance.choice(["", "beijing"]))]
     if overlapping:
         rows.append(row("two", chance.choice(["beijing", "hebei"])))
-    return replace(book, pools=pools, policies=tuple(rows))
+    # In every second book a part is sold on, which no share counts and no premium moves.
+    part = chance.choice([0, 0, 0.3, 0.6])
+    offers = tuple(replace(offer, resale=chance.random() < part) for offer in book.offers)
+    return replace(book, pools=pools, offers=offers, policies=tuple(rows))
 
 
 def keeps_shares(book: Book) -> Callable[[dict[Cell, int]], bool]:
-    """Return what tells of chips by pool and period whether they keep the book's shares."""
+    """Return what tells of chips first sold by pool and period whether they keep the shares."""
     pools = {pool.key: pool for pool in book.pools}
 
     def keeps(use: dict[Cell, int]) -> bool:

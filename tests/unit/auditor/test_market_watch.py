@@ -32,6 +32,9 @@ class MemoryStore:
     async def told(self, case_ids: Iterable[str]) -> dict[str, Told]:
         return {one: self.cases[one] for one in case_ids if one in self.cases}
 
+    async def told_of(self, market_id: str, day: int) -> list[Told]:
+        return [one for one in self.cases.values() if (one.market_id, one.day) == (market_id, day)]
+
     async def commit(self, before: Positions, after: Positions, changes: WatchChanges) -> None:
         self.kept |= {item.event_id: item for item in changes.kept}
         gone = set(changes.forgotten)
@@ -153,6 +156,28 @@ async def test_the_end_of_the_day_is_told_once_for_a_case_that_did_not_grow() ->
         await watch.take_in()
     _, ended = store.raised()
     assert ended == case.model_copy(update={"revision": 2, "is_final": True})
+
+
+async def test_a_case_that_the_whole_day_does_not_show_is_told_to_be_over() -> None:
+    store, log, clock = MemoryStore(), MemoryLog(), ManualClock(START)
+    watch = MarketWatch(store, log, clock)
+    log.put(*OWNED, *at_instants(one_round()))
+    await watch.take_in()
+    (case,) = store.raised()
+    # The owner was told wrong, and is told otherwise before the day is over.
+    other = ParticipantOwned(
+        participant_id="e-a", role=Role.ENTERPRISE, name="n", beneficial_owner="two"
+    )
+    log.put((other, START + timedelta(hours=1)))
+    for seq, at in ((2, NEXT), (3, NEXT + timedelta(minutes=15))):
+        log.put(*((event, at) for event in round_of(seq, at, ())))
+        await watch.take_in()
+    _, ended = store.raised()
+    assert (ended.case_id, ended.revision, ended.is_final) == (case.case_id, 2, True)
+    assert (ended.evidence, ended.figures) == (case.evidence, case.figures)
+    assert ended.summary.code == "not_found_at_end"
+    assert ended.summary.en.endswith(case.summary.en)
+    assert ended.summary.zh.endswith(case.summary.zh)
 
 
 async def test_a_running_day_is_judged_a_tenth_of_the_time_at_most() -> None:

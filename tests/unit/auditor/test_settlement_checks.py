@@ -12,7 +12,9 @@ import pytest
 
 from services.auditor.journal_state import Found, JournalChanges, JournalFacts, Settling
 from services.auditor.settlement_checks import SettlementChecks
-from suanli.check_settlement import PURPOSES, Move, move_of
+from services.kit.errors import LogUnavailableError
+from services.kit.records import Positions, Record
+from suanli.check_settlement import PURPOSES, Move, entry_id_of, move_of
 from tests.unit.ledger.test_check_settlement import Export, export, whole  # noqa: F401 - fixtures
 
 Json = dict[str, Any]
@@ -29,10 +31,32 @@ class MemorySettlements:
     hours: dict[str, Hours] = field(default_factory=dict)
     rounds: dict[str, str] = field(default_factory=dict)
     found: list[Found] = field(default_factory=list)
+    passed: set[str] = field(default_factory=set)
+    is_up: bool = True
 
     def __post_init__(self) -> None:
         self.allocations = {str(it["allocation_id"]): it for it in self.export.allocations}
-        self.checks = SettlementChecks(self)
+        self.checks = SettlementChecks(self, self)
+
+    async def end_offsets(self) -> Positions:
+        if not self.is_up:
+            raise LogUnavailableError("the log", "nothing", 1)
+        return {("allocations", 0): 5, ("settlements", 0): 99, ("policies", 0): 3}
+
+    async def lag(self) -> int:
+        raise AssertionError
+
+    async def read(self, limit: int, wait_ms: int) -> list[Record]:
+        raise AssertionError((limit, wait_ms))
+
+    async def start(self, positions: Positions) -> None:
+        raise AssertionError(positions)
+
+    async def stop(self) -> None:
+        raise AssertionError
+
+    def positions(self) -> Positions:
+        raise AssertionError
 
     async def waiting(self, limit: int) -> list[Settling]:
         made: list[Settling] = []
@@ -76,10 +100,11 @@ class MemorySettlements:
             if allocation_id in {name, item["resale_of"]}
         }
 
-    def judge(self) -> None:
-        """Run one look and take over what it changed."""
+    def judge(self, read: Positions | None = None) -> None:
+        """Run one look, with so much read, and take over what it changed."""
         changes = JournalChanges(JournalFacts(settling_from=0))
-        asyncio.run(self.checks.compare(changes))
+        asyncio.run(self.checks.compare(changes, read or {}))
+        self.passed |= changes.passed
         for place in changes.judged:
             del self.told[place]
         for one in changes.matched:
@@ -219,3 +244,30 @@ def test_what_moves_nothing_makes_no_settlement_before_it_late(
     store = MemorySettlements(export, told={("jjj", 0): first, ("jjj", 1): told})
     store.judge()
     assert (list(store.told), store.found) == ([("jjj", 0)], [])
+
+
+@pytest.mark.parametrize(
+    ("untold", "problem"),
+    [
+        ({"allocation_id": "al_none"}, "allocation al_none was never told"),
+        ({"terms_version": 7}, "terms of version 7 were never told"),
+    ],
+)
+def test_a_settlement_of_what_was_never_told_is_found_once_the_log_is_read_that_far(
+    export: Export,  # noqa: F811
+    untold: Json,
+    problem: str,
+) -> None:
+    stray = export.settlements[0] | {"settlement_id": "stray"} | untold
+    store = MemorySettlements(export, told={("jjj", 0): stray}, is_up=False)
+    everything: Positions = {("allocations", 0): 5, ("policies", 0): 3}
+    store.judge(everything)
+    store.is_up = True
+    for read in ({}, everything | {("allocations", 0): 4}, everything | {("policies", 0): 2}):
+        store.judge(read)
+        assert (len(store.told), store.found) == (1, [])
+    store.judge(everything)
+    (found,) = store.found
+    assert (found.code, found.problems, store.told) == ("round.settled", (problem,), {})
+    # Its entries are part of this finding, and of no other, when they come.
+    assert entry_id_of("refund", "stray") in store.passed

@@ -17,6 +17,7 @@ from services.core.book_builder import (
     rules_of,
 )
 from services.core.book_policies import under, with_all_orders, without
+from services.core.codec import book_from_dict, book_to_dict
 from services.core.orders import DemandOrder, OfferOrder, Order
 from services.core.round_pace import Pace
 from tests.unit.core.orders_world import (
@@ -89,6 +90,17 @@ def test_an_offer_shows_what_earlier_rounds_left_of_it() -> None:
     order = replace(offered(), allocated=((FIRST, 3), (FIRST + 1, 8)), chip_hours=11)
     (row,) = build_book(MARKET, [order], {}, HORIZON).offers
     assert (row.start, row.chips) == (FIRST, (5, 0, 8, 8, 8, 8, 8, 8))
+
+
+def test_an_offer_that_sells_on_is_marked_in_the_book_and_in_its_file_and_no_other_is() -> None:
+    order, marked = offered(), {"resale_of": "al_" + "a" * 26}
+    resale = replace(order, terms=order.terms.model_copy(update=marked))
+    for one, expected in ((order, False), (resale, True)):
+        book = build_book(MARKET, [one], {}, HORIZON)
+        assert [row.resale for row in book.offers] == [expected]
+        (told,) = book_to_dict(book)["offers"]
+        assert told.get("resale", False) is expected
+        assert book_from_dict(book_to_dict(book)) == book
 
 
 def test_an_offer_is_cut_to_the_horizon() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -366,6 +367,21 @@ def test_a_delivery_waits_for_its_round(topics: w.Topics, ledger: w.MemoryLedger
     ledger.feed(topics.round(1, allocation, w.kept(1, "d1", "lab", 0)))
     assert free(ledger, "cloud") == 10 * w.YUAN
     assert not ledger.waiting
+
+
+def test_a_delivery_of_an_unknown_allocation_is_given_up_by_a_round_an_hour_after_it(
+    topics: w.Topics, ledger: w.MemoryLedger
+) -> None:
+    unknown = w.allocated(1, "d1", "lab", "o1", "cloud", [(0, 10, w.YUAN)])
+    ledger.feed(topics.put(w.delivered(unknown, [(0, 10)])))
+    elsewhere = w.allocated(1, "d1", "lab", "o1", "cloud", [(0, 10, w.YUAN)], market="other")
+    ledger.feed(topics.put(w.delivered(elsewhere, [(0, 10)])))
+    ledger.feed(topics.round(1, at=w.NOW + timedelta(hours=1)))
+    assert (len(ledger.waiting), ledger.letters()) == (2, [])
+    ledger.feed(topics.round(2, at=w.NOW + timedelta(hours=1, seconds=1)))
+    assert len(ledger.waiting) == 1
+    (letter,) = ledger.letters()
+    assert (letter["dlq_reason"], letter["dlq_offset"]) == ("settle.unknown_allocation", "0")
 
 
 def test_too_many_deliveries_of_unknown_allocations_go_to_the_dead_letters_oldest_first(

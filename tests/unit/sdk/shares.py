@@ -80,3 +80,37 @@ def round_file() -> Json:
     """Return the round as its file."""
     book, rules, result = hand_made()
     return {"format": "suanli.round.v1", "book": book, "rules": rules, "result": result}
+
+
+def resold() -> tuple[Json, Json, Json]:
+    """Return (book, rules, result) of that round with chips in it that are sold on.
+
+    off_r sells on 3 domestic chips in z1/d at 1900, and dem_c wants them: flow 3 chips, z1/d, limit
+    5000. They were counted when they were first sold, so share, premium, charges and credits are as
+    before, and off_r is paid the price alone: 3 x 2000. Welfare and bound have 3 x 3100 more.
+    """
+    book, rules, result = hand_made()
+    offer = rounds.offer("off_r", "z1/d", 1_900, 1_000, [3]) | {"resale": True}
+    demand = rounds.demand("dem_c", "flow", rounds.parts(["z1/d"], 5_000, 1_000, [3]))
+    book = {
+        **book,
+        "offers": [*book["offers"], offer],
+        "demands": [*book["demands"], demand],
+    }
+    more = 3 * (5_000 - 1_900)
+    result = {
+        **result,
+        "book_digest": rounds.digest(book),
+        "welfare": WELFARE + more,
+        "certificate": {**result["certificate"], "bound": WELFARE + more},
+        "allocations": [
+            *result["allocations"],
+            rounds.allocation("dem_c", "off_r", "z1/d", 1_000, [3]),
+        ],
+        "demands": [
+            *result["demands"],
+            rounds.demand_in("dem_c", "filled", 0, 3, 15_000, 6_000, 0),
+        ],
+        "offers": [*result["offers"], rounds.offer_in("off_r", "filled", 3, 5_700, 6_000, 0)],
+    }
+    return book, rules, result

@@ -7,6 +7,8 @@ import pytest
 from services.core.book import Rules
 from services.core.clearing.clear import clear
 from services.core.codec import book_from_dict, result_to_dict
+from services.core.premiums import premium_amounts
+from suanli.check_charges import says_of
 from suanli.checker import verify
 from tests.unit.sdk import rounds, shares
 from tests.unit.sdk.rounds import Json
@@ -27,6 +29,10 @@ def outcome(**changes: int) -> Json:
 
 def policy(**params: int | str) -> Json:
     return {**BOOK, "policies": [shares.share_policy(**params)]}
+
+
+def as_file(book: Json, result: Json) -> Json:
+    return {"format": "suanli.round.v1", "book": book, "rules": RULES, "result": result}
 
 
 def test_verify_accepts_the_share_worked_out_by_hand() -> None:
@@ -93,3 +99,32 @@ def test_a_share_rules_its_region_alone() -> None:
     assert [row.premium for row in beijing.shares] == [0]
     tflops_hours = [row.tflops_hours for row in beijing.shares]
     assert tflops_hours == [row.tflops_hours_domestic for row in beijing.shares]
+
+
+def test_what_is_sold_on_counts_on_neither_side_of_a_share_and_has_no_premium() -> None:
+    book, rules, result = shares.resold()
+    report = verify(book, rules, result)
+    assert report.problems == ()
+    assert result["shares"] == RESULT["shares"]
+    cleared = clear(book_from_dict(book), Rules())
+    assert verify(book, rules, result_to_dict(cleared)).ok
+    assert cleared.welfare == report.welfare
+    (row,) = cleared.shares
+    assert (row.tflops_hours, row.tflops_hours_domestic) == (1_000, 600)
+    received = premium_amounts(book_from_dict(book), cleared)
+    resold = [item.offer == "off_r" for item in cleared.allocations]
+    assert [any(amounts) for amounts in received] == [not again for again in resold]
+    assert {place[1] for place in says_of(as_file(book, result)).premiums} == {"off_d", "off_i"}
+
+
+def test_a_resale_that_is_not_marked_as_one_counts_and_verify_tells() -> None:
+    book, rules, result = shares.resold()
+    for offer in (book["offers"][-1] | {"resale": False}, {**book["offers"][-1]}):
+        if offer["resale"]:
+            del offer["resale"]
+        plain = {**book, "offers": [*book["offers"][:-1], offer]}
+        told = {**result, "book_digest": rounds.digest(plain)}
+        found = {problem.code for problem in verify(plain, rules, told).problems}
+        assert {"share.achieved", "share.money"} <= found
+    wrong = {**book, "offers": [*book["offers"][:-1], book["offers"][-1] | {"resale": 1}]}
+    assert "format.type" in codes(wrong, result)

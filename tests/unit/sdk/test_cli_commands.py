@@ -168,6 +168,40 @@ def test_terms_from_flags_are_those_of_the_api() -> None:
     }
 
 
+def test_flags_say_where_data_and_callers_are_and_what_notice_is_wanted() -> None:
+    base = "demand create --chip t4 --limit 9 --earliest +1h --deadline +5h --print-terms "
+    sends = (
+        "--chips 8 --hours 2 --data-zone bj-haidian --data-gb 800 --user-zone bj-yizhuang "
+        "--latency-ms-max 10 --traffic-gb 3"
+    )
+    found = json.loads(runner.invoke(build_app(), shlex.split(base + sends)).stdout)
+    wanted = {"data_zone": "bj-haidian", "data_gb": 800, "traffic_gb_per_chip_hour": 3}
+    assert wanted.items() <= found.items()
+    yields = "--shape flow --chips 8 --priority interruptible --notice-hours 2"
+    found = json.loads(runner.invoke(build_app(), shlex.split(base + yields)).stdout)
+    assert (found["priority"], found["notice_periods"]) == ("interruptible", 2)
+
+
+def test_a_flag_agrees_to_a_price_for_emergencies() -> None:
+    offer = (
+        "offers create --pool bj-haidian/t4 --chips 8 --ask 3.2 --start +2h --end +5h "
+        "--resource-code CN.11.0108.BJ01-T4 --mobilisable 12.5 --print-terms"
+    )
+    found = json.loads(runner.invoke(build_app(), shlex.split(offer)).stdout)
+    assert (found["mobilisable"], found["mobilisation_price"]) == (True, 12_500_000)
+
+
+def test_a_market_is_named_only_where_there_are_several() -> None:
+    schema = json.loads(runner.invoke(build_app(), ["commands", "--json"]).stdout)
+    needed = [
+        one["command"]
+        for one in schema["commands"]
+        for option in one["parameters"]
+        if "--market" in option["flags"] and option["required"]
+    ]
+    assert needed == []
+
+
 def test_terms_that_are_printed_can_be_read_back_from_a_file(tmp_path: Path) -> None:
     offer = (
         "offers create --pool bj-haidian/t4 --chips 8 --ask 3.2 --start +2h --end +5h --block "

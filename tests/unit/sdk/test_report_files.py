@@ -133,6 +133,16 @@ def test_a_page_runs_nothing_and_loads_nothing() -> None:
         assert address not in text
 
 
+def test_the_picture_of_shares_counts_what_was_allocated_and_not_what_rounds_were_asked() -> None:
+    (beijing, *others) = report()["rows"]
+    asked = ["beijing", None, None, 10_000, None, None]
+    shown = page(report(rows=[beijing, *others, asked, ["all", *asked[1:]]]), "en")
+    chart = shown[shown.index("<svg") : shown.index("</svg>")]
+    assert "40" in chart[chart.index('class="soft"') :]
+    assert chart.count("<text") == 2
+    assert ">all<" not in chart
+
+
 def test_csv_is_harmless_in_a_spreadsheet_and_exact() -> None:
     head, first, second = content(report(), ".csv").decode().splitlines()
     assert head == "region,chip,origin,tflops_hours,value,region_share_ppm"

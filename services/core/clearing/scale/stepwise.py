@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from services.core.book import Book, Certificate, Result, Rules
 from services.core.clearing.links import with_links
+from services.core.clearing.resold import take_off_resales
 from services.core.clearing.scale.ascent import Ascended, Supply, ascend
 from services.core.clearing.scale.board import USED, set_up
 from services.core.clearing.scale.carry import carry
@@ -26,6 +27,7 @@ from services.core.clearing.scale.engine import (
     used_whole,
 )
 from services.core.clearing.scale.layout import Layout, lay_out, supplies_of
+from services.core.clearing.scale.pairs import offer_use
 from services.core.clearing.scale.respond import Responder
 from services.core.clearing.scale.search import Search
 from services.core.clearing.share_ascent import Answer
@@ -123,8 +125,12 @@ class LargeEngine:
             search.insert()
 
     def hours(self) -> list[int]:
-        """Return the chip-hours used of each pool."""
-        hours: list[int] = self._held().board.cells[:, :, USED].sum(axis=1).tolist()
+        """Return the chip-hours used of each pool, what is sold on aside."""
+        used = self._held().board.cells[:, :, USED]
+        hours: list[int] = used.sum(axis=1).tolist()
+        if any(offer.resale for offer in self._layout.book.offers):
+            given = offer_use(self._layout, used, self._taken)
+            take_off_resales(self._layout.book, given, hours)
         return hours
 
     def told(self) -> Result:

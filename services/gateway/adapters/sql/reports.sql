@@ -10,10 +10,13 @@ SELECT a.pool,
   COALESCE(b.beneficial_owner, a.enterprise_id) AS buyer,
   (p.value ->> 'start')::timestamptz AS hour,
   sum((p.value ->> 'chips')::bigint)::bigint AS chips,
-  sum((p.value ->> 'chips')::bigint * (p.value ->> 'price')::bigint) AS value
+  sum((p.value ->> 'chips')::bigint * (p.value ->> 'price')::bigint) AS value,
+  COALESCE(sum((p.value ->> 'chips')::bigint) FILTER (WHERE t.resale_of IS NOT NULL), 0)::bigint
+    AS resold
 FROM round r
 JOIN allocation a USING (round_id)
 CROSS JOIN LATERAL jsonb_array_elements(a.periods) AS p (value)
+LEFT JOIN order_terms t ON t.order_id = a.offer_id AND t.version = 1
 LEFT JOIN participant_owner s ON s.participant_id = a.provider_id
 LEFT JOIN participant_owner b ON b.participant_id = a.enterprise_id
 WHERE r.market_id = $1 AND r.closed_at IS NOT NULL

@@ -82,7 +82,10 @@ def _amounts(file: Json) -> Iterator[tuple[Allocated, list[tuple[int, int, int]]
     pools = {pool["key"]: pool for pool in book["pools"]}
     priced = [(rule["params"]["region"], rows[rule["id"]]) for rule in share_rules(book)
               if rule["id"] in rows]  # fmt: skip
+    resold = {offer["id"] for offer in book["offers"] if offer.get("resale")}
     for item in result["allocations"] if priced else ():
+        if item["offer"] in resold:
+            continue
         pool = pools[item["pool"]]
         amounts = [
             sum(

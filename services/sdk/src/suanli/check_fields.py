@@ -267,6 +267,7 @@ OFFER: Final = {
     "block": _BOOL,
     "rounds_waited": _NAT,
 }
+OFFER_MAY: Final = {"resale": _BOOL}
 DEMAND: Final = {
     "id": _TEXT,
     "participant": _TEXT,
@@ -360,11 +361,17 @@ CERTIFICATE_MAY: Final = {
 }
 
 
-def each(items: list[Any], kinds: dict[str, Kind], where: str, log: Log) -> list[dict[str, Any]]:
+def each(
+    items: list[Any],
+    kinds: dict[str, Kind],
+    where: str,
+    log: Log,
+    may: dict[str, Kind] | None = None,
+) -> list[dict[str, Any]]:
     """Return the items that are closed objects; the others are in the log."""
     if all_closed(items, kinds):
         return items
-    read = (closed(item, kinds, where, log, i) for i, item in enumerate(items))
+    read = (closed(item, kinds, where, log, i, may) for i, item in enumerate(items))
     return [item for item in read if item is not None]
 
 

@@ -32,6 +32,7 @@ from suanli.check_fields import (
     MOBILISATION,
     MOVES,
     OFFER,
+    OFFER_MAY,
     OFFER_OUTCOME,
     POLICY,
     POOL,
@@ -65,6 +66,7 @@ class Offer:
     start: int
     chips: list[int]
     block: bool
+    resale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,21 +315,23 @@ _NOTHING_KEPT: Final[dict[str, Any]] = {"offers": [], "demands": []}
 def _read_orders(fields: dict[str, Any], where: str, log: Log) -> tuple[list[Offer], list[Demand]]:
     """Return the orders of a book, or those that are kept out of it."""
     fields, moves = _apart(fields, where, log)
-    rows = each(fields["offers"], OFFER, f"{where}.offers", log)
+    rows = each(fields["offers"], OFFER, f"{where}.offers", log, may=OFFER_MAY)
     demands = each(fields["demands"], DEMAND, f"{where}.demands", log)
     known = all_closed([a for item in demands for a in item["alternatives"]], ALTERNATIVE)
     parsed = [
         _read_demand(item, f"{where}.demands[{i}]", log, known=known)
         for i, item in enumerate(demands)
     ]
-    return [
-        Offer(o["id"], o["participant"], o["pool"], o["ask"], o["start"], o["chips"], o["block"])
-        for o in rows
-    ], [
+    return [_read_offer(row) for row in rows], [
         demand if demand.id not in moves else replace(demand, moves=moves[demand.id])
         for demand in parsed
         if demand is not None
     ]
+
+
+def _read_offer(row: dict[str, Any]) -> Offer:
+    names = ("id", "participant", "pool", "ask", "start", "chips", "block")
+    return Offer(*(row[name] for name in names), resale=row.get("resale", False))
 
 
 def _apart(fields: dict[str, Any], where: str, log: Log) -> tuple[dict[str, Any], dict[str, Moves]]:

@@ -77,7 +77,10 @@ def check_shape(book: Book, result: Result, log: Log) -> None:
 
 
 def cleared_asks(book: Book, result: Result, tick: int) -> dict[str, int]:
-    """Return the ask that each offer was cleared with: moved by the split, on the tick, from 0."""
+    """Return the ask that each offer was cleared with: moved by the split, on the tick, from 0.
+
+    No premium moves what is sold on: it was paid or credited when it was first sold.
+    """
     rows = {row.policy: row for row in result.shares}
     given = [
         (rule, rows[rule.id].premium, rows[rule.id].split_bp)
@@ -88,7 +91,10 @@ def cleared_asks(book: Book, result: Result, tick: int) -> dict[str, int]:
         pool: sum(-(-part // (WHOLE * tick)) * tick for part in _parts(book, pool, given))
         for pool in book.pools
     }
-    return {offer.id: max(0, offer.ask + moved[offer.pool]) for offer in book.offers}
+    return {
+        offer.id: offer.ask if offer.resale else max(0, offer.ask + moved[offer.pool])
+        for offer in book.offers
+    }
 
 
 def certificate_asks(book: Book, result: Result) -> dict[str, int]:
@@ -96,7 +102,9 @@ def certificate_asks(book: Book, result: Result) -> dict[str, int]:
     premiums = result.certificate_premiums
     given = [(rule, premiums.get(rule.id, 0), rule.share_bp) for rule in rules_of(book)]
     moved = {pool: sum(_parts(book, pool, given)) // WHOLE for pool in book.pools}
-    return {offer.id: offer.ask + moved[offer.pool] for offer in book.offers}
+    return {
+        offer.id: offer.ask + (0 if offer.resale else moved[offer.pool]) for offer in book.offers
+    }
 
 
 def _parts(book: Book, pool: str, given: list[tuple[Rule, int, int]]) -> list[int]:
@@ -125,7 +133,7 @@ def check_shares(cleared: Cleared) -> None:
             curve = cleared.result.prices[item.pool]
             for t, chips in enumerate(item.chips, start=item.start):
                 received = chips * curve[t - cleared.book.first]
-                for rule in priced:
+                for rule in () if offer.resale else priced:
                     if rule.region in {"", region}:
                         amount = totals[rule.id].amount(
                             domestic=domestic,
@@ -151,8 +159,10 @@ def check_shares(cleared: Cleared) -> None:
 def _total(cleared: Cleared, rule: Rule) -> Total:
     everything = domestic = 0
     for id_, parts in cleared.offer_parts.items():
-        region, is_domestic, tflops = cleared.book.supplies[cleared.offers[id_].pool]
-        if rule.region in {"", region}:
+        offer = cleared.offers[id_]
+        region, is_domestic, tflops = cleared.book.supplies[offer.pool]
+        # What is sold on counted when it was first sold.
+        if rule.region in {"", region} and not offer.resale:
             hours = tflops * sum(sum(item.chips) for item in parts)
             everything += hours
             domestic += hours if is_domestic else 0

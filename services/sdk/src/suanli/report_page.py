@@ -235,6 +235,9 @@ def _share_bars(report: Json, at: int) -> str:
     places = _places(report)
     regions: dict[str, list[int]] = {}
     for row in report["rows"]:
+        if row[places["origin"]] is None:
+            # What a policy asked of a round, which is of the same TFLOPS-hours.
+            continue
         totals = regions.setdefault(str(row[places["region"]]), [0, 0])
         totals[row[places["origin"]] == "domestic"] += int(row[places["tflops_hours"]])
     bars = [

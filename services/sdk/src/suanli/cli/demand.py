@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from suanli import operations as ops
-from suanli.cli import options, ordering, previews, quotes, submitting, terms, units, words
+from suanli.cli import needs, options, ordering, previews, quotes, submitting, terms, units, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import Market, Session, Text, argument, command, group, help_text, option
@@ -263,7 +263,7 @@ def _facts(order: Json) -> list[ordering.Fact]:
         window,
         ("budget_yuan", ("budget (yuan)", "预算(元)"), words.money(wanted["budget"])),
     ]
-    facts[3:3] = own
+    facts[3:3] = own + needs.facts(wanted)
     label = ("money held, at most spent (yuan)", "冻结,即最高支出(元)")
     if order["state"] in words.TERMINAL:
         label = ("money held until the next round (yuan)", "冻结至下一轮(元)")
@@ -315,9 +315,13 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     budget: _Budget = None,
     user_zone: _UserZone = None,
     latency_ms_max: _Latency = None,
+    traffic_gb: needs.TrafficGb = None,
+    data_zone: needs.DataZone = None,
+    data_gb: needs.DataGb = None,
     exclusive_group: _Group = None,
     linked_to: _Linked = None,
     priority: _Priority = None,
+    notice_hours: needs.Notice = None,
     expires: options.Expires = None,
     key: options.Key = None,
     wait: options.Wait = True,
@@ -349,6 +353,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
                 linked_to=linked_to,
                 priority=priority,
             ),
+            **needs.given(data_zone, data_gb, traffic_gb, notice_hours),
         }
     if print_terms:
         sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2) + "\n")

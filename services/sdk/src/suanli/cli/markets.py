@@ -56,6 +56,20 @@ _ZONES: Final[tuple[Column, ...]] = (
     Column("name", ("name", "名称"), lambda item: (item["name_en"], item["name_zh"])),
     words.text_column("cloud", ("cloud", "云"), "cloud"),
 )
+_LINKS: Final[tuple[Column, ...]] = (
+    words.text_column("source", ("from", "自"), "source"),
+    words.text_column("destination", ("to", "至"), "destination"),
+    words.count_column(
+        "capacity_gb_per_period", ("capacity (GB/h)", "容量(GB/时)"), "capacity_gb_per_period"
+    ),
+    words.money_column("tariff", ("tariff of a GB", "每 GB 资费"), "tariff"),
+    words.count_column("ms", ("latency (ms)", "时延(ms)"), "ms"),
+)
+_LATENCIES: Final[tuple[Column, ...]] = (
+    words.text_column("a", ("between", "区域"), "a"),
+    words.text_column("b", ("and", "与"), "b"),
+    words.count_column("ms", ("latency (ms)", "时延(ms)"), "ms"),
+)
 _CHIPS: Final[tuple[Column, ...]] = (
     words.text_column("chip", ("chip", "芯片"), "id"),
     words.text_column("name", ("name", "名称"), "name"),
@@ -72,8 +86,8 @@ def register(app: typer.Typer) -> None:
     command(
         app,
         "markets",
-        en="List the markets, or show one: zones, chip classes, rules.",
-        zh="列出市场,或查看一个市场的区域、芯片与规则。",
+        en="List the markets, or show one: zones, links, chip classes, rules.",
+        zh="列出市场,或查看一个市场的区域、链路、芯片与规则。",
     )(_markets)
 
 
@@ -95,6 +109,24 @@ def _cut(phase: Json) -> str:
 
 def _fee(market: Json) -> str:
     return units.percent_of_ppm(int(market["rules"]["fee_ppm"]))
+
+
+def _print_ways(session: Session, market: Json) -> None:
+    """Print how the zones are joined: links, and the latency of pairs without one."""
+    pairs = {(row["a"], row["b"]): row["ms"] for row in market["latencies"]}
+    links = [
+        row | {"ms": pairs.get(ends, pairs.get(ends[::-1]))}
+        for row in market.get("links", [])
+        for ends in ((row["source"], row["destination"]),)
+    ]
+    if links:
+        print_titled(session, ("Links", "链路"))
+        print_list(session, links, _LINKS, empty=("", ""))
+    joined = {frozenset((row["source"], row["destination"])) for row in links}
+    others = [row for row in market["latencies"] if frozenset((row["a"], row["b"])) not in joined]
+    if others:
+        print_titled(session, ("Without a link of their own", "无直连链路"))
+        print_list(session, others, _LATENCIES, empty=("", ""))
 
 
 def _markets(
@@ -143,5 +175,6 @@ def _markets(
         return
     print_titled(session, ("Zones", "区域"))
     print_list(session, shown["zones"], _ZONES, empty=("", ""))
+    _print_ways(session, shown)
     print_titled(session, ("Chip classes", "芯片型号"))
     print_list(session, shown["chips"], _CHIPS, empty=("", ""))

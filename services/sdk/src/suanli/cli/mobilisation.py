@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
 def _declare(  # noqa: PLR0913 - each is an option of the command line
     session: Session,
     *,
-    market: Annotated[str, option("--market", en="Market.", zh="市场。")],
+    market: Market = None,
     participant: Annotated[
         list[str],
         option(
@@ -110,7 +110,7 @@ def _declare(  # noqa: PLR0913 - each is an option of the command line
         "end": session.instant("--until", end),
         "reason": reason,
     }
-    body = {"market_id": market, "terms": terms}
+    body = {"market_id": session.market(market), "terms": terms}
     operation = Operation("POST", _PATH, body=body, idempotency_key=key or ops.new_key())
     found = session.client.send(operation)
     _print(session, found)

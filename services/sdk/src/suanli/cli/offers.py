@@ -79,6 +79,15 @@ _Capacity = Annotated[
     ),
 ]
 
+_Reserve = Annotated[
+    str | None,
+    option(
+        "--mobilisable",
+        en="May also be called for an emergency, at this price, yuan per chip-hour.",
+        zh="亦可被紧急调用,约定价,元/卡时。",
+    ),
+]
+
 _COLUMNS: Final[tuple[Column, ...]] = (
     words.text_column("order_id", ("offer", "供给报价"), "order_id"),
     Column("state", ("state", "状态"), lambda item: words.state(item["state"])),
@@ -158,6 +167,10 @@ def _facts(order: Json) -> list[ordering.Fact]:
         ordering.window_fact(("window", "窗口"), offered["start"], offered["end"]),
         ("block", ("all or nothing", "全有或全无"), words.yes(offered["block"] or None)),
     ]
+    if offered.get("mobilisable"):
+        label = ("in an emergency (yuan/chip-hour)", "紧急调用价(元/卡时)")
+        agreed = words.money(offered["mobilisation_price"])
+        facts.append(("mobilisation_price_yuan_per_chip_hour", label, agreed))
     if offered.get("resale_of"):
         facts.append(("resale_of", ("resale of", "转售分配"), offered["resale_of"]))
     if offered.get("capacity_chips"):
@@ -203,6 +216,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     block: _Block = None,
     resource_code: _Code = None,
     capacity_chips: _Capacity = None,
+    mobilisable: _Reserve = None,
     expires: options.Expires = None,
     key: options.Key = None,
     wait: options.Wait = True,
@@ -223,6 +237,9 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
             **_changes(session, chips, ask, start, end, block, resource_code, expires),
             **terms.given(capacity_chips=capacity_chips),
         }
+        if mobilisable is not None:
+            price = units.micro_of_yuan("--mobilisable", mobilisable)
+            found |= {"mobilisable": True, "mobilisation_price": price}
     if isinstance(found, dict) and "resource_code" not in found:
         found["resource_code"] = submitting.own_code(session)
     if print_terms:

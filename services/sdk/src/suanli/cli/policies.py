@@ -22,7 +22,6 @@ _STATES: Final = {"coming": "待生效", "in_force": "生效", "past": "已失�
 _Id = Annotated[
     str, argument("POLICY", en="Its name, such as caps-h800.", zh="政策名,如 caps-h800。")
 ]
-_OfMarket = Annotated[str, option("--market", en="Market.", zh="市场。")]
 _Reason = Annotated[str, option("--reason", en="Why; everybody can read it.", zh="原因,公开可见。")]
 _Round = Annotated[
     int | None,
@@ -91,7 +90,7 @@ def _limits(
     session: Session,
     policy: _Id,
     *,
-    market: _OfMarket,
+    market: Market = None,
     cap: Annotated[str, option("--cap", en="Yuan per chip-hour.", zh="上限,元/卡时。")],
     reason: _Reason,
     floor: Annotated[str, option("--floor", en="Yuan per chip-hour.", zh="下限,元/卡时。")] = "0",
@@ -113,7 +112,7 @@ def _share(
     session: Session,
     policy: _Id,
     *,
-    market: _OfMarket,
+    market: Market = None,
     share: Annotated[
         str, option("--share", en="Percent of the TFLOPS-hours.", zh="占 TFLOPS 小时的百分比。")
     ],
@@ -144,7 +143,7 @@ def _largest(  # noqa: PLR0913 - each is an option of the command line
     session: Session,
     policy: _Id,
     *,
-    market: _OfMarket,
+    market: Market = None,
     share: Annotated[
         str,
         option(
@@ -188,7 +187,12 @@ def _shares(session: Session, market: Market = None, limit: options.Limit = orde
 
 
 def _halt(
-    session: Session, policy: _Id, *, market: _OfMarket, reason: _Reason, from_round: _Round = None
+    session: Session,
+    policy: _Id,
+    *,
+    market: Market = None,
+    reason: _Reason,
+    from_round: _Round = None,
 ) -> None:
     _set(session, market, policy, {"kind": "trading_halt"}, reason, from_round)
 
@@ -197,7 +201,7 @@ def _breaker(  # noqa: PLR0913 - each is an option of the command line
     session: Session,
     policy: _Id,
     *,
-    market: _OfMarket,
+    market: Market = None,
     move: Annotated[
         str,
         option(
@@ -237,22 +241,28 @@ def _breaker(  # noqa: PLR0913 - each is an option of the command line
 
 
 def _withdraw(
-    session: Session, policy: _Id, *, market: _OfMarket, reason: _Reason, from_round: _Round = None
+    session: Session,
+    policy: _Id,
+    *,
+    market: Market = None,
+    reason: _Reason,
+    from_round: _Round = None,
 ) -> None:
     _set(session, market, policy, None, reason, from_round)
 
 
 def _set(
     session: Session,
-    market: str,
+    market: str | None,
     policy: str,
     rule: Json | None,
     reason: str,
     from_round: int | None,
 ) -> None:
-    versions = _versions(session, market, policy)
+    market_id = session.market(market)
+    versions = _versions(session, market_id, policy)
     body = {
-        "market_id": market,
+        "market_id": market_id,
         "policy_id": policy,
         "version": 1 + max((item["policy"]["version"] for item in versions), default=0),
         "in_force_from_round": from_round,
@@ -288,11 +298,12 @@ def _pauses(session: Session, market: Market = None, limit: options.Limit = orde
     print_list(session, found, _PAUSES, empty=("No pauses.", "暂无熔断。"))
 
 
-def _show(session: Session, policy: _Id, *, market: _OfMarket) -> None:
-    versions = _versions(session, market, policy)
+def _show(session: Session, policy: _Id, *, market: Market = None) -> None:
+    market_id = session.market(market)
+    versions = _versions(session, market_id, policy)
     if not versions:
         # The exchange says what is wrong with the name, as it does everywhere.
-        session.client.send(ops.read(f"/v1/markets/{market}"))
+        session.client.send(ops.read(f"/v1/markets/{market_id}"))
     print_list(session, versions, _COLUMNS, empty=("No such policy.", "没有此政策。"))
 
 
