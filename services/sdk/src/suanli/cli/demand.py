@@ -335,16 +335,12 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
 
         found = terms.load(file, DemandTerms)
     else:
-        requirement = terms.given(
-            memory_gb_min=memory_gb_min, tflops_min=tflops_min, domestic=domestic
-        )
-        if not requirement:
-            terms.need("--chip", chip)
+        requirement = _requirement(chip, memory_gb_min, tflops_min, domestic)
         terms.need_each(limit=limit, earliest=earliest, deadline=deadline)
         alternative = _alternative(chip, zone, region, limit)
         found = {
             "shape": _new_shape(shape, chips, chips_min, hours, chip_hours),
-            "alternatives": [{**alternative, **terms.given(requirement=requirement or None)}],
+            "alternatives": [{**alternative, **requirement}],
             **_changes(session, earliest, deadline, budget, expires),
             **terms.given(
                 user_zone=user_zone,
@@ -475,6 +471,19 @@ def _alternative(
         regions=region,
         limit=None if limit is None else units.micro_of_yuan("--limit", limit),
     )
+
+
+def _requirement(
+    chip: list[str] | None,
+    memory_gb_min: int | None,
+    tflops_min: int | None,
+    domestic: bool | None,
+) -> Json:
+    """Return what a chip must have, as the field of an alternative; else chips must be named."""
+    needed = terms.given(memory_gb_min=memory_gb_min, tflops_min=tflops_min, domestic=domestic)
+    if not needed:
+        terms.need("--chip", chip)
+    return terms.given(requirement=needed or None)
 
 
 def _changes(
