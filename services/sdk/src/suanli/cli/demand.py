@@ -335,7 +335,9 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
 
         found = terms.load(file, DemandTerms)
     else:
-        requirement = _requirement(chip, memory_gb_min, tflops_min, domestic)
+        requirement = _requirement(
+            chip, memory_gb_min=memory_gb_min, tflops_min=tflops_min, domestic=domestic
+        )
         terms.need_each(limit=limit, earliest=earliest, deadline=deadline)
         alternative = _alternative(chip, zone, region, limit)
         found = {
@@ -473,14 +475,9 @@ def _alternative(
     )
 
 
-def _requirement(
-    chip: list[str] | None,
-    memory_gb_min: int | None,
-    tflops_min: int | None,
-    domestic: bool | None,
-) -> Json:
+def _requirement(chip: list[str] | None, **bounds: bool | int | None) -> Json:
     """Return what a chip must have, as the field of an alternative; else chips must be named."""
-    needed = terms.given(memory_gb_min=memory_gb_min, tflops_min=tflops_min, domestic=domestic)
+    needed = terms.given(**bounds)
     if not needed:
         terms.need("--chip", chip)
     return terms.given(requirement=needed or None)
