@@ -37,6 +37,7 @@ NOUNS: Final[dict[str, str]] = {
     "account": "suanli.cli.account",
     "participants": "suanli.cli.participants",
     "members": "suanli.cli.members",
+    "acts": "suanli.cli.acts",
     "findings": "suanli.cli.findings",
     "surveillance": "suanli.cli.surveillance",
     "reports": "suanli.cli.reports",
