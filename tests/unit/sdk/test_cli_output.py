@@ -118,6 +118,14 @@ def test_a_reason_states_its_amounts_in_yuan() -> None:
     assert en == "Money could not be reserved: 13.68 yuan needed, 0.50 free."
     assert zh == "资金冻结失败:需要 13.68 元,可用 0.50 元。"
     assert words.reason({"reason": None}) == ("", "")
+    short = {
+        "en": "cny:lab must have 5000000 micro-yuan free, was 20 micro-yuan",
+        "zh": "cny:lab 需有可用余额 5000000 微元，实际为 20 微元",
+    }
+    assert words.reason({"reason": short}) == (
+        "cny:lab must have 5.00 yuan free, was 0.00002 yuan",
+        "cny:lab 需有可用余额 5.00 元，实际为 0.00002 元",
+    )
 
 
 OFF_TICK = ApiError(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _PRICE_PLACES: Final = 4
+_MICRO: Final = re.compile(r"(?<![\d.,])(\d{1,18}) ?(micro-yuan|微元)")
 _AMOUNTS: Final = ("needed", "free", "keep")
 TERMINAL: Final = frozenset({"filled", "cancelled", "expired", "rejected"})
 
@@ -85,7 +86,11 @@ def reason(item: Json) -> Text:
     for amount in sorted(set(amounts), reverse=True):
         alone = re.compile(rf"(?<![\d.,]){amount}(?!\d)")
         en, zh = (alone.sub(units.yuan(amount), text) for text in (en, zh))
-    return (en.replace("micro-yuan", "yuan"), zh.replace("微元", "元"))
+    return (_in_yuan(en).replace("micro-yuan", "yuan"), _in_yuan(zh).replace("微元", "元"))
+
+
+def _in_yuan(text: str) -> str:
+    return _MICRO.sub(lambda found: f"{units.yuan(int(found[1]))} {found[2]}", text)
 
 
 def yes(value: object) -> Text:
