@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from schemas.api import RoundView
+from schemas.direct_logins import DirectLoginView
 from schemas.events import FindingRaised
 from schemas.identity import Scope
 from schemas.life import LifeStep
@@ -44,6 +45,7 @@ def codes(model: type[BaseModel], field: str) -> set[str]:
         (codes(LifeStep, "kind"), vocabulary.STEPS),
         (codes(FindingRaised, "kind"), vocabulary.FINDINGS),
         (codes(RoundView, "state"), vocabulary.ROUND_STATES),
+        (codes(DirectLoginView, "state"), vocabulary.LOGIN_STATES),
         (codes(RoundPolicyCosts, "state"), vocabulary.STUDY_STATES),
         (codes(PolicySimulationView, "state"), vocabulary.STUDY_STATES),
     ],

@@ -107,6 +107,14 @@ ROLES: Final[Table] = {
 STANDINGS: Final[Table] = {"active": ("active", "有效"), "suspended": ("suspended", "已暂停")}
 """Of participants and of people."""
 
+LOGIN_STATES: Final[Table] = {
+    "none": ("none", "无"),
+    "active": ("active", "有效"),
+    "unfinished": ("unfinished", "未完成"),
+    "unknown": ("unknown", "未知"),
+}
+"""Of a login at the broker."""
+
 SCOPES: Final[Table] = {
     "read": ("read", "查询"),
     "trade": ("trade", "交易"),
