@@ -14,6 +14,7 @@ from schemas.identity import Scope
 from schemas.life import LifeStep
 from schemas.policy_costs import PolicySimulationView, RoundPolicyCosts
 from schemas.types import OrderState, Role
+from schemas.webhooks import AttemptError, WebhookState
 from services.core.surveillance.cases import CaseKind
 from suanli import vocabulary
 from suanli.vocabulary import reported, words
@@ -46,6 +47,8 @@ def codes(model: type[BaseModel], field: str) -> set[str]:
         (codes(FindingRaised, "kind"), vocabulary.FINDINGS),
         (codes(RoundView, "state"), vocabulary.ROUND_STATES),
         (codes(DirectLoginView, "state"), vocabulary.LOGIN_STATES),
+        (set(get_args(WebhookState)), vocabulary.WEBHOOK_STATES),
+        (set(get_args(AttemptError)), vocabulary.DELIVERY_ERRORS),
         (codes(RoundPolicyCosts, "state"), vocabulary.STUDY_STATES),
         (codes(PolicySimulationView, "state"), vocabulary.STUDY_STATES),
     ],

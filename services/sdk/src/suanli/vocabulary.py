@@ -115,6 +115,31 @@ LOGIN_STATES: Final[Table] = {
 }
 """Of a login at the broker."""
 
+WEBHOOK_STATES: Final[Table] = {
+    "active": ("active", "启用"),
+    "disabled": ("disabled", "已停用"),
+}
+
+WEBHOOK_ENDS: Final[Table] = {
+    "failing": ("failing", "持续失败"),
+    "gone": ("gone", "地址已撤除"),
+    "owner": ("owner", "本方停用"),
+}
+"""Why a webhook is disabled."""
+
+DELIVERY_ERRORS: Final[Table] = {
+    "status": ("status", "应答状态"),
+    "redirect": ("redirect", "重定向"),
+    "timeout": ("timeout", "超时"),
+    "connect": ("connect", "无法连接"),
+    "tls": ("tls", "证书"),
+    "protocol": ("protocol", "协议"),
+    "host_unknown": ("host unknown", "主机不存在"),
+    "host_forbidden": ("host forbidden", "主机不被允许"),
+    "address_forbidden": ("address forbidden", "地址不被允许"),
+}
+"""Why a message of a webhook was not taken."""
+
 SCOPES: Final[Table] = {
     "read": ("read", "查询"),
     "trade": ("trade", "交易"),
