@@ -10,7 +10,7 @@ from suanli.cli import units
 from suanli.cli.render import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from suanli.cli.session import Text
 
@@ -83,10 +83,17 @@ def reason(item: Json) -> Text:
     en, zh = str(found.get("en", "")), str(found.get("zh", ""))
     params = found.get("params") or {}
     amounts = [params[name] for name in _AMOUNTS if isinstance(params.get(name), int)]
-    for amount in sorted(set(amounts), reverse=True):
-        alone = re.compile(rf"(?<![\d.,]){amount}(?!\d)")
-        en, zh = (alone.sub(units.yuan(amount), text) for text in (en, zh))
+    en, zh = replaced((en, zh), {amount: (units.yuan(amount),) * 2 for amount in amounts})
     return (_in_yuan(en).replace("micro-yuan", "yuan"), _in_yuan(zh).replace("微元", "元"))
+
+
+def replaced(said: Text, numbers: Mapping[int, Text]) -> Text:
+    """Return a sentence with whole numbers in it told otherwise."""
+    en, zh = said
+    for number in sorted(numbers, reverse=True):
+        alone = re.compile(rf"(?<![\d.,]){number}(?!\d)")
+        en, zh = (alone.sub(to, text) for to, text in zip(numbers[number], (en, zh), strict=True))
+    return (en, zh)
 
 
 def _in_yuan(text: str) -> str:
