@@ -206,15 +206,17 @@ async def test_every_event_of_an_order_leads_to_it_and_a_stray_one_is_reported(
 async def test_money_that_a_round_holds_again_leads_back_to_the_round(market: Market) -> None:
     gateway = market.gateway
     demand_id, _ = await traded(market)
-    about = {
-        "order_id": demand_id,
-        "market_id": "jingjinji",
-        "participant_id": "enterprise-1",
-        "version": 1,
-    }
+    again = events.HoldPlaced(
+        hold_id="h2",
+        order_id=demand_id,
+        market_id="jingjinji",
+        participant_id="enterprise-1",
+        version=1,
+        amount=1,
+    )
     taken = next(one for one in examples() if isinstance(one, events.HoldCaptured))
-    taken = taken.model_copy(update={**about, "round_id": "jingjinji:1"})
-    again = events.HoldPlaced(hold_id="h2", amount=1, **about)
+    about = {"order_id": demand_id, "market_id": "jingjinji", "round_id": "jingjinji:1"}
+    taken = taken.model_copy(update={**about, "participant_id": "enterprise-1"})
     # Both are told of the round's end, which is no event of the order.
     await gateway.publish(taken, again, cause=derive_id("the round's end"))
 
