@@ -19,6 +19,7 @@ from services.cli_policies import policy
 from services.cli_replay import replay
 from services.cli_rounds import read_json
 from services.core.errors import DomainError
+from suanli.cli import run as run_line
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -271,7 +272,7 @@ def _on_database(work: Coroutine[Any, Any, _T]) -> _T:
 def main() -> None:
     """Run the command line; errors a person can act on show no traceback."""
     try:
-        app()
+        run_line(app, "suanli-exchange")
     except DomainError as error:
         sys.stderr.write(f"{error.message.en}\n{error.message.zh}\n")
         sys.exit(2)

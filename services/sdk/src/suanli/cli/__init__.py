@@ -118,14 +118,19 @@ def main() -> None:
     run(build_app((first,) if known else NOUNS))
 
 
-def run(app: typer.Typer) -> None:
-    """Run a command line and exit; what does not parse is told in the caller's language."""
+def run(app: typer.Typer, name: str = "suanli") -> None:
+    """Run a command line and exit; what does not parse is told in the caller's language.
+
+    Args:
+        app: Its commands.
+        name: Its program.
+    """
     import typer
 
     # Typer has a click of its own, and of its errors it names those that are one of these.
     wrong: Any = typer.BadParameter.__mro__[1]
     try:
-        code = app(prog_name="suanli", standalone_mode=False)
+        code = app(prog_name=name, standalone_mode=False)
     except typer.Abort:
         sys.exit(_EXIT_INTERRUPTED)
     except wrong as error:

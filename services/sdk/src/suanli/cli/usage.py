@@ -60,7 +60,7 @@ def problem(error: Any, lang: str) -> UsageProblem:  # noqa: ANN401 - of Typer's
 def _name(param: Any) -> str:  # noqa: ANN401
     """Return what people type for a parameter: its longest flag, or its place."""
     flags = sorted(param.opts, key=len) if param.param_type_name == "option" else []
-    return str(flags[-1] if flags else param.metavar or param.human_readable_name)
+    return str(flags[-1] if flags else param.metavar or param.name.upper())
 
 
 def _options(context: Any) -> list[str]:  # noqa: ANN401
