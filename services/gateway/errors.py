@@ -101,6 +101,23 @@ class FaultsError(ValidationError):
         self.faults = faults
 
 
+A_DAY = Message("a day that is there, such as 2026-11-24", "存在的日期，如 2026-11-24")
+"""What a day must be."""
+
+
+A_TRADER = Message("a provider or enterprise", "供给方或需求方")
+"""What a participant must be who has orders."""
+
+
+def must_be(field: str, value: str, allowed: Message) -> Message:
+    """Return the sentence for a field that has another value than it may have."""
+    gap = " " if allowed.zh[:1].isascii() else ""
+    return Message(
+        f"{field}: must be {allowed.en}, was {value}",
+        f"{field}：须为{gap}{allowed.zh}，实为 {value}",
+    )
+
+
 def not_found(field: str, value: str, value_zh: str | None = None) -> NotFoundError:
     """Return the error for a thing that is not there, or not the caller's to see.
 

@@ -36,3 +36,22 @@ def _one_language() -> Iterator[str]:
 
 def test_what_is_not_found_is_told_in_words_of_both_languages() -> None:
     assert list(_one_language()) == []
+
+
+def _english_in_chinese() -> Iterator[str]:
+    for path in sorted(_GATEWAY.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "Message"
+                and len(node.args) == 2
+            ):
+                continue
+            for part in ast.walk(node.args[1]):
+                if isinstance(part, ast.FormattedValue) and ast.unparse(part.value) == "allowed":
+                    yield f"{path.name}:{part.lineno}"
+
+
+def test_what_is_allowed_is_not_told_in_english_within_a_chinese_sentence() -> None:
+    assert list(_english_in_chinese()) == []

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from schemas.api import RoundView
+from schemas.direct_logins import DirectLoginView
 from schemas.events import FindingRaised
 from schemas.identity import Scope
 from schemas.life import LifeStep
 from schemas.policy_costs import PolicySimulationView, RoundPolicyCosts
 from schemas.types import OrderState, Role
+from schemas.webhooks import AttemptError, WebhookState
 from services.core.surveillance.cases import CaseKind
 from suanli import vocabulary
 from suanli.vocabulary import reported, words
@@ -44,6 +46,9 @@ def codes(model: type[BaseModel], field: str) -> set[str]:
         (codes(LifeStep, "kind"), vocabulary.STEPS),
         (codes(FindingRaised, "kind"), vocabulary.FINDINGS),
         (codes(RoundView, "state"), vocabulary.ROUND_STATES),
+        (codes(DirectLoginView, "state"), vocabulary.LOGIN_STATES),
+        (set(get_args(WebhookState)), vocabulary.WEBHOOK_STATES),
+        (set(get_args(AttemptError)), vocabulary.DELIVERY_ERRORS),
         (codes(RoundPolicyCosts, "state"), vocabulary.STUDY_STATES),
         (codes(PolicySimulationView, "state"), vocabulary.STUDY_STATES),
     ],

@@ -45,6 +45,22 @@ def test_a_table_of_demand_has_fields_inside_others(tmp_path: Path) -> None:
     assert order["alternatives"] == [{"chips_any_of": ["t4", "a10"], "limit": 9_000_000}]
 
 
+def test_hours_from_now_in_a_file_are_instants_when_they_are_sent(tmp_path: Path) -> None:
+    rows = DEMAND.replace("2026-11-25T10:00:00Z", "+2h")
+    asked: list[tuple[str, str]] = []
+
+    def instant(field: str, text: str) -> str:
+        asked.append((field, text))
+        return "2026-11-25T12:00:00Z"
+
+    (order,) = terms.timed(loaded(written(tmp_path, rows), DemandTerms), instant)
+    assert (order["earliest"], order["deadline"]) == (
+        "2026-11-25T12:00:00Z",
+        "2026-11-25T20:00:00Z",
+    )
+    assert asked == [("items.0.earliest", "+2h")]
+
+
 def test_every_fault_of_every_row_is_told_and_nothing_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

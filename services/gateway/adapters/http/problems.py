@@ -193,12 +193,12 @@ def _wrong_method(request: Request) -> DomainError:
             for route in request.app.routes
         )
     ]
-    allowed, value = ", ".join(fitting), request.method
+    methods, value = ", ".join(fitting), request.method
     message = Message(
-        f"method: must be {allowed} for {request.url.path}, was {value}",
-        f"method：{request.url.path} 仅支持 {allowed}，实为 {value}",
+        f"method: must be {methods} for {request.url.path}, was {value}",
+        f"method：{request.url.path} 仅支持 {methods}，实为 {value}",
     )
-    return DomainError("method_not_allowed", message, field="method", value=value, allowed=allowed)
+    return DomainError("method_not_allowed", message, field="method", value=value, allowed=methods)
 
 
 async def _store(request: Request, error: Exception) -> Response:

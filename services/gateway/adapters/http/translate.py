@@ -133,7 +133,8 @@ def _fault(error: Mapping[str, Any], prefix: str) -> Fault:
     context = error.get("ctx") or {}
     if kind == "json_invalid":
         # The path holds a position in the text, which is no field; what is allowed tells it.
-        field, value = "body", "something else"
+        field = field if field == "line" else "body"
+        value = "something else"
         found = _PLACE.search(str(context.get("error", "")))
         place = "第 {} 行第 {} 列有误".format(*found.groups()) if found else "格式有误"
         context = {**context, "place_zh": place}
@@ -181,6 +182,16 @@ def _value_zh(value: str) -> str:
 def _spaced(text: str) -> str:
     """Return a text with a blank before it, if it begins with a sign of half width."""
     return f" {text}" if text[:1].isascii() else text
+
+
+def not_json(field: str, reason: str) -> FaultsError:
+    """Return what is wrong with a text that is no JSON.
+
+    Args:
+        field: Where it is.
+        reason: As the parser says it, in English.
+    """
+    return faults_of([{"type": "json_invalid", "loc": (field,), "ctx": {"error": reason}}])
 
 
 class _Context(dict[str, Any]):

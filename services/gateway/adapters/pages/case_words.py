@@ -10,6 +10,7 @@ from services.core.surveillance.cases import SENTENCES, CaseKind
 from services.gateway.adapters.pages.codes import word
 from services.gateway.adapters.pages.figures import shown
 from services.gateway.adapters.pages.words import for_people
+from suanli import vocabulary
 from suanli.vocabulary import CASE_KINDS, REPORTED
 
 if TYPE_CHECKING:
@@ -20,33 +21,20 @@ if TYPE_CHECKING:
 
 # As they stand alone, in a cell or above a case.
 KINDS = {name: (en[0].upper() + en[1:], zh) for name, (en, zh) in CASE_KINDS.items()}
+_FIGURE_KINDS: dict[str, Kind] = {
+    "area": "text",
+    "loss": "money",
+    "median": "price",
+    "move_ppm": "ppm",
+    "pool": "text",
+    "price": "price",
+    "round_id": "text",
+    "rsi_ppm": "ppm",
+    "share_ppm": "ppm",
+    "top_ppm": "ppm",
+}
 FIGURES: dict[str, tuple[str, str, Kind]] = {
-    "allocations": ("Allocations", "分配笔数", "count"),
-    "area": ("Where", "范围", "text"),
-    "burst": ("Most in a minute", "一分钟内最多", "count"),
-    "cancelled_chip_hours": ("Chip-hours withdrawn", "撤回卡时", "count"),
-    "chip_hours": ("Chip-hours", "卡时", "count"),
-    "chips": ("Chips", "卡数", "count"),
-    "filled_chip_hours": ("Chip-hours filled", "成交卡时", "count"),
-    "fills": ("Orders filled", "成交订单", "count"),
-    "fleeting": ("Fleeting messages", "瞬时消息", "count"),
-    "hhi": ("Index (HHI)", "集中度指数（HHI）", "count"),
-    "loss": ("Difference", "差额", "money"),
-    "median": ("Median price", "价格中位数", "price"),
-    "messages": ("Messages", "消息条数", "count"),
-    "move_ppm": ("Largest move", "最大价格变动", "ppm"),
-    "net_chip_hours": ("Chip-hours for good", "净转移卡时", "count"),
-    "orders": ("Orders", "订单数", "count"),
-    "owners": ("Owners", "实际控制人", "count"),
-    "periods": ("Hours", "时段数", "count"),
-    "pool": ("Pool", "资源池", "text"),
-    "price": ("Farthest price", "最远价格", "price"),
-    "prices": ("Prices", "价格个数", "count"),
-    "round_id": ("Round", "轮次", "text"),
-    "rounds": ("Rounds", "轮数", "count"),
-    "rsi_ppm": ("Residual supply, least", "剩余供给指数（最低）", "ppm"),
-    "share_ppm": ("Largest share", "最大占比", "ppm"),
-    "top_ppm": ("Share of the largest", "最大供给方占比", "ppm"),
+    name: (*said, _FIGURE_KINDS.get(name, "count")) for name, said in vocabulary.FIGURES.items()
 }
 """Name of what was measured -> (English, Chinese, how it is read)."""
 

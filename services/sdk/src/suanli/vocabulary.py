@@ -107,6 +107,39 @@ ROLES: Final[Table] = {
 STANDINGS: Final[Table] = {"active": ("active", "有效"), "suspended": ("suspended", "已暂停")}
 """Of participants and of people."""
 
+LOGIN_STATES: Final[Table] = {
+    "none": ("none", "无"),
+    "active": ("active", "有效"),
+    "unfinished": ("unfinished", "未完成"),
+    "unknown": ("unknown", "未知"),
+}
+"""Of a login at the broker."""
+
+WEBHOOK_STATES: Final[Table] = {
+    "active": ("active", "启用"),
+    "disabled": ("disabled", "已停用"),
+}
+
+WEBHOOK_ENDS: Final[Table] = {
+    "failing": ("failing", "持续失败"),
+    "gone": ("gone", "地址已撤除"),
+    "owner": ("owner", "本方停用"),
+}
+"""Why a webhook is disabled."""
+
+DELIVERY_ERRORS: Final[Table] = {
+    "status": ("status", "应答状态"),
+    "redirect": ("redirect", "重定向"),
+    "timeout": ("timeout", "超时"),
+    "connect": ("connect", "无法连接"),
+    "tls": ("tls", "证书"),
+    "protocol": ("protocol", "协议"),
+    "host_unknown": ("host unknown", "主机不存在"),
+    "host_forbidden": ("host forbidden", "主机不被允许"),
+    "address_forbidden": ("address forbidden", "地址不被允许"),
+}
+"""Why a message of a webhook was not taken."""
+
 SCOPES: Final[Table] = {
     "read": ("read", "查询"),
     "trade": ("trade", "交易"),
@@ -194,6 +227,39 @@ SEVERITIES: Final[Table] = {
     "medium": ("medium", "中"),
     "high": ("high", "高"),
 }
+
+FIGURES: Final[Table] = {
+    "allocations": ("Allocations", "分配笔数"),
+    "area": ("Where", "范围"),
+    "burst": ("Most in a minute", "一分钟内最多"),
+    "cancelled_chip_hours": ("Chip-hours withdrawn", "撤回卡时"),
+    "chip_hours": ("Chip-hours", "卡时"),
+    "chips": ("Chips", "卡数"),
+    "filled_chip_hours": ("Chip-hours filled", "成交卡时"),
+    "fills": ("Orders filled", "成交订单"),
+    "fleeting": ("Fleeting messages", "瞬时消息"),
+    "hhi": ("Index (HHI)", "集中度指数（HHI）"),
+    "loss": ("Difference", "差额"),
+    "median": ("Median price", "价格中位数"),
+    "messages": ("Messages", "消息条数"),
+    "move_ppm": ("Largest move", "最大价格变动"),
+    "net_chip_hours": ("Chip-hours for good", "净转移卡时"),
+    "orders": ("Orders", "订单数"),
+    "owners": ("Owners", "实际控制人"),
+    "periods": ("Hours", "时段数"),
+    "pool": ("Pool", "资源池"),
+    "price": ("Farthest price", "最远价格"),
+    "prices": ("Prices", "价格个数"),
+    "round_id": ("Round", "轮次"),
+    "rounds": ("Rounds", "轮数"),
+    "rsi_ppm": ("Residual supply, least", "剩余供给指数（最低）"),
+    "share_ppm": ("Largest share", "最大占比"),
+    "top_ppm": ("Share of the largest", "最大供给方占比"),
+}
+"""What is measured in a case."""
+
+MONEY_FIGURES: Final = frozenset({"loss", "median", "price"})
+"""Those of them that are micro-yuan."""
 
 FINDINGS: Final[Table] = {
     "round_verified": ("round verified", "轮次已核验"),

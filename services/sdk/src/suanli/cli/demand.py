@@ -333,7 +333,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     if file is not None:
         from suanli.models import DemandTerms
 
-        found = terms.load(file, DemandTerms)
+        found = terms.timed(terms.load(file, DemandTerms), session.instant)
     else:
         requirement = _requirement(
             chip, memory_gb_min=memory_gb_min, tflops_min=tflops_min, domestic=domestic
@@ -387,7 +387,7 @@ def _amend(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     order = ordering.read(session, _SIDE, demand)
     if file is not None:
-        loaded = terms.load(file)
+        loaded = terms.timed(terms.load(file), session.instant)
         if isinstance(loaded, list):
             raise UsageProblem("--file", str(file), ("the terms of one demand", "一项需求的条款"))
         wanted = loaded

@@ -183,7 +183,7 @@ def _send(
         entered = _entered(access)
         signing = _loaded(key_file)
         model = OfferTerms if entered.direct_topic == "offers.direct" else DemandTerms
-    found = terms.load(file, model)
+    found = terms.timed(terms.load(file, model), session.instant)
     wanted = found if isinstance(found, list) else [found]
     market_id = session.market(market)
     orders = [

@@ -227,7 +227,7 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     if file is not None:
         from suanli.models import OfferTerms
 
-        found = terms.load(file, OfferTerms)
+        found = terms.timed(terms.load(file, OfferTerms), session.instant)
     else:
         own_zone, own_chip = terms.split_pool(pool, zone, chip)
         terms.need_each(chips=chips, ask=ask, start=start, end=end)
@@ -311,7 +311,7 @@ def _amend(  # noqa: PLR0913 - each is an option of the command line
     changes = _changes(session, chips, ask, start, end, block, resource_code, expires)
     changes |= terms.given(capacity_chips=capacity_chips)
     if file is not None:
-        loaded = terms.load(file)
+        loaded = terms.timed(terms.load(file), session.instant)
         if isinstance(loaded, list):
             raise UsageProblem("--file", str(file), ("the terms of one offer", "一项报价的条款"))
         wanted = loaded

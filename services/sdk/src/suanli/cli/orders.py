@@ -186,6 +186,7 @@ def _watch(
     found = ordering.read(session, side, order)
     countdown = _Countdown(session, str(found["market_id"]))
     seen: set[str] = set()
+    _print_head(session)
 
     def told(_event: StreamEvent) -> bool:
         nonlocal found
@@ -229,6 +230,7 @@ def _watch_all(
             _print_one(session, _as_step(event), of=event.data["order_id"])
         return False
 
+    _print_head(session, "order_id")
     asyncio.run(
         watching.follow(
             session,
@@ -368,6 +370,13 @@ def _line(session: Session, item: Json, of: str) -> str:
         session.say(words.reason(item)),
     ]
     return "  ".join(part for part in parts if part)
+
+
+def _print_head(session: Session, *first: str) -> None:
+    """Print the names of the columns of what follows, in CSV."""
+    if session.output is Output.CSV:
+        names = ("amount_yuan" if name == "amount" else name for name in _LINE)
+        sys.stdout.write(",".join([*first, *names]) + "\n")
 
 
 def _csv_line(item: Json, first: list[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from suanli import operations as ops
 from suanli import vocabulary
-from suanli.cli import options, ordering, words
+from suanli.cli import options, ordering, units, words
 from suanli.cli.ordering import VERDICT_S_MAX
 from suanli.cli.render import Column, print_details, print_list, print_titled, ranked
 from suanli.cli.session import Market, Output, Session, Text, argument, command, group, option
@@ -22,8 +22,31 @@ _Case = Annotated[str, argument("CASE", en="Case's id, sc_...", zh="案件编号
 _Reason = Annotated[str, option("--reason", en="Why, for the record.", zh="原因,记入档案。")]
 
 
-def _summary(item: Json) -> Text:
-    return (item["summary"]["en"], item["summary"]["zh"])
+def summary(item: Json) -> Text:
+    """Return what was found in a case, its prices in yuan."""
+    figures = item["figures"]
+    amounts = {
+        figures[name]: _amount(figures[name])
+        for name in vocabulary.MONEY_FIGURES
+        if isinstance(figures.get(name), int)
+    }
+    return words.replaced((item["summary"]["en"], item["summary"]["zh"]), amounts)
+
+
+def _amount(value: int) -> Text:
+    return (f"{units.yuan(value)} yuan", f"{units.yuan(value)} 元")
+
+
+def _figures(view: Json) -> Text:
+    found = []
+    for name, value in view["figures"].items():
+        told = (str(value), str(value))
+        if isinstance(value, int):
+            plain = f"{value:,}"
+            told = _amount(value) if name in vocabulary.MONEY_FIGURES else (plain, plain)
+        en, zh = vocabulary.words(name, vocabulary.FIGURES)
+        found.append((f"{en} {told[0]}", f"{zh} {told[1]}"))
+    return ("; ".join(en for en, _ in found), ";".join(zh for _, zh in found))
 
 
 _COLUMNS: Final[tuple[Column, ...]] = (
@@ -32,7 +55,7 @@ _COLUMNS: Final[tuple[Column, ...]] = (
     words.coded_column("kind", ("kind", "类别"), "kind", vocabulary.CASE_KINDS),
     words.coded_column("severity", ("severity", "程度"), "severity", vocabulary.SEVERITIES),
     words.coded_column("state", ("state", "状态"), "state", vocabulary.CASE_STATES),
-    Column("summary", ("what was found", "发现"), _summary, wraps=True),
+    Column("summary", ("what was found", "发现"), summary, wraps=True),
     ranked(
         1,
         Column(
@@ -129,7 +152,6 @@ def _print(session: Session, view: Json) -> None:
     if session.output is Output.JSON:
         session.print_json(view)
         return
-    figures = "  ".join(f"{name} {value}" for name, value in view["figures"].items())
     print_details(
         session,
         view,
@@ -143,9 +165,9 @@ def _print(session: Session, view: Json) -> None:
                 vocabulary.words(view["severity"], vocabulary.SEVERITIES),
             ),
             ("state", ("state", "状态"), vocabulary.words(view["state"], vocabulary.CASE_STATES)),
-            ("summary", ("what was found", "发现"), _summary(view)),
+            ("summary", ("what was found", "发现"), summary(view)),
             ("participants", ("participants", "参与方"), " ".join(view["participants"])),
-            ("figures", ("figures", "指标"), figures),
+            ("figures", ("figures", "指标"), _figures(view)),
             ("evidence_total", ("pieces of evidence", "证据数"), str(view["evidence_total"])),
             ("evidence", ("evidence", "证据"), " ".join(view["evidence"])),
         ],

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from suanli.cli import files
 from suanli.cli.errors import UsageProblem
 from suanli.cli.units import iso, micro_of_yuan, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
 Json = dict[str, Any]
+_Terms = TypeVar("_Terms", bound="Json | list[Json]")
 
 _YUAN_SUFFIX = "_yuan"
 _PRICED = ("ask", "limit", "budget", "mobilisation_price")
+_INSTANTS = frozenset({"start", "end", "earliest", "deadline", "expires_at"})
 _ABSENT = ("absent", "缺失")
 
 
@@ -53,6 +56,25 @@ def load_many(path: Path) -> tuple[list[Json], list[UsageProblem]]:
     """
     found, wrong = _load(path)
     return (found if isinstance(found, list) else [found]), wrong
+
+
+def timed(found: _Terms, instant: Callable[[str, str], str]) -> _Terms:
+    """Return the terms of a file with what counts from now, such as ``+2h``, as instants.
+
+    Args:
+        found: One order's, or a list.
+        instant: As `Session.instant`.
+
+    Raises:
+        UsageProblem: if one counts in another way than ``+3h`` or ``+1d``.
+    """
+    rows = cast("list[Json]", found if isinstance(found, list) else [found])
+    for index, order in enumerate(rows):
+        for name in _INSTANTS & order.keys():
+            if str(order[name]).startswith("+"):
+                field = f"items.{index}.{name}" if rows is found else name
+                order[name] = instant(field, str(order[name]))
+    return found
 
 
 def _load(path: Path) -> tuple[Json | list[Json], list[UsageProblem]]:

@@ -10,13 +10,14 @@ from suanli.cli import units
 from suanli.cli.render import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from suanli.cli.session import Text
 
 Json = dict[str, Any]
 
 _PRICE_PLACES: Final = 4
+_MICRO: Final = re.compile(r"(?<![\d.,])(\d{1,18}) ?(micro-yuan|微元)")
 _AMOUNTS: Final = ("needed", "free", "keep")
 TERMINAL: Final = frozenset({"filled", "cancelled", "expired", "rejected"})
 
@@ -82,10 +83,21 @@ def reason(item: Json) -> Text:
     en, zh = str(found.get("en", "")), str(found.get("zh", ""))
     params = found.get("params") or {}
     amounts = [params[name] for name in _AMOUNTS if isinstance(params.get(name), int)]
-    for amount in sorted(set(amounts), reverse=True):
-        alone = re.compile(rf"(?<![\d.,]){amount}(?!\d)")
-        en, zh = (alone.sub(units.yuan(amount), text) for text in (en, zh))
-    return (en.replace("micro-yuan", "yuan"), zh.replace("微元", "元"))
+    en, zh = replaced((en, zh), {amount: (units.yuan(amount),) * 2 for amount in amounts})
+    return (_in_yuan(en).replace("micro-yuan", "yuan"), _in_yuan(zh).replace("微元", "元"))
+
+
+def replaced(said: Text, numbers: Mapping[int, Text]) -> Text:
+    """Return a sentence with whole numbers in it told otherwise."""
+    en, zh = said
+    for number in sorted(numbers, reverse=True):
+        alone = re.compile(rf"(?<![\d.,]){number}(?!\d)")
+        en, zh = (alone.sub(to, text) for to, text in zip(numbers[number], (en, zh), strict=True))
+    return (en, zh)
+
+
+def _in_yuan(text: str) -> str:
+    return _MICRO.sub(lambda found: f"{units.yuan(int(found[1]))} {found[2]}", text)
 
 
 def yes(value: object) -> Text:
