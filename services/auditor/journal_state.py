@@ -292,6 +292,10 @@ class SettlementStore(Protocol):
         """Tell whether one of these entries is before a place."""
         ...
 
+    async def is_settling(self, allocation_id: str) -> bool:
+        """Tell whether a settlement of an allocation waits to be judged."""
+        ...
+
     async def sold_on(
         self, allocation_id: str
     ) -> dict[str, tuple[dict[str, Any], dict[str, list[Any]]]]:

@@ -58,7 +58,8 @@ class SettlementChecks:
 
     def __init__(self, store: SettlementStore, log: MeasuredLog) -> None:
         self._store = store
-        self._awaited = Awaited(log, ["allocations", "policies"])
+        self._awaited = Awaited(log, ["allocations", "policies", "settlements"])
+        self._positions: Positions = {}
         self.has_more = False
         self._limit = _SETTLEMENTS_MAX
         self._rests = 0
@@ -73,6 +74,7 @@ class SettlementChecks:
         if self._rests:
             self._rests -= 1
             return
+        self._positions = positions
         waiting = await self._store.waiting(self._limit)
         kept = await self._store.entries({known for one in waiting for known in _ids(one)})
         # Settlements of a market that lack entries so far.
@@ -83,7 +85,7 @@ class SettlementChecks:
                 market, lacking, is_clear = one.market_id, [], True
             if self._is_over(one, changes):
                 continue
-            untold = await self._untold(one, changes, positions)
+            untold = await self._untold(one, changes)
             if untold:
                 # It follows from nothing, so it waits for no entries; they may be there or come.
                 changes.passed |= _ids(one)
@@ -141,20 +143,21 @@ class SettlementChecks:
             changes.judged.append((one.market_id, one.place))
         return True
 
-    async def _untold(
-        self, one: Settling, changes: JournalChanges, positions: Positions
-    ) -> list[str]:
+    async def _untold(self, one: Settling, changes: JournalChanges) -> list[str]:
         """Return what a settlement names that nobody told; nothing of what may still be read."""
         missing = []
         if one.allocation is None:
             missing.append(f"allocation {one.told['allocation_id']} was never told")
         if one.told["terms_version"] is not None and one.terms is None:
             missing.append(f"terms of version {one.told['terms_version']} were never told")
-        is_unkept = bool(changes.bought or changes.terms)
-        if missing and await self._awaited.may_come(one.id, positions, is_unkept=is_unkept):
+        if missing and await self._may_come(one.id, changes):
             return []
         self._awaited.forget(one.id)
         return missing
+
+    async def _may_come(self, key: str, changes: JournalChanges) -> bool:
+        is_unkept = bool(changes.bought or changes.terms or changes.settlements)
+        return await self._awaited.may_come(key, self._positions, is_unkept=is_unkept)
 
     def _judged(
         self, one: Settling, problems: Sequence[str], changes: JournalChanges, key: str = ""
@@ -222,7 +225,12 @@ class SettlementChecks:
             hour = hour_of(row)
             came = hours.get(source, {}).get(hour)
             if came is None:
-                return None
+                key = f"{one.id}/{source}"
+                if await self._store.is_settling(source) or await self._may_come(key, changes):
+                    return None
+                # The ledger settles both at once, so it was told before this was.
+                problems.append(f"{hour}: {source} was never settled")
+                continue
             others = {
                 name: item | {"resale_of": source}
                 for name, (item, _) in sold.items()

@@ -245,6 +245,12 @@ class Markets(Protocol):
         """Return markets in the order of their ids."""
         ...
 
+    async def definitions(
+        self, market_id: str, *, before: int | None, limit: int
+    ) -> list[tuple[int, MarketView]]:
+        """Return what a market was defined as, the latest first, by places on the log."""
+        ...
+
     async def pools_elsewhere(self, market_id: str) -> Mapping[str, str]:
         """Return pools that other markets trade in -> the first such market."""
         ...

@@ -36,6 +36,7 @@ def test_the_scenarios_of_the_issue_are_there() -> None:
     assert [path.stem for path in SCENARIOS] == [
         "domestic-supply-short",
         "emergency-in-beijing",
+        "emergency-pauses",
         "link-cut",
         "one-provider-pivotal",
         "ordinary-day",

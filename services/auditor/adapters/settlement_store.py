@@ -60,6 +60,10 @@ class PostgresSettlementStore:
         """Tell whether one of these entries is before a place."""
         return bool(await self._pool.fetchval(QUERIES.is_seen, list(entry_ids), before))
 
+    async def is_settling(self, allocation_id: str) -> bool:
+        """Tell whether a settlement of an allocation waits to be judged."""
+        return bool(await self._pool.fetchval(QUERIES.is_settling, allocation_id))
+
     async def sold_on(
         self, allocation_id: str
     ) -> dict[str, tuple[dict[str, Any], dict[str, list[Any]]]]:

@@ -87,6 +87,9 @@ SELECT b.allocation_id, b.told::text, b.settled::text
 FROM offer_terms AS o JOIN allocation_bought AS b ON b.offer_id = o.offer_id
 WHERE o.terms ->> 'resale_of' = $1 AND o.version = 1
 
+-- name: is_settling
+SELECT EXISTS (SELECT FROM settlement_waiting WHERE told ->> 'allocation_id' = $1)
+
 -- name: put_settled_hours
 UPDATE allocation_bought AS b SET settled = b.settled || t.hours::jsonb
 FROM unnest($1::text[], $2::text[]) AS t (allocation_id, hours)

@@ -6,7 +6,7 @@ has to know how much of what a pool sells is sold for the first time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,13 @@ from services.core.book import Book
 AnyArray = npt.NDArray[Any]
 
 
-def take_off_resales(book: Book, given: Sequence[AnyArray], hours: list[int]) -> None:
+def pools_of_resales(book: Book) -> list[int]:
+    """Return the places of the pools in which something is sold on."""
+    keys = {offer.pool for offer in book.offers if offer.resale}
+    return [p for p, pool in enumerate(book.pools) if pool.key in keys] if keys else []
+
+
+def take_off_resales(book: Book, given: Iterable[AnyArray], hours: list[int]) -> None:
     """Take what is sold on off the chip-hours that are used of each pool.
 
     Args:
@@ -71,5 +77,7 @@ class Resales:
         counted = np.maximum(received[at] - self._ask, 0)
         mine = np.zeros_like(sold)
         np.add.at(mine, at, np.where(own > 0, self._chips, 0))
-        np.add.at(sold, at, np.where(own > 0, self._chips, 0) - np.where(counted > 0, self._chips, 0))
+        np.add.at(
+            sold, at, np.where(own > 0, self._chips, 0) - np.where(counted > 0, self._chips, 0)
+        )
         return float(((own - counted) * self._chips).sum()), mine

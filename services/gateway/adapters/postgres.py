@@ -190,6 +190,13 @@ class PostgresMarkets:
         found = await self._pool.fetch(SQL.markets, after, limit, sql_of(where))
         return [rows.market_view(row) for row in found]
 
+    async def definitions(
+        self, market_id: str, *, before: int | None, limit: int
+    ) -> list[tuple[int, MarketView]]:
+        """Return what a market was defined as, the latest first, by places on the log."""
+        found = await self._pool.fetch(SQL.definitions, market_id, before, limit)
+        return [(row["log_offset"], rows.market_view(row)) for row in found]
+
     async def pools_elsewhere(self, market_id: str) -> dict[str, str]:
         """Return pools that other markets trade in -> the first such market, of a moment ago."""
         found = await self._elsewhere.of(market_id, partial(self._pools_elsewhere, market_id))
@@ -245,9 +252,10 @@ class PostgresMarkets:
 
 
 async def put_market(conn: Conn | Pool, view: MarketView, offset: int) -> None:
-    """Show a market as told at this offset, unless a later record did already."""
+    """Show a market as told at this offset, unless a later record did already, and note it."""
     body = view.market.model_dump_json()
-    await conn.execute(SQL.put_market, view.market.id, body, view.defined_at, offset)
+    for statement in (SQL.put_market, SQL.put_definition):
+        await conn.execute(statement, view.market.id, body, view.defined_at, offset)
 
 
 class PostgresReports:

@@ -46,8 +46,8 @@ class MemorySettlements:
     async def lag(self) -> int:
         raise AssertionError
 
-    async def read(self, limit: int, wait_ms: int) -> list[Record]:
-        raise AssertionError((limit, wait_ms))
+    async def read(self, max_records: int = 500, timeout_ms: int = 500) -> list[Record]:
+        raise AssertionError((max_records, timeout_ms))
 
     async def start(self, positions: Positions) -> None:
         raise AssertionError(positions)
@@ -92,6 +92,9 @@ class MemorySettlements:
 
     async def is_seen(self, entry_ids: Iterable[str], before: int) -> bool:
         raise AssertionError((entry_ids, before))
+
+    async def is_settling(self, allocation_id: str) -> bool:
+        return any(told["allocation_id"] == allocation_id for told in self.told.values())
 
     async def sold_on(self, allocation_id: str) -> dict[str, tuple[Json, Hours]]:
         return {
@@ -260,7 +263,7 @@ def test_a_settlement_of_what_was_never_told_is_found_once_the_log_is_read_that_
 ) -> None:
     stray = export.settlements[0] | {"settlement_id": "stray"} | untold
     store = MemorySettlements(export, told={("jjj", 0): stray}, is_up=False)
-    everything: Positions = {("allocations", 0): 5, ("policies", 0): 3}
+    everything: Positions = {("allocations", 0): 5, ("policies", 0): 3, ("settlements", 0): 99}
     store.judge(everything)
     store.is_up = True
     for read in ({}, everything | {("allocations", 0): 4}, everything | {("policies", 0): 2}):
@@ -271,3 +274,27 @@ def test_a_settlement_of_what_was_never_told_is_found_once_the_log_is_read_that_
     assert (found.code, found.problems, store.told) == ("round.settled", (problem,), {})
     # Its entries are part of this finding, and of no other, when they come.
     assert entry_id_of("refund", "stray") in store.passed
+
+
+def test_a_resale_that_is_settled_while_what_it_resells_never_is_is_found(
+    export: Export,  # noqa: F811
+) -> None:
+    resale = next(
+        told
+        for told in export.settlements
+        for item in export.allocations
+        if item["allocation_id"] == told["allocation_id"] and item["resale_of"] is not None
+    )
+    store = MemorySettlements(export, told={("jjj", 0): resale})
+    store.moves = {
+        str(entry["entry_id"]): (place, move_of(entry))
+        for place, entry in enumerate(export.entries)
+        if entry["purpose"] in PURPOSES
+    }
+    everything: Positions = {("allocations", 0): 5, ("policies", 0): 3, ("settlements", 0): 98}
+    store.judge(everything)
+    assert (len(store.told), store.found) == (1, [])
+    store.judge(everything | {("settlements", 0): 99})
+    texts = [text for one in store.found for text in one.problems if one.code == "round.settled"]
+    assert any(text.endswith("was never settled") for text in texts), texts
+    assert store.told == {}

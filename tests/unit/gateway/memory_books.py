@@ -109,6 +109,12 @@ class MemoryMarkets:
             :limit
         ]
 
+    async def definitions(
+        self, market_id: str, *, before: int | None, limit: int
+    ) -> list[tuple[int, MarketView]]:
+        known = self.views.get(market_id)
+        return [] if known is None or before is not None or not limit else [(0, known)]
+
     async def pools_elsewhere(self, market_id: str) -> dict[str, str]:
         return {
             pool_key(zone.id, chip.id): name

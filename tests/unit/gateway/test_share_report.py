@@ -22,7 +22,9 @@ def test_a_chip_hour_counts_once_and_what_was_sold_on_stands_beside_it() -> None
         (),
         MARKET,
     )
-    (row,) = (dict(zip((one.name for one in found.columns), row, strict=True)) for row in found.rows)
+    (row,) = (
+        dict(zip((one.name for one in found.columns), row, strict=True)) for row in found.rows
+    )
     assert (row["chip_hours"], row["resold_chip_hours"], row["tflops_hours"]) == (12, 5, 12 * 989)
     whole = next(one for one in found.figures if one.name == "tflops_hours")
     assert whole.value == 12 * 989

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from suanli.cli.markets import _print_ways
+from suanli.cli.markets import _changed, _print_ways
 from suanli.cli.session import Output, Session
 
 Json = dict[str, Any]
@@ -34,3 +34,9 @@ def test_links_show_room_tariff_and_latency_and_other_pairs_their_latency(
 def test_a_market_without_links_shows_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert ["Links"] not in printed(capsys, {"latencies": MARKET["latencies"]})
     assert printed(capsys, {"latencies": []}) == []
+
+
+def test_a_definition_says_what_is_other_than_in_the_one_before() -> None:
+    cut = {**MARKET, "links": [{**LINK, "capacity_gb_per_period": 0}], "rules": {"tick": 100}}
+    assert _changed(cut, MARKET) == ("links, rules", "链路、规则")
+    assert _changed(MARKET, None) == ("first known", "已知最早")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,9 @@ from services.core.clearing.scale.layout import Layout
 AnyArray = npt.NDArray[Any]
 
 
-def offer_use(layout: Layout, used: AnyArray, taken: tuple[int, ...]) -> AnyArray:
+def offer_use(
+    layout: Layout, used: AnyArray, taken: tuple[int, ...], pools: Iterable[int] | None = None
+) -> AnyArray:
     """Return the chips that each offer of the book gives in each period.
 
     Divisible offers are used in the order of their supply curve: ask, then rounds waited, then
@@ -39,6 +42,7 @@ def offer_use(layout: Layout, used: AnyArray, taken: tuple[int, ...]) -> AnyArra
         layout: The book.
         used: P x T chips used, and GB of links.
         taken: Block offers taken.
+        pools: Those whose divisible offers are wanted; by default all.
     """
     supplies, book = layout.supplies, layout.whole
     given = np.zeros((len(book.offers), book.periods), dtype=np.int64)
@@ -46,12 +50,12 @@ def offer_use(layout: Layout, used: AnyArray, taken: tuple[int, ...]) -> AnyArra
     for b in taken:
         given[layout.block_offer[b]] = supplies.block_chips[b]
         left[supplies.block_pool[b]] -= supplies.block_chips[b]
-    for p in range(layout.shape[0]):
+    for p in range(layout.shape[0]) if pools is None else pools:
         for k in range(int(supplies.step_ptr[p]), int(supplies.step_ptr[p + 1])):
             for o in layout.step_offers[k]:
                 given[o] = np.minimum(left[p], layout.offer_chips[o])
                 left[p] -= given[o]
-    assert not left.any()
+    assert pools is not None or not left.any()
     return given
 
 

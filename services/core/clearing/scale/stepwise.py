@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from services.core.book import Book, Certificate, Result, Rules
 from services.core.clearing.links import with_links
-from services.core.clearing.resold import take_off_resales
+from services.core.clearing.resold import pools_of_resales, take_off_resales
 from services.core.clearing.scale.ascent import Ascended, Supply, ascend
 from services.core.clearing.scale.board import USED, set_up
 from services.core.clearing.scale.carry import carry
@@ -128,8 +128,9 @@ class LargeEngine:
         """Return the chip-hours used of each pool, what is sold on aside."""
         used = self._held().board.cells[:, :, USED]
         hours: list[int] = used.sum(axis=1).tolist()
-        if any(offer.resale for offer in self._layout.book.offers):
-            given = offer_use(self._layout, used, self._taken)
+        pools = pools_of_resales(self._layout.book)
+        if pools:
+            given = offer_use(self._layout, used, self._taken, pools)
             take_off_resales(self._layout.book, given, hours)
         return hours
 

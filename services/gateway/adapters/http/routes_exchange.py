@@ -31,6 +31,7 @@ from services.gateway.adapters.http.context import (
     TraceDep,
     TraderDep,
     TreasurerDep,
+    numbered_page,
     page,
 )
 from services.gateway.adapters.http.filtering import (
@@ -146,6 +147,18 @@ async def list_markets(api: ApiDep, paging: PagingDep, where: MarketsWhere = Non
 async def get_market(market_id: Slug, api: ApiDep) -> MarketView:
     """Return a market's zones, chip classes and rules (public)."""
     return await api.reading.market_view(market_id)
+
+
+@router.get(
+    "/v1/markets/{market_id}/definitions", tags=["markets"], response_model=Page[MarketView]
+)
+async def list_market_definitions(market_id: Slug, api: ApiDep, paging: PagingDep) -> Response:
+    """List what a market was defined as, the latest first (public)."""
+    await api.reading.market_view(market_id)
+    found = await api.reading.markets.definitions(
+        market_id, before=paging.number(), limit=paging.limit + 1
+    )
+    return numbered_page(paging, found, "definitions")
 
 
 @router.post("/v1/deliveries", tags=["deliveries"], **_ACCEPTED)

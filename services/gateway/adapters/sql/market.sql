@@ -31,6 +31,17 @@ ON CONFLICT (market_id) DO UPDATE SET
   body = excluded.body, defined_at = excluded.defined_at, log_offset = excluded.log_offset
 WHERE m.log_offset < excluded.log_offset;
 
+-- name: put_definition
+INSERT INTO market_definition (market_id, log_offset, body, defined_at)
+VALUES ($1, $4, $2::text::jsonb, $3)
+ON CONFLICT DO NOTHING;
+
+-- name: definitions
+-- The latest first.
+SELECT body, defined_at, log_offset FROM market_definition
+WHERE market_id = $1 AND ($2::bigint IS NULL OR log_offset < $2)
+ORDER BY log_offset DESC LIMIT $3;
+
 -- name: put_round_sealed
 INSERT INTO round AS r (round_id, market_id, seq, market_time, sealed)
 VALUES ($1, $2, $3, $4, $5::text::jsonb)

@@ -188,6 +188,9 @@ PROBLEMS: Final[dict[str, str]] = {
         "由 {source} 转交的合计须为 {n} 卡，实为 {found} 卡"
     ),
     "terms of version {version} are not in force": "第 {version} 版结算条款未生效",
+    "terms of version {version} were never told": "第 {version} 版结算条款从未公布",
+    "{hour}: {source} was never settled": "{hour}：{source} 从未结算",
+    "allocation {allocation} was never told": "分配 {allocation} 从未公布",
     "told again, and otherwise": "再次公布，内容不同",
     "{purpose} of {n} is of no settlement": "{purpose} 款项 {n} 不属于任何结算",
     "{purpose} of {n} is missing in the journal": "日记账缺少 {purpose} 款项 {n}",

@@ -330,8 +330,10 @@ def _read_orders(fields: dict[str, Any], where: str, log: Log) -> tuple[list[Off
 
 
 def _read_offer(row: dict[str, Any]) -> Offer:
-    names = ("id", "participant", "pool", "ask", "start", "chips", "block")
-    return Offer(*(row[name] for name in names), resale=row.get("resale", False))
+    return Offer(
+        row["id"], row["participant"], row["pool"], row["ask"], row["start"], row["chips"],
+        row["block"], row.get("resale", False),
+    )  # fmt: skip
 
 
 def _apart(fields: dict[str, Any], where: str, log: Log) -> tuple[dict[str, Any], dict[str, Moves]]:

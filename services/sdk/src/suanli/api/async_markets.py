@@ -51,6 +51,12 @@ class AsyncMarketsCalls(AsyncCaller):
         reply: MarketView = await self.send(Operation("GET", f"/v1/markets/{place(market_id)}"))
         return reply
 
+    def list_market_definitions(self, market_id: str) -> AsyncRows[MarketView]:
+        """List what a market was defined as, the latest first (public)."""
+        return AsyncRows(
+            self, Operation("GET", f"/v1/markets/{place(market_id)}/definitions"), "MarketView"
+        )
+
     def list_settlement_terms(
         self, *, market_id: str | None = None, filter_: str | None = None
     ) -> AsyncRows[SettlementTermsView]:

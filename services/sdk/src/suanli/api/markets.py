@@ -47,6 +47,12 @@ class MarketsCalls(Caller):
         reply: MarketView = self.send(Operation("GET", f"/v1/markets/{place(market_id)}"))
         return reply
 
+    def list_market_definitions(self, market_id: str) -> Rows[MarketView]:
+        """List what a market was defined as, the latest first (public)."""
+        return Rows(
+            self, Operation("GET", f"/v1/markets/{place(market_id)}/definitions"), "MarketView"
+        )
+
     def list_settlement_terms(
         self, *, market_id: str | None = None, filter_: str | None = None
     ) -> Rows[SettlementTermsView]:

@@ -344,13 +344,8 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
             "shape": _new_shape(shape, chips, chips_min, hours, chip_hours),
             "alternatives": [{**alternative, **requirement}],
             **_changes(session, earliest, deadline, budget, expires),
-            **terms.given(
-                user_zone=user_zone,
-                latency_ms_max=latency_ms_max,
-                exclusive_group=exclusive_group,
-                linked_to=linked_to,
-                priority=priority,
-            ),
+            **terms.given(user_zone=user_zone, latency_ms_max=latency_ms_max),
+            **terms.given(exclusive_group=exclusive_group, linked_to=linked_to, priority=priority),
             **needs.given(data_zone, data_gb, traffic_gb, notice_hours),
         }
     if print_terms:

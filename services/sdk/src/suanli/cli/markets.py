@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from suanli import operations as ops
-from suanli.cli import options, units, words
+from suanli.cli import options, ordering, units, words
 from suanli.cli.render import Column, print_details, print_list, print_titled
-from suanli.cli.session import Output, Session, Text, argument, command
+from suanli.cli.session import Output, Session, Text, argument, command, option
 
 Json = dict[str, Any]
 
@@ -55,6 +55,52 @@ _ZONES: Final[tuple[Column, ...]] = (
     words.text_column("region", ("region", "地区"), "region"),
     Column("name", ("name", "名称"), lambda item: (item["name_en"], item["name_zh"])),
     words.text_column("cloud", ("cloud", "云"), "cloud"),
+)
+
+
+def _capacity(item: Json) -> int:
+    return sum(one["capacity_gb_per_period"] for one in item["market"].get("links", []))
+
+
+_PARTS: Final[dict[str, Text]] = {
+    "zones": ("zones", "区域"),
+    "latencies": ("latencies", "时延"),
+    "links": ("links", "链路"),
+    "chips": ("chip classes", "芯片型号"),
+    "rules": ("rules", "规则"),
+    "name_en": ("name", "名称"),
+    "name_zh": ("Chinese name", "中文名称"),
+}
+_DEFINITIONS: Final[tuple[Column, ...]] = (
+    Column(
+        "defined_at",
+        ("defined (UTC)", "定义时间(UTC)"),
+        lambda item: units.short_time(item["defined_at"], seconds=True),
+        lambda item: item["defined_at"],
+    ),
+    Column("changed", ("changed", "变化"), lambda item: item["changed"], wraps=True),
+    Column(
+        "zones", ("zones", "区域数"), lambda item: str(len(item["market"]["zones"])), number=True
+    ),
+    Column(
+        "links",
+        ("links", "链路数"),
+        lambda item: str(len(item["market"].get("links", []))),
+        number=True,
+    ),
+    Column(
+        "links_gb_per_h",
+        ("capacity of links (GB/h)", "链路总容量(GB/时)"),
+        lambda item: words.count(_capacity(item)),
+        _capacity,
+        number=True,
+    ),
+    Column(
+        "chips",
+        ("chip classes", "芯片型号"),
+        lambda item: str(len(item["market"]["chips"])),
+        number=True,
+    ),
 )
 _LINKS: Final[tuple[Column, ...]] = (
     words.text_column("source", ("from", "自"), "source"),
@@ -129,13 +175,44 @@ def _print_ways(session: Session, market: Json) -> None:
         print_list(session, others, _LATENCIES, empty=("", ""))
 
 
+def _changed(now: Json, before: Json | None) -> Text:
+    """Return which parts of a definition are others than in the one before it."""
+    if before is None:
+        return ("first known", "已知最早")
+    parts = [part for part in _PARTS if now.get(part) != before.get(part)]
+    return (", ".join(_PARTS[part][0] for part in parts), "、".join(_PARTS[p][1] for p in parts))
+
+
+def _print_history(session: Session, market: str, limit: int) -> None:
+    """Print what a market was defined as, the latest first."""
+    found = list(session.client.pages(f"/v1/markets/{market}/definitions"))
+    rows = (
+        {**item, "changed": _changed(item["market"], before and before["market"])}
+        for item, before in zip(found, [*found[1:], None], strict=True)
+    )
+    shown = ordering.take(session, rows, limit)
+    print_list(session, shown, _DEFINITIONS, empty=("Never defined.", "从未定义。"))
+
+
 def _markets(
     session: Session,
     market: Annotated[
         str | None, argument("[MARKET]", en="Market to show.", zh="要查看的市场。")
     ] = None,
     where: options.Where = None,
+    history: Annotated[
+        bool,
+        option(
+            "--history",
+            en="What it was defined as, the latest first, and what changed.",
+            zh="历次定义,新者在前,并列出变化。",
+        ),
+    ] = False,
+    limit: options.Limit = ordering.LIMIT,
 ) -> None:
+    if history:
+        _print_history(session, session.market(market), limit)
+        return
     if market is None:
         found = list(session.client.pages("/v1/markets", filter=where))
         print_list(session, found, _COLUMNS, empty=("No market yet.", "尚无市场。"))

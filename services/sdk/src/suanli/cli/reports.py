@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -25,9 +26,13 @@ from suanli.cli.session import (
 from suanli.report_files import SUFFIXES, ReportError, content, verify_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Json = dict[str, Any]
+
+_TEXTS: Final = frozenset({"text", "instant"})
+# What these are of has to stand beside them.
+_FIGURES_FIRST: Final = 6
 
 KINDS: Final[dict[str, tuple[str, str]]] = {
     "surveillance": ("Cases of surveillance (regulator).", "市场监察案件(监管方)。"),
@@ -115,13 +120,38 @@ def _report(
         ]
         title = (f"{report['title_en']}, {day}", f"{report['title_zh']},{day}")
         print_details(session, report, [("title", ("report", "报告"), title), *facts])
-    columns = [_column(one) for one in report["columns"]]
-    print_list(session, rows, columns, empty=("Nothing to report.", "无记录。"))
+    parts = _parts(rows, report["columns"]) if session.output is Output.TABLE else [rows]
+    for place, part in enumerate(parts or [[]]):
+        if place:
+            session.console.print()
+        columns = _columns(part, report["columns"])
+        print_list(session, part, columns, empty=("Nothing to report.", "无记录。"))
 
 
-def _column(told: Json) -> Column:
+def _parts(rows: Sequence[Json], columns: Sequence[Json]) -> list[list[Json]]:
+    """Return rows by their kind, which the texts show that they have: a table for each fits better.
+
+    Some reports have rows of two kinds, such as what was allocated and what rounds were asked.
+    """
+    texts = [one["name"] for one in columns if one["unit"] in _TEXTS]
+    kinds = itertools.groupby(rows, lambda row: [row[name] is not None for name in texts])
+    return [list(part) for _, part in kinds]
+
+
+def _columns(rows: Sequence[Json], told: Sequence[Json]) -> list[Column]:
+    """Return the columns; in a narrow terminal the first figures stay longest, then texts."""
+    figures = [
+        one["name"]
+        for one in told
+        if one["unit"] not in _TEXTS and any(row[one["name"]] is not None for row in rows)
+    ]
+    last = set(figures[_FIGURES_FIRST:])
+    return [_column(one, 2 if one["name"] in last else int(one["unit"] in _TEXTS)) for one in told]
+
+
+def _column(told: Json, rank: int) -> Column:
     name, unit = told["name"], told["unit"]
-    is_text = unit in {"text", "instant"}
+    is_text = unit in _TEXTS
 
     def shown(item: Json) -> str | Text:
         value = item[name]
@@ -136,8 +166,7 @@ def _column(told: Json) -> Column:
         lambda item: item[name],
         number=not is_text,
         wraps=unit == "text",
-        # Figures first where a terminal is narrow.
-        rank=1 if is_text else 0,
+        rank=rank,
     )
 
 
