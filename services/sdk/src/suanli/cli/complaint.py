@@ -43,9 +43,13 @@ class Complaint:
     def usage(self, error: UsageProblem) -> None:
         """Tell of wrong usage."""
         rows = [
-            (one.field, one.value, one.allowed[self.lang == "zh"]) for one in (error, *error.more)
+            (one.field, self._said(one.value), self._said(one.allowed))
+            for one in (error, *error.more)
         ]
         self._print(("wrong usage", "用法有误"), "usage", "", rows)
+
+    def _said(self, text: str | tuple[str, str]) -> str:
+        return text if isinstance(text, str) else text[self.lang == "zh"]
 
     def silence(self, url: str, cause: str) -> None:
         """Tell that the exchange did not answer."""

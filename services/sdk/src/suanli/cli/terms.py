@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from suanli.cli import files
-from suanli.cli.errors import UsageProblem
+from suanli.cli.errors import UsageProblem, readable
 from suanli.cli.units import iso, micro_of_yuan, parse
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _load(path: Path) -> tuple[Json | list[Json], list[UsageProblem]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem("--file", str(path), _readable(error)) from error
+        raise UsageProblem("--file", str(path), readable(error)) from error
     if path.suffix.lower() in {".yaml", ".yml"}:
         found = _load_yaml(path, text)
     elif path.suffix.lower() == ".csv":
@@ -92,7 +92,7 @@ def _load(path: Path) -> tuple[Json | list[Json], list[UsageProblem]]:
         try:
             found = json.loads(text, parse_float=Decimal)
         except ValueError as error:
-            raise UsageProblem("--file", str(path), _readable(error)) from error
+            raise UsageProblem("--file", str(path), readable(error)) from error
     wrong: list[UsageProblem] = []
     if isinstance(found, dict):
         return _exact(found, "", wrong), wrong
@@ -104,10 +104,6 @@ def _load(path: Path) -> tuple[Json | list[Json], list[UsageProblem]]:
         f"{path}: {type(found).__name__}",
         ("terms of an order, or a list of them", "一个订单的条款,或其列表"),
     )
-
-
-def _readable(error: Exception) -> tuple[str, str]:
-    return (f"a readable file ({error})", f"可读取的文件({error})")
 
 
 def _load_yaml(path: Path, text: str) -> object:
@@ -128,7 +124,7 @@ def _load_yaml(path: Path, text: str) -> object:
     try:
         return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ArithmeticError) as error:
-        raise UsageProblem("--file", str(path), _readable(error)) from error
+        raise UsageProblem("--file", str(path), readable(error)) from error
 
 
 def _exact(value: Json, path: str, wrong: list[UsageProblem]) -> Json:
