@@ -19,6 +19,7 @@ from services.cli_policies import policy
 from services.cli_replay import replay
 from services.cli_rounds import read_json
 from services.core.errors import DomainError
+from suanli.cli import run as run_line
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -43,13 +44,18 @@ _T = TypeVar("_T")
 Service = Literal["gateway", "matching", "ledger", "auditor"]
 
 
-@app.command()
+@app.command(
+    help="Run one service until it is told to stop; settings come from the environment. "
+    "运行一个服务直至收到停止指令，设置取自环境变量。",
+)
 def run(service: Service) -> None:
     """Run one service until it is told to stop; settings come from the environment."""
     importlib.import_module(f"services.{service}.main").main()
 
 
-@app.command()
+@app.command(
+    help="Bring every service's Postgres schema up to date. 将各服务的 Postgres 模式升级到最新。",
+)
 def migrate(
     gateway_login: Annotated[
         str, typer.Option(envvar="SUANLI_GATEWAY_LOGIN", help="The same for the gateway.")
@@ -85,7 +91,10 @@ def migrate(
             typer.echo(f"{home.schema}: {', '.join(done) or 'up to date'}")
 
 
-@app.command()
+@app.command(
+    help="Create the topics that are missing, and give the others the declared settings. "
+    "创建缺失的主题，并使其余主题符合声明的设置。",
+)
 def topics() -> None:
     """Create the topics that are missing, and give the others the declared settings.
 
@@ -117,7 +126,10 @@ def topics() -> None:
         typer.echo(f"{user}: may change logins 可更改登录凭据", err=True)
 
 
-@app.command()
+@app.command(
+    help="Clear a book file without any service; write a result of format suanli.result.v1. "
+    "不启动服务，出清一个订单簿文件，写出 suanli.result.v1。",
+)
 def clear(
     book: Annotated[Path, typer.Option(help="File of format suanli.book.v1.")],
     rules: Annotated[Path, typer.Option(help="File of format suanli.rules.v1.")],
@@ -148,7 +160,10 @@ def clear(
         round_file.write_text(json.dumps(whole, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-@app.command()
+@app.command(
+    help="Check the ledger: sums, balances, capacity, log. Exit code 1 if anything is wrong. "
+    "检查账本：合计、余额、容量、日志。有问题则退出码为 1。",
+)
 def audit() -> None:
     """Check the ledger: sums, balances, capacity, log. Exit code 1 if anything is wrong."""
     from services.kit.settings import KitSettings, load
@@ -163,7 +178,10 @@ def audit() -> None:
     raise typer.Exit(0 if report.ok else 1)
 
 
-@app.command()
+@app.command(
+    help="Make a key for the transparency log: a secret for the ledger, its verifier for all. "
+    "生成透明日志密钥：私钥给账本，验证密钥公开。",
+)
 def log_key(
     origin: Annotated[
         str, typer.Option(help="Name of the log, SUANLI_LEDGER_ORIGIN.")
@@ -183,7 +201,10 @@ def log_key(
     typer.echo(f"SUANLI_AUDITOR_LOG_KEY={signer.verifier}")
 
 
-@direct.command()
+@direct.command(
+    help="Let a participant write signed records; shows its password this once. "
+    "允许参与方写入已签名记录；密码仅显示这一次。",
+)
 def grant(
     participant: str,
     public_key: Annotated[
@@ -208,7 +229,10 @@ def grant(
     typer.echo(f"SUANLI_DIRECT_STATUS_TOPIC={made.read}")
 
 
-@direct.command()
+@direct.command(
+    help="End a participant's rights at the broker and all its signing keys. "
+    "收回参与方在 Kafka 的权限及其全部签名密钥。",
+)
 def revoke(participant: str) -> None:
     """End a participant's rights at the broker and all its signing keys."""
     from services.gateway import direct_access
@@ -218,7 +242,10 @@ def revoke(participant: str) -> None:
     typer.echo("Revoked 已撤销" if had else "Nothing to revoke 没有可撤销的权限")
 
 
-@direct.command("list")
+@direct.command(
+    "list",
+    help="Show who may write signed records. 显示可写入已签名记录的参与方。",
+)
 def list_grants() -> None:
     """Show who may write signed records."""
     from services.gateway import direct_access
@@ -245,7 +272,7 @@ def _on_database(work: Coroutine[Any, Any, _T]) -> _T:
 def main() -> None:
     """Run the command line; errors a person can act on show no traceback."""
     try:
-        app()
+        run_line(app, "suanli-exchange")
     except DomainError as error:
         sys.stderr.write(f"{error.message.en}\n{error.message.zh}\n")
         sys.exit(2)

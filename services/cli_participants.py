@@ -47,7 +47,11 @@ _Why = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON. 输出 JSON。")]
 
 
-@participants.command("add")
+@participants.command(
+    "add",
+    help="Admit a participant; shows its first API key and its password at the broker this once. "
+    "准入一个参与方；其首个 API 密钥与 Kafka 密码仅显示这一次。",
+)
 def add_participant(
     participant: _Who,
     role: Annotated[
@@ -96,14 +100,20 @@ def add_participant(
     typer.echo(f"SUANLI_DIRECT_STATUS_TOPIC={granted.read}")
 
 
-@participants.command("list")
+@participants.command(
+    "list",
+    help="List all participants. 列出全部参与方。",
+)
 def list_participants(*, as_json: AsJson = False) -> None:
     """List all participants."""
     found = run_administration(lambda desk: desk.participants())
     _print_views(found, ("participant_id", "role", "status", "name"), as_json=as_json)
 
 
-@participants.command()
+@participants.command(
+    help="Let a participant read and no more; its orders leave the book at the next round. "
+    "暂停参与方：仅可查询，其订单自下一轮起离开订单簿。",
+)
 def suspend(participant: _Who, reason: _Why) -> None:
     """Let a participant read and no more; its orders leave the book at the next round.
 
@@ -118,14 +128,20 @@ def suspend(participant: _Who, reason: _Why) -> None:
         typer.echo(f"{participant}: login at the broker ended 消息系统登录凭据已撤销")
 
 
-@participants.command()
+@participants.command(
+    help="Let a participant trade again. 恢复参与方的交易。",
+)
 def resume(participant: _Who, reason: _Why) -> None:
     """Let a participant trade again."""
     run_administration(lambda desk: desk.set_standing(participant, "active", reason))
     typer.echo(f"{participant}: active 已恢复")
 
 
-@keys.command("create")
+@keys.command(
+    "create",
+    help="Make a further API key of a participant; it is shown this once. "
+    "为参与方新建 API 密钥，仅显示这一次。",
+)
 def create_key(
     participant: _Who,
     label: Annotated[str, typer.Option(help="What it is for. 用途。")] = "api",
@@ -149,14 +165,21 @@ def create_key(
     typer.echo(f"SUANLI_API_KEY_ID={made.key.key_id}")
 
 
-@keys.command("list")
+@keys.command(
+    "list",
+    help="List a participant's API keys without their secrets. "
+    "列出参与方的 API 密钥，不含密钥本身。",
+)
 def list_keys(participant: _Who, *, as_json: AsJson = False) -> None:
     """List a participant's API keys without their secrets."""
     found = run_administration(lambda desk: desk.keys(participant))
     _print_views(found, ("key_id", "label", "scopes", "expires_at", "revoked_at"), as_json=as_json)
 
 
-@keys.command("revoke")
+@keys.command(
+    "revoke",
+    help="Revoke an API key for good. 永久吊销一个 API 密钥。",
+)
 def revoke_key(
     participant: _Who, key: Annotated[str, typer.Argument(metavar="KEY", help="key_... 密钥编号。")]
 ) -> None:

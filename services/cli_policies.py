@@ -40,7 +40,10 @@ _Round = Annotated[
 ]
 
 
-@policy.command("list")
+@policy.command(
+    "list",
+    help="List every version of every policy. 列出各项政策的全部版本。",
+)
 def list_policies(
     market: Annotated[str | None, typer.Option("--market", help="Market. 市场。")] = None,
     *,
@@ -61,7 +64,11 @@ def list_policies(
     print_rows(rows, names, as_json=False)
 
 
-@policy.command("set")
+@policy.command(
+    "set",
+    help="Set the next version of a policy on a regulator's order. "
+    "依监管方指令设定政策的下一版本。",
+)
 def set_policy(
     name: _Name,
     market: _Market,
@@ -74,7 +81,10 @@ def set_policy(
     _set(name, market, _rule(rule), regulator, reason, from_round)
 
 
-@policy.command("withdraw")
+@policy.command(
+    "withdraw",
+    help="Withdraw a policy on a regulator's order. 依监管方指令撤销政策。",
+)
 def withdraw_policy(
     name: _Name,
     market: _Market,
@@ -86,7 +96,11 @@ def withdraw_policy(
     _set(name, market, None, regulator, reason, from_round)
 
 
-@policy.command("cost")
+@policy.command(
+    "cost",
+    help="Tell what each policy in force cost in recorded rounds: each is cleared again "
+    "without it. 计算各项生效政策在已记录轮次中的成本：去掉该政策重新出清。",
+)
 def cost(
     files: _Files,
     *,
@@ -107,7 +121,11 @@ def cost(
     show_rows(rows, output, _REGION_COLUMNS if regions else _COST_COLUMNS)
 
 
-@policy.command("simulate")
+@policy.command(
+    "simulate",
+    help="Tell what recorded rounds would have been under a rule, or without the policy that it "
+    "names. 试算某规则（或去掉某政策）下的已记录轮次。",
+)
 def simulate(
     files: _Files,
     rule: Annotated[

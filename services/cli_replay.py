@@ -48,7 +48,7 @@ def replay(
     *,
     output: Output = "table",
 ) -> None:
-    """Clear recorded rounds again, verify and compare them; or play scenarios (重放).
+    """Clear recorded rounds again, verify and compare them; or play scenarios (重放轮次或情景).
 
     Exit code 1 if a result breaks a rule, if old and new differ by more than their certified gaps,
     or if something is not seen that a scenario says must be.

@@ -108,14 +108,16 @@ class Demo:
             return self._judge(facts)
         finally:
             if self._options.keep and self._exchange.is_configured():
-                down = (
-                    f"{Path(sys.executable).name} -m infra.local.exchange down "
+                up, down = (
+                    f"{Path(sys.executable).name} -m infra.local.exchange {verb} "
                     f"--state-dir '{self._options.state_dir}'"
+                    for verb in ("up", "down")
                 )
                 self._console.print(
                     self._say(
-                        f"Left running at {self._exchange.api_url}; to stop it: {down}",
-                        f"系统保留运行：{self._exchange.api_url}；停止：{down}",
+                        f"Left running at {self._exchange.api_url}; to stop it: {down}\n"
+                        f"The operator's key: {up}",
+                        f"系统保留运行：{self._exchange.api_url}；停止：{down}\n运营方密钥：{up}",
                     ),
                     soft_wrap=True,
                 )

@@ -30,7 +30,7 @@ from services.kit.clock import ScaledClock
 from services.kit.signing import NoteSigner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from infra.local.processes import ProcessStatus
 
@@ -44,6 +44,34 @@ LOGIN_DESK = "login-desk"
 """The gateway's user at the broker that may change who logs in there."""
 ROOT = Path(__file__).resolve().parents[2]
 
+_KEPT = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "SUANLI_CRASH_AT",
+    "SUANLI_LEDGER_WITNESSES",
+    "SUANLI_GATEWAY_WITNESS_KEYS",
+    "SUANLI_GATEWAY_WITNESSES_NEEDED",
+    "SUANLI_AUDITOR_WITNESS_KEYS",
+    # How much callers may ask for, which load tests raise.
+    "SUANLI_GATEWAY_READS_PER_S",
+    "SUANLI_GATEWAY_WRITES_PER_S",
+    "SUANLI_GATEWAY_ANONYMOUS_PER_S",
+    "SUANLI_GATEWAY_LISTENERS_MAX",
+)
+# Who vouches for people, and which hosts may be told: secrets are among them.
+_KEPT_OF_GATEWAYS = (
+    "SUANLI_GATEWAY_OIDC_ISSUERS",
+    "SUANLI_GATEWAY_OIDC_AUDIENCE",
+    "SUANLI_GATEWAY_OIDC_CLIENT_ID",
+    "SUANLI_GATEWAY_OIDC_CLIENT_SECRET",
+    "SUANLI_GATEWAY_WEBHOOK_HOSTS",
+    "SUANLI_GATEWAY_WEBHOOK_KEYS",
+    "SUANLI_GATEWAY_WEBHOOK_NETWORKS",
+    "SUANLI_GATEWAY_WEBHOOK_HTTP",
+)
 _READY_S_MAX = 60.0
 _KEEPER_POLL_S = 0.5
 
@@ -346,27 +374,6 @@ class Exchange:
 
     def _environment(self, name: str) -> dict[str, str]:
         config = self.config
-        kept = {
-            key: os.environ[key]
-            for key in (
-                "PATH",
-                "HOME",
-                "LANG",
-                "LC_ALL",
-                "TMPDIR",
-                "SUANLI_CRASH_AT",
-                "SUANLI_LEDGER_WITNESSES",
-                "SUANLI_GATEWAY_WITNESS_KEYS",
-                "SUANLI_GATEWAY_WITNESSES_NEEDED",
-                "SUANLI_AUDITOR_WITNESS_KEYS",
-                # How much callers may ask for, which load tests raise.
-                "SUANLI_GATEWAY_READS_PER_S",
-                "SUANLI_GATEWAY_WRITES_PER_S",
-                "SUANLI_GATEWAY_ANONYMOUS_PER_S",
-                "SUANLI_GATEWAY_LISTENERS_MAX",
-            )
-            if key in os.environ
-        }
         kind = _kind(name)
         own = self.stack.login_dsn(kind) if kind in LOGINS else None
         found = {
@@ -397,7 +404,7 @@ class Exchange:
             ),
             "SUANLI_AUDITOR_LOG_KEY": self.log_verifier,
         }
-        return kept | found | self._secrets(name)
+        return kept(kind, os.environ) | found | self._secrets(name)
 
     def _secrets(self, name: str) -> dict[str, str]:
         """Return what is one service's alone; folders from before a secret have none."""
@@ -452,6 +459,13 @@ class Exchange:
 
 def _is_gateway(name: str) -> bool:
     return _kind(name) == "gateway"
+
+
+def kept(kind: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what a service of this kind takes over from the environment of ``make up``."""
+    # The keeper starts gateways again, with what it has itself.
+    names = (*_KEPT, *(_KEPT_OF_GATEWAYS if kind in {"gateway", KEEPER} else ()))
+    return {name: environ[name] for name in names if name in environ}
 
 
 def _kind(name: str) -> str:

@@ -28,6 +28,10 @@ COUNTER_MAX = 2**63 - 1
 """Counters are turnovers and only grow; the database keeps them in 64 bits."""
 
 
+_UNITS = {"CNY-micro": ("micro-yuan", "微元")}
+"""Units of accounts in words; others are told as they are."""
+
+
 class Layer(StrEnum):
     """Whether a posting moves money or only reserves it."""
 
@@ -315,11 +319,12 @@ def _check_bounds(transfer: Transfer, before: Account, after: Account) -> None:
     )
     if floor and credits_posted - debits_posted < debits_pending:
         free = before.free()
+        unit_en, unit_zh = _UNITS.get(transfer.unit, (transfer.unit, transfer.unit))
         raise HoldError(
             "hold.insufficient_funds",
             Message(
-                f"{after.id} must have {transfer.amount} free, was {free}",
-                f"{after.id} 需有可用余额 {transfer.amount}，实际为 {free}",
+                f"{after.id} must have {transfer.amount} {unit_en} free, was {free} {unit_en}",
+                f"{after.id} 需有可用余额 {transfer.amount} {unit_zh}，实际为 {free} {unit_zh}",
             ),
             field="amount",
             value=str(transfer.amount),

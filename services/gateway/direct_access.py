@@ -19,6 +19,7 @@ from services.gateway.app.direct import key_id_of
 from services.gateway.app.direct_logins import TOPIC_OF, new_password, user_of
 from services.gateway.app.keys import OPERATOR_ID
 from services.gateway.app.signing_keys import told_key
+from services.gateway.errors import A_TRADER, must_be
 from services.kit.clock import make_clock
 from services.kit.kafka import LogWriter
 from services.kit.log_access import LogAccess
@@ -71,7 +72,7 @@ async def grant(
         role = None if row is None else Role(row["role"])
         if role not in TOPIC_OF:
             found = "not registered" if role is None else f"a {role}"
-            raise _refused("participant", f"{participant_id} ({found})", "a provider or enterprise")
+            raise _refused("participant", f"{participant_id} ({found})", A_TRADER)
         # The topic before the key: who is read by the gateway must be answerable.
         await create_status_topics(LogAccess(settings), [participant_id])
         if public is not None:
@@ -84,7 +85,7 @@ async def grant(
 
         await book.allow(participant_id, OPERATOR_ID, is_allowed=True)
         if not await book.making(participant_id, OPERATOR_ID, make):
-            allowed = "an active provider or enterprise"
+            allowed = Message("an active provider or enterprise", "有效的供给方或需求方")
             raise _refused("participant", f"{participant_id} (suspended)", allowed)
     prefix, key_id = settings.topic_prefix, "" if public is None else key_id_of(public)
     return Granted(
@@ -196,17 +197,13 @@ def _parse_key(text: str) -> bytes:
     except (binascii.Error, ValueError):
         public = b""
     if len(public) != _KEY_BYTES:
-        raise _refused("public_key", text[:60], "Base64 of the 32 bytes of an Ed25519 public key")
+        raise _refused("public_key", text[:60], _A_KEY)
     return public
 
 
-def _refused(field: str, value: str, allowed: str) -> ValidationError:
-    return ValidationError(
-        f"direct.{field}",
-        Message(
-            f"{field}: must be {allowed}, was {value}", f"{field}：须为 {allowed}，实为 {value}"
-        ),
-        field=field,
-        value=value,
-        allowed=allowed,
-    )
+_A_KEY = Message("Base64 of the 32 bytes of an Ed25519 public key", "Ed25519 公钥 32 字节的 Base64")
+
+
+def _refused(field: str, value: str, allowed: Message) -> ValidationError:
+    message = must_be(field, value, allowed)
+    return ValidationError(f"direct.{field}", message, field=field, value=value, allowed=allowed.en)

@@ -101,13 +101,37 @@ class FaultsError(ValidationError):
         self.faults = faults
 
 
-def not_found(field: str, value: str) -> NotFoundError:
-    """Return the error for a thing that is not there, or not the caller's to see."""
+A_DAY = Message("a day that is there, such as 2026-11-24", "存在的日期，如 2026-11-24")
+"""What a day must be."""
+
+
+A_TRADER = Message("a provider or enterprise", "供给方或需求方")
+"""What a participant must be who has orders."""
+
+
+def must_be(field: str, value: str, allowed: Message) -> Message:
+    """Return the sentence for a field that has another value than it may have."""
+    gap = " " if allowed.zh[:1].isascii() else ""
+    return Message(
+        f"{field}: must be {allowed.en}, was {value}",
+        f"{field}：须为{gap}{allowed.zh}，实为 {value}",
+    )
+
+
+def not_found(field: str, value: str, value_zh: str | None = None) -> NotFoundError:
+    """Return the error for a thing that is not there, or not the caller's to see.
+
+    Args:
+        field: What was named.
+        value: What it was.
+        value_zh: The same in Chinese, if it has words and is not an id alone.
+    """
+    found_zh = value if value_zh is None else value_zh
     return NotFoundError(
         "not_found",
         Message(
             f"{field}: must be one that exists and that you may see, was {value[:200]}",
-            f"{field}：须为存在且您有权查看的对象，实为 {value[:200]}",
+            f"{field}：须为存在且您有权查看的对象，实为 {found_zh[:200]}",
         ),
         field=field,
         value=value,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         WebhookNew,
         WebhookView,
     )
+    from services.core.errors import Message
     from services.gateway.stream_ports import FeedItem
 
 
@@ -96,7 +97,7 @@ class Sending(Protocol):
 class Sender(Protocol):
     """Reaches endpoints."""
 
-    def fault_of(self, url: str) -> str | None:
+    def fault_of(self, url: str) -> Message | None:
         """Return what a URL must be instead, ``None`` if messages may go there."""
         ...
 

@@ -66,6 +66,9 @@ def test_the_issuer_of_a_trial_issues_what_the_gateway_takes() -> None:
     assert after == [
         uri.replace("/sign-in/callback", "/sign-out/done") for uri in client["redirectUris"]
     ]
+    # Without a port, which of a loopback address means any: `make up` chooses its own.
+    places = [urlsplit(uri) for uri in client["redirectUris"]]
+    assert [(at.hostname, at.port) for at in places] == [("127.0.0.1", None), ("localhost", None)]
     told_at = urlsplit(client["attributes"]["backchannel.logout.url"])
     assert (told_at.netloc, told_at.path) == ("gateway:8080", "/sign-out/back-channel")
     audience = client["protocolMappers"][0]["config"]["included.custom.audience"]

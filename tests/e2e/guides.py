@@ -130,8 +130,10 @@ def _open_offer(provider: suanli.Client) -> str:
             "zone": "bj-haidian",
             "chip": "ascend-910b",
             "chips": 8,
-            "start": _hour(2),
-            "end": _hour(8),
+            # Later than the pages' demands reach: a round may come between a page's change and its
+            # withdrawal.
+            "start": _hour(40),
+            "end": _hour(46),
             # For more than anybody pays.
             "ask": 190 * YUAN,
             "resource_code": "CN.11.0108.BJ01-A910B",

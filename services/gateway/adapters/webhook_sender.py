@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from services.core.errors import Message
 from services.gateway.webhook_ports import Answer
 from services.kit.webhooks import HostPattern, is_open, signature, target_of
 
@@ -89,19 +90,26 @@ class HttpSender:
         # Made once: it reads the system's certificates.
         self._tls = tls or ssl.create_default_context()
 
-    def fault_of(self, url: str) -> str | None:
+    def fault_of(self, url: str) -> Message | None:
         """Return what a URL must be instead, ``None`` if messages may go there."""
         target = target_of(url)
         if target is None or target.scheme not in self._schemes:
-            return f"an {' or '.join(self._schemes)} address without user and fragment"
+            return Message(
+                f"an {' or '.join(self._schemes)} address without user and fragment",
+                f"{' 或 '.join(self._schemes)} 地址，不含用户与片段",
+            )
         if not self._hosts:
-            return "of a host that the operator allows; none is"
+            return Message(
+                "of a host that the operator allows; none is", "运营方允许的主机；目前一个也没有"
+            )
         if not self._allows(target):
             named = ", ".join(
                 one.name if one.port == 443 else f"{one.name}:{one.port or '*'}"
                 for one in self._hosts
             )
-            return f"of a host that the operator allows: {named}"
+            return Message(
+                f"of a host that the operator allows: {named}", f"运营方允许的主机：{named}"
+            )
         return None
 
     @asynccontextmanager

@@ -111,7 +111,7 @@ class DeadLetterWork:
         await self._letters.decide(place, "redriven", "", principal.participant_id, now)
         letter = await self._known(letter_id)
         if letter.state != "redriven":
-            raise _decided(letter, "open or redriven")
+            raise _decided(letter, Message("open or redriven", "待处理或已重发"))
         async with self._letters.copying(place) as note:
             if note is not None:
                 await note(await self._topics.send_again(record, letter_id))
@@ -131,7 +131,7 @@ class DeadLetterWork:
         await self._letters.decide(place, "discarded", reason, principal.participant_id, now)
         letter = await self._known(letter_id)
         if letter.state != "discarded":
-            raise _decided(letter, "open or discarded")
+            raise _decided(letter, Message("open or discarded", "待处理或已搁置"))
         return letter
 
     async def _known(self, letter_id: str) -> DeadLetterView:
@@ -165,14 +165,14 @@ def _gone(letter: DeadLetterView) -> ConflictError:
     )
 
 
-def _decided(letter: DeadLetterView, allowed: str) -> ConflictError:
+def _decided(letter: DeadLetterView, allowed: Message) -> ConflictError:
     return ConflictError(
         "dead_letter.decided",
         Message(
-            f"letter_id: must be {allowed}, was {letter.state} ({letter.letter_id})",
-            f"letter_id：须为 {allowed} 状态，实为 {letter.state}（{letter.letter_id}）",
+            f"letter_id: must be {allowed.en}, was {letter.state} ({letter.letter_id})",
+            f"letter_id：须为{allowed.zh}，实为 {letter.state}（{letter.letter_id}）",
         ),
         field="letter_id",
         value=letter.state,
-        allowed=allowed,
+        allowed=allowed.en,
     )

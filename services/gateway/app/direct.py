@@ -32,7 +32,7 @@ from schemas.types import MESSAGE_BYTES_MAX, Role, Side
 from services.core.direct_audit import cause_of
 from services.core.errors import AuthError, DomainError, Message
 from services.gateway.app.orders import Submission
-from services.gateway.errors import BusyError, UnavailableError
+from services.gateway.errors import BusyError, UnavailableError, must_be
 from services.gateway.ports import Principal
 
 if TYPE_CHECKING:
@@ -125,33 +125,38 @@ class Judge:
         """Return what a record wants, or why it counts for nothing."""
         value = record.value or b""
         if len(value) > MESSAGE_BYTES_MAX:
-            allowed = f"at most {MESSAGE_BYTES_MAX} bytes"
+            most = MESSAGE_BYTES_MAX
+            allowed = Message(f"at most {most} bytes", f"至多 {most} 字节")
             return Refused(record, _wrong("too_large", "value", f"{len(value)} bytes", allowed))
         key_id = _header(record, KEY_HEADER)
         held = self._keys.get(key_id, ())
         if not held:
             found = key_id or "absent"
-            return Refused(record, _wrong("unknown_key", KEY_HEADER, found, "a registered key"))
+            return Refused(record, _wrong("unknown_key", KEY_HEADER, found, _REGISTERED))
         # One owner as a rule; of several nobody can be told until the record says for whom.
         owner = held[0].principal.participant_id if len(held) == 1 else None
         signed = signed_bytes(_header(record, "ce_type"), value)
         if not self._verify(held[0].public, _signature(record), signed):
-            allowed = "the signature of type and value by that key"
+            allowed = Message(
+                "the signature of type and value by that key", "该密钥对类型与内容的签名"
+            )
             return Refused(record, _wrong("forged", SIGNATURE_HEADER, "another", allowed), owner)
         try:
             envelope = decode(value, record.headers)
         except DecodeError as error:
-            wrong = _wrong(error.code, error.field, error.value, error.allowed)
+            wrong = _wrong(
+                error.code, error.field, error.value, Message(error.allowed, error.allowed)
+            )
             return Refused(record, wrong, owner)
         body = envelope.data
         if not isinstance(body, DirectRecord):
             kind = _header(record, "ce_type")
-            return Refused(
-                record, _wrong("wrong_type", "ce_type", kind, "a type of signed record"), owner
-            )
+            return Refused(record, _wrong("wrong_type", "ce_type", kind, _A_TYPE), owner)
         mine = [one for one in held if one.principal.participant_id == body.participant_id]
         if not mine:
-            allowed = "the participant that the key is registered for"
+            allowed = Message(
+                "the participant that the key is registered for", "该密钥所登记的参与方"
+            )
             wrong = _wrong("wrong_participant", "participant_id", body.participant_id, allowed)
             return Refused(record, wrong, owner)
         misplaced = _place_or_time(record, body, revoked=mine[0].revoked)
@@ -167,29 +172,49 @@ def _place_or_time(record: Record, body: DirectRecord, *, revoked: bool) -> Auth
     issued_s, expires_s = body.issued_at.timestamp(), body.expires_at.timestamp()
     arrived = datetime.fromtimestamp(arrived_s, UTC).isoformat()
     checks = (
-        (not revoked, "revoked_key", KEY_HEADER, "revoked", "a key that is not revoked"),
-        (record.topic == topic, "wrong_topic", "topic", record.topic, topic),
-        (key == body.market_id, "wrong_market", "key", key, f"{body.market_id}, as signed"),
+        (
+            not revoked,
+            "revoked_key",
+            KEY_HEADER,
+            "revoked",
+            _IN_FORCE,
+        ),
+        (record.topic == topic, "wrong_topic", "topic", record.topic, Message(topic, topic)),
+        (
+            key == body.market_id,
+            "wrong_market",
+            "key",
+            key,
+            Message(f"{body.market_id}, as signed", f"所签名的 {body.market_id}"),
+        ),
         (
             issued_s < expires_s <= issued_s + VALID_S_MAX,
             "validity",
             "expires_at",
             body.expires_at.isoformat(),
-            f"after issued_at by at most {VALID_S_MAX} seconds",
+            Message(
+                f"after issued_at by at most {VALID_S_MAX} seconds",
+                f"晚于 issued_at 且至多 {VALID_S_MAX} 秒",
+            ),
         ),
         (
             issued_s <= arrived_s + _SKEW_S_MAX,
             "not_yet",
             "issued_at",
             body.issued_at.isoformat(),
-            f"at most {_SKEW_S_MAX} seconds after the record arrived ({arrived})",
+            Message(
+                f"at most {_SKEW_S_MAX} seconds after the record arrived ({arrived})",
+                f"至多在记录到达（{arrived}）之后 {_SKEW_S_MAX} 秒",
+            ),
         ),
         (
             arrived_s <= expires_s,
             "expired",
             "expires_at",
             body.expires_at.isoformat(),
-            f"not before the record arrived ({arrived})",
+            Message(
+                f"not before the record arrived ({arrived})", f"不早于记录到达的时刻（{arrived}）"
+            ),
         ),
     )
     for holds, code, field, value, allowed in checks:
@@ -265,7 +290,7 @@ def _submission(item: Wanted) -> Submission:
 
 def _require_active(principal: Principal) -> None:
     if not principal.active:
-        raise _wrong("suspended", "participant_id", principal.participant_id, "an active one")
+        raise _wrong("suspended", "participant_id", principal.participant_id, _ACTIVE)
 
 
 def accepted(item: Wanted, receipt: Receipt) -> DirectAnswered:
@@ -316,17 +341,15 @@ def _text(value: str, length: int) -> str:
     return value.replace("\0", "\\0")[:length]
 
 
-def _wrong(code: str, field: str, value: str, allowed: str) -> AuthError:
-    return AuthError(
-        f"direct.{code}",
-        Message(
-            f"{field}: must be {allowed}, was {value}",
-            f"{field}：须为 {allowed}，实为 {value}",
-        ),
-        field=field,
-        value=value,
-        allowed=allowed,
-    )
+_REGISTERED = Message("a registered key", "已登记的密钥")
+_A_TYPE = Message("a type of signed record", "已签名记录的类型")
+_IN_FORCE = Message("a key that is not revoked", "未吊销的密钥")
+_ACTIVE = Message("an active one", "有效的参与方")
+
+
+def _wrong(code: str, field: str, value: str, allowed: Message) -> AuthError:
+    message = must_be(field, value, allowed)
+    return AuthError(f"direct.{code}", message, field=field, value=value, allowed=allowed.en)
 
 
 def _header(record: Record, name: str) -> str:

@@ -184,13 +184,13 @@ def _active(found: Known) -> Principal:
 
 def _no_member(holder: Holder) -> ForbiddenError:
     # The admin needs the subject to add him, and nobody else gets to see it.
-    who = f"{holder.subject} of {holder.issuer}"
     return ForbiddenError(
         NO_MEMBER,
         Message(
-            f"token.sub: must be a member of a participant, was {who}; its admin can add it: "
+            f"token.sub: must be a member of a participant, was {holder.subject} "
+            f"of {holder.issuer}; its admin can add it: "
             f"suanli members add --issuer {holder.issuer} --subject '{holder.subject}'",
-            f"令牌 sub：须为参与方成员，实为 {who}；可由管理员添加："
+            f"令牌 sub：须为参与方成员，实为 {holder.issuer} 的 {holder.subject}；可由管理员添加："
             f"suanli members add --issuer {holder.issuer} --subject '{holder.subject}'",
         ),
         field="token.sub",

@@ -18,7 +18,7 @@ from services.gateway.app.once import make_intent
 from services.gateway.app.policies import concerns_halt, next_version
 from services.gateway.app.rights import require_own, require_role
 from services.gateway.app.scopes import scopes_of
-from services.gateway.errors import ConflictError, not_found
+from services.gateway.errors import ConflictError, must_be, not_found
 from services.gateway.ports import Sent
 
 if TYPE_CHECKING:
@@ -296,16 +296,19 @@ def _check_delivery(new: DeliveryNew, allocation: AllocationView, now_period: in
         period = period_of(item.start)
         iso = item.start.isoformat()
         if period not in allocated or period in seen:
-            allowed = (
-                f"a period of the allocation ({period_start(first).isoformat()} to "
-                f"{period_start(last).isoformat()}), each once"
+            span = (period_start(first).isoformat(), period_start(last).isoformat())
+            allowed = Message(
+                f"a period of the allocation ({span[0]} to {span[1]}), each once",
+                f"该分配的时段（{span[0]} 至 {span[1]}），每个一次",
             )
             raise _refused("validation.period_unknown", f"{field}.start", iso, allowed)
         if period >= now_period:
-            allowed = f"before the running period {period_start(now_period).isoformat()}"
+            running = period_start(now_period).isoformat()
+            allowed = Message(f"before the running period {running}", f"当前时段 {running} 之前")
             raise _refused("validation.period_not_over", f"{field}.start", iso, allowed)
         if item.chips > allocated[period]:
-            allowed = f"0 to {allocated[period]}, the chips allocated"
+            most = allocated[period]
+            allowed = Message(f"0 to {most}, the chips allocated", f"0 至 {most}，即已分配的芯片数")
             raise _refused("validation.too_many_chips", f"{field}.chips", str(item.chips), allowed)
         if period in delivered:
             raise ConflictError(
@@ -321,14 +324,6 @@ def _check_delivery(new: DeliveryNew, allocation: AllocationView, now_period: in
         seen.add(period)
 
 
-def _refused(code: str, field: str, value: str, allowed: str) -> ValidationError:
-    return ValidationError(
-        code,
-        Message(
-            f"{field}: must be {allowed}, was {value}",
-            f"{field}：须为 {allowed}，实为 {value}",
-        ),
-        field=field,
-        value=value,
-        allowed=allowed,
-    )
+def _refused(code: str, field: str, value: str, allowed: Message) -> ValidationError:
+    message = must_be(field, value, allowed)
+    return ValidationError(code, message, field=field, value=value, allowed=allowed.en)

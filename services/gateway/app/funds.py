@@ -13,7 +13,7 @@ from services.gateway.app.envelopes import derive, make_envelope, make_receipt
 from services.gateway.app.finality import as_final
 from services.gateway.app.once import make_intent
 from services.gateway.app.rights import require_own, require_role, require_sight
-from services.gateway.errors import ConflictError, not_found
+from services.gateway.errors import A_DAY, ConflictError, must_be, not_found
 from services.gateway.ports import Sent
 
 if TYPE_CHECKING:
@@ -389,7 +389,9 @@ def _sighted(principal: Principal, participant_id: str | None) -> str:
 def _periods(start: datetime, end: datetime) -> tuple[int, int]:
     first, last = period_of(start), period_of(end)
     if first >= last:
-        raise _invalid("to", end.isoformat(), f"after from, {start.isoformat()}")
+        since = start.isoformat()
+        later = Message(f"after from, {since}", f"晚于 from（{since}）")
+        raise _invalid("to", end.isoformat(), later)
     return first, last
 
 
@@ -397,16 +399,11 @@ def _day(text: str) -> int:
     try:
         return (date.fromisoformat(text) - _EPOCH).days
     except ValueError:
-        raise _invalid("day", text, "a day that is there, such as 2026-11-24") from None
+        raise _invalid("day", text, A_DAY) from None
 
 
-def _invalid(field: str, value: str, allowed: str) -> ValidationError:
+def _invalid(field: str, value: str, allowed: Message) -> ValidationError:
+    message = must_be(field, value, allowed)
     return ValidationError(
-        "validation.period",
-        Message(
-            f"{field}: must be {allowed}, was {value}", f"{field}：须为 {allowed}，实为 {value}"
-        ),
-        field=field,
-        value=value,
-        allowed=allowed,
+        "validation.period", message, field=field, value=value, allowed=allowed.en
     )

@@ -175,5 +175,9 @@ class IndicationReading:
         require_sight(principal, view.participant_id, "order_id", order_id)
         found = await self._store.likelihood(order_id)
         if found is None:
-            raise not_found("order_id", f"{order_id}, of which no indication is known now")
+            raise not_found(
+                "order_id",
+                f"{order_id}, of which no indication is known now",
+                f"{order_id}，目前没有关于它的试算",
+            )
         return found

@@ -60,7 +60,9 @@ class LogReading:
             NotFoundError: if they are not signed.
         """
         if self._key is None:
-            raise not_found("log_key", "none: heads of this log are not signed")
+            raise not_found(
+                "log_key", "none: heads of this log are not signed", "无：此日志的检查点未签名"
+            )
         return LogKeyView(origin=self._key.name, key=str(self._key))
 
     async def checkpoint(self) -> Note:
@@ -138,7 +140,7 @@ class LogReading:
         """
         size = (await self._head()).size if size is None else size
         if not index < size <= await self._store.size():
-            raise not_found("leaf_index", f"{index} of {size}")
+            raise not_found("leaf_index", f"{index} of {size}", f"{index}（共 {size} 条）")
         path = await self._roots(inclusion_spans(index, size))
         return InclusionView(leaf_index=index, size=size, proof=_texts(path))
 
@@ -177,7 +179,7 @@ class LogReading:
             )
         head = await self._store.signed_head(await self._store.size())
         if head is None or self._key is None:
-            raise not_found("checkpoint", "none: no head was signed yet")
+            raise not_found("checkpoint", "none: no head was signed yet", "无：尚无已签名的检查点")
         if head.size != self._checked:
             await check_head(self._store, head, self._key, self._verify)
             self._checked = head.size

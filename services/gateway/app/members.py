@@ -118,16 +118,16 @@ class MemberCommands:
         )
 
 
-def _untrusted(issuer: str, allowed: str) -> ValidationError:
+def _untrusted(issuer: str, trusted: str) -> ValidationError:
     return ValidationError(
         "validation.issuer",
         Message(
-            f"issuer: must be a trusted issuer ({allowed}), was {issuer}",
-            f"issuer：须为受信任的签发方（{allowed}），实为 {issuer}",
+            f"issuer: must be a trusted issuer ({trusted}), was {issuer}",
+            f"issuer：须为受信任的签发方（{trusted}），实为 {issuer}",
         ),
         field="issuer",
         value=issuer,
-        allowed=allowed,
+        allowed=trusted,
     )
 
 

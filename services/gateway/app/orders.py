@@ -203,23 +203,16 @@ class OrderCommands:
             # What a gateway wrote that died before it kept the reply is told again as it was.
             if await self._orders.order(order_id) is None:
                 raise
-        # Made of parts that were checked one by one, since it is on the path of every order; none
-        # of the ids has a character that JSON would write in another way.
+        data, body = submitted_event(side, order_id, participant_id, wanted)
         return make_envelope(
-            _SUBMITTED[side].model_construct(
-                order_id=order_id,
-                market_id=wanted.market_id,
-                participant_id=participant_id,
-                terms=wanted.terms,
-            ),
+            data,
             event_id=derive_id("gateway", "submitted", order_id),
             participant_id=participant_id,
             correlation_id=order_id,
             occurred_at=now,
             traceparent=traceparent,
             causation_id=wanted.cause,
-            body=f'{{"order_id":"{order_id}","market_id":"{wanted.market_id}",'
-            f'"participant_id":"{participant_id}","terms":{wanted.terms_json}}}',
+            body=body,
         )
 
     async def amend(
@@ -409,6 +402,24 @@ def inside_terms() -> Iterator[None]:
             value=error.value,
             allowed=error.allowed,
         ) from None
+
+
+def submitted_event(
+    side: Side, order_id: str, participant_id: str, wanted: Submission
+) -> tuple[Any, str]:
+    """Return the event of a new order whose parts were all checked, and its JSON.
+
+    Both are made of their parts, since they are on the path of every order; none of the ids has a
+    character that JSON would write in another way.
+    """
+    data = _SUBMITTED[side].model_construct(
+        order_id=order_id,
+        market_id=wanted.market_id,
+        participant_id=participant_id,
+        terms=wanted.terms,
+    )
+    ids = f'"order_id":"{order_id}","market_id":"{wanted.market_id}"'
+    return data, f'{{{ids},"participant_id":"{participant_id}","terms":{wanted.terms_json}}}'
 
 
 def _submitting(side: Side, wanted: Submission) -> Intent:

@@ -107,7 +107,11 @@ class Quotes:
         check_terms(terms, view.market, period_of(self._clock.now()))
         told = await self.indicative(view.market, terms, principal)
         if told is None:
-            raise not_found("market_id", f"{market_id}, which has cleared no round yet")
+            raise not_found(
+                "market_id",
+                f"{market_id}, which has cleared no round yet",
+                f"{market_id}，其尚未出清任何一轮",
+            )
         if principal.role is not Role.ENTERPRISE:
             return told
         account = await self._reports.account(principal.participant_id)

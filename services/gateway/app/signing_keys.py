@@ -12,7 +12,7 @@ from services.core.errors import Message, ValidationError
 from services.gateway.app.direct import key_id_of
 from services.gateway.app.envelopes import make_envelope
 from services.gateway.app.keys import require_admin_of
-from services.gateway.errors import ConflictError, not_found
+from services.gateway.errors import A_TRADER, ConflictError, must_be, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,12 +71,15 @@ class SigningKeyCommands:
         owner = await require_admin_of(self._directory, principal, participant_id)
         if owner.role not in (Role.PROVIDER, Role.ENTERPRISE):
             found = f"{participant_id} (a {owner.role.value})"
-            raise _invalid("participant_id", found, "a provider or enterprise")
+            raise _invalid("participant_id", found, A_TRADER)
         public, proof = base64.b64decode(new.public_key), base64.b64decode(new.proof)
         # Of a text whose last bits are not zero the same bytes are written otherwise.
         text = base64.b64encode(public).decode()
         if not self._verify(public, proof, possession_bytes(participant_id, text)):
-            allowed = "this key's signature of its own registration for this participant"
+            allowed = Message(
+                "this key's signature of its own registration for this participant",
+                "该密钥对其在本参与方名下登记的签名",
+            )
             raise _invalid("proof", new.proof[:20] + "...", allowed)
         key_id = key_id_of(public)
         # The topic before the key: who is read must be answerable.
@@ -157,26 +160,21 @@ def told_key(data: SigningKeySet, by: str, at: datetime) -> Envelope:
 
 
 def _full() -> ConflictError:
-    return _conflict("signing_keys_full", "signing keys", f"at most {KEYS_MAX} that count")
+    allowed = Message(f"at most {KEYS_MAX} that count", f"至多 {KEYS_MAX} 个有效密钥")
+    return _conflict("signing_keys_full", "signing keys", allowed)
 
 
 def _revoked(key_id: str) -> ConflictError:
-    return _conflict("revoked_key", key_id, "a key that is not revoked")
+    return _conflict("revoked_key", key_id, Message("a key that is not revoked", "未吊销的密钥"))
 
 
-def _message(field: str, value: str, allowed: str) -> Message:
-    return Message(
-        f"{field}: must be {allowed}, was {value}", f"{field}：须为 {allowed}，实为 {value}"
-    )
+def _invalid(field: str, value: str, allowed: Message) -> ValidationError:
+    message = must_be(field, value, allowed)
+    return ValidationError(f"direct.{field}", message, field=field, value=value, allowed=allowed.en)
 
 
-def _invalid(field: str, value: str, allowed: str) -> ValidationError:
-    message = _message(field, value, allowed)
-    return ValidationError(f"direct.{field}", message, field=field, value=value, allowed=allowed)
-
-
-def _conflict(code: str, value: str, allowed: str) -> ConflictError:
-    message = _message("public_key", value, allowed)
+def _conflict(code: str, value: str, allowed: Message) -> ConflictError:
+    message = must_be("public_key", value, allowed)
     return ConflictError(
-        f"direct.{code}", message, field="public_key", value=value, allowed=allowed
+        f"direct.{code}", message, field="public_key", value=value, allowed=allowed.en
     )

@@ -12,7 +12,7 @@ from services.core.errors import Message, ValidationError
 from services.gateway.app.envelopes import make_envelope
 from services.gateway.app.once import make_intent
 from services.gateway.app.rights import require_role
-from services.gateway.errors import ConflictError, not_found
+from services.gateway.errors import A_DAY, ConflictError, must_be, not_found
 
 if TYPE_CHECKING:
     from schemas.api import Receipt
@@ -153,13 +153,12 @@ def day_of(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        allowed = "a day that is there, such as 2026-11-24"
         raise ValidationError(
             "validation.period",
-            Message(f"day: must be {allowed}, was {text}", f"day：须为 {allowed}，实为 {text}"),
+            must_be("day", text, A_DAY),
             field="day",
             value=text,
-            allowed=allowed,
+            allowed=A_DAY.en,
         ) from None
 
 

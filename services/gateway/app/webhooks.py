@@ -12,7 +12,7 @@ from services.core.errors import Message, ValidationError
 from services.gateway.app.keys import random_id
 from services.gateway.app.rights import require_own, require_sight
 from services.gateway.app.webhook_messages import message_of, ping_of
-from services.gateway.errors import ConflictError, not_found
+from services.gateway.errors import ConflictError, must_be, not_found
 from services.kit.webhooks import secret_text
 
 if TYPE_CHECKING:
@@ -187,10 +187,10 @@ class WebhookCommands:
         if allowed is not None:
             raise ValidationError(
                 "webhook.url",
-                Message(f"url: must be {allowed}, was {url}", f"url：须为 {allowed}，实为 {url}"),
+                must_be("url", url, allowed),
                 field="url",
                 value=url,
-                allowed=allowed,
+                allowed=allowed.en,
             )
 
 

@@ -74,6 +74,8 @@ async def test_each_line_has_its_verdict_in_order_and_a_retry_does_nothing_twice
         5: "validation.budget_too_small",
         7: "validation.too_large",
     }
+    assert refused[3]["detail_zh"].startswith("line：须为有效的 JSON（")
+    assert refused[3]["detail_zh"].endswith("列有误），实为其他内容")
     fault = refused[5]["errors"][0]
     assert (fault["field"], fault["value"]) == ("terms.budget", "1")
     assert again == found

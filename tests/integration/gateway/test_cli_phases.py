@@ -1,9 +1,10 @@
-"""The command line on phases and indications, against a served gateway."""
+"""The command line on phases, indications and the record of acts, against a served gateway."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 
 from schemas.events import Reason
@@ -76,3 +77,22 @@ async def test_the_command_line_tells_phase_indication_and_a_withdrawal_that_has
     assert "filled whole (%)" in likely[1]
     assert withdrawn[0] == 1
     assert "It has to wait." in withdrawn[1]
+
+
+async def test_the_command_line_tells_who_asked_for_what_and_what_became_of_it(
+    market: Market,
+) -> None:
+    gateway = market.gateway
+    await gateway.call(
+        "POST", "/v1/participants/provider-1/keys", {"label": "bot"}, key=market.provider
+    )
+    async with served(gateway) as url:
+        shown, theirs, codes = await asyncio.gather(
+            shell(url, market.regulator, "acts", "--limit", "1", "--lang", "zh"),
+            shell(url, market.enterprise, "acts"),
+            shell(url, market.regulator, "acts", "--participant", "provider-1", "-o", "csv"),
+        )
+    assert shown[0] == theirs[0] == codes[0] == 0
+    assert re.search(r"provider-1 +key_\w+ +管理 +新建密钥 +/v1/\S+/keys +完成 +201", shown[1])
+    assert theirs[1] == "Nothing was asked for.\n"
+    assert ",admin,add_key,/v1/participants/provider-1/keys,done,201," in codes[1]

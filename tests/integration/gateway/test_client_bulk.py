@@ -153,7 +153,7 @@ async def test_a_file_is_tried_submitted_watched_and_withdrawn_by_the_command_li
         line = json.loads(heard.stdout)
         assert (line["order_id"], line["state"]) == (first, "cancelled")
         late = await shell.run(mine, f"orders watch --after {line['id']} --timeout 1 -o csv")
-        assert late.stdout == ""
+        assert late.stdout == "order_id,occurred_at,kind,state,amount_yuan,round_id,reason\n"
 
         asked = await shell.run(mine, "orders cancel --all", 2)
         assert "--yes" in asked.stderr

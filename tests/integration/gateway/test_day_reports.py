@@ -203,6 +203,32 @@ async def test_every_event_of_an_order_leads_to_it_and_a_stray_one_is_reported(
     }
 
 
+async def test_money_that_a_round_holds_again_leads_back_to_the_round(market: Market) -> None:
+    gateway = market.gateway
+    demand_id, _ = await traded(market)
+    again = events.HoldPlaced(
+        hold_id="h2",
+        order_id=demand_id,
+        market_id="jingjinji",
+        participant_id="enterprise-1",
+        version=1,
+        amount=1,
+    )
+    taken = next(one for one in examples() if isinstance(one, events.HoldCaptured))
+    about = {"order_id": demand_id, "market_id": "jingjinji", "round_id": "jingjinji:1"}
+    taken = taken.model_copy(update={**about, "participant_id": "enterprise-1"})
+    # Both are told of the round's end, which is no event of the order.
+    await gateway.publish(taken, again, cause=derive_id("the round's end"))
+
+    async def kinds() -> list[str]:
+        path = f"/v1/orders/{demand_id}/history"
+        reply = await gateway.call("GET", path, key=market.enterprise)
+        return [item["kind"] for item in reply.json()["items"]]
+
+    await gateway.eventually(kinds, lambda found: "hold_placed" in found)
+    assert (await report(gateway, "linkage", market.regulator))["rows"] == []
+
+
 async def test_a_verdict_on_reserved_chips_leads_back_to_the_offer(market: Market) -> None:
     gateway = market.gateway
     made = await gateway.submit("offers", offer(), market.provider, "o1")

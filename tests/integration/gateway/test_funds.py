@@ -485,5 +485,5 @@ async def test_the_command_line_shows_what_links_cost_on_invoice_and_statement(
     assert (lines[0], statement[0]) == (0, 0), (lines, statement)
     assert re.search(r"链路资费 .* 0\.050035", lines[1])
     assert re.search(r"链路拥塞租金 .* 0\.040008", lines[1])
-    assert re.search(r"captured into escrow .* -0\.050035 +-0\.040008", statement[1])
+    assert re.search(r"money captured .* -0\.050035 +-0\.040008", statement[1])
     assert re.search(r"rent of full links +1 +-0\.040008", statement[1])

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from pydantic import SecretStr
 
 from services.kit.errors import MigrationError
 from services.kit.logins import KIT_RIGHTS, make_ready, rights_in, statements_below
-from services.kit.settings import KitSettings
 from services.logins import SERVICES, Home, homes_of, prepare
 from tests.integration.logins import login_of
 
 if TYPE_CHECKING:
+    from services.kit.settings import KitSettings
     from tests.conftest import Stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
@@ -127,11 +126,8 @@ async def seen_of(thief: asyncpg.Connection, owner: asyncpg.Connection, home: Ho
 
 
 async def test_a_stolen_login_of_a_service_does_what_its_statements_do_and_sees_no_others_tables(
-    stack: Stack, schema_prefix: str
+    stack: Stack, settings: KitSettings, schema_prefix: str
 ) -> None:
-    settings = KitSettings(
-        _env_file=None, postgres_dsn=SecretStr(stack.postgres_dsn), schema_prefix=schema_prefix
-    )
     homes = {name: list(homes_of(name, settings.schema_of, "matching")) for name in SERVICES}
     await prepare(settings.postgres_dsn, homes["ledger"][0], "")
     owner = await asyncpg.connect(stack.postgres_dsn)
@@ -149,11 +145,8 @@ async def test_a_stolen_login_of_a_service_does_what_its_statements_do_and_sees_
 
 
 async def test_a_service_whose_login_owns_nothing_waits_for_no_migration_but_says_what_lacks(
-    stack: Stack, schema_prefix: str
+    stack: Stack, settings: KitSettings, schema_prefix: str
 ) -> None:
-    settings = KitSettings(
-        _env_file=None, postgres_dsn=SecretStr(stack.postgres_dsn), schema_prefix=schema_prefix
-    )
     (home,) = homes_of("matching", settings.schema_of, "matching")
     owner = await asyncpg.connect(stack.postgres_dsn)
     login = f"{schema_prefix}matching_early"
@@ -170,11 +163,8 @@ async def test_a_service_whose_login_owns_nothing_waits_for_no_migration_but_say
 
 
 async def test_a_database_is_made_ready_again_while_a_service_writes_into_it(
-    stack: Stack, schema_prefix: str
+    stack: Stack, settings: KitSettings, schema_prefix: str
 ) -> None:
-    settings = KitSettings(
-        _env_file=None, postgres_dsn=SecretStr(stack.postgres_dsn), schema_prefix=schema_prefix
-    )
     (home,) = homes_of("gateway", settings.schema_of, "matching")
     await login_of("gateway", settings)
     service = await asyncpg.connect(stack.postgres_dsn)

@@ -288,7 +288,7 @@ BAD_INPUTS: tuple[Bad, ...] = (
         "collateral that goes sideways",
         {"direction": "up", "amount": 5},
         INVALID,
-        ("direction", "up", "'in' or 'out'"),
+        ("direction", "up", "in, out"),
         path="/v1/participants/provider-1/collateral",
     ),
     Bad(

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from schemas.webhooks import WebhookChange, WebhookDeliveryView, WebhookNew, WebhookView
+from services.core.errors import Message
 from services.gateway.app.webhooks import WebhookCommands
 from services.gateway.webhook_ports import Answer, Outgoing, ToTell
 from services.kit.clock import Clock
@@ -116,9 +117,11 @@ class NoLine:
 class NoSender:
     """Allows one host."""
 
-    def fault_of(self, url: str) -> str | None:
+    def fault_of(self, url: str) -> Message | None:
         target = target_of(url)
-        return None if target is not None and HOST.allows(target) else "of a host that is allowed"
+        if target is not None and HOST.allows(target):
+            return None
+        return Message("of a host that is allowed", "允许的主机")
 
     @asynccontextmanager
     async def to(self, url: str) -> AsyncIterator[NoLine]:

@@ -20,7 +20,7 @@ from services.core.surveillance.cases import SENTENCES, CaseKind
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.pages import site
 from services.gateway.adapters.pages.case_words import found
-from services.gateway.adapters.pages.codes import ACTS, PURPOSES, word
+from services.gateway.adapters.pages.codes import word
 from services.gateway.adapters.pages.figures import drawn
 from services.gateway.adapters.pages.market_figures import Sight
 from services.gateway.adapters.pages.names import names_in
@@ -28,6 +28,7 @@ from services.gateway.adapters.pages.office_figures import leads, report_bars, r
 from services.gateway.adapters.pages.rendering import ENVIRONMENT, chinese, lasting
 from services.gateway.app.door import RECORDED
 from services.gateway.app.emergency_report import DisplacedRow, EmergencyRow, emergency_use
+from suanli.vocabulary import ACTS, PURPOSES
 from tests.unit.gateway.test_scopes import operations
 
 ROOT = Path(__file__).parents[3]
@@ -99,7 +100,7 @@ def test_every_purpose_of_the_journal_has_words_in_both_languages() -> None:
     }
     assert documented
     assert documented <= set(PURPOSES)
-    assert word("hold_captured", "zh") == "资金扣收"
+    assert word("hold_captured", "zh") == "资金划扣"
     assert word("what_nobody_knows", "zh") == "what_nobody_knows"
 
 

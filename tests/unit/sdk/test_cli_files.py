@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from suanli.cli import build_app, terms
+from suanli.cli.complaint import Complaint
 from suanli.cli.errors import UsageProblem
 from suanli.models import DemandTerms, OfferTerms
 
@@ -43,6 +44,22 @@ def test_a_table_of_demand_has_fields_inside_others(tmp_path: Path) -> None:
     (order,) = loaded(written(tmp_path, DEMAND), DemandTerms)
     assert order["shape"] == {"type": "block", "chips": 8, "duration": 3}
     assert order["alternatives"] == [{"chips_any_of": ["t4", "a10"], "limit": 9_000_000}]
+
+
+def test_hours_from_now_in_a_file_are_instants_when_they_are_sent(tmp_path: Path) -> None:
+    rows = DEMAND.replace("2026-11-25T10:00:00Z", "+2h")
+    asked: list[tuple[str, str]] = []
+
+    def instant(field: str, text: str) -> str:
+        asked.append((field, text))
+        return "2026-11-25T12:00:00Z"
+
+    (order,) = terms.timed(loaded(written(tmp_path, rows), DemandTerms), instant)
+    assert (order["earliest"], order["deadline"]) == (
+        "2026-11-25T12:00:00Z",
+        "2026-11-25T20:00:00Z",
+    )
+    assert asked == [("items.0.earliest", "+2h")]
 
 
 def test_every_fault_of_every_row_is_told_and_nothing_is_sent(
@@ -96,3 +113,34 @@ def test_a_fault_inside_another_field_is_named_by_its_place(
 def test_a_row_that_is_longer_than_the_head_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=r"items\.0"):
         terms.load(written(tmp_path, "zone,chip\nbj-1,t4,8\n"), OfferTerms)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value", "allowed"),
+    [
+        ("orders.csv", "zone,chip\nbj-1,t4,8\n", "列数更多", "与表头相同的列数"),
+        ("orders.csv", "zone,\nbj-1,t4\n", "有未命名的列", "每列均有列名"),
+        ("orders.ndjson", '{"zone": }\n', '{"zone": }', "一个 JSON 对象(JSON 第 1 行第 10 列有误)"),
+        ("orders.json", "[1", "orders.json", "可读取的文件(JSON 第 1 行第 3 列有误)"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_in_chinese(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: str,
+    value: str,
+    allowed: str,
+) -> None:
+    with pytest.raises(UsageProblem) as caught:
+        terms.load(written(tmp_path, text, name), OfferTerms)
+    Complaint("zh", as_json=False).usage(caught.value)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[2].endswith(value)
+    assert lines[3] == f"  须为  {allowed}"
+
+
+def test_a_file_that_is_not_there_is_told_in_chinese(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem) as caught:
+        terms.load(tmp_path / "none.yaml", OfferTerms)
+    assert caught.value.allowed == ("a readable file (there is none)", "可读取的文件(不存在)")

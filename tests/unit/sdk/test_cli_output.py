@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from suanli.checker import verify
-from suanli.cli import words
+from suanli.cli import surveillance, words
 from suanli.cli.audit import judge
 from suanli.cli.audit_status import rows_of
 from suanli.cli.complaint import Complaint
@@ -118,6 +118,14 @@ def test_a_reason_states_its_amounts_in_yuan() -> None:
     assert en == "Money could not be reserved: 13.68 yuan needed, 0.50 free."
     assert zh == "资金冻结失败:需要 13.68 元,可用 0.50 元。"
     assert words.reason({"reason": None}) == ("", "")
+    short = {
+        "en": "cny:lab must have 5000000 micro-yuan free, was 20 micro-yuan",
+        "zh": "cny:lab 需有可用余额 5000000 微元，实际为 20 微元",
+    }
+    assert words.reason({"reason": short}) == (
+        "cny:lab must have 5.00 yuan free, was 0.00002 yuan",
+        "cny:lab 需有可用余额 5.00 元，实际为 0.00002 元",
+    )
 
 
 OFF_TICK = ApiError(
@@ -155,6 +163,53 @@ def test_a_refusal_in_chinese_takes_what_is_allowed_from_the_sentence(
         "  实为  9.50005元",
         "  须为  0.0001元 的倍数",
     ]
+
+
+def test_a_case_is_told_with_its_prices_in_yuan() -> None:
+    case = {
+        "figures": {"pool": "bj-1/a10", "prices": 2, "median": 7_174_500, "price": 101_382_700},
+        "summary": {
+            "en": "2 prices of bj-1/a10 were far off its median of 7174500; one was 101382700.",
+            "zh": "bj-1/a10 有 2 个价格远离中位数 7174500，最远为 101382700。",
+        },
+    }
+    assert surveillance.summary(case) == (
+        "2 prices of bj-1/a10 were far off its median of 7.1745 yuan; one was 101.3827 yuan.",
+        "bj-1/a10 有 2 个价格远离中位数 7.1745 元，最远为 101.3827 元。",
+    )
+
+
+UNKNOWN_KEY = ApiError(
+    401,
+    "auth.unknown_key",
+    "Authorization：须为“Bearer sk_...”形式的有效密钥，实为不存在、已吊销或已过期",
+    [
+        {
+            "field": "Authorization",
+            "value": "unknown, revoked or expired",
+            "allowed": "Bearer sk_... with a valid key",
+            "zh": "Authorization：须为“Bearer sk_...”形式的有效密钥，实为不存在、已吊销或已过期",
+        }
+    ],
+)
+
+
+def test_a_value_that_the_exchange_tells_in_words_is_chinese_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Complaint("zh", as_json=False).refusal(UNKNOWN_KEY)
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "  字段  Authorization",
+        "  实为  不存在、已吊销或已过期",
+        "  须为  “Bearer sk_...”形式的有效密钥",
+    ]
+
+
+def test_a_program_gets_the_sentence_of_a_refusal_even_if_one_field_says_it_all(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Complaint("zh", as_json=True).refusal(UNKNOWN_KEY)
+    assert json.loads(capsys.readouterr().err)["problem"]["detail"] == UNKNOWN_KEY.detail
 
 
 def test_a_refusal_without_fields_is_its_sentence(capsys: pytest.CaptureFixture[str]) -> None:

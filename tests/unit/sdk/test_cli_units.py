@@ -59,13 +59,13 @@ def test_amounts_keep_at_least_two_places_and_their_sign() -> None:
 def test_instants_are_taken_with_a_zone_or_from_the_current_full_hour(
     text: str, expected: str
 ) -> None:
-    assert units.instant("--start", text, NOW) == expected
+    assert units.instant("--start", text, lambda: NOW) == expected
 
 
 @pytest.mark.parametrize("text", ["2026-11-25T08:00:00", "tomorrow", "+3", "3h", "2026-11-25"])
 def test_an_instant_without_a_zone_is_refused(text: str) -> None:
     with pytest.raises(UsageProblem, match=r"--start: must be an instant with a time zone"):
-        units.instant("--start", text, NOW)
+        units.instant("--start", text, lambda: NOW)
 
 
 def test_a_window_names_its_hours_and_repeats_the_day_only_if_it_changes() -> None:

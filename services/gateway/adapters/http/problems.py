@@ -43,6 +43,15 @@ _STATUS: tuple[tuple[type[DomainError], HTTPStatus], ...] = (
     (DomainError, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 
+# Python names statuses in English alone; these are what a server here answers by itself.
+_PHRASES_ZH = {
+    HTTPStatus.BAD_REQUEST: "请求无效",
+    HTTPStatus.NOT_ACCEPTABLE: "无法提供所要求的格式",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "所要求的范围无法满足",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "地址过长",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "请求无法处理",
+}
+
 # What a lost or restarting database raises; the caller may ask again.
 STORE_ERRORS: tuple[type[Exception], ...] = (
     *LOST_ERRORS,
@@ -151,7 +160,8 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
 async def _http(request: Request, error: HTTPException) -> Response:
     status = HTTPStatus(error.status_code)
     path = f"{request.method} {request.url.path}"
-    message = Message(f"{path}: {status.phrase}", f"{path}：{status.phrase}")
+    phrase_zh = _PHRASES_ZH.get(status, status.phrase)
+    message = Message(f"{path}: {status.phrase}", f"{path}：{phrase_zh}")
     if status is HTTPStatus.NOT_FOUND:
         found: DomainError = errors.not_found("path", request.url.path)
     elif status is HTTPStatus.METHOD_NOT_ALLOWED:
@@ -183,12 +193,12 @@ def _wrong_method(request: Request) -> DomainError:
             for route in request.app.routes
         )
     ]
-    allowed, value = ", ".join(fitting), request.method
+    methods, value = ", ".join(fitting), request.method
     message = Message(
-        f"method: must be {allowed} for {request.url.path}, was {value}",
-        f"method：{request.url.path} 仅支持 {allowed}，实为 {value}",
+        f"method: must be {methods} for {request.url.path}, was {value}",
+        f"method：{request.url.path} 仅支持 {methods}，实为 {value}",
     )
-    return DomainError("method_not_allowed", message, field="method", value=value, allowed=allowed)
+    return DomainError("method_not_allowed", message, field="method", value=value, allowed=methods)
 
 
 async def _store(request: Request, error: Exception) -> Response:

@@ -31,7 +31,9 @@ async def get_audit(api: ApiDep) -> AuditView:
     """Return how far the exchange's own auditor is, and how much it found (public)."""
     found = await api.reading.reports.audit()
     if found is None:
-        raise not_found("audit", "none: the auditor has not told anything yet")
+        raise not_found(
+            "audit", "none: the auditor has not told anything yet", "无：审计服务尚未报告任何内容"
+        )
     return found
 
 

@@ -39,7 +39,7 @@ from services.gateway.adapters.http.middleware import BODY_BYTES_MAX, NDJSON, is
 from services.gateway.adapters.http.ndjson import Line, Lines
 from services.gateway.adapters.http.problems import prefers_chinese, problem_of
 from services.gateway.adapters.http.routing import Routes
-from services.gateway.adapters.http.translate import faults_of
+from services.gateway.adapters.http.translate import faults_of, not_json
 from services.gateway.adapters.http.trying import DryRunQuery
 from services.gateway.app.orders import Submission
 from services.gateway.errors import Fault, FaultsError, LimitError, TooLargeError
@@ -335,7 +335,7 @@ def _parsed(line: Line) -> Any:  # noqa: ANN401 - JSON
     try:
         return parse_json(line.text)
     except ValueError as error:
-        return _not_json("line", str(error))
+        return not_json("line", str(error))
 
 
 # --- a JSON list ----------------------------------------------------------------------------
@@ -345,7 +345,7 @@ def _items(body: bytes) -> list[Any]:
     try:
         items = parse_json(body)
     except ValueError as error:
-        raise _not_json("body", str(error)) from None
+        raise not_json("body", str(error)) from None
     if not isinstance(items, list):
         raise _not_list(type(items).__name__)
     if not 1 <= len(items) <= BULK_ITEMS_MAX:
@@ -364,13 +364,6 @@ def _count(count: int | str, most: int) -> FaultsError:
     )
     allowed = f"1 to {most} items"
     return _fault("validation.item_count", "body", f"{count} items", allowed, message)
-
-
-def _not_json(field: str, reason: str) -> FaultsError:
-    message = Message(
-        f"{field}: must be valid JSON, was {reason}", f"{field}：须为有效的 JSON：{reason}"
-    )
-    return _fault("validation.not_json", field, reason[:200], "valid JSON", message)
 
 
 def _not_list(kind: str) -> FaultsError:

@@ -41,6 +41,7 @@ router = Routes(route_class=StrictRoute)
 _PERIOD_MAX = 2**40
 # A round never changes once its file is whole.
 _FOR_EVER = "public, max-age=31536000, immutable"
+_FILE_STATES = {"none": "尚未到达", "partial": "尚不完整", "corrupt": "与其哈希不符", "ok": "完整"}
 
 
 @router.get("/v1/rounds", tags=["rounds"], response_model=Page[RoundView])
@@ -73,7 +74,11 @@ async def get_round_file(round_id: RoundId, api: ApiDep, request: Request) -> Re
     """Return the round's file: book, rules and result, for `suanli verify` (public)."""
     view = await api.reading.round(round_id)
     if view.file.state != "ok":
-        raise not_found("round_id", f"{round_id}, whose file is {view.file.state}")
+        raise not_found(
+            "round_id",
+            f"{round_id}, whose file is {view.file.state}",
+            f"{round_id}，其文件{_FILE_STATES[view.file.state]}",
+        )
     headers = {
         "ETag": f'"{view.file.sha256}"',
         "Cache-Control": _FOR_EVER,

@@ -103,7 +103,11 @@ keys = Routes(route_class=StrictRoute)
 async def get_receipt_key(api: ApiDep) -> ReceiptKey:
     """Return the public key that receipts are signed with (public)."""
     if api.receipt_key is None:
-        raise not_found("receipt_key", "none: receipts of this exchange are not signed")
+        raise not_found(
+            "receipt_key",
+            "none: receipts of this exchange are not signed",
+            "无：此处回执未签名",
+        )
     key_id, public_key = api.receipt_key
     return ReceiptKey(key_id=key_id, public_key=public_key)
 

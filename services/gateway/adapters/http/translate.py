@@ -68,7 +68,7 @@ _ALLOWED: dict[str, tuple[str, str]] = {
         "an object whose {discriminator} is one of {expected_tags}",
         "{discriminator} 为 {expected_tags} 之一的对象",
     ),
-    "json_invalid": ("valid JSON ({error})", "有效的 JSON（{error}）"),
+    "json_invalid": ("valid JSON ({error})", "有效的 JSON（{place_zh}）"),
 }
 
 # Sentences of the contract's own checks -> (what is allowed, in Chinese).
@@ -96,6 +96,12 @@ _OWN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"zones must be among (.*?)(?=, was|$)", "{0} 中的区域"),
     )
 )
+# Values in words, as nothing else tells them -> the same in Chinese.
+_VALUES_ZH = {"something else": "其他内容", "otherwise": "并非如此"}
+_BYTES = re.compile(r"^(\d+) bytes$")
+_HUGE = "a number of thousands of digits"
+_PLACE = re.compile(r"at line (\d+) column (\d+)")
+_QUOTED = re.compile(r"'([^']*)'")
 _OWN_FORM = re.compile(
     r"^(?:(?P<field>[a-z_./]+): )?(?P<rule>.*?)(?:, was (?P<value>.*))?$", re.DOTALL
 )
@@ -127,14 +133,22 @@ def _fault(error: Mapping[str, Any], prefix: str) -> Fault:
     context = error.get("ctx") or {}
     if kind == "json_invalid":
         # The path holds a position in the text, which is no field; what is allowed tells it.
-        field, value = "body", "something else"
+        field = field if field == "line" else "body"
+        value = "something else"
+        found = _PLACE.search(str(context.get("error", "")))
+        place = "第 {} 行第 {} 列有误".format(*found.groups()) if found else "格式有误"
+        context = {**context, "place_zh": place}
     texts = _ALLOWED.get(kind)
     if texts is None:
         allowed = allowed_zh = str(error["msg"]).removeprefix("Input should be ")
     else:
-        allowed, allowed_zh = (text.format_map(_Context(context)) for text in texts)
+        # Pydantic joins a choice by an English word.
+        choice = {name: ", ".join(_QUOTED.findall(str(text))) for name, text in context.items()}
+        listed = {"expected": choice.get("expected")} if choice.get("expected") else {}
+        allowed, allowed_zh = (text.format_map(_Context(context | listed)) for text in texts)
     message = Message(
-        f"{field}: must be {allowed}, was {value}", f"{field}：须为{allowed_zh}，实为 {value}"
+        f"{field}: must be {allowed}, was {value}",
+        f"{field}：须为{_spaced(allowed_zh)}，实为{_spaced(_value_zh(value))}",
     )
     if kind == "missing":
         message = Message(f"{field}: must be given, was absent", f"{field}：必填，实为缺失")
@@ -152,9 +166,32 @@ def _own_fault(field: str, value: str, text: str) -> Fault:
     )
     allowed = rule.removeprefix("must be ")
     message = Message(
-        f"{field}: {rule}, was {value}"[:1000], f"{field}：须为{allowed_zh}，实为 {value}"[:1000]
+        f"{field}: {rule}, was {value}"[:1000],
+        f"{field}：须为{_spaced(allowed_zh)}，实为{_spaced(_value_zh(value))}"[:1000],
     )
     return Fault(field, value[:_VALUE_CHARS_MAX], allowed, message, "validation.rule")
+
+
+def _value_zh(value: str) -> str:
+    """Return a value in Chinese, if it is told in words and not as it was sent."""
+    if found := _BYTES.match(value):
+        return f"{found[1]} 字节"
+    return "数千位的数字" if value == _HUGE else _VALUES_ZH.get(value, value)
+
+
+def _spaced(text: str) -> str:
+    """Return a text with a blank before it, if it begins with a sign of half width."""
+    return f" {text}" if text[:1].isascii() else text
+
+
+def not_json(field: str, reason: str) -> FaultsError:
+    """Return what is wrong with a text that is no JSON.
+
+    Args:
+        field: Where it is.
+        reason: As the parser says it, in English.
+    """
+    return faults_of([{"type": "json_invalid", "loc": (field,), "ctx": {"error": reason}}])
 
 
 class _Context(dict[str, Any]):
@@ -184,5 +221,5 @@ def shown(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except ValueError:
         # An integer of more digits than Python writes.
-        text = "a number of thousands of digits"
+        text = _HUGE
     return text if len(text) <= _VALUE_CHARS_MAX else f"{text[: _VALUE_CHARS_MAX - 1]}…"

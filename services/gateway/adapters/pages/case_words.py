@@ -7,70 +7,34 @@ from typing import TYPE_CHECKING
 
 from services.core.errors import Message
 from services.core.surveillance.cases import SENTENCES, CaseKind
-from services.gateway.adapters.pages.codes import REPORTED, Words, word
+from services.gateway.adapters.pages.codes import word
 from services.gateway.adapters.pages.figures import shown
 from services.gateway.adapters.pages.words import for_people
+from suanli import vocabulary
+from suanli.vocabulary import CASE_KINDS, REPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from schemas.surveillance import CaseKindName, CaseView
+    from schemas.surveillance import CaseView
     from services.gateway.adapters.pages.figures import Kind
 
-KINDS: dict[CaseKindName, tuple[str, str]] = {
-    "self_match": ("Match with itself", "自我成交"),
-    "wash": ("Wash trade", "对倒交易"),
-    "layering": ("Layering", "分层挂单"),
-    "stuffing": ("Stuffing", "塞单"),
-    "marking": ("Marking", "操纵定价"),
-    "withholding": ("Withholding", "囤积供给"),
-    "concentration": ("Concentration", "集中度过高"),
-    "pivotal": ("Indispensable supplier", "关键供给方"),
-    "outlier": ("Odd price", "异常价格"),
-    "favouritism": ("Favouritism", "偏袒交易"),
+# As they stand alone, in a cell or above a case.
+KINDS = {name: (en[0].upper() + en[1:], zh) for name, (en, zh) in CASE_KINDS.items()}
+_FIGURE_KINDS: dict[str, Kind] = {
+    "area": "text",
+    "loss": "money",
+    "median": "price",
+    "move_ppm": "ppm",
+    "pool": "text",
+    "price": "price",
+    "round_id": "text",
+    "rsi_ppm": "ppm",
+    "share_ppm": "ppm",
+    "top_ppm": "ppm",
 }
-STATES = {
-    "open": ("open", "待处理"),
-    "under-review": ("under review", "审查中"),
-    "closed": ("closed", "已结案"),
-}
-SEVERITIES = {"low": ("low", "低"), "medium": ("medium", "中"), "high": ("high", "高")}
-_URGENT: dict[str, Words] = {
-    "urgent round": ("urgent round", "紧急轮次"),
-    "displaced": ("displaced", "被挤出"),
-    "optimal": ("optimal", "最优"),
-    "feasible": ("feasible", "可行"),
-    "fallback": ("by the fallback rule", "按备用规则"),
-}
-CELLS = {str(kind): words for kind, words in KINDS.items()} | STATES | SEVERITIES | _URGENT
-"""Codes of cases, and of the register of emergency use, in the tables of reports."""
 FIGURES: dict[str, tuple[str, str, Kind]] = {
-    "allocations": ("Allocations", "分配笔数", "count"),
-    "area": ("Where", "范围", "text"),
-    "burst": ("Most in a minute", "一分钟内最多", "count"),
-    "cancelled_chip_hours": ("Chip-hours withdrawn", "撤回卡时", "count"),
-    "chip_hours": ("Chip-hours", "卡时", "count"),
-    "chips": ("Chips", "卡数", "count"),
-    "filled_chip_hours": ("Chip-hours filled", "成交卡时", "count"),
-    "fills": ("Orders filled", "成交订单", "count"),
-    "fleeting": ("Fleeting messages", "瞬时消息", "count"),
-    "hhi": ("Index (HHI)", "集中度指数（HHI）", "count"),
-    "loss": ("Difference", "差额", "money"),
-    "median": ("Median price", "价格中位数", "price"),
-    "messages": ("Messages", "消息条数", "count"),
-    "move_ppm": ("Largest move", "最大价格变动", "ppm"),
-    "net_chip_hours": ("Chip-hours for good", "净转移卡时", "count"),
-    "orders": ("Orders", "订单数", "count"),
-    "owners": ("Owners", "实际控制人", "count"),
-    "periods": ("Hours", "时段数", "count"),
-    "pool": ("Pool", "资源池", "text"),
-    "price": ("Farthest price", "最远价格", "price"),
-    "prices": ("Prices", "价格个数", "count"),
-    "round_id": ("Round", "轮次", "text"),
-    "rounds": ("Rounds", "轮数", "count"),
-    "rsi_ppm": ("Residual supply, least", "剩余供给指数（最低）", "ppm"),
-    "share_ppm": ("Largest share", "最大占比", "ppm"),
-    "top_ppm": ("Share of the largest", "最大供给方占比", "ppm"),
+    name: (*said, _FIGURE_KINDS.get(name, "count")) for name, said in vocabulary.FIGURES.items()
 }
 """Name of what was measured -> (English, Chinese, how it is read)."""
 

@@ -11,8 +11,8 @@ from schemas.types import period_start
 from services.core.eligibility import pools_of
 from services.core.phases import last_instant, next_cut, periods_ahead
 from services.gateway.adapters.pages.figures import Cell, Column, Figure, Value, cells
-from services.gateway.adapters.pages.regions import NAMES
 from services.gateway.adapters.pages.rendering import share_ppm
+from suanli.vocabulary import REGIONS
 
 if TYPE_CHECKING:
     from schemas.api import PriceView, RoundView
@@ -164,7 +164,7 @@ class Sight:
 
 def region_name(region: str) -> tuple[str, str]:
     """Return a region's names, English and Chinese."""
-    return NAMES.get(region, (region, region))
+    return REGIONS.get(region, (region, region))
 
 
 _TIME = Column("Delivery hour", "交付时段", "time", "period")

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
-from services.gateway.adapters.pages.case_words import CELLS
-from services.gateway.adapters.pages.codes import REPORTED, word
+from services.gateway.adapters.pages.case_words import KINDS
+from services.gateway.adapters.pages.codes import word
 from services.gateway.adapters.pages.figures import Column, Figure, Kind, Value
 from services.gateway.adapters.pages.rendering import (
     chip_hours,
@@ -19,6 +19,7 @@ from services.gateway.adapters.pages.rendering import (
     share_ppm,
     yuan,
 )
+from suanli.vocabulary import REPORTED, reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,27 +69,6 @@ class Bars:
     bars: tuple[Bar, ...]
 
 
-# Columns of codes; what else is text is somebody's name or a sentence.
-_CODED = frozenset(
-    {
-        "capacity_region",
-        "chip",
-        "demand_region",
-        "flow",
-        "hour",
-        "kind",
-        "origin",
-        "proof",
-        "region",
-        "region_a",
-        "region_b",
-        "severity",
-        "side",
-        "state",
-    }
-)
-
-
 def report_figure(view: ReportView, language: str) -> Figure:
     """Return the table of a report, its codes in words of a language."""
     columns = tuple(
@@ -126,14 +106,14 @@ def _value(column: Column, cell: int | str | None, language: str) -> Value:
         return cell
     if column.kind == "time":
         return datetime.fromisoformat(cell)
-    return _said(column.name, cell, language) if column.name in _CODED else cell
+    return _said(column.name, cell, language)
 
 
 def _said(name: str, code: str, language: str) -> str:
     """Return a code of a column in words; the hours of a day stand beside the whole of it."""
     if name == "hour" and code[:1].isdigit():
         return clock(datetime.fromisoformat(code), "%m-%d %H:%M")
-    return word(f"flow:{code}" if name == "flow" else code, language, REPORTED, CELLS)
+    return reported(name, code)[language == "zh"]
 
 
 # Letters beside a bar; signs of full width count twice.
@@ -197,7 +177,7 @@ def _cases(language: str, rows: list[_Row]) -> Bars:
     for row in rows:
         numbers.setdefault(str(row["kind"]), [0, 0])[row["state"] == "closed"] += 1
     bars = [
-        (word(kind, language, CELLS), still, closed, f"{still} + {closed}")
+        (word(kind, language, KINDS), still, closed, f"{still} + {closed}")
         for kind, (still, closed) in sorted(numbers.items())
     ]
     return _drawn(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from suanli.vocabulary import REGIONS
+
 _WEST, _NORTH = 113.2, 42.9
 _WIDTH_PER_DEGREE, _HEIGHT_PER_DEGREE = 62.0, 80.0
 VIEW = "0 0 440 560"
@@ -62,8 +64,7 @@ def _points(outline: tuple[tuple[float, float], ...]) -> str:
 
 # Hebei lies around the two cities, so it is drawn before them.
 PLACES = (
-    Place("hebei", "Hebei", "河北", _points(_HEBEI), 118, 385),
-    Place("beijing", "Beijing", "北京", _points(_BEIJING), 197, 214),
-    Place("tianjin", "Tianjin", "天津", _points(_TIANJIN), 330, 318),
+    Place("hebei", *REGIONS["hebei"], _points(_HEBEI), 118, 385),
+    Place("beijing", *REGIONS["beijing"], _points(_BEIJING), 197, 214),
+    Place("tianjin", *REGIONS["tianjin"], _points(_TIANJIN), 330, 318),
 )
-NAMES = {place.region: (place.en, place.zh) for place in PLACES}

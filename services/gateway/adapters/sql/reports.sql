@@ -125,6 +125,11 @@ WHERE o.market_id = $1 AND e.occurred_at >= $2 AND e.occurred_at < $3
   AND NOT EXISTS (
     SELECT 1 FROM order_event c WHERE c.event_id = e.cause AND c.order_id = e.order_id
   )
+  -- What a round's end held again leads back to the round, as what it captured then does.
+  AND NOT EXISTS (
+    SELECT 1 FROM order_event c
+    WHERE c.occurred_at = e.occurred_at AND c.cause = e.cause AND c.round_id IS NOT NULL
+  )
 UNION ALL
 SELECT 'order', side.order_id, a.allocation_id, 'allocation', a.made_at
 FROM allocation a

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import typer
 
+_EXIT_USAGE: Final = 2
+_EXIT_INTERRUPTED: Final = 130
 NOUNS: Final[dict[str, str]] = {
     "markets": "suanli.cli.markets",
     "prices": "suanli.cli.prices",
@@ -37,6 +39,7 @@ NOUNS: Final[dict[str, str]] = {
     "account": "suanli.cli.account",
     "participants": "suanli.cli.participants",
     "members": "suanli.cli.members",
+    "acts": "suanli.cli.acts",
     "findings": "suanli.cli.findings",
     "surveillance": "suanli.cli.surveillance",
     "reports": "suanli.cli.reports",
@@ -112,4 +115,38 @@ def main() -> None:
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     # Help and shell completion list every noun, so they need all of them.
     known = first in NOUNS and "_SUANLI_COMPLETE" not in os.environ
-    build_app((first,) if known else NOUNS)(prog_name="suanli")
+    run(build_app((first,) if known else NOUNS))
+
+
+def run(app: typer.Typer, name: str = "suanli") -> None:
+    """Run a command line and exit; what does not parse is told in the caller's language.
+
+    Args:
+        app: Its commands.
+        name: Its program.
+    """
+    import typer
+
+    # Typer has a click of its own, and of its errors it names those that are one of these.
+    wrong: Any = typer.BadParameter.__mro__[1]
+    try:
+        code = app(prog_name=name, standalone_mode=False)
+    except typer.Abort:
+        sys.exit(_EXIT_INTERRUPTED)
+    except wrong as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            from suanli.cli.complaint import Complaint
+            from suanli.cli.usage import problem
+
+            lang = help_language()
+            Complaint(lang, as_json=_wants_json()).usage(problem(error, lang))
+        sys.exit(_EXIT_USAGE)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _wants_json() -> bool:
+    """Return whether ``-o json`` was typed, in a line that did not parse."""
+    words = " ".join(sys.argv).replace("=", " ")
+    return any(f" {flag} json" in words for flag in ("-o", "--output"))

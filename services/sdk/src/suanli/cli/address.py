@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from suanli import profiles
 from suanli.check_print import language
-from suanli.cli.errors import UsageProblem
+from suanli.cli.errors import UsageProblem, because
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,9 @@ def address_of(shared: dict[str, Any]) -> Address:
     return Address(url, key, None, lang)
 
 
+_CLIENT_FILE = ("a JSON file with api_url and api_key", "含 api_url 与 api_key 的 JSON 文件")
+
+
 def _profile(name: str | None) -> dict[str, str]:
     try:
         found = profiles.load()
@@ -71,8 +74,8 @@ def _from_file(file: Path) -> tuple[str, str]:
         raise UsageProblem(
             "--client",
             str(file),
-            (
-                f"a JSON file with api_url and api_key ({error!r})",
-                f"含 api_url 与 api_key 的 JSON 文件({error!r})",
+            because(
+                ("a JSON file with api_url and api_key", "含 api_url 与 api_key 的 JSON 文件"),
+                error,
             ),
         ) from error

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from suanli import operations as ops
-from suanli.cli import book_windows, options, units, words
+from suanli.cli import book_windows, options, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import EXIT_REFUSED, Market, Output, Session, command, option
@@ -98,7 +98,7 @@ def _book(
         book_windows.show(session, market_id, window, pool, where)
         return
     if at is not None or seq is not None:
-        _print_then(session, market_id, None if at is None else units.instant("--at", at), seq)
+        _print_then(session, market_id, None if at is None else session.instant("--at", at), seq)
         return
     view = session.client.send(ops.read("/v1/book", market_id=market_id))
     if pool is not None:

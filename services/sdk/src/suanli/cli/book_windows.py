@@ -70,8 +70,8 @@ def show(
         raise UsageProblem("--window", window, (wanted, "hour、day,或 起/止,如 +1h/+5h"))
     asked: dict[str, str | int | None] = {
         "market_id": market_id,
-        "from": units.instant("--window", start),
-        "to": units.instant("--window", end),
+        "from": session.instant("--window", start),
+        "to": session.instant("--window", end),
     }
     if pool is not None:
         _print_depth(session, session.client.send(ops.read("/v1/book/depth", pool=pool, **asked)))

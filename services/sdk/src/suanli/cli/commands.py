@@ -85,7 +85,7 @@ def _below(name: str, node: Any) -> Iterator[Json]:  # noqa: ANN401 - Typer's ow
 
 def _parameter(item: Any) -> Json:  # noqa: ANN401 - Typer's own click
     is_option = item.param_type_name == "option"
-    kind, choices = ("flag", None) if getattr(item, "is_flag", False) else _type(item)
+    kind, choices = ("flag", None) if getattr(item, "is_flag", False) else kind_of(item)
     default: Any = None if callable(item.default) else item.default
     return {
         "name": item.name,
@@ -101,7 +101,8 @@ def _parameter(item: Any) -> Json:  # noqa: ANN401 - Typer's own click
     }
 
 
-def _type(item: Any) -> tuple[str, list[str] | None]:  # noqa: ANN401 - Typer's own click
+def kind_of(item: Any) -> tuple[str, list[str] | None]:  # noqa: ANN401 - Typer's own click
+    """Return the kind of a parameter's value, and its choices if it has some."""
     described = getattr(item, "type_descriptor", None)
     if described is None:
         # Before Typer 0.20 a parameter has click's type.

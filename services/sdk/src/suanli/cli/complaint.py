@@ -19,7 +19,9 @@ Json = dict[str, Any]
 # Fields of the API that hold micro-yuan; people type yuan.
 _MONEY: Final = frozenset({"ask", "limit", "budget", "mobilisation_price", "amount"})
 _WHOLE: Final = re.compile(r"(?<![\w.])\d+(?![\w.])")
-_ALLOWED_ZH: Final = re.compile(r"[须应]为\s*(?P<allowed>.*?)[,，]\s*实际?为", re.DOTALL)
+_SENTENCE_ZH: Final = re.compile(
+    r"[须应]为\s*(?P<allowed>.*?)[,，]\s*实际?为\s*(?P<value>.*)", re.DOTALL
+)
 _UNREACHABLE: Final = (
     "the address of a running exchange (make up, make status)",
     "运行中的交易所地址(make up、make status)",
@@ -41,9 +43,13 @@ class Complaint:
     def usage(self, error: UsageProblem) -> None:
         """Tell of wrong usage."""
         rows = [
-            (one.field, one.value, one.allowed[self.lang == "zh"]) for one in (error, *error.more)
+            (one.field, self._said(one.value), self._said(one.allowed))
+            for one in (error, *error.more)
         ]
         self._print(("wrong usage", "用法有误"), "usage", "", rows)
+
+    def _said(self, text: str | tuple[str, str]) -> str:
+        return text if isinstance(text, str) else text[self.lang == "zh"]
 
     def silence(self, url: str, cause: str) -> None:
         """Tell that the exchange did not answer."""
@@ -62,15 +68,17 @@ class Complaint:
         """Tell why the exchange refused: every field, with what would do."""
         rows = [self.row(item) for item in error.errors]
         # With one field its line says all; the sentence would say it again.
-        detail = "" if len(rows) == 1 and all(rows[0]) else error.detail
-        self._print(("refused", "被拒绝"), error.code, detail, rows)
+        is_told = len(rows) == 1 and all(rows[0]) and not self.as_json
+        self._print(("refused", "被拒绝"), error.code, "" if is_told else error.detail, rows)
 
     def row(self, item: Json) -> tuple[str, str, str]:
         """Return field, value and what is allowed of an error of the API, amounts in yuan."""
         field, value = str(item.get("field", "")), str(item.get("value", ""))
         allowed = str(item.get("allowed", ""))
-        if self.lang == "zh" and (found := _ALLOWED_ZH.search(str(item.get("zh", "")))):
+        if self.lang == "zh" and (found := _SENTENCE_ZH.search(str(item.get("zh", "")))):
             allowed = found["allowed"]
+            # The value as it is, unless the exchange describes it in words.
+            value = value if value in found["value"] else found["value"]
         if field.rpartition(".")[2] in _MONEY:
             unit = "元" if self.lang == "zh" else " yuan"
             value, allowed = (

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +11,9 @@ from suanli.cli import units, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list
 from suanli.cli.session import Output, Session, argument, command, group, option
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Json = dict[str, Any]
 
@@ -53,7 +55,7 @@ def _report(
     ] = None,
 ) -> None:
     item = _find(session, allocation)
-    end = units.parse(units.instant("--until", until)) if until else datetime.now(UTC)
+    end = units.parse(session.instant("--until", until)) if until else session.now
     done = {units.parse(period["start"]) for period in item["delivered"]}
     periods = [
         {"start": period["start"], "chips": period["chips"] if chips is None else chips}

@@ -13,7 +13,7 @@ from suanli import operations as ops
 from suanli.cli import needs, options, ordering, previews, quotes, submitting, terms, units, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_list, ranked
-from suanli.cli.session import Market, Session, argument, command, group, help_text, option
+from suanli.cli.session import Market, Session, Text, argument, command, group, help_text, option
 
 Json = dict[str, Any]
 _SIDE: Final = "demand"
@@ -133,16 +133,18 @@ _Priority = Annotated[
 ]
 
 
-def _shape_text(item: Json) -> str:
+def _shape_text(item: Json) -> Text:
     shape = item["terms"]["shape"]
     if shape["type"] == "work":
-        return f"work {shape['chip_hours']:,} chip-hours <={shape['chips_max']:,}"
+        hours, most = f"{shape['chip_hours']:,}", f"{shape['chips_max']:,}"
+        return (f"work {hours} chip-hours <={most}", f"总量 {hours} 卡时 <={most}")
     chips = f"{shape['chips']:,}"
     if shape["type"] == "flow":
-        return f"flow {chips}"
+        return (f"flow {chips}", f"流式 {chips}")
     if shape.get("chips_min") not in (None, shape["chips"]):
         chips = f"{shape['chips_min']:,}-{chips}"
-    return f"block {chips} x {shape['duration']} h"
+    hours = shape["duration"]
+    return (f"block {chips} x {hours} h", f"整块 {chips} x {hours} h")
 
 
 def _alternative_text(one: Json) -> str:
@@ -331,19 +333,17 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     if file is not None:
         from suanli.models import DemandTerms
 
-        found = terms.load(file, DemandTerms)
+        found = terms.timed(terms.load(file, DemandTerms), session.instant)
     else:
-        requirement = terms.given(
-            memory_gb_min=memory_gb_min, tflops_min=tflops_min, domestic=domestic
+        requirement = _requirement(
+            chip, memory_gb_min=memory_gb_min, tflops_min=tflops_min, domestic=domestic
         )
-        if not requirement:
-            terms.need("--chip", chip)
         terms.need_each(limit=limit, earliest=earliest, deadline=deadline)
         alternative = _alternative(chip, zone, region, limit)
         found = {
             "shape": _new_shape(shape, chips, chips_min, hours, chip_hours),
-            "alternatives": [{**alternative, **terms.given(requirement=requirement or None)}],
-            **_changes(earliest, deadline, budget, expires),
+            "alternatives": [{**alternative, **requirement}],
+            **_changes(session, earliest, deadline, budget, expires),
             **terms.given(user_zone=user_zone, latency_ms_max=latency_ms_max),
             **terms.given(exclusive_group=exclusive_group, linked_to=linked_to, priority=priority),
             **needs.given(data_zone, data_gb, traffic_gb, notice_hours),
@@ -382,12 +382,12 @@ def _amend(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     order = ordering.read(session, _SIDE, demand)
     if file is not None:
-        loaded = terms.load(file)
+        loaded = terms.timed(terms.load(file), session.instant)
         if isinstance(loaded, list):
             raise UsageProblem("--file", str(file), ("the terms of one demand", "一项需求的条款"))
         wanted = loaded
     else:
-        changes = _changes(earliest, deadline, budget, expires)
+        changes = _changes(session, earliest, deadline, budget, expires)
         shape = _shape_changes(order, chips, chips_min, hours, chip_hours)
         alternative = _alternative(chip, zone, region, limit)
         if not (changes or shape or alternative):
@@ -470,12 +470,24 @@ def _alternative(
     )
 
 
+def _requirement(chip: list[str] | None, **bounds: bool | int | None) -> Json:
+    """Return what a chip must have, as the field of an alternative; else chips must be named."""
+    needed = terms.given(**bounds)
+    if not needed:
+        terms.need("--chip", chip)
+    return terms.given(requirement=needed or None)
+
+
 def _changes(
-    earliest: str | None, deadline: str | None, budget: str | None, expires: str | None
+    session: Session,
+    earliest: str | None,
+    deadline: str | None,
+    budget: str | None,
+    expires: str | None,
 ) -> Json:
     return terms.given(
-        earliest=None if earliest is None else units.instant("--earliest", earliest),
-        deadline=None if deadline is None else units.instant("--deadline", deadline),
+        earliest=None if earliest is None else session.instant("--earliest", earliest),
+        deadline=None if deadline is None else session.instant("--deadline", deadline),
         budget=None if budget is None else units.micro_of_yuan("--budget", budget),
-        expires_at=None if expires is None else units.instant("--expires", expires),
+        expires_at=None if expires is None else session.instant("--expires", expires),
     )

@@ -14,7 +14,7 @@ import typer
 
 from suanli import operations as ops
 from suanli.cli import logins, options, ordering, terms, words
-from suanli.cli.errors import UsageProblem
+from suanli.cli.errors import UsageProblem, readable
 from suanli.cli.render import Column, print_facts, print_list
 from suanli.cli.session import (
     EXIT_REFUSED,
@@ -183,7 +183,7 @@ def _send(
         entered = _entered(access)
         signing = _loaded(key_file)
         model = OfferTerms if entered.direct_topic == "offers.direct" else DemandTerms
-    found = terms.load(file, model)
+    found = terms.timed(terms.load(file, model), session.instant)
     wanted = found if isinstance(found, list) else [found]
     market_id = session.market(market)
     orders = [
@@ -276,7 +276,7 @@ def _entered(file: Path | None) -> DirectAccess:
         mode = stat.S_IMODE(file.stat().st_mode)
         lines = file.read_text(encoding="utf-8")[:_ACCESS_BYTES_MAX].splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        allowed = (f"a readable file ({error})", f"可读取的文件({error})")
+        allowed = readable(error)
         raise UsageProblem("--access", str(file), allowed) from error
     if mode & 0o077:
         allowed = (f"of its owner alone: chmod 600 {file}", f"仅所有者可读:chmod 600 {file}")

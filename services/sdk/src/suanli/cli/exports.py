@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from suanli.cli import words
-from suanli.cli.errors import UsageProblem
+from suanli.cli.errors import UsageProblem, because
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import EXIT_REFUSED, Market, Session, argument, command, option
 
@@ -130,5 +130,5 @@ def _make(folder: Path) -> None:
         raise UsageProblem(
             "--dir",
             str(folder),
-            (f"a folder ({error.strerror})", f"文件夹({error.strerror})"),
+            because(("a folder", "文件夹"), error),
         ) from error

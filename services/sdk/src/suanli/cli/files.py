@@ -8,7 +8,7 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from suanli.cli.errors import UsageProblem
+from suanli.cli.errors import UsageProblem, because
 from suanli.shapes import faults_of
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ def rows_of_csv(text: str) -> list[Json]:
     """
     reader = csv.DictReader(io.StringIO(text), restkey="")
     if not reader.fieldnames or not all(reader.fieldnames):
-        raise UsageProblem("--file", "a column without a name", ("named columns", "每列均有列名"))
+        raise UsageProblem(
+            "--file", ("a column without a name", "有未命名的列"), ("named columns", "每列均有列名")
+        )
     found = []
     for index, cells in enumerate(reader):
         if "" in cells:
             more = ("as many cells as the head", "与表头相同的列数")
-            raise UsageProblem(f"items.{index}", "more cells", more)
+            raise UsageProblem(f"items.{index}", ("more cells", "列数更多"), more)
         order: Json = {}
         for name, cell in cells.items():
             if cell not in {None, ""}:
@@ -61,7 +63,7 @@ def rows_of_lines(text: str) -> list[Json]:
         try:
             row = json.loads(line, parse_float=Decimal)
         except ValueError as error:
-            allowed = (f"a JSON object ({error})", f"一个 JSON 对象({error})")
+            allowed = because(("a JSON object", "一个 JSON 对象"), error)
             problems.append(UsageProblem(f"line {number}", line[:40], allowed))
             continue
         if not isinstance(row, dict):
@@ -110,7 +112,7 @@ def refuse(problems: Sequence[UsageProblem]) -> None:
     if len(problems) > _FAULTS_MAX:
         left = len(problems) - _FAULTS_MAX
         nothing = ("without these and more faults", "无上述及其余错误")
-        first.more += (UsageProblem("--file", f"{left} more", nothing),)
+        first.more += (UsageProblem("--file", (f"{left} more", f"另有 {left} 处"), nothing),)
     raise first
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from suanli import vocabulary
 from suanli.check_chinese import finding_in_chinese
 from suanli.cli import options, ordering, words
 from suanli.cli.render import Column, print_list
@@ -28,7 +29,7 @@ _COLUMNS: Final[tuple[Column, ...]] = (
     words.time_column("raised_at", ("time", "时间"), "raised_at", seconds=True),
     words.text_column("round_id", ("round", "轮次"), "round_id"),
     Column("ok", ("in order", "无误"), lambda item: words.yes(item["ok"])),
-    words.text_column("kind", ("kind", "类别"), "kind"),
+    words.coded_column("kind", ("kind", "类别"), "kind", vocabulary.FINDINGS),
     Column("summary", ("finding", "结论"), _summary, wraps=True),
     Column("problems", ("problems", "问题"), _problems, wraps=True),
 )

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import typer
 
-from suanli.cli import options, ordering, units, words
+from suanli.cli import options, ordering, words
 from suanli.cli.render import Column, print_list, ranked
 from suanli.cli.session import Market, Session, command
 
@@ -33,8 +33,8 @@ def _links(
 ) -> None:
     span = {
         "market_id": session.market(market),
-        "from": units.instant("--from", start or "+0h"),
-        "to": None if end is None else units.instant("--to", end),
+        "from": session.instant("--from", start or "+0h"),
+        "to": None if end is None else session.instant("--to", end),
     }
     found = ordering.take(session, session.client.pages("/v1/links", **span), limit)
     print_list(session, found, _COLUMNS, empty=("No links were priced.", "暂无链路价格。"))

@@ -12,6 +12,7 @@ import typer
 from suanli import operations as ops
 from suanli.check_log import Key, LogError, check_proof, read_head
 from suanli.cli.errors import UsageProblem
+from suanli.cli.render import Column, print_details, print_list
 from suanli.cli.session import (
     EXIT_REFUSED,
     Output,
@@ -117,6 +118,8 @@ def _key(session: Session) -> None:
     found = session.client.send(ops.read("/v1/log/key"))
     if session.output is Output.JSON:
         session.print_json(found)
+    elif session.output is Output.CSV:
+        print_details(session, found, [(name, (name, name), found[name]) for name in found])
     else:
         sys.stdout.write(f"{found['key']}\n")
 
@@ -201,6 +204,21 @@ def _problem(session: Session, subject: str, error: LogError) -> typer.Exit:
     return typer.Exit(EXIT_REFUSED)
 
 
+def _csv_column(name: str) -> Column:
+    return Column(name, (name, name), lambda row: str(row.get(name, "")), lambda row: row.get(name))
+
+
+_CSV: Final[tuple[Column, ...]] = (
+    *map(_csv_column, ("ok", "file", "index", "origin", "size", "root")),
+    Column(
+        "cosigned",
+        ("cosigned", "cosigned"),
+        lambda row: " ".join(item["witness"] for item in row.get("cosigned", ())),
+    ),
+    _csv_column("problem"),
+)
+
+
 def _head_json(head: Head) -> Json:
     return {
         "ok": True,
@@ -227,6 +245,9 @@ def _proved_json(file: str, proved: Proved) -> Json:
 def _show(session: Session, rows: list[Json]) -> None:
     if session.output is Output.JSON:
         session.print_json(rows if len(rows) != 1 else rows[0])
+        return
+    if session.output is Output.CSV:
+        print_list(session, rows, _CSV, empty=("", ""))
         return
     for row in rows:
         sys.stdout.write(session.say(_sentence(row)) + "\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from suanli import operations as ops
+from suanli import vocabulary
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_facts, print_list
 from suanli.cli.session import Output, Session, argument, command, option
@@ -149,7 +150,10 @@ def _print(session: Session, login: Json) -> None:
     if session.output is Output.JSON:
         session.print_json(login)
     elif session.output is Output.TABLE:
-        told = login | {"allowed": session.say(_YES if login["allowed"] else _NO)}
+        told = login | {
+            "allowed": session.say(_YES if login["allowed"] else _NO),
+            "state": session.say(vocabulary.words(login["state"], vocabulary.LOGIN_STATES)),
+        }
         found = [(session.say(said), told[name]) for name, said in _SHOWN]
         print_facts(session, [(said, str(value)) for said, value in found if value])
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from suanli import operations as ops
+from suanli import vocabulary
 from suanli.cli import words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.participants import Scope
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_STATUS: Final = {"active": "有效", "suspended": "已暂停", "removed": "已移除"}
+_STATUS: Final = vocabulary.STANDINGS | {"removed": ("removed", "已移除")}
 _COLUMNS: Final[tuple[Column, ...]] = (
     words.text_column("member_id", ("member", "成员"), "member_id"),
     words.text_column("name", ("name", "姓名"), "name"),
-    Column("status", ("status", "状态"), lambda item: (item["status"], _STATUS[item["status"]])),
-    Column("scopes", ("scopes", "权限范围"), lambda item: ", ".join(item["scopes"])),
+    words.coded_column("status", ("status", "状态"), "status", _STATUS),
+    words.scopes_column(),
     words.text_column("subject", ("subject", "主体标识"), "subject"),
     words.text_column("issuer", ("issuer", "签发方"), "issuer"),
     words.time_column("last_seen_at", ("last seen", "最近使用"), "last_seen_at"),

@@ -106,8 +106,8 @@ def _declare(  # noqa: PLR0913 - each is an option of the command line
         "participants": participant,
         "price_cap": units.micro_of_yuan("--cap", cap),
         "rank": rank,
-        "start": units.instant("--from", start),
-        "end": units.instant("--until", end),
+        "start": session.instant("--from", start),
+        "end": session.instant("--until", end),
         "reason": reason,
     }
     body = {"market_id": session.market(market), "terms": terms}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -228,14 +227,14 @@ def _create(  # noqa: PLR0913 - each is an option of the command line
     if file is not None:
         from suanli.models import OfferTerms
 
-        found = terms.load(file, OfferTerms)
+        found = terms.timed(terms.load(file, OfferTerms), session.instant)
     else:
         own_zone, own_chip = terms.split_pool(pool, zone, chip)
         terms.need_each(chips=chips, ask=ask, start=start, end=end)
         found = {
             "zone": own_zone,
             "chip": own_chip,
-            **_changes(chips, ask, start, end, block, resource_code, expires),
+            **_changes(session, chips, ask, start, end, block, resource_code, expires),
             **terms.given(capacity_chips=capacity_chips),
         }
         if mobilisable is not None:
@@ -281,8 +280,8 @@ def _resell(  # noqa: PLR0913 - each is an option of the command line
         session,
         _SIDE,
         market or found[0]["market_id"],
-        terms.resold(found[0], datetime.now(UTC))
-        | _changes(chips, ask, start, end, None, resource_code, expires)
+        terms.resold(found[0], session.now)
+        | _changes(session, chips, ask, start, end, None, resource_code, expires)
         | ({} if resource_code else {"resource_code": submitting.own_code(session)}),
         key=key,
         wait=wait,
@@ -309,10 +308,10 @@ def _amend(  # noqa: PLR0913 - each is an option of the command line
     dry_run: options.DryRun = False,
 ) -> None:
     order = ordering.read(session, _SIDE, offer)
-    changes = _changes(chips, ask, start, end, block, resource_code, expires)
+    changes = _changes(session, chips, ask, start, end, block, resource_code, expires)
     changes |= terms.given(capacity_chips=capacity_chips)
     if file is not None:
-        loaded = terms.load(file)
+        loaded = terms.timed(terms.load(file), session.instant)
         if isinstance(loaded, list):
             raise UsageProblem("--file", str(file), ("the terms of one offer", "一项报价的条款"))
         wanted = loaded
@@ -336,6 +335,7 @@ def _cancel(session: Session, offer: _Id, wait: options.Wait = True) -> None:
 
 
 def _changes(
+    session: Session,
     chips: int | None,
     ask: str | None,
     start: str | None,
@@ -347,9 +347,9 @@ def _changes(
     return terms.given(
         chips=chips,
         ask=None if ask is None else units.micro_of_yuan("--ask", ask),
-        start=None if start is None else units.instant("--start", start),
-        end=None if end is None else units.instant("--end", end),
+        start=None if start is None else session.instant("--start", start),
+        end=None if end is None else session.instant("--end", end),
         block=block,
         resource_code=resource_code,
-        expires_at=None if expires is None else units.instant("--expires", expires),
+        expires_at=None if expires is None else session.instant("--expires", expires),
     )

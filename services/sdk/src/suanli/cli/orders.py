@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 import time
-from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from suanli.streams import StreamEvent
 
 Json = dict[str, Any]
+_ASK_AGAIN_S: Final = 2.0
 _LINE: Final = ("occurred_at", "kind", "state", "amount", "round_id", "reason")
 
 
@@ -186,6 +186,7 @@ def _watch(
     found = ordering.read(session, side, order)
     countdown = _Countdown(session, str(found["market_id"]))
     seen: set[str] = set()
+    _print_head(session)
 
     def told(_event: StreamEvent) -> bool:
         nonlocal found
@@ -229,6 +230,7 @@ def _watch_all(
             _print_one(session, _as_step(event), of=event.data["order_id"])
         return False
 
+    _print_head(session, "order_id")
     asyncio.run(
         watching.follow(
             session,
@@ -370,6 +372,13 @@ def _line(session: Session, item: Json, of: str) -> str:
     return "  ".join(part for part in parts if part)
 
 
+def _print_head(session: Session, *first: str) -> None:
+    """Print the names of the columns of what follows, in CSV."""
+    if session.output is Output.CSV:
+        names = ("amount_yuan" if name == "amount" else name for name in _LINE)
+        sys.stdout.write(",".join([*first, *names]) + "\n")
+
+
 def _csv_line(item: Json, first: list[str]) -> str:
     import csv
     import io
@@ -388,20 +397,21 @@ def _csv_line(item: Json, first: list[str]) -> str:
 
 
 class _Countdown:
-    """Tells when the next round is due, as the market tells it."""
+    """Tells when the next round is due by the market's clock, as the market tells it."""
 
     def __init__(self, session: Session, market_id: str) -> None:
         self._session = session
         self._market_id = market_id
         self._asked_s = float("-inf")
-        self._due: datetime | None = None
+        self._left_s: float | None = None
 
     def show(self, status: Status, order: Json) -> None:
         if not self._session.notes.is_terminal:
             return
-        if self._due is None or self._due <= datetime.now(UTC):
+        # The market's clock may run at another pace, so it is asked now and then, not counted.
+        if time.monotonic() - self._asked_s >= _ASK_AGAIN_S:
             self._ask()
-        left = (self._due - datetime.now(UTC)).total_seconds() if self._due else 0
+        left = 0.0 if self._left_s is None else self._left_s - (time.monotonic() - self._asked_s)
         state = self._session.say(words.state(order["state"]))
         when = (
             (f"next round in {left:.0f} s", f"距下一轮 {left:.0f} 秒")
@@ -411,9 +421,9 @@ class _Countdown:
         status.update(f"{state}: {self._session.say(when)}")
 
     def _ask(self) -> None:
-        # A late round is asked for once in two seconds, not at every poll.
-        if time.monotonic() - self._asked_s < 2:
-            return
         self._asked_s = time.monotonic()
         phase = self._session.client.send(ops.read(f"/v1/markets/{self._market_id}/phase"))
-        self._due = units.parse(phase["cut_at"]) if phase["cut_at"] else None
+        self._left_s = None
+        if phase["cut_at"]:
+            left = units.parse(phase["cut_at"]) - units.parse(phase["as_of"])
+            self._left_s = left.total_seconds()

@@ -8,18 +8,12 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from suanli import operations as ops
+from suanli import vocabulary
 from suanli.cli import money_orders, options, ordering, units, words
 from suanli.cli.render import Column, print_details, print_list, ranked
 from suanli.cli.session import Output, Session, argument, command, group, option
 
 Json = dict[str, Any]
-
-_ROLES: Final[dict[str, str]] = {
-    "provider": "供给方",
-    "enterprise": "需求方",
-    "regulator": "监管方",
-    "operator": "运营方",
-}
 
 
 class Scope(StrEnum):
@@ -39,25 +33,20 @@ _Why = Annotated[
 ]
 
 
-def _role(item: Json) -> tuple[str, str]:
-    role = str(item["role"])
-    return (role, _ROLES.get(role, role))
-
-
 _COLUMNS: Final[tuple[Column, ...]] = (
     words.text_column("participant_id", ("participant", "参与方"), "participant_id"),
-    Column("role", ("role", "角色"), _role),
+    words.coded_column("role", ("role", "角色"), "role", vocabulary.ROLES),
     words.text_column("name", ("name", "名称"), "name"),
     words.text_column("resource_code", ("resource code", "资源标识编码"), "resource_code"),
     ranked(1, words.text_column("beneficial_owner", ("owner", "实际控制人"), "beneficial_owner")),
-    words.text_column("status", ("status", "状态"), "status"),
+    words.coded_column("status", ("status", "状态"), "status", vocabulary.STANDINGS),
     words.time_column("registered_at", ("since", "注册时间"), "registered_at"),
 )
 _KEYS: Final[tuple[Column, ...]] = (
     words.text_column("key_id", ("key", "密钥"), "key_id"),
     words.text_column("label", ("label", "标签"), "label"),
     words.time_column("created_at", ("made", "创建"), "created_at"),
-    Column("scopes", ("scopes", "权限范围"), lambda item: ", ".join(item["scopes"])),
+    words.scopes_column(),
     words.time_column("expires_at", ("expires", "到期"), "expires_at"),
     words.time_column("last_used_at", ("last used", "最近使用"), "last_used_at"),
     words.time_column("revoked_at", ("revoked", "吊销"), "revoked_at"),
@@ -112,7 +101,7 @@ def _me(session: Session) -> None:
 def _facts(view: Json) -> list[ordering.Fact]:
     return [
         ("participant_id", ("participant", "参与方"), view["participant_id"]),
-        ("role", ("role", "角色"), _role(view)),
+        ("role", ("role", "角色"), vocabulary.words(view["role"], vocabulary.ROLES)),
         ("name", ("name", "名称"), view["name"]),
         (
             "resource_code",
@@ -120,7 +109,7 @@ def _facts(view: Json) -> list[ordering.Fact]:
             view.get("resource_code") or "",
         ),
         ("beneficial_owner", ("owner", "实际控制人"), view.get("beneficial_owner") or ""),
-        ("status", ("status", "状态"), view["status"]),
+        ("status", ("status", "状态"), vocabulary.words(view["status"], vocabulary.STANDINGS)),
     ]
 
 
@@ -254,7 +243,7 @@ def _set_standing(session: Session, participant: str, status: str, reason: str) 
         receipt,
         [
             ("participant_id", ("participant", "参与方"), participant),
-            ("status", ("status", "状态"), status),
+            ("status", ("status", "状态"), vocabulary.words(status, vocabulary.STANDINGS)),
             ("reason", ("because", "事由"), reason),
             ("receipt", ("receipt", "回执"), _position(receipt)),
         ],
@@ -291,7 +280,11 @@ def _add_key(
         [
             ("key_id", ("key", "密钥编号"), reply["key"]["key_id"]),
             ("label", ("label", "标签"), reply["key"]["label"]),
-            ("scopes", ("scopes", "权限范围"), ", ".join(reply["key"]["scopes"])),
+            (
+                "scopes",
+                ("scopes", "权限范围"),
+                words.all_words(reply["key"]["scopes"], vocabulary.SCOPES),
+            ),
             ("expires_at", ("expires", "到期"), reply["key"]["expires_at"]),
             ("api_key", ("API key", "密钥"), reply["api_key"]),
         ],

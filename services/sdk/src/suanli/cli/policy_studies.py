@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from suanli import operations as ops
+from suanli import vocabulary
 from suanli.cli import options, ordering, tried_rules, words
 from suanli.cli.errors import UsageProblem
 from suanli.cli.render import Column, print_details, print_list, ranked
@@ -190,7 +191,7 @@ def _show(session: Session, found: Json) -> None:
 def _print(session: Session, found: Json) -> None:
     facts: list[Fact] = [
         ("simulation_id", ("simulation", "模拟"), str(found["simulation_id"])),
-        ("state", ("state", "状态"), str(found["state"])),
+        ("state", ("state", "状态"), vocabulary.words(found["state"], vocabulary.STUDY_STATES)),
         ("rounds", ("rounds", "轮次"), words.count(found["rounds"])),
         ("rounds_done", ("done", "已完成"), words.count(found["rounds_done"])),
     ]
@@ -250,7 +251,7 @@ def _sure(item: Json) -> tuple[str, str]:
 
 
 _ROUND: Final = words.text_column("round_id", ("round", "轮次"), "round_id")
-_STATE: Final = words.text_column("state", ("state", "状态"), "state")
+_STATE: Final = words.coded_column("state", ("state", "状态"), "state", vocabulary.STUDY_STATES)
 _BORNE: Final[tuple[Column, ...]] = (
     words.money_column("cost", ("cost", "成本"), "cost"),
     Column("within_gap", ("sure?", "是否确定"), _sure, lambda item: item.get("within_gap")),

@@ -126,14 +126,14 @@ def _prices(  # noqa: PLR0913 - each is an option of the command line
         span: dict[str, str | int | None] = {
             "market_id": market_id,
             "window": window,
-            "from": None if start is None else units.instant("--from", start),
-            "to": None if end is None else units.instant("--to", end),
+            "from": None if start is None else session.instant("--from", start),
+            "to": None if end is None else session.instant("--to", end),
             "filter": where,
         }
         statistics.show(session, span, by, index=index)
         return
-    first = units.instant("--from", start or "+0h")
-    until = None if end is None else units.instant("--to", end)
+    first = session.instant("--from", start or "+0h")
+    until = None if end is None else session.instant("--to", end)
     query: dict[str, str | int | None] = {
         "market_id": market_id,
         "pool": pool,
@@ -232,5 +232,6 @@ def _line_column(items: list[Json], rows: list[Json]) -> Column:
         default=0,
     )
     times = sorted({item["period"] for item in items})[:used]
-    span = f"{units.short_time(times[0])} to {units.short_time(times[-1])} UTC" if times else ""
-    return Column("line", (span, span), lambda row: sparkline(row["line"][:used], _LINE_COLUMNS))
+    first, last = (units.short_time(times[0]), units.short_time(times[-1])) if times else ("", "")
+    head = (f"{first} to {last} UTC", f"{first} 至 {last} UTC") if times else ("", "")
+    return Column("line", head, lambda row: sparkline(row["line"][:used], _LINE_COLUMNS))

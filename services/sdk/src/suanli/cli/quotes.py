@@ -55,7 +55,7 @@ def _quote(
         chip=chip,
         chips=chips,
         region=region,
-        **{"from": units.instant("--from", start), "to": units.instant("--to", end)},
+        **{"from": session.instant("--from", start), "to": session.instant("--to", end)},
     )
     _print(session, session.client.send(asked))
 

@@ -79,18 +79,20 @@ def print_details(
     Args:
         session: The run.
         item: As the exchange gave it.
-        rows: (CSV name, label, value) of each fact; empty values are left out of the table.
+        rows: (CSV name, label, value) of each fact; empty values are left out of the table. CSV is
+            for programs, and the same in every language.
     """
     if session.output is Output.JSON:
         session.print_json(item)
         return
-    shown = [(name, session.say(label), _pick(session, value)) for name, label, value in rows]
     if session.output is Output.CSV:
+        told = [(name, value if isinstance(value, str) else value[0]) for name, _, value in rows]
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(name for name, _, _ in shown)
-        writer.writerow(_harmless(value) for _, _, value in shown)
+        writer.writerow(name for name, _ in told)
+        writer.writerow(_harmless(value) for _, value in told)
         return
-    print_facts(session, [(label, value) for _, label, value in shown if value])
+    shown = [(session.say(label), _pick(session, value)) for _, label, value in rows]
+    print_facts(session, [fact for fact in shown if fact[1]])
 
 
 def print_facts(session: Session, facts: Sequence[tuple[str, str]]) -> None:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from suanli import operations as ops
-from suanli import report_page
-from suanli.cli.errors import UsageProblem
+from suanli import report_page, vocabulary
+from suanli.cli.errors import UsageProblem, readable, writable
 from suanli.cli.render import Column, print_details, print_list
 from suanli.cli.session import (
     EXIT_REFUSED,
     Market,
     Output,
     Session,
+    Text,
     argument,
     command,
     group,
@@ -99,10 +100,7 @@ def _report(
         except ReportError as error:
             raise UsageProblem("--out", str(out), (error.en, error.zh)) from error
         except OSError as error:
-            text = f"a file that can be written ({error.strerror})"
-            raise UsageProblem(
-                "--out", str(out), (text, f"可写入的文件({error.strerror})")
-            ) from error
+            raise UsageProblem("--out", str(out), writable(error)) from error
         session.note((f"Written: {out}", f"已写入:{out}"))
         return
     if session.output is Output.JSON:
@@ -151,10 +149,17 @@ def _columns(rows: Sequence[Json], told: Sequence[Json]) -> list[Column]:
 def _column(told: Json, rank: int) -> Column:
     name, unit = told["name"], told["unit"]
     is_text = unit in _TEXTS
+
+    def shown(item: Json) -> str | Text:
+        value = item[name]
+        if isinstance(value, str) and unit == "text":
+            return vocabulary.reported(name, value)
+        return "" if value is None else report_page.cell(value, unit)
+
     return Column(
         name,
         (told["en"], told["zh"]),
-        lambda item: "" if item[name] is None else report_page.cell(item[name], unit),
+        shown,
         lambda item: item[name],
         number=not is_text,
         wraps=unit == "text",
@@ -201,9 +206,7 @@ def _verify(
     try:
         report = verify_file(file, key)
     except OSError as error:
-        raise UsageProblem(
-            "FILE", str(file), (f"a readable file ({error})", f"可读取的文件({error})")
-        ) from error
+        raise UsageProblem("FILE", str(file), readable(error)) from error
     except ReportError as error:
         if session.output is Output.JSON:
             session.print_json({"ok": False, "problem": {"en": error.en, "zh": error.zh}})

@@ -11,7 +11,7 @@ import typer
 
 from suanli import operations as ops
 from suanli.cli import options, ordering, units, words
-from suanli.cli.errors import UsageProblem
+from suanli.cli.errors import UsageProblem, writable
 from suanli.cli.render import Column, print_details, print_list, print_titled, ranked, sparkline
 from suanli.cli.session import (
     EXIT_REFUSED,
@@ -269,7 +269,7 @@ def _write(path: Path, content: bytes) -> None:
         raise UsageProblem(
             "--out",
             str(path),
-            (f"a file that can be written ({error.strerror})", f"可写的文件({error.strerror})"),
+            writable(error),
         ) from error
 
 

@@ -11,14 +11,16 @@ import inspect
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_type_hints
 
 import typer
 
+from suanli import operations as ops
 from suanli.check_print import language
-from suanli.cli import help_language, markup_mode
+from suanli.cli import help_language, markup_mode, units
 from suanli.cli.address import Address, address_of
 from suanli.cli.complaint import Complaint
 from suanli.cli.errors import UsageProblem
@@ -162,6 +164,33 @@ class Session:
         from suanli.client import Client
 
         return Client(*self.address, language=self.lang)
+
+    @functools.cached_property
+    def now(self) -> datetime:
+        """Return the present on the market's clock, which need not be this machine's.
+
+        Without an exchange to ask, or before it has a market, it is this machine's.
+        """
+        if self._api_url is None:
+            return datetime.now(UTC)
+        markets = self.client.send(ops.read("/v1/markets", limit=1))["items"]
+        if not markets:
+            return datetime.now(UTC)
+        # All markets of an exchange share one clock.
+        known = markets[0]["market"]["id"]
+        return units.parse(self.client.send(ops.read(f"/v1/markets/{known}/phase"))["as_of"])
+
+    def instant(self, field: str, text: str) -> str:
+        """Return an instant that was typed as the API takes it; ``+3h`` is by the market's clock.
+
+        Args:
+            field: What to call it in the error.
+            text: As `units.instant` takes it.
+
+        Raises:
+            UsageProblem: if it is no instant.
+        """
+        return units.instant(field, text, lambda: self.now)
 
     @functools.cached_property
     def console(self) -> Console:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from suanli import operations as ops
-from suanli.cli import options, ordering, units, words
+from suanli.cli import options, ordering, words
 from suanli.cli.render import Column, print_details, print_list, print_titled, ranked
 from suanli.cli.session import Output, Session, Text, argument, command, option
 
@@ -135,8 +135,8 @@ def _statement(
     where: options.Where = None,
 ) -> None:
     period = {
-        "from": _BEGINNING if start is None else units.instant("--from", start),
-        "to": _END if end is None else units.instant("--to", end),
+        "from": _BEGINNING if start is None else session.instant("--from", start),
+        "to": _END if end is None else session.instant("--to", end),
     }
     client = session.client
     view = client.send(ops.read("/v1/account/statement", participant_id=participant, **period))

@@ -36,6 +36,7 @@ def register(noun: typer.Typer, side: Side) -> None:
             found = [{"resource_code": own, **row} for row in found]
         model = OfferTerms if side == "offers" else DemandTerms
         files.check(found, model, wrong)
+        found = terms.timed(found, session.instant)
         ordering.submit_many(session, side, session.market(market), found, key=key, dry_run=dry_run)
 
     command(

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from suanli import operations as ops
-from suanli.cli import options, ordering, words
+from suanli import vocabulary
+from suanli.cli import options, ordering, units, words
 from suanli.cli.ordering import VERDICT_S_MAX
 from suanli.cli.render import Column, print_details, print_list, print_titled, ranked
 from suanli.cli.session import Market, Output, Session, Text, argument, command, group, option
@@ -17,52 +18,44 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _POLL_S: Final = 0.2
 
-KINDS: Final[dict[str, Text]] = {
-    "self_match": ("self-match", "自成交"),
-    "wash": ("wash trade", "对敲"),
-    "layering": ("layering", "虚假申报"),
-    "stuffing": ("quote stuffing", "报单轰炸"),
-    "marking": ("marking the round", "封盘操纵"),
-    "withholding": ("withholding", "囤积容量"),
-    "concentration": ("concentration", "集中度"),
-    "pivotal": ("pivotal supplier", "关键供给方"),
-    "outlier": ("price outlier", "异常价格"),
-    "favouritism": ("favouritism", "撮合偏袒"),
-}
-_STATES: Final[dict[str, str]] = {"open": "待处理", "under-review": "审查中", "closed": "已结案"}
-_SEVERITIES: Final[dict[str, str]] = {"low": "低", "medium": "中", "high": "高"}
-
 _Case = Annotated[str, argument("CASE", en="Case's id, sc_...", zh="案件编号,sc_...")]
 _Reason = Annotated[str, option("--reason", en="Why, for the record.", zh="原因,记入档案。")]
 
 
-def kind_word(item: Json) -> Text:
-    """Return the kind of a case in words."""
-    name = str(item["kind"])
-    return KINDS.get(name, (name, name))
+def summary(item: Json) -> Text:
+    """Return what was found in a case, its prices in yuan."""
+    figures = item["figures"]
+    amounts = {
+        figures[name]: _amount(figures[name])
+        for name in vocabulary.MONEY_FIGURES
+        if isinstance(figures.get(name), int)
+    }
+    return words.replaced((item["summary"]["en"], item["summary"]["zh"]), amounts)
 
 
-def _state(item: Json) -> Text:
-    name = str(item["state"])
-    return (name, _STATES.get(name, name))
+def _amount(value: int) -> Text:
+    return (f"{units.yuan(value)} yuan", f"{units.yuan(value)} 元")
 
 
-def _severity(item: Json) -> Text:
-    name = str(item["severity"])
-    return (name, _SEVERITIES.get(name, name))
-
-
-def _summary(item: Json) -> Text:
-    return (item["summary"]["en"], item["summary"]["zh"])
+def _figures(view: Json) -> Text:
+    found = []
+    for name, value in view["figures"].items():
+        told = (str(value), str(value))
+        if isinstance(value, int):
+            plain = f"{value:,}"
+            told = _amount(value) if name in vocabulary.MONEY_FIGURES else (plain, plain)
+        en, zh = vocabulary.words(name, vocabulary.FIGURES)
+        found.append((f"{en} {told[0]}", f"{zh} {told[1]}"))
+    return ("; ".join(en for en, _ in found), ";".join(zh for _, zh in found))
 
 
 _COLUMNS: Final[tuple[Column, ...]] = (
     words.text_column("case_id", ("case", "案件"), "case_id"),
     words.text_column("day", ("day", "日期"), "day"),
-    Column("kind", ("kind", "类别"), kind_word, lambda item: item["kind"]),
-    Column("severity", ("severity", "程度"), _severity, lambda item: item["severity"]),
-    Column("state", ("state", "状态"), _state, lambda item: item["state"]),
-    Column("summary", ("what was found", "发现"), _summary, wraps=True),
+    words.coded_column("kind", ("kind", "类别"), "kind", vocabulary.CASE_KINDS),
+    words.coded_column("severity", ("severity", "程度"), "severity", vocabulary.SEVERITIES),
+    words.coded_column("state", ("state", "状态"), "state", vocabulary.CASE_STATES),
+    Column("summary", ("what was found", "发现"), summary, wraps=True),
     ranked(
         1,
         Column(
@@ -76,7 +69,7 @@ _COLUMNS: Final[tuple[Column, ...]] = (
 )
 _CHANGES: Final[tuple[Column, ...]] = (
     words.time_column("changed_at", ("time", "时间"), "changed_at", seconds=True),
-    Column("state", ("state", "状态"), _state, lambda item: item["state"]),
+    words.coded_column("state", ("state", "状态"), "state", vocabulary.CASE_STATES),
     words.text_column("changed_by", ("by", "操作人"), "changed_by"),
     Column("reason", ("reason", "原因"), lambda item: str(item["reason"]), wraps=True),
 )
@@ -159,19 +152,22 @@ def _print(session: Session, view: Json) -> None:
     if session.output is Output.JSON:
         session.print_json(view)
         return
-    figures = "  ".join(f"{name} {value}" for name, value in view["figures"].items())
     print_details(
         session,
         view,
         [
             ("case_id", ("case", "案件"), view["case_id"]),
             ("day", ("day", "日期"), view["day"]),
-            ("kind", ("kind", "类别"), kind_word(view)),
-            ("severity", ("severity", "程度"), _severity(view)),
-            ("state", ("state", "状态"), _state(view)),
-            ("summary", ("what was found", "发现"), _summary(view)),
+            ("kind", ("kind", "类别"), vocabulary.words(view["kind"], vocabulary.CASE_KINDS)),
+            (
+                "severity",
+                ("severity", "程度"),
+                vocabulary.words(view["severity"], vocabulary.SEVERITIES),
+            ),
+            ("state", ("state", "状态"), vocabulary.words(view["state"], vocabulary.CASE_STATES)),
+            ("summary", ("what was found", "发现"), summary(view)),
             ("participants", ("participants", "参与方"), " ".join(view["participants"])),
-            ("figures", ("figures", "指标"), figures),
+            ("figures", ("figures", "指标"), _figures(view)),
             ("evidence_total", ("pieces of evidence", "证据数"), str(view["evidence_total"])),
             ("evidence", ("evidence", "证据"), " ".join(view["evidence"])),
         ],

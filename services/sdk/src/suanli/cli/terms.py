@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from suanli.cli import files
-from suanli.cli.errors import UsageProblem
+from suanli.cli.errors import UsageProblem, readable
 from suanli.cli.units import iso, micro_of_yuan, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
 Json = dict[str, Any]
+_Terms = TypeVar("_Terms", bound="Json | list[Json]")
 
 _YUAN_SUFFIX = "_yuan"
 _PRICED = ("ask", "limit", "budget", "mobilisation_price")
+_INSTANTS = frozenset({"start", "end", "earliest", "deadline", "expires_at"})
 _ABSENT = ("absent", "缺失")
 
 
@@ -55,11 +58,30 @@ def load_many(path: Path) -> tuple[list[Json], list[UsageProblem]]:
     return (found if isinstance(found, list) else [found]), wrong
 
 
+def timed(found: _Terms, instant: Callable[[str, str], str]) -> _Terms:
+    """Return the terms of a file with what counts from now, such as ``+2h``, as instants.
+
+    Args:
+        found: One order's, or a list.
+        instant: As `Session.instant`.
+
+    Raises:
+        UsageProblem: if one counts in another way than ``+3h`` or ``+1d``.
+    """
+    rows = cast("list[Json]", found if isinstance(found, list) else [found])
+    for index, order in enumerate(rows):
+        for name in _INSTANTS & order.keys():
+            if str(order[name]).startswith("+"):
+                field = f"items.{index}.{name}" if rows is found else name
+                order[name] = instant(field, str(order[name]))
+    return found
+
+
 def _load(path: Path) -> tuple[Json | list[Json], list[UsageProblem]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem("--file", str(path), _readable(error)) from error
+        raise UsageProblem("--file", str(path), readable(error)) from error
     if path.suffix.lower() in {".yaml", ".yml"}:
         found = _load_yaml(path, text)
     elif path.suffix.lower() == ".csv":
@@ -70,7 +92,7 @@ def _load(path: Path) -> tuple[Json | list[Json], list[UsageProblem]]:
         try:
             found = json.loads(text, parse_float=Decimal)
         except ValueError as error:
-            raise UsageProblem("--file", str(path), _readable(error)) from error
+            raise UsageProblem("--file", str(path), readable(error)) from error
     wrong: list[UsageProblem] = []
     if isinstance(found, dict):
         return _exact(found, "", wrong), wrong
@@ -82,10 +104,6 @@ def _load(path: Path) -> tuple[Json | list[Json], list[UsageProblem]]:
         f"{path}: {type(found).__name__}",
         ("terms of an order, or a list of them", "一个订单的条款,或其列表"),
     )
-
-
-def _readable(error: Exception) -> tuple[str, str]:
-    return (f"a readable file ({error})", f"可读取的文件({error})")
 
 
 def _load_yaml(path: Path, text: str) -> object:
@@ -106,7 +124,7 @@ def _load_yaml(path: Path, text: str) -> object:
     try:
         return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ArithmeticError) as error:
-        raise UsageProblem("--file", str(path), _readable(error)) from error
+        raise UsageProblem("--file", str(path), readable(error)) from error
 
 
 def _exact(value: Json, path: str, wrong: list[UsageProblem]) -> Json:

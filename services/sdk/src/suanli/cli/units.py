@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from suanli.cli.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MICRO: Final = 1_000_000
 """Micro-yuan in a yuan."""
@@ -85,21 +88,21 @@ def percent_of_ppm(ppm: int) -> str:
     return f"{ppm // 10_000}.{ppm % 10_000:04d}"
 
 
-def instant(field: str, text: str, now: datetime | None = None) -> str:
+def instant(field: str, text: str, now: Callable[[], datetime]) -> str:
     """Return an instant as the API takes it.
 
     Args:
         field: What to call it in the error.
         text: ISO 8601 with a time zone, or ``+3h``, ``+1d``: that long after the current full
             hour, which is when a period begins.
-        now: The present, for tests.
+        now: Tells the present; asked only if the text counts from it.
 
     Raises:
         UsageProblem: if it is neither.
     """
     found = text.strip()
     if relative := _RELATIVE.match(found):
-        start = (now or datetime.now(UTC)).replace(minute=0, second=0, microsecond=0)
+        start = now().replace(minute=0, second=0, microsecond=0)
         count = int(relative[1])
         return iso(start + (timedelta(days=count) if relative[2] == "d" else count * HOUR))
     try:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from suanli import operations as ops
+from suanli import vocabulary
 from suanli.cli import options, ordering, words
 from suanli.cli.render import Column, print_details, print_list, ranked
 from suanli.cli.session import (
@@ -40,8 +41,10 @@ _Id = Annotated[str, argument("WEBHOOK", en="Webhook, wh_...", zh="Webhook 编�
 _COLUMNS: Final[tuple[Column, ...]] = (
     words.text_column("webhook_id", ("webhook", "Webhook"), "webhook_id"),
     words.text_column("url", ("address", "地址"), "url"),
-    words.text_column("state", ("state", "状态"), "state"),
-    words.text_column("disabled_because", ("because", "停用原因"), "disabled_because"),
+    words.coded_column("state", ("state", "状态"), "state", vocabulary.WEBHOOK_STATES),
+    words.coded_column(
+        "disabled_because", ("because", "停用原因"), "disabled_because", vocabulary.WEBHOOK_ENDS
+    ),
     Column("failures", ("failures", "连续失败"), lambda item: str(item["failures"]), number=True),
     ranked(1, words.time_column("failing_since", ("failing since", "失败始于"), "failing_since")),
     ranked(2, words.time_column("next_attempt_at", ("next try", "下次尝试"), "next_attempt_at")),
@@ -54,7 +57,7 @@ _DELIVERIES: Final[tuple[Column, ...]] = (
     words.text_column("type", ("type", "类型"), "type"),
     Column("is_taken", ("taken", "已接收"), lambda item: words.yes(item["is_taken"])),
     Column("status", ("status", "HTTP 状态"), lambda item: str(item["status"] or "")),
-    words.text_column("error", ("error", "错误"), "error"),
+    words.coded_column("error", ("error", "错误"), "error", vocabulary.DELIVERY_ERRORS),
     words.count_column("attempts", ("tries", "次数"), "attempts"),
     words.count_column("duration_ms", ("ms", "毫秒"), "duration_ms"),
     words.time_column("last_at", ("last try", "最近尝试"), "last_at", seconds=True),
@@ -206,7 +209,11 @@ def _show_attempt(session: Session, attempt: Json) -> None:
             ("message_id", ("message", "消息"), attempt["message_id"]),
             ("is_taken", ("taken", "已接收"), words.yes(attempt["is_taken"])),
             ("status", ("status", "HTTP 状态"), str(attempt.get("status") or "")),
-            ("error", ("error", "错误"), attempt.get("error") or ""),
+            (
+                "error",
+                ("error", "错误"),
+                vocabulary.words(attempt.get("error") or "", vocabulary.DELIVERY_ERRORS),
+            ),
             ("duration_ms", ("ms", "毫秒"), str(attempt["duration_ms"])),
         ],
     )

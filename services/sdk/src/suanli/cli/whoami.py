@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from suanli import operations as ops
+from suanli import vocabulary
+from suanli.cli import words
 from suanli.cli.render import print_details
 from suanli.cli.session import Session, command
 
@@ -35,10 +37,10 @@ def show(session: Session, caller: Json) -> None:
     member = caller.get("member") or {}
     facts: list[Fact] = [
         ("participant_id", ("participant", "参与方"), caller["participant_id"]),
-        ("role", ("role", "角色"), caller["role"]),
-        ("status", ("status", "状态"), caller["status"]),
+        ("role", ("role", "角色"), vocabulary.words(caller["role"], vocabulary.ROLES)),
+        ("status", ("status", "状态"), vocabulary.words(caller["status"], vocabulary.STANDINGS)),
         ("credential_id", ("key or member", "密钥或成员"), caller["credential_id"]),
         ("name", ("person", "人员"), member.get("name") or ""),
-        ("scopes", ("scopes", "权限范围"), ", ".join(caller["scopes"])),
+        ("scopes", ("scopes", "权限范围"), words.all_words(caller["scopes"], vocabulary.SCOPES)),
     ]
     print_details(session, caller, facts)
