@@ -8,9 +8,10 @@ these and the wedge of the premiums, so a premium that moves moves demand at onc
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ _EXCESS_MAX = 2.0
 # The ascent has converged when so many steps together gain less than this share of D.
 _WINDOW = 10
 _GAIN_MIN = 2e-5
-# The premium is the mean of the last so many steps: demand answers any one of them in leaps.
+# Premium and prices are means of the last so many steps: demand answers any one of them in leaps.
 _LAST = 20
 # Where no premium is called for in the first so many steps, none is.
 _IDLE = 10
@@ -80,7 +81,7 @@ class Together:
         amounts: Premium of each rule, micro-yuan per TFLOPS-hour.
         shares: Part of its scope that domestic chips supplied at no premium, of each rule.
         slopes: Premium that raises the share by a whole, of each rule.
-        received: P x T prices that offers are paid at the least D seen, whole.
+        received: P x T prices that offers are paid at the least D found, whole.
         paid: P x T prices that demand pays there.
         certified: Premium of each rule there.
     """
@@ -113,6 +114,15 @@ def amount_max(book: Book, rule: ShareRule) -> int:
     return min(rule.premium_max, PRICE_MAX // max(1, widest))
 
 
+class _Point(NamedTuple):
+    """Prices and premiums that were looked at, as in `Together`, and their D."""
+
+    total: float
+    received: AnyArray
+    paid: AnyArray
+    certified: tuple[int, ...]
+
+
 class _Scope:
     """A rule, what its scope is supplied with, and its premium on the way."""
 
@@ -132,7 +142,11 @@ class _Scope:
     def premium(self) -> Premium:
         """Return the present premium, and note it."""
         self.seen.append(round(self.amount))
-        return Premium(self.rule, self.seen[-1], self.rule.share_bp)
+        return self.priced(self.seen[-1])
+
+    def priced(self, amount: int) -> Premium:
+        """Return a premium of the rule."""
+        return Premium(self.rule, amount, self.rule.share_bp)
 
     def follow(self, hours: list[int], prices: list[float], fall: float) -> None:
         """Move the premium by what is missed of the share.
@@ -176,25 +190,26 @@ def ascend_together(field: Relaxation, book: Book, start: AnyArray, steps: int) 
     capacity = np.maximum(field.capacity, 1)
     received: AnyArray = start.astype(np.float64)
     direction = np.zeros(start.shape)
-    best: tuple[float, AnyArray, AnyArray, int] = (float("inf"), received, received, 0)
-    marks = [best[0]]
+    best = _Point(float("inf"), received, received, ())
+    marks = [best.total]
+    last: deque[AnyArray] = deque(maxlen=_LAST)
     for step in range(max(1, steps)):
-        moved = shifts(book, [scope.premium() for scope in scopes], rows)
-        paid = np.clip(np.rint(received).astype(np.int64) + moved, 0, PRICE_MAX)
-        answer = field.answer(paid, paid - moved)
-        if answer.total < best[0]:
-            best = (answer.total, paid - moved, paid, step)
+        premiums = [scope.premium() for scope in scopes]
+        moved = shifts(book, premiums, rows)
+        last.append(received)
+        answer, point = _look(field, received, premiums, moved)
+        best = min(best, point, key=lambda one: one.total)
         fall = 1 + step / _STEP_FALL
         hours = np.rint(answer.load[: len(book.pools)].sum(axis=1)).astype(np.int64).tolist()
-        prices = [total / periods for total in paid.sum(axis=1).tolist()]
+        prices = [total / periods for total in point.paid.sum(axis=1).tolist()]
         for scope in scopes:
             scope.follow(hours, prices, fall)
         if step == _IDLE and not any(any(scope.seen) for scope in scopes):
             break
         if step % _WINDOW == _WINDOW - 1:
-            if step >= _LAST and marks[-1] - best[0] < _GAIN_MIN * best[0]:
+            if step >= _LAST and marks[-1] - best.total < _GAIN_MIN * best.total:
                 break
-            marks.append(best[0])
+            marks.append(best.total)
         excess = np.minimum((answer.load - answer.sold) / capacity, _EXCESS_MAX)
         direction = _MEMORY * direction + (1 - _MEMORY) * excess
         exponent = _STEP / fall * direction
@@ -202,11 +217,26 @@ def ascend_together(field: Relaxation, book: Book, start: AnyArray, steps: int) 
         # The wedge may be most of what demand pays, so steps are of the larger of both prices.
         received = received + np.maximum(received, received + moved) * growth
         received = np.clip(received, np.maximum(field.lowest, -moved), field.tops)
+    # D is convex in prices and premiums together, so their mean is as good as any that it is of.
+    premiums = [scope.priced(scope.found()) for scope in scopes]
+    mean: AnyArray = sum(last) / len(last)
+    _, point = _look(field, mean, premiums, shifts(book, premiums, rows))
+    best = min(best, point, key=lambda one: one.total)
     return Together(
         amounts=tuple(scope.found() for scope in scopes),
         shares=tuple(scope.shares[0] for scope in scopes),
         slopes=tuple(scope.slope() for scope in scopes),
-        received=best[1],
-        paid=best[2],
-        certified=tuple(scope.seen[best[3]] for scope in scopes),
+        received=best.received,
+        paid=best.paid,
+        certified=best.certified,
     )
+
+
+def _look(
+    field: Relaxation, received: AnyArray, premiums: Sequence[Premium], moved: AnyArray
+) -> tuple[Answer, _Point]:
+    """Return what a book answers where offers receive prices, and the point itself."""
+    paid = np.clip(np.rint(received).astype(np.int64) + moved, 0, PRICE_MAX)
+    answer = field.answer(paid, paid - moved)
+    amounts = tuple(one.amount for one in premiums)
+    return answer, _Point(answer.total, paid - moved, paid, amounts)
