@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from services.core.book import Book, Certificate, Result
 from services.core.clearing.price_search import PRICE_MAX
+from services.core.clearing.share_aim import Aim
 from services.core.clearing.share_ascent import Relaxation, Together
 from services.core.policy_rows import WHOLE, PriceRanges, share_rules
 from services.core.premiums import Premium, Supplied, moved_asks, wedge
@@ -64,6 +65,9 @@ class Engine(Relaxation, Protocol):
 
     def improve(self, part: int) -> None:
         """Spend a part of the effort."""
+
+    def trim(self, aim: Aim) -> None:
+        """Look for more welfare at own asks, from a selection that keeps its shares on."""
 
     def hours(self) -> list[int]:
         """Return the chip-hours used of each pool."""
@@ -139,6 +143,9 @@ class Search:
         for k in self._count:
             if self._lower(k, got):
                 got = self._settle()
+        if all(self._is_kept(got, k) and self._is_covered(got, k) for k in self._count):
+            self._engine.trim(self._aim())
+            got = self._got()
         return Cleared(self._premiums(), self._moved, self._whole, self._engine.told(), got)
 
     def _follow(self, got: tuple[Supplied, ...]) -> None:
@@ -226,6 +233,24 @@ class Search:
 
     def _is_covered(self, got: tuple[Supplied, ...], n: int) -> bool:
         return not self._amounts[n] or got[n].is_covered(self._splits[n])
+
+    def _aim(self) -> Aim:
+        """Return what selections at the present premiums are judged by."""
+        premiums, rows = self._premiums(), []
+        for one in premiums:
+            # A share is kept, and its split covers what is achieved.
+            for above, below in ((WHOLE, one.rule.share_bp), (-WHOLE, -one.split_bp)):
+                if one.amount or above > 0:
+                    rows.append(
+                        tuple(
+                            pool.tflops * (above * pool.domestic - below)
+                            if one.rule.covers(pool)
+                            else 0
+                            for pool in self._book.pools
+                        )
+                    )
+        back = [sum(wedge(pool, one, self._tick) for one in premiums) for pool in self._book.pools]
+        return Aim(tuple(back), tuple(rows))
 
     def _premiums(self) -> tuple[Premium, ...]:
         rows = zip(self._rules, self._amounts, self._splits, strict=True)

@@ -26,6 +26,7 @@ from services.core.clearing.selection import (
     value_of,
     worth_of,
 )
+from services.core.clearing.share_aim import Aim
 from services.core.clearing.share_ascent import Answer
 from services.core.clearing.why_not import left_of
 from services.core.codec import book_digest, rules_digest
@@ -34,6 +35,8 @@ from services.core.codec import book_digest, rules_digest
 # each attempt beyond them takes.
 _PARTS = 4
 _MORE = 8
+# The part of the effort that is spent on selections that keep a share, at the offers' own asks.
+_TRIM = 2
 
 
 def clear_small(book: Book, rules: Rules, digest: str | None, *, search: bool) -> Result:
@@ -125,6 +128,14 @@ class SmallEngine:
         if self._searches:
             selection = self._held().selection
             self._found = improve(self._choices, selection, self._ascent.prices, effort)
+
+    def trim(self, aim: Aim) -> None:
+        """Spend some effort on welfare at own asks, from a selection that keeps its shares on."""
+        if self._searches:
+            selection, prices = self._held().selection, self._ascent.prices
+            self._found = improve(
+                self._choices, selection, prices, self._rules.effort / _TRIM, aim
+            )
 
     def hours(self) -> list[int]:
         """Return the chip-hours used of each pool."""

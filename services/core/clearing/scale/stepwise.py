@@ -28,6 +28,7 @@ from services.core.clearing.scale.engine import (
 from services.core.clearing.scale.layout import Layout, lay_out, supplies_of
 from services.core.clearing.scale.respond import Responder
 from services.core.clearing.scale.search import Search
+from services.core.clearing.share_aim import Aim
 from services.core.clearing.share_ascent import Answer
 
 AnyArray = npt.NDArray[Any]
@@ -121,6 +122,9 @@ class LargeEngine:
             anneal_phase(search, min(part, PHASES - 1), moves, hot if part < PHASES else 0)
         if part >= PHASES - 1:
             search.insert()
+
+    def trim(self, aim: Aim) -> None:
+        """Do nothing: a share of a large book comes near to what is asked by its premium."""
 
     def hours(self) -> list[int]:
         """Return the chip-hours used of each pool."""
