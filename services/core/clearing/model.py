@@ -36,7 +36,7 @@ from services.core.clearing.selection import (
     unsupported,
     use_of,
 )
-from services.core.clearing.share_aim import Aim
+from services.core.clearing.share_aim import Aim, hours_of
 
 # Beyond this the objective is rounded; CP-SAT's own sums need room up to 2**62.
 _OBJECTIVE_MAX = 2**52
@@ -110,7 +110,7 @@ class Model:
         self._add_relations()
         self._supply.build()
         self._add_own_support()
-        for row in aim.rows if aim else ():
+        for row in aim.kept if aim else ():
             self._add_share(row)
         self._set_objective(ties=ties)
 
@@ -241,8 +241,7 @@ class Model:
 
     def _add_share(self, row: tuple[int, ...]) -> None:
         """Keep the weighted chip-hours of all pools at 0 or above."""
-        hours = use_of(self._problem, self._fixed).sum(axis=1).tolist()[: self._problem.pools]
-        beside = sum(map(mul, row, hours))
+        beside = sum(map(mul, row, hours_of(self._problem, self._fixed)))
         terms = [(one, count * row[pool]) for one, count, pool in self._hours_by_pool()]
         most = abs(beside) + sum(abs(w) * self._supply.most[one.index] for one, w in terms)
         # All variables are 0 or above, so weights rounded down are a little stricter.

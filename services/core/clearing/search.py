@@ -133,7 +133,7 @@ def _whole_scope(choices: Choices, held: _Incumbent, prices: FloatArray) -> Scop
     """
     problem = choices.problem
     whole = np.rint(np.maximum(prices, 0)).astype(np.int64)
-    slack = bound(choices, whole) - held.worth.welfare
+    slack = bound(choices, whole) - held.worth.welfare + (held.aim.most if held.aim else 0)
     wide = exact(whole, problem)
     response = respond(choices, wide)
     best = response.surplus.copy()
