@@ -219,7 +219,7 @@ def ascend_together(field: Relaxation, book: Book, start: AnyArray, steps: int) 
         received = np.clip(received, np.maximum(field.lowest, -moved), field.tops)
     # D is convex in prices and premiums together, so their mean is as good as any that it is of.
     premiums = [scope.priced(scope.found()) for scope in scopes]
-    mean: AnyArray = sum(last) / len(last)
+    mean: AnyArray = sum(last, np.zeros(start.shape)) / len(last)
     _, point = _look(field, mean, premiums, shifts(book, premiums, rows))
     best = min(best, point, key=lambda one: one.total)
     return Together(

@@ -20,7 +20,7 @@ from services.core.clearing.price_search import PRICE_MAX
 from services.core.clearing.response import Choices, flatten
 from services.core.clearing.search import Found, improve, repair
 from services.core.clearing.selection import (
-    Worth,
+    Selection,
     keeps_relations,
     supply,
     unsupported,
@@ -150,19 +150,37 @@ class SmallEngine:
         self._choices, self._ascent, self._found = kept
         return held
 
-    def _aimed(self, one: Try) -> Worth | None:
-        """Improve a selection by what is aimed at; return its worth if it keeps every share."""
+    def _aimed(self, one: Try) -> int | None:
+        """Improve a selection by what is aimed at; return its welfare at own asks if it does."""
         choices, prices, aim = self._choices, self._ascent.prices, one.aim
         selection, effort = self._held().selection, self._rules.effort / _MORE
         if judged(choices.problem, selection, aim) is None:
             # What is best at moved asks may keep shares that what was carried over does not.
             selection = improve(choices, selection, prices, effort).selection
         if judged(choices.problem, selection, aim) is not None:
-            selection = improve(choices, selection, prices, effort, aim).selection
+            better = improve(choices, selection, prices, effort, aim).selection
+            # An aim counts an ask that stays at 0 as if it had been moved below.
+            if self._at_own_asks(better) >= self._at_own_asks(selection):
+                selection = better
         # The best that keeps a share need not be the best at moved asks, so nothing is proven.
         self._found = Found(selection, proven=False, refused=None)
-        is_whole = is_covered(choices.problem, selection, aim)
-        return judged(choices.problem, selection, aim) if is_whole else None
+        keeps = judged(choices.problem, selection, aim) is not None
+        is_whole = keeps and is_covered(choices.problem, selection, aim)
+        return self._at_own_asks(selection) if is_whole else None
+
+    def _at_own_asks(self, selection: Selection) -> int:
+        """Return the welfare of a selection at the asks that the book came with."""
+        problem, blocks = self._choices.problem, selection.block_offers
+        supplied = supply(problem, use_of(problem, selection), blocks)
+        own = self._own.problem.plain.offers
+        back = sum(
+            (moved.ask - offer.ask) * int(chips.sum())
+            for moved, offer, chips in zip(
+                problem.plain.offers, own, offer_use(problem, supplied, blocks)[: len(own)],
+                strict=True,
+            )
+        )  # fmt: skip
+        return value_of(problem, selection) - supplied.cost + back
 
     def hours(self) -> list[int]:
         """Return the chip-hours used of each pool."""
