@@ -235,29 +235,23 @@ class Trimmed(SmallEngine):
 
 @pytest.mark.timeout(600)
 def test_a_coarse_book_is_cleared_for_the_most_welfare_at_own_asks_that_keeps_its_share() -> None:
-    grew = 0
-    for seed in (3, 8):
-        plain = seeded_book(60, seed=seed)
-        pools = tuple(replace(pool, domestic=n % 3 == 0) for n, pool in enumerate(plain.pools))
-        book, rules = replace(plain, pools=pools), Rules(effort=1)
-        asked = clearing_share(book, clear_greedy(book, RULES)) + 2_000
-        params = (("carried", 0), ("premium_max", 100_000), ("region", ""), ("share_bp", asked))
-        book = replace(book, policies=(BookPolicy("s", 1, "domestic_share", params),))
-        engines: list[Trimmed] = []
+    plain = seeded_book(60, seed=3)
+    pools = tuple(replace(pool, domestic=n % 3 == 0) for n, pool in enumerate(plain.pools))
+    book, rules = replace(plain, pools=pools), Rules(effort=1)
+    asked = clearing_share(book, clear_greedy(book, RULES)) + 2_000
+    params = (("carried", 0), ("premium_max", 100_000), ("region", ""), ("share_bp", asked))
+    book = replace(book, policies=(BookPolicy("s", 1, "domestic_share", params),))
+    engines: list[Trimmed] = []
 
-        def engine_of(
-            book: Book, rules: Rules = rules, engines: list[Trimmed] = engines
-        ) -> Trimmed:
-            engines.append(Trimmed(book, rules, book_digest(book), search=True))
-            return engines[-1]
+    def engine_of(book: Book) -> Trimmed:
+        engines.append(Trimmed(book, rules, book_digest(book), search=True))
+        return engines[-1]
 
-        result = clear_with_shares(book, rules, engine_of)
-        check(book, result, rules)
-        assert engines[0].worths is not None
-        before, after = engines[0].worths
-        assert before <= after == result.welfare
-        grew += before < after
-    assert grew > 0
+    result = clear_with_shares(book, rules, engine_of)
+    check(book, result, rules)
+    assert engines[0].worths is not None
+    before, after = engines[0].worths
+    assert before < after == result.welfare
 
 
 class Counting(LargeEngine):
