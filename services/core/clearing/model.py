@@ -395,19 +395,13 @@ class Model:
 
     def _hours(self) -> tuple[list[tuple[Any, int]], int]:
         """Return the chip-hours per unit of each variable, and the most in all."""
-        runs = self._choices.runs
-        hours: list[tuple[Any, int]] = []
-        most = 0
+        runs, most = self._choices.runs, 0
         for rows in self._runs.values():
             numbers = [r for r, _, _ in rows]
             most += int((runs.chips[numbers] * runs.duration[numbers]).max())
-            for r, taken, quantity in rows:
-                per_unit = int(runs.chips[r]) if quantity is taken else 1
-                hours.append((quantity, per_unit * int(runs.duration[r])))
         for by_option in self._cells.values():
-            for option, members in by_option.items():
-                most += int(self._choices.cells.option_hours[option])
-                hours += [(chips, 1) for _, chips in members]
+            most += sum(int(self._choices.cells.option_hours[option]) for option in by_option)
+        hours = [(variable, count) for variable, count, _ in self._hours_by_pool()]
         return hours, most
 
     def hint(self, selection: Selection) -> None:
