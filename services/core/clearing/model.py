@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,14 @@ from services.core.clearing.selection import (
     unsupported,
     use_of,
 )
+from services.core.clearing.share_aim import Aim, hours_of
 
 # Beyond this the objective is rounded; CP-SAT's own sums need room up to 2**62.
 _OBJECTIVE_MAX = 2**52
 # Beyond this ties stay as the solver found them: they would cost the proof of the welfare.
 _TIES_MAX = 2**46
+# Beyond this the weights of a share are rounded, to its safe side.
+_SHARE_MAX = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,14 @@ class Model:
         choices: From `flatten`.
         scope: What may change.
         ties: Whether chip-hours and rounds waited decide between equal welfare.
+        aim: What selections are judged by, if not by the asks they are cleared at.
     """
 
-    def __init__(self, choices: Choices, scope: Scope, *, ties: bool) -> None:
+    def __init__(
+        self, choices: Choices, scope: Scope, *, ties: bool, aim: Aim | None = None
+    ) -> None:
         self._choices = choices
+        self._aim = aim
         self._problem = choices.problem
         self._scope = scope
         self._model: Any = cp_model.CpModel()
@@ -102,6 +110,8 @@ class Model:
         self._add_relations()
         self._supply.build()
         self._add_own_support()
+        for row in aim.kept if aim else ():
+            self._add_share(row)
         self._set_objective(ties=ties)
 
     # --- demands ---------------------------------------------------------------------------
@@ -132,7 +142,8 @@ class Model:
             for cell in range(first, first + int(runs.duration[r])):
                 self._supply.uses.setdefault(cell, []).append(Use(d, quantity, weight, chips))
             self._add_run_links(d, r, (taken, quantity, weight))
-            self._supply.terms.append((quantity, weight * int(runs.value[r])))
+            value = int(runs.value[r]) + int(runs.duration[r]) * self._back(int(runs.pool[r]))
+            self._supply.terms.append((quantity, weight * value))
             self._supply.most[quantity.index] = chips // weight
         self._runs[d] = rows
         self._accepted[d] += [taken for _, taken, _ in rows]
@@ -163,7 +174,7 @@ class Model:
             for link, gb in self._links_of_cell.get(c, ()):
                 uses.setdefault(link, []).append(Use(d, chips, gb, most * gb))
             self._supply.most[chips.index] = most
-            terms.append((chips, limit))
+            terms.append((chips, limit + self._back(at // self._problem.shape[1])))
         self._cells[d] = by_option
         for option, members in by_option.items():
             chosen = self._model.new_bool_var("")
@@ -222,6 +233,36 @@ class Model:
                 )
             elif mine and self._fixed.choices[demand.parent] is None:
                 self._model.add(cp_model.LinearExpr.sum(mine) == 0)
+
+    # --- domestic shares -------------------------------------------------------------------
+
+    def _back(self, pool: int) -> int:
+        return self._aim.back[pool] if self._aim else 0
+
+    def _add_share(self, row: tuple[int, ...]) -> None:
+        """Keep the weighted chip-hours of all pools at 0 or above."""
+        beside = sum(map(mul, row, hours_of(self._problem, self._fixed)))
+        terms = [(one, count * row[pool]) for one, count, pool in self._hours_by_pool()]
+        most = abs(beside) + sum(abs(w) * self._supply.most[one.index] for one, w in terms)
+        # All variables are 0 or above, so weights rounded down are a little stricter.
+        divisor = max(1, -(-most // _SHARE_MAX))
+        weights = [weight // divisor for _, weight in terms]
+        total = cp_model.LinearExpr.weighted_sum([one for one, _ in terms], weights)
+        self._model.add(total >= -(beside // divisor))
+
+    def _hours_by_pool(self) -> list[tuple[Any, int, int]]:
+        """Return the chip-hours per unit of each variable, and their pool."""
+        runs, periods = self._choices.runs, self._problem.shape[1]
+        found = []
+        for rows in self._runs.values():
+            for r, taken, quantity in rows:
+                per_unit = int(runs.chips[r]) if quantity is taken else 1
+                found.append((quantity, per_unit * int(runs.duration[r]), int(runs.pool[r])))
+        for by_option in self._cells.values():
+            for members in by_option.values():
+                at = self._choices.cells.at
+                found += [(chips, 1, int(at[c]) // periods) for c, chips in members]
+        return found
 
     # --- price support ---------------------------------------------------------------------
 
@@ -354,19 +395,13 @@ class Model:
 
     def _hours(self) -> tuple[list[tuple[Any, int]], int]:
         """Return the chip-hours per unit of each variable, and the most in all."""
-        runs = self._choices.runs
-        hours: list[tuple[Any, int]] = []
-        most = 0
+        runs, most = self._choices.runs, 0
         for rows in self._runs.values():
             numbers = [r for r, _, _ in rows]
             most += int((runs.chips[numbers] * runs.duration[numbers]).max())
-            for r, taken, quantity in rows:
-                per_unit = int(runs.chips[r]) if quantity is taken else 1
-                hours.append((quantity, per_unit * int(runs.duration[r])))
         for by_option in self._cells.values():
-            for option, members in by_option.items():
-                most += int(self._choices.cells.option_hours[option])
-                hours += [(chips, 1) for _, chips in members]
+            most += sum(int(self._choices.cells.option_hours[option]) for option in by_option)
+        hours = [(variable, count) for variable, count, _ in self._hours_by_pool()]
         return hours, most
 
     def hint(self, selection: Selection) -> None:

@@ -16,7 +16,7 @@ from services.core.clearing.greedy import fill, ranks, state_of
 from services.core.clearing.model import Model, Scope
 from services.core.clearing.model_supply import UnsuitableError
 from services.core.clearing.neighbourhood import Neighbourhoods
-from services.core.clearing.presolve import BoolArray, FloatArray
+from services.core.clearing.presolve import BoolArray, FloatArray, Problem
 from services.core.clearing.response import Choices, cell_prices, exact, respond, run_surplus
 from services.core.clearing.selection import (
     RunChoice,
@@ -26,8 +26,8 @@ from services.core.clearing.selection import (
     unsupported,
     use_of,
     value_of,
-    worth_of,
 )
+from services.core.clearing.share_aim import Aim, judged
 
 # Beyond this many columns CP-SAT does not find the optimum of a whole book in seconds.
 _WHOLE_COLUMNS_MAX = 3000
@@ -61,12 +61,15 @@ class Found:
 
 @dataclass(slots=True)
 class _Incumbent:
+    problem: Problem
+    aim: Aim | None
     selection: Selection
     worth: Worth
     refused: int | None = None
 
-    def take(self, selection: Selection, worth: Worth | None) -> bool:
+    def take(self, selection: Selection) -> bool:
         """Keep a selection if it is valid and better."""
+        worth = judged(self.problem, selection, self.aim)
         if worth is None or worth <= self.worth:
             return False
         self.selection = selection
@@ -90,7 +93,13 @@ class _Budget:
         self.left -= _COLUMN_EFFORT * columns
 
 
-def improve(choices: Choices, incumbent: Selection, prices: FloatArray, effort: float) -> Found:
+def improve(
+    choices: Choices,
+    incumbent: Selection,
+    prices: FloatArray,
+    effort: float,
+    aim: Aim | None = None,
+) -> Found:
     """Return a better selection if the effort suffices to find one.
 
     Args:
@@ -98,10 +107,12 @@ def improve(choices: Choices, incumbent: Selection, prices: FloatArray, effort: 
         incumbent: A valid selection.
         prices: P x T steering prices.
         effort: `Rules.effort`.
+        aim: What selections are judged by, if not by the asks they are cleared at; the incumbent
+            keeps its shares.
     """
-    start = worth_of(choices.problem, incumbent)
+    start = judged(choices.problem, incumbent, aim)
     assert start is not None
-    held = _Incumbent(incumbent, start)
+    held = _Incumbent(choices.problem, aim, incumbent, start)
     budget = _Budget(effort * _SOLVER_SHARE)
     scope = _whole_scope(choices, held, prices)
     columns = sum(len(rows) for rows in scope.runs) + sum(len(rows) for rows in scope.cells)
@@ -122,7 +133,7 @@ def _whole_scope(choices: Choices, held: _Incumbent, prices: FloatArray) -> Scop
     """
     problem = choices.problem
     whole = np.rint(np.maximum(prices, 0)).astype(np.int64)
-    slack = bound(choices, whole) - held.worth.welfare
+    slack = bound(choices, whole) - held.worth.welfare + (held.aim.most if held.aim else 0)
     wide = exact(whole, problem)
     response = respond(choices, wide)
     best = response.surplus.copy()
@@ -163,7 +174,7 @@ def _search_whole(
     """Search the whole book; return whether the incumbent is proven best."""
     problem = choices.problem
     budget.spend_on_model(scope)
-    model = Model(choices, scope, ties=True)
+    model = Model(choices, scope, ties=True, aim=held.aim)
     model.hint(held.selection)
     for _ in range(_CUT_ROUNDS_MAX):
         if budget.left <= 0:
@@ -176,7 +187,7 @@ def _search_whole(
         assert supplied.feasible
         lost = unsupported(problem, solved.selection, supplied.floor)
         if not lost:
-            held.take(solved.selection, worth_of(problem, solved.selection))
+            held.take(solved.selection)
             return solved.optimal and model.exact
         held.refuse(value_of(problem, solved.selection) - supplied.cost)
         for d in lost:
@@ -184,7 +195,7 @@ def _search_whole(
             assert choice is not None
             model.cut(d, choice, supplied.floor)
         repaired = repair(choices, solved.selection, prices)
-        held.take(repaired, worth_of(problem, repaired))
+        held.take(repaired)
         model.hint(held.selection)
     return False
 
@@ -210,7 +221,7 @@ def _search_scope(
     """Search a neighbourhood; return whether it gave a better incumbent, and was solved whole."""
     problem = choices.problem
     budget.spend_on_model(scope)
-    model = Model(choices, scope, ties=False)
+    model = Model(choices, scope, ties=False, aim=held.aim)
     model.hint(held.selection)
     for _ in range(_NEIGHBOURHOOD_CUTS_MAX):
         solved = model.solve(min(budget.left, _NEIGHBOURHOOD_EFFORT))
@@ -220,12 +231,12 @@ def _search_scope(
         supplied = supply(problem, use_of(problem, solved.selection), solved.selection.block_offers)
         lost = unsupported(problem, solved.selection, supplied.floor)
         if not lost:
-            better = held.take(solved.selection, worth_of(problem, solved.selection))
+            better = held.take(solved.selection)
             return better, solved.optimal
         if supplied.feasible:
             held.refuse(value_of(problem, solved.selection) - supplied.cost)
         repaired = repair(choices, solved.selection, prices)
-        better = held.take(repaired, worth_of(problem, repaired))
+        better = held.take(repaired)
         if better or budget.left <= 0:
             return better, solved.optimal
         for d in lost:

@@ -8,9 +8,10 @@ these and the wedge of the premiums, so a premium that moves moves demand at onc
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ _EXCESS_MAX = 2.0
 # The ascent has converged when so many steps together gain less than this share of D.
 _WINDOW = 10
 _GAIN_MIN = 2e-5
-# The premium is the mean of the last so many steps: demand answers any one of them in leaps.
+# Premium and prices are means of the last so many steps: demand answers any one of them in leaps.
 _LAST = 20
 # Where no premium is called for in the first so many steps, none is.
 _IDLE = 10
@@ -81,7 +82,7 @@ class Together:
         amounts: Premium of each rule, micro-yuan per TFLOPS-hour.
         shares: Part of its scope that domestic chips supplied at no premium, of each rule.
         slopes: Premium that raises the share by a whole, of each rule.
-        received: P x T prices that offers are paid at the least D seen, whole.
+        received: P x T prices that offers are paid at the least D found, whole.
         paid: P x T prices that demand pays there.
         certified: Premium of each rule there.
     """
@@ -114,6 +115,15 @@ def amount_max(book: Book, rule: ShareRule) -> int:
     return min(rule.premium_max, PRICE_MAX // max(1, widest))
 
 
+class _Point(NamedTuple):
+    """Prices and premiums that were looked at, as in `Together`, and their D."""
+
+    total: float
+    received: AnyArray
+    paid: AnyArray
+    certified: tuple[int, ...]
+
+
 class _Scope:
     """A rule, what its scope is supplied with, and its premium on the way."""
 
@@ -133,7 +143,11 @@ class _Scope:
     def premium(self) -> Premium:
         """Return the present premium, and note it."""
         self.seen.append(round(self.amount))
-        return Premium(self.rule, self.seen[-1], self.rule.share_bp)
+        return self.priced(self.seen[-1])
+
+    def priced(self, amount: int) -> Premium:
+        """Return a premium of the rule."""
+        return Premium(self.rule, amount, self.rule.share_bp)
 
     def follow(self, hours: list[int], prices: list[float], fall: float) -> None:
         """Move the premium by what is missed of the share.
@@ -177,28 +191,26 @@ def ascend_together(field: Relaxation, book: Book, start: AnyArray, steps: int) 
     capacity, resales = np.maximum(field.capacity, 1), Resales(book)
     received: AnyArray = start.astype(np.float64)
     direction = np.zeros(start.shape)
-    best: tuple[float, AnyArray, AnyArray, int] = (float("inf"), received, received, 0)
-    marks = [best[0]]
+    best = _Point(float("inf"), received, received, ())
+    marks = [best.total]
+    last: deque[AnyArray] = deque(maxlen=_LAST)
     for step in range(max(1, steps)):
-        moved = shifts(book, [scope.premium() for scope in scopes], rows)
-        paid = np.clip(np.rint(received).astype(np.int64) + moved, 0, PRICE_MAX)
-        answer = field.answer(paid, paid - moved)
-        first_sold = answer.load
-        if resales:
-            answer, first_sold = _with_resales(answer, resales, paid, paid - moved)
-        if answer.total < best[0]:
-            best = (answer.total, paid - moved, paid, step)
+        premiums = [scope.premium() for scope in scopes]
+        moved = shifts(book, premiums, rows)
+        last.append(received)
+        answer, first_sold, point = _look(field, resales, received, premiums, moved)
+        best = min(best, point, key=lambda one: one.total)
         fall = 1 + step / _STEP_FALL
         hours = np.rint(first_sold[: len(book.pools)].sum(axis=1)).astype(np.int64).tolist()
-        prices = [total / periods for total in paid.sum(axis=1).tolist()]
+        prices = [total / periods for total in point.paid.sum(axis=1).tolist()]
         for scope in scopes:
             scope.follow(hours, prices, fall)
         if step == _IDLE and not any(any(scope.seen) for scope in scopes):
             break
         if step % _WINDOW == _WINDOW - 1:
-            if step >= _LAST and marks[-1] - best[0] < _GAIN_MIN * best[0]:
+            if step >= _LAST and marks[-1] - best.total < _GAIN_MIN * best.total:
                 break
-            marks.append(best[0])
+            marks.append(best.total)
         excess = np.minimum((answer.load - answer.sold) / capacity, _EXCESS_MAX)
         direction = _MEMORY * direction + (1 - _MEMORY) * excess
         exponent = _STEP / fall * direction
@@ -206,20 +218,39 @@ def ascend_together(field: Relaxation, book: Book, start: AnyArray, steps: int) 
         # The wedge may be most of what demand pays, so steps are of the larger of both prices.
         received = received + np.maximum(received, received + moved) * growth
         received = np.clip(received, np.maximum(field.lowest, -moved), field.tops)
+    # D is convex in prices and premiums together, so their mean is as good as any that it is of.
+    premiums = [scope.priced(scope.found()) for scope in scopes]
+    mean: AnyArray = sum(last, np.zeros(start.shape)) / len(last)
+    _, _, point = _look(field, resales, mean, premiums, shifts(book, premiums, rows))
+    best = min(best, point, key=lambda one: one.total)
     return Together(
         amounts=tuple(scope.found() for scope in scopes),
         shares=tuple(scope.shares[0] for scope in scopes),
         slopes=tuple(scope.slope() for scope in scopes),
-        received=best[1],
-        paid=best[2],
-        certified=tuple(scope.seen[best[3]] for scope in scopes),
+        received=best.received,
+        paid=best.paid,
+        certified=best.certified,
     )
 
 
-def _with_resales(
-    answer: Answer, resales: Resales, paid: AnyArray, received: AnyArray
-) -> tuple[Answer, AnyArray]:
-    """Return the answer with what is sold on at the price paid, and the load without that."""
-    sold = answer.sold.copy()
-    more, mine = resales.differ(paid, received, sold)
-    return Answer(answer.total + more, answer.load, sold), np.maximum(answer.load - mine, 0)
+def _look(
+    field: Relaxation,
+    resales: Resales,
+    received: AnyArray,
+    premiums: Sequence[Premium],
+    moved: AnyArray,
+) -> tuple[Answer, AnyArray, _Point]:
+    """Return what a book answers where offers receive prices, its load without what is sold on.
+
+    The third is the point itself.
+    """
+    paid = np.clip(np.rint(received).astype(np.int64) + moved, 0, PRICE_MAX)
+    answer = field.answer(paid, paid - moved)
+    first_sold = answer.load
+    if resales:
+        sold = answer.sold.copy()
+        more, mine = resales.differ(paid, paid - moved, sold)
+        first_sold = np.maximum(answer.load - mine, 0)
+        answer = Answer(answer.total + more, answer.load, sold)
+    amounts = tuple(one.amount for one in premiums)
+    return answer, first_sold, _Point(answer.total, paid - moved, paid, amounts)

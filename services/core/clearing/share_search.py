@@ -8,6 +8,7 @@ search, and not one for each premium tried.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from services.core.book import Book, Certificate, Result
 from services.core.clearing.price_search import PRICE_MAX
+from services.core.clearing.share_aim import Try, aim_of
 from services.core.clearing.share_ascent import Relaxation, Together
 from services.core.policy_rows import WHOLE, PriceRanges, share_rules
 from services.core.premiums import Premium, Supplied, moved_asks, wedge
@@ -39,6 +41,10 @@ _LEAP_BP = 100
 _LOWER_PARTS = 64
 # A premium that leaves a share missed rises by such a part of the cap at least, where shares leap.
 _RAISED_PARTS = 256
+# Premiums at which selections that keep the share are looked for, in parts of the ascent's.
+_TRIED_PERCENTS = (115, 100, 90, 80)
+# What their split is above the share asked, basis points.
+_ROOM_BP = 150
 
 
 class Engine(Relaxation, Protocol):
@@ -64,6 +70,13 @@ class Engine(Relaxation, Protocol):
 
     def improve(self, part: int) -> None:
         """Spend a part of the effort."""
+
+    def trim(self, tries: Sequence[Try]) -> int:
+        """Hold the best selection found that keeps every share; return at which premiums.
+
+        Args:
+            tries: Premiums; those of the selection that there is come first, and it keeps them.
+        """
 
     def hours(self) -> list[int]:
         """Return the chip-hours used of each pool, what is sold on aside."""
@@ -107,6 +120,8 @@ class Search:
         self._amounts = [0] * len(self._rules)
         self._splits = [min(WHOLE, rule.share_bp + _SLACK_BP) for rule in self._rules]
         self._is_coarse = _grain_bp(book) >= _LEAP_BP
+        # A selection does not tell who supplies it, and what is sold on counts in no share.
+        self._may_trim = self._is_coarse and not any(offer.resale for offer in book.offers)
         self._missed_at = [0] * len(self._rules)
         self._moved, self._whole = book, True
 
@@ -139,7 +154,32 @@ class Search:
         for k in self._count:
             if self._lower(k, got):
                 got = self._settle()
+        if self._may_trim and all(
+            self._is_kept(got, k) and self._is_covered(got, k) for k in self._count
+        ):
+            self._trim()
+            got = self._got()
         return Cleared(self._premiums(), self._moved, self._whole, self._engine.told(), got)
+
+    def _trim(self) -> None:
+        """Take the best selection that keeps shares, here and at premiums around the ascent's.
+
+        A share of a coarse book leaps past what is asked, and no premium can tell an engine to stop
+        where it does not have to.
+        """
+        tries, splits = [], [min(WHOLE, rule.share_bp + _ROOM_BP) for rule in self._rules]
+        for percent in (0, *_TRIED_PERCENTS):
+            if percent:
+                pairs = zip(self._rules, self._together.amounts, strict=True)
+                self._amounts = [min(rule.premium_max, n * percent // 100) for rule, n in pairs]
+                self._splits = splits
+            premiums = self._premiums()
+            book, whole = moved(self._book, premiums, self._tick)
+            one = Try(book, self._steering(), aim_of(self._book, premiums, self._tick))
+            tries.append((self._amounts, self._splits, whole, one))
+        found = self._engine.trim([row[-1] for row in tries])
+        self._amounts, self._splits, self._whole, one = tries[found]
+        self._moved = one.book
 
     def _follow(self, got: tuple[Supplied, ...]) -> None:
         """Move premiums by what the selection misses of its shares, or has beyond them."""
@@ -244,12 +284,15 @@ class Search:
         return tuple(found)
 
     def _move(self) -> None:
-        premiums = self._premiums()
-        self._moved, self._whole = moved(self._book, premiums, self._tick)
+        self._moved, self._whole = moved(self._book, self._premiums(), self._tick)
+        self._engine.move(self._moved, self._steering())
+
+    def _steering(self) -> AnyArray:
+        """Return the prices of the ascent, as demand pays them at the present premiums."""
         prices = self._together.received.copy()
         for p, pool in enumerate(self._book.pools):
-            prices[p] += sum(wedge(pool, one, self._tick) for one in premiums)
-        self._engine.move(self._moved, np.clip(prices, 0, PRICE_MAX))
+            prices[p] += sum(wedge(pool, one, self._tick) for one in self._premiums())
+        return np.clip(prices, 0, PRICE_MAX)
 
 
 def moved(book: Book, premiums: tuple[Premium, ...], tick: int) -> tuple[Book, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import mul
 
 import numpy as np
@@ -20,13 +21,14 @@ from services.core.clearing.resold import take_off_resales
 from services.core.clearing.response import Choices, flatten
 from services.core.clearing.search import Found, improve, repair
 from services.core.clearing.selection import (
+    Selection,
     keeps_relations,
     supply,
     unsupported,
     use_of,
     value_of,
-    worth_of,
 )
+from services.core.clearing.share_aim import Aim, Try, is_covered, judged
 from services.core.clearing.share_ascent import Answer
 from services.core.clearing.why_not import left_of
 from services.core.codec import book_digest, rules_digest
@@ -107,6 +109,9 @@ class SmallEngine:
             book: The book with its asks moved.
             prices: P x T whole prices that steer.
         """
+        self._move(book, prices, None)
+
+    def _move(self, book: Book, prices: IntArray, aim: Aim | None) -> None:
         chips = [offer.chips for offer in self._choices.problem.plain.offers]
         same = chips == [offer.chips for offer in book.offers]
         self._ascent = Ascent(prices.astype(np.float64), float("inf"))
@@ -115,8 +120,8 @@ class SmallEngine:
         if self._searches and self._found is not None and same:
             # What an order can choose depends on the chips that are offered, and not on asks.
             kept = repair(self._choices, self._found.selection, self._ascent.prices)
-            worth = worth_of(self._choices.problem, kept)
-            least = worth_of(self._choices.problem, first)
+            worth = judged(self._choices.problem, kept, aim)
+            least = judged(self._choices.problem, first, aim)
             first = kept if worth is not None and (least is None or worth > least) else first
         self._found = Found(first, proven=False, refused=None)
 
@@ -126,6 +131,57 @@ class SmallEngine:
         if self._searches:
             selection = self._held().selection
             self._found = improve(self._choices, selection, self._ascent.prices, effort)
+
+    def trim(self, tries: Sequence[Try]) -> int:
+        """Hold the best selection found that keeps every share; return at which premiums.
+
+        Args:
+            tries: Premiums; those of the selection that there is come first, and it keeps them.
+        """
+        if not self._searches:
+            return 0
+        best, held = self._aimed(tries[0]), 0
+        kept = self._choices, self._ascent, self._found
+        for n, one in enumerate(tries[1:], 1):
+            self._move(one.book, one.prices, one.aim)
+            worth = self._aimed(one)
+            if worth is not None and (best is None or worth > best):
+                best, held = worth, n
+                kept = self._choices, self._ascent, self._found
+        self._choices, self._ascent, self._found = kept
+        return held
+
+    def _aimed(self, one: Try) -> int | None:
+        """Improve a selection by what is aimed at; return its welfare at own asks if it does."""
+        choices, prices, aim = self._choices, self._ascent.prices, one.aim
+        selection, effort = self._held().selection, self._rules.effort / _MORE
+        if judged(choices.problem, selection, aim) is None:
+            # What is best at moved asks may keep shares that what was carried over does not.
+            selection = improve(choices, selection, prices, effort).selection
+        if judged(choices.problem, selection, aim) is not None:
+            better = improve(choices, selection, prices, effort, aim).selection
+            # An aim counts an ask that stays at 0 as if it had been moved below.
+            if self._at_own_asks(better) >= self._at_own_asks(selection):
+                selection = better
+        # The best that keeps a share need not be the best at moved asks, so nothing is proven.
+        self._found = Found(selection, proven=False, refused=None)
+        keeps = judged(choices.problem, selection, aim) is not None
+        is_whole = keeps and is_covered(choices.problem, selection, aim)
+        return self._at_own_asks(selection) if is_whole else None
+
+    def _at_own_asks(self, selection: Selection) -> int:
+        """Return the welfare of a selection at the asks that the book came with."""
+        problem, blocks = self._choices.problem, selection.block_offers
+        supplied = supply(problem, use_of(problem, selection), blocks)
+        own = self._own.problem.plain.offers
+        back = sum(
+            (moved.ask - offer.ask) * int(chips.sum())
+            for moved, offer, chips in zip(
+                problem.plain.offers, own, offer_use(problem, supplied, blocks)[: len(own)],
+                strict=True,
+            )
+        )  # fmt: skip
+        return value_of(problem, selection) - supplied.cost + back
 
     def hours(self) -> list[int]:
         """Return the chip-hours used of each pool, what is sold on aside."""

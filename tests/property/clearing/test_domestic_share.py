@@ -19,7 +19,9 @@ from services.core.clearing.clear import clear, clear_greedy
 from services.core.clearing.oracle import TooLargeError, best_welfare
 from services.core.clearing.scale.engine import clear_large
 from services.core.clearing.scale.stepwise import LargeEngine
+from services.core.clearing.share_aim import Try, is_covered, judged
 from services.core.clearing.shares import clear_with_shares
+from services.core.clearing.small import SmallEngine
 from services.core.codec import book_digest, canonical_json, round_to_dict
 from services.core.policy_rows import share_rules
 from services.core.premiums import Premium, missed_worth, moved_asks, premium_amounts
@@ -28,7 +30,7 @@ from tests.property.clearing.books import check_files, linked_book, shuffled, sm
 from tests.property.examples import examples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 RULES = Rules(tick=1, ascent_steps=20)
 SEEDS = st.integers(0, 2**40)
@@ -208,6 +210,51 @@ def test_a_share_of_three_hundred_demands_is_kept_at_a_small_gap() -> None:
     assert row.tflops_hours_domestic * 10_000 >= (share + 1_000) * row.tflops_hours
     gap = clearing.gap_ppm(book, result) - clearing.gap_ppm(book, before)
     assert gap < 50_000
+
+
+class Trimmed(SmallEngine):
+    """Notes what selections are worth before and after they are looked for by what is aimed at."""
+
+    worths: tuple[int, int] | None = None
+
+    def trim(self, tries: Sequence[Try]) -> int:
+        before = self._worth(tries[0])
+        held = super().trim(tries)
+        self.worths = before, self._worth(tries[held])
+        return held
+
+    def _worth(self, one: Try) -> int:
+        problem, selection = self._choices.problem, self._held().selection
+        assert judged(problem, selection, one.aim) is not None
+        assert is_covered(problem, selection, one.aim)
+        return self.told().welfare + sum(
+            (moved.ask - offer.ask) * outcome.chip_hours
+            for moved, offer, outcome in zip(
+                problem.plain.offers, self._own.problem.plain.offers, self.told().offers,
+                strict=True,
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.timeout(600)
+def test_a_coarse_book_is_cleared_for_the_most_welfare_at_own_asks_that_keeps_its_share() -> None:
+    plain = seeded_book(60, seed=3)
+    pools = tuple(replace(pool, domestic=n % 3 == 0) for n, pool in enumerate(plain.pools))
+    book, rules = replace(plain, pools=pools), Rules(effort=1)
+    asked = clearing_share(book, clear_greedy(book, RULES)) + 2_000
+    params = (("carried", 0), ("premium_max", 100_000), ("region", ""), ("share_bp", asked))
+    book = replace(book, policies=(BookPolicy("s", 1, "domestic_share", params),))
+    engines: list[Trimmed] = []
+
+    def engine_of(book: Book) -> Trimmed:
+        engines.append(Trimmed(book, rules, book_digest(book), search=True))
+        return engines[-1]
+
+    result = clear_with_shares(book, rules, engine_of)
+    check(book, result, rules)
+    assert engines[0].worths is not None
+    before, after = engines[0].worths
+    assert before < after == result.welfare
 
 
 class Counting(LargeEngine):

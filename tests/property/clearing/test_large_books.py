@@ -21,9 +21,11 @@ from services.core.book import Alternative, Book, BookDemand, BookOffer, Pool, R
 from services.core.clearing.clear import clear
 from services.core.clearing.presolve import IntArray, canonical_book
 from services.core.clearing.price_search import PRICE_MAX
-from services.core.clearing.scale import engine
+from services.core.clearing.scale import ascent, engine
 from services.core.clearing.scale.engine import clear_large
+from services.core.clearing.scale.layout import lay_out
 from services.core.clearing.scale.losers import hints_of
+from services.core.clearing.scale.respond import Responder
 from services.core.clearing.size import choices_of
 from services.core.clearing.why_not import hints, left_of, offer_row
 from services.core.codec import canonical_json, result_digest, result_to_dict, round_to_dict
@@ -136,6 +138,19 @@ def test_a_start_at_the_last_prices_bounds_better_in_as_many_steps() -> None:
     warm = replace(short, start_prices=before.certificate.prices)
     bounds = [clear_large(changed, rules).certificate.bound for rules in (warm, short)]
     assert bounds[0] < bounds[1]
+
+
+def test_the_mean_of_the_last_prices_bounds_better_than_any_of_them() -> None:
+    layout = lay_out(large_book(1_000, 3), Rules())
+    bounds = []
+    for count in (1, ascent.LAST):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ascent, "LAST", count)
+            found = ascent.ascend(layout, Responder(layout), 60, 60)
+        answer = Responder(layout).answer(found.prices)
+        assert found.bound == answer.total + ascent.Supply(layout.supplies).answer(found.prices)[0]
+        bounds.append(found.bound)
+    assert bounds[1] < bounds[0]
 
 
 def test_most_of_the_best_welfare_is_found_on_small_books() -> None:

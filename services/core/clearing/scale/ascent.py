@@ -1,11 +1,13 @@
 """The price ascent of the certificate, for large books (`market.md` 6).
 
 Every step judges whole prices, so each D is exact; the prices that move are floats. The best
-prices seen are kept.
+prices seen are kept, or the mean of the last ones, if D is smaller there.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +30,8 @@ _EXCESS_MAX = 2.0
 # The ascent has converged when so many steps together gain less than this share of D.
 _WINDOW = 10
 _GAIN_MIN = 1e-4
+# Prices swing around those of the least D, and the mean of so many is nearer to them than any.
+LAST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Ascended:
     """What a price ascent found.
 
     Attributes:
-        prices: P x T whole prices with the smallest D seen, micro-yuan.
+        prices: P x T whole prices with the smallest D found, micro-yuan.
         bound: D at these prices, exact, micro-yuan.
         steps: Steps taken.
     """
@@ -96,8 +100,10 @@ def ascend(layout: Layout, responder: Responder, steps: int, steps_min: int = 0)
     direction = np.zeros(layout.shape)
     best = Ascended(np.zeros(layout.shape, dtype=np.int64), 2**62, 0)
     marks = [float(best.bound)]
+    last: deque[AnyArray] = deque(maxlen=LAST)
     for step in range(max(1, steps)):
         whole = np.rint(prices).astype(np.int64)
+        last.append(whole)
         answer = responder.answer(whole)
         offered, sold = supply.answer(whole)
         value = answer.total + offered
@@ -113,7 +119,16 @@ def ascend(layout: Layout, responder: Responder, steps: int, steps_min: int = 0)
         if len(layout.lanes.tariff):
             # Below its tariff a link gains nothing, and lets demand seem to gain more.
             prices = np.clip(prices, lowest, tops)
-    return best
+    whole = mean_of(last)
+    value = responder.answer(whole).total + supply.answer(whole)[0]
+    return Ascended(whole, value, best.steps) if value < best.bound else best
+
+
+def mean_of(rows: Iterable[AnyArray]) -> AnyArray:
+    """Return the mean of arrays of whole numbers, whole, halves to the even one."""
+    each = list(rows)
+    whole: AnyArray = np.rint(sum(each) / len(each)).astype(np.int64)
+    return whole
 
 
 def grown(prices: AnyArray, exponent: AnyArray) -> AnyArray:

@@ -10,6 +10,7 @@ anybody else.
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,8 +53,12 @@ _SPREAD_COLUMNS = 12
 # and the step of the supply curve that the next chip would come from.
 USED, BASE, LEVEL = 0, 1, 2
 
-# An ascent ends near the best prices, not at them: offers a little dearer may be needed too.
-_REACH_PERCENT = 3
+# An ascent ends near the best prices, not at them, and what few demands want of a pool lies further
+# from what the relaxation says than what many want: so offers a little dearer may be needed too, by
+# so many thousandths of the price where a pool has one demand, and less by the root where it has
+# more.
+_REACH_OF_ONE = 226
+_REACH_MIN, _REACH_MAX = 7, 60
 
 LOWEST = -(2**62)
 """Below every surplus."""
@@ -160,7 +165,7 @@ def _supply(
 ) -> tuple[AnyArray, AnyArray, AnyArray]:
     """Return P x T chips of the block offers, chips in all, and the dearest ask among them."""
     supplies = layout.supplies
-    reach = prices + prices * _REACH_PERCENT // 100
+    reach = prices + prices * _reach_permille(layout) // 1000
     base = np.zeros((layout.pools, layout.shape[1]), dtype=np.int64)
     dearest = np.zeros_like(base)
     for b in block_offers:
@@ -175,6 +180,12 @@ def _supply(
             top[p] += np.where(taken, supplies.chips[k], 0)
             dearest[p] = np.where(taken, np.maximum(dearest[p], supplies.ask[k]), dearest[p])
     return base, top, dearest
+
+
+def _reach_permille(layout: Layout) -> int:
+    """Return how much dearer than the price an offer may ask and still be used."""
+    reach = isqrt(_REACH_OF_ONE**2 * layout.pools // max(1, layout.demands))
+    return min(_REACH_MAX, max(_REACH_MIN, reach))
 
 
 def _demand_table(layout: Layout) -> AnyArray:

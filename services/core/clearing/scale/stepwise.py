@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,7 @@ from services.core.clearing.scale.layout import Layout, lay_out, supplies_of
 from services.core.clearing.scale.pairs import offer_use
 from services.core.clearing.scale.respond import Responder
 from services.core.clearing.scale.search import Search
+from services.core.clearing.share_aim import Try
 from services.core.clearing.share_ascent import Answer
 
 AnyArray = npt.NDArray[Any]
@@ -123,6 +125,10 @@ class LargeEngine:
             anneal_phase(search, min(part, PHASES - 1), moves, hot if part < PHASES else 0)
         if part >= PHASES - 1:
             search.insert()
+
+    def trim(self, tries: Sequence[Try]) -> int:  # noqa: ARG002 - as others do
+        """Return that of the selection there is: the moves of this search keep no sums in view."""
+        return 0
 
     def hours(self) -> list[int]:
         """Return the chip-hours used of each pool, what is sold on aside."""
