@@ -128,7 +128,7 @@ class ClearedRound:
         result_digest: SHA-256 of ``result_bytes``.
         status: ``optimal``, ``feasible`` or ``fallback``.
         cause: Why the fallback was used, ``""`` if it was not.
-        passed: Whether the independent checker agrees; if not, nothing was allocated.
+        is_cleared: Whether a clearing passed the independent checker; if not, nothing is allocated.
         solve_ms: Real milliseconds that solving and checking took.
     """
 
@@ -137,7 +137,7 @@ class ClearedRound:
     result_digest: str
     status: str
     cause: str
-    passed: bool
+    is_cleared: bool
     solve_ms: int
 
 

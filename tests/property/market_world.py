@@ -459,4 +459,4 @@ def clear_greedy_of(sealed: SealedRound) -> ClearedRound:
     )
     content = canonical_json(result_to_dict(result))
     digest = hashlib.sha256(content).hexdigest()
-    return ClearedRound(result, content, digest, "fallback", "", passed=True, solve_ms=0)
+    return ClearedRound(result, content, digest, "fallback", "", is_cleared=True, solve_ms=0)

@@ -1,8 +1,9 @@
 """Solving in a child process under a deadline, with a fallback that needs no solver.
 
-The order of things is fixed: solver, then the published fallback rule, then nothing. Each
-result must pass the independent checker before it is used. Whatever a solver does (hang, crash,
-lie), a round ends within the sum of the deadlines.
+The order of things is fixed: solver, then the published fallback rule, then nothing, whose regrets
+the checker works out. Each result must pass the independent checker before it is used; only if not
+even that one does is nothing allocated without it. Whatever a solver does (hang, crash, lie), a
+round ends within the sum of the deadlines.
 """
 
 from __future__ import annotations
@@ -14,13 +15,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from services.core.book import (
-    Certificate,
-    DemandOutcome,
-    OfferOutcome,
-    Reason,
-    Result,
-)
 from services.core.codec import (
     book_from_dict,
     canonical_json,
@@ -28,16 +22,16 @@ from services.core.codec import (
     result_to_dict,
     rules_from_dict,
 )
-from services.core.premiums import untouched_shares
 from services.kit.logging import get_logger
 from services.kit.workers import Worker, WorkerError
+from services.matching.adapters.stand_in import nothing_cleared
 from services.matching.crash import crash_point
 from services.matching.ports import ClearedRound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.core.book import Book
+    from services.core.book import Result
     from services.matching.ports import SealedRound
 
 _WORKER = "services.matching.adapters.worker"
@@ -80,19 +74,22 @@ class ChildSolver:
         self._log = get_logger("matching.solver")
 
     async def clear(self, sealed: SealedRound) -> ClearedRound:
-        """Return a result that passed the checker, or one that allocates nothing."""
+        """Return a result that passed the checker, one that allocates nothing if no other did."""
         started = time.monotonic()
         causes: list[str] = []
         for operation, deadline_s in (
             (b"clear", self._deadline_s(sealed)),
             (b"greedy", _GREEDY_S_MAX + _compiling_s(sealed)),
+            (b"nothing", _GREEDY_S_MAX),
         ):
             result = await self._attempt(operation, sealed, deadline_s, causes)
             if result is not None:
                 status = "fallback" if causes else result.status
-                return _cleared(result, status, causes, started, passed=True)
-        nothing = nothing_cleared(sealed)
-        return _cleared(nothing, "fallback", causes, started, passed=False)
+                is_cleared = operation != b"nothing"
+                return _cleared(result, status, causes, started, is_cleared=is_cleared)
+        book = book_from_dict(json.loads(sealed.book))
+        nothing = nothing_cleared(book, sealed.book_digest, sealed.rules_digest)
+        return _cleared(nothing, "fallback", causes, started, is_cleared=False)
 
     async def close(self) -> None:
         """End the child process."""
@@ -132,48 +129,8 @@ def _compiling_s(sealed: SealedRound) -> float:
     return _COMPILE_S_MAX if len(sealed.book) >= _COMPILED_FROM_BYTES else 0.0
 
 
-def nothing_cleared(sealed: SealedRound) -> Result:
-    """Return the result that allocates nothing and leaves every order as it is.
-
-    Its bound is what all demand together is worth: true for any clearing, at prices of zero.
-    """
-    book = book_from_dict(json.loads(sealed.book))
-    reason = Reason("not_cleared")
-    zero = tuple((pool.key, (0,) * book.periods) for pool in book.pools)
-    shares = untouched_shares(book)
-    return Result(
-        market=book.market,
-        round_id=book.round_id,
-        book_digest=sealed.book_digest,
-        rules_digest=sealed.rules_digest,
-        status="feasible",
-        welfare=0,
-        allocations=(),
-        prices=zero,
-        demands=tuple(
-            DemandOutcome(demand.id, "open", None, 0, 0, 0, 0, reason) for demand in book.demands
-        ),
-        offers=tuple(OfferOutcome(offer.id, "open", 0, 0, 0, 0, reason) for offer in book.offers),
-        certificate=Certificate(
-            zero, _worth(book), premiums=tuple((row.policy, 0) for row in shares)
-        ),
-        total_regret=0,
-        shares=shares,
-    )
-
-
-def _worth(book: Book) -> int:
-    return sum(
-        max(
-            item.limit * (item.chips * item.duration or item.chip_hours)
-            for item in demand.alternatives
-        )
-        for demand in book.demands
-    )
-
-
 def _cleared(
-    result: Result, status: str, causes: Sequence[str], started: float, *, passed: bool
+    result: Result, status: str, causes: Sequence[str], started: float, *, is_cleared: bool
 ) -> ClearedRound:
     content = canonical_json(result_to_dict(result))
     return ClearedRound(
@@ -182,6 +139,6 @@ def _cleared(
         result_digest=hashlib.sha256(content).hexdigest(),
         status=status,
         cause=" | ".join(causes),
-        passed=passed,
+        is_cleared=is_cleared,
         solve_ms=round((time.monotonic() - started) * 1000),
     )

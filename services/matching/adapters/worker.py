@@ -19,6 +19,7 @@ from services.core.codec import (
     rules_from_dict,
 )
 from services.kit.workers import serve
+from services.matching.adapters.stand_in import nothing_cleared_and_bounded
 from suanli.checker import verify
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def answer(request: Sequence[bytes]) -> bytes:
     """Return the answer to a request, as JSON.
 
     Args:
-        request: The operation, then what it needs: ``clear`` and ``greedy`` take book and
-            rules and give a result; ``verify`` takes book, rules and result and gives
+        request: The operation, then what it needs: ``clear``, ``greedy`` and ``nothing``
+            take book and rules and give a result; ``verify`` takes book, rules and result and gives
             ``{"ok", "problems"}``.
     """
     operation, *parts = request
@@ -47,9 +48,13 @@ def answer(request: Sequence[bytes]) -> bytes:
         problems = [problem.detail_en for problem in report.problems[:_PROBLEMS_MAX]]
         return canonical_json({"ok": report.ok, "problems": problems})
     book, rules = book_from_dict(values[0]), rules_from_dict(values[1])
-    solve = {b"clear": clear, b"greedy": clear_greedy}[operation]
     # A sealed book is canonical JSON, so the digest of its bytes is the book's.
-    digest = hashlib.sha256(parts[0]).hexdigest()
+    digest, rules_digest = (hashlib.sha256(part).hexdigest() for part in parts[:2])
+    if operation == b"nothing":
+        return canonical_json(
+            result_to_dict(nothing_cleared_and_bounded(book, digest, rules_digest))
+        )
+    solve = {b"clear": clear, b"greedy": clear_greedy}[operation]
     return canonical_json(result_to_dict(solve(book, rules, digest=digest)))
 
 

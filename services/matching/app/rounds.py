@@ -273,7 +273,7 @@ def _round_records(
 
 
 def _alarm(facts: RoundFacts, cleared: ClearedRound) -> OutRecord:
-    code = "fallback_used" if cleared.passed else "nothing_cleared"
+    code = "fallback_used" if cleared.is_cleared else "nothing_cleared"
     event = events.FindingRaised(
         finding_id=f"{facts.round_id}/solver",
         market_id=facts.market.id,

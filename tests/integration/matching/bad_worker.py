@@ -14,6 +14,11 @@ from pathlib import Path
 from services.kit import frames
 from services.matching.adapters.worker import answer
 
+_FAILS_AT = {
+    "lie_always": (b"clear", b"greedy"),
+    "lie_ever": (b"clear", b"greedy", b"nothing"),
+}
+
 
 def main(failing: str, until: str = "") -> None:
     """Serve requests, badly, or well once a file is there."""
@@ -25,7 +30,7 @@ def main(failing: str, until: str = "") -> None:
             while not Path(until).exists():
                 time.sleep(0.01)
             reply = answer(request)
-        elif request[0] == b"clear" or (failing == "lie_always" and request[0] == b"greedy"):
+        elif request[0] in _FAILS_AT.get(failing, (b"clear",)):
             reply = misbehave(failing, request)
         else:
             reply = answer(request)

@@ -71,21 +71,26 @@ async def test_a_solver_that_fails_is_replaced_by_the_fallback_rule(
     child = solver(failing)
     cleared = await child.clear(sealed())
     await child.close()
-    assert (cleared.status, cleared.passed) == ("fallback", True)
+    assert (cleared.status, cleared.is_cleared) == ("fallback", True)
     assert cleared.cause.startswith(cause)
     assert [row.state for row in cleared.result.demands] == ["filled"]
     values = (sealed().book, sealed().rules, canonical_json(result_to_dict(cleared.result)))
     assert verify(*map(json.loads, values)).ok
 
 
-async def test_nothing_is_allocated_if_no_result_passes_the_checker() -> None:
-    child = solver("lie_always")
+@pytest.mark.parametrize(("failing", "is_verified"), [("lie_always", True), ("lie_ever", False)])
+async def test_nothing_is_allocated_if_no_clearing_passes_the_checker(
+    failing: str, is_verified: bool
+) -> None:
+    child = solver(failing)
     cleared = await child.clear(sealed())
     await child.close()
-    assert (cleared.status, cleared.passed) == ("fallback", False)
+    assert (cleared.status, cleared.is_cleared) == ("fallback", False)
     assert cleared.result.allocations == ()
     assert [row.reason.code for row in cleared.result.demands] == ["not_cleared"]
     assert cleared.result.certificate.bound == 16_000_000
+    values = (sealed().book, sealed().rules, cleared.result_bytes)
+    assert verify(*map(json.loads, values)).ok == is_verified
 
 
 async def test_the_same_sealed_round_gives_the_same_bytes_in_another_process() -> None:

@@ -75,6 +75,20 @@ def capped(book: Book, seed: int) -> Book:
     return replace(book, allowances=allowances_of(book))
 
 
+def under_both(plain: Book, seed: int) -> Book:
+    """Return a book under domestic shares and largest shares."""
+    book = capped(plain, seed)
+    with_share = shared(book, seed)
+    # The domestic share draws regions anew.
+    rows = (*with_share.policies, *book.policies)
+    both = replace(with_share, policies=tuple(sorted(rows, key=lambda row: row.id)))
+    if len({row.id for row in rows}) < len(rows):
+        named = tuple(replace(row, id=f"max-{row.id}") for row in book.policies)
+        both = replace(with_share, policies=(*named, *with_share.policies))
+    both = replace(both, held=_held(both, random.Random(seed)) if seed % 2 else ())
+    return replace(both, allowances=allowances_of(both))
+
+
 def _held(book: Book, chance: random.Random) -> tuple[BookHolding, ...]:
     """Return what some of a book's participants, and all together, have of rounds before."""
     found = []
@@ -128,16 +142,7 @@ def test_large_books_keep_largest_shares_and_no_bound_is_too_low(
 @examples(60)
 @given(seed=SEEDS)
 def test_a_domestic_share_and_a_largest_share_hold_together(seed: int) -> None:
-    book = capped(small_book(seed), seed)
-    with_share = shared(book, seed)
-    # The domestic share draws regions anew.
-    rows = (*with_share.policies, *book.policies)
-    both = replace(with_share, policies=tuple(sorted(rows, key=lambda row: row.id)))
-    if len({row.id for row in rows}) < len(rows):
-        named = tuple(replace(row, id=f"max-{row.id}") for row in book.policies)
-        both = replace(with_share, policies=(*named, *with_share.policies))
-    both = replace(both, held=_held(both, random.Random(seed)) if seed % 2 else ())
-    both = replace(both, allowances=allowances_of(both))
+    both = under_both(small_book(seed), seed)
     check_files(both, clear(both, RULES), RULES)
 
 

@@ -55,7 +55,7 @@ def test_a_line_that_does_not_parse_names_field_value_and_allowed_in_chinese(
     [
         ("nonsense", "COMMAND", "markets, prices, book"),
         ("offers nonsense", "COMMAND", "list, show, create"),
-        ("markets --colour red", "--colour", "--filter, --output, --lang"),
+        ("markets --colour red", "--colour", "--filter, --history, --limit"),
     ],
 )
 def test_what_there_is_instead_of_an_unknown_word_is_listed(

@@ -50,7 +50,7 @@ _NUMPY_DEMANDS_MIN = 1_000
 if TYPE_CHECKING:
     from suanli.check_arrays import Layout
 
-__all__ = ["Check", "Problem", "Report", "main", "verify", "verify_round_file"]
+__all__ = ["Check", "Problem", "Report", "main", "most_gained", "verify", "verify_round_file"]
 
 
 def verify(book: object, rules: object, result: object, *, backend: str = "auto") -> Report:
@@ -86,6 +86,31 @@ def verify_round_file(source: str | Path | bytes, *, backend: str = "auto") -> R
             log.close("formats", "-")
             return log.report(None, None)
         return _verify(*parts, log, backend)
+
+
+def most_gained(book: object, result: object) -> tuple[list[int], list[int], int]:
+    """Return what each order of a book could gain at most at a result's prices, and the bound.
+
+    Args:
+        book: JSON value of format ``suanli.book.v1``.
+        result: JSON value of format ``suanli.result.v1``; its prices of links and allowances count,
+            its premiums must be 0.
+
+    Returns:
+        Best surplus of each demand and of each offer, and D at the prices, micro-yuan.
+
+    Raises:
+        ValueError: if one of them is not of its format.
+    """
+    log = Log()
+    read, told = read_book(book, log), read_result(result, log)
+    if read is None or told is None or log.problems:
+        raise ValueError("; ".join(problem.detail_en for problem in log.problems))
+    links = {row.key: row.prices for row in told.links}
+    allowances = {row.key: row.prices for row in told.allowances}
+    asks = {offer.id: offer.ask for offer in read.offers}
+    demands, offers, *beyond = _Best(read, "auto").at(told.prices, links, allowances, asks)
+    return demands, offers, bound_of(read, demands, offers, *beyond)
 
 
 def main(arguments: list[str] | None = None) -> int:
