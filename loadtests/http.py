@@ -256,6 +256,8 @@ def _report_turns(name: str, turns: list[tuple[Load, Load]]) -> Iterator[str]:
         f"p50 {_middle([load.p50_ms for load in loads], '.1f')} ms, "
         f"p99 {_middle([load.p99_ms for load in loads], '.1f')} ms"
     )
+    shares = ", ".join(f"{load.per_s / beside.per_s:.2f}" for load, beside in turns)
+    yield f"  in the order of the turns: {shares}"
     costs = {
         part: statistics.median(load.cost_us[part] for load in loads) for part in loads[0].cost_us
     }
