@@ -58,20 +58,30 @@ def run(service: Service) -> None:
 )
 def migrate(
     gateway_login: Annotated[
-        str, typer.Option(envvar="SUANLI_GATEWAY_LOGIN", help="The same for the gateway.")
+        str,
+        typer.Option(
+            envvar="SUANLI_GATEWAY_LOGIN", help="The same for the gateway. 网关的同类登录。"
+        ),
     ] = "",
     matching_login: Annotated[
-        str, typer.Option(envvar="SUANLI_MATCHING_LOGIN", help="The same for matching.")
+        str,
+        typer.Option(
+            envvar="SUANLI_MATCHING_LOGIN", help="The same for matching. 撮合服务的同类登录。"
+        ),
     ] = "",
     ledger_login: Annotated[
         str,
         typer.Option(
             envvar="SUANLI_LEDGER_LOGIN",
-            help="Login that owns nothing and may act as the ledger; it is there already.",
+            help="Login that owns nothing and may act as the ledger; it is there already. "
+            "不拥有任何对象、可代行账本职责的登录，须已存在。",
         ),
     ] = "",
     auditor_login: Annotated[
-        str, typer.Option(envvar="SUANLI_AUDITOR_LOGIN", help="The same for the auditor.")
+        str,
+        typer.Option(
+            envvar="SUANLI_AUDITOR_LOGIN", help="The same for the auditor. 审计服务的同类登录。"
+        ),
     ] = "",
 ) -> None:
     """Bring every service's Postgres schema up to date."""
@@ -131,11 +141,17 @@ def topics() -> None:
     "不启动服务，出清一个订单簿文件，写出 suanli.result.v1。",
 )
 def clear(
-    book: Annotated[Path, typer.Option(help="File of format suanli.book.v1.")],
-    rules: Annotated[Path, typer.Option(help="File of format suanli.rules.v1.")],
-    out: Annotated[Path | None, typer.Option(help="Result; standard output if left out.")] = None,
+    book: Annotated[Path, typer.Option(help="File of format suanli.book.v1. 订单簿文件。")],
+    rules: Annotated[Path, typer.Option(help="File of format suanli.rules.v1. 规则文件。")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Result; standard output if left out. 结果文件，缺省为标准输出。"),
+    ] = None,
     round_file: Annotated[
-        Path | None, typer.Option(help="Also write the round file that `suanli verify` reads.")
+        Path | None,
+        typer.Option(
+            help="Also write the round file that `suanli verify` reads. 另写轮次文件，供校验。"
+        ),
     ] = None,
 ) -> None:
     """Clear a book file without any service; write a result of format suanli.result.v1."""
@@ -184,7 +200,7 @@ def audit() -> None:
 )
 def log_key(
     origin: Annotated[
-        str, typer.Option(help="Name of the log, SUANLI_LEDGER_ORIGIN.")
+        str, typer.Option(help="Name of the log, SUANLI_LEDGER_ORIGIN. 日志名称。")
     ] = "suanli-exchange/ledger",
 ) -> None:
     """Make a key for the transparency log: a secret for the ledger, its verifier for all."""
@@ -209,7 +225,10 @@ def grant(
     participant: str,
     public_key: Annotated[
         str | None,
-        typer.Option(help="Base64 of a public key of its, if it does not register it itself."),
+        typer.Option(
+            help="Base64 of a public key of its, if it does not register it itself. "
+            "其公钥（Base64），若不由其自行登记。"
+        ),
     ] = None,
 ) -> None:
     """Let a participant write signed records; shows its password this once.
