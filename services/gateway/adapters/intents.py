@@ -57,6 +57,7 @@ async def put_intents(
     # One statement cannot touch a row twice; of copies of an event the first one counts.
     first: dict[str, Sent] = {}
     amended, cancelled = [], []
+    asked_for: list[tuple[Any, ...]] = []
     # In the log's order, so that what a caller wrote and what is read back lock rows alike.
     for item in sorted(sent, key=_place):
         data = item.envelope.data
@@ -66,6 +67,7 @@ async def put_intents(
             amended.append(item)
         elif isinstance(data, events.OrderCancelled):
             cancelled.append(item)
+            asked_for.append((data.order_id, item.envelope.occurred_at, item.envelope.id))
     found = [*first.values(), *amended, *cancelled]
     if found or replies:
         await conn.execute(
@@ -74,12 +76,7 @@ async def put_intents(
             *_columns(_first([_asked(item) for item in found]), 15),
         )
     if cancelled:
-        await conn.execute(
-            SQL.put_cancellations,
-            [_asked(item)[1] for item in cancelled],
-            [item.envelope.occurred_at for item in cancelled],
-            [item.envelope.id for item in cancelled],
-        )
+        await conn.execute(SQL.put_cancellations, *_columns(asked_for, 3))
 
 
 def _place(item: Sent) -> tuple[str, int, int]:

@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 STATUS_TOPIC = "direct-status"
 # Clocks of participants may be this far ahead of the broker's.
 _SKEW_S_MAX = 60
+_REGISTERED = Message("a registered key", "已登记的密钥")
+_A_TYPE = Message("a type of signed record", "已签名记录的类型")
+_IN_FORCE = Message("a key that is not revoked", "未吊销的密钥")
+_ACTIVE = Message("an active one", "有效的参与方")
 _SIDE = {"offers.direct": Side.OFFER, "demand.direct": Side.DEMAND}
 
 
@@ -172,13 +176,7 @@ def _place_or_time(record: Record, body: DirectRecord, *, revoked: bool) -> Auth
     issued_s, expires_s = body.issued_at.timestamp(), body.expires_at.timestamp()
     arrived = datetime.fromtimestamp(arrived_s, UTC).isoformat()
     checks = (
-        (
-            not revoked,
-            "revoked_key",
-            KEY_HEADER,
-            "revoked",
-            _IN_FORCE,
-        ),
+        (not revoked, "revoked_key", KEY_HEADER, "revoked", _IN_FORCE),
         (record.topic == topic, "wrong_topic", "topic", record.topic, Message(topic, topic)),
         (
             key == body.market_id,
@@ -339,12 +337,6 @@ def _refusal(
 
 def _text(value: str, length: int) -> str:
     return value.replace("\0", "\\0")[:length]
-
-
-_REGISTERED = Message("a registered key", "已登记的密钥")
-_A_TYPE = Message("a type of signed record", "已签名记录的类型")
-_IN_FORCE = Message("a key that is not revoked", "未吊销的密钥")
-_ACTIVE = Message("an active one", "有效的参与方")
 
 
 def _wrong(code: str, field: str, value: str, allowed: Message) -> AuthError:
