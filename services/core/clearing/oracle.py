@@ -276,6 +276,7 @@ class _Search:
         ]
         self._asks = _divisible(book.offers)
         self._resold = _divisible([offer for offer in book.offers if offer.resale])
+        self._resells = any(offer.resale for offer in book.offers)
         self._first_sold = _divisible([offer for offer in book.offers if not offer.resale])
 
     def visit(self, n: int, use: dict[Cell, int], gain: int, taken: list[_Option | None]) -> None:
@@ -308,13 +309,12 @@ class _Search:
             return
         value = sum(option.value for option in taken if option is not None)
         use = {cell: chips for cell, chips in use.items() if cell not in self._links}
-        resells = any(offer.resale for offer in self._book.offers)
-        if self.keeps is not None and not resells and not self.keeps(use):
+        if self.keeps is not None and not self._resells and not self.keeps(use):
             return
         hours = sum(use.values())
         for count in range(len(self._blocks) + 1):
             for blocks in itertools.combinations(self._blocks, count):
-                for cost, dearest in self._purchases(use, blocks, apart=resells):
+                for cost, dearest in self._purchases(use, blocks):
                     worth = (value - cost, hours)
                     dearest |= {cell: tariff for cell, (_, tariff) in self._links.items()}
                     if worth > self.best and (not self.needs_support or _supported(taken, dearest)):
@@ -338,7 +338,7 @@ class _Search:
         )
 
     def _purchases(
-        self, use: dict[Cell, int], blocks: tuple[BookOffer, ...], *, apart: bool
+        self, use: dict[Cell, int], blocks: tuple[BookOffer, ...]
     ) -> Iterator[tuple[int, dict[Cell, int]]]:
         """Yield cost and dearest ask by cell of each way to buy what is used.
 
@@ -357,7 +357,7 @@ class _Search:
                 cost += chips * offer.ask
                 if chips:
                     dearest[cell] = max(dearest.get(cell, 0), offer.ask)
-        if self.keeps is None or not apart:
+        if self.keeps is None or not self._resells:
             bought = _buy(left, self._asks)
             if bought is not None:
                 yield cost + bought[0], _dearer(dearest, bought[1])

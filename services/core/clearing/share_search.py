@@ -167,16 +167,17 @@ class Search:
         A share of a coarse book leaps past what is asked, and no premium can tell an engine to stop
         where it does not have to.
         """
-        tries, splits = [], [min(WHOLE, rule.share_bp + _ROOM_BP) for rule in self._rules]
-        for percent in (0, *_TRIED_PERCENTS):
-            if percent:
-                pairs = zip(self._rules, self._together.amounts, strict=True)
-                self._amounts = [min(rule.premium_max, n * percent // 100) for rule, n in pairs]
-                self._splits = splits
+        wanted, tries = [(self._amounts, self._splits)], []
+        room = [min(WHOLE, rule.share_bp + _ROOM_BP) for rule in self._rules]
+        for percent in _TRIED_PERCENTS:
+            pairs = zip(self._rules, self._together.amounts, strict=True)
+            wanted.append(([min(rule.premium_max, n * percent // 100) for rule, n in pairs], room))
+        for amounts, splits in wanted:
+            self._amounts, self._splits = amounts, splits
             premiums = self._premiums()
             book, whole = moved(self._book, premiums, self._tick)
             one = Try(book, self._steering(), aim_of(self._book, premiums, self._tick))
-            tries.append((self._amounts, self._splits, whole, one))
+            tries.append((amounts, splits, whole, one))
         found = self._engine.trim([row[-1] for row in tries])
         self._amounts, self._splits, self._whole, one = tries[found]
         self._moved = one.book
@@ -289,9 +290,9 @@ class Search:
 
     def _steering(self) -> AnyArray:
         """Return the prices of the ascent, as demand pays them at the present premiums."""
-        prices = self._together.received.copy()
+        prices, premiums = self._together.received.copy(), self._premiums()
         for p, pool in enumerate(self._book.pools):
-            prices[p] += sum(wedge(pool, one, self._tick) for one in self._premiums())
+            prices[p] += sum(wedge(pool, one, self._tick) for one in premiums)
         return np.clip(prices, 0, PRICE_MAX)
 
 

@@ -155,17 +155,18 @@ class SmallEngine:
         """Improve a selection by what is aimed at; return its welfare at own asks if it does."""
         choices, prices, aim = self._choices, self._ascent.prices, one.aim
         selection, effort = self._held().selection, self._rules.effort / _MORE
-        if judged(choices.problem, selection, aim) is None:
+        keeps = judged(choices.problem, selection, aim) is not None
+        if not keeps:
             # What is best at moved asks may keep shares that what was carried over does not.
             selection = improve(choices, selection, prices, effort).selection
-        if judged(choices.problem, selection, aim) is not None:
+            keeps = judged(choices.problem, selection, aim) is not None
+        if keeps:
             better = improve(choices, selection, prices, effort, aim).selection
             # An aim counts an ask that stays at 0 as if it had been moved below.
             if self._at_own_asks(better) >= self._at_own_asks(selection):
                 selection = better
         # The best that keeps a share need not be the best at moved asks, so nothing is proven.
         self._found = Found(selection, proven=False, refused=None)
-        keeps = judged(choices.problem, selection, aim) is not None
         is_whole = keeps and is_covered(choices.problem, selection, aim)
         return self._at_own_asks(selection) if is_whole else None
 

@@ -63,6 +63,12 @@ def shared(book: Book, seed: int, *, overlapping: bool = False) -> Book:
     return replace(book, pools=pools, offers=offers, policies=tuple(rows))
 
 
+def under_share(book: Book, share_bp: int, premium_max: int = 100_000) -> Book:
+    """Return a book under one domestic share of everything."""
+    params = (("carried", 0), ("premium_max", premium_max), ("region", ""), ("share_bp", share_bp))
+    return replace(book, policies=(BookPolicy("s", 1, "domestic_share", params),))
+
+
 def keeps_shares(book: Book) -> Callable[[dict[Cell, int]], bool]:
     """Return what tells of chips first sold by pool and period whether they keep the shares."""
     pools = {pool.key: pool for pool in book.pools}
@@ -195,13 +201,7 @@ def test_a_share_of_three_hundred_demands_is_kept_at_a_small_gap() -> None:
     book = replace(plain, pools=pools)
     before = clear_greedy(book, RULES)
     share = clearing_share(book, before)
-    params = (
-        ("carried", 0),
-        ("premium_max", 50_000),
-        ("region", ""),
-        ("share_bp", share + 1_000),
-    )
-    book = replace(book, policies=(BookPolicy("s", 1, "domestic_share", params),))
+    book = under_share(book, share + 1_000, premium_max=50_000)
     result = clear_greedy(book, RULES)
     check(book, result)
     (row,) = result.shares
@@ -242,8 +242,7 @@ def test_a_coarse_book_is_cleared_for_the_most_welfare_at_own_asks_that_keeps_it
     pools = tuple(replace(pool, domestic=n % 3 == 0) for n, pool in enumerate(plain.pools))
     book, rules = replace(plain, pools=pools), Rules(effort=1)
     asked = clearing_share(book, clear_greedy(book, RULES)) + 2_000
-    params = (("carried", 0), ("premium_max", 100_000), ("region", ""), ("share_bp", asked))
-    book = replace(book, policies=(BookPolicy("s", 1, "domestic_share", params),))
+    book = under_share(book, asked)
     engines: list[Trimmed] = []
 
     def engine_of(book: Book) -> Trimmed:
@@ -277,8 +276,7 @@ def test_a_share_that_binds_takes_about_one_search_and_comes_near_to_what_is_ask
     book, rules = replace(plain, pools=pools), Rules(effort=1)
     before = clear_large(book, rules)
     asked = clearing_share(book, before) + raised
-    params = (("carried", 0), ("premium_max", 100_000), ("region", ""), ("share_bp", asked))
-    book = replace(book, policies=(BookPolicy("s", 1, "domestic_share", params),))
+    book = under_share(book, asked)
     engines: list[Counting] = []
 
     def engine_of(book: Book) -> Counting:

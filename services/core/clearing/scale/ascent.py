@@ -7,7 +7,6 @@ prices seen are kept, or the mean of the last ones, if D is smaller there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,16 +118,9 @@ def ascend(layout: Layout, responder: Responder, steps: int, steps_min: int = 0)
         if len(layout.lanes.tariff):
             # Below its tariff a link gains nothing, and lets demand seem to gain more.
             prices = np.clip(prices, lowest, tops)
-    whole = mean_of(last)
+    whole = np.rint(np.mean(last, axis=0)).astype(np.int64)
     value = responder.answer(whole).total + supply.answer(whole)[0]
     return Ascended(whole, value, best.steps) if value < best.bound else best
-
-
-def mean_of(rows: Iterable[AnyArray]) -> AnyArray:
-    """Return the mean of arrays of whole numbers, whole, halves to the even one."""
-    each = list(rows)
-    whole: AnyArray = np.rint(sum(each) / len(each)).astype(np.int64)
-    return whole
 
 
 def grown(prices: AnyArray, exponent: AnyArray) -> AnyArray:
